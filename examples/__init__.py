@@ -1,0 +1,1 @@
+"""Two sites in front of which isgware stands; each has a README."""

@@ -1,0 +1,1 @@
+"""A blog, with a desk for its writers."""

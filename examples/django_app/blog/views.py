@@ -1,0 +1,90 @@
+"""The public pages are declared with ``@revalidate``; the desk is not, so it is never stored."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.syndication.views import Feed
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+from django.views.generic import ListView
+
+from isgware import page, revalidate
+
+from .models import Post, Topic
+
+HOUR = 3600
+
+
+@revalidate(24 * HOUR, tags=["post:{slug}", "topics"], query=())
+def post(request: HttpRequest, slug: str) -> HttpResponse:
+    found = get_object_or_404(Post.objects.published().select_related("topic", "author"), slug=slug)
+    page.tag(f"post-id:{found.pk}")  # known only now that the post is
+    return render(request, "blog/post.html", {"post": found})
+
+
+@revalidate(HOUR, tags=["posts", "topics"], query=("page",))
+class PostList(ListView):
+    """``@revalidate`` on the class. An hour, because posts may be dated in the future."""
+
+    template_name = "blog/list.html"
+    paginate_by = 5
+
+    def get_queryset(self) -> QuerySet[Post]:
+        return Post.objects.published().select_related("topic")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(topics=Topic.objects.all(), **kwargs)
+
+
+@method_decorator(revalidate(HOUR, tags=["posts", "topics"], query=("page",)), name="dispatch")
+class TopicPosts(PostList):
+    """``@revalidate`` as a method decorator, which Django's own decorators are used as."""
+
+    def get_queryset(self) -> QuerySet[Post]:
+        self.topic = get_object_or_404(Topic, slug=self.kwargs["slug"])
+        return super().get_queryset().filter(topic=self.topic)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(topic=self.topic, **kwargs)
+
+
+class PostFeed(Feed):
+    title = "Spoke & Chain"
+    link = "/"
+    description = "Notes from a bicycle workshop"
+
+    def items(self) -> QuerySet[Post]:
+        return Post.objects.published()[:10]
+
+    def item_description(self, item: Post) -> str:
+        return item.summary
+
+
+@revalidate(HOUR, tags=["posts"], query=())
+def feed(request: HttpRequest) -> HttpResponse:
+    return PostFeed()(request)
+
+
+# The desk --------------------------------------------------------------------------------------
+
+
+@login_required
+def desk(request: HttpRequest) -> HttpResponse:
+    """Everything, drafts included, for those who are logged in."""
+    return render(request, "blog/desk.html", {"posts": Post.objects.select_related("topic")})
+
+
+@login_required
+@require_POST
+def publish(request: HttpRequest, pk: int) -> HttpResponse:
+    """Publish a draft, or take a post back: the signal purges what shows it."""
+    found = get_object_or_404(Post, pk=pk)
+    found.draft = not found.draft
+    found.save()
+    done = "taken back" if found.draft else "published"
+    messages.success(request, f"“{found.title}” is {done}.")
+    return redirect("desk")

@@ -1,0 +1,185 @@
+"""The pages. Those with ``@revalidate`` are stored; the others pass through isgware untouched."""
+
+import hmac
+import time
+from math import ceil
+
+from flask import Blueprint, Response, abort, current_app, make_response, redirect, request, url_for
+from flask import render_template as render
+from flask.typing import ResponseReturnValue
+
+from isgware import RegenerationError, page, revalidate
+from isgware.flask import ISG
+
+from . import catalogue, notes
+from .catalogue import KINDS, LANGUAGES, Item
+
+PAGE_SIZE = 30
+DAY = 24 * 3600
+KIND = f"any({','.join(KINDS)}):kind"
+
+site = Blueprint("site", __name__)
+
+
+@site.app_context_processor
+def for_templates() -> dict[str, object]:
+    return {"kinds": KINDS, "now": catalogue.utc_now()}
+
+
+# Pages that are stored -------------------------------------------------------------------------
+
+
+@site.get("/")
+@revalidate(False, query=())
+def home() -> str:
+    """Kept until ``purge_path("/")``: see ``item_changed``."""
+    counts = {kind: len(catalogue.items(kind)) for kind in KINDS}
+    return render("home.html", counts=counts, notes=notes.latest(_db()))
+
+
+@site.get(f"/<{KIND}>")
+@revalidate(DAY, tags=["{kind}"], query=("page",))
+def item_list(kind: str) -> str:
+    """One stored page for each ``?page=``; whatever else stands in the query changes nothing."""
+    items = catalogue.items(kind)
+    last = ceil(len(items) / PAGE_SIZE)
+    number = request.args.get("page", 1, type=int)
+    if not 1 <= number <= last:
+        abort(404)
+    shown = items[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    return render("list.html", kind=kind, items=shown, number=number, last=last)
+
+
+@site.get(f"/<{KIND}>/<code>")
+@revalidate(DAY, tags=["{kind}:{code}"], query=())
+def item(kind: str, code: str) -> str:
+    found = _item_or_404(kind, code)
+    return render(
+        "item.html",
+        item=found,
+        related=catalogue.related(found),
+        notes=notes.of_item(_db(), kind, code),
+        note_length=notes.LENGTH,
+    )
+
+
+@site.get(f"/api/<{KIND}>/<code>.json")
+@revalidate(DAY, tags=["{kind}:{code}"], query=())
+def item_data(kind: str, code: str) -> dict[str, object]:
+    """The same item as data: it has the HTML page's tag, so one purge renews both."""
+    found = _item_or_404(kind, code)
+    return {
+        "code": found.code,
+        "name": found.name,
+        "facts": dict(found.facts),
+        "related": [other.path for other in catalogue.related(found)],
+        "notes": [note.text for note in notes.of_item(_db(), kind, code)],
+    }
+
+
+@site.get("/names")
+@revalidate(False, query=(), vary={"Accept-Language": LANGUAGES})
+def names() -> Response:
+    """One stored page for each language that is listed, however browsers spell their wishes."""
+    language = request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+    page.tag(f"names:{language}")
+    countries = catalogue.country_names(language)
+    response = make_response(render("names.html", countries=countries, language=language))
+    response.content_language = [language]
+    response.vary.add("Accept-Language")
+    return response
+
+
+@site.get("/now")
+@revalidate(2, query=())
+def now() -> str:
+    """The time everywhere: two seconds fresh, then the old page at once and a new one behind it."""
+    time.sleep(current_app.config["CATALOGUE_SLOW"])
+    return render("now.html", countries=catalogue.times(catalogue.utc_now()))
+
+
+# What is never stored --------------------------------------------------------------------------
+
+
+@site.get("/search")
+def search() -> str:
+    words = request.args.get("q", "").strip()[:100]
+    return render("search.html", words=words, items=catalogue.search(words) if words else [])
+
+
+@site.post(f"/<{KIND}>/<code>")
+def add_note(kind: str, code: str) -> ResponseReturnValue:
+    """A successful POST makes isgware purge the page of its own URL; others are ours to name."""
+    found = _item_or_404(kind, code)
+    notes.add(_db(), kind, code, _text_or_400())
+    return item_changed(found)
+
+
+@site.get("/notes/<int:note_id>/edit")
+def edit_note(note_id: int) -> str:
+    note = notes.get(_db(), note_id) or abort(404)
+    return render("edit.html", note=note, note_length=notes.LENGTH)
+
+
+@site.post("/notes/<int:note_id>/edit")
+def save_note(note_id: int) -> ResponseReturnValue:
+    note = notes.get(_db(), note_id) or abort(404)
+    if "delete" in request.form:
+        notes.remove(_db(), note_id)
+    else:
+        notes.change(_db(), note_id, _text_or_400())
+    return item_changed(_item_or_404(note.kind, note.code))
+
+
+def item_changed(found: Item) -> ResponseReturnValue:
+    """Purge what shows the item's notes, then send the visitor there: the new page is waiting."""
+    isg = _isg()
+    isg.purge_tag(found.tag)  # its HTML page and its JSON
+    isg.purge_path("/")  # the latest notes
+    return redirect(url_for(".item", kind=found.kind, code=found.code, _anchor="notes"), 303)
+
+
+@site.route("/api/revalidate", methods=["GET", "POST"])
+def revalidate_route() -> ResponseReturnValue:
+    """What a headless CMS calls after a change: ``/api/revalidate?secret=…&path=/country/FR``."""
+    secret, given = current_app.config["CATALOGUE_SECRET"], request.values.get("secret", "")
+    if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
+        return {"message": "Invalid token"}, 401
+    path = request.values.get("path", "/")
+    if not path.startswith("/") or path.startswith("//"):
+        return {"message": "path must be a path of this site"}, 400
+    try:
+        _isg().regenerate(path)
+    except RegenerationError:
+        # The page that was stored stays; whoever called may try again.
+        return "Error revalidating", 500
+    return {"revalidated": True}, 200
+
+
+@site.before_request
+def refuse_forms_of_other_sites() -> None:
+    """Instead of a CSRF token, which would be one visitor's own and so in no stored page."""
+    sender = request.headers.get("Sec-Fetch-Site")
+    if request.method == "POST" and sender in {"cross-site", "same-site"}:
+        abort(403)
+
+
+def _isg() -> ISG:
+    isg: ISG = current_app.extensions["isgware"]
+    return isg
+
+
+def _db() -> str:
+    file: str = current_app.config["CATALOGUE_DB"]
+    return file
+
+
+def _item_or_404(kind: str, code: str) -> Item:
+    return catalogue.find(kind, code) or abort(404)
+
+
+def _text_or_400() -> str:
+    text = request.form.get("text", "").strip()
+    if not 0 < len(text) <= notes.LENGTH:
+        abort(400, f"A note has between 1 and {notes.LENGTH} characters.")
+    return text

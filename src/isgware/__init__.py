@@ -1,0 +1,32 @@
+"""Incremental static (re)generation for WSGI apps.
+
+``application = ISG(application)`` wraps an app; ``@revalidate(60)`` on a view says how long its
+page stays fresh; `page` is what a view talks to while it renders.
+"""
+
+from .errors import (
+    BackendUnavailable,
+    ConfigurationError,
+    InvalidPath,
+    ISGError,
+    RegenerationError,
+)
+from .page import page
+from .policy import Policy, revalidate
+from .verbs import PageInfo
+from .version import VERSION as __version__
+from .wsgi import ISG
+
+__all__ = [
+    "ISG",
+    "BackendUnavailable",
+    "ConfigurationError",
+    "ISGError",
+    "InvalidPath",
+    "PageInfo",
+    "Policy",
+    "RegenerationError",
+    "__version__",
+    "page",
+    "revalidate",
+]

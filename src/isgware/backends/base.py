@@ -1,0 +1,123 @@
+"""The protocol that the engine speaks to wherever pages, leases and invalidations live.
+
+Rules that every backend keeps, and that `isgware.testing.BackendContract` checks:
+
+- Every operation either does what it says or raises; none returns a half result.
+- ``now`` is passed in: a backend reads no clock.
+- ``word[0]`` changes with every invalidation and every publication, before the call that made it
+  returns. An odd value means "ask ``sync``"; equal even values mean "nothing happened since".
+- ``put`` never lets an older render overwrite a newer one: it compares (generation, order).
+- A lease belongs to a token. It ends when it is released, or not renewed in time, or overtaken by
+  a render that began after an invalidation its owner had not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, runtime_checkable
+
+from ..core.entry import Entry
+from ..core.freshness import Changes
+
+#: Seconds a page is kept beyond its expiry, to have something to show when renders fail.
+GRACE: Final = 86_400.0
+ERROR_GRACE: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a store holds at most; at the limit the least recently used pages go."""
+
+    pages: int = 1_000_000
+    bytes: int = 4 * 1024**3
+    error_pages: int = 1_000
+    variants: int = 50
+    names: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A page's line in the catalogue."""
+
+    key: str
+    page_key: str
+    path: str
+    url: str
+    query: str
+    variant: str
+    status: int
+    size: int
+    rendered_at: float
+    revalidate: float | None
+    expire: float
+    keep_until: float
+    render_seconds: float
+    generation: int
+    order: int
+    nonce: str
+    fingerprint: str
+    build_id: str
+    error_quota: bool
+    tags: tuple[str, ...]
+
+
+def row_of(entry: Entry) -> Row:
+    grace = ERROR_GRACE if entry.error_quota else GRACE
+    return Row(
+        key=entry.key,
+        page_key=entry.request.page_key(entry.build_id),
+        path=entry.request.full_path,
+        url=entry.request.url,
+        query=entry.request.query,
+        variant=entry.request.variant,
+        status=entry.code,
+        size=entry.size,
+        rendered_at=entry.rendered_at,
+        revalidate=entry.revalidate,
+        expire=entry.expire,
+        keep_until=entry.expires_at + grace,
+        render_seconds=entry.render_seconds,
+        generation=entry.generation,
+        order=entry.order,
+        nonce=entry.nonce,
+        fingerprint=entry.fingerprint,
+        build_id=entry.build_id,
+        error_quota=entry.error_quota,
+        tags=entry.tags,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to render ``key``. ``order`` grows with every lease granted for any key."""
+
+    key: str
+    token: str
+    order: int
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Pages and everything their coherence needs. Values of notes are bytes, TTLs are seconds."""
+
+    @property
+    def word(self) -> Sequence[int]: ...
+    def get(self, key: str, now: float) -> bytes | None: ...
+    def put(self, row: Row, data: bytes, now: float) -> bool: ...
+    def delete(self, key: str) -> None: ...
+    def touch(self, keys: Sequence[str], now: float) -> None: ...
+    def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]: ...
+    def sync(self, nonce: str, since: int) -> Changes: ...
+    def invalidate(self, names: Iterable[str], hard: bool) -> int: ...
+    def publish(self, names: Iterable[str]) -> int: ...
+    def acquire(
+        self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
+    ) -> Lease | None: ...
+    def renew(self, lease: Lease, ttl: float, now: float) -> bool: ...
+    def release(self, lease: Lease) -> None: ...
+    def read_note(self, name: str, now: float) -> bytes | None: ...
+    def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None: ...
+    def drop_note(self, name: str) -> None: ...
+    def ping(self) -> None: ...
+    def close(self) -> None: ...

@@ -1,0 +1,158 @@
+"""The circuit breaker in front of a backend (P4): one slow or failing operation opens it.
+
+While it is open, operations fail at once with `BackendUnavailable`, which costs a visitor nothing;
+a probe in the background closes it again. Nothing of a backend's own errors passes through.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+from ..core.freshness import Changes
+from ..errors import BackendUnavailable, ConfigurationError
+from .base import Backend, Lease, Row
+
+T = TypeVar("T")
+log: Final = logging.getLogger("isgware")
+#: Seconds between two messages about the same outage.
+_QUIET: Final = 60.0
+
+
+class Breaker:
+    """A `Backend` that guards another. ``limit``: seconds beyond which one operation is too slow.
+
+    ``on_open`` is called when the circuit opens, so that somebody starts probing.
+    """
+
+    def __init__(
+        self, backend: Backend, limit: float, on_open: Callable[[], None] = lambda: None
+    ) -> None:
+        self.backend = backend
+        self.limit = limit
+        self.on_open = on_open
+        self.open_since: float | None = None
+        self.trips = 0
+        self._told = float("-inf")
+
+    @property
+    def word(self) -> Sequence[int]:
+        return self.backend.word
+
+    def call(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        if self.open_since is not None:
+            raise BackendUnavailable("The store is out of reach; it is probed in the background.")
+        started = time.monotonic()
+        try:
+            result = work(*args, **kwargs)
+        except ConfigurationError as error:
+            self.trip(error)
+            raise BackendUnavailable(str(error)) from error
+        except Exception as error:
+            self.trip(error)
+            raise BackendUnavailable(
+                f"The store failed: {type(error).__name__}: {error}"
+            ) from error
+        took = time.monotonic() - started
+        if took > self.limit:
+            self.trip(TimeoutError(f"an operation took {took:.2f} s"))
+        return result
+
+    def trip(self, error: BaseException) -> None:
+        """Open the circuit."""
+        now = time.monotonic()
+        self.trips += 1
+        first, self.open_since = self.open_since is None, now
+        if first:
+            if now - self._told > _QUIET:
+                self._told = now
+                log.error(
+                    "The store is out of reach (%s: %s). Pages in memory are still served; others "
+                    "are answered by the app until a probe succeeds.",
+                    type(error).__name__,
+                    error,
+                )
+            self.on_open()
+
+    def probe(self) -> bool:
+        """Try the backend if the circuit is open; close it on success. True when closed."""
+        if self.open_since is None:
+            return True
+        started = time.monotonic()
+        try:
+            self.backend.ping()
+        except Exception:
+            return False
+        if time.monotonic() - started > self.limit:
+            return False
+        self.open_since = None
+        log.warning("The store is back.")
+        return True
+
+    def get(self, key: str, now: float) -> bytes | None:
+        return self.call(self.backend.get, key, now)
+
+    def put(self, row: Row, data: bytes, now: float) -> bool:
+        return self.call(self.backend.put, row, data, now)
+
+    def delete(self, key: str) -> None:
+        self.call(self.backend.delete, key)
+
+    def touch(self, keys: Sequence[str], now: float) -> None:
+        self.call(self.backend.touch, keys, now)
+
+    def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
+        rows = self.call(self.backend.rows, prefix, tag)
+        while True:
+            row = self.call(_next, rows)
+            if row is None:
+                return
+            yield row
+
+    def sync(self, nonce: str, since: int) -> Changes:
+        return self.call(self.backend.sync, nonce, since)
+
+    def invalidate(self, names: Iterable[str], hard: bool) -> int:
+        return self.call(self.backend.invalidate, names, hard)
+
+    def publish(self, names: Iterable[str]) -> int:
+        return self.call(self.backend.publish, names)
+
+    def acquire(
+        self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
+    ) -> Lease | None:
+        return self.call(
+            self.backend.acquire,
+            key,
+            ttl,
+            now,
+            generation=generation,
+            overtake_before=overtake_before,
+        )
+
+    def renew(self, lease: Lease, ttl: float, now: float) -> bool:
+        return self.call(self.backend.renew, lease, ttl, now)
+
+    def release(self, lease: Lease) -> None:
+        self.call(self.backend.release, lease)
+
+    def read_note(self, name: str, now: float) -> bytes | None:
+        return self.call(self.backend.read_note, name, now)
+
+    def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
+        self.call(self.backend.write_note, name, value, ttl, now)
+
+    def drop_note(self, name: str) -> None:
+        self.call(self.backend.drop_note, name)
+
+    def ping(self) -> None:
+        self.call(self.backend.ping)
+
+    def close(self) -> None:
+        self.backend.close()
+
+
+def _next(rows: Iterator[Row]) -> Row | None:
+    return next(rows, None)

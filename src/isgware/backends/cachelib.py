@@ -1,0 +1,163 @@
+"""Pages in any cachelib ``BaseCache``; leases, invalidations and the catalogue beside it.
+
+cachelib offers no lock and no counter that can be trusted (its ``add`` and ``inc`` were measured
+to let several win, and to lose updates), so only pages go there, as bytes under integer timeouts.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickletools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any, Final
+
+from cachelib import BaseCache
+
+from ..core.entry import MAGIC, decode
+from ..core.freshness import Changes
+from ..errors import BackendUnavailable
+from .base import Lease, Row
+from .sqlite import SQLiteBackend
+
+#: Memcached reads anything longer as a date; a page still wanted by then is rendered again.
+_MAX_TIMEOUT: Final = 30 * 86_400
+_INTEGER_OPCODES: Final = {"PROTO", "FRAME", "BININT", "BININT1", "BININT2", "INT", "LONG1", "STOP"}
+
+
+class BytesSerializer:
+    """Stands in for cachelib's pickling serializers: bytes go in and come out, nothing else.
+
+    cachelib's file cache also keeps a count of its files; that one pickled integer is written as
+    its owner would, and read by its opcodes, without running the pickle.
+    """
+
+    def dumps(self, value: Any) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        if type(value) is int:
+            return b"\x80\x02J" + value.to_bytes(4, "little", signed=True) + b"."
+        raise TypeError("only pages are kept here")
+
+    def loads(self, data: Any) -> Any:
+        if isinstance(data, bytes) and data.startswith(MAGIC):
+            return data
+        return _pickled_integer(data)
+
+    def dump(self, value: Any, stream: IO[bytes]) -> None:
+        stream.write(self.dumps(value))
+
+    def load(self, stream: IO[bytes]) -> Any:
+        return self.loads(stream.read())
+
+
+def _pickled_integer(data: Any) -> int | None:
+    if not isinstance(data, bytes) or len(data) > 32:
+        return None
+    try:
+        operations = [(code.name, argument) for code, argument, _ in pickletools.genops(data)]
+    except Exception:
+        return None
+    if not {name for name, _ in operations} <= _INTEGER_OPCODES:
+        return None
+    numbers = [argument for name, argument in operations if name not in ("PROTO", "FRAME", "STOP")]
+    return numbers[0] if len(numbers) == 1 and isinstance(numbers[0], int) else None
+
+
+class CachelibBackend:
+    """The protocol over a ``BaseCache`` for pages and a `SQLiteBackend` for everything else.
+
+    Keys carry the coordinator's nonce: hosts with coordinators of their own do not read each
+    other's pages, since neither would see the other's invalidations.
+    """
+
+    def __init__(self, cache: BaseCache, coordinator: SQLiteBackend) -> None:
+        self.coordinator = coordinator
+        self.cache = copy.copy(cache)  # the user's own keeps its serializer
+        if hasattr(self.cache, "serializer"):
+            self.cache.serializer = BytesSerializer()
+        self._nonce = ""
+
+    @property
+    def word(self) -> Sequence[int]:
+        return self.coordinator.word
+
+    def _key(self, key: str) -> str:
+        return f"isg:{self._nonce or self._learn_nonce()}:{key}"
+
+    def _learn_nonce(self) -> str:
+        self._nonce = self.coordinator.sync("", 1 << 60).nonce
+        return self._nonce
+
+    def get(self, key: str, now: float) -> bytes | None:
+        data = self.cache.get(self._key(key))
+        return data if isinstance(data, bytes) else None
+
+    def put(self, row: Row, data: bytes, now: float) -> bool:
+        name = self._key(row.key)
+        old = decode(self.cache.get(name), row.key)
+        if (
+            old
+            and old.nonce == row.nonce
+            and (old.generation, old.order) > (row.generation, row.order)
+        ):
+            return False
+        timeout = min(_MAX_TIMEOUT, max(1, math.ceil(row.keep_until - now)))
+        if not self.cache.set(name, data, timeout=timeout):
+            raise BackendUnavailable(f"{type(self.cache).__name__} did not take a page.")
+        for gone in self.coordinator.put_row(row, None, len(data), now) or ():
+            self.cache.delete(self._key(gone))
+        return True
+
+    def delete(self, key: str) -> None:
+        self.cache.delete(self._key(key))
+        self.coordinator.delete(key)
+
+    def touch(self, keys: Sequence[str], now: float) -> None:
+        self.coordinator.touch(keys, now)
+
+    def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
+        return self.coordinator.rows(prefix, tag)
+
+    def sync(self, nonce: str, since: int) -> Changes:
+        changes = self.coordinator.sync(nonce, since)
+        self._nonce = changes.nonce
+        return changes
+
+    def invalidate(self, names: Iterable[str], hard: bool) -> int:
+        return self.coordinator.invalidate(names, hard)
+
+    def publish(self, names: Iterable[str]) -> int:
+        return self.coordinator.publish(names)
+
+    def acquire(
+        self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
+    ) -> Lease | None:
+        return self.coordinator.acquire(
+            key, ttl, now, generation=generation, overtake_before=overtake_before
+        )
+
+    def renew(self, lease: Lease, ttl: float, now: float) -> bool:
+        return self.coordinator.renew(lease, ttl, now)
+
+    def release(self, lease: Lease) -> None:
+        self.coordinator.release(lease)
+
+    def read_note(self, name: str, now: float) -> bytes | None:
+        return self.coordinator.read_note(name, now)
+
+    def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
+        self.coordinator.write_note(name, value, ttl, now)
+
+    def drop_note(self, name: str) -> None:
+        self.coordinator.drop_note(name)
+
+    def ping(self) -> None:
+        self.coordinator.ping()
+        probe = f"isg:probe:{id(self)}"
+        self.cache.set(probe, MAGIC, timeout=10)
+        if self.cache.get(probe) != MAGIC:
+            raise BackendUnavailable(f"{type(self.cache).__name__} does not keep what it is given.")
+
+    def close(self) -> None:
+        self.coordinator.close()

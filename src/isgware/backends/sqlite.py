@@ -1,0 +1,357 @@
+"""``file:DIR``: pages, leases, invalidations and the catalogue in one SQLite file.
+
+For one host, any number of processes, and restarts. Pages lie in a rowid table with an index on
+the key, the body last, so that the catalogue is read without touching bodies.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ..core.freshness import Changes
+from .base import Lease, Limits, Row
+from .database import Database
+
+SCHEMA: Final = """
+CREATE TABLE pages (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, page_key TEXT NOT NULL, path TEXT NOT NULL,
+    url TEXT NOT NULL, query TEXT NOT NULL, variant TEXT NOT NULL, status INTEGER NOT NULL,
+    size INTEGER NOT NULL, rendered_at REAL NOT NULL, revalidate REAL, expire REAL NOT NULL,
+    keep_until REAL NOT NULL, render_seconds REAL NOT NULL, generation INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL, nonce TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    build_id TEXT NOT NULL, error_quota INTEGER NOT NULL, tags TEXT NOT NULL,
+    used REAL NOT NULL, bytes INTEGER NOT NULL, data BLOB);
+CREATE INDEX pages_by_path ON pages (path, id);
+CREATE INDEX pages_by_use ON pages (error_quota, used);
+CREATE INDEX pages_by_end ON pages (keep_until);
+CREATE INDEX pages_by_variant ON pages (page_key, used) WHERE variant != '';
+CREATE TABLE tags (tag TEXT NOT NULL, page INTEGER NOT NULL, PRIMARY KEY (tag, page)) WITHOUT ROWID;
+CREATE INDEX tags_by_page ON tags (page);
+CREATE TABLE names (
+    name TEXT PRIMARY KEY, soft INTEGER NOT NULL DEFAULT 0, hard INTEGER NOT NULL DEFAULT 0,
+    published INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX names_by_last ON names (last);
+CREATE TABLE leases (
+    key TEXT PRIMARY KEY, token TEXT NOT NULL, until REAL NOT NULL,
+    generation INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE notes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, value BLOB NOT NULL,
+    until REAL NOT NULL);
+CREATE INDEX notes_by_end ON notes (until);
+CREATE TABLE items (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, until REAL NOT NULL,
+    used REAL NOT NULL, value BLOB NOT NULL);
+CREATE INDEX items_by_use ON items (used);
+CREATE TABLE totals (error_quota INTEGER PRIMARY KEY, pages INTEGER NOT NULL, bytes INTEGER NOT NULL);
+INSERT INTO totals VALUES (0, 0, 0), (1, 0, 0);
+CREATE TABLE state (
+    nonce TEXT NOT NULL, counter INTEGER NOT NULL, floor INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL, ordinal INTEGER NOT NULL, names INTEGER NOT NULL);
+INSERT INTO state VALUES (lower(hex(randomblob(8))), 0, 0, 0, 0, 0)
+"""
+_COLUMNS: Final = (
+    "key, page_key, path, url, query, variant, status, size, rendered_at, revalidate, expire, "
+    "keep_until, render_seconds, generation, ordinal, nonce, fingerprint, build_id, error_quota, "
+    "tags"
+)
+_PUT: Final = (
+    f"INSERT INTO pages ({_COLUMNS}, used, bytes, data) VALUES ({', '.join('?' * 23)}) "
+    "ON CONFLICT (key) DO UPDATE SET "
+    + ", ".join(
+        f"{name} = excluded.{name}" for name in (_COLUMNS + ", used, bytes, data").split(", ")
+    )
+    + " RETURNING id"
+)
+#: Seconds by which a page counts as older than it is until somebody asks for it again, so that a
+#: flood of pages nobody returns to cannot push out the ones that are visited.
+_PROBATION: Final = 60.0
+_BATCH: Final = 500
+
+
+class SQLiteBackend:
+    """The protocol over a `Database`. ``timeout`` bounds each operation, in seconds."""
+
+    def __init__(
+        self, directory: str | Path, limits: Limits | None = None, timeout: float = 0.25
+    ) -> None:
+        self.database = Database(directory, SCHEMA, timeout)
+        self._limits = limits or Limits()
+
+    @property
+    def word(self) -> Sequence[int]:
+        return self.database.word
+
+    def get(self, key: str, now: float) -> bytes | None:
+        row = self.database.read(
+            lambda db: db.execute(
+                "SELECT data FROM pages WHERE key = ? AND keep_until > ?", (key, now)
+            ).fetchone()
+        )
+        return row[0] if row else None
+
+    def put(self, row: Row, data: bytes | None, now: float) -> bool:
+        return self.put_row(row, data, len(data or b""), now) is not None
+
+    def put_row(self, row: Row, data: bytes | None, size: int, now: float) -> list[str] | None:
+        """Keep a row, with its page unless that lies elsewhere. Returns the keys that had to go,
+        or ``None`` if a newer render is there already."""
+
+        def work(db: sqlite3.Connection) -> list[str] | None:
+            old = db.execute(
+                "SELECT id, generation, ordinal, error_quota, bytes, nonce FROM pages WHERE key = ?",
+                (row.key,),
+            ).fetchone()
+            if old:
+                if old[5] == row.nonce and (old[1], old[2]) > (row.generation, row.order):
+                    return None
+                _count(db, old[3], -1, -old[4])
+                db.execute("DELETE FROM tags WHERE page = ?", (old[0],))
+            used = now if old else now - _PROBATION
+            page = db.execute(_PUT, (*_values(row), used, size, data)).fetchone()[0]
+            db.executemany(
+                "INSERT OR IGNORE INTO tags VALUES (?, ?)", [(tag, page) for tag in row.tags]
+            )
+            _count(db, int(row.error_quota), 1, size)
+            return self._make_room(db, row, now)
+
+        return self.database.write(work)
+
+    def _make_room(self, db: sqlite3.Connection, added: Row, now: float) -> list[str]:
+        gone = _remove(
+            db, db.execute("SELECT id FROM pages WHERE keep_until <= ? LIMIT 8", (now,)).fetchall()
+        )
+        if added.variant:
+            gone += _remove(
+                db,
+                db.execute(
+                    "SELECT id FROM pages WHERE page_key = ? AND variant != '' AND key != ? "
+                    "ORDER BY used DESC LIMIT -1 OFFSET ?",
+                    (added.page_key, added.key, self._limits.variants - 1),
+                ).fetchall(),
+            )
+        caps = {0: (self._limits.pages, self._limits.bytes), 1: (self._limits.error_pages, 1 << 62)}
+        for quota, (max_pages, max_bytes) in caps.items():
+            while True:
+                pages, size = db.execute(
+                    "SELECT pages, bytes FROM totals WHERE error_quota = ?", (quota,)
+                ).fetchone()
+                excess = max(pages - max_pages, 1 if size > max_bytes else 0)
+                if excess <= 0 or pages <= 1:
+                    break
+                gone += _remove(
+                    db,
+                    db.execute(
+                        "SELECT id FROM pages WHERE error_quota = ? AND key != ? "
+                        "ORDER BY used LIMIT ?",
+                        (quota, added.key, min(excess, _BATCH)),
+                    ).fetchall(),
+                )
+        return gone
+
+    def delete(self, key: str) -> None:
+        self.database.write(
+            lambda db: _remove(
+                db, db.execute("SELECT id FROM pages WHERE key = ?", (key,)).fetchall()
+            )
+        )
+
+    def touch(self, keys: Sequence[str], now: float) -> None:
+        rows = [(now, key) for key in keys]
+        self.database.write(
+            lambda db: db.executemany("UPDATE pages SET used = ? WHERE key = ?", rows)
+        )
+
+    def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
+        last: tuple[str, int] = (prefix, -1)
+        where = "(path, id) > (?, ?)"
+        if tag is not None:
+            where += " AND id IN (SELECT page FROM tags WHERE tag = ?)"
+        query = f"SELECT {_COLUMNS}, id FROM pages WHERE {where} ORDER BY path, id LIMIT {_BATCH}"
+        while True:
+            values = last if tag is None else (*last, tag)
+            batch = self.database.read(
+                lambda db, values=values: db.execute(query, values).fetchall()  # type: ignore[misc]
+            )
+            for found in batch:
+                if not found[2].startswith(prefix):
+                    return  # in the order of paths, those below a prefix stand together
+                yield _row(found)
+            if len(batch) < _BATCH:
+                return
+            last = (batch[-1][2], batch[-1][-1])
+
+    def sync(self, nonce: str, since: int) -> Changes:
+        def work(db: sqlite3.Connection) -> Changes:
+            db.execute("BEGIN")
+            current, counter, floor, forgotten = db.execute(
+                "SELECT nonce, counter, floor, forgotten FROM state"
+            ).fetchone()
+            after = since if current == nonce else 0
+            rows = db.execute(
+                "SELECT name, soft, hard, published FROM names WHERE last > ?", (after,)
+            ).fetchall()
+            db.execute("COMMIT")
+            tables = [
+                tuple((row[0], row[at]) for row in rows if row[at] > after) for at in (1, 2, 3)
+            ]
+            return Changes(current, counter, floor, forgotten, *tables)
+
+        return self.database.read(work)
+
+    def invalidate(self, names: Iterable[str], hard: bool) -> int:
+        return self._announce("hard" if hard else "soft", names)
+
+    def publish(self, names: Iterable[str]) -> int:
+        return self._announce("published", names)
+
+    def _announce(self, column: str, names: Iterable[str]) -> int:
+        wanted = list(names)
+
+        def work(db: sqlite3.Connection) -> int:
+            db.execute("UPDATE state SET counter = counter + 1")
+            counter, total = db.execute("SELECT counter, names FROM state").fetchone()
+            for name in wanted:
+                known = db.execute(
+                    f"UPDATE names SET {column} = ?, last = ? WHERE name = ?",
+                    (counter, counter, name),
+                ).rowcount
+                if not known:
+                    total += 1
+                    db.execute(
+                        f"INSERT INTO names (name, {column}, last) VALUES (?, ?, ?)",
+                        (name, counter, counter),
+                    )
+            if total > self._limits.names:
+                total -= _forget_names(db, max(1, total - self._limits.names * 9 // 10))
+            db.execute("UPDATE state SET names = ?", (total,))
+            return int(counter)
+
+        return self.database.announce(work)
+
+    def acquire(
+        self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
+    ) -> Lease | None:
+        def work(db: sqlite3.Connection) -> Lease | None:
+            held = db.execute(
+                "SELECT until, generation FROM leases WHERE key = ?", (key,)
+            ).fetchone()
+            # An end further away than any lease lasts was set by a clock that has since been
+            # put back; it holds nobody up.
+            if held and now < held[0] <= now + 2 * ttl and held[1] >= overtake_before:
+                return None
+            order = db.execute(
+                "UPDATE state SET ordinal = ordinal + 1 RETURNING ordinal"
+            ).fetchone()[0]
+            lease = Lease(key, secrets.token_hex(8), order)
+            db.execute(
+                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)",
+                (key, lease.token, now + ttl, generation),
+            )
+            return lease
+
+        return self.database.write(work)
+
+    def renew(self, lease: Lease, ttl: float, now: float) -> bool:
+        return self.database.write(
+            lambda db: (
+                db.execute(
+                    "UPDATE leases SET until = ? WHERE key = ? AND token = ?",
+                    (now + ttl, lease.key, lease.token),
+                ).rowcount
+                == 1
+            )
+        )
+
+    def release(self, lease: Lease) -> None:
+        self.database.write(
+            lambda db: db.execute(
+                "DELETE FROM leases WHERE key = ? AND token = ?", (lease.key, lease.token)
+            )
+        )
+
+    def read_note(self, name: str, now: float) -> bytes | None:
+        row = self.database.read(
+            lambda db: db.execute(
+                "SELECT value FROM notes WHERE name = ? AND until > ?", (name, now)
+            ).fetchone()
+        )
+        return bytes(row[0]) if row and isinstance(row[0], bytes) else None
+
+    def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(
+                "INSERT INTO notes (name, value, until) VALUES (?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value, until = excluded.until",
+                (name, value, now + ttl),
+            )
+            # Ended notes first; beyond the limit the oldest (ids only grow).
+            db.execute(
+                "DELETE FROM notes WHERE id IN (SELECT id FROM notes WHERE until <= ? LIMIT 8)",
+                (now,),
+            )
+            db.execute(
+                "DELETE FROM notes WHERE id <= (SELECT max(id) FROM notes) - ?",
+                (self._limits.names,),
+            )
+
+        self.database.write(work)
+
+    def drop_note(self, name: str) -> None:
+        self.database.write(lambda db: db.execute("DELETE FROM notes WHERE name = ?", (name,)))
+
+    def ping(self) -> None:
+        self.database.verify()
+        self.database.read(lambda db: db.execute("SELECT counter FROM state").fetchone()[0])
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def _values(row: Row) -> tuple[Any, ...]:
+    return (
+        row.key, row.page_key, row.path, row.url, row.query, row.variant, row.status, row.size,
+        row.rendered_at, row.revalidate, row.expire, row.keep_until, row.render_seconds,
+        row.generation, row.order, row.nonce, row.fingerprint, row.build_id, int(row.error_quota),
+        json.dumps(row.tags),
+    )  # fmt: skip
+
+
+def _row(found: tuple[Any, ...]) -> Row:
+    fields = (*found[:18], bool(found[18]), tuple(json.loads(found[19])))
+    return Row(*fields)  # in the order of _COLUMNS
+
+
+def _count(db: sqlite3.Connection, error_quota: int, pages: int, size: int) -> None:
+    db.execute(
+        "UPDATE totals SET pages = pages + ?, bytes = bytes + ? WHERE error_quota = ?",
+        (pages, size, error_quota),
+    )
+
+
+def _remove(db: sqlite3.Connection, ids: list[tuple[int]]) -> list[str]:
+    keys = []
+    for (page,) in ids:
+        key, quota, size = db.execute(
+            "DELETE FROM pages WHERE id = ? RETURNING key, error_quota, bytes", (page,)
+        ).fetchone()
+        db.execute("DELETE FROM tags WHERE page = ?", (page,))
+        _count(db, quota, -1, -size)
+        keys.append(key)
+    return keys
+
+
+def _forget_names(db: sqlite3.Connection, count: int) -> int:
+    """Drop the ``count`` names that were touched longest ago. What they covered can no longer be
+    told from what they did not, so everything rendered before them is gone: the floor."""
+    forgotten, floor = db.execute(
+        "SELECT max(last), max(max(soft, hard)) FROM (SELECT * FROM names ORDER BY last LIMIT ?)",
+        (count,),
+    ).fetchone()
+    dropped = db.execute("DELETE FROM names WHERE last <= ?", (forgotten,)).rowcount
+    db.execute(
+        "UPDATE state SET floor = max(floor, ?), forgotten = max(forgotten, ?)", (floor, forgotten)
+    )
+    return dropped

@@ -1,0 +1,96 @@
+"""ETags, If-None-Match, If-Modified-Since and the choice among stored encodings (RFC 9110)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from werkzeug.http import parse_date
+
+_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+#: Preferred first among encodings a client likes equally well: smallest for its cost to unpack.
+PREFERENCE: Final = ("br", "zstd", "gzip", "identity")
+#: What a 304 carries (RFC 9110, section 15.4.5) besides the fields this cache adds.
+NOT_MODIFIED_FIELDS: Final = frozenset({
+    "cache-control", "content-location", "etag", "expires", "vary", "last-modified",
+    "cdn-cache-control", "isg-cache-control",
+})  # fmt: skip
+
+
+def strong_etag(body: bytes, given: str) -> str:
+    """The app's own tag if it is strong, else one made of the bytes."""
+    if given.startswith('"') and _ENTITY_TAG.fullmatch(given):
+        return given
+    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def etag_for(etag: str, encoding: str) -> str:
+    """Each encoding is a representation of its own and needs its own strong tag (8.8.3.3)."""
+    return etag if encoding == "identity" else f'{etag[:-1]}-{encoding}"'
+
+
+def not_modified(
+    etag: str, last_modified: str, if_none_match: str | None, if_modified_since: str | None
+) -> bool:
+    """Whether a GET or HEAD is answered 304 (13.1.2, 13.1.3, 13.2.2).
+
+    If-None-Match is compared weakly, and when it is there If-Modified-Since is not looked at.
+    """
+    if if_none_match is not None:
+        if if_none_match.strip() == "*":
+            return True
+        return etag in _ENTITY_TAG.findall(if_none_match)
+    if if_modified_since is not None and last_modified:
+        since, modified = parse_date(if_modified_since), parse_date(last_modified)
+        return since is not None and modified is not None and modified <= since
+    return False
+
+
+def choose_encoding(accept: str | None, stored: Iterable[str]) -> str:
+    """The stored encoding to answer with; identity when nothing else is acceptable (12.5.3).
+
+    Identity is always stored. When even that is refused it is sent all the same: a 406 helps
+    nobody.
+    """
+    if not accept:
+        return "identity"
+    weights = _weights(accept)
+    rest = weights.get("*", 0.0)
+    available = {"identity", *stored}
+    best, chosen = 0.0, "identity"
+    for encoding in PREFERENCE:
+        if encoding not in available:
+            continue
+        weight = weights.get(encoding)
+        if weight is None:
+            # Unnamed, identity is acceptable but never preferred to what was asked for.
+            weight = rest if encoding != "identity" or "*" in weights else 0.0001
+        if weight > best:
+            best, chosen = weight, encoding
+    return chosen
+
+
+def _weights(accept: str) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for item in accept[:1000].split(","):
+        name, _, parameters = item.partition(";")
+        name = name.strip().lower()
+        if name == "x-gzip":
+            name = "gzip"
+        weight = 1.0
+        for parameter in parameters.split(";"):
+            key, _, value = parameter.partition("=")
+            if key.strip().lower() == "q":
+                weight = _quality(value.strip())
+        if name:
+            weights.setdefault(name, weight)
+    return weights
+
+
+def _quality(text: str) -> float:
+    """A weight (12.4.2); a malformed one refuses."""
+    if re.fullmatch(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?", text):
+        return float(text)
+    return 0.0

@@ -1,0 +1,150 @@
+"""Fresh, stale, expired, gone: by the clock, and by what has been invalidated since.
+
+Theory. A backend counts invalidations. For each name (a tag, a path, everything below a path, all)
+it remembers the counter's value at the last soft and the last hard invalidation. An entry keeps
+the counter's value from before its render began, its *generation*. It is stale, or gone, when one
+of its names was invalidated later than that. So an invalidation costs the same whatever it covers,
+and a render that began before it can be written after it without harm.
+
+`Generations` is a process's mirror of that table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from .entry import Entry
+
+#: An entry that claims to be from the future by more than this (seconds) has seen another clock.
+CLOCK_TOLERANCE: Final = 2.0
+ALL: Final = "all"
+
+
+class State(Enum):
+    FRESH = "fresh"
+    STALE = "stale"  # may be served while it is rendered again
+    EXPIRED = "expired"  # served only if a new render fails
+    GONE = "gone"  # purged: never served again
+
+
+def tag_name(tag: str) -> str:
+    return "tag:" + tag
+
+
+def path_name(path: str) -> str:
+    return "path:" + path
+
+
+def url_name(path: str, query: str) -> str:
+    return f"url:{path}?{query}"
+
+
+def below_name(prefix: str) -> str:
+    """``prefix`` ends in a slash."""
+    return "below:" + prefix
+
+
+def names_of(path: str, query: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """Every name under which a page can be invalidated."""
+    below = [below_name(path[: at + 1]) for at, char in enumerate(path) if char == "/"]
+    return (ALL, path_name(path), url_name(path, query), *below, *map(tag_name, tags))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a backend answers to "what was invalidated since counter ``since``?"."""
+
+    nonce: str
+    counter: int
+    floor: int = 0
+    forgotten: int = 0
+    soft: tuple[tuple[str, int], ...] = ()
+    hard: tuple[tuple[str, int], ...] = ()
+    published: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(slots=True)
+class Generations:
+    """The mirror. ``apply`` may run in several threads: it only ever raises values, and moves
+    ``counter`` last, so a reader sees too much invalidated for a moment, never too little."""
+
+    nonce: str = ""
+    counter: int = 0
+    floor: int = 0
+    forgotten: int = 0
+    soft: dict[str, int] = field(default_factory=dict)
+    hard: dict[str, int] = field(default_factory=dict)
+    published: dict[str, int] = field(default_factory=dict)
+
+    def apply(self, changes: Changes) -> None:
+        for table, rows in (
+            (self.soft, changes.soft),
+            (self.hard, changes.hard),
+            (self.published, changes.published),
+        ):
+            for name, value in rows:
+                if value > table.get(name, 0):
+                    table[name] = value
+        self.forget(changes.floor, changes.forgotten)
+        self.counter = max(self.counter, changes.counter)
+
+    def forget(self, floor: int, forgotten: int) -> None:
+        """Drop what the backend dropped: rows no newer than ``forgotten``."""
+        self.floor = max(self.floor, floor)
+        if forgotten > self.forgotten:
+            self.forgotten = forgotten
+            for table in (self.soft, self.hard, self.published):
+                for name in [name for name, value in list(table.items()) if value <= forgotten]:
+                    table.pop(name, None)
+
+    def last(self, names: Iterable[str]) -> int:
+        """The counter's value at the latest invalidation, soft or hard, of any of ``names``."""
+        soft, hard = self.soft, self.hard
+        return max((max(soft.get(name, 0), hard.get(name, 0)) for name in names), default=0)
+
+    def renewed(self, names: Iterable[str], since: int) -> bool:
+        """Whether a copy read at counter ``since`` may have been replaced or invalidated."""
+        if since < self.forgotten:
+            return True
+        published = self.published
+        return self.last(names) > since or any(published.get(name, 0) > since for name in names)
+
+
+def accepts(
+    generation: int, nonce: str, names: Iterable[str], mirror: Generations, arrival: int
+) -> bool:
+    """Whether a visitor who came at counter ``arrival`` may take a render begun at ``generation``:
+    nothing of it was invalidated between its start and their arrival (P6)."""
+    if nonce != mirror.nonce or generation < mirror.floor:
+        return False
+    for name in names:
+        for table in (mirror.soft, mirror.hard):
+            if generation < table.get(name, 0) <= arrival:
+                return False
+    return True
+
+
+def judge(
+    entry: Entry, names: Iterable[str], mirror: Generations, now: float, fingerprint: str
+) -> State:
+    """The state of an entry at ``now`` under the policy that ``fingerprint`` stands for."""
+    stale = entry.fingerprint != fingerprint
+    if entry.nonce != mirror.nonce:
+        stale = True  # its table of invalidations is lost: nobody can say it is fresh
+    elif entry.generation < mirror.floor:
+        return State.GONE
+    else:
+        generation, soft, hard = entry.generation, mirror.soft, mirror.hard
+        for name in names:
+            if hard.get(name, 0) > generation:
+                return State.GONE
+            if soft.get(name, 0) > generation:
+                stale = True
+    if now >= entry.expires_at:
+        return State.EXPIRED
+    if stale or now >= entry.fresh_until or now < entry.rendered_at - CLOCK_TOLERANCE:
+        return State.STALE
+    return State.FRESH

@@ -1,0 +1,236 @@
+"""What a stored render may see of a request, and the key made of exactly that.
+
+Rule: `narrow` is the only way from a visitor to a render. Its result, a `Request`, is both hashed
+into the key and turned into the environ of the clean room, so the two can never disagree: what is
+not in the key is not in the render.
+
+Values are WSGI's native strings: bytes decoded as latin-1 (PEP 3333).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+from urllib.parse import quote, unquote_plus
+
+from werkzeug.datastructures import Accept, CharsetAccept, LanguageAccept, MIMEAccept
+from werkzeug.http import parse_accept_header
+
+#: Query parameters that campaigns and mailers add and no page depends on.
+TRACKING: Final = (
+    "utm_*", "mtm_*", "pk_*", "piwik_*", "matomo_*", "hsa_*", "_hsenc", "_hsmi", "gclid", "gclsrc",
+    "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "twclid", "ttclid", "li_fat_id", "igshid",
+    "yclid", "mc_cid", "mc_eid", "_ga", "_gl", "_ke", "epik", "srsltid", "vero_id", "wickedid",
+)  # fmt: skip
+#: Cookies of analytics and consent tools: they say nothing about what a page shows.
+HARMLESS_COOKIES: Final = (
+    "_ga", "_ga_*", "_gid", "_gat*", "_gcl_*", "__utm*", "_fbp", "_fbc", "_pk_*", "mtm_*", "_hj*",
+    "_clck", "_clsk", "_uet*", "ajs_*", "mp_*", "amplitude_*", "ph_*", "_scid", "_tt_*", "_ttp",
+    "_pin_unauth", "_mkto_trk", "hubspotutk", "__hs*", "intercom-id-*", "CookieConsent",
+    "cookieconsent_status", "OptanonConsent", "OptanonAlertBoxClosed", "cookieyes-consent",
+    "euconsent*", "didomi_token", "borlabs-cookie", "cc_cookie", "__cf_bm", "cf_clearance",
+)  # fmt: skip
+MAX_SEGMENTS: Final = 64
+MAX_KEYED_VALUE: Final = 1024
+_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_TRACKING = re.compile("|".join(re.escape(name).replace(r"\*", ".*") for name in TRACKING))
+_ACCEPTS: Final = {
+    "accept": MIMEAccept,
+    "accept-language": LanguageAccept,
+    "accept-charset": CharsetAccept,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A request as it arrived. ``headers`` maps CGI names (``HTTP_ACCEPT``) to values."""
+
+    method: str
+    scheme: str
+    host: str
+    script_name: str
+    path: str
+    query: str
+    headers: Mapping[str, Any]
+
+    def header(self, name: str) -> str | None:
+        value = self.headers.get("HTTP_" + name.upper().replace("-", "_"))
+        return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """All that a stored render knows about whoever asked."""
+
+    scheme: str
+    host: str
+    script_name: str
+    path: str
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    cookies: tuple[tuple[str, str], ...] = ()
+
+    def key(self, build_id: str = "") -> str:
+        """Injective over every field: parts are counted and length-prefixed before hashing."""
+        flat = [part for pair in (*self.headers, ("", ""), *self.cookies) for part in pair]
+        return _digest(
+            "page", build_id, self.scheme, self.host, self.script_name, self.path, self.query, *flat
+        )
+
+    def base_key(self, build_id: str = "") -> str:
+        """Names the URL without its query: where signposts are kept."""
+        return _digest("base", build_id, self.scheme, self.host, self.script_name, self.path)
+
+    def page_key(self, build_id: str = "") -> str:
+        """Names the page whose variants differ by headers and cookies only."""
+        return _digest(
+            "variants", build_id, self.scheme, self.host, self.script_name, self.path, self.query
+        )
+
+    @property
+    def full_path(self) -> str:
+        """The decoded URL path, by which a page is invalidated."""
+        return decoded(self.script_name + self.path)
+
+    @property
+    def url(self) -> str:
+        path = quote((self.script_name + self.path).encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
+        return f"{self.scheme}://{self.host}{path}" + (f"?{self.query}" if self.query else "")
+
+    @property
+    def variant(self) -> str:
+        """The keyed headers and cookies, for people to read."""
+        named = [*self.headers, *((f"cookie:{name}", value) for name, value in self.cookies)]
+        return "; ".join(f"{name}={value}" for name, value in named)
+
+
+#: Takes a header's name and the visitor; says what value is keyed and shown, ``None`` for absent.
+Resolve = Callable[[str, Visitor], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What of a request a page depends on: its policy's words, and what has been learned."""
+
+    query: str | tuple[str, ...] = "all"
+    headers: tuple[tuple[str, tuple[str, ...] | None], ...] = ()
+    cookies: tuple[str, ...] = ()
+    resolvers: Mapping[str, Resolve] | None = None
+
+
+def narrow(visitor: Visitor, rules: Rules, origin: tuple[str, str] | None = None) -> Request | str:
+    """The request a stored render of this visitor's page may see, or why there can be none."""
+    scheme, host = origin or (visitor.scheme, visitor.host)
+    headers = []
+    for name, values in rules.headers:
+        if rules.resolvers and name in rules.resolvers:
+            value = rules.resolvers[name](name, visitor)
+        else:
+            value = _keyed_value(name, values, visitor.header(name))
+        if value is not None:
+            if len(value) > MAX_KEYED_VALUE or _CONTROL.search(value):
+                return "odd-header"
+            headers.append((name, value))
+    cookies = []
+    if rules.cookies:
+        present = dict(reversed(cookie_pairs(visitor.headers.get("HTTP_COOKIE"))))
+        for name in rules.cookies:
+            if name in present:
+                if len(present[name]) > MAX_KEYED_VALUE or _CONTROL.search(present[name]):
+                    return "odd-cookie"
+                cookies.append((name, present[name]))
+    return Request(
+        scheme,
+        host,
+        visitor.script_name,
+        visitor.path,
+        narrow_query(visitor.query, rules.query),
+        tuple(headers),
+        tuple(cookies),
+    )
+
+
+def oddity(visitor: Visitor) -> str | None:
+    """Why a request's URL is not one that a page may be kept for; ``None`` if it is.
+
+    Servers disagree about such URLs (measured: each of these reaches some app), so their pages
+    are never stored.
+    """
+    full = visitor.script_name + visitor.path
+    if not full.startswith("/") or full.startswith("//") or "\\" in full:
+        return "odd-path"
+    if full.count("/") > MAX_SEGMENTS or _CONTROL.search(full) or len(full) > 4096:
+        return "odd-path"
+    if "/." in full and any(part in (".", "..") for part in full.split("/")):
+        return "odd-path"
+    try:
+        full.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return "odd-path"
+    if len(visitor.query) > 4096 or _CONTROL.search(visitor.query) or not visitor.query.isascii():
+        return "odd-query"
+    if visitor.scheme not in ("http", "https") or not _HOST.match(visitor.host):
+        return "odd-host"
+    return None
+
+
+def narrow_query(query: str, names: str | tuple[str, ...]) -> str:
+    """Keep the parameters that count, byte for byte and in their order."""
+    if not query or names == ():
+        return ""
+    kept = []
+    for part in query.split("&"):
+        name = unquote_plus(part.partition("=")[0])
+        if (names == "all" and not _TRACKING.fullmatch(name)) or (names != "all" and name in names):
+            kept.append(part)
+    return "&".join(kept)
+
+
+def cookie_pairs(header: Any) -> list[tuple[str, str]]:
+    """Names and raw values of a Cookie header, in its order (RFC 6265, section 4.2.1)."""
+    pairs = []
+    for part in (header if isinstance(header, str) else "").split(";"):
+        name, _, value = part.partition("=")
+        if name.strip():
+            pairs.append((name.strip(), value.strip()))
+    return pairs
+
+
+def counting_cookie(header: Any, counted: Iterable[str] | None) -> str | None:
+    """The first cookie that makes a visitor personal, given a policy's ``cookies``."""
+    for name, _ in cookie_pairs(header):
+        if counted is None:
+            if not any(fnmatchcase(name, known) for known in HARMLESS_COOKIES):
+                return name
+        elif any(fnmatchcase(name, pattern) for pattern in counted):
+            return name
+    return None
+
+
+def decoded(path: str) -> str:
+    """A latin-1 tunnelled path as text."""
+    return path.encode("latin-1").decode("utf-8", "replace")
+
+
+def _keyed_value(name: str, values: tuple[str, ...] | None, given: str | None) -> str | None:
+    if given is None or values is None:
+        return given
+    if name.startswith("accept"):
+        offered = parse_accept_header(given, _ACCEPTS.get(name, Accept))
+        return offered.best_match(values)
+    wanted = given.strip().lower()
+    return next((value for value in values if value.lower() == wanted), None)
+
+
+def _digest(*parts: str) -> str:
+    digest = hashlib.blake2b(digest_size=20)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(4, "big"))
+        digest.update(data)
+    return digest.hexdigest()

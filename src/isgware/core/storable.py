@@ -1,0 +1,258 @@
+"""May this response be stored; if not, why.
+
+One predicate decides what is stored and what is said about it. It is asked after every clean-room
+render and, through `promising`, about a visitor's own answer before one is started behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from werkzeug.http import parse_set_header
+
+from ..policy import UNKEYABLE, Policy
+from .directives import effective, shared_lifetime
+from .entry import Entry, Headers, sound_headers, sound_status
+from .request import Request
+
+KEPT: Final = frozenset({200, 203, 300, 301, 308})
+GONE: Final = frozenset({404, 410})
+TEMPORARY: Final = frozenset({302, 303, 307})
+MAX_ERROR_SECONDS: Final = 10.0
+MAX_REDIRECT_SECONDS: Final = 60.0
+MAX_LEARNED: Final = 8
+#: Not ours to keep: hop-by-hop fields (RFC 9110, 7.6.1), and those made anew for every answer.
+DROPPED: Final = frozenset({
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
+    "te", "trailer", "trailers", "transfer-encoding", "upgrade", "date", "age", "x-isg-cache",
+    "cache-status", "content-length", "etag",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole response of the app, as captured."""
+
+    status: str
+    headers: Headers
+    body: bytes
+
+    @property
+    def code(self) -> int:
+        return int(self.status[:3])
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key.lower() == name]
+
+    def first(self, name: str) -> str:
+        return next(iter(self.all(name)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the view said about the page while it rendered."""
+
+    revalidate: float | bool | None = None
+    expire: float | None = None
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a page may be stored. ``revalidate=None``: until told."""
+
+    revalidate: float | None
+    expire: float
+    vary_cookie: bool = False
+    anonymous: bool = False
+    error_quota: bool = False
+    tombstone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a response is not stored, as a token for ``detail=``."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Learn:
+    """The response varies by headers that are not in its key yet."""
+
+    names: tuple[str, ...]
+
+
+def storable(
+    response: Response,
+    request: Request,
+    policy: Policy,
+    *,
+    declared: bool,
+    said: Said = Said(),
+    keyed: frozenset[str] = frozenset(),
+    default: float | bool | None = None,
+    obey: bool = True,
+    replaces: Entry | None = None,
+) -> Terms | Refusal | Learn:
+    """Decide about one clean-room response.
+
+    ``keyed`` names the headers in the key, ``default`` is ``ISG(revalidate=)``, ``obey`` whether
+    lifetimes in Cache-Control count, ``replaces`` the page that would be overwritten.
+    """
+    if refusal := _refused(response, request, said, declared):
+        return refusal
+    vary = varies(response.headers)
+    if "*" in vary:
+        return Refusal("vary-star")
+    unknown = tuple(sorted(vary - keyed - UNKEYABLE))
+    if unknown:
+        if len(unknown) + len(keyed) > MAX_LEARNED:
+            return Refusal("vary-too-wide")
+        return Learn(unknown)
+    if replaces is not None and response.code == 200 and not response.body and replaces.body:
+        return Refusal("empty-body")
+    revalidate = lifetime(response, policy, said, declared=declared, default=default, obey=obey)
+    if revalidate is None:
+        return Refusal("no-lifetime")
+    if revalidate is not False and revalidate <= 0:
+        return Refusal("revalidate-0")
+    return _terms(response.code, revalidate, policy, said, "cookie" in vary, replaces)
+
+
+def promising(
+    status: str, headers: Headers, *, default: float | bool | None, obey: bool
+) -> str | None:
+    """Whether a visitor's own answer on an undeclared route merits a clean-room render: ``None``
+    if it does, else why not. Errors do not: a flood of them would double the app's work."""
+    response = Response(status, headers, b"")
+    if not sound_status(status) or response.code not in KEPT | TEMPORARY:
+        return "status"
+    anywhere = Request("http", "", "", "\0")
+    verdict = storable(
+        response,
+        anywhere,
+        Policy(),
+        declared=False,
+        keyed=frozenset(varies(headers) - {"*"}),
+        default=default,
+        obey=obey,
+    )
+    return verdict.reason if isinstance(verdict, Refusal) else None
+
+
+def _refused(response: Response, request: Request, said: Said, declared: bool) -> Refusal | None:
+    if not sound_status(response.status) or not sound_headers(response.headers):
+        return Refusal("bad-header")
+    if response.code not in KEPT | GONE | TEMPORARY:
+        return Refusal(f"status-{response.code}")
+    if response.all("set-cookie"):
+        return Refusal("set-cookie")
+    if said.refused:
+        return Refusal("no-store")
+    directives, _ = effective(response.headers)
+    for name in ("no-store", "private"):
+        if name in directives:
+            return Refusal(name)
+    if "no-cache" in directives and not declared:
+        return Refusal("no-cache")
+    if 300 < response.code < 400 and response.first("location"):
+        return _circular(response.first("location"), request)
+    return None
+
+
+def _circular(location: str, request: Request) -> Refusal | None:
+    """A redirect to the page's own URL: it differs in scheme or host only, or not at all."""
+    if request.path == "\0":
+        return None
+    here, there = urlsplit(request.url), urlsplit(urljoin(request.url, location))
+    if (here.path, here.query) != (there.path, there.query):
+        return None
+    same_place = (here.scheme, here.netloc) == (there.scheme, there.netloc)
+    return Refusal("redirect-to-itself" if same_place else "redirect-to-other-origin")
+
+
+def lifetime(
+    response: Response,
+    policy: Policy,
+    said: Said,
+    *,
+    declared: bool,
+    default: float | bool | None,
+    obey: bool,
+) -> float | bool | None:
+    """Seconds fresh, by the precedence of the design: view, policy, Cache-Control, default."""
+    if said.revalidate is not None:
+        return said.revalidate
+    if policy.revalidate is not None:
+        return policy.revalidate  # type: ignore[return-value]
+    if obey:
+        own = shared_lifetime(*effective(response.headers))
+        if own is not None:
+            return own
+    if default is not None:
+        return default
+    return False if declared else None
+
+
+def _terms(
+    code: int,
+    revalidate: float | bool,
+    policy: Policy,
+    said: Said,
+    vary_cookie: bool,
+    replaces: Entry | None,
+) -> Terms:
+    seconds = None if revalidate is False else float(revalidate)
+    expire = float(said.expire or policy.expire)  # type: ignore[arg-type]
+    if seconds is not None:
+        expire = max(expire, seconds)
+    if code in TEMPORARY:
+        seconds = min(MAX_REDIRECT_SECONDS, seconds or MAX_REDIRECT_SECONDS)
+        expire = min(MAX_REDIRECT_SECONDS, expire)
+        return Terms(seconds, expire, vary_cookie, anonymous=True)
+    if code in GONE:
+        seconds = min(MAX_ERROR_SECONDS, seconds or MAX_ERROR_SECONDS)
+        tombstone = replaces is not None and (replaces.tombstone or replaces.code not in GONE)
+        if not tombstone:
+            expire = min(MAX_ERROR_SECONDS, expire)
+        return Terms(seconds, expire, vary_cookie, error_quota=not tombstone, tombstone=tombstone)
+    return Terms(seconds, expire, vary_cookie)
+
+
+def varies(headers: Headers) -> frozenset[str]:
+    """Lower-case names in every Vary line; an empty one says nothing."""
+    names: set[str] = set()
+    for name, value in headers:
+        if name.lower() == "vary":
+            names.update(item.strip().lower() for item in parse_set_header(value))
+    return frozenset(names - {""})
+
+
+def kept_headers(
+    response: Response, terms: Terms, policy: Policy, request: Request, downstream: float
+) -> Headers:
+    """The stored headers: the app's own, with an honest Cache-Control and Vary."""
+    nominated = {
+        item.lower() for line in response.all("connection") for item in parse_set_header(line)
+    }
+    dropped = DROPPED | nominated | {"vary"}
+    headers = [pair for pair in response.headers if pair[0].lower() not in dropped]
+    vary = varies(response.headers) | {name for name, _ in policy.headers}
+    if policy.keyed_cookies:
+        vary |= {"cookie"}
+    if vary:
+        headers.append(("Vary", ", ".join(sorted(name.title() for name in vary))))
+    if not response.all("cache-control"):
+        headers.append(("Cache-Control", _cache_control(terms, policy, downstream)))
+    return tuple(headers)
+
+
+def _cache_control(terms: Terms, policy: Policy, downstream: float) -> str:
+    if policy.bypass or policy.keyed_cookies or terms.vary_cookie or terms.anonymous:
+        return "private, max-age=0, must-revalidate"
+    shared = downstream if terms.revalidate is None else terms.revalidate
+    window = max(0, int(terms.expire - shared))
+    return f"public, max-age=0, s-maxage={int(shared)}, stale-while-revalidate={window}"

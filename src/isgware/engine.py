@@ -1,0 +1,370 @@
+"""The orchestrator: asks for a plan, finds the page, decides, and has it rendered.
+
+It gets everything else in its constructor. One visit goes through `visit`; one background
+regeneration through `schedule` and `_regenerate`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from .backends.base import Lease
+from .core.decide import Action, Decision, Facts, decide
+from .core.entry import Entry
+from .core.freshness import State, accepts
+from .core.request import Visitor
+from .errors import BackendUnavailable
+from .housekeeping import Housekeeper
+from .memory import Page
+from .planner import NO_SIGNPOST, Plan, Planner, Target, personal
+from .produce import Elsewhere, Failed, Outcome, Producer, Refused, Rendered
+from .regenerate import Failure, Failures, Flight, Flights, Pool, Work
+from .settings import Settings
+from .shelf import Shelf
+
+log: Final = logging.getLogger("isgware")
+#: Seconds for which a render that another process has begun is not asked for again.
+_ELSEWHERE: Final = 0.05
+_MAX_DYNAMIC: Final = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a visitor gets: a stored page, an error made for them, or (both ``None``) the app's
+    own answer. ``forward`` is RFC 9211's reason for having asked the app."""
+
+    label: str
+    detail: str = ""
+    page: Page | None = None
+    failure: Failed | None = None
+    forward: str = "bypass"
+    collapsed: bool = False
+    plain: bool = False
+    cookies: bool = False
+
+
+class Engine:
+    def __init__(
+        self,
+        settings: Settings,
+        planner: Planner,
+        shelf: Shelf,
+        producer: Producer,
+        flights: Flights,
+        pool: Pool,
+        failures: Failures,
+        housekeeper: Housekeeper,
+        now: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.planner = planner
+        self.shelf = shelf
+        self.producer = producer
+        self.flights = flights
+        self.pool = pool
+        self.failures = failures
+        self.housekeeper = housekeeper
+        self.now = now
+        self._dynamic: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+    def visit(self, visitor: Visitor) -> Answer | None:
+        """What this GET or HEAD gets; ``None`` if its URL is not declared."""
+        self.shelf.sync()
+        arrival = self.shelf.mirror.counter
+        deadline = time.monotonic() + self.settings.wait_time
+        while True:
+            plan = self.planner.plan(visitor)
+            if plan is None:
+                return None
+            if plan.target is None:
+                return Answer("BYPASS", plan.bypass)
+            answer = self._answer(visitor, plan, plan.target, arrival, deadline)
+            if answer is not None:
+                return answer
+
+    def _answer(
+        self, visitor: Visitor, plan: Plan, target: Target, arrival: int, deadline: float
+    ) -> Answer | None:
+        """``None``: something was learned meanwhile, so plan again."""
+        if plan.bypass:
+            return Answer("BYPASS", plan.bypass)
+        page, state = self.shelf.find(target.key, target.base, target.policy.fingerprint)
+        decision = decide(self._facts(visitor, plan, target, page, state))
+        if decision.schedule and not self.schedule(target) and decision.label == "STALE":
+            decision = replace(decision, detail="regeneration-dropped")
+        if decision.action is Action.OWN:
+            return Answer("BYPASS", decision.detail)
+        if decision.action is Action.SERVE:
+            return Answer(
+                decision.label,
+                decision.detail,
+                page,
+                None,
+                "stale",
+                False,
+                plan.plain,
+                plan.cookies,
+            )
+        return self._render_for(visitor, target, page, state, decision, arrival, deadline)
+
+    def _facts(
+        self, visitor: Visitor, plan: Plan, target: Target, page: Page | None, state: State | None
+    ) -> Facts:
+        bypass = ""
+        varies = plan.vary_cookie or (page and (page.entry.vary_cookie or page.entry.anonymous))
+        if varies and personal(visitor, target.policy):
+            bypass = "cookie"
+        now = self.now()
+        failure = self.failures.get(target.key)
+        failing = ""
+        if failure is not None and state in (State.STALE, State.EXPIRED):
+            failing = failure.error
+        elif failure is not None and failure.unproven:
+            failing = "clean-room-failed"
+        return Facts(
+            state,
+            target.declared,
+            bypass,
+            self.known_dynamic(target.key),
+            failing,
+            self.failures.due(target.key, now),
+        )
+
+    def known_dynamic(self, key: str) -> str:
+        """Why a page was found not storable a while ago, if it was."""
+        reason, until = self._dynamic.get(key, ("", 0.0))
+        return reason if self.now() < until else ""
+
+    def concerns(self, visitor: Visitor) -> bool:
+        """Whether this URL has, may have, or is about to have a stored page."""
+        self.shelf.sync()
+        if self.planner.plan(visitor) is not None:
+            return True
+        target = self.planner.undeclared_target(visitor, frozenset(), None, {})
+        return target is not None and (target.key in self.flights or target.key in self.pool)
+
+    def after_fork(self) -> None:
+        """Locks and threads of the parent process are not ours."""
+        self.flights = Flights(self.settings.max_waiters)
+        self.failures.reset_lock()
+
+    # Foreground: a visitor waits.
+
+    def _render_for(
+        self, visitor: Visitor, target: Target, page: Page | None, state: State | None,
+        decision: Decision, arrival: int, deadline: float,
+    ) -> Answer | None:  # fmt: skip
+        names = (*target.names, *(page.names if page else ()))
+        flight, leads = self._join(target, names, arrival)
+        if leads:
+            outcome: Outcome | None = Elsewhere()
+            try:
+                outcome = self._lead(target, flight, names, arrival, deadline)
+            finally:
+                self.flights.land(flight, outcome)
+        elif self.flights.wait(flight, deadline - time.monotonic()):
+            outcome = flight.outcome
+        else:
+            outcome = None
+        old = page if page is not None and state is State.EXPIRED else None
+        if isinstance(outcome, Rendered):
+            made = outcome.page
+            if not self._acceptable(made, arrival):
+                return None if time.monotonic() < deadline else Answer("BYPASS", "wait-timeout")
+            if outcome.learned and self._key_now(visitor) != target.key:
+                return None
+            if (made.entry.vary_cookie or made.entry.anonymous) and personal(
+                visitor, target.policy
+            ):
+                return Answer("BYPASS", "cookie", forward="miss")
+            forward = "stale" if decision.label == "REVALIDATED" else "uri-miss"
+            return Answer(
+                decision.label, decision.detail, made, forward=forward, collapsed=not leads
+            )
+        if old is not None and isinstance(outcome, Failed | Refused):
+            return Answer("STALE", "stale-if-error", old, forward="stale")
+        return self._without_page(visitor, outcome)
+
+    def _key_now(self, visitor: Visitor) -> str:
+        plan = self.planner.plan(visitor)
+        return plan.target.key if plan is not None and plan.target is not None else ""
+
+    def _without_page(self, visitor: Visitor, outcome: Outcome | None) -> Answer:
+        if isinstance(outcome, Refused):
+            return Answer("BYPASS", outcome.reason, forward="miss")
+        if isinstance(outcome, Failed):
+            if not outcome.proven:
+                return Answer("BYPASS", "clean-room-failed", forward="miss")
+            if visitor.headers.get("HTTP_COOKIE"):
+                return Answer("BYPASS", "render-failed", forward="miss")
+            return Answer("BYPASS", "render-failed", failure=outcome, forward="miss")
+        return Answer("BYPASS", "wait-timeout", forward="miss")
+
+    def _join(self, target: Target, names: Sequence[str], arrival: int) -> tuple[Flight, bool]:
+        mirror = self.shelf.mirror
+
+        def joinable(flight: Flight) -> bool:
+            return accepts(flight.generation, flight.nonce, names, mirror, arrival)
+
+        return self.flights.join(target.key, mirror.counter, mirror.nonce, joinable)
+
+    def _acceptable(self, page: Page, arrival: int) -> bool:
+        entry, mirror = page.entry, self.shelf.mirror
+        return accepts(entry.generation, entry.nonce, page.names, mirror, arrival)
+
+    def _lead(
+        self, target: Target, flight: Flight, names: Sequence[str], arrival: int, deadline: float
+    ) -> Outcome:
+        """Render for everybody, unless another process does: then wait for its page."""
+        pause = 0.005
+        while True:
+            try:
+                lease = self.shelf.acquire(target.key, self.settings.lease_time, names)
+            except BackendUnavailable:
+                return self._produce(target, None, flight)
+            page, state = self._look_again(target)
+            if page is not None and state is State.FRESH and self._acceptable(page, arrival):
+                self.shelf.release(lease)
+                return Rendered(page)
+            if lease is not None:
+                return self._produce(target, lease, flight)
+            if time.monotonic() > deadline:
+                return Elsewhere()
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+            self.shelf.sync()
+
+    def _look_again(self, target: Target) -> tuple[Page | None, State | None]:
+        return self.shelf.find(target.key, target.base, target.policy.fingerprint, again=True)
+
+    # Background: nobody waits.
+
+    def schedule(self, target: Target) -> bool:
+        """Have a page rendered soon. Returns at once; False if that had to be refused."""
+        key = target.key
+        if key in self.flights or key in self.pool or not self.failures.due(key, self.now()):
+            return True
+        self.housekeeper.start()
+        abandoned: list[Flight] = []
+        work = Work(
+            key,
+            run=lambda: self._regenerate(target, abandoned),
+            give_up=lambda: self._give_up(target, abandoned),
+        )
+        return self.pool.submit(work)
+
+    def _regenerate(self, target: Target, started: list[Flight]) -> None:
+        self.shelf.sync()
+        page, state = self._look_again(target)
+        if state is State.FRESH or self._fails_elsewhere(target):
+            return
+        names = (*target.names, *(page.names if page else ()))
+        flight, leads = self._join(target, names, self.shelf.mirror.counter)
+        if not leads:
+            return
+        started.append(flight)
+        outcome: Outcome = Elsewhere()
+        try:
+            lease = self.shelf.acquire(target.key, self.settings.lease_time, names)
+            if lease is None:
+                # Somebody else renders it; look for the result soon, not with every visit.
+                self.failures.put(target.key, Failure(0, self.now() + _ELSEWHERE, ""))
+                return
+            outcome = self._produce(target, lease, flight)
+        except BackendUnavailable:
+            outcome = self._produce(target, None, flight)
+        finally:
+            self.flights.land(flight, outcome)
+
+    def _give_up(self, target: Target, started: list[Flight]) -> None:
+        """A render hangs: its key counts as failed, and others may try."""
+        log.error("Rendering %s took too long and was given up.", target.request.url)
+        self._fail(target, "the render took too long", None, unproven=False)
+        for flight in started:
+            self.flights.land(flight, Elsewhere())
+
+    def _produce(self, target: Target, lease: Lease | None, flight: Flight) -> Outcome:
+        """Render under ``lease``, and draw the consequences of what comes of it."""
+        old, state = self.shelf.find(target.key, target.base, target.policy.fingerprint)
+        replaces = old.entry if old is not None and state is not State.GONE else None
+        if lease is not None:
+            self.housekeeper.hold(lease)
+        try:
+            outcome = self.producer.produce(
+                target,
+                lease.order if lease else 0,
+                replaces,
+                wanted=lambda: not flight.landed.is_set(),
+            )
+        finally:
+            if lease is not None:
+                self.housekeeper.let_go(lease)
+                self.shelf.release(lease)
+        self.settle(target, outcome, replaces)
+        return outcome
+
+    def settle(self, target: Target, outcome: Outcome, replaces: Entry | None) -> None:
+        """Remember what a render came to."""
+        if isinstance(outcome, Rendered):
+            self._dynamic.pop(target.key, None)
+            failure = self.failures.clear(target.key)
+            if failure and failure.count:
+                self._note_failure(target, None)
+        elif isinstance(outcome, Failed):
+            self._fail(target, outcome.reason, replaces, unproven=not outcome.proven)
+        elif isinstance(outcome, Refused):
+            if replaces is None or not target.declared:
+                self._remember_dynamic(target.key, outcome.reason)
+            if replaces is not None and target.declared:
+                self._fail(target, outcome.reason, replaces, unproven=False)
+            elif replaces is not None:
+                # Nobody declared it, and now it says that it may not be stored.
+                self.shelf.drop(target.key)
+                self.planner.learn(target.base, NO_SIGNPOST, announce=True)
+
+    def _remember_dynamic(self, key: str, reason: str) -> None:
+        self._dynamic[key] = (reason, self.now() + self.settings.dynamic_time)
+        self._dynamic.move_to_end(key)
+        while len(self._dynamic) > _MAX_DYNAMIC:
+            self._dynamic.popitem(last=False)
+
+    def _fail(self, target: Target, reason: str, replaces: Entry | None, *, unproven: bool) -> None:
+        lifetime = replaces.revalidate if replaces else None
+        failure = self.failures.add(target.key, self.now(), reason, lifetime, unproven)
+        if replaces is not None:
+            self._note_failure(target, failure)
+
+    def _note_failure(self, target: Target, failure: Failure | None) -> None:
+        """Tell the other processes, so that a page that fails is not tried by each of them."""
+        backend, name = self.shelf.backend, "f:" + target.key
+        try:
+            if failure is None:
+                backend.drop_note(name)
+                return
+            note = json.dumps([failure.count, failure.until, failure.error[:500]]).encode()
+            backend.write_note(name, note, 2 * Failures.LONGEST, self.now())
+        except BackendUnavailable as error:
+            log.debug("A failure is known to this process only: %s", error)
+
+    def _fails_elsewhere(self, target: Target) -> bool:
+        """Whether another process has tried in vain, and its back-off still lasts."""
+        failure = self.noted_failure(target.key)
+        known = self.failures.get(target.key)
+        if failure is None or (known and known.count >= failure.count):
+            return False
+        self.failures.put(target.key, failure)
+        return not self.failures.due(target.key, self.now())
+
+    def noted_failure(self, key: str) -> Failure | None:
+        try:
+            note = self.shelf.backend.read_note("f:" + key, self.now())
+            count, until, error = json.loads(note or b"null")
+            return Failure(int(count), float(until), str(error))
+        except (BackendUnavailable, ValueError, TypeError):
+            return None

@@ -1,0 +1,151 @@
+"""The Flask extension: ``ISG(app)``, or ``ISG().init_app(app)``.
+
+Wraps ``app.wsgi_app`` in place and reads ``app.config["ISGWARE_…"]``. It composes `isgware.ISG`,
+and offers everything that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+from . import wsgi
+from .core.request import Visitor, decoded
+from .errors import ConfigurationError
+from .policy import policy_of, wrapped_by_revalidate
+from .site import Match, Site
+from .verbs import PageInfo
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+_PREFIX: Final = "ISGWARE_"
+
+
+class FlaskSite(Site):
+    """Answers from an app's URL map and view functions."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._checked = False
+
+    def match(self, visitor: Visitor) -> Match | None:
+        if not self._checked:
+            self.check()
+        try:
+            adapter = self._app.url_map.bind(
+                server_name=visitor.host.partition(":")[0] or "localhost",
+                script_name=visitor.script_name or "/",
+                url_scheme=visitor.scheme,
+            )
+            rule, arguments = adapter.match(decoded(visitor.path), method="GET", return_rule=True)
+        except (HTTPException, RequestRedirect, ValueError, UnicodeError):
+            return None
+        view = self._app.view_functions.get(rule.endpoint)
+        policy = policy_of(view) if view is not None else None
+        return Match(rule.endpoint, policy, arguments) if policy is not None else None
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` for what cannot work, once all routes are known."""
+        views = self._app.view_functions
+        for rule in self._app.url_map.iter_rules():
+            view = views.get(rule.endpoint)
+            policy = policy_of(view) if view is not None else None
+            if policy is not None:
+                try:
+                    policy.check_arguments(rule.arguments)
+                except ConfigurationError as error:
+                    raise ConfigurationError(f"{rule.rule}: {error}") from None
+            elif view is not None and wrapped_by_revalidate(view):
+                raise ConfigurationError(
+                    f"@revalidate on {rule.endpoint!r} stands above @app.route, where Flask does "
+                    "not see it; put it below, next to the function."
+                )
+        self._checked = True
+
+    def mode(self) -> str:
+        if self._app.testing:
+            return "off"
+        return "develop" if self._app.debug else "on"
+
+    def current_origin(self) -> tuple[str, str, str] | None:
+        from flask import has_request_context, request
+
+        if not has_request_context():
+            return None
+        return request.scheme, request.host, request.environ.get("SCRIPT_NAME", "")
+
+
+class ISG:
+    """Incremental static regeneration for a Flask app.
+
+    Options are given as keywords or in ``app.config`` with the prefix ``ISGWARE_``. Unless
+    ``enabled`` is said, it is off while ``TESTING``, and renders every visit while ``DEBUG``.
+    """
+
+    def __init__(self, app: Flask | None = None, **options: Any) -> None:
+        self._options = options
+        self._core: wsgi.ISG | None = None
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Wrap ``app.wsgi_app``. Raises `ConfigurationError` for a second time on one app."""
+        if "isgware" in app.extensions:
+            raise ConfigurationError("This Flask app is wrapped by isgware already.")
+        if self._core is not None:
+            raise ConfigurationError("This ISG wraps an app already; make one ISG per app.")
+        configured = {
+            name.removeprefix(_PREFIX).lower(): value
+            for name, value in app.config.items()
+            if name.startswith(_PREFIX)
+        }
+        core = wsgi.ISG(app.wsgi_app, site=FlaskSite(app), framework=configured, **self._options)
+        self._core = core
+        app.wsgi_app = core  # type: ignore[method-assign]
+        app.extensions["isgware"] = self
+
+    @property
+    def core(self) -> wsgi.ISG:
+        """The WSGI middleware itself."""
+        if self._core is None:
+            raise ConfigurationError("Call init_app(app) before using this ISG.")
+        return self._core
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        return self.core(environ, start_response)
+
+    def revalidate_path(self, path: str) -> None:
+        """See `isgware.ISG.revalidate_path`."""
+        self.core.revalidate_path(path)
+
+    def revalidate_tag(self, *tags: str) -> None:
+        """See `isgware.ISG.revalidate_tag`."""
+        self.core.revalidate_tag(*tags)
+
+    def purge_path(self, path: str) -> None:
+        """See `isgware.ISG.purge_path`."""
+        self.core.purge_path(path)
+
+    def purge_tag(self, *tags: str) -> None:
+        """See `isgware.ISG.purge_tag`."""
+        self.core.purge_tag(*tags)
+
+    def purge_all(self) -> None:
+        """See `isgware.ISG.purge_all`."""
+        self.core.purge_all()
+
+    def regenerate(self, path: str) -> PageInfo | None:
+        """See `isgware.ISG.regenerate`."""
+        return self.core.regenerate(path)
+
+    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
+        """See `isgware.ISG.pages`."""
+        return self.core.pages(prefix, tag)
+
+    def close(self, timeout: float | None = None) -> None:
+        """See `isgware.ISG.close`."""
+        self.core.close(timeout)

@@ -1,0 +1,244 @@
+"""The in-process layer: ready-to-send pages, bounded in bytes, found without a lock.
+
+A `Page` is an `Entry` made ready: header lists are built at most once per second and encoding, so
+that a hit is a look-up. ``Memory`` keeps pages by key, and finds those of plain requests by the
+raw request line as well (``memo``). Reading takes no lock and writes nothing; what is evicted is
+chosen by the *clock* algorithm from the second in which a page was last made ready.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from typing import Any, Final
+
+from .core import status
+from .core.conditional import (
+    NOT_MODIFIED_FIELDS,
+    choose_encoding,
+    etag_for,
+    not_modified,
+)
+from .core.entry import Entry, Headers
+from .core.freshness import names_of
+
+Raw = tuple[Any, ...]
+#: Status line, headers, body chunks: what a server is given.
+Answer = tuple[str, list[tuple[str, str]], list[bytes]]
+#: Bytes a page is reckoned to take beside its bodies.
+_OVERHEAD: Final = 2_048
+_MAX_READY: Final = 16
+_RAWS_PER_PAGE: Final = 16
+
+
+class Page:
+    """A stored page as this process holds it.
+
+    ``seen``: the invalidation counter when it was last known to be what the store holds.
+    ``word``, ``since``, ``until``, ``ready``: while the store's word equals ``word`` and the clock
+    is between the two, ``ready`` answers a plain visit, by Accept-Encoding value.
+    """
+
+    __slots__ = (
+        "_heads", "cookies_matter", "entry", "names", "raws", "ready", "seen", "since", "size",
+        "until", "used", "word",
+    )  # fmt: skip
+
+    def __init__(self, entry: Entry, seen: int, base: str) -> None:
+        self.entry = entry
+        self.seen = seen
+        request = entry.request
+        self.names = (
+            *names_of(request.full_path, request.query, entry.tags),
+            key_name(entry.key),
+            base_name(base),
+        )
+        self.size = entry.size + _OVERHEAD
+        self.cookies_matter = True
+        self.word = -1
+        self.since = self.until = 0.0
+        self.ready: dict[str | None, Answer] = {}
+        self.used = False
+        self.raws: deque[Raw] = deque()
+        self._heads: dict[str, Headers] = {}
+
+    def age(self, now: float) -> int:
+        return max(0, int(now - self.entry.rendered_at))
+
+    def ttl(self, now: float) -> float | None:
+        if self.entry.revalidate is None:
+            return None
+        return self.entry.fresh_until - now
+
+    def make_ready(self, now: float, word: int, cookies_matter: bool) -> None:
+        """Let plain visits be answered from ``ready`` for the rest of this second of its age."""
+        entry = self.entry
+        self.until = 0.0  # nobody may pair the old window with the new answers
+        self.ready = {}
+        self.cookies_matter = cookies_matter
+        self.word = word
+        self.since = entry.rendered_at + self.age(now)
+        self.until = min(self.since + 1.0, entry.fresh_until)
+        self.used = True
+
+    def hit(self, accept_encoding: str | None, now: float) -> Answer:
+        """The answer to a plain visit of a fresh page, kept for the rest of the second."""
+        answer = self.answer(accept_encoding, now, "HIT", status.hit(self.ttl(now)))
+        if len(self.ready) < _MAX_READY:
+            self.ready[accept_encoding] = answer
+        return answer
+
+    def answer(
+        self, accept_encoding: str | None, now: float, label: str, cache_status: str
+    ) -> Answer:
+        entry = self.entry
+        encoding = choose_encoding(accept_encoding, entry.encodings)
+        headers = [
+            *self._head(encoding),
+            ("Age", str(self.age(now))),
+            ("X-ISG-Cache", label),
+            ("Cache-Status", cache_status),
+        ]
+        body = entry.body if encoding == "identity" else entry.encodings[encoding]
+        return entry.status, headers, [body] if body else []
+
+    def _head(self, encoding: str) -> Headers:
+        found = self._heads.get(encoding)
+        if found is None:
+            found = self._heads[encoding] = self._make_head(encoding)
+        return found
+
+    def _make_head(self, encoding: str) -> Headers:
+        entry = self.entry
+        headers = list(entry.headers)
+        if entry.encodings:
+            headers = [pair for pair in headers if pair[0] != "Vary"]
+            vary = [value for name, value in entry.headers if name == "Vary"]
+            headers.append(("Vary", ", ".join([*vary, "Accept-Encoding"])))
+        body = entry.body
+        if encoding != "identity":
+            body = entry.encodings[encoding]
+            headers.append(("Content-Encoding", encoding))
+        headers.append(("ETag", etag_for(entry.etag, encoding)))
+        headers.append(("Content-Length", str(len(body))))
+        return tuple(headers)
+
+
+def without_body(answer: Answer) -> Answer:
+    """What HEAD gets: every header of GET (RFC 9110, section 9.3.2)."""
+    return answer[0], answer[1], []
+
+
+def revalidated(answer: Answer, environ: dict[str, Any]) -> Answer:
+    """A 304 in place of ``answer`` if the client's validators say that it has the page."""
+    if answer[0][:3] != "200":
+        return answer
+    fields = {name.lower(): value for name, value in answer[1]}
+    if not not_modified(
+        fields.get("etag", ""),
+        fields.get("last-modified", ""),
+        environ.get("HTTP_IF_NONE_MATCH"),
+        environ.get("HTTP_IF_MODIFIED_SINCE"),
+    ):
+        return answer
+    kept = NOT_MODIFIED_FIELDS | {"age", "x-isg-cache", "cache-status"}
+    headers = [(name, value) for name, value in answer[1] if name.lower() in kept]
+    return "304 Not Modified", headers, []
+
+
+def key_name(key: str) -> str:
+    return "key:" + key
+
+
+def base_name(base: str) -> str:
+    return "base:" + base
+
+
+class Memory:
+    """Pages by key, up to ``limit`` bytes. Error pages take at most a sixteenth of it."""
+
+    def __init__(self, limit: int) -> None:
+        self.memo: dict[Raw, Page] = {}
+        self._limit = limit
+        self._pages: OrderedDict[str, Page] = OrderedDict()
+        self._size = 0
+        self._error_size = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Page | None:
+        return self._pages.get(key)
+
+    def add(self, page: Page) -> None:
+        """Keep a page in place of the one under its key; too large a one is not kept."""
+        with self._lock:
+            self._remove(page.entry.key)
+            limit = self._limit // 16 if page.entry.error_quota else self._limit
+            if page.size > limit // 4:
+                return
+            self._pages[page.entry.key] = page
+            self._account(page, 1)
+            if self._size > self._limit or self._error_size > self._limit // 16:
+                self._evict(page)
+
+    def remember(self, raw: Raw, page: Page) -> None:
+        """Find ``page`` by its raw request line from now on."""
+        with self._lock:
+            if self._pages.get(page.entry.key) is not page or raw in self.memo:
+                return
+            if len(page.raws) >= _RAWS_PER_PAGE:
+                self.memo.pop(page.raws.popleft(), None)
+            page.raws.append(raw)
+            self.memo[raw] = page
+
+    def discard(self, key: str) -> None:
+        with self._lock:
+            self._remove(key)
+
+    def clear(self) -> None:
+        with self._lock:
+            self.memo.clear()
+            self._pages.clear()
+            self._size = self._error_size = 0
+
+    def recent(self, limit: int) -> list[str]:
+        """Keys of pages visited since this was last asked, at most ``limit``."""
+        with self._lock:
+            used = [page for page in self._pages.values() if page.used and page.until][:limit]
+        return [page.entry.key for page in used]
+
+    def reset_lock(self) -> None:
+        """A forked child may find the lock held by a thread that it does not have."""
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def _evict(self, added: Page) -> None:
+        errors_only = self._size <= self._limit
+        for _ in range(2 * len(self._pages)):
+            if self._size <= self._limit and self._error_size <= self._limit // 16:
+                return
+            key, page = next(iter(self._pages.items()))
+            if page is added or page.used or (errors_only and not page.entry.error_quota):
+                page.used = False
+                self._pages.move_to_end(key)
+            else:
+                self._remove(key)
+
+    def _remove(self, key: str) -> None:
+        page = self._pages.pop(key, None)
+        if page is not None:
+            self._account(page, -1)
+            page.until = 0.0
+            for raw in page.raws:
+                self.memo.pop(raw, None)
+            page.raws.clear()
+
+    def _account(self, page: Page, sign: int) -> None:
+        self._size += sign * page.size
+        if page.entry.error_quota:
+            self._error_size += sign * page.size

@@ -1,0 +1,103 @@
+"""The ``page`` object through which a view talks to isgware while it renders.
+
+A view runs inside one `Rendering`: the clean-room render whose result may be stored, or a
+visitor's own request, whose words count for nothing. Outside of both, ``page`` does nothing,
+so that an app behaves the same with and without the middleware.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .policy import Policy
+
+
+@dataclass(slots=True, eq=False)
+class Rendering:
+    """What one run of the app has been told, and where it came from."""
+
+    prerendering: bool
+    scheme: str = ""
+    host: str = ""
+    script_name: str = ""
+    policy: Policy | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    revalidate: float | bool | None = None
+    expire: float | None = None
+    refused: bool = False
+    key: str = ""
+
+
+current: ContextVar[Rendering | None] = ContextVar("isgware_rendering", default=None)
+
+
+def declare(policy: Policy, arguments: dict[str, Any]) -> None:
+    """Tell the run in progress, if there is one, which policy its view carries."""
+    rendering = current.get()
+    if rendering is not None and rendering.policy is None:  # the outermost of nested views counts
+        rendering.policy = policy
+        rendering.arguments = arguments
+
+
+class Page:
+    """What a view may say about the page it is rendering; every call is a no-op elsewhere."""
+
+    __slots__ = ()
+
+    @property
+    def prerendering(self) -> bool:
+        """True in every clean-room render, false in a visitor's own request."""
+        rendering = current.get()
+        return rendering is not None and rendering.prerendering
+
+    def tag(self, *tags: str) -> None:
+        """Add names by which this page can be revalidated or purged.
+
+        Raises `ConfigurationError` for a tag that is not a printable, non-empty string.
+        """
+        rendering = current.get()
+        if rendering is not None:
+            from .policy import checked_tag
+
+            rendering.tags.extend(checked_tag(tag) for tag in tags)
+
+    def no_store(self) -> None:
+        """Keep this page out of the store, whatever its policy says."""
+        rendering = current.get()
+        if rendering is not None:
+            rendering.refused = True
+
+    @property
+    def revalidate(self) -> float | bool | None:
+        """Seconds this page stays fresh; ``False`` until told, ``0`` never stored, ``None`` unsaid."""
+        rendering = current.get()
+        return None if rendering is None else rendering.revalidate
+
+    @revalidate.setter
+    def revalidate(self, seconds: float | bool | None) -> None:
+        rendering = current.get()
+        if rendering is not None:
+            from .policy import checked_revalidate
+
+            rendering.revalidate = checked_revalidate(seconds)
+
+    @property
+    def expire(self) -> float | None:
+        """Seconds after its render from which this page is no longer served stale."""
+        rendering = current.get()
+        return None if rendering is None else rendering.expire
+
+    @expire.setter
+    def expire(self, seconds: float | None) -> None:
+        rendering = current.get()
+        if rendering is not None:
+            from .policy import checked_expire
+
+            rendering.expire = None if seconds is None else checked_expire(seconds)
+
+
+page = Page()

@@ -1,0 +1,332 @@
+"""From a visitor to a `Plan`: whose page it is, under which key, and why they may not have it.
+
+Also keeps *signposts*: what has to be known about a URL before a key can be built and is not
+declared but learned (which headers it varies by, the policy of a view that was only seen running).
+They are notes in the backend under the URL's base key, so they survive restarts and are shared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict
+from werkzeug.sansio.utils import host_is_trusted
+
+from .core.freshness import names_of
+from .core.request import (
+    Request,
+    Rules,
+    Visitor,
+    cookie_pairs,
+    counting_cookie,
+    decoded,
+    narrow,
+    oddity,
+)
+from .errors import BackendUnavailable, ConfigurationError
+from .memory import base_name
+from .policy import NOTHING, Policy, combined, declared
+from .settings import Settings
+from .shelf import Shelf
+from .site import Match, Routes, Site
+
+log: Final = logging.getLogger("isgware")
+_MAX_SIGNPOSTS: Final = 8_192
+_SIGNPOST_TTL: Final = 366 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Signpost:
+    """What was learned about a URL. ``fingerprint`` names the policy of its view, if that was
+    learned; ``undeclared`` that its pages are stored though nobody declared them."""
+
+    vary: tuple[str, ...] = ()
+    fingerprint: str = ""
+    undeclared: bool = False
+    vary_cookie: bool = False
+
+    def encode(self) -> bytes:
+        return json.dumps(dataclasses.asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, data: bytes | None) -> Signpost | None:
+        try:
+            raw = json.loads(data or b"null")
+            vary = tuple(str(name) for name in raw["vary"])
+            return cls(
+                vary, str(raw["fingerprint"]), bool(raw["undeclared"]), bool(raw["vary_cookie"])
+            )
+        except (ValueError, TypeError, KeyError):
+            return None
+
+
+NO_SIGNPOST: Final = Signpost()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A page that may be rendered: plain values, all that a regeneration needs.
+
+    ``names`` are those by which it can be invalidated, as far as they are known before its render.
+    """
+
+    request: Request
+    key: str
+    base: str
+    route: str
+    policy: Policy
+    declared: bool
+    tags: tuple[str, ...]
+    keyed: frozenset[str]
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Plan:
+    """``target`` is ``None`` when the URL is odd; ``bypass`` says why the visitor gets the app's
+    own answer; ``plain`` whether the raw request line alone names the page, ``cookies`` whether
+    a visitor with cookies has to be looked at all the same."""
+
+    target: Target | None
+    bypass: str = ""
+    plain: bool = False
+    cookies: bool = False
+    vary_cookie: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BypassRequest:
+    """What a callable ``bypass`` is shown; read-only."""
+
+    path: str
+    args: ImmutableMultiDict[str, str]
+    headers: Headers
+    cookies: dict[str, str]
+
+
+class Planner:
+    def __init__(
+        self, settings: Settings, site: Site, shelf: Shelf, now: Callable[[], float]
+    ) -> None:
+        self._settings = settings
+        self._site = site
+        self._shelf = shelf
+        self._now = now
+        self._routes = Routes(settings.routes)
+        self._signposts: dict[str, tuple[Signpost, int]] = {}
+        self._checked: set[str] = set()
+        self._pairs: dict[tuple[str, str], Policy] = {}
+        self._origins = tuple(tuple(url.rstrip("/").split("://", 1)) for url in settings.base_url)
+
+    def plan(self, visitor: Visitor) -> Plan | None:
+        """``None``: the URL is not declared, and nothing has been learned of it."""
+        match = self.match(visitor)
+        scheme, host = self._site.origin(visitor)
+        visitor = dataclasses.replace(visitor, scheme=scheme, host=host)
+        odd = oddity(visitor) or self._untrusted(visitor)
+        if odd:
+            return Plan(None, odd) if match else None
+        origin = self._origin(visitor)
+        base = _base(visitor, origin).base_key(self._settings.build_id)
+        signpost = self.signpost(base)
+        policy, is_declared = self._policy(match, signpost)
+        if policy is None:
+            return None
+        rules = self._rules(policy, signpost)
+        request = narrow(visitor, rules, origin)
+        if isinstance(request, str):
+            return Plan(None, request)
+        target = self._target(request, base, match, policy, is_declared, rules)
+        return Plan(
+            target,
+            self._bypass(visitor, policy),
+            plain=not rules.headers and not rules.cookies and not callable(policy.bypass),
+            cookies=policy.bypass is not None,
+            vary_cookie=signpost.vary_cookie,
+        )
+
+    def match(self, visitor: Visitor) -> Match | None:
+        """The declared route of this URL; its tags are checked when it is first seen."""
+        found, pattern = self._site.match(visitor), self._routes.match(visitor)
+        if found and pattern:
+            policy = self._combined(found.policy, pattern.policy)
+            found = Match(found.route, policy, {**pattern.arguments, **found.arguments})
+        found = found or pattern
+        if found is not None and found.route not in self._checked:
+            try:
+                found.policy.check_arguments(found.arguments)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{found.route}: {error}") from None
+            self._checked.add(found.route)
+        return found
+
+    def undeclared_target(self, visitor: Visitor, vary: frozenset[str], policy: Policy | None,
+                          arguments: dict[str, Any]) -> Target | None:  # fmt: skip
+        """The page to render behind a visitor's own answer, of a route that is being learned.
+
+        ``policy`` is what its view turned out to carry; without one it is learned by the headers.
+        """
+        scheme, host = self._site.origin(visitor)
+        visitor = dataclasses.replace(visitor, scheme=scheme, host=host)
+        if oddity(visitor) or self._untrusted(visitor):
+            return None
+        origin = self._origin(visitor)
+        base = _base(visitor, origin).base_key(self._settings.build_id)
+        signpost = self.signpost(base)
+        known = frozenset(signpost.vary) | vary
+        rules = self._rules(policy or NOTHING, dataclasses.replace(signpost, vary=tuple(known)))
+        request = narrow(visitor, rules, origin)
+        if isinstance(request, str):
+            return None
+        match = Match("learned", policy, arguments) if policy else None
+        return self._target(request, base, match, policy or NOTHING, policy is not None, rules)
+
+    def signpost(self, base: str) -> Signpost:
+        """What was learned of a URL; remembered here until the backend says that it changed."""
+        mirror = self._shelf.mirror
+        found = self._signposts.get(base)
+        if found and found[1] >= max(mirror.forgotten, mirror.published.get(base_name(base), 0)):
+            return found[0]
+        seen = mirror.counter
+        try:
+            note = self._shelf.backend.read_note("s:" + base, self._now())
+        except BackendUnavailable:
+            return found[0] if found else NO_SIGNPOST
+        signpost = Signpost.decode(note) or NO_SIGNPOST
+        self._keep(base, signpost, seen)
+        return signpost
+
+    def learn(self, base: str, signpost: Signpost, *, announce: bool) -> None:
+        """Put up a signpost. ``announce``: keys change by it, so other processes must see it."""
+        self.remember(base, signpost)
+        backend = self._shelf.backend
+        try:
+            if signpost == NO_SIGNPOST:
+                backend.drop_note("s:" + base)
+            else:
+                backend.write_note("s:" + base, signpost.encode(), _SIGNPOST_TTL, self._now())
+            if announce:
+                backend.publish([base_name(base)])
+        except BackendUnavailable as error:
+            log.debug("What was learned of a URL stays in this process: %s", error)
+
+    def remember(self, base: str, signpost: Signpost) -> None:
+        """Put up a signpost in this process only."""
+        self._keep(base, signpost, self._shelf.mirror.counter)
+
+    def _keep(self, base: str, signpost: Signpost, seen: int) -> None:
+        if len(self._signposts) >= _MAX_SIGNPOSTS:
+            self._signposts.clear()  # read again from the backend as needed
+        self._signposts[base] = (signpost, seen)
+
+    def _policy(self, match: Match | None, signpost: Signpost) -> tuple[Policy | None, bool]:
+        learned = declared.get(signpost.fingerprint)
+        if match is not None:
+            return self._combined(learned, match.policy), True
+        if learned is not None:
+            return learned, True
+        return (NOTHING, False) if signpost.undeclared else (None, False)
+
+    def _combined(self, first: Policy | None, second: Policy) -> Policy:
+        """`combined`, remembered: it is asked for with each plan."""
+        if first is None or first is second:
+            return second
+        pair = (first.fingerprint, second.fingerprint)
+        if pair not in self._pairs:
+            self._pairs[pair] = combined(first, second) or second
+        return self._pairs[pair]
+
+    def _rules(self, policy: Policy, signpost: Signpost) -> Rules:
+        headers = dict(policy.headers)
+        for name in signpost.vary:
+            headers.setdefault(name, None)
+        return Rules(
+            policy.query,  # type: ignore[arg-type]
+            tuple(sorted(headers.items())),
+            policy.keyed_cookies,
+            self._site.resolvers,
+        )
+
+    def _target(
+        self, request: Request, base: str, match: Match | None, policy: Policy,
+        is_declared: bool, rules: Rules,
+    ) -> Target:  # fmt: skip
+        key = request.key(self._settings.build_id)
+        arguments = match.arguments if match else {}
+        tags: tuple[str, ...] = ()
+        if match is not None:
+            try:
+                tags = policy.fill_tags(arguments)
+            except ConfigurationError as error:
+                # A URL may fill a tag with what is no tag: an oversized or unprintable argument.
+                log.debug("%s: %s", match.route, error)
+        return Target(
+            request,
+            key,
+            base,
+            match.route if match else request.full_path,
+            policy,
+            is_declared,
+            tags,
+            frozenset(name for name, _ in rules.headers),
+            names_of(request.full_path, request.query, tags),
+        )
+
+    def _bypass(self, visitor: Visitor, policy: Policy) -> str:
+        headers = visitor.headers
+        if headers.get("HTTP_AUTHORIZATION") or headers.get("REMOTE_USER"):
+            return "authorization"
+        if policy.revalidate == 0 and policy.revalidate is not False:
+            return "revalidate-0"
+        cookie = headers.get("HTTP_COOKIE")
+        names = self._site.bypass_cookies
+        if cookie and names and counting_cookie(cookie, names):
+            return "bypass-cookie"
+        if policy.bypass is None:
+            return ""
+        if not callable(policy.bypass):
+            return "bypass-cookie" if cookie and counting_cookie(cookie, policy.bypass) else ""
+        try:
+            return "bypass" if policy.bypass(_shown(visitor)) else ""
+        except Exception:
+            log.exception("bypass= raised; the visitor gets the app's own answer.")
+            return "bypass-failed"
+
+    def _untrusted(self, visitor: Visitor) -> str:
+        trusted = self._settings.trusted_hosts
+        if trusted and not host_is_trusted(visitor.host, trusted):
+            return "untrusted-host"
+        return ""
+
+    def _origin(self, visitor: Visitor) -> tuple[str, str] | None:
+        """Of several base URLs the visitor's own, else the first."""
+        if not self._origins:
+            return None
+        own = (visitor.scheme, visitor.host)
+        scheme, host = own if own in self._origins else self._origins[0]
+        return scheme, host
+
+
+def personal(visitor: Visitor, policy: Policy) -> str | None:
+    """The cookie that makes this visitor somebody, on pages that vary by cookie."""
+    return counting_cookie(visitor.headers.get("HTTP_COOKIE"), policy.cookies)
+
+
+def _base(visitor: Visitor, origin: tuple[str, str] | None) -> Request:
+    scheme, host = origin or (visitor.scheme, visitor.host)
+    return Request(scheme, host, visitor.script_name, visitor.path)
+
+
+def _shown(visitor: Visitor) -> BypassRequest:
+    return BypassRequest(
+        decoded(visitor.path),
+        ImmutableMultiDict(parse_qsl(visitor.query, keep_blank_values=True)),
+        Headers(EnvironHeaders(dict(visitor.headers))),
+        dict(reversed(cookie_pairs(visitor.headers.get("HTTP_COOKIE")))),
+    )

@@ -1,0 +1,364 @@
+"""`Policy`, the one description of how a route is stored, and ``@revalidate``, which attaches it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import hashlib
+import inspect
+import math
+import re
+import string
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from .errors import ConfigurationError
+from .page import declare
+
+ONE_YEAR: Final = 31_536_000.0
+ATTRIBUTE: Final = "__isgware_policy__"
+#: Cookie, Authorization, Accept-Encoding and Host have rules of their own and are never in a key.
+UNKEYABLE: Final = frozenset({"cookie", "authorization", "accept-encoding", "host"})
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+
+T = TypeVar("T")
+#: Policies by fingerprint: what a signpost in the store names, this process looks up here.
+declared: Final[dict[str, Policy]] = {}
+_bare: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """How pages of a route are kept. Times are seconds; see the table in the documentation.
+
+    Raises `ConfigurationError` for values that cannot be meant.
+    """
+
+    revalidate: float | bool | datetime.timedelta | None = None
+    expire: float | datetime.timedelta = ONE_YEAR
+    tags: Sequence[str] | Callable[..., Iterable[str]] = ()
+    fallback: str | bool = "blocking"
+    loading_page: str | Path | None = None
+    paths: Iterable[Any] | Callable[[], Iterable[Any]] | None = None
+    query: str | Sequence[str] = "all"
+    vary: Sequence[str] | Mapping[str, Sequence[str] | None] = ()
+    cookies: Sequence[str] | None = None
+    bypass: Sequence[str] | Callable[[Any], bool] | None = None
+    accept: Callable[[Any, Any], bool] | None = None
+
+    def __post_init__(self) -> None:
+        revalidate = checked_revalidate(self.revalidate)
+        expire = checked_expire(self.expire)
+        if revalidate and expire < revalidate:
+            if expire != ONE_YEAR:
+                raise ConfigurationError(
+                    f"expire={expire:g} is shorter than revalidate={revalidate:g}: a page cannot be "
+                    "dropped before it is stale; make expire at least as long as revalidate."
+                )
+            expire = float(revalidate)
+        put = functools.partial(object.__setattr__, self)
+        put("revalidate", revalidate)
+        put("expire", expire)
+        put("tags", _checked_tags(self.tags))
+        put("query", _checked_query(self.query))
+        put("vary", _checked_vary(self.vary))
+        if self.cookies is not None:
+            put("cookies", _names("cookies", self.cookies))
+        if self.bypass is not None and not callable(self.bypass):
+            put("bypass", _names("bypass", self.bypass))
+        if self.accept is not None and not callable(self.accept):
+            raise ConfigurationError("accept= takes a callable (old, new) -> bool.")
+        if isinstance(self.fallback, bool):  # as Next.js spells it
+            put("fallback", "loading" if self.fallback else "not-found")
+        self._check_fallback()
+
+    def _check_fallback(self) -> None:
+        if self.fallback not in ("blocking", "loading", "not-found"):
+            raise ConfigurationError(
+                f"fallback={self.fallback!r}: choose 'blocking', 'loading' or 'not-found'."
+            )
+        if isinstance(self.paths, str | bytes) or not (
+            self.paths is None or callable(self.paths) or hasattr(self.paths, "__iter__")
+        ):
+            raise ConfigurationError(
+                "paths= takes an iterable of paths, or a callable returning one."
+            )
+        if self.fallback == "not-found" and self.paths is None:
+            raise ConfigurationError(
+                "fallback='not-found' without paths= would answer 404 to everything; "
+                "list the pages that exist with paths=."
+            )
+        page = self.loading_page
+        is_html = page is None or (isinstance(page, str) and "<" in page)
+        if not is_html and not Path(str(page)).is_file():
+            raise ConfigurationError(
+                f"loading_page={str(page)!r} is neither HTML text nor the path of a file."
+            )
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Identifies everything that shapes a stored page; callables count by name."""
+        parts = [
+            repr(self.revalidate),
+            repr(self.expire),
+            _name(self.tags) if callable(self.tags) else repr(self.tags),
+            repr(self.query),
+            repr(self.vary),
+            repr(self.cookies),
+            _name(self.bypass) if callable(self.bypass) else repr(self.bypass),
+        ]
+        return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
+
+    @property
+    def headers(self) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
+        """Keyed request headers in lower case, each with its allowed values, if they are named."""
+        vary = cast("tuple[tuple[str, tuple[str, ...] | None], ...]", self.vary)
+        return tuple(item for item in vary if not item[0].startswith("cookie:"))
+
+    @property
+    def keyed_cookies(self) -> tuple[str, ...]:
+        vary = cast("tuple[tuple[str, tuple[str, ...] | None], ...]", self.vary)
+        return tuple(name[len("cookie:") :] for name, _ in vary if name.startswith("cookie:"))
+
+    def fill_tags(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+        """The route's tags, with ``{name}`` filled from the URL's arguments.
+
+        Raises `ConfigurationError` when a tag names an argument the route does not have.
+        """
+        if callable(self.tags):
+            return tuple(checked_tag(tag) for tag in self.tags(**arguments))
+        filled = []
+        for tag in self.tags:
+            try:
+                filled.append(checked_tag(tag.format_map(arguments) if "{" in tag else tag))
+            except (KeyError, IndexError, AttributeError) as error:
+                raise ConfigurationError(_no_such_argument(tag, arguments)) from error
+        return tuple(filled)
+
+    def check_arguments(self, names: Iterable[str]) -> None:
+        """Raise `ConfigurationError` if a tag's placeholder is not among a route's arguments."""
+        known = set(names)
+        for tag in () if callable(self.tags) else self.tags:
+            if not _placeholders(tag) <= known:
+                raise ConfigurationError(_no_such_argument(tag, known))
+
+
+def combined(*policies: Policy | None) -> Policy | None:
+    """One policy of several, earlier ones first: each field from the first that says it."""
+    given = [policy for policy in policies if policy is not None]
+    if len(given) < 2:
+        return given[0] if given else None
+    said = {}
+    for field in dataclasses.fields(Policy):
+        for policy in given:
+            value = getattr(policy, field.name)
+            if value != getattr(NOTHING, field.name) or (value is False):
+                said[field.name] = value
+                break
+    if "vary" in said:
+        said["vary"] = dict(said["vary"])
+    return Policy(**said)
+
+
+def revalidate(seconds: float | bool | datetime.timedelta | None = None, /, **fields: Any) -> Any:
+    """Give a view a `Policy`: ``@revalidate(60, tags=["posts"])``.
+
+    Works on functions (``async`` ones too) and on classes, which stay the classes they are.
+    Put it next to the function, below the framework's routing decorator.
+    """
+    if callable(seconds):
+        raise ConfigurationError("Write @revalidate(60) or @revalidate(False), with parentheses.")
+    try:
+        policy = Policy(revalidate=seconds, **fields)
+    except TypeError as error:
+        raise ConfigurationError(f"@revalidate: {error}. {_field_list()}") from error
+    declared[policy.fingerprint] = policy
+
+    def decorate(view: Any) -> Any:
+        if inspect.isclass(view):
+            return _decorate_class(view, policy)
+        if not callable(view):
+            raise ConfigurationError(f"@revalidate goes on a view function or class, not {view!r}.")
+        return _decorate_function(view, policy)
+
+    return decorate
+
+
+def policy_of(view: Any) -> Policy | None:
+    """The policy that ``@revalidate`` attached to a view function, or to the class behind it."""
+    found = getattr(view, ATTRIBUTE, None)
+    if found is None:
+        found = getattr(getattr(view, "view_class", None), ATTRIBUTE, None)
+    return found if isinstance(found, Policy) else None
+
+
+def wrapped_by_revalidate(view: Any) -> bool:
+    """Whether ``view`` is the bare function under a ``@revalidate`` that a framework never saw."""
+    try:
+        return view in _bare
+    except TypeError:
+        return False
+
+
+def _decorate_function(view: Callable[..., Any], policy: Policy) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(view):
+
+        @functools.wraps(view)
+        async def run_async(*args: Any, **kwargs: Any) -> Any:
+            declare(policy, kwargs)
+            return await view(*args, **kwargs)
+
+        wrapper: Callable[..., Any] = run_async
+    else:
+
+        @functools.wraps(view)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            declare(policy, kwargs)
+            return view(*args, **kwargs)
+
+        wrapper = run
+    setattr(wrapper, ATTRIBUTE, policy)
+    with contextlib.suppress(TypeError):
+        _bare.add(view)
+    return wrapper
+
+
+def _decorate_class(view: type[T], policy: Policy) -> type[T]:
+    setattr(view, ATTRIBUTE, policy)
+    for name in ("dispatch", "dispatch_request"):  # Django's and Flask's class-based views
+        method = getattr(view, name, None)
+        if method is not None:
+            setattr(view, name, _decorate_function(method, policy))
+    return view
+
+
+def checked_revalidate(value: Any) -> float | bool | None:
+    if value is None or value is False:
+        return cast("bool | None", value)
+    if value is True:
+        raise ConfigurationError(
+            "revalidate=True has no meaning: give seconds, or False for 'until revalidated'."
+        )
+    return _seconds("revalidate", value)
+
+
+def checked_expire(value: Any) -> float:
+    seconds = _seconds("expire", value)
+    if seconds == 0:
+        raise ConfigurationError(
+            "expire=0 would drop every page at once; use revalidate=0 instead."
+        )
+    return seconds
+
+
+def checked_tag(tag: Any) -> str:
+    if not isinstance(tag, str) or not tag or len(tag) > 256 or not tag.isprintable():
+        raise ConfigurationError(f"{tag!r} is not a tag: use 1 to 256 printable characters.")
+    return tag
+
+
+def _seconds(option: str, value: Any) -> float:
+    if isinstance(value, datetime.timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigurationError(f"{option}={value!r} is not a number of seconds.")
+    if value < 0:
+        raise ConfigurationError(f"{option}={value!r} is negative; give seconds, 0 or more.")
+    return value
+
+
+def _checked_tags(tags: Any) -> Any:
+    if callable(tags):
+        return tags
+    if isinstance(tags, str):
+        raise ConfigurationError(f"tags={tags!r} is one string; write tags=[{tags!r}].")
+    for tag in (tags := tuple(tags)):
+        checked_tag(tag)
+        try:
+            _placeholders(tag)
+        except ValueError as error:
+            raise ConfigurationError(f"The tag {tag!r} has odd braces: {error}.") from error
+    return tags
+
+
+def _placeholders(tag: str) -> set[str]:
+    names = {name for _, name, _, _ in string.Formatter().parse(tag) if name is not None}
+    for name in names:
+        if not name.isidentifier():
+            raise ValueError(f"{{{name}}} is not the name of a URL argument")
+    return names
+
+
+def _no_such_argument(tag: str, arguments: Iterable[str]) -> str:
+    has = ", ".join(sorted(arguments)) or "none"
+    return f"The tag {tag!r} names an argument that its route does not have (it has: {has})."
+
+
+def _checked_query(query: Any) -> Any:
+    if query == "all":
+        return "all"
+    if isinstance(query, str):
+        raise ConfigurationError(
+            f"query={query!r}: write query=({query!r},), 'all', or () for none."
+        )
+    names = tuple(query)
+    if not all(isinstance(name, str) and name for name in names):
+        raise ConfigurationError("query= takes 'all' or the names of query parameters.")
+    return names
+
+
+def _checked_vary(vary: Any) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
+    if isinstance(vary, str):
+        raise ConfigurationError(f"vary={vary!r} is one string; write vary=[{vary!r}].")
+    items = vary.items() if isinstance(vary, Mapping) else ((_vary_name(name)) for name in vary)
+    checked: dict[str, tuple[str, ...] | None] = {}
+    for name, values in items:
+        if not isinstance(name, str):
+            raise ConfigurationError(f"vary= takes header names, not {name!r}.")
+        if name.lower().startswith("cookie:"):
+            key = "cookie:" + name[len("cookie:") :].strip()
+            token = key[len("cookie:") :]
+        else:
+            key = token = name.lower()
+            if key in UNKEYABLE:
+                raise ConfigurationError(
+                    f"vary={name!r} cannot be part of a key; for one cookie write 'cookie:NAME'."
+                )
+        if not _TOKEN.match(token):
+            raise ConfigurationError(f"vary={name!r} is not the name of a header or 'cookie:NAME'.")
+        if isinstance(values, str):
+            raise ConfigurationError(f"vary[{name!r}] takes a list of values, not one string.")
+        checked[key] = tuple(values) if values is not None else None
+    return tuple(sorted(checked.items()))
+
+
+def _vary_name(name: Any) -> tuple[Any, Sequence[str] | None]:
+    return name if isinstance(name, tuple) else (name, None)
+
+
+def _names(option: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"{option}={value!r}: give a list of cookie names.")
+    names = tuple(value)
+    if not all(isinstance(name, str) and _TOKEN.match(name) for name in names):
+        raise ConfigurationError(f"{option}={value!r} holds something that is not a cookie name.")
+    return names
+
+
+def _name(function: Any) -> str:
+    return (
+        f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function))}"
+    )
+
+
+def _field_list() -> str:
+    return "Its fields are " + ", ".join(field.name for field in dataclasses.fields(Policy)) + "."
+
+
+#: What a route says that says nothing; fields equal to these count as "not said" in `combined`.
+NOTHING: Final = Policy()

@@ -1,0 +1,300 @@
+"""From a `Target` to an outcome: render in the clean room, decide, encode, store.
+
+This is the only place where pages are made, for visitors who wait and for the background alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from werkzeug.datastructures import Headers
+
+from .compress import encoders, encodings_of
+from .core.conditional import strong_etag
+from .core.entry import Entry
+from .core.storable import Learn, Refusal, Response, Said, Terms, kept_headers, storable
+from .errors import ConfigurationError
+from .memory import Page
+from .page import Rendering
+from .planner import Planner, Signpost, Target
+from .policy import combined
+from .render import Unfit, WSGIApp, render
+from .settings import Settings
+from .shelf import Shelf
+
+log: Final = logging.getLogger("isgware")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A page was made and kept. ``learned``: headers it turned out to vary by."""
+
+    page: Page
+    learned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The app answered, and its answer may not be stored."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The app raised, or answered a server error. ``proven``: its route has worked before."""
+
+    reason: str
+    response: Response | None = None
+    error: BaseException | None = None
+    proven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another process is rendering, or has given its render up: nothing is known here."""
+
+
+Outcome = Rendered | Refused | Failed | Elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A page that may be stored. ``said``: the policy its view carries, if the plan missed it."""
+
+    entry: Entry
+    learned: tuple[str, ...]
+    declared: bool
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """A whole page as ``accept`` sees it; the body is not encoded."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Producer:
+    def __init__(
+        self,
+        application: WSGIApp,
+        settings: Settings,
+        planner: Planner,
+        shelf: Shelf,
+        now: Callable[[], float],
+    ) -> None:
+        self._application = application
+        self._settings = settings
+        self._planner = planner
+        self._shelf = shelf
+        self._now = now
+        self._encoders = encoders(settings.compress)
+        self._proven: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
+
+    def produce(
+        self,
+        target: Target,
+        order: int,
+        replaces: Entry | None,
+        wanted: Callable[[], bool],
+        generation: Callable[[Entry], int] | None = None,
+    ) -> Outcome:
+        """Render ``target`` and keep the page. ``order`` is its lease's; ``wanted`` is asked
+        before it is kept, since a render that was given up must not be; ``generation`` may give
+        the page another generation than the one its render began in."""
+        mirror = self._shelf.mirror
+        began, nonce = mirror.counter, mirror.nonce
+        made = self.attempt(target, replaces)
+        if not isinstance(made, Made):
+            return made
+        if not wanted():
+            return Elsewhere()
+        entry = dataclasses.replace(
+            made.entry,
+            generation=generation(made.entry) if generation else began,
+            nonce=nonce,
+            order=order,
+        )
+        page = self._shelf.keep(entry, target.base)
+        self._put_up_signpost(target, made)
+        return Rendered(page, made.learned)
+
+    def attempt(self, target: Target, replaces: Entry | None) -> Made | Refused | Failed:
+        """Render ``target`` and decide about it, storing nothing."""
+        request = target.request
+        rendering = Rendering(
+            True, request.scheme, request.host, request.script_name, key=target.key
+        )
+        started, clock = self._now(), time.perf_counter()
+        try:
+            response = render(self._application, request, rendering, self._settings.max_page)
+        except Exception as error:
+            return self._failed(target, f"{type(error).__name__}: {error}", error=error)
+        took = time.perf_counter() - clock
+        if isinstance(response, Unfit):
+            return self._refused(target, response.reason)
+        if response.status[:1] == "5":
+            return self._failed(target, f"status {response.status}", response)
+        self._proven.add(target.route)
+        said = ""
+        if rendering.policy is not None:
+            planned, target = target, _with_policy(target, rendering)
+            if not planned.declared or planned.policy.fingerprint != target.policy.fingerprint:
+                said = rendering.policy.fingerprint
+        verdict, learned = self._decide(target, response, rendering, replaces)
+        if isinstance(verdict, Refusal):
+            return self._refused(target, verdict.reason)
+        entry = self._entry(target, response, verdict, rendering)
+        entry = dataclasses.replace(entry, rendered_at=started, render_seconds=round(took, 6))
+        if replaces is not None and not self._accepted(target, replaces, entry):
+            return self._refused(target, "not-accepted")
+        return Made(entry, learned, target.declared, said)
+
+    def _decide(
+        self, target: Target, response: Response, rendering: Rendering, replaces: Entry | None
+    ) -> tuple[Terms | Refusal, tuple[str, ...]]:
+        keyed = target.keyed
+        learned: tuple[str, ...] = ()
+        for _ in range(2):
+            verdict = storable(
+                response,
+                target.request,
+                target.policy,
+                declared=target.declared,
+                said=Said(rendering.revalidate, rendering.expire, rendering.refused),
+                keyed=keyed | {"cookie"} if target.policy.keyed_cookies else keyed,
+                default=self._settings.revalidate,
+                obey=self._settings.cache_control == "shared",
+                replaces=replaces,
+            )
+            if not isinstance(verdict, Learn):
+                return verdict, learned
+            # The render saw none of these headers: it is the variant for visitors without them.
+            learned = verdict.names
+            keyed = keyed | frozenset(learned)
+        raise AssertionError("what was learned is in the key")
+
+    def _entry(
+        self, target: Target, response: Response, terms: Terms, rendering: Rendering
+    ) -> Entry:
+        encodings = encodings_of(
+            response.body,
+            response.first("content-type"),
+            bool(response.all("content-encoding")),
+            self._encoders,
+        )
+        return Entry(
+            key=target.key,
+            request=target.request,
+            status=response.status,
+            headers=kept_headers(
+                response, terms, target.policy, target.request, self._settings.downstream
+            ),
+            body=response.body,
+            rendered_at=0.0,
+            revalidate=terms.revalidate,
+            expire=terms.expire,
+            encodings=encodings,
+            etag=strong_etag(response.body, response.first("etag")),
+            last_modified=response.first("last-modified"),
+            tags=tuple(dict.fromkeys((*target.tags, *rendering.tags))),
+            fingerprint=target.policy.fingerprint,
+            build_id=self._settings.build_id,
+            route=target.route,
+            vary_cookie=terms.vary_cookie and not target.policy.keyed_cookies,
+            anonymous=terms.anonymous,
+            error_quota=terms.error_quota,
+            tombstone=terms.tombstone,
+        )
+
+    def _accepted(self, target: Target, old: Entry, new: Entry) -> bool:
+        accept = target.policy.accept
+        if accept is None:
+            return True
+        try:
+            return bool(accept(_view(old), _view(new)))
+        except Exception:
+            log.exception("accept= of %s raised; the old page stays.", target.route)
+            return False
+
+    def _put_up_signpost(self, target: Target, made: Made) -> None:
+        known = self._planner.signpost(target.base)
+        signpost = Signpost(
+            tuple(sorted({*known.vary, *made.learned})),
+            made.said or known.fingerprint,
+            not made.declared,
+            known.vary_cookie or made.entry.vary_cookie,
+        )
+        if signpost != known:
+            self._planner.learn(target.base, signpost, announce=signpost.vary != known.vary)
+
+    def proven(self, route: str) -> bool:
+        return route in self._proven
+
+    def _failed(
+        self,
+        target: Target,
+        reason: str,
+        response: Response | None = None,
+        error: BaseException | None = None,
+    ) -> Failed:
+        log.warning("%s could not be rendered: %s", target.request.url, reason, exc_info=error)
+        return Failed(reason, response, error, self.proven(target.route))
+
+    def _refused(self, target: Target, reason: str) -> Refused:
+        if target.declared and (target.route, reason) not in self._told:
+            self._told.add((target.route, reason))
+            log.warning(
+                "%s (%s) is declared but cannot be stored: %s. %s",
+                target.route,
+                target.request.url,
+                reason,
+                REMEDIES.get(reason, ""),
+            )
+        return Refused(reason)
+
+
+def _with_policy(target: Target, rendering: Rendering) -> Target:
+    """What the decorator of the view that ran says goes before what was known of the route."""
+    said = rendering.policy
+    assert said is not None
+    policy = combined(said, target.policy if target.declared else None) or said
+    try:
+        tags = said.fill_tags(rendering.arguments)
+    except (ConfigurationError, TypeError) as error:
+        log.error("%s: %s", target.request.url, error)
+        tags = ()
+    return dataclasses.replace(
+        target, policy=policy, declared=True, tags=tuple(dict.fromkeys((*target.tags, *tags)))
+    )
+
+
+def _view(entry: Entry) -> PageView:
+    return PageView(entry.code, Headers(list(entry.headers)), entry.body)
+
+
+#: What can be done about each reason, for the log and the command line.
+REMEDIES: Final[dict[str, str]] = {
+    "set-cookie": "Set cookies elsewhere than on this page; a CSRF token or a session write does.",
+    "private": "The app says Cache-Control: private; say otherwise for pages without visitors.",
+    "no-store": "The app says no-store.",
+    "vary-star": "Vary: * means that no two requests get the same page.",
+    "vary-too-wide": "The page varies by more headers than a key should hold.",
+    "too-big": "Raise max_page, or leave the route undeclared.",
+    "streaming": "Event streams are never stored; leave the route undeclared.",
+    "redirect-to-other-origin": "The app redirects the clean-room render to the same URL in "
+    "another scheme or host: set base_url to the site's public URL, or make the proxy and "
+    "the app agree (ProxyFix, SECURE_PROXY_SSL_HEADER).",
+    "redirect-to-itself": "The page redirects to its own URL.",
+    "revalidate-0": "revalidate=0 means never.",
+    "bad-header": "A header or the status line holds characters that HTTP forbids.",
+}

@@ -1,0 +1,245 @@
+"""The one table of options: keyword arguments, framework configuration and the environment.
+
+An option is looked for in the keyword arguments, then in the framework's configuration
+(``ISGWARE_*`` in Flask, the ``ISGWARE`` dict in Django), then in ``ISGWARE_*`` environment
+variables; the first that says it counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+from .policy import Policy, checked_revalidate
+
+Check = Callable[[str, Any], Any]
+
+
+def _fail(name: str, value: Any, remedy: str) -> ConfigurationError:
+    shown = "…" if name == "secret" else repr(value)
+    return ConfigurationError(f"{name}={shown}: {remedy}")
+
+
+def _count(low: int) -> Check:
+    def check(name: str, value: Any) -> int:
+        if isinstance(value, str) and value.strip().isdigit():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise _fail(name, value, f"give a whole number, {low} or more.")
+        return value
+
+    return check
+
+
+def _seconds(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if isinstance(value, bool) or not math.isfinite(number) or number <= 0:
+        raise _fail(name, value, "give seconds, more than 0.")
+    return number
+
+
+def _flag(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | str) and str(value).lower() in _WORDS:
+        return _WORDS[str(value).lower()]
+    raise _fail(name, value, "say True or False (1 or 0 in the environment).")
+
+
+_WORDS: Final = {
+    "1": True, "true": True, "yes": True, "on": True,
+    "0": False, "false": False, "no": False, "off": False, "": False,
+}  # fmt: skip
+
+
+def _enabled(name: str, value: Any) -> bool | str | None:
+    if value is None:
+        return None
+    if value == "report":
+        return "report"
+    try:
+        return _flag(name, value)
+    except ConfigurationError:
+        raise _fail(name, value, "say True, False or 'report'.") from None
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise _fail(name, value, "give a non-empty string.")
+    return value
+
+
+def _optional_text(name: str, value: Any) -> str | None:
+    return None if value is None else _text(name, value)
+
+
+def _choice(*choices: str) -> Check:
+    def check(name: str, value: Any) -> str:
+        if value not in choices:
+            raise _fail(name, value, "choose " + ", ".join(map(repr, choices)) + ".")
+        return str(value)
+
+    return check
+
+
+def _default_revalidate(name: str, value: Any) -> float | bool | None:
+    if isinstance(value, str):
+        if value.lower() in ("false", "no", "off"):
+            return False
+        try:
+            value = float(value)
+        except ValueError:
+            raise _fail(name, value, "give seconds, or False for 'until revalidated'.") from None
+    return checked_revalidate(value)
+
+
+def _routes(name: str, value: Any) -> Mapping[str, Policy]:
+    if not isinstance(value, Mapping):
+        raise _fail(name, value, "give a mapping of URL patterns to policies.")
+    for pattern, policy in value.items():
+        if not isinstance(pattern, str) or not pattern.startswith("/"):
+            raise _fail(name, pattern, "a URL pattern starts with a slash: '/posts/<slug>'.")
+        if not isinstance(policy, Policy):
+            raise _fail(name, policy, f"the route {pattern!r} takes a Policy(...).")
+    return value
+
+
+def _strings(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [item.strip() for item in value.split(",") if item.strip()]
+    if not isinstance(value, Sequence) or not all(isinstance(item, str) for item in value):
+        raise _fail(name, value, "give a list of strings.")
+    return tuple(value)
+
+
+def _base_url(name: str, value: Any) -> tuple[str, ...]:
+    urls = _strings(name, value) if value is not None else ()
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+            raise _fail(name, url, "give scheme and host only, such as 'https://www.example.com'.")
+        if parts.query or parts.fragment or "@" in parts.netloc:
+            raise _fail(name, url, "give scheme and host only, such as 'https://www.example.com'.")
+    return urls
+
+
+def _mount(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
+        raise _fail(name, value, "give a path such as '/_isg', without a slash at its end.")
+    return value
+
+
+def _compress(name: str, value: Any) -> tuple[str, ...] | bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _WORDS:
+        return _WORDS[value.lower()]
+    names = _strings(name, value)
+    if not set(names) <= {"br", "zstd", "gzip"}:
+        raise _fail(name, value, "name encodings among 'br', 'zstd', 'gzip', or say False.")
+    return names
+
+
+def _executor(name: str, value: Any) -> Any:
+    if value is not None and not callable(getattr(value, "submit", None)):
+        raise _fail(name, value, "give a concurrent.futures.Executor.")
+    return value
+
+
+def _clock(name: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise _fail(name, value, "give a callable that returns seconds.")
+    return value
+
+
+def _anything(name: str, value: Any) -> Any:
+    return value
+
+
+def _option(default: Any, check: Check, doc: str) -> Any:
+    return field(default=default, metadata={"check": check, "doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every option with its default. ``load`` is the way in."""
+
+    store: Any = _option("file:.isgware", _anything, "URL of the store, or a cachelib BaseCache")
+    revalidate: float | bool | None = _option(
+        None, _default_revalidate, "seconds fresh, for every storable page that says nothing itself"
+    )
+    routes: Mapping[str, Policy] = field(
+        default_factory=dict,
+        metadata={"check": _routes, "doc": "policies by URL pattern, in Werkzeug's language"},
+    )
+    base_url: tuple[str, ...] = _option((), _base_url, "scheme and host of every render")
+    trusted_hosts: tuple[str, ...] = _option((), _strings, "hosts for which pages are kept")
+    secret: str | None = _option(None, _optional_text, "opens what lies under mount")
+    mount: str = _option("/_isg", _mount, "where the control endpoint lies")
+    cache_control: str = _option(
+        "shared", _choice("shared", "ignore"), "which Cache-Control lifetimes of the app count"
+    )
+    workers: int = _option(4, _count(1), "threads that regenerate pages")
+    queue_size: int = _option(1_000, _count(1), "regenerations waiting; more are dropped")
+    executor: Any = _option(None, _executor, "an Executor to regenerate in instead")
+    coordinator: Any = _option(None, _anything, "store URL for leases and invalidations")
+    memory: int = _option(64 * 1024**2, _count(0), "bytes of the in-process layer; 0: none")
+    max_page: int = _option(10 * 1024**2, _count(1), "bytes of the largest page that is stored")
+    max_pages: int = _option(1_000_000, _count(1), "pages in the store")
+    max_bytes: int = _option(4 * 1024**3, _count(1), "bytes in the store")
+    max_waiters: int = _option(1_000, _count(0), "visitors waiting for renders of others")
+    build_id: str = _option("", lambda name, value: str(value), "keeps pages of builds apart")
+    compress: tuple[str, ...] | bool = _option(True, _compress, "encodings made when storing")
+    debug: bool = _option(False, _flag, "log one line per decision")
+    downstream: float = _option(60.0, _seconds, "s-maxage of pages with revalidate=False")
+    enabled: bool | str | None = _option(None, _enabled, "True, False or 'report'")
+    lease_time: float = _option(10.0, _seconds, "seconds a lease lasts unless renewed")
+    wait_time: float = _option(10.0, _seconds, "seconds a visitor waits for another's render")
+    render_timeout: float = _option(60.0, _seconds, "seconds until a background render is given up")
+    drain_time: float = _option(5.0, _seconds, "seconds that close and exit wait for renders")
+    backend_timeout: float = _option(0.3, _seconds, "seconds an operation of the store may take")
+    probe_interval: float = _option(1.0, _seconds, "seconds between probes of a failed store")
+    offline_time: float = _option(60.0, _seconds, "seconds pages in memory count without the store")
+    dynamic_time: float = _option(60.0, _seconds, "seconds a page is remembered as not storable")
+    clock: Any = _option(None, _clock, "callable that tells the time, for tests")
+
+    @classmethod
+    def load(
+        cls,
+        given: Mapping[str, Any],
+        framework: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """Settings from their three sources. Raises `ConfigurationError`, naming the option."""
+        values: dict[str, Any] = {}
+        known = {option.name: option for option in dataclasses.fields(cls)}
+        for name, text in (environ or {}).items():
+            option = name.removeprefix("ISGWARE_").lower()
+            if name.startswith("ISGWARE_") and option in known:
+                values[option] = text
+        for source in (framework or {}, given):
+            for name, value in source.items():
+                if name not in known:
+                    raise ConfigurationError(
+                        f"{name!r} is not an option of ISG. {_nearest(name, known)}"
+                    )
+                values[name] = value
+        for name, value in values.items():
+            values[name] = known[name].metadata["check"](name, value)
+        return cls(**values)
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name.lower(), known, 1)
+    return f"Did you mean {close[0]!r}?" if close else "Options: " + ", ".join(known) + "."

@@ -1,0 +1,295 @@
+"""What can be done to stored pages, by path and tag, and what can be known of them.
+
+Three verbs, never with another meaning: *revalidate* is soft, *purge* is hard, *regenerate*
+renders now. See `isgware.core.freshness` for how they take effect.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from .backends.base import Row
+from .core.entry import Entry
+from .core.freshness import (
+    Generations,
+    State,
+    below_name,
+    names_of,
+    path_name,
+    tag_name,
+    url_name,
+)
+from .core.request import Visitor, narrow_query
+from .engine import Engine
+from .errors import BackendUnavailable, ConfigurationError, InvalidPath, RegenerationError
+from .memory import key_name
+from .page import current
+from .planner import Target
+from .policy import checked_tag
+from .produce import Elsewhere, Failed, Outcome, Refused, Rendered
+from .regenerate import Work
+from .site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """A stored page. Times in seconds, sizes in bytes, encodings included; ``ttl`` is negative
+    when stale and ``None`` without a lifetime. ``state``: fresh, stale, expired or failing."""
+
+    path: str
+    url: str
+    status: int
+    state: str
+    age: float
+    ttl: float | None
+    size: int
+    tags: tuple[str, ...]
+    rendered_at: float
+    render_seconds: float
+    failures: int
+    last_error: str
+    variant: str
+    build_id: str
+
+
+def local_path(path: Any) -> tuple[str, str]:
+    """The decoded path and the query of a local URL path.
+
+    Raises `InvalidPath` for anything else: a URL with a host, a relative path, control characters.
+    """
+    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
+        raise InvalidPath(f"{path!r} is not a local path; it starts with one slash: '/posts/1'.")
+    if "\\" in path or not path.isprintable():
+        raise InvalidPath(f"{path!r} is not a local path: it holds a backslash or a control.")
+    given, _, query = path.partition("?")
+    try:
+        text = unquote_to_bytes(given).decode()
+    except UnicodeDecodeError:
+        raise InvalidPath(f"{path!r} is not UTF-8 when decoded.") from None
+    if not text.isprintable() or any(part in (".", "..") for part in text.split("/")):
+        raise InvalidPath(f"{path!r} is not a plain path: dots or control characters.")
+    return text, query
+
+
+def names_for_path(path: str) -> list[str]:
+    """What a path given to ``revalidate_path`` or ``purge_path`` stands for."""
+    text, query = local_path(path)
+    if path.endswith("/*"):  # a star that is meant as one is written %2A
+        return [below_name(text[:-1])]
+    return [url_name(text, narrow_query(query, "all"))] if "?" in path else [path_name(text)]
+
+
+def names_for_tags(tags: Iterable[str]) -> list[str]:
+    names = [tag_name(checked_tag(tag)) for tag in tags]
+    if not names:
+        raise ConfigurationError("Name at least one tag.")
+    return names
+
+
+class Verbs:
+    """The public operations of one ISG."""
+
+    def __init__(self, engine: Engine, site: Site) -> None:
+        self._engine = engine
+        self._site = site
+
+    def invalidate(self, names: list[str], *, hard: bool) -> None:
+        """Raises `BackendUnavailable` if the store did not take it."""
+        self._engine.shelf.backend.invalidate(names, hard)
+        self._engine.shelf.sync()
+
+    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
+        engine = self._engine
+        engine.shelf.sync()
+        for row in engine.shelf.backend.rows(prefix or "", tag):
+            info = self._info(row)
+            if info is not None and row.build_id == engine.settings.build_id:
+                yield info
+
+    def _info(self, row: Row) -> PageInfo | None:
+        engine = self._engine
+        now = engine.now()
+        state = row_state(row, engine.shelf.mirror, now)
+        if state is State.GONE:
+            return None
+        failure = engine.noted_failure(row.key)
+        return PageInfo(
+            path=row.path,
+            url=row.url,
+            status=row.status,
+            state="failing" if failure else state.value,
+            age=max(0.0, now - row.rendered_at),
+            ttl=None if row.revalidate is None else row.rendered_at + row.revalidate - now,
+            size=row.size,
+            tags=row.tags,
+            rendered_at=row.rendered_at,
+            render_seconds=row.render_seconds,
+            failures=failure.count if failure else 0,
+            last_error=failure.error if failure else "",
+            variant=row.variant,
+            build_id=row.build_id,
+        )
+
+    def regenerate(self, path: str) -> PageInfo:
+        """Render ``path`` now. See `isgware.ISG.regenerate`."""
+        target = self._target(path)
+        rendering = current.get()
+        if rendering is not None and rendering.key == target.key:
+            raise RegenerationError(f"{path} cannot be regenerated from within its own render.")
+        outcome = self._on_pool(target)
+        if isinstance(outcome, Rendered):
+            return self._entry_info(outcome.page.entry)
+        raise _error(path, outcome)
+
+    def _on_pool(self, target: Target) -> Outcome | None:
+        box: list[Any] = []
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                box.append(self._render_now(target))
+            except BaseException as error:
+                box.append(error)
+                raise
+            finally:
+                done.set()
+
+        engine = self._engine
+        engine.housekeeper.start()
+        if not engine.pool.submit(Work("now:" + target.key, run, done.set), urgent=True):
+            raise RegenerationError("Regeneration is closed, or no thread can be started.")
+        done.wait(engine.settings.render_timeout + engine.settings.wait_time)
+        if box and isinstance(box[0], BackendUnavailable):
+            raise box[0]
+        return box[0] if box and not isinstance(box[0], BaseException) else None
+
+    def _render_now(self, target: Target) -> Outcome:
+        """Render under a fresh lease; on success stale the path's other variants and show the new
+        page everywhere. On failure nothing has changed."""
+        engine, shelf = self._engine, self._engine.shelf
+        shelf.sync()
+        before = shelf.mirror.counter
+        # A lease overtakes others by an invalidation they have not seen; this render is one.
+        lease = shelf.backend.acquire(
+            target.key,
+            engine.settings.lease_time,
+            engine.now(),
+            generation=before,
+            overtake_before=before + 1,
+        )
+        flight, _ = engine.flights.join(target.key, before, shelf.mirror.nonce, lambda _: False)
+        outcome: Outcome = Elsewhere()
+        if lease is not None:
+            engine.housekeeper.hold(lease)
+        try:
+            old, state = shelf.find(target.key, target.base, target.policy.fingerprint)
+            replaces = old.entry if old is not None and state is not State.GONE else None
+            outcome = engine.producer.produce(
+                target,
+                lease.order if lease else 0,
+                replaces,
+                wanted=lambda: not flight.landed.is_set(),
+                generation=lambda entry: self._supersede(entry, before),
+            )
+            engine.settle(target, outcome, replaces)
+            if isinstance(outcome, Rendered):
+                shelf.backend.publish([key_name(target.key)])
+                shelf.sync()
+        finally:
+            if lease is not None:
+                engine.housekeeper.let_go(lease)
+                shelf.release(lease)
+            engine.flights.land(flight, outcome)
+        return outcome
+
+    def _supersede(self, entry: Entry, before: int) -> int:
+        """Make every other variant of the entry's path stale; the generation under which the entry
+        itself is not. If anything else of it was invalidated meanwhile, it keeps its own."""
+        shelf = self._engine.shelf
+        path = entry.request.full_path
+        shelf.sync()
+        untouched = shelf.mirror.last(names_of(path, entry.request.query, entry.tags)) <= before
+        seen = shelf.mirror.counter
+        counter = shelf.backend.invalidate([path_name(path)], False)
+        shelf.sync()
+        return counter if untouched and counter == seen + 1 else before
+
+    def _entry_info(self, entry: Entry) -> PageInfo:
+        from .backends.base import row_of
+
+        info = self._info(row_of(entry))
+        if info is None:
+            raise RegenerationError(f"{entry.request.full_path} was purged while it was rendered.")
+        return info
+
+    def _target(self, path: str) -> Target:
+        text, query = local_path(path)
+        scheme, host, script = self._origin(text)
+        tunnelled = text.encode().decode("latin-1")
+        if script and not (tunnelled + "/").startswith(script + "/"):
+            script = ""
+        visitor = Visitor("GET", scheme, host, script, tunnelled[len(script) :], query, {})
+        plan = self._engine.planner.plan(visitor)
+        if plan is not None and plan.target is not None:
+            if plan.bypass:
+                raise RegenerationError(f"{path} is never stored: {plan.bypass}.")
+            return plan.target
+        if plan is not None:
+            raise RegenerationError(f"{path} cannot be stored: {plan.bypass}.")
+        target = self._engine.planner.undeclared_target(visitor, frozenset(), None, {})
+        if target is None:
+            raise RegenerationError(f"{path} cannot be stored.")
+        return target
+
+    def _origin(self, path: str) -> tuple[str, str, str]:
+        """Scheme, host and script name: of base_url, the request in progress, or a stored page."""
+        rendering = current.get()
+        if rendering is not None and rendering.host:
+            return rendering.scheme, rendering.host, rendering.script_name
+        known = self._site.current_origin()
+        if known is not None:
+            return known
+        if self._engine.settings.base_url:
+            parts = urlsplit(self._engine.settings.base_url[0])
+            return parts.scheme, parts.netloc, ""
+        for row in self._engine.shelf.backend.rows(path):
+            if row.path != path:
+                break
+            parts = urlsplit(row.url)
+            return parts.scheme, parts.netloc, ""
+        raise ConfigurationError(
+            f"regenerate({path!r}) does not know its host: set base_url='https://…', call it "
+            "while a request is handled, or for a page that is stored."
+        )
+
+
+def row_state(row: Row, mirror: Generations, now: float) -> State:
+    """As `judge` says of an entry, policies aside."""
+    names = names_of(row.path, row.query, row.tags)
+    if row.nonce == mirror.nonce:
+        if row.generation < mirror.floor:
+            return State.GONE
+        if any(mirror.hard.get(name, 0) > row.generation for name in names):
+            return State.GONE
+    if now >= row.rendered_at + row.expire:
+        return State.EXPIRED
+    stale = row.nonce != mirror.nonce or any(
+        mirror.soft.get(name, 0) > row.generation for name in names
+    )
+    if stale or (row.revalidate is not None and now >= row.rendered_at + row.revalidate):
+        return State.STALE
+    return State.FRESH
+
+
+def _error(path: str, outcome: Outcome | None) -> RegenerationError:
+    if isinstance(outcome, Failed):
+        error = RegenerationError(f"{path} could not be rendered: {outcome.reason}.")
+        error.__cause__ = outcome.error
+        return error
+    if isinstance(outcome, Refused):
+        return RegenerationError(f"{path} was rendered and may not be stored: {outcome.reason}.")
+    return RegenerationError(f"{path} was not rendered in time.")

@@ -1,0 +1,382 @@
+"""`ISG`: wraps a WSGI app. This module is the way of a request: the hit path at its top, and what
+to do when it is not a plain hit below. Nothing starts, and nothing is opened, at construction."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from .behind import Behind
+from .core import status
+from .core.freshness import path_name
+from .core.request import Visitor, decoded
+from .engine import Answer, Engine
+from .errors import BackendUnavailable
+from .housekeeping import Housekeeper
+from .memory import Memory, Page, Raw, revalidated, without_body
+from .own import Environ, bypassed, call, looking
+from .page import Rendering
+from .planner import Planner
+from .produce import Producer
+from .regenerate import Failures, Flights, Pool
+from .render import MARK, StartResponse, WSGIApp
+from .settings import Settings
+from .shelf import Shelf
+from .site import Site
+from .stores import open_store
+from .verbs import PageInfo, Verbs, local_path, names_for_path, names_for_tags
+
+log: Final = logging.getLogger("isgware")
+#: For how long an URL that had nothing to be learned from passes without being looked at.
+_PASS_SECONDS: Final = 5.0
+_MAX_PASSED: Final = 8_192
+
+
+def _wall_clock() -> float:
+    return time.time()
+
+
+class ISG:
+    """Incremental static regeneration around a WSGI app: ``application = ISG(application)``.
+
+    Keyword arguments are the options of `isgware.settings.Settings`. Raises `ConfigurationError`
+    for an option that is unknown or cannot be used.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApp,
+        *,
+        site: Site | None = None,
+        framework: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self.application = application
+        self.settings = settings = Settings.load(options, framework, os.environ)
+        self.site = site or Site()
+        self._clock: Callable[[], float] = settings.clock or _wall_clock
+        self._backend = breaker = open_store(settings)
+        self._memory = Memory(settings.memory)
+        self._memo = self._memory.memo
+        shelf = Shelf(breaker, self._memory, self._clock, settings.offline_time)
+        planner = Planner(settings, self.site, shelf, self._clock)
+        housekeeper = Housekeeper(
+            settings.probe_interval,
+            settings.lease_time,
+            settings.render_timeout,
+            lambda lease: breaker.renew(lease, settings.lease_time, self._clock()),
+        )
+        pool = Pool(
+            settings.workers,
+            settings.queue_size,
+            settings.render_timeout,
+            settings.drain_time,
+            settings.executor,
+        )
+        self.engine = Engine(
+            settings,
+            planner,
+            shelf,
+            Producer(application, settings, planner, shelf, self._clock),
+            Flights(settings.max_waiters),
+            pool,
+            Failures(random.random),
+            housekeeper,
+            self._clock,
+        )
+        breaker.on_open = housekeeper.start
+        housekeeper.chores += [self._probe, pool.give_up_hung, self._keep_house]
+        self._verbs = Verbs(self.engine, self.site)
+        self._behind = Behind(self.engine)
+        self._mode = "" if settings.enabled is None else _MODES[settings.enabled]
+        self._origin_headers = self.site.origin_headers
+        self._watched = self.site.bypass_cookies
+        self._pid = os.getpid()
+        self._passed: dict[Raw, float] = {}
+        self._flushed = 0.0
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            raw = (
+                environ["REQUEST_METHOD"],
+                environ["wsgi.url_scheme"],
+                environ["HTTP_HOST"],
+                environ["SCRIPT_NAME"],
+                environ["PATH_INFO"],
+                environ["QUERY_STRING"],
+            )
+            if self._origin_headers:
+                raw += tuple(environ.get(name) for name in self._origin_headers)
+            page = self._memo[raw]
+        except KeyError:
+            return self._slow(environ, start_response)
+        now = self._clock()
+        if (
+            page.word != self._backend.backend.word[0]
+            or not page.since <= now < page.until
+            or "HTTP_AUTHORIZATION" in environ
+            or "REMOTE_USER" in environ
+            or ("HTTP_COOKIE" in environ and self._cookies_count(page, environ["HTTP_COOKIE"]))
+        ):
+            return self._slow(environ, start_response)
+        accepted = environ.get("HTTP_ACCEPT_ENCODING")
+        answer = page.ready.get(accepted) or page.hit(accepted, now)
+        if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MODIFIED_SINCE" in environ:
+            answer = revalidated(answer, environ)
+        start_response(answer[0], answer[1].copy())
+        return answer[2]
+
+    def _cookies_count(self, page: Page, cookies: str) -> bool:
+        return page.cookies_matter or any(name in cookies for name in self._watched)
+
+    # Everything that is not a plain hit.
+
+    def _slow(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        mode = self._mode or self._settle_mode()
+        if mode == "off" or MARK in environ:
+            return self.application(environ, start_response)
+        if self._pid != os.getpid():
+            self._after_fork()
+        visitor = visitor_of(environ)
+        if visitor is None:
+            return self.application(environ, start_response)
+        rendering = rendering_of(visitor, self.site)
+        if visitor.method not in ("GET", "HEAD"):
+            return self._unsafe(mode, visitor, environ, start_response, rendering)
+        if mode != "on":
+            return self._behind.without_store(
+                mode, visitor, self.application, environ, start_response, rendering
+            )
+        return self._get(visitor, environ, start_response, rendering)
+
+    def _get(
+        self, visitor: Visitor, environ: Environ, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
+        raw = self._raw(visitor, environ)
+        if self._passed.get(raw, 0.0) > time.monotonic():
+            return call(self.application, environ, start_response, rendering)
+        started = time.perf_counter()
+        answer = self.engine.visit(visitor)
+        if self.settings.debug:
+            self._log_decision(visitor, answer, time.perf_counter() - started)
+        if answer is None:
+            passed, dull = self._behind.undeclared(
+                visitor, self.application, environ, start_response, rendering
+            )
+            if dull and not self.settings.debug:
+                if len(self._passed) >= _MAX_PASSED:
+                    self._passed.clear()
+                self._passed[raw] = time.monotonic() + _PASS_SECONDS
+            return passed
+        if answer.page is not None:
+            return self._serve(visitor, answer, answer.page, raw, environ, start_response)
+        return self._own(visitor, answer, environ, start_response, rendering)
+
+    def _raw(self, visitor: Visitor, environ: Environ) -> Raw:
+        origin = tuple(environ.get(name) for name in self._origin_headers)
+        return (
+            visitor.method, visitor.scheme, environ.get("HTTP_HOST"), visitor.script_name,
+            visitor.path, visitor.query, *origin,
+        )  # fmt: skip
+
+    def _serve(
+        self, visitor: Visitor, answer: Answer, page: Page, raw: Raw, environ: Environ,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:  # fmt: skip
+        now = self._clock()
+        accepted = visitor.header("Accept-Encoding")
+        page.used = True
+        if answer.label == "HIT":
+            self._make_ready(answer, page, raw, now)
+            made = page.hit(accepted, now)
+        else:
+            ttl = page.ttl(now)
+            if answer.label == "STALE":
+                ttl = min(ttl or 0.0, 0.0)
+            said = status.forwarded(
+                answer.forward,
+                ttl=ttl,
+                stored=answer.label != "STALE",
+                collapsed=answer.collapsed,
+                detail=answer.detail,
+            )
+            made = page.answer(accepted, now, answer.label, said)
+        made = revalidated(made, environ)
+        if visitor.method == "HEAD":
+            made = without_body(made)
+        start_response(made[0], made[1].copy())
+        return made[2]
+
+    def _make_ready(self, answer: Answer, page: Page, raw: Raw, now: float) -> None:
+        """Let the next plain visit of this page be a look-up."""
+        word = self.engine.shelf.settled
+        if not answer.plain or word < 0 or self.settings.debug or self.settings.memory == 0:
+            return
+        entry = page.entry
+        page.make_ready(now, word, answer.cookies or entry.vary_cookie or entry.anonymous)
+        if raw[0] == "GET":
+            self._memory.remember(raw, page)
+
+    def _own(
+        self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
+        failed = answer.failure
+        if failed is not None:
+            if failed.response is None:
+                assert failed.error is not None
+                raise failed.error
+            headers = bypassed(list(failed.response.headers), answer.detail, answer.forward)
+            start_response(failed.response.status, headers)
+            return [] if visitor.method == "HEAD" else [failed.response.body]
+        told = looking(
+            start_response, lambda _, headers: bypassed(headers, answer.detail, answer.forward)
+        )
+        return call(self.application, environ, told, rendering)
+
+    def _unsafe(
+        self, mode: str, visitor: Visitor, environ: Environ, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
+        """Other methods pass; one that may have changed the page purges it when it succeeds."""
+        if mode != "on" or not self.engine.concerns(visitor):
+            return call(self.application, environ, start_response, rendering)
+
+        def look(line: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+            if visitor.method in ("POST", "PUT", "PATCH", "DELETE") and line[:1] in ("2", "3"):
+                path = decoded(visitor.script_name + visitor.path)
+                try:
+                    self._invalidate([path_name(path)], hard=True)
+                except BackendUnavailable as error:
+                    log.warning("%s was changed but could not be purged: %s", path, error)
+            return bypassed(headers, visitor.method.lower(), "method")
+
+        return call(self.application, environ, looking(start_response, look), rendering)
+
+    def _log_decision(self, visitor: Visitor, answer: Answer | None, took: float) -> None:
+        if answer is None:
+            log.info("%s %s: not declared, %.0f us", visitor.method, visitor.path, took * 1e6)
+            return
+        entry = answer.page.entry if answer.page else None
+        log.info(
+            "%s %s: %s%s key=%s age=%s route=%s %.0f us",
+            visitor.method,
+            visitor.path,
+            answer.label,
+            f" ({answer.detail})" if answer.detail else "",
+            entry.key[:12] if entry else "-",
+            answer.page.age(self._clock()) if answer.page else "-",
+            entry.route if entry else "-",
+            took * 1e6,
+        )
+
+    def _settle_mode(self) -> str:
+        self._mode = self.site.mode()
+        return self._mode
+
+    def _after_fork(self) -> None:
+        self._pid = os.getpid()
+        self._memory.reset_lock()
+        self.engine.after_fork()
+
+    def _probe(self) -> None:
+        self._backend.probe()
+
+    def _keep_house(self) -> None:
+        verify = getattr(getattr(self._backend.backend, "database", None), "verify", None)
+        if verify is not None:
+            verify()
+        now = time.monotonic()
+        if now - self._flushed > 5.0:
+            self._flushed = now
+            self.engine.shelf.flush_recency()
+
+    # What can be done to stored pages.
+
+    @property
+    def active(self) -> bool:
+        """False when isgware is switched off, and these calls do nothing."""
+        return (self._mode or self._settle_mode()) != "off"
+
+    def revalidate_path(self, path: str) -> None:
+        """Make a page stale in all its variants: the next visitor gets it and starts its render.
+
+        ``/blog/*`` is everything below ``/blog/``; a path with ``?query`` is that variant. Raises
+        `InvalidPath`, and `BackendUnavailable` if the store did not take it.
+        """
+        self._invalidate(names_for_path(path), hard=False)
+
+    def revalidate_tag(self, *tags: str) -> None:
+        """Make every page that bears one of ``tags`` stale."""
+        self._invalidate(names_for_tags(tags), hard=False)
+
+    def purge_path(self, path: str) -> None:
+        """Like `revalidate_path`, but the page may not be served again: the next visitor waits."""
+        self._invalidate(names_for_path(path), hard=True)
+
+    def purge_tag(self, *tags: str) -> None:
+        """Like `revalidate_tag`, but the pages may not be served again."""
+        self._invalidate(names_for_tags(tags), hard=True)
+
+    def purge_all(self) -> None:
+        """Let no stored page be served again."""
+        self._invalidate(["all"], hard=True)
+
+    def _invalidate(self, names: list[str], *, hard: bool) -> None:
+        if self.active:
+            self._verbs.invalidate(names, hard=hard)
+
+    def regenerate(self, path: str) -> PageInfo | None:
+        """Render the path's plain variant now; its other variants become stale.
+
+        Returns what is then stored, ``None`` when isgware is switched off. Raises
+        `RegenerationError`, with the old page kept, if the render fails or may not be stored;
+        `ConfigurationError` if nothing tells the page's host.
+        """
+        local_path(path)
+        return self._verbs.regenerate(path) if self.active else None
+
+    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
+        """What is stored, by path; only what starts with ``prefix``, only what bears ``tag``."""
+        return self._verbs.pages(prefix, tag)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
+        self.engine.pool.close(timeout)
+        self.engine.housekeeper.close()
+        self._backend.close()
+
+
+_MODES: Final[dict[Any, str]] = {True: "on", False: "off", "report": "report"}
+
+
+def visitor_of(environ: Environ) -> Visitor | None:
+    """The request as plain values; ``None`` if the server did not say what PEP 3333 asks for."""
+    host = environ.get("HTTP_HOST")
+    try:
+        if host is None:
+            host, port = environ["SERVER_NAME"], environ["SERVER_PORT"]
+            if port != ("443" if environ["wsgi.url_scheme"] == "https" else "80"):
+                host = f"{host}:{port}"
+        return Visitor(
+            environ["REQUEST_METHOD"],
+            environ["wsgi.url_scheme"],
+            host,
+            environ.get("SCRIPT_NAME", ""),
+            environ.get("PATH_INFO", ""),
+            environ.get("QUERY_STRING", ""),
+            environ,
+        )
+    except KeyError:
+        return None
+
+
+def rendering_of(visitor: Visitor, site: Site) -> Rendering:
+    """A visitor's own request, for `page`, decorators and ``regenerate`` called within it."""
+    scheme, host = site.origin(visitor)
+    return Rendering(False, scheme, host, visitor.script_name)

@@ -1,0 +1,134 @@
+"""The blog on two gunicorn workers, over real HTTP."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.examples.browser import Browser
+from tests.examples.serving import ROOT, gunicorn
+
+HERE = ROOT / "examples" / "django_app"
+USER = {"username": "writer", "password": "a-long-enough-one"}
+SET_UP = """
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+
+call_command("migrate", verbosity=0)
+call_command("load_posts")
+get_user_model().objects.create_superuser({username!r}, password={password!r})
+"""
+STORED = ["/", "/?page=2", "/topics/wheels/", "/posts/truing-by-ear/", "/feed.xml"]
+CHANGE = "/admin/blog/post/8/change/"  # of "Truing by ear"
+UNDECLARED = ["/desk/", "/accounts/login/", "/admin/login/", "/static/blog/style.css", "/nowhere"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[str]:
+    environ = {
+        "BLOG_VAR": str(tmp_path / "var"),
+        "BLOG_DEBUG": "0",
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+    }
+    subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup()\n{SET_UP.format(**USER)}"],
+        cwd=HERE,
+        env={**os.environ, **environ},
+        check=True,
+        timeout=60,
+    )
+    with gunicorn("project.wsgi", HERE, tmp_path / "log", **environ) as url:
+        yield url
+
+
+@pytest.fixture
+def visitor(site: str) -> Browser:
+    return Browser(site)
+
+
+@pytest.fixture
+def writer(site: str) -> Browser:
+    browser = Browser(site)
+    desk = browser.submit("/accounts/login/", **USER, next="/desk/")
+    assert desk.url == f"{site}/desk/"
+    return browser
+
+
+def test_declared_pages_are_stored_and_the_others_are_not(visitor: Browser) -> None:
+    first = [visitor.get(path) for path in STORED]
+    second = [visitor.get(path) for path in STORED]
+    assert [answer.state for answer in first] == ["MISS"] * len(STORED)
+    assert [answer.state for answer in second] == ["HIT"] * len(STORED)
+    assert [answer.text for answer in second] == [answer.text for answer in first]
+    for path in UNDECLARED:
+        headers = visitor.get(path).headers
+        assert not {"X-ISG-Cache", "Cache-Status", "Age"} & set(headers.keys()), path
+
+
+def test_tracking_parameters_do_not_multiply_pages(visitor: Browser) -> None:
+    page = visitor.get("/?page=2")
+    tracked = visitor.get("/?utm_campaign=spring&page=2&fbclid=x")
+    assert tracked.state == "HIT"
+    assert tracked.text == page.text
+
+
+def test_what_is_saved_in_the_admin_shows_at_once(visitor: Browser, writer: Browser) -> None:
+    post, its_list = "/posts/truing-by-ear/", "/?page=3"
+    for path in (post, its_list):
+        assert "Listen" not in visitor.get(path).text
+    saved = writer.submit(CHANGE, **_fields("Listen to your wheels", "truing-by-ear"))
+    assert "was changed successfully" in saved.text
+    for _ in range(6):  # each on a connection of its own, so to either worker
+        assert "Listen to your wheels" in visitor.get(post).text
+        assert "Listen to your wheels" in visitor.get(its_list).text
+
+
+def test_a_renamed_post_leaves_its_old_address(visitor: Browser, writer: Browser) -> None:
+    assert visitor.get("/posts/truing-by-ear/").state == "MISS"
+    assert visitor.get("/posts/by-ear/").status == 404
+    writer.submit(CHANGE, **_fields("By ear", "by-ear"))
+    for _ in range(6):
+        assert visitor.get("/posts/truing-by-ear/").status == 404
+        assert "<h1>By ear</h1>" in visitor.get("/posts/by-ear/").text
+
+
+def test_a_draft_is_public_as_soon_as_it_is_published(visitor: Browser, writer: Browser) -> None:
+    draft = "/posts/spring-sale-of-things-we-found-in-the-cellar/"
+    assert visitor.get(draft).status == 404
+    assert "Spring sale" not in visitor.get("/?page=3").text
+    desk = writer.submit("/desk/12/publish/", form="/desk/")
+    assert "is published." in desk.text
+    for _ in range(6):
+        assert visitor.get(draft).status == 200
+        assert "Spring sale" in visitor.get("/?page=3").text
+
+
+def test_a_writer_reads_the_same_stored_pages_as_everybody(
+    visitor: Browser, writer: Browser
+) -> None:
+    public = visitor.get("/posts/truing-by-ear/")
+    own = writer.get("/posts/truing-by-ear/")
+    assert own.state == "HIT"
+    assert own.text == public.text
+    assert "Set-Cookie" not in own.headers
+
+
+def test_the_desk_is_for_those_who_are_logged_in(visitor: Browser, writer: Browser) -> None:
+    assert "Hello, writer" in writer.get("/desk/").text
+    assert visitor.get("/desk/").url == f"{visitor.site}/accounts/login/?next=/desk/"
+
+
+def _fields(title: str, slug: str) -> dict[str, str]:
+    """What the admin's form for post 8 sends; not ``draft``, which is a box left empty."""
+    return {
+        "title": title,
+        "slug": slug,
+        "topic": "5",
+        "summary": "Pluck the spokes.",
+        "body": "A wheel can be perfectly straight and about to fail.",
+        "published_0": "2024-05-01",
+        "published_1": "10:00:00",
+    }

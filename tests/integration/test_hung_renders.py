@@ -1,0 +1,64 @@
+"""P5 and P7 when renders hang: waiters have a deadline, slots are replaced, other pages go on."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from tests.integration.client import Answer, eventually
+from tests.integration.servers import Serve
+from tests.integration.world import World
+
+
+def test_p5_who_waits_for_a_hung_render_renders_alone_in_the_end(
+    serve: Serve, world: World
+) -> None:
+    server = serve("waitress", env={"ISGWARE_WAIT_TIME": "1"})
+    world.knob("/page/a", sleep=6, text="slow")
+    first: list[Answer] = []
+    visitor = threading.Thread(target=lambda: first.append(server.get("/page/a")))
+    visitor.start()
+    eventually(lambda: world.renders("/page/a"), bool, within=5)
+    world.knob("/page/a", text="quick")
+    answer = server.get("/page/a")
+    assert (answer.status, answer.page["text"]) == (200, "quick")
+    assert 0.5 < answer.seconds < 3
+    visitor.join()
+    assert first[0].page["text"] == "slow"
+    assert server.get("/page/a").page["text"] == "quick"
+
+
+def test_p7_hung_regenerations_lose_their_slots_and_other_pages_go_on(
+    serve: Serve, world: World
+) -> None:
+    server = serve("waitress", env={"ISGWARE_RENDER_TIMEOUT": "1", "ISGWARE_WORKERS": "2"})
+    hung, sound = ["/page/x", "/page/y"], "/page/sound"
+    old = {path: server.get(path).nonce for path in [*hung, sound]}
+    for path in hung:
+        world.knob(path, sleep=600)
+    server.do("revalidate_tag", "pages")
+    assert {server.get(path).state for path in hung} == {"STALE"}
+    eventually(lambda: len(world.renders()), lambda count: count == 5, within=5)
+    assert server.get(sound).state == "STALE"
+    new = eventually(lambda: server.get(sound), lambda it: it.state == "HIT", within=6)
+    assert new.nonce != old[sound]
+    again = [server.get(path) for path in hung]
+    assert [(answer.state, answer.nonce) for answer in again] == [
+        ("STALE", old[path]) for path in hung
+    ]
+
+
+def test_p7_threads_stay_few_while_every_regeneration_hangs(serve: Serve, world: World) -> None:
+    server = serve("waitress", env={"ISGWARE_RENDER_TIMEOUT": "0.2", "ISGWARE_WORKERS": "2"})
+    paths = [f"/page/{number}" for number in range(60)]
+    assert {server.get(path).state for path in paths} == {"MISS"}
+    for path in paths:
+        world.knob(path, sleep=600)
+    server.do("revalidate_tag", "pages")
+    assert {server.get(path).state for path in paths} == {"STALE"}
+    eventually(lambda: len(world.renders()), lambda count: count > 62, within=10)
+    answers = [server.get(path) for path in paths]
+    assert {(answer.status, answer.state) for answer in answers} == {(200, "STALE")}
+    threads = list(Path(f"/proc/{server.pid}/task").iterdir())
+    assert len(threads) < 30
+    assert server.stop(within=8) < 8

@@ -1,0 +1,91 @@
+"""Every supported server, really started: pages are stored, go stale, are regenerated."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.integration.client import eventually
+from tests.integration.servers import KINDS, Serve, run_script
+from tests.integration.world import World
+
+FRAMEWORKS_UNDER = (
+    "gunicorn-gthread-preload",
+    "uwsgi-master",
+    "waitress",
+    "flask-run",
+    "runserver",
+)
+MATRIX = [
+    pytest.param(kind.id, app, id=f"{kind.id}-{app}")
+    for kind in KINDS.values()
+    for app in kind.apps
+    if app == "plain" or kind.id in FRAMEWORKS_UNDER
+]
+STRANGE = {"Cookie": "session=mine", "X-Probe": "strange", "X-Forwarded-For": "203.0.113.9"}
+
+
+@pytest.mark.parametrize(("kind", "app"), MATRIX)
+def test_a_stale_page_is_served_at_once_and_regenerated(
+    kind: str, app: str, serve: Serve, world: World
+) -> None:
+    server = serve(kind, app=app, workers=2)
+    first = server.get("/brief/a", headers=STRANGE)
+    second = server.get("/brief/a")
+    assert (first.state, second.state) == ("MISS", "HIT")
+    assert first.nonce == second.nonce
+    world.knob("/brief/a", sleep=0.8)
+    time.sleep(max(0, first.page["time"] + 1.1 - time.time()))
+    third = server.get("/brief/a", headers=STRANGE)
+    assert (third.state, third.nonce) == ("STALE", first.nonce)
+    assert third.seconds < 0.7
+    fresh = eventually(lambda: server.get("/brief/a"), lambda it: it.nonce != first.nonce, within=5)
+    assert len(world.renders("/brief/a")) == 2
+    seen = [(page["client"], page["cookie"], page["probe"]) for page in (first.page, fresh.page)]
+    assert seen == [("192.0.2.1", "", "")] * 2
+    server.stop()
+    assert "Traceback" not in server.stderr()
+
+
+@pytest.mark.parametrize(("kind", "app"), MATRIX)
+def test_an_undeclared_page_passes_untouched(kind: str, app: str, serve: Serve) -> None:
+    server = serve(kind, app=app)
+    first, second = server.get("/open/a", headers=STRANGE), server.get("/open/a")
+    assert first.nonce != second.nonce
+    assert (first.page["cookie"], first.page["probe"]) == ("session=mine", "strange")
+    assert (
+        not {"x-isg-cache", "cache-status", "age", "etag", "cache-control"} & first.headers.keys()
+    )
+
+
+@pytest.mark.parametrize(("kind", "app"), MATRIX)
+def test_sigterm_ends_it_with_renders_hung_and_pending(
+    kind: str, app: str, serve: Serve, world: World
+) -> None:
+    server = serve(kind, app=app, workers=2)
+    names = [f"/page/{number}" for number in range(6)]
+    assert {server.get(name).state for name in names} == {"MISS"}
+    for name in names:
+        world.knob(name, sleep=600)
+    assert "error" not in server.do("revalidate_tag", "pages")
+    assert {server.get(name).state for name in names} == {"STALE"}
+    eventually(lambda: len(world.renders()), lambda count: count >= 10, within=5)
+    assert server.stop(within=8) < 8
+    assert "Traceback" not in server.stderr()
+
+
+@pytest.mark.parametrize("module", ["plain_site", "flask_site", "django_wsgi"])
+def test_nothing_starts_at_import(module: str, world: World) -> None:
+    found = run_script(world, "import_script.py", module)
+    assert found == {"threads": 1, "open": []}
+
+
+@pytest.mark.parametrize("when", ["before-use", "after-use"])
+def test_a_child_forked_regenerates_on_its_own(when: str, world: World) -> None:
+    found = run_script(world, "fork_script.py", when)
+    assert found["child"]["states"] == ["STALE", "HIT"]
+    assert found["child"]["renderer"] == found["child"]["pid"]
+    assert found["child"]["status"] == 0
+    assert found["parent"]["states"] == ["STALE", "HIT"]
+    assert found["parent"]["renderer"] == found["parent"]["pid"]

@@ -1,0 +1,36 @@
+"""What the servers of one test share: the store, the knobs of its pages, the log of renders."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.integration.sites import sitecore
+
+
+class World:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.store = directory / "store"
+        (directory / "knobs").mkdir(parents=True)
+
+    @property
+    def store_url(self) -> str:
+        return f"file:{self.store}"
+
+    def knob(self, path: str, **values: Any) -> None:
+        """Say how this page is rendered from now on; replaced whole, so that nobody reads half."""
+        scratch = self.directory / "scratch"
+        scratch.write_text(json.dumps(values))
+        os.replace(scratch, sitecore.knob_file(self.directory, path))
+
+    def renders(self, path: str | None = None, event: str = "begin") -> list[dict[str, Any]]:
+        """What the log says of the renders that began (or ended), of one page or of all."""
+        log = self.directory / "renders.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        entries = [json.loads(line) for line in lines]
+        return [
+            entry for entry in entries if entry["event"] == event and path in (None, entry["path"])
+        ]

@@ -1,0 +1,182 @@
+"""``make demo``: the Flask example behind isgware on a real server, shown at work, then served.
+
+The pages and the notes live in a temporary directory, so that each demo begins with a miss.
+"""
+
+import argparse
+import http.client
+import os
+import re
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+HOST = "127.0.0.1"
+PORT = 8000
+SLOW = 0.4  # seconds that /now pretends to need, as a page with a few slow queries does
+SHOWN = "/now"
+FRESH = 2.0  # its revalidate, in views.py
+EXPECTED = ["MISS", "HIT", "STALE", "HIT"]
+
+
+class PortTaken(Exception):
+    """Somebody else listens there, or nobody may."""
+
+
+class Stop(Exception):
+    """Ctrl-C or SIGTERM."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+    milliseconds: float
+
+    @property
+    def state(self) -> str:
+        return self.headers["X-ISG-Cache"] or "none"
+
+
+def main() -> int:
+    options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    with socket.socket() as listener, tempfile.TemporaryDirectory(prefix="isgware-demo-") as made:
+        try:
+            _listen(listener, options.port)
+            return _run(listener, Path(made), once=options.once)
+        except PortTaken as taken:
+            print(f"{taken} Choose another: make demo PORT=8080", file=sys.stderr)
+            return 1
+        except Stop:
+            print("\nStopped.")
+            return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Serve the Flask example with isgware in front.")
+    parser.add_argument("--port", type=int, default=PORT, help=f"default {PORT}; 0: any free one")
+    parser.add_argument("--once", action="store_true", help="stop after the transcript")
+    return parser.parse_args()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)  # once is enough
+    raise Stop
+
+
+def _listen(listener: socket.socket, port: int) -> None:
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OverflowError:
+        raise PortTaken(f"There is no port {port}.") from None
+    except OSError as error:
+        raise PortTaken(f"Port {port} cannot be used: {error.strerror}.") from error
+
+
+def _run(listener: socket.socket, directory: Path, *, once: bool) -> int:
+    os.chdir(directory)
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    os.environ["CATALOGUE_DB"] = str(directory / "notes.sqlite")
+    os.environ["CATALOGUE_SLOW"] = str(SLOW)
+    os.environ["ISGWARE_STORE"] = f"file:{directory / 'pages'}"
+
+    import waitress  # after the store is chosen: importing the app makes it
+
+    from examples.flask_app.app import app
+
+    port = listener.getsockname()[1]
+    server = waitress.create_server(app, sockets=[listener], threads=8, ident=None)
+    threading.Thread(target=server.run, name="waitress", daemon=True).start()
+    try:
+        browser = http.client.HTTPConnection(HOST, port, timeout=30)
+        _warm(browser)
+        as_expected = _show(browser)
+        browser.close()
+        if once:
+            return 0 if as_expected else 1
+        _invite(port)
+        while True:
+            signal.pause()
+    finally:
+        server.task_dispatcher.shutdown()  # first let the threads finish what they answer
+        server.close()
+        app.extensions["isgware"].close()
+
+
+def _warm(browser: http.client.HTTPConnection) -> None:
+    """Visit the pages once: the lists, and what they link to."""
+    began, seen, todo = time.perf_counter(), {"/"}, ["/"]
+    while todo:
+        path = todo.pop()
+        body = _get(browser, path).body.decode()
+        links = re.findall(r'href="(/(?:country|language|currency)(?:[/?][^"#]*)?)"', body)
+        new = set(links) - seen
+        seen |= new
+        todo += new
+    seconds = time.perf_counter() - began
+    print(f"Warmed {len(seen)} pages by visiting each once, in {seconds:.1f} s.\n", flush=True)
+
+
+def _show(browser: http.client.HTTPConnection) -> bool:
+    """Print four requests for one page; tell whether they went as they should."""
+    print(f"GET {SHOWN}: fresh for {FRESH:g} s, takes {SLOW:g} s to make\n")
+    print(f"  {'':30} {'X-ISG-Cache':12} {'Age':>3} {'time':>9}   Cache-Status")
+    steps = (
+        ("the first visit renders it", 0.0),
+        ("the next one does not", 0.0),
+        (f"{FRESH + 0.6:g} s later: the old page, now", FRESH + 0.6),
+        ("and behind it a new one", SLOW + 0.6),
+    )
+    states = []
+    for what, pause in steps:
+        time.sleep(pause)
+        answer = _get(browser, SHOWN)
+        states.append(answer.state)
+        said = answer.headers["Cache-Status"] or ""
+        age = answer.headers["Age"] or "-"
+        print(
+            f"  {what:30} {answer.state:12} {age:>3} {answer.milliseconds:6.1f} ms   {said}",
+            flush=True,
+        )
+    print()
+    if states != EXPECTED:
+        expected = ", ".join(EXPECTED)
+        print(f"This should have been {expected}: the machine was too busy, or it is a bug.\n")
+    return states == EXPECTED
+
+
+def _get(browser: http.client.HTTPConnection, path: str) -> Answer:
+    began = time.perf_counter()
+    browser.request("GET", path)
+    response = browser.getresponse()
+    body = response.read()
+    milliseconds = (time.perf_counter() - began) * 1000
+    return Answer(response.status, response.headers, body, milliseconds)
+
+
+def _invite(port: int) -> None:
+    print("Open these, and look at the last line of each page when you reload:")
+    for path, what in (
+        ("/", "the catalogue"),
+        ("/country/IS", "a page that you can add a note to"),
+        ("/api/country/IS.json", "the same as data"),
+        (SHOWN, "the page above"),
+    ):
+        print(f"  {f'http://{HOST}:{port}{path}':45} {what}")
+    print("\nServing until Ctrl-C.", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
