@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, current_app, make_response, redire
 from flask import render_template as render
 from flask.typing import ResponseReturnValue
 
-from isgware import RegenerationError, page, revalidate
+from isgware import InvalidPath, ISGError, page, revalidate
 from isgware.flask import ISG
 
 from . import catalogue, notes
@@ -145,12 +145,11 @@ def revalidate_route() -> ResponseReturnValue:
     secret, given = current_app.config["CATALOGUE_SECRET"], request.values.get("secret", "")
     if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
         return {"message": "Invalid token"}, 401
-    path = request.values.get("path", "/")
-    if not path.startswith("/") or path.startswith("//"):
-        return {"message": "path must be a path of this site"}, 400
     try:
-        _isg().regenerate(path)
-    except RegenerationError:
+        _isg().regenerate(request.values.get("path", "/"))
+    except InvalidPath as error:
+        return {"message": str(error)}, 400
+    except ISGError:
         # The page that was stored stays; whoever called may try again.
         return "Error revalidating", 500
     return {"revalidated": True}, 200

@@ -21,7 +21,7 @@ from .engine import Engine
 from .memory import Page, revalidated, without_body
 from .own import Environ, HeaderList, bypassed, call, looking
 from .page import Rendering
-from .planner import Plan, Signpost, Target
+from .planner import Signpost, Target, personal
 from .produce import Failed, Made
 from .regenerate import Work
 from .render import StartResponse, WSGIApp
@@ -102,7 +102,10 @@ class Behind:
         self, mode: str, visitor: Visitor, application: WSGIApp, environ: Environ,
         start_response: StartResponse, rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
-        plan = self._engine.planner.plan(visitor)
+        engine = self._engine
+        plan = engine.planner.plan(visitor)
+        if plan is None and mode == "report" and self._observes:
+            return self._compare(None, visitor, application, environ, start_response, rendering)
         if plan is None:
             return call(application, environ, start_response, rendering)
         if plan.target is None or plan.bypass:
@@ -111,10 +114,10 @@ class Behind:
             return self._compare(
                 plan.target, visitor, application, environ, start_response, rendering
             )
-        made = self._develop(visitor, plan, plan.target)
+        made = self._develop(visitor, plan.target)
         if isinstance(made, str):
             return self._own(made, application, environ, start_response, rendering)
-        return _show(made, visitor, environ, start_response, self._engine.now())
+        return _show(made, visitor, environ, start_response, engine.now())
 
     def _own(
         self, detail: str, application: WSGIApp, environ: Environ,
@@ -123,7 +126,7 @@ class Behind:
         told = looking(start_response, lambda _, headers: bypassed(headers, detail))
         return call(application, environ, told, rendering)
 
-    def _develop(self, visitor: Visitor, plan: Plan, target: Target) -> Made | str:
+    def _develop(self, visitor: Visitor, target: Target) -> Made | str:
         made = self._engine.producer.attempt(target, None)
         if isinstance(made, Made) and any(visitor.header(name) for name in made.learned):
             known = self._engine.planner.signpost(target.base)
@@ -133,35 +136,45 @@ class Behind:
             if again is not None and again.target is not None:
                 made = self._engine.producer.attempt(again.target, None)
         if isinstance(made, Made):
-            return made
+            shared = not (made.entry.vary_cookie or made.entry.anonymous)
+            return made if shared or not personal(visitor, target.policy) else "cookie"
         if isinstance(made, Failed) and made.error is not None:
             raise made.error
         return made.reason if not isinstance(made, Failed) else "render-failed"
 
     def _compare(
-        self, target: Target, visitor: Visitor, application: WSGIApp, environ: Environ,
+        self, target: Target | None, visitor: Visitor, application: WSGIApp, environ: Environ,
         start_response: StartResponse, rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
+        """The visitor's own answer; behind it, what the clean room would have made of the page.
+        Without a ``target`` the route is not declared, and its answer shows if it counts."""
+        line, chosen = "", target
+
+        def look(status_line: str, headers: HeaderList) -> HeaderList | None:
+            nonlocal line, chosen
+            line = status_line
+            if target is None:
+                chosen = self._worth_rendering(visitor, status_line, headers)
+                return None
+            return bypassed(headers, "report")
+
+        def whole(body: bytes) -> None:
+            if chosen is not None and visitor.method == "GET" and self._report_due(chosen):
+                work = Work("report:" + chosen.key, lambda: self._judge(chosen, line, body))
+                self._engine.pool.submit(work)
+
+        chunks = call(application, environ, looking(start_response, look), rendering)
+        return _Tee(chunks, self._engine.settings.max_page, whole)
+
+    def _report_due(self, target: Target) -> bool:
+        """Each page is compared once in a while, so that reporting does not double the work."""
         now = time.monotonic()
-        due = self._reported.get(target.key, 0.0) <= now and visitor.method == "GET"
-        if not due:
-            return self._own("report", application, environ, start_response, rendering)
+        if self._reported.get(target.key, 0.0) > now:
+            return False
         if len(self._reported) >= _MAX_REPORTED:
             self._reported.clear()
         self._reported[target.key] = now + self._engine.settings.dynamic_time
-        seen: list[str] = []
-
-        def look(line: str, headers: HeaderList) -> HeaderList:
-            seen[:] = [line]
-            return bypassed(headers, "report")
-
-        chunks = call(application, environ, looking(start_response, look), rendering)
-
-        def whole(body: bytes) -> None:
-            work = Work("report:" + target.key, lambda: self._judge(target, seen[0], body))
-            self._engine.pool.submit(work)
-
-        return _Tee(chunks, self._engine.settings.max_page, whole)
+        return True
 
     def _judge(self, target: Target, line: str, body: bytes) -> None:
         made = self._engine.producer.attempt(target, None)

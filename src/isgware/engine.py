@@ -209,8 +209,12 @@ class Engine:
     def _join(self, target: Target, names: Sequence[str], arrival: int) -> tuple[Flight, bool]:
         mirror = self.shelf.mirror
 
+        oldest = time.monotonic() - self.settings.render_timeout
+
         def joinable(flight: Flight) -> bool:
-            return accepts(flight.generation, flight.nonce, names, mirror, arrival)
+            return flight.started > oldest and accepts(
+                flight.generation, flight.nonce, names, mirror, arrival
+            )
 
         return self.flights.join(target.key, mirror.counter, mirror.nonce, joinable)
 

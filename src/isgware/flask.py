@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
 
 from . import wsgi
-from .core.request import Visitor, decoded
+from .core.request import Visitor
 from .errors import ConfigurationError
 from .policy import policy_of, wrapped_by_revalidate
 from .site import Match, Site
@@ -36,13 +35,11 @@ class FlaskSite(Site):
         if not self._checked:
             self.check()
         try:
-            adapter = self._app.url_map.bind(
-                server_name=visitor.host.partition(":")[0] or "localhost",
-                script_name=visitor.script_name or "/",
-                url_scheme=visitor.scheme,
-            )
-            rule, arguments = adapter.match(decoded(visitor.path), method="GET", return_rule=True)
-        except (HTTPException, RequestRedirect, ValueError, UnicodeError):
+            adapter = self._app.create_url_adapter(self._app.request_class(_get(visitor)))
+            if adapter is None:
+                return None
+            rule, arguments = adapter.match(return_rule=True)
+        except (HTTPException, ValueError):
             return None
         view = self._app.view_functions.get(rule.endpoint)
         policy = policy_of(view) if view is not None else None
@@ -77,6 +74,20 @@ class FlaskSite(Site):
         if not has_request_context():
             return None
         return request.scheme, request.host, request.environ.get("SCRIPT_NAME", "")
+
+
+def _get(visitor: Visitor) -> dict[str, Any]:
+    """The environ of a GET of this URL, as far as routing looks at it."""
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": visitor.script_name,
+        "PATH_INFO": visitor.path,
+        "QUERY_STRING": visitor.query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "443" if visitor.scheme == "https" else "80",
+        "HTTP_HOST": visitor.host,
+        "wsgi.url_scheme": visitor.scheme,
+    }
 
 
 class ISG:
@@ -145,6 +156,11 @@ class ISG:
     def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
         """See `isgware.ISG.pages`."""
         return self.core.pages(prefix, tag)
+
+    @property
+    def report(self) -> dict[str, int]:
+        """See `isgware.ISG.report`."""
+        return self.core.report
 
     def close(self, timeout: float | None = None) -> None:
         """See `isgware.ISG.close`."""

@@ -24,7 +24,7 @@ from .core.freshness import names_of
 
 Raw = tuple[Any, ...]
 #: Status line, headers, body chunks: what a server is given.
-Answer = tuple[str, list[tuple[str, str]], list[bytes]]
+Answer = tuple[str, list[tuple[str, str]], tuple[bytes, ...]]
 #: Bytes a page is reckoned to take beside its bodies.
 _OVERHEAD: Final = 2_048
 _MAX_READY: Final = 16
@@ -100,7 +100,7 @@ class Page:
             ("Cache-Status", cache_status),
         ]
         body = entry.body if encoding == "identity" else entry.encodings[encoding]
-        return entry.status, headers, [body] if body else []
+        return entry.status, headers, (body,) if body else ()
 
     def _head(self, encoding: str) -> Headers:
         found = self._heads.get(encoding)
@@ -126,7 +126,7 @@ class Page:
 
 def without_body(answer: Answer) -> Answer:
     """What HEAD gets: every header of GET (RFC 9110, section 9.3.2)."""
-    return answer[0], answer[1], []
+    return answer[0], answer[1], ()
 
 
 def revalidated(answer: Answer, environ: dict[str, Any]) -> Answer:
@@ -143,7 +143,7 @@ def revalidated(answer: Answer, environ: dict[str, Any]) -> Answer:
         return answer
     kept = NOT_MODIFIED_FIELDS | {"age", "x-isg-cache", "cache-status"}
     headers = [(name, value) for name, value in answer[1] if name.lower() in kept]
-    return "304 Not Modified", headers, []
+    return "304 Not Modified", headers, ()
 
 
 def key_name(key: str) -> str:

@@ -73,7 +73,7 @@ class Page:
 
     @property
     def revalidate(self) -> float | bool | None:
-        """Seconds this page stays fresh; ``False`` until told, ``0`` never stored, ``None`` unsaid."""
+        """Seconds fresh; ``False`` until told, ``0`` never stored, ``None`` not said."""
         rendering = current.get()
         return None if rendering is None else rendering.revalidate
 

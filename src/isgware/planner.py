@@ -184,7 +184,7 @@ class Planner:
         request = narrow(visitor, rules, origin)
         if isinstance(request, str):
             return None
-        match = Match("learned", policy, arguments) if policy else None
+        match = Match(f"view:{policy.fingerprint}", policy, arguments) if policy else None
         return self._target(request, base, match, policy or NOTHING, policy is not None, rules)
 
     def signpost(self, base: str) -> Signpost:
@@ -270,7 +270,7 @@ class Planner:
             request,
             key,
             base,
-            match.route if match else request.full_path,
+            match.route if match else f"view:{policy.fingerprint}" if is_declared else "undeclared",
             policy,
             is_declared,
             tags,
@@ -315,7 +315,8 @@ class Planner:
 
 def personal(visitor: Visitor, policy: Policy) -> str | None:
     """The cookie that makes this visitor somebody, on pages that vary by cookie."""
-    return counting_cookie(visitor.headers.get("HTTP_COOKIE"), policy.cookies)
+    cookies = visitor.headers.get("HTTP_COOKIE")
+    return counting_cookie(cookies, policy.cookies, policy.keyed_cookies)
 
 
 def _base(visitor: Visitor, origin: tuple[str, str] | None) -> Request:

@@ -1,4 +1,4 @@
-"""`Policy`, the one description of how a route is stored, and ``@revalidate``, which attaches it."""
+"""`Policy`, the one description of how a route is stored, and ``@revalidate`` to attach it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ ATTRIBUTE: Final = "__isgware_policy__"
 UNKEYABLE: Final = frozenset({"cookie", "authorization", "accept-encoding", "host"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 
+View = TypeVar("View", bound=Callable[..., Any])
 T = TypeVar("T")
 #: Policies by fingerprint: what a signpost in the store names, this process looks up here.
 declared: Final[dict[str, Policy]] = {}
@@ -57,8 +58,8 @@ class Policy:
         if revalidate and expire < revalidate:
             if expire != ONE_YEAR:
                 raise ConfigurationError(
-                    f"expire={expire:g} is shorter than revalidate={revalidate:g}: a page cannot be "
-                    "dropped before it is stale; make expire at least as long as revalidate."
+                    f"expire={expire:g} is shorter than revalidate={revalidate:g}: a page cannot "
+                    "be dropped before it is stale; make expire at least as long as revalidate."
                 )
             expire = float(revalidate)
         put = functools.partial(object.__setattr__, self)
@@ -111,6 +112,7 @@ class Policy:
             repr(self.vary),
             repr(self.cookies),
             _name(self.bypass) if callable(self.bypass) else repr(self.bypass),
+            str(getattr(self, "_salt", "")),
         ]
         return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
@@ -165,7 +167,9 @@ def combined(*policies: Policy | None) -> Policy | None:
     return Policy(**said)
 
 
-def revalidate(seconds: float | bool | datetime.timedelta | None = None, /, **fields: Any) -> Any:
+def revalidate(
+    seconds: float | bool | datetime.timedelta | None = None, /, **fields: Any
+) -> Callable[[View], View]:
     """Give a view a `Policy`: ``@revalidate(60, tags=["posts"])``.
 
     Works on functions (``async`` ones too) and on classes, which stay the classes they are.
@@ -177,16 +181,34 @@ def revalidate(seconds: float | bool | datetime.timedelta | None = None, /, **fi
         policy = Policy(revalidate=seconds, **fields)
     except TypeError as error:
         raise ConfigurationError(f"@revalidate: {error}. {_field_list()}") from error
-    declared[policy.fingerprint] = policy
+    policy = _register(policy)
 
     def decorate(view: Any) -> Any:
-        if inspect.isclass(view):
+        if isinstance(view, type):
             return _decorate_class(view, policy)
         if not callable(view):
             raise ConfigurationError(f"@revalidate goes on a view function or class, not {view!r}.")
         return _decorate_function(view, policy)
 
     return decorate
+
+
+def _register(policy: Policy) -> Policy:
+    """Make a policy known by its fingerprint. Another with the same one whose callables are not
+    the same (two lambdas of one module) is told apart by the order of declaration, which is the
+    same in every process that runs the same code."""
+    salt = 0
+    while True:
+        known = declared.get(policy.fingerprint)
+        if known is None or all(
+            getattr(known, name) is getattr(policy, name) or not callable(getattr(policy, name))
+            for name in ("tags", "bypass", "accept")
+        ):
+            declared[policy.fingerprint] = policy
+            return policy
+        salt += 1
+        policy = dataclasses.replace(policy)
+        object.__setattr__(policy, "_salt", salt)
 
 
 def policy_of(view: Any) -> Policy | None:

@@ -32,6 +32,7 @@ class Flight:
     nonce: str
     outcome: Any = None
     waiters: int = 0
+    started: float = field(default_factory=lambda: time.monotonic())
     landed: threading.Event = field(default_factory=lambda: threading.Event())
 
 
@@ -153,11 +154,13 @@ class Pool:
 
     def _hand_over(self, work: Work) -> bool:
         try:
-            self._executor.submit(self._run, work)
-        except RuntimeError:  # shut down, or the interpreter is about to exit
+            future = self._executor.submit(self._run, work)
+        except Exception as error:  # full, shut down, or the interpreter is about to exit
+            log.warning("The executor did not take a regeneration: %s", error)
             self._keys.discard(work.key)
             self.dropped += 1
             return False
+        future.add_done_callback(lambda _: self._keys.discard(work.key))  # cancelled, perhaps
         return True
 
     def _start_thread(self) -> bool:

@@ -11,6 +11,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -152,6 +153,8 @@ def _compress(name: str, value: Any) -> tuple[str, ...] | bool:
 def _executor(name: str, value: Any) -> Any:
     if value is not None and not callable(getattr(value, "submit", None)):
         raise _fail(name, value, "give a concurrent.futures.Executor.")
+    if isinstance(value, ProcessPoolExecutor):
+        raise _fail(name, value, "renders run in this process; give a ThreadPoolExecutor.")
     return value
 
 

@@ -14,8 +14,9 @@ from .behind import Behind
 from .core import status
 from .core.freshness import path_name
 from .core.request import Visitor, decoded
+from .core.storable import spent
 from .engine import Answer, Engine
-from .errors import BackendUnavailable
+from .errors import BackendUnavailable, ConfigurationError
 from .housekeeping import Housekeeper
 from .memory import Memory, Page, Raw, revalidated, without_body
 from .own import Environ, bypassed, call, looking
@@ -101,7 +102,7 @@ class ISG:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            raw = (
+            raw: Raw = (
                 environ["REQUEST_METHOD"],
                 environ["wsgi.url_scheme"],
                 environ["HTTP_HOST"],
@@ -111,8 +112,10 @@ class ISG:
             )
             if self._origin_headers:
                 raw += tuple(environ.get(name) for name in self._origin_headers)
-            page = self._memo[raw]
-        except KeyError:
+        except KeyError:  # what a server left out; the slow way has defaults
+            raw = ()
+        page = self._memo.get(raw)
+        if page is None:
             return self._slow(environ, start_response)
         now = self._clock()
         if (
@@ -128,7 +131,7 @@ class ISG:
         if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MODIFIED_SINCE" in environ:
             answer = revalidated(answer, environ)
         start_response(answer[0], answer[1].copy())
-        return answer[2]
+        return answer[2] if raw[0] == "GET" else ()
 
     def _cookies_count(self, page: Page, cookies: str) -> bool:
         return page.cookies_matter or any(name in cookies for name in self._watched)
@@ -161,7 +164,7 @@ class ISG:
         if self._passed.get(raw, 0.0) > time.monotonic():
             return call(self.application, environ, start_response, rendering)
         started = time.perf_counter()
-        answer = self.engine.visit(visitor)
+        answer = self._decide(visitor)
         if self.settings.debug:
             self._log_decision(visitor, answer, time.perf_counter() - started)
         if answer is None:
@@ -176,6 +179,16 @@ class ISG:
         if answer.page is not None:
             return self._serve(visitor, answer, answer.page, raw, environ, start_response)
         return self._own(visitor, answer, environ, start_response, rendering)
+
+    def _decide(self, visitor: Visitor) -> Answer | None:
+        """A defect of isgware's own must not become a visitor's error page."""
+        try:
+            return self.engine.visit(visitor)
+        except ConfigurationError:
+            raise
+        except Exception:
+            log.exception("isgware failed; the app answers for itself.")
+            return Answer("BYPASS", "isgware-failed")
 
     def _raw(self, visitor: Visitor, environ: Environ) -> Raw:
         origin = tuple(environ.get(name) for name in self._origin_headers)
@@ -206,6 +219,8 @@ class ISG:
                 detail=answer.detail,
             )
             made = page.answer(accepted, now, answer.label, said)
+            if answer.label == "STALE" and now < page.entry.fresh_until:
+                made = (made[0], spent(made[1]), made[2])
         made = revalidated(made, environ)
         if visitor.method == "HEAD":
             made = without_body(made)
@@ -219,8 +234,7 @@ class ISG:
             return
         entry = page.entry
         page.make_ready(now, word, answer.cookies or entry.vary_cookie or entry.anonymous)
-        if raw[0] == "GET":
-            self._memory.remember(raw, page)
+        self._memory.remember(raw, page)
 
     def _own(
         self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,
@@ -344,6 +358,12 @@ class ISG:
     def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
         """What is stored, by path; only what starts with ``prefix``, only what bears ``tag``."""
         return self._verbs.pages(prefix, tag)
+
+    @property
+    def report(self) -> dict[str, int]:
+        """With ``enabled="report"``: how many pages would be stored and equal (``same``) or
+        differ from (``differs``) what their visitors got, would be ``refused``, or ``failed``."""
+        return dict(self._behind.report)
 
     def close(self, timeout: float | None = None) -> None:
         """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""

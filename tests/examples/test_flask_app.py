@@ -152,7 +152,7 @@ def test_a_failed_regeneration_keeps_the_page(
     assert client.get("/country/IS").data == before.data
 
 
-@pytest.mark.parametrize("path", ["http://127.0.0.1/x", "//127.0.0.1/x", "country/IS"])
+@pytest.mark.parametrize("path", ["http://127.0.0.1/x", "//127.0.0.1/x", "country/IS", "/\r\nx"])
 def test_a_webhook_names_paths_of_this_site(client: Client, path: str) -> None:
     answer = client.get("/api/revalidate", query_string={"secret": SECRET, "path": path})
     assert answer.status_code == 400

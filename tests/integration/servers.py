@@ -197,7 +197,8 @@ class Server:
             self.port = free_port()
             self._launch()
             if self._answers():
-                self.pids()  # a worker that is only starting may miss a signal
+                if self.workers > 1:
+                    self.pids()  # a worker that is only starting may miss a signal
                 return self
             text = self.stderr()
             self.kill()

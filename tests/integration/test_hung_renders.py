@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
+from werkzeug.test import Client
+
+from isgware import ISG, Policy
 from tests.integration.client import Answer, eventually
 from tests.integration.servers import Serve
+from tests.integration.sites import sitecore
 from tests.integration.world import World
 
 
@@ -25,7 +30,7 @@ def test_p5_who_waits_for_a_hung_render_renders_alone_in_the_end(
     assert 0.5 < answer.seconds < 3
     visitor.join()
     assert first[0].page["text"] == "slow"
-    assert server.get("/page/a").page["text"] == "quick"
+    assert server.get("/page/a").state == "HIT"
 
 
 def test_p7_hung_regenerations_lose_their_slots_and_other_pages_go_on(
@@ -62,3 +67,34 @@ def test_p7_threads_stay_few_while_every_regeneration_hangs(serve: Serve, world:
     threads = list(Path(f"/proc/{server.pid}/task").iterdir())
     assert len(threads) < 30
     assert server.stop(within=8) < 8
+
+
+def test_a_regeneration_does_not_queue_behind_another_while_threads_are_few() -> None:
+    """Two pages go stale at once when one of the four threads exists and is idle: two renders."""
+    release, hung, quick = (threading.Event() for _ in range(3))
+    stage = {"wait": False}
+
+    def site(environ: sitecore.Environ, start_response: sitecore.StartResponse) -> Iterable[bytes]:
+        if stage["wait"]:
+            if environ["PATH_INFO"] == "/hung":
+                hung.set()
+                release.wait(10)
+            else:
+                quick.set()
+        return sitecore.answer(start_response, 200, b"page")
+
+    routes = {"/<name>": Policy(revalidate=3600, tags=["all"])}
+    client = Client(isg := ISG(site, routes=routes, store="memory:"))
+    try:
+        for path in ("/hung", "/quick"):
+            assert client.get(path).headers["X-ISG-Cache"] == "MISS"
+        isg.regenerate("/quick")  # on the pool: its first thread has been started, and is idle now
+        stage["wait"] = True
+        isg.revalidate_tag("all")
+        states = [client.get(path).headers["X-ISG-Cache"] for path in ("/hung", "/quick")]
+        assert states == ["STALE", "STALE"]
+        assert hung.wait(3)
+        assert quick.wait(3)
+    finally:
+        release.set()
+        isg.close(timeout=1)

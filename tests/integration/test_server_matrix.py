@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.integration.client import eventually
-from tests.integration.servers import KINDS, Serve, run_script
+from tests.integration.servers import KINDS, Serve, Server, run_script
 from tests.integration.world import World
 
 FRAMEWORKS_UNDER = (
@@ -59,11 +59,8 @@ def test_an_undeclared_page_passes_untouched(kind: str, app: str, serve: Serve) 
     )
 
 
-@pytest.mark.parametrize(("kind", "app"), MATRIX)
-def test_sigterm_ends_it_with_renders_hung_and_pending(
-    kind: str, app: str, serve: Serve, world: World
-) -> None:
-    server = serve(kind, app=app, workers=2)
+def hang(server: Server, world: World) -> None:
+    """Leave four regenerations running for ever and two in the queue behind them."""
     names = [f"/page/{number}" for number in range(6)]
     assert {server.get(name).state for name in names} == {"MISS"}
     for name in names:
@@ -71,8 +68,22 @@ def test_sigterm_ends_it_with_renders_hung_and_pending(
     assert "error" not in server.do("revalidate_tag", "pages")
     assert {server.get(name).state for name in names} == {"STALE"}
     eventually(lambda: len(world.renders()), lambda count: count >= 10, within=5)
-    assert server.stop(within=8) < 8
+
+
+@pytest.mark.parametrize(("kind", "app"), MATRIX)
+def test_sigterm_ends_it_with_renders_hung_and_pending(
+    kind: str, app: str, serve: Serve, world: World
+) -> None:
+    server = serve(kind, app=app, workers=2, env={"ISGWARE_DRAIN_TIME": "0.5"})
+    hang(server, world)
+    assert server.stop(within=8) < 5
     assert "Traceback" not in server.stderr()
+
+
+def test_sigterm_drains_for_five_seconds_at_most(serve: Serve, world: World) -> None:
+    server = serve("gunicorn-gthread", workers=2)
+    hang(server, world)
+    assert server.stop(within=10) < 8
 
 
 @pytest.mark.parametrize("module", ["plain_site", "flask_site", "django_wsgi"])

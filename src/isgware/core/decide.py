@@ -33,7 +33,7 @@ class Action(Enum):
 @dataclass(frozen=True, slots=True)
 class Facts:
     """``state`` is ``None`` when nothing is stored. ``dynamic`` says why the page was found not
-    storable a while ago, ``failing`` why its last render failed, ``due`` whether it may be retried."""
+    storable a while ago, ``failing`` why its last render failed, ``due`` whether to retry it."""
 
     state: State | None
     declared: bool = True

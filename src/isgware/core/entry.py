@@ -98,7 +98,7 @@ def encode(entry: Entry) -> bytes:
 
 
 def decode(data: Any, key: str) -> Entry | None:
-    """The entry stored in ``data`` under ``key``; ``None`` for anything that is not exactly that."""
+    """The entry that ``data`` holds under ``key``; ``None`` for anything but exactly that."""
     if not isinstance(data, bytes) or len(data) < _HEAD.size:
         return None
     magic, version, checksum, length = _HEAD.unpack_from(data)

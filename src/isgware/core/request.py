@@ -201,9 +201,14 @@ def cookie_pairs(header: Any) -> list[tuple[str, str]]:
     return pairs
 
 
-def counting_cookie(header: Any, counted: Iterable[str] | None) -> str | None:
-    """The first cookie that makes a visitor personal, given a policy's ``cookies``."""
+def counting_cookie(
+    header: Any, counted: Iterable[str] | None, keyed: Iterable[str] = ()
+) -> str | None:
+    """The first cookie that makes a visitor personal, given a policy's ``cookies``; those in the
+    key do not, since the page was rendered with them."""
     for name, _ in cookie_pairs(header):
+        if name in keyed:
+            continue
         if counted is None:
             if not any(fnmatchcase(name, known) for known in HARMLESS_COOKIES):
                 return name

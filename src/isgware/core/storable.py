@@ -6,6 +6,7 @@ render and, through `promising`, about a visitor's own answer before one is star
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -23,6 +24,7 @@ TEMPORARY: Final = frozenset({302, 303, 307})
 MAX_ERROR_SECONDS: Final = 10.0
 MAX_REDIRECT_SECONDS: Final = 60.0
 MAX_LEARNED: Final = 8
+_OURS: Final = re.compile(r"^public, max-age=0, s-maxage=\d+(?=, stale-while-revalidate=)")
 #: Not ours to keep: hop-by-hop fields (RFC 9110, 7.6.1), and those made anew for every answer.
 DROPPED: Final = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
@@ -248,6 +250,18 @@ def kept_headers(
     if not response.all("cache-control"):
         headers.append(("Cache-Control", _cache_control(terms, policy, downstream)))
     return tuple(headers)
+
+
+def spent(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Headers of a page that was invalidated before its time: a cache in front must not count it
+    as fresh for another while. What the view itself said is left alone."""
+    return [
+        (
+            name,
+            _OURS.sub("public, max-age=0, s-maxage=0", value) if name == "Cache-Control" else value,
+        )
+        for name, value in headers
+    ]
 
 
 def _cache_control(terms: Terms, policy: Policy, downstream: float) -> str:

@@ -81,6 +81,11 @@ class ISG:
         """See `isgware.ISG.pages`."""
         return self.core.pages(prefix, tag)
 
+    @property
+    def report(self) -> dict[str, int]:
+        """See `isgware.ISG.report`."""
+        return self.core.report
+
     def close(self, timeout: float | None = None) -> None:
         """See `isgware.ISG.close`."""
         self.core.close(timeout)

@@ -1,0 +1,28 @@
+"""The app that every benchmark wraps: one 30 kB page, constant bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BODY = (b"<p>The quick brown fox jumps over the lazy dog, page after page.</p>\n" * 450)[:30_000]
+HEADERS = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(BODY)))]
+
+
+def constant(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Constant bytes: the least a WSGI app can do."""
+    start_response("200 OK", HEADERS.copy())
+    return [BODY]
+
+
+def environ(path: str = "/page") -> dict[str, Any]:
+    """A browser's request as a server would pass it on."""
+    from werkzeug.test import EnvironBuilder
+
+    return EnvironBuilder(
+        path=path,
+        headers={
+            "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/130.0",
+            "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
+            "Accept-Language": "en-GB,en;q=0.5",
+        },
+    ).get_environ()

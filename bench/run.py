@@ -1,0 +1,23 @@
+"""Runs every benchmark: ``python -m bench.run`` (or ``make bench``)."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import herd, hits, store
+
+
+def main() -> None:
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}\n")
+    for module in (hits, store, herd):
+        module.main()
+        print()
+
+
+if __name__ == "__main__":
+    main()
