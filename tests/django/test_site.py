@@ -1,0 +1,142 @@
+"""What isgware asks Django: URLs, scheme and host, languages, messages."""
+
+import pytest
+from django.conf.urls.i18n import i18n_patterns
+from django.http import HttpResponse
+from django.urls import path
+from django.utils.decorators import method_decorator
+from django.utils.translation import get_language
+from django.views import View
+
+from isgware import revalidate
+
+LOCALE = "django.middleware.locale.LocaleMiddleware"
+LANGUAGES = {
+    "USE_I18N": True,
+    "LANGUAGE_CODE": "en",
+    "LANGUAGES": [("en", "English"), ("de", "Deutsch"), ("fr", "français")],
+    "MIDDLEWARE": [LOCALE],
+}
+
+
+@revalidate(60, tags=["post:{slug}"])
+def post(request, slug):
+    return HttpResponse(f"{slug} by {request.method} at {request.build_absolute_uri()}")
+
+
+@revalidate(60)
+def greeting(request):
+    return HttpResponse(get_language())
+
+
+@revalidate(60)
+class Decorated(View):
+    def get(self, request):
+        return HttpResponse("decorated")
+
+
+@method_decorator(revalidate(60), name="dispatch")
+class MethodDecorated(View):
+    def get(self, request):
+        return HttpResponse("method")
+
+
+def test_a_function_view_is_stored(project, visit):
+    isg = project([path("posts/<slug:slug>", post)])
+    assert [visit(isg, "/posts/a")[0] for _ in range(2)] == ["MISS", "HIT"]
+    assert [info.tags for info in isg.pages()] == [("post:a",)]
+
+
+@pytest.mark.parametrize("view", [Decorated, MethodDecorated], ids=["class", "method_decorator"])
+def test_a_class_based_view_is_known_before_its_first_render(project, visit, view):
+    isg = project([path("x", view.as_view())])
+    assert [visit(isg, "/x")[0] for _ in range(2)] == ["MISS", "HIT"]
+
+
+def test_an_undeclared_view_passes_untouched(project, visit):
+    isg = project([path("login", lambda request: HttpResponse("login"))])
+    assert visit(isg, "/login") == (None, "login")
+
+
+def test_the_language_is_resolved_as_the_locale_middleware_does(project, visit):
+    isg = project([path("hi", greeting)], **LANGUAGES)
+    assert visit(isg, "/hi", headers={"Accept-Language": "de-AT,de;q=0.9"})[1] == "de"
+    assert visit(isg, "/hi", headers={"Accept-Language": "fr"})[1] == "fr"
+    assert visit(isg, "/hi", headers={"Accept-Language": "de"}) == ("HIT", "de")
+    assert visit(isg, "/hi", headers={"Accept-Language": "tlh"})[1] == "en"
+
+
+def test_the_language_cookie_goes_before_the_header(project, visit):
+    isg = project([path("hi", greeting)], **LANGUAGES)
+    german = {"Accept-Language": "de"}
+    visit(isg, "/hi", headers=german)
+    assert visit(isg, "/hi", cookie="django_language=fr", headers=german)[1] == "fr"
+    assert visit(isg, "/hi", cookie="django_language=fr")[1] == "fr"
+    assert visit(isg, "/hi", headers=german) == ("HIT", "de")
+
+
+def test_one_variant_per_language_not_per_header(project, visit):
+    isg = project([path("hi", greeting)], **LANGUAGES)
+    for header in ("de", "de-DE", "de-AT;q=0.7", "de,en;q=0.1"):
+        visit(isg, "/hi", headers={"Accept-Language": header})
+    variants = {info.variant for info in isg.pages()}
+    assert variants <= {"", "accept-language=de"}
+
+
+def test_language_prefixes_are_matched_in_their_language(project, visit):
+    isg = project(i18n_patterns(path("hi", greeting)), **LANGUAGES)
+    assert visit(isg, "/de/hi") == ("MISS", "de")
+    assert visit(isg, "/de/hi", headers={"Accept-Language": "fr"}) == ("HIT", "de")
+
+
+def test_scheme_behind_a_proxy_is_in_key_and_render(project, visit):
+    isg = project(
+        [path("posts/<slug:slug>", post)],
+        SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
+        SECURE_SSL_REDIRECT=True,
+        MIDDLEWARE=["django.middleware.security.SecurityMiddleware"],
+    )
+    secure = {"X-Forwarded-Proto": "https"}
+    label, text = visit(isg, "/posts/a", headers=secure)
+    assert (label, "at https://" in text) == ("MISS", True)
+    assert visit(isg, "/posts/a", headers=secure)[0] == "HIT"
+    assert visit(isg, "/posts/a")[1] == ""  # the redirect is the app's own, never stored
+    assert visit(isg, "/posts/a", headers=secure)[0] == "HIT"
+
+
+def test_the_forwarded_host_counts_only_if_django_counts_it(project, visit):
+    forged = {"X-Forwarded-Host": "evil.example"}
+    isg = project([path("posts/<slug:slug>", post)])
+    assert "evil" not in visit(isg, "/posts/a", headers=forged)[1]
+    isg = project([path("posts/<slug:slug>", post)], USE_X_FORWARDED_HOST=True)
+    assert "http://evil.example/" in visit(isg, "/posts/a", headers=forged)[1]
+    assert "evil" not in visit(isg, "/posts/a")[1]
+
+
+def test_visitors_with_pending_messages_get_their_own_answer(project, visit):
+    isg = project(
+        [path("hi", greeting)],
+        MIDDLEWARE=["django.contrib.messages.middleware.MessageMiddleware"],
+        MESSAGE_STORAGE="django.contrib.messages.storage.cookie.CookieStorage",
+    )
+    visit(isg, "/hi")
+    assert visit(isg, "/hi", cookie="messages=W10")[0] == "BYPASS"
+    assert visit(isg, "/hi", cookie="other=1")[0] == "HIT"
+
+
+def test_csrf_tokens_keep_a_page_out_of_the_store(project, visit):
+    @revalidate(60)
+    def form(request):
+        from django.middleware.csrf import get_token
+
+        return HttpResponse(get_token(request))
+
+    isg = project([path("form", form)], MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"])
+    tokens = {visit(isg, "/form")[1] for _ in range(3)}
+    assert len(tokens) == 3
+    assert list(isg.pages()) == []
+
+
+def test_options_come_from_settings(project):
+    isg = project([], ISGWARE={"STORE": "memory:", "revalidate": 30})
+    assert isg.core.settings.revalidate == 30

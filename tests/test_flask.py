@@ -1,0 +1,264 @@
+"""The Flask extension: configuration, URL map, decorators, modes."""
+
+import pytest
+from flask import Blueprint, Flask, session
+from flask.views import MethodView
+from werkzeug.test import Client
+
+from isgware import ConfigurationError, Policy, page, revalidate
+from isgware.flask import ISG
+
+
+@pytest.fixture
+def app():
+    app = Flask("shop")
+    app.secret_key = "not a secret"
+    app.config["ISGWARE_STORE"] = "memory:"
+    return app
+
+
+def label(response):
+    return response.headers.get("X-ISG-Cache")
+
+
+def test_a_decorated_view_is_known_before_its_first_render(app):
+    @app.get("/posts/<slug>")
+    @revalidate(60, tags=["post:{slug}"])
+    def post(slug):
+        return f"<p>{slug}</p>"
+
+    isg = ISG(app)
+    client = Client(app)
+    assert [label(client.get("/posts/a")) for _ in range(2)] == ["MISS", "HIT"]
+    assert [info.tags for info in isg.pages()] == [("post:a",)]
+
+
+def test_init_app_reads_the_configuration_of_the_app(app):
+    isg = ISG()
+    app.config["ISGWARE_ROUTES"] = {"/about": Policy(revalidate=5)}
+    app.add_url_rule("/about", view_func=lambda: "about", endpoint="about")
+    isg.init_app(app)
+    assert app.extensions["isgware"] is isg
+    assert isg.core.settings.store == "memory:"
+    assert label(Client(app).get("/about")) == "MISS"
+
+
+def test_an_unknown_option_in_the_configuration_names_its_neighbour(app):
+    app.config["ISGWARE_REVALIDAT"] = 5
+    with pytest.raises(ConfigurationError, match="Did you mean 'revalidate'"):
+        ISG(app)
+
+
+def test_wrapping_twice_is_an_error(app):
+    ISG(app)
+    with pytest.raises(ConfigurationError, match="already"):
+        ISG(app)
+
+
+def test_one_isg_wraps_one_app(app):
+    isg = ISG(app)
+    with pytest.raises(ConfigurationError, match="one ISG per app"):
+        isg.init_app(Flask("other"))
+
+
+def test_use_before_init_app_names_the_remedy():
+    with pytest.raises(ConfigurationError, match="init_app"):
+        ISG().purge_all()
+
+
+def test_a_decorator_above_the_route_is_an_error_that_says_where_it_belongs(app):
+    @revalidate(60)
+    @app.get("/wrong")
+    def wrong():
+        return "x"
+
+    ISG(app)
+    with pytest.raises(ConfigurationError, match=r"below, next to the function"):
+        Client(app).get("/wrong")
+
+
+def test_a_tag_without_its_argument_is_an_error_as_soon_as_routes_are_known(app):
+    @app.get("/posts/<slug>")
+    @revalidate(60, tags=["post:{id}"])
+    def post(slug):
+        return slug
+
+    ISG(app)
+    with pytest.raises(ConfigurationError, match=r"/posts/<slug>.*post:\{id\}"):
+        Client(app).get("/")
+
+
+def test_blueprints_and_class_based_views_carry_policies(app):
+    blueprint = Blueprint("blog", "blog", url_prefix="/blog")
+
+    @revalidate(60)
+    class Entry(MethodView):
+        def get(self, name):
+            return name
+
+    assert isinstance(Entry, type)
+    blueprint.add_url_rule("/<name>", view_func=Entry.as_view("entry"))
+    app.register_blueprint(blueprint)
+    ISG(app)
+    client = Client(app)
+    assert [label(client.get("/blog/x")) for _ in range(2)] == ["MISS", "HIT"]
+
+
+def test_an_async_view_stays_async_and_is_stored(app):
+    @app.get("/async")
+    @revalidate(60)
+    async def view():
+        page.tag("asynchronous")
+        return "done"
+
+    isg = ISG(app)
+    client = Client(app)
+    assert [label(client.get("/async")) for _ in range(2)] == ["MISS", "HIT"]
+    assert [info.tags for info in isg.pages(tag="asynchronous")] == [("asynchronous",)]
+
+
+def test_a_view_under_another_decorator_is_found(app):
+    import functools
+
+    def noting(view):
+        @functools.wraps(view)
+        def inner(*args, **kwargs):
+            return view(*args, **kwargs)
+
+        return inner
+
+    @app.get("/noted")
+    @noting
+    @revalidate(60)
+    def noted():
+        return "noted"
+
+    ISG(app)
+    assert label(Client(app).get("/noted")) == "MISS"
+
+
+def test_routes_by_host_are_told_apart():
+    app = Flask("hosts", host_matching=True, static_host="static.example")
+
+    @app.get("/", host="a.example")
+    @revalidate(60)
+    def a():
+        return "a"
+
+    @app.get("/", host="b.example", endpoint="b")
+    def b():
+        return "b"
+
+    ISG(app, store="memory:")
+    client = Client(app)
+    assert label(client.get("/", base_url="http://a.example")) == "MISS"
+    assert label(client.get("/", base_url="http://b.example")) is None
+
+
+def test_visitors_with_a_session_get_their_own_page(app):
+    @app.get("/hello")
+    @revalidate(60)
+    def hello():
+        return session.get("name", "nobody")
+
+    @app.post("/login")
+    def login():
+        session["name"] = "ada"
+        return "ok"
+
+    ISG(app)
+    ada, guest = Client(app), Client(app)
+    assert guest.get("/hello").text == "nobody"
+    ada.post("/login")
+    answer = ada.get("/hello")
+    assert (answer.text, label(answer)) == ("ada", "BYPASS")
+    assert (guest.get("/hello").text, label(guest.get("/hello"))) == ("nobody", "HIT")
+
+
+def test_a_view_that_writes_the_session_is_never_stored(app):
+    @app.get("/count")
+    @revalidate(60)
+    def count():
+        session["n"] = session.get("n", 0) + 1
+        return str(session["n"])
+
+    ISG(app)
+    client = Client(app)
+    assert [client.get("/count").text for _ in range(3)] == ["1", "2", "3"]
+    assert "set-cookie" in client.get("/count").headers["Cache-Status"]
+
+
+def test_testing_switches_it_off(app):
+    @app.get("/")
+    @revalidate(60)
+    def home():
+        return "home"
+
+    isg = ISG(app)
+    app.config["TESTING"] = True
+    client = app.test_client()
+    assert [label(client.get("/")) for _ in range(2)] == [None, None]
+    isg.purge_all()
+    assert isg.regenerate("/") is None
+
+
+def test_enabled_overrules_testing(app):
+    app.config.update(TESTING=True, ISGWARE_ENABLED=True)
+
+    @app.get("/")
+    @revalidate(60)
+    def home():
+        return "home"
+
+    ISG(app)
+    assert label(app.test_client().get("/")) == "MISS"
+
+
+def test_debug_renders_every_visit_and_stores_nothing(app):
+    app.debug = True
+    renders = []
+
+    @app.get("/")
+    @revalidate(60)
+    def home():
+        renders.append(page.prerendering)
+        return "home"
+
+    isg = ISG(app)
+    answers = [Client(app).get("/") for _ in range(2)]
+    assert [label(answer) for answer in answers] == ["MISS", "MISS"]
+    assert answers[0].headers["Cache-Control"] == "no-store"
+    assert renders == [True, True]
+    assert list(isg.pages()) == []
+
+
+def test_debug_gives_a_logged_in_visitor_their_own_page(app):
+    app.debug = True
+
+    @app.get("/hello")
+    @revalidate(60)
+    def hello():
+        return session.get("name", "nobody")
+
+    ISG(app)
+    client = app.test_client()
+    with client.session_transaction() as stored:
+        stored["name"] = "ada"
+    assert client.get("/hello").text == "ada"
+
+
+def test_regenerate_within_a_request_knows_its_host(app):
+    @app.get("/p")
+    @revalidate(60)
+    def p():
+        return "p"
+
+    isg = ISG(app)
+
+    @app.get("/api/revalidate")
+    def api():
+        return {"state": isg.regenerate("/p").state}
+
+    client = Client(app)
+    assert client.get("/api/revalidate").get_json() == {"state": "fresh"}
+    assert label(client.get("/p")) == "HIT"
