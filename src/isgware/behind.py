@@ -56,7 +56,7 @@ class Behind:
                 return self._met_decorator(visitor, headers, rendering)
             target = self._worth_rendering(visitor, line, headers)
             if target is None:
-                dull = True
+                dull = not _credentials(visitor)
                 return None
             self._engine.schedule(target)
             return bypassed(headers, "learning")
@@ -85,7 +85,7 @@ class Behind:
         settings = self._engine.settings
         if not self._observes or visitor.method != "GET":
             return None
-        if visitor.headers.get("HTTP_AUTHORIZATION") or visitor.headers.get("REMOTE_USER"):
+        if _credentials(visitor):
             return None
         fields = tuple(headers)
         obey = settings.cache_control == "shared"
@@ -190,6 +190,10 @@ class Behind:
         if (target.route, verdict) not in self._told:
             self._told.add((target.route, verdict))
             log.info("report: %s (%s) %s.", target.route, target.request.url, text)
+
+
+def _credentials(visitor: Visitor) -> bool:
+    return bool(visitor.headers.get("HTTP_AUTHORIZATION") or visitor.headers.get("REMOTE_USER"))
 
 
 def _show(

@@ -25,6 +25,7 @@ from .memory import Page
 from .planner import NO_SIGNPOST, Plan, Planner, Target, personal
 from .produce import Elsewhere, Failed, Outcome, Producer, Refused, Rendered
 from .regenerate import Failure, Failures, Flight, Flights, Pool, Work
+from .render import BrokenResponse
 from .settings import Settings
 from .shelf import Shelf
 
@@ -201,6 +202,8 @@ class Engine:
         if isinstance(outcome, Failed):
             if not outcome.proven:
                 return Answer("BYPASS", "clean-room-failed", forward="miss")
+            if isinstance(outcome.error, BrokenResponse):  # what the server makes of it
+                return Answer("BYPASS", "broken-response", forward="miss")
             if visitor.headers.get("HTTP_COOKIE"):
                 return Answer("BYPASS", "render-failed", forward="miss")
             return Answer("BYPASS", "render-failed", failure=outcome, forward="miss")

@@ -6,7 +6,7 @@ and offers everything that does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.exceptions import HTTPException
@@ -14,9 +14,9 @@ from werkzeug.exceptions import HTTPException
 from . import wsgi
 from .core.request import Visitor
 from .errors import ConfigurationError
+from .operations import Operations
 from .policy import policy_of, wrapped_by_revalidate
 from .site import Match, Site
-from .verbs import PageInfo
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -90,7 +90,7 @@ def _get(visitor: Visitor) -> dict[str, Any]:
     }
 
 
-class ISG:
+class ISG(Operations):
     """Incremental static regeneration for a Flask app.
 
     Options are given as keywords or in ``app.config`` with the prefix ``ISGWARE_``. Unless
@@ -128,40 +128,3 @@ class ISG:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return self.core(environ, start_response)
-
-    def revalidate_path(self, path: str) -> None:
-        """See `isgware.ISG.revalidate_path`."""
-        self.core.revalidate_path(path)
-
-    def revalidate_tag(self, *tags: str) -> None:
-        """See `isgware.ISG.revalidate_tag`."""
-        self.core.revalidate_tag(*tags)
-
-    def purge_path(self, path: str) -> None:
-        """See `isgware.ISG.purge_path`."""
-        self.core.purge_path(path)
-
-    def purge_tag(self, *tags: str) -> None:
-        """See `isgware.ISG.purge_tag`."""
-        self.core.purge_tag(*tags)
-
-    def purge_all(self) -> None:
-        """See `isgware.ISG.purge_all`."""
-        self.core.purge_all()
-
-    def regenerate(self, path: str) -> PageInfo | None:
-        """See `isgware.ISG.regenerate`."""
-        return self.core.regenerate(path)
-
-    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
-        """See `isgware.ISG.pages`."""
-        return self.core.pages(prefix, tag)
-
-    @property
-    def report(self) -> dict[str, int]:
-        """See `isgware.ISG.report`."""
-        return self.core.report
-
-    def close(self, timeout: float | None = None) -> None:
-        """See `isgware.ISG.close`."""
-        self.core.close(timeout)

@@ -41,7 +41,7 @@ class Page:
 
     __slots__ = (
         "_heads", "cookies_matter", "entry", "names", "raws", "ready", "seen", "since", "size",
-        "until", "used", "word",
+        "until", "used", "visited", "word",
     )  # fmt: skip
 
     def __init__(self, entry: Entry, seen: int, base: str) -> None:
@@ -58,7 +58,7 @@ class Page:
         self.word = -1
         self.since = self.until = 0.0
         self.ready: dict[str | None, Answer] = {}
-        self.used = False
+        self.used = self.visited = False
         self.raws: deque[Raw] = deque()
         self._heads: dict[str, Headers] = {}
 
@@ -79,7 +79,7 @@ class Page:
         self.word = word
         self.since = entry.rendered_at + self.age(now)
         self.until = min(self.since + 1.0, entry.fresh_until)
-        self.used = True
+        self.used = self.visited = True
 
     def hit(self, accept_encoding: str | None, now: float) -> Answer:
         """The answer to a plain visit of a fresh page, kept for the rest of the second."""
@@ -203,8 +203,10 @@ class Memory:
     def recent(self, limit: int) -> list[str]:
         """Keys of pages visited since this was last asked, at most ``limit``."""
         with self._lock:
-            used = [page for page in self._pages.values() if page.used and page.until][:limit]
-        return [page.entry.key for page in used]
+            visited = [page for page in self._pages.values() if page.visited][:limit]
+            for page in visited:
+                page.visited = False
+        return [page.entry.key for page in visited]
 
     def reset_lock(self) -> None:
         """A forked child may find the lock held by a thread that it does not have."""

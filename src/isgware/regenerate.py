@@ -164,6 +164,7 @@ class Pool:
         return True
 
     def _start_thread(self) -> bool:
+        _warn_without_threads()
         thread = threading.Thread(
             target=self._loop, name=f"isgware-{next(self._numbers)}", daemon=True
         )
@@ -249,6 +250,21 @@ class Pool:
 
     def _busy(self) -> bool:
         return any(not running.given_up for running in list(self._running.values()))
+
+
+def _warn_without_threads() -> None:
+    """uWSGI does not run Python threads unless told to; pages would stay stale for ever."""
+    try:
+        import uwsgi
+    except ImportError:
+        return
+    if not {"enable-threads", "threads"} & {
+        name.decode() if isinstance(name, bytes) else name for name in uwsgi.opt
+    }:
+        log.error(
+            "uWSGI runs without Python threads, so no page is regenerated in the background: "
+            "start it with --enable-threads."
+        )
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()

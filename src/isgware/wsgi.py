@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from .behind import Behind
@@ -19,6 +19,7 @@ from .engine import Answer, Engine
 from .errors import BackendUnavailable, ConfigurationError
 from .housekeeping import Housekeeper
 from .memory import Memory, Page, Raw, revalidated, without_body
+from .operations import Operations
 from .own import Environ, bypassed, call, looking
 from .page import Rendering
 from .planner import Planner
@@ -29,7 +30,7 @@ from .settings import Settings
 from .shelf import Shelf
 from .site import Site
 from .stores import open_store
-from .verbs import PageInfo, Verbs, local_path, names_for_path, names_for_tags
+from .verbs import Verbs
 
 log: Final = logging.getLogger("isgware")
 #: For how long an URL that had nothing to be learned from passes without being looked at.
@@ -41,7 +42,7 @@ def _wall_clock() -> float:
     return time.time()
 
 
-class ISG:
+class ISG(Operations):
     """Incremental static regeneration around a WSGI app: ``application = ISG(application)``.
 
     Keyword arguments are the options of `isgware.settings.Settings`. Raises `ConfigurationError`
@@ -91,7 +92,7 @@ class ISG:
         )
         breaker.on_open = housekeeper.start
         housekeeper.chores += [self._probe, pool.give_up_hung, self._keep_house]
-        self._verbs = Verbs(self.engine, self.site)
+        self.verbs = Verbs(self.engine, self.site)
         self._behind = Behind(self.engine)
         self._mode = "" if settings.enabled is None else _MODES[settings.enabled]
         self._origin_headers = self.site.origin_headers
@@ -144,6 +145,7 @@ class ISG:
             return self.application(environ, start_response)
         if self._pid != os.getpid():
             self._after_fork()
+        self.engine.housekeeper.start()
         visitor = visitor_of(environ)
         if visitor is None:
             return self.application(environ, start_response)
@@ -203,7 +205,7 @@ class ISG:
     ) -> Iterable[bytes]:  # fmt: skip
         now = self._clock()
         accepted = visitor.header("Accept-Encoding")
-        page.used = True
+        page.used = page.visited = True
         if answer.label == "HIT":
             self._make_ready(answer, page, raw, now)
             made = page.hit(accepted, now)
@@ -310,63 +312,27 @@ class ISG:
             self._flushed = now
             self.engine.shelf.flush_recency()
 
-    # What can be done to stored pages.
+    # What `Operations` stands on.
+
+    @property
+    def core(self) -> ISG:
+        """The middleware itself; integrations have one behind them."""
+        return self
 
     @property
     def active(self) -> bool:
-        """False when isgware is switched off, and these calls do nothing."""
+        """False when isgware is switched off, and operations do nothing."""
         return (self._mode or self._settle_mode()) != "off"
-
-    def revalidate_path(self, path: str) -> None:
-        """Make a page stale in all its variants: the next visitor gets it and starts its render.
-
-        ``/blog/*`` is everything below ``/blog/``; a path with ``?query`` is that variant. Raises
-        `InvalidPath`, and `BackendUnavailable` if the store did not take it.
-        """
-        self._invalidate(names_for_path(path), hard=False)
-
-    def revalidate_tag(self, *tags: str) -> None:
-        """Make every page that bears one of ``tags`` stale."""
-        self._invalidate(names_for_tags(tags), hard=False)
-
-    def purge_path(self, path: str) -> None:
-        """Like `revalidate_path`, but the page may not be served again: the next visitor waits."""
-        self._invalidate(names_for_path(path), hard=True)
-
-    def purge_tag(self, *tags: str) -> None:
-        """Like `revalidate_tag`, but the pages may not be served again."""
-        self._invalidate(names_for_tags(tags), hard=True)
-
-    def purge_all(self) -> None:
-        """Let no stored page be served again."""
-        self._invalidate(["all"], hard=True)
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         if self.active:
-            self._verbs.invalidate(names, hard=hard)
-
-    def regenerate(self, path: str) -> PageInfo | None:
-        """Render the path's plain variant now; its other variants become stale.
-
-        Returns what is then stored, ``None`` when isgware is switched off. Raises
-        `RegenerationError`, with the old page kept, if the render fails or may not be stored;
-        `ConfigurationError` if nothing tells the page's host.
-        """
-        local_path(path)
-        return self._verbs.regenerate(path) if self.active else None
-
-    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
-        """What is stored, by path; only what starts with ``prefix``, only what bears ``tag``."""
-        return self._verbs.pages(prefix, tag)
+            self.verbs.invalidate(names, hard=hard)
 
     @property
     def report(self) -> dict[str, int]:
-        """With ``enabled="report"``: how many pages would be stored and equal (``same``) or
-        differ from (``differs``) what their visitors got, would be ``refused``, or ``failed``."""
         return dict(self._behind.report)
 
     def close(self, timeout: float | None = None) -> None:
-        """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
         self.engine.pool.close(timeout)
         self.engine.housekeeper.close()
         self._backend.close()

@@ -6,7 +6,13 @@ under a file lock: odd, then commit, then even. A reader who sees an odd word as
 that a crash left odd stays so, costing reads but no truth, until the next writer makes it even.
 
 Connections belong to the process that opened them (a fork leaves its parent's alone, unclosed:
-closing one would drop the parent's locks on the file). They are lent to one thread at a time.
+closing one would drop the parent's locks on the file). They are lent to one thread at a time, and
+come back only to the `_Files` they were opened from: what was deleted or replaced meanwhile is
+never written to again.
+
+Rule: nobody opens the database file but SQLite. POSIX drops all locks that a process has on a file
+as soon as it closes any descriptor of it, and without them another process may take the
+write-ahead log away (sqlite.org/howtocorrupt.html, section 2.2).
 """
 
 from __future__ import annotations
@@ -15,13 +21,14 @@ import contextlib
 import fcntl
 import mmap
 import os
+import secrets
 import sqlite3
 import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from ..errors import ConfigurationError
 
@@ -29,25 +36,52 @@ T = TypeVar("T")
 NAME: Final = "isgware-1.db"
 WORD: Final = "isgware-1.word"
 LOCK: Final = "isgware-1.lock"
-_UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+APPLICATION_ID: Final = 0x49534757  # "ISGW"
+_VERSION: Final = 1
+_UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _IDLE_CONNECTIONS: Final = 8
-#: Connections of a parent process: kept from being closed by garbage collection in a child.
-_inherited: list[Any] = []
+_LOG_LIMIT: Final = 64 * 1024**2
+
+
+class Damaged(sqlite3.DatabaseError):
+    """The database opens, but does not hold what was written to it."""
+
+
+class _Connection(sqlite3.Connection):
+    files: _Files
+
+
+class _Files:
+    """What one opening of the store brought about. Replaced as a whole, never mended."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.idle: list[_Connection] = []
+        self.identity: tuple[tuple[int, int], ...] = ()
+        self.word: Sequence[int] = [1]
+        self.opening = threading.Lock()
+
+
+#: Files of a parent process: kept from being closed by garbage collection in a child.
+_inherited: list[_Files] = []
 
 
 class Database:
-    """A directory that holds one store. Nothing is opened before the first operation."""
+    """A directory that holds one store. Nothing is opened before the first operation.
+
+    ``timeout`` is what an operation may wait for others, in seconds.
+    """
 
     def __init__(self, directory: str | Path, schema: str, timeout: float) -> None:
         self.directory = Path(directory)
-        self.word: Sequence[int] = [1]
+        self.files = _Files()
         self._schema = schema
         self._timeout = timeout
-        self._pid = 0
-        self._idle: list[sqlite3.Connection] = []
-        self._identity: tuple[tuple[int, int], ...] = ()
-        self._opening = threading.Lock()
         check_directory(self.directory)
+
+    @property
+    def word(self) -> Sequence[int]:
+        return self.files.word
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on a connection; the errors it raises are SQLite's."""
@@ -62,110 +96,153 @@ class Database:
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in one immediate transaction."""
-
-        def transaction(connection: sqlite3.Connection) -> T:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
-            return result
-
-        return self.read(transaction)
+        return self.read(lambda connection: _transaction(connection, work))
 
     def announce(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Like `write`, and every process of the host notices before this returns."""
+        """Like `write`, and every process of the host notices before this returns.
+
+        What returned holds: it survives a power cut too, and it went to the files that are there.
+        """
+        deadline = time.monotonic() + self._timeout
         self.verify()
         self.read(lambda connection: None)  # opens the files, so that there is a word
+
+        def durably(connection: sqlite3.Connection) -> T:
+            left = max(0.01, deadline - time.monotonic())
+            connection.execute(f"PRAGMA busy_timeout = {left * 1000:.0f}")
+            connection.execute("PRAGMA synchronous = FULL")
+            result = _transaction(connection, work)
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA busy_timeout = {self._timeout * 1000:.0f}")
+            return result
+
         with self._locked():
-            odd = self.word[0] | 1
-            self._set_word(odd)
+            files = self.files
+            word: list[int] = files.word  # type: ignore[assignment]
+            odd = word[0] | 1
+            word[0] = odd
             try:
-                return self.write(work)
+                result = self.read(durably)
             finally:
-                self._set_word(odd + 1)
+                word[0] = odd + 1
+            if files is not self.files or files.identity != self._on_disk():
+                self._forget(files)
+                raise sqlite3.OperationalError("the store was replaced under an invalidation")
+            return result
 
     def verify(self) -> None:
         """Let go of files that are no longer the ones at our path (deleted, or made anew)."""
-        if self._identity and self._pid == os.getpid() and self._identity != self._on_disk():
-            self._forget()
+        files = self.files
+        if files.identity and files.pid == os.getpid() and files.identity != self._on_disk():
+            self._forget(files)
 
     def close(self) -> None:
-        if self._pid == os.getpid():
-            self._forget()
+        if self.files.pid == os.getpid():
+            self._forget(self.files)
 
-    def _set_word(self, value: int) -> None:
-        self.word[0] = value  # type: ignore[index]
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.close()
 
-    def _lend(self) -> sqlite3.Connection:
-        if self._pid != os.getpid():
-            self._adopt()
+    def _lend(self) -> _Connection:
+        files = self.files
+        if files.pid != os.getpid():  # first use in this process, after a fork
+            _inherited.append(files)
+            files = self.files = _Files()
         try:
-            return self._idle.pop()
+            return files.idle.pop()
         except IndexError:
             return self._open()
 
-    def _adopt(self) -> None:
-        """First use in this process, maybe after a fork."""
-        if self._idle:
-            _inherited.append(self._idle)
-        self._idle = []
-        self._identity = ()
-        self._opening = threading.Lock()
-        self._pid = os.getpid()
-
-    def _take_back(self, connection: sqlite3.Connection) -> None:
-        if len(self._idle) < _IDLE_CONNECTIONS:
-            self._idle.append(connection)
+    def _take_back(self, connection: _Connection) -> None:
+        files = connection.files
+        if files is self.files and len(files.idle) < _IDLE_CONNECTIONS:
+            files.idle.append(connection)
+            if files is not self.files:  # forgotten this very moment
+                _close_idle(files)
         else:
             connection.close()
 
-    def _drop(self, connection: sqlite3.Connection, error: BaseException) -> None:
+    def _drop(self, connection: _Connection, error: BaseException) -> None:
         with contextlib.suppress(sqlite3.Error):
             connection.close()
         if isinstance(error, sqlite3.Error):
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE:
-                self._discard()
+            if _unusable(error):
+                self._discard(connection.files)
             else:
                 self.verify()
 
-    def _open(self) -> sqlite3.Connection:
-        with self._opening:
-            if not self._identity:
-                self._make_files()
+    def _open(self) -> _Connection:
+        self.verify()
+        files = self.files
+        if not files.opening.acquire(timeout=self._timeout):
+            raise sqlite3.OperationalError("the store is being opened by another thread")
+        try:
+            if not files.identity:
+                self._make_files(files)
             connection = sqlite3.connect(
                 self.directory / NAME,
                 timeout=self._timeout,
                 isolation_level=None,
                 check_same_thread=False,
+                factory=_Connection,
             )
+            connection.files = files
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
-                if not connection.execute("PRAGMA user_version").fetchone()[0]:
+                connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
+                if not _is_ours(connection):
                     self._create(connection)
             except BaseException as error:
                 self._drop(connection, error)
                 raise
             return connection
+        finally:
+            files.opening.release()
 
     def _create(self, connection: sqlite3.Connection) -> None:
         with self._locked():
+            if _is_ours(connection):
+                return  # another process was faster
+            if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise Damaged("a database of another kind or version is in the store's place")
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"PRAGMA journal_size_limit = {64 * 1024**2}")
             connection.executescript(
-                f"BEGIN IMMEDIATE; {self._schema}; PRAGMA user_version=1; COMMIT"
+                f"BEGIN IMMEDIATE; {self._schema}; PRAGMA user_version = {_VERSION}; "
+                f"PRAGMA application_id = {APPLICATION_ID}; COMMIT"
             )
 
-    def _make_files(self) -> None:
+    def _make_files(self, files: _Files) -> None:
         check_directory(self.directory)
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in (NAME, LOCK):
-            os.close(self._open_file(name))
-        self.word = self._map_word()
-        self._identity = self._on_disk()
+        if not self.directory.exists():
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.directory.chmod(0o700)  # whatever the umask
+        self._make_database_file()
+        os.close(self._open_file(LOCK))
+        files.word = self._map_word()
+        for name in (NAME, LOCK, WORD):
+            path = self.directory / name
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigurationError(
+                    f"{str(path)!r} is not a regular file; remove it, the store makes its own."
+                )
+            if stat.S_IMODE(status.st_mode) != 0o600:
+                path.chmod(0o600)
+        files.identity = self._on_disk()
+
+    def _make_database_file(self) -> None:
+        """Created closed and linked into place: see the rule above."""
+        path = self.directory / NAME
+        if path.exists() or path.is_symlink():
+            return
+        spare = path.with_suffix(f".{secrets.token_hex(4)}.new")
+        os.close(os.open(spare, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.link(spare, path)
+        finally:
+            spare.unlink()
 
     def _open_file(self, name: str) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -202,29 +279,62 @@ class Database:
 
     def _on_disk(self) -> tuple[tuple[int, int], ...]:
         found = []
-        for name in (NAME, WORD):
+        for path in (self.directory, *(self.directory / name for name in (NAME, WORD, LOCK))):
             try:
-                status = os.stat(self.directory / name)
+                status = path.lstat()
             except OSError:
                 return ((0, 0),)
             found.append((status.st_dev, status.st_ino))
         return tuple(found)
 
-    def _forget(self) -> None:
+    def _forget(self, files: _Files) -> None:
         """Start over with the next operation; connections in use are closed by their users."""
-        idle, self._idle, self._identity, self.word = self._idle, [], (), [1]
-        for connection in idle:
-            with contextlib.suppress(sqlite3.Error):
-                connection.close()
+        if files is self.files:
+            self.files = _Files()
+        _close_idle(files)
 
-    def _discard(self) -> None:
+    def _discard(self, files: _Files) -> None:
         """Remove a database that is beyond reading: what it held are copies."""
-        with contextlib.suppress(OSError, sqlite3.Error):
-            if self._identity == self._on_disk():
-                with self._locked():
-                    for name in (NAME, NAME + "-wal", NAME + "-shm", WORD):
-                        (self.directory / name).unlink(missing_ok=True)
-        self._forget()
+        with contextlib.suppress(OSError, sqlite3.Error), self._locked():
+            if files.identity == self._on_disk():
+                for name in (NAME, NAME + "-wal", NAME + "-shm", WORD):
+                    (self.directory / name).unlink(missing_ok=True)
+        self._forget(files)
+
+
+def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    return (version, application) == (_VERSION, APPLICATION_ID)
+
+
+def _unusable(error: sqlite3.Error) -> bool:
+    """Whether no later attempt can find what this one did not find."""
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    return (
+        isinstance(error, Damaged)
+        or code & 0xFF in _UNUSABLE
+        or code == sqlite3.SQLITE_IOERR_SHORT_READ
+        or (code == sqlite3.SQLITE_ERROR and "no such" in str(error))
+    )
+
+
+def _close_idle(files: _Files) -> None:
+    while files.idle:
+        with contextlib.suppress(sqlite3.Error, IndexError):
+            files.idle.pop().close()
 
 
 def check_directory(directory: Path) -> None:

@@ -6,12 +6,12 @@ Options come from ``settings.ISGWARE``. `isg` is the process's ISG, for views, c
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from .. import wsgi
 from ..errors import ConfigurationError
-from ..verbs import PageInfo, local_path, names_for_path, names_for_tags
+from ..operations import Operations
 
 __all__ = ["ISG", "isg"]
 
@@ -29,7 +29,7 @@ def configured() -> Mapping[str, Any]:
     return {str(name).lower(): value for name, value in given.items()}
 
 
-class ISG:
+class ISG(Operations):
     """Incremental static regeneration for a Django project.
 
     Unless ``enabled`` is said, it is off under Django's test runner, and renders every visit while
@@ -39,56 +39,21 @@ class ISG:
     def __init__(self, application: Any, **options: Any) -> None:
         from .site import DjangoSite
 
-        self.core: Final = wsgi.ISG(
+        self._core: Final = wsgi.ISG(
             application, site=DjangoSite(), framework=configured(), **options
         )
         _current[:] = [self]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        return self.core(environ, start_response)
-
-    def revalidate_path(self, path: str) -> None:
-        """See `isgware.ISG.revalidate_path`; after the commit."""
-        names_for_path(path)
-        on_commit(lambda: self.core.revalidate_path(path))
-
-    def revalidate_tag(self, *tags: str) -> None:
-        """See `isgware.ISG.revalidate_tag`; after the commit."""
-        names_for_tags(tags)
-        on_commit(lambda: self.core.revalidate_tag(*tags))
-
-    def purge_path(self, path: str) -> None:
-        """See `isgware.ISG.purge_path`; after the commit."""
-        names_for_path(path)
-        on_commit(lambda: self.core.purge_path(path))
-
-    def purge_tag(self, *tags: str) -> None:
-        """See `isgware.ISG.purge_tag`; after the commit."""
-        names_for_tags(tags)
-        on_commit(lambda: self.core.purge_tag(*tags))
-
-    def purge_all(self) -> None:
-        """See `isgware.ISG.purge_all`; after the commit."""
-        on_commit(self.core.purge_all)
-
-    def regenerate(self, path: str) -> PageInfo | None:
-        """See `isgware.ISG.regenerate`. At once, so not from within a transaction whose changes
-        the page should show."""
-        local_path(path)
-        return self.core.regenerate(path)
-
-    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
-        """See `isgware.ISG.pages`."""
-        return self.core.pages(prefix, tag)
+        return self._core(environ, start_response)
 
     @property
-    def report(self) -> dict[str, int]:
-        """See `isgware.ISG.report`."""
-        return self.core.report
+    def core(self) -> wsgi.ISG:
+        """The WSGI middleware itself."""
+        return self._core
 
-    def close(self, timeout: float | None = None) -> None:
-        """See `isgware.ISG.close`."""
-        self.core.close(timeout)
+    def _invalidate(self, names: list[str], *, hard: bool) -> None:
+        on_commit(lambda: self._core._invalidate(names, hard=hard))
 
 
 def isg() -> ISG:

@@ -1,0 +1,75 @@
+"""The calls that every ISG offers: of a WSGI app, a Flask app, a Django project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .core.freshness import ALL
+from .verbs import PageInfo, local_path, names_for_path, names_for_tags
+
+if TYPE_CHECKING:
+    from .wsgi import ISG
+
+
+class Operations:
+    """Acts on the pages of the `ISG` behind ``core``.
+
+    While isgware is switched off, these calls check their arguments and do nothing.
+    """
+
+    @property
+    def core(self) -> ISG:
+        raise LookupError  # every ISG says which it is
+
+    def revalidate_path(self, path: str) -> None:
+        """Make a page stale in all its variants: the next visitor gets it and starts its render.
+
+        ``/blog/*`` is everything below ``/blog/``; a path with ``?query`` is that variant. Raises
+        `InvalidPath`, and `BackendUnavailable` if the store did not take it.
+        """
+        self._invalidate(names_for_path(path), hard=False)
+
+    def revalidate_tag(self, *tags: str) -> None:
+        """Make every page that bears one of ``tags`` stale. Raises as `revalidate_path`."""
+        self._invalidate(names_for_tags(tags), hard=False)
+
+    def purge_path(self, path: str) -> None:
+        """Like `revalidate_path`, but the page may not be served again: the next visitor waits."""
+        self._invalidate(names_for_path(path), hard=True)
+
+    def purge_tag(self, *tags: str) -> None:
+        """Like `revalidate_tag`, but the pages may not be served again."""
+        self._invalidate(names_for_tags(tags), hard=True)
+
+    def purge_all(self) -> None:
+        """Let no stored page be served again."""
+        self._invalidate([ALL], hard=True)
+
+    def _invalidate(self, names: list[str], *, hard: bool) -> None:
+        self.core._invalidate(names, hard=hard)
+
+    def regenerate(self, path: str) -> PageInfo | None:
+        """Render the path's plain variant now; its other variants become stale.
+
+        Returns what is then stored, ``None`` when isgware is switched off. Raises
+        `RegenerationError`, with the old page kept, if the render fails or may not be stored;
+        `ConfigurationError` if nothing tells the page's host.
+        """
+        local_path(path)
+        core = self.core
+        return core.verbs.regenerate(path) if core.active else None
+
+    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
+        """What is stored, by path; only what starts with ``prefix``, only what bears ``tag``."""
+        return self.core.verbs.pages(prefix, tag)
+
+    @property
+    def report(self) -> dict[str, int]:
+        """With ``enabled="report"``: how many pages would be stored and equal (``same``) or
+        differ from (``differs``) what their visitors got, would be ``refused``, or ``failed``."""
+        return self.core.report
+
+    def close(self, timeout: float | None = None) -> None:
+        """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
+        self.core.close(timeout)
