@@ -38,7 +38,8 @@ _MAX_DYNAMIC: Final = 8_192
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a visitor gets: a stored page, an error made for them, or (both ``None``) the app's
-    own answer. ``forward`` is RFC 9211's reason for having asked the app."""
+    own answer. ``forward`` is RFC 9211's reason for having asked the app; ``word`` the store's
+    word from before the page was judged, under which it may be served again."""
 
     label: str
     detail: str = ""
@@ -48,6 +49,7 @@ class Answer:
     collapsed: bool = False
     plain: bool = False
     cookies: bool = False
+    word: int = -1
 
 
 class Engine:
@@ -77,6 +79,7 @@ class Engine:
     def visit(self, visitor: Visitor) -> Answer | None:
         """What this GET or HEAD gets; ``None`` if its URL is not declared."""
         self.shelf.sync()
+        word = self.shelf.settled
         arrival = self.shelf.mirror.counter
         deadline = time.monotonic() + self.settings.wait_time
         while True:
@@ -87,7 +90,7 @@ class Engine:
                 return Answer("BYPASS", plan.bypass)
             answer = self._answer(visitor, plan, plan.target, arrival, deadline)
             if answer is not None:
-                return answer
+                return replace(answer, word=word) if answer.plain else answer
 
     def _answer(
         self, visitor: Visitor, plan: Plan, target: Target, arrival: int, deadline: float

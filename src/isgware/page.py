@@ -61,7 +61,7 @@ class Page:
         """
         rendering = current.get()
         if rendering is not None:
-            from .policy import checked_tag
+            from .checks import checked_tag
 
             rendering.tags.extend(checked_tag(tag) for tag in tags)
 
@@ -81,7 +81,7 @@ class Page:
     def revalidate(self, seconds: float | bool | None) -> None:
         rendering = current.get()
         if rendering is not None:
-            from .policy import checked_revalidate
+            from .checks import checked_revalidate
 
             rendering.revalidate = checked_revalidate(seconds)
 
@@ -95,7 +95,7 @@ class Page:
     def expire(self, seconds: float | None) -> None:
         rendering = current.get()
         if rendering is not None:
-            from .policy import checked_expire
+            from .checks import checked_expire
 
             rendering.expire = None if seconds is None else checked_expire(seconds)
 

@@ -249,7 +249,7 @@ class Planner:
         return Rules(
             policy.query,  # type: ignore[arg-type]
             tuple(sorted(headers.items())),
-            policy.keyed_cookies,
+            policy.cookies_in_key,
             self._site.resolvers,
         )
 

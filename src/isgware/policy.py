@@ -8,24 +8,28 @@ import datetime
 import functools
 import hashlib
 import inspect
-import math
-import re
-import string
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from .checks import (
+    checked_expire,
+    checked_query,
+    checked_revalidate,
+    checked_tag,
+    checked_tags,
+    checked_vary,
+    cookie_names,
+    no_such_argument,
+    placeholders,
+)
 from .errors import ConfigurationError
 from .page import declare
 
 ONE_YEAR: Final = 31_536_000.0
 ATTRIBUTE: Final = "__isgware_policy__"
-#: Cookie, Authorization, Accept-Encoding and Host have rules of their own and are never in a key.
-UNKEYABLE: Final = frozenset({"cookie", "authorization", "accept-encoding", "host"})
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-
 View = TypeVar("View", bound=Callable[..., Any])
 T = TypeVar("T")
 #: Policies by fingerprint: what a signpost in the store names, this process looks up here.
@@ -65,13 +69,13 @@ class Policy:
         put = functools.partial(object.__setattr__, self)
         put("revalidate", revalidate)
         put("expire", expire)
-        put("tags", _checked_tags(self.tags))
-        put("query", _checked_query(self.query))
-        put("vary", _checked_vary(self.vary))
+        put("tags", checked_tags(self.tags))
+        put("query", checked_query(self.query))
+        put("vary", checked_vary(self.vary))
         if self.cookies is not None:
-            put("cookies", _names("cookies", self.cookies))
+            put("cookies", cookie_names("cookies", self.cookies))
         if self.bypass is not None and not callable(self.bypass):
-            put("bypass", _names("bypass", self.bypass))
+            put("bypass", cookie_names("bypass", self.bypass))
         if self.accept is not None and not callable(self.accept):
             raise ConfigurationError("accept= takes a callable (old, new) -> bool.")
         if isinstance(self.fallback, bool):  # as Next.js spells it
@@ -123,9 +127,15 @@ class Policy:
         return tuple(item for item in vary if not item[0].startswith("cookie:"))
 
     @property
-    def keyed_cookies(self) -> tuple[str, ...]:
+    def cookies_in_key(self) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
+        """Keyed cookies, each with its allowed values, if they are named."""
         vary = cast("tuple[tuple[str, tuple[str, ...] | None], ...]", self.vary)
-        return tuple(name[len("cookie:") :] for name, _ in vary if name.startswith("cookie:"))
+        prefix = "cookie:"
+        return tuple((n[len(prefix) :], values) for n, values in vary if n.startswith(prefix))
+
+    @property
+    def keyed_cookies(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.cookies_in_key)
 
     def fill_tags(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         """The route's tags, with ``{name}`` filled from the URL's arguments.
@@ -138,16 +148,16 @@ class Policy:
         for tag in self.tags:
             try:
                 filled.append(checked_tag(tag.format_map(arguments) if "{" in tag else tag))
-            except (KeyError, IndexError, AttributeError) as error:
-                raise ConfigurationError(_no_such_argument(tag, arguments)) from error
+            except (KeyError, IndexError, AttributeError, ValueError) as error:
+                raise ConfigurationError(no_such_argument(tag, arguments)) from error
         return tuple(filled)
 
     def check_arguments(self, names: Iterable[str]) -> None:
         """Raise `ConfigurationError` if a tag's placeholder is not among a route's arguments."""
         known = set(names)
         for tag in () if callable(self.tags) else self.tags:
-            if not _placeholders(tag) <= known:
-                raise ConfigurationError(_no_such_argument(tag, known))
+            if not placeholders(tag) <= known:
+                raise ConfigurationError(no_such_argument(tag, known))
 
 
 def combined(*policies: Policy | None) -> Policy | None:
@@ -194,16 +204,13 @@ def revalidate(
 
 
 def _register(policy: Policy) -> Policy:
-    """Make a policy known by its fingerprint. Another with the same one whose callables are not
-    the same (two lambdas of one module) is told apart by the order of declaration, which is the
-    same in every process that runs the same code."""
+    """Make a policy known by its fingerprint. Another with the same one that is not equal (two
+    lambdas of one module, another ``accept``) is told apart by the order of declaration, which is
+    the same in every process that runs the same code."""
     salt = 0
     while True:
         known = declared.get(policy.fingerprint)
-        if known is None or all(
-            getattr(known, name) is getattr(policy, name) or not callable(getattr(policy, name))
-            for name in ("tags", "bypass", "accept")
-        ):
+        if known is None or known == policy:
             declared[policy.fingerprint] = policy
             return policy
         salt += 1
@@ -257,119 +264,6 @@ def _decorate_class(view: type[T], policy: Policy) -> type[T]:
         if method is not None:
             setattr(view, name, _decorate_function(method, policy))
     return view
-
-
-def checked_revalidate(value: Any) -> float | bool | None:
-    if value is None or value is False:
-        return cast("bool | None", value)
-    if value is True:
-        raise ConfigurationError(
-            "revalidate=True has no meaning: give seconds, or False for 'until revalidated'."
-        )
-    return _seconds("revalidate", value)
-
-
-def checked_expire(value: Any) -> float:
-    seconds = _seconds("expire", value)
-    if seconds == 0:
-        raise ConfigurationError(
-            "expire=0 would drop every page at once; use revalidate=0 instead."
-        )
-    return seconds
-
-
-def checked_tag(tag: Any) -> str:
-    if not isinstance(tag, str) or not tag or len(tag) > 256 or not tag.isprintable():
-        raise ConfigurationError(f"{tag!r} is not a tag: use 1 to 256 printable characters.")
-    return tag
-
-
-def _seconds(option: str, value: Any) -> float:
-    if isinstance(value, datetime.timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigurationError(f"{option}={value!r} is not a number of seconds.")
-    if value < 0:
-        raise ConfigurationError(f"{option}={value!r} is negative; give seconds, 0 or more.")
-    return value
-
-
-def _checked_tags(tags: Any) -> Any:
-    if callable(tags):
-        return tags
-    if isinstance(tags, str):
-        raise ConfigurationError(f"tags={tags!r} is one string; write tags=[{tags!r}].")
-    for tag in (tags := tuple(tags)):
-        checked_tag(tag)
-        try:
-            _placeholders(tag)
-        except ValueError as error:
-            raise ConfigurationError(f"The tag {tag!r} has odd braces: {error}.") from error
-    return tags
-
-
-def _placeholders(tag: str) -> set[str]:
-    names = {name for _, name, _, _ in string.Formatter().parse(tag) if name is not None}
-    for name in names:
-        if not name.isidentifier():
-            raise ValueError(f"{{{name}}} is not the name of a URL argument")
-    return names
-
-
-def _no_such_argument(tag: str, arguments: Iterable[str]) -> str:
-    has = ", ".join(sorted(arguments)) or "none"
-    return f"The tag {tag!r} names an argument that its route does not have (it has: {has})."
-
-
-def _checked_query(query: Any) -> Any:
-    if query == "all":
-        return "all"
-    if isinstance(query, str):
-        raise ConfigurationError(
-            f"query={query!r}: write query=({query!r},), 'all', or () for none."
-        )
-    names = tuple(query)
-    if not all(isinstance(name, str) and name for name in names):
-        raise ConfigurationError("query= takes 'all' or the names of query parameters.")
-    return names
-
-
-def _checked_vary(vary: Any) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
-    if isinstance(vary, str):
-        raise ConfigurationError(f"vary={vary!r} is one string; write vary=[{vary!r}].")
-    items = vary.items() if isinstance(vary, Mapping) else ((_vary_name(name)) for name in vary)
-    checked: dict[str, tuple[str, ...] | None] = {}
-    for name, values in items:
-        if not isinstance(name, str):
-            raise ConfigurationError(f"vary= takes header names, not {name!r}.")
-        if name.lower().startswith("cookie:"):
-            key = "cookie:" + name[len("cookie:") :].strip()
-            token = key[len("cookie:") :]
-        else:
-            key = token = name.lower()
-            if key in UNKEYABLE:
-                raise ConfigurationError(
-                    f"vary={name!r} cannot be part of a key; for one cookie write 'cookie:NAME'."
-                )
-        if not _TOKEN.match(token):
-            raise ConfigurationError(f"vary={name!r} is not the name of a header or 'cookie:NAME'.")
-        if isinstance(values, str):
-            raise ConfigurationError(f"vary[{name!r}] takes a list of values, not one string.")
-        checked[key] = tuple(values) if values is not None else None
-    return tuple(sorted(checked.items()))
-
-
-def _vary_name(name: Any) -> tuple[Any, Sequence[str] | None]:
-    return name if isinstance(name, tuple) else (name, None)
-
-
-def _names(option: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"{option}={value!r}: give a list of cookie names.")
-    names = tuple(value)
-    if not all(isinstance(name, str) and _TOKEN.match(name) for name in names):
-        raise ConfigurationError(f"{option}={value!r} holds something that is not a cookie name.")
-    return names
 
 
 def _name(function: Any) -> str:

@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from .checks import checked_revalidate
+from .core.request import HOST
 from .errors import ConfigurationError
-from .policy import Policy, checked_revalidate
+from .policy import Policy
 
 Check = Callable[[str, Any], Any]
 
@@ -125,8 +127,15 @@ def _strings(name: str, value: Any) -> tuple[str, ...]:
 def _base_url(name: str, value: Any) -> tuple[str, ...]:
     urls = _strings(name, value) if value is not None else ()
     for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise _fail(name, url, f"{error}.") from None
+        if (
+            parts.scheme not in ("http", "https")
+            or not HOST.match(parts.netloc)
+            or parts.path.strip("/")
+        ):
             raise _fail(name, url, "give scheme and host only, such as 'https://www.example.com'.")
         if parts.query or parts.fragment or "@" in parts.netloc:
             raise _fail(name, url, "give scheme and host only, such as 'https://www.example.com'.")
@@ -186,7 +195,11 @@ class Settings:
     )
     base_url: tuple[str, ...] = _option((), _base_url, "scheme and host of every render")
     trusted_hosts: tuple[str, ...] = _option((), _strings, "hosts for which pages are kept")
-    secret: str | None = _option(None, _optional_text, "opens what lies under mount")
+    secret: str | None = field(
+        default=None,
+        repr=False,
+        metadata={"check": _optional_text, "doc": "opens what lies under mount"},
+    )
     mount: str = _option("/_isg", _mount, "where the control endpoint lies")
     cache_control: str = _option(
         "shared", _choice("shared", "ignore"), "which Cache-Control lifetimes of the app count"
@@ -200,7 +213,7 @@ class Settings:
     max_pages: int = _option(1_000_000, _count(1), "pages in the store")
     max_bytes: int = _option(4 * 1024**3, _count(1), "bytes in the store")
     max_waiters: int = _option(1_000, _count(0), "visitors waiting for renders of others")
-    build_id: str = _option("", lambda name, value: str(value), "keeps pages of builds apart")
+    build_id: str = _option("", lambda name, value: str(value or ""), "keeps pages of builds apart")
     compress: tuple[str, ...] | bool = _option(True, _compress, "encodings made when storing")
     debug: bool = _option(False, _flag, "log one line per decision")
     downstream: float = _option(60.0, _seconds, "s-maxage of pages with revalidate=False")

@@ -86,11 +86,13 @@ class Shelf:
 
     def _renewed(self, page: Page) -> bool:
         mirror = self.mirror
-        if page.seen >= mirror.counter and page.entry.nonce == mirror.nonce:
-            return False
-        if page.entry.nonce != mirror.nonce or mirror.renewed(page.names, page.seen):
+        counter = mirror.counter  # read first: another thread may move it while we look
+        if page.entry.nonce != mirror.nonce:
             return True
-        page.seen = mirror.counter
+        if page.seen < counter:
+            if mirror.renewed(page.names, page.seen):
+                return True
+            page.seen = counter
         return False
 
     def _fetch(self, key: str, base: str, known: Page | None) -> Page | None:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from .backends.base import Row
+from .checks import checked_tag
 from .core.entry import Entry
 from .core.freshness import (
     Generations,
@@ -29,7 +30,6 @@ from .errors import BackendUnavailable, ConfigurationError, InvalidPath, Regener
 from .memory import key_name
 from .page import current
 from .planner import Target
-from .policy import checked_tag
 from .produce import Elsewhere, Failed, Outcome, Refused, Rendered
 from .regenerate import Work
 from .site import Site
@@ -212,8 +212,8 @@ class Verbs:
         shelf = self._engine.shelf
         path = entry.request.full_path
         shelf.sync()
-        untouched = shelf.mirror.last(names_of(path, entry.request.query, entry.tags)) <= before
         seen = shelf.mirror.counter
+        untouched = shelf.mirror.last(names_of(path, entry.request.query, entry.tags)) <= before
         counter = shelf.backend.invalidate([path_name(path)], False)
         shelf.sync()
         return counter if untouched and counter == seen + 1 else before

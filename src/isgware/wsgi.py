@@ -231,7 +231,7 @@ class ISG(Operations):
 
     def _make_ready(self, answer: Answer, page: Page, raw: Raw, now: float) -> None:
         """Let the next plain visit of this page be a look-up."""
-        word = self.engine.shelf.settled
+        word = answer.word
         if not answer.plain or word < 0 or self.settings.debug or self.settings.memory == 0:
             return
         entry = page.entry

@@ -6,7 +6,7 @@ Rules that every backend keeps, and that `isgware.testing.BackendContract` check
 - ``now`` is passed in: a backend reads no clock.
 - ``word[0]`` changes with every invalidation and every publication, before the call that made it
   returns. An odd value means "ask ``sync``"; equal even values mean "nothing happened since".
-- ``put`` never lets an older render overwrite a newer one: it compares (generation, order).
+- ``put`` never lets an older render overwrite a newer one: see `is_newer`.
 - A lease belongs to a token. It ends when it is released, or not renewed in time, or overtaken by
   a render that began after an invalidation its owner had not seen.
 """
@@ -35,6 +35,11 @@ class Limits:
     variants: int = 50
     names: int = 100_000
 
+    @property
+    def error_bytes(self) -> int:
+        """Error pages have a quota of bytes too, lest a flood of them push out the good ones."""
+        return self.bytes // 16
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -60,6 +65,17 @@ class Row:
     build_id: str
     error_quota: bool
     tags: tuple[str, ...]
+
+
+def is_newer(kept: tuple[str, int, int], row: Row, nonce: str) -> bool:
+    """Whether a page that is kept (its nonce, generation, order) is newer than that of ``row``.
+
+    Generations compare within one table of invalidations only. Of two pages that knew different
+    tables, the one that knows the present one, ``nonce``, is newer.
+    """
+    if kept[0] != row.nonce:
+        return kept[0] == nonce
+    return kept[1:] > (row.generation, row.order)
 
 
 def row_of(entry: Entry) -> Row:

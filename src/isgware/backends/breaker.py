@@ -19,6 +19,8 @@ T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
 #: Seconds between two messages about the same outage.
 _QUIET: Final = 60.0
+#: So that no batch holds other writers up for long.
+_TOUCHED_AT_ONCE: Final = 500
 
 
 class Breaker:
@@ -36,6 +38,7 @@ class Breaker:
         self.open_since: float | None = None
         self.trips = 0
         self._told = float("-inf")
+        self._announced = False
 
     @property
     def word(self) -> Sequence[int]:
@@ -47,6 +50,8 @@ class Breaker:
         started = time.monotonic()
         try:
             result = work(*args, **kwargs)
+        except (UnicodeError, OverflowError) as error:  # the caller's values, not the store
+            raise BackendUnavailable(f"The store cannot hold this: {error}") from error
         except ConfigurationError as error:
             self.trip(error)
             raise BackendUnavailable(str(error)) from error
@@ -68,6 +73,7 @@ class Breaker:
         if first:
             if now - self._told > _QUIET:
                 self._told = now
+                self._announced = True
                 log.error(
                     "The store is out of reach (%s: %s). Pages in memory are still served; others "
                     "are answered by the app until a probe succeeds.",
@@ -88,7 +94,9 @@ class Breaker:
         if time.monotonic() - started > self.limit:
             return False
         self.open_since = None
-        log.warning("The store is back.")
+        if self._announced:
+            self._announced = False
+            log.warning("The store is back.")
         return True
 
     def get(self, key: str, now: float) -> bytes | None:
@@ -101,7 +109,8 @@ class Breaker:
         self.call(self.backend.delete, key)
 
     def touch(self, keys: Sequence[str], now: float) -> None:
-        self.call(self.backend.touch, keys, now)
+        for start in range(0, len(keys), _TOUCHED_AT_ONCE):
+            self.call(self.backend.touch, keys[start : start + _TOUCHED_AT_ONCE], now)
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
         rows = self.call(self.backend.rows, prefix, tag)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import sqlite3
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from cachelib import BaseCache
 
-from .sqlite import SQLiteBackend
+from ..errors import ConfigurationError
+from .sqlite import ITEMS, SQLiteBackend, count, total
+
+T = TypeVar("T")
+log: Final = logging.getLogger("isgware")
+_LIVE: Final = "SELECT value, until FROM items WHERE key = ? AND until > ?"
 
 
 class SQLiteCache(BaseCache):
@@ -21,7 +28,8 @@ class SQLiteCache(BaseCache):
     Values are ``bytes`` or what JSON holds (``None``, booleans, numbers, strings, lists, and
     dictionaries with string keys); others raise `TypeError`, since nothing here is ever pickled.
     Over ``threshold`` items the least recently written go; 0 means no threshold. Every write is
-    one transaction, and ``add`` and ``inc`` are atomic between processes.
+    one transaction, and ``add`` and ``inc`` are atomic between processes. As with cachelib's own
+    caches, a store that fails is logged: ``get`` finds nothing then, and ``set`` returns False.
     """
 
     def __init__(
@@ -31,96 +39,132 @@ class SQLiteCache(BaseCache):
         default_timeout: int | timedelta = 300,
         ignore_delete_many_errors: bool = True,
     ) -> None:
-        super().__init__(default_timeout, ignore_delete_many_errors=ignore_delete_many_errors)
+        super().__init__(_seconds(default_timeout))
+        self.ignore_delete_many_errors = ignore_delete_many_errors
         self.directory = Path(directory)
         self._threshold = threshold
         self._database = SQLiteBackend(self.directory).database
 
     def get(self, key: str) -> Any:
-        now = time.time()
-        row = self._database.read(
-            lambda db: db.execute(
-                "SELECT value FROM items WHERE key = ? AND until > ?", (_text(key), now)
-            ).fetchone()
-        )
-        return _loads(row[0]) if row else None
+        found = self._find(key)
+        return _loads(found[0]) if found else None
 
     def has(self, key: str) -> bool:
-        now = time.time()
-        return self._database.read(
-            lambda db: (
-                db.execute(
-                    "SELECT 1 FROM items WHERE key = ? AND until > ?", (_text(key), now)
-                ).fetchone()
-                is not None
-            )
-        )
+        return self._find(key) is not None
 
     def set(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
-        data, until = _dumps(value), self._until(timeout)
-        self._database.write(lambda db: self._store(db, _text(key), data, until))
-        return True
-
-    def add(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
-        data, until, now = _dumps(value), self._until(timeout), time.time()
+        name, data, until = _text(key), _dumps(value), self._until(timeout)
 
         def work(db: sqlite3.Connection) -> bool:
-            if db.execute(
-                "SELECT 1 FROM items WHERE key = ? AND until > ?", (_text(key), now)
-            ).fetchone():
-                return False
-            self._store(db, key, data, until)
+            self._store(db, name, data, until)
             return True
 
-        return self._database.write(work)
+        return self._write(work, False)
+
+    def add(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
+        name, data, until = _text(key), _dumps(value), self._until(timeout)
+
+        def work(db: sqlite3.Connection) -> bool:
+            if db.execute(_LIVE, (name, time.time())).fetchone():
+                return False
+            self._store(db, name, data, until)
+            return True
+
+        return self._write(work, False)
 
     def delete(self, key: str) -> bool:
-        return self._database.write(
-            lambda db: db.execute("DELETE FROM items WHERE key = ?", (_text(key),)).rowcount > 0
-        )
+        name = _text(key)
+
+        def work(db: sqlite3.Connection) -> bool:
+            return _drop(db, "key = ?", (name,)) > 0
+
+        return self._write(work, False)
 
     def clear(self) -> bool:
-        self._database.write(lambda db: db.execute("DELETE FROM items"))
-        return True
+        def work(db: sqlite3.Connection) -> bool:
+            _drop(db, "true", ())
+            return True
+
+        return self._write(work, False)
 
     def inc(self, key: str, delta: int = 1) -> int | None:
-        now, until = time.time(), self._until(None)
+        """Add to a number, which keeps the time it has; ``None`` if the store failed."""
+        name, until = _text(key), self._until(None)
 
-        def work(db: sqlite3.Connection) -> int:
-            row = db.execute(
-                "SELECT value, until FROM items WHERE key = ? AND until > ?", (_text(key), now)
-            ).fetchone()
-            value = int((_loads(row[0]) if row else 0) or 0) + delta
-            self._store(db, key, _dumps(value), row[1] if row else until)
-            return value
+        def work(db: sqlite3.Connection) -> int | str:
+            found = db.execute(_LIVE, (name, time.time())).fetchone()
+            value = (_loads(found[0]) if found else 0) or 0
+            if not isinstance(value, int | float):
+                return type(value).__name__
+            self._store(db, name, _dumps(value + delta), found[1] if found else until)
+            return value + delta  # type: ignore[return-value]
 
-        return self._database.write(work)
+        value = self._write(work, None)
+        if isinstance(value, str):
+            raise TypeError(f"The value of {key!r} is no number but {value}.")
+        return value
 
     def dec(self, key: str, delta: int = 1) -> int | None:
         return self.inc(key, -delta)
 
+    def close(self) -> None:
+        """Let go of the files; the next operation opens them again."""
+        self._database.close()
+
+    def _find(self, key: str) -> tuple[Any, float] | None:
+        values = (_text(key), time.time())
+
+        def work(db: sqlite3.Connection) -> tuple[Any, float] | None:
+            found: tuple[Any, float] | None = db.execute(_LIVE, values).fetchone()
+            return found
+
+        return _attempt(lambda: self._database.read(work), None)
+
+    def _write(self, work: Callable[[sqlite3.Connection], T], failed: T) -> T:
+        return _attempt(lambda: self._database.write(work), failed)
+
     def _until(self, timeout: int | timedelta | None) -> float:
-        seconds = self._normalize_timeout(timeout)
+        seconds = self.default_timeout if timeout is None else _seconds(timeout)
         return time.time() + seconds if seconds else math.inf
 
     def _store(self, db: sqlite3.Connection, key: str, data: bytes, until: float) -> None:
         now = time.time()
-        db.execute(
-            "INSERT INTO items (key, until, used, value) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO "
-            "UPDATE SET until = excluded.until, used = excluded.used, value = excluded.value",
-            (key, until, now, data),
-        )
-        if self._threshold and self._threshold < _count(db):
-            db.execute("DELETE FROM items WHERE until <= ?", (now,))
-            excess = _count(db) - self._threshold
-            db.execute(
-                "DELETE FROM items WHERE id IN (SELECT id FROM items ORDER BY used LIMIT ?)",
-                (max(0, excess),),
-            )
+        values = (until, now, data, key)
+        change = "UPDATE items SET until = ?, used = ?, value = ? WHERE key = ?"
+        if db.execute(change, values).rowcount:
+            return
+        db.execute("INSERT INTO items (until, used, value, key) VALUES (?, ?, ?, ?)", values)
+        count(db, ITEMS, 1, 0)
+        if 0 < self._threshold < total(db, ITEMS)[0]:
+            _drop(db, "until <= ?", (now,))
+            excess = total(db, ITEMS)[0] - self._threshold
+            oldest = "id IN (SELECT id FROM items WHERE key != ? ORDER BY used LIMIT ?)"
+            _drop(db, oldest, (key, max(0, excess)))
 
 
-def _count(db: sqlite3.Connection) -> int:
-    return int(db.execute("SELECT count(*) FROM items").fetchone()[0])
+def _attempt(work: Callable[[], T], failed: T) -> T:
+    try:
+        return work()
+    except UnicodeError:
+        raise  # the key's fault, not the store's
+    except (sqlite3.Error, OSError, ConfigurationError) as error:
+        log.warning("SQLiteCache: %s: %s", type(error).__name__, error)
+        return failed
+
+
+def _drop(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> int:
+    gone = db.execute(f"DELETE FROM items WHERE {where}", values).rowcount
+    if gone:
+        count(db, ITEMS, -gone, 0)
+    return gone
+
+
+def _seconds(timeout: int | timedelta) -> int:
+    if isinstance(timeout, timedelta):
+        return math.ceil(timeout.total_seconds())
+    if not isinstance(timeout, int):
+        raise TypeError(f"A timeout is an int or a timedelta, not {type(timeout).__name__}.")
+    return timeout
 
 
 def _text(key: Any) -> str:
@@ -132,8 +176,13 @@ def _text(key: Any) -> str:
 def _dumps(value: Any) -> bytes:
     if isinstance(value, bytes):
         return b"b" + value
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    if json.loads(text) != value:
+    text = None
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        survives = json.loads(text) == value
+    except (ValueError, RecursionError):
+        survives = False
+    if text is None or not survives:
         raise TypeError(
             f"{type(value).__name__} does not survive JSON; store bytes, or plain lists, "
             "dictionaries with string keys, strings and numbers."
@@ -148,5 +197,5 @@ def _loads(data: Any) -> Any:
         return data[1:]
     try:
         return json.loads(data[1:].decode("utf-8", "surrogatepass"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import pickletools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any, Final
 
 from cachelib import BaseCache
 
-from ..core.entry import MAGIC, decode
+from ..core.entry import MAGIC
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable
-from .base import Lease, Row
+from .base import Lease, Row, is_newer
+from .database import Database
 from .sqlite import SQLiteBackend
 
 #: Memcached reads anything longer as a date; a page still wanted by then is rendered again.
 _MAX_TIMEOUT: Final = 30 * 86_400
+#: The head of an encoded entry: magic, version, checksum, length.
+MARK: Final = 13
 _INTEGER_OPCODES: Final = {"PROTO", "FRAME", "BININT", "BININT1", "BININT2", "INT", "LONG1", "STOP"}
 
 
@@ -69,6 +73,10 @@ class CachelibBackend:
 
     Keys carry the coordinator's nonce: hosts with coordinators of their own do not read each
     other's pages, since neither would see the other's invalidations.
+
+    A page and its line in the catalogue cannot be one transaction. So the line holds the first
+    bytes of the page, its checksum among them, and a page that does not match is a miss: what a
+    slower process wrote over a newer page, or what the cache kept though it was to delete it.
     """
 
     def __init__(self, cache: BaseCache, coordinator: SQLiteBackend) -> None:
@@ -82,36 +90,42 @@ class CachelibBackend:
     def word(self) -> Sequence[int]:
         return self.coordinator.word
 
-    def _key(self, key: str) -> str:
-        return f"isg:{self._nonce or self._learn_nonce()}:{key}"
+    @property
+    def database(self) -> Database:
+        """The coordinator's files."""
+        return self.coordinator.database
 
-    def _learn_nonce(self) -> str:
-        self._nonce = self.coordinator.sync("", 1 << 60).nonce
-        return self._nonce
+    def _key(self, key: str) -> str:
+        if not self._nonce:
+            self._nonce = self.coordinator.nonce()
+        return f"isg:{self._nonce}:{key}"
 
     def get(self, key: str, now: float) -> bytes | None:
+        mark = self.coordinator.get(key, now)
+        if mark is None:
+            return None
         data = self.cache.get(self._key(key))
-        return data if isinstance(data, bytes) else None
+        return data if isinstance(data, bytes) and data[: len(mark)] == mark else None
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
-        name = self._key(row.key)
-        old = decode(self.cache.get(name), row.key)
-        if (
-            old
-            and old.nonce == row.nonce
-            and (old.generation, old.order) > (row.generation, row.order)
-        ):
+        standing = self.coordinator.standing(row.key)
+        if standing and is_newer(standing, row, self.coordinator.nonce()):
             return False
+        name = self._key(row.key)
         timeout = min(_MAX_TIMEOUT, max(1, math.ceil(row.keep_until - now)))
         if not self.cache.set(name, data, timeout=timeout):
             raise BackendUnavailable(f"{type(self.cache).__name__} did not take a page.")
-        for gone in self.coordinator.put_row(row, None, len(data), now) or ():
-            self.cache.delete(self._key(gone))
+        gone = self.coordinator.put_row(row, data[:MARK], len(data), now)
+        if gone is None:  # overtaken meanwhile; what we wrote no longer fits the catalogue
+            self.cache.delete(name)
+            return False
+        for key in gone:
+            self.cache.delete(self._key(key))
         return True
 
     def delete(self, key: str) -> None:
-        self.cache.delete(self._key(key))
         self.coordinator.delete(key)
+        self.cache.delete(self._key(key))
 
     def touch(self, keys: Sequence[str], now: float) -> None:
         self.coordinator.touch(keys, now)
@@ -154,9 +168,11 @@ class CachelibBackend:
 
     def ping(self) -> None:
         self.coordinator.ping()
-        probe = f"isg:probe:{id(self)}"
+        probe = f"isg:probe:{os.getpid()}"
         self.cache.set(probe, MAGIC, timeout=10)
-        if self.cache.get(probe) != MAGIC:
+        kept = self.cache.get(probe)
+        self.cache.delete(probe)
+        if kept != MAGIC:
             raise BackendUnavailable(f"{type(self.cache).__name__} does not keep what it is given.")
 
     def close(self) -> None:

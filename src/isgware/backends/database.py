@@ -24,6 +24,7 @@ import os
 import secrets
 import sqlite3
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -142,6 +143,8 @@ class Database:
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
+            if self.files.pid != os.getpid():
+                _inherited.append(self.files)
             self.close()
 
     def _lend(self) -> _Connection:
@@ -254,7 +257,10 @@ class Database:
             with self._locked():
                 if os.fstat(descriptor).st_size < mmap.PAGESIZE:
                     # Written, not truncated to size: a sparse page on a full disk is a SIGBUS.
-                    os.pwrite(descriptor, bytes(mmap.PAGESIZE), 0)
+                    # From a random start: no reader takes it for the word it knew before.
+                    start = secrets.randbits(40) << 1
+                    page = start.to_bytes(8, sys.byteorder).ljust(mmap.PAGESIZE, b"\0")
+                    os.pwrite(descriptor, page, 0)
             return memoryview(mmap.mmap(descriptor, mmap.PAGESIZE)).cast("Q")
         finally:
             os.close(descriptor)

@@ -1,16 +1,55 @@
-"""``memory:``: everything in this process, gone with it. For tests and single-process development."""
+"""``memory:``: everything in this process, gone with it. For tests and development."""
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
 
 from ..core.freshness import Changes
-from .base import Lease, Limits, Row
+from .base import Lease, Limits, Row, is_newer
 
-MEMORY_LIMITS = Limits(pages=100_000, bytes=256 * 1024**2)
+MEMORY_LIMITS: Final = Limits(pages=100_000, bytes=256 * 1024**2)
+#: How many of the least recently used pages each ``put`` looks at, to let go of ended ones.
+_LOOK: Final = 8
+
+
+class _Shelf:
+    """Pages in the order of their use, up to a number of pages and bytes."""
+
+    def __init__(self, max_pages: int, max_bytes: int) -> None:
+        self.pages: OrderedDict[str, tuple[Row, bytes]] = OrderedDict()
+        self.bytes = 0
+        self._max_pages = max_pages
+        self._max_bytes = max_bytes
+
+    def add(self, row: Row, data: bytes) -> None:
+        self.pages[row.key] = (row, data)
+        self.bytes += len(data)
+
+    def remove(self, key: str) -> Row | None:
+        row, data = self.pages.pop(key, (None, b""))
+        self.bytes -= len(data)
+        return row
+
+    def to_go(self, now: float, added: str) -> list[str]:
+        """What ended, and what is too much: the least recently used, but never the last added."""
+        oldest = list(islice(self.pages.items(), _LOOK))
+        gone = [key for key, (row, _) in oldest if row.keep_until <= now]
+        pages = len(self.pages) - len(gone)
+        size = self.bytes - sum(len(self.pages[key][1]) for key in gone)
+        for key, (_, data) in self.pages.items():
+            if pages <= self._max_pages and size <= self._max_bytes:
+                break
+            if key != added and key not in gone:
+                gone.append(key)
+                pages, size = pages - 1, size - len(data)
+        return gone
 
 
 class MemoryBackend:
@@ -21,53 +60,59 @@ class MemoryBackend:
         self._limits = limits
         self._lock = threading.Lock()
         self._nonce = secrets.token_hex(8)
-        self._pages: OrderedDict[str, tuple[Row, bytes]] = OrderedDict()
-        self._errors: OrderedDict[str, tuple[Row, bytes]] = OrderedDict()
-        self._bytes = 0
+        self._good = _Shelf(limits.pages, limits.bytes)
+        self._errors = _Shelf(limits.error_pages, limits.error_bytes)
+        self._variants: dict[str, OrderedDict[str, None]] = {}
         self._counter = self._floor = self._forgotten = self._order = 0
         self._soft: dict[str, int] = {}
         self._hard: dict[str, int] = {}
         self._published: dict[str, int] = {}
         self._leases: dict[str, tuple[Lease, float, int]] = {}
         self._notes: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        _all.add(self)
+
+    def reset_lock(self) -> None:
+        """A forked child may find the lock held by a thread that it does not have."""
+        self._lock = threading.Lock()
 
     def get(self, key: str, now: float) -> bytes | None:
         with self._lock:
-            for shelf in (self._pages, self._errors):
-                if key in shelf:
-                    row, data = shelf[key]
-                    return data if now < row.keep_until else None
-        return None
+            row, data = self._find(key)
+            if row is not None and row.keep_until <= now:
+                self._remove(key)
+                return None
+            return data
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
         with self._lock:
-            old = self._pages.get(row.key) or self._errors.get(row.key)
-            if old and (old[0].generation, old[0].order) > (row.generation, row.order):
+            old, _ = self._find(row.key)
+            if old and is_newer((old.nonce, old.generation, old.order), row, self._nonce):
                 return False
             self._remove(row.key)
-            shelf = self._errors if row.error_quota else self._pages
-            shelf[row.key] = (row, data)
-            self._bytes += len(data)
-            self._make_room(row)
+            shelf = self._errors if row.error_quota else self._good
+            shelf.add(row, data)
+            if row.variant:
+                self._add_variant(row)
+            for key in shelf.to_go(now, row.key):
+                self._remove(key)
             return True
 
-    def _make_room(self, added: Row) -> None:
-        while len(self._errors) > self._limits.error_pages:
-            self._remove(next(iter(self._errors)))
-        if added.variant:
-            same = [key for key, (row, _) in self._pages.items() if row.page_key == added.page_key]
-            for key in same[: max(0, len(same) - self._limits.variants)]:
-                self._remove(key)
-        while self._pages and (
-            len(self._pages) > self._limits.pages or self._bytes > self._limits.bytes
-        ):
-            self._remove(next(iter(self._pages)))
+    def _find(self, key: str) -> tuple[Row, bytes] | tuple[None, None]:
+        return self._good.pages.get(key) or self._errors.pages.get(key) or (None, None)
+
+    def _add_variant(self, row: Row) -> None:
+        variants = self._variants.setdefault(row.page_key, OrderedDict())
+        variants[row.key] = None
+        for key in list(islice(variants, max(0, len(variants) - self._limits.variants))):
+            self._remove(key)
 
     def _remove(self, key: str) -> None:
-        for shelf in (self._pages, self._errors):
-            found = shelf.pop(key, None)
-            if found:
-                self._bytes -= len(found[1])
+        row = self._good.remove(key) or self._errors.remove(key)
+        variants = self._variants.get(row.page_key) if row else None
+        if row and variants:
+            variants.pop(key, None)
+            if not variants:
+                del self._variants[row.page_key]
 
     def delete(self, key: str) -> None:
         with self._lock:
@@ -76,12 +121,15 @@ class MemoryBackend:
     def touch(self, keys: Sequence[str], now: float) -> None:
         with self._lock:
             for key in keys:
-                if key in self._pages:
-                    self._pages.move_to_end(key)
+                if key in self._good.pages:
+                    self._good.pages.move_to_end(key)
+                    row = self._good.pages[key][0]
+                    if row.variant:
+                        self._variants[row.page_key].move_to_end(key)
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
         with self._lock:
-            rows = [row for row, _ in (*self._pages.values(), *self._errors.values())]
+            rows = [row for row, _ in (*self._good.pages.values(), *self._errors.pages.values())]
         rows.sort(key=lambda row: (row.path, row.query))
         return (
             row for row in rows if row.path.startswith(prefix) and (tag is None or tag in row.tags)
@@ -140,6 +188,8 @@ class MemoryBackend:
             if held and now < held[1] <= now + 2 * ttl and held[2] >= overtake_before:
                 return None
             self._order += 1
+            if len(self._leases) >= self._limits.names:
+                self._leases = {name: it for name, it in self._leases.items() if now < it[1]}
             lease = Lease(key, secrets.token_hex(8), self._order)
             self._leases[key] = (lease, now + ttl, generation)
             return lease
@@ -179,3 +229,14 @@ class MemoryBackend:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+_all: Final[weakref.WeakSet[MemoryBackend]] = weakref.WeakSet()
+
+
+def _reset_locks() -> None:
+    for backend in list(_all):
+        backend.reset_lock()
+
+
+os.register_at_fork(after_in_child=_reset_locks)

@@ -14,44 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..core.freshness import Changes
-from .base import Lease, Limits, Row
-from .database import Database
+from .base import Lease, Limits, Row, is_newer
+from .database import Damaged, Database
+from .schema import SCHEMA
 
-SCHEMA: Final = """
-CREATE TABLE pages (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, page_key TEXT NOT NULL, path TEXT NOT NULL,
-    url TEXT NOT NULL, query TEXT NOT NULL, variant TEXT NOT NULL, status INTEGER NOT NULL,
-    size INTEGER NOT NULL, rendered_at REAL NOT NULL, revalidate REAL, expire REAL NOT NULL,
-    keep_until REAL NOT NULL, render_seconds REAL NOT NULL, generation INTEGER NOT NULL,
-    ordinal INTEGER NOT NULL, nonce TEXT NOT NULL, fingerprint TEXT NOT NULL,
-    build_id TEXT NOT NULL, error_quota INTEGER NOT NULL, tags TEXT NOT NULL,
-    used REAL NOT NULL, bytes INTEGER NOT NULL, data BLOB);
-CREATE INDEX pages_by_path ON pages (path, id);
-CREATE INDEX pages_by_use ON pages (error_quota, used);
-CREATE INDEX pages_by_end ON pages (keep_until);
-CREATE INDEX pages_by_variant ON pages (page_key, used) WHERE variant != '';
-CREATE TABLE tags (tag TEXT NOT NULL, page INTEGER NOT NULL, PRIMARY KEY (tag, page)) WITHOUT ROWID;
-CREATE INDEX tags_by_page ON tags (page);
-CREATE TABLE names (
-    name TEXT PRIMARY KEY, soft INTEGER NOT NULL DEFAULT 0, hard INTEGER NOT NULL DEFAULT 0,
-    published INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX names_by_last ON names (last);
-CREATE TABLE leases (
-    key TEXT PRIMARY KEY, token TEXT NOT NULL, until REAL NOT NULL,
-    generation INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE notes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, value BLOB NOT NULL,
-    until REAL NOT NULL);
-CREATE INDEX notes_by_end ON notes (until);
-CREATE TABLE items (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, until REAL NOT NULL,
-    used REAL NOT NULL, value BLOB NOT NULL);
-CREATE INDEX items_by_use ON items (used);
-CREATE TABLE totals (error_quota INTEGER PRIMARY KEY, pages INTEGER NOT NULL, bytes INTEGER NOT NULL);
-INSERT INTO totals VALUES (0, 0, 0), (1, 0, 0);
-CREATE TABLE state (
-    nonce TEXT NOT NULL, counter INTEGER NOT NULL, floor INTEGER NOT NULL,
-    forgotten INTEGER NOT NULL, ordinal INTEGER NOT NULL, names INTEGER NOT NULL);
-INSERT INTO state VALUES (lower(hex(randomblob(8))), 0, 0, 0, 0, 0)
-"""
 _COLUMNS: Final = (
     "key, page_key, path, url, query, variant, status, size, rendered_at, revalidate, expire, "
     "keep_until, render_seconds, generation, ordinal, nonce, fingerprint, build_id, error_quota, "
@@ -68,7 +34,11 @@ _PUT: Final = (
 #: Seconds by which a page counts as older than it is until somebody asks for it again, so that a
 #: flood of pages nobody returns to cannot push out the ones that are visited.
 _PROBATION: Final = 60.0
+#: Seconds for which a page that was touched need not be touched again.
+_RECENT: Final = 30.0
 _BATCH: Final = 500
+#: Kinds of totals: error pages are kind 1, as in ``error_quota``; `SQLiteCache` counts its own.
+ITEMS: Final = 2
 
 
 class SQLiteBackend:
@@ -90,31 +60,44 @@ class SQLiteBackend:
                 "SELECT data FROM pages WHERE key = ? AND keep_until > ?", (key, now)
             ).fetchone()
         )
-        return row[0] if row else None
+        return row[0] if row and isinstance(row[0], bytes) else None
+
+    def standing(self, key: str) -> tuple[str, int, int] | None:
+        """Nonce, generation and order of the page under ``key``."""
+        found: tuple[str, int, int] | None = self.database.read(
+            lambda db: db.execute(
+                "SELECT nonce, generation, ordinal FROM pages WHERE key = ?", (key,)
+            ).fetchone()
+        )
+        return found
+
+    def nonce(self) -> str:
+        return self.database.read(lambda db: _state(db)[0])
 
     def put(self, row: Row, data: bytes | None, now: float) -> bool:
         return self.put_row(row, data, len(data or b""), now) is not None
 
     def put_row(self, row: Row, data: bytes | None, size: int, now: float) -> list[str] | None:
-        """Keep a row, with its page unless that lies elsewhere. Returns the keys that had to go,
-        or ``None`` if a newer render is there already."""
+        """Keep a row with its page of ``size`` bytes (or with what identifies it elsewhere).
+        Returns the keys that had to go, or ``None`` if a newer render is there already."""
 
         def work(db: sqlite3.Connection) -> list[str] | None:
             old = db.execute(
-                "SELECT id, generation, ordinal, error_quota, bytes, nonce FROM pages WHERE key = ?",
+                "SELECT id, nonce, generation, ordinal, error_quota, bytes FROM pages "
+                "WHERE key = ?",
                 (row.key,),
             ).fetchone()
             if old:
-                if old[5] == row.nonce and (old[1], old[2]) > (row.generation, row.order):
+                if is_newer(old[1:4], row, _state(db)[0]):
                     return None
-                _count(db, old[3], -1, -old[4])
+                count(db, old[4], -1, -old[5])
                 db.execute("DELETE FROM tags WHERE page = ?", (old[0],))
             used = now if old else now - _PROBATION
             page = db.execute(_PUT, (*_values(row), used, size, data)).fetchone()[0]
             db.executemany(
                 "INSERT OR IGNORE INTO tags VALUES (?, ?)", [(tag, page) for tag in row.tags]
             )
-            _count(db, int(row.error_quota), 1, size)
+            count(db, int(row.error_quota), 1, size)
             return self._make_room(db, row, now)
 
         return self.database.write(work)
@@ -132,23 +115,21 @@ class SQLiteBackend:
                     (added.page_key, added.key, self._limits.variants - 1),
                 ).fetchall(),
             )
-        caps = {0: (self._limits.pages, self._limits.bytes), 1: (self._limits.error_pages, 1 << 62)}
-        for quota, (max_pages, max_bytes) in caps.items():
+        limits = self._limits
+        caps = ((limits.pages, limits.bytes), (limits.error_pages, limits.error_bytes))
+        for kind, (max_pages, max_bytes) in enumerate(caps):
             while True:
-                pages, size = db.execute(
-                    "SELECT pages, bytes FROM totals WHERE error_quota = ?", (quota,)
-                ).fetchone()
+                pages, size = total(db, kind)
                 excess = max(pages - max_pages, 1 if size > max_bytes else 0)
-                if excess <= 0 or pages <= 1:
+                if excess <= 0:
                     break
-                gone += _remove(
-                    db,
-                    db.execute(
-                        "SELECT id FROM pages WHERE error_quota = ? AND key != ? "
-                        "ORDER BY used LIMIT ?",
-                        (quota, added.key, min(excess, _BATCH)),
-                    ).fetchall(),
-                )
+                oldest = db.execute(
+                    "SELECT id FROM pages WHERE error_quota = ? AND key != ? ORDER BY used LIMIT ?",
+                    (kind, added.key, min(excess, _BATCH)),
+                ).fetchall()
+                if not oldest:
+                    break
+                gone += _remove(db, oldest)
         return gone
 
     def delete(self, key: str) -> None:
@@ -159,9 +140,9 @@ class SQLiteBackend:
         )
 
     def touch(self, keys: Sequence[str], now: float) -> None:
-        rows = [(now, key) for key in keys]
+        rows = [(now, key, now - _RECENT) for key in keys]
         self.database.write(
-            lambda db: db.executemany("UPDATE pages SET used = ? WHERE key = ?", rows)
+            lambda db: db.executemany("UPDATE pages SET used = ? WHERE key = ? AND used <= ?", rows)
         )
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
@@ -176,9 +157,12 @@ class SQLiteBackend:
                 lambda db, values=values: db.execute(query, values).fetchall()  # type: ignore[misc]
             )
             for found in batch:
-                if not found[2].startswith(prefix):
+                row = _row(found)
+                if row is None:
+                    continue
+                if not row.path.startswith(prefix):
                     return  # in the order of paths, those below a prefix stand together
-                yield _row(found)
+                yield row
             if len(batch) < _BATCH:
                 return
             last = (batch[-1][2], batch[-1][-1])
@@ -186,9 +170,7 @@ class SQLiteBackend:
     def sync(self, nonce: str, since: int) -> Changes:
         def work(db: sqlite3.Connection) -> Changes:
             db.execute("BEGIN")
-            current, counter, floor, forgotten = db.execute(
-                "SELECT nonce, counter, floor, forgotten FROM state"
-            ).fetchone()
+            current, counter, floor, forgotten, _ = _state(db)
             after = since if current == nonce else 0
             rows = db.execute(
                 "SELECT name, soft, hard, published FROM names WHERE last > ?", (after,)
@@ -212,21 +194,21 @@ class SQLiteBackend:
 
         def work(db: sqlite3.Connection) -> int:
             db.execute("UPDATE state SET counter = counter + 1")
-            counter, total = db.execute("SELECT counter, names FROM state").fetchone()
+            _, counter, _, _, names_now = _state(db)
             for name in wanted:
                 known = db.execute(
                     f"UPDATE names SET {column} = ?, last = ? WHERE name = ?",
                     (counter, counter, name),
                 ).rowcount
                 if not known:
-                    total += 1
+                    names_now += 1
                     db.execute(
                         f"INSERT INTO names (name, {column}, last) VALUES (?, ?, ?)",
                         (name, counter, counter),
                     )
-            if total > self._limits.names:
-                total -= _forget_names(db, max(1, total - self._limits.names * 9 // 10))
-            db.execute("UPDATE state SET names = ?", (total,))
+            if names_now > self._limits.names:
+                names_now -= _forget_names(db, max(1, names_now - self._limits.names * 9 // 10))
+            db.execute("UPDATE state SET names = ?", (names_now,))
             return int(counter)
 
         return self.database.announce(work)
@@ -242,10 +224,15 @@ class SQLiteBackend:
             # put back; it holds nobody up.
             if held and now < held[0] <= now + 2 * ttl and held[1] >= overtake_before:
                 return None
+            _state(db)
             order = db.execute(
                 "UPDATE state SET ordinal = ordinal + 1 RETURNING ordinal"
             ).fetchone()[0]
             lease = Lease(key, secrets.token_hex(8), order)
+            db.execute(
+                "DELETE FROM leases WHERE key IN (SELECT key FROM leases WHERE until <= ? LIMIT 8)",
+                (now,),
+            )
             db.execute(
                 "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)",
                 (key, lease.token, now + ttl, generation),
@@ -304,7 +291,7 @@ class SQLiteBackend:
 
     def ping(self) -> None:
         self.database.verify()
-        self.database.read(lambda db: db.execute("SELECT counter FROM state").fetchone()[0])
+        self.database.read(_state)
 
     def close(self) -> None:
         self.database.close()
@@ -319,27 +306,48 @@ def _values(row: Row) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _row(found: tuple[Any, ...]) -> Row:
-    fields = (*found[:18], bool(found[18]), tuple(json.loads(found[19])))
-    return Row(*fields)  # in the order of _COLUMNS
+def _row(found: tuple[Any, ...]) -> Row | None:
+    """``None`` for a line that was damaged without SQLite's noticing."""
+    try:
+        fields = (*found[:18], bool(found[18]), tuple(json.loads(found[19])))
+    except (ValueError, TypeError):
+        return None
+    return Row(*fields) if isinstance(found[2], str) else None  # in the order of _COLUMNS
 
 
-def _count(db: sqlite3.Connection, error_quota: int, pages: int, size: int) -> None:
+def _state(db: sqlite3.Connection) -> tuple[str, int, int, int, int]:
+    """Nonce, counter, floor, what was forgotten, and how many names there are."""
+    found = db.execute("SELECT nonce, counter, floor, forgotten, names FROM state").fetchone()
+    if found is None or [type(value) for value in found] != [str, int, int, int, int]:
+        raise Damaged("the table of invalidations is lost")
+    return found  # type: ignore[no-any-return]
+
+
+def total(db: sqlite3.Connection, kind: int) -> tuple[int, int]:
+    """How many there are of a kind, and their bytes."""
+    found = db.execute("SELECT pages, bytes FROM totals WHERE kind = ?", (kind,)).fetchone()
+    if found is None:
+        raise Damaged("the totals are lost")
+    return found  # type: ignore[no-any-return]
+
+
+def count(db: sqlite3.Connection, kind: int, pages: int, size: int) -> None:
     db.execute(
-        "UPDATE totals SET pages = pages + ?, bytes = bytes + ? WHERE error_quota = ?",
-        (pages, size, error_quota),
+        "UPDATE totals SET pages = pages + ?, bytes = bytes + ? WHERE kind = ?", (pages, size, kind)
     )
 
 
 def _remove(db: sqlite3.Connection, ids: list[tuple[int]]) -> list[str]:
     keys = []
     for (page,) in ids:
-        key, quota, size = db.execute(
+        found = db.execute(
             "DELETE FROM pages WHERE id = ? RETURNING key, error_quota, bytes", (page,)
         ).fetchone()
+        if found is None:
+            raise Damaged("an index names a page that is not there")
         db.execute("DELETE FROM tags WHERE page = ?", (page,))
-        _count(db, quota, -1, -size)
-        keys.append(key)
+        count(db, found[1], -1, -found[2])
+        keys.append(found[0])
     return keys
 
 

@@ -7,11 +7,14 @@ quoted string whatever the directive says of itself, several fields are one list
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-_DIRECTIVE = re.compile(
-    r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^,"]*)))?\s*(?:,|\Z)"""
-)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+#: Split at commas outside of quoted strings; a quote that never ends is read as any character.
+_ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
+#: Honoured even in an item that does not parse.
+_REFUSALS = frozenset({"no-store", "private", "no-cache"})
 #: Targeted fields (RFC 9213) that this cache obeys, the most specific first.
 TARGETED = ("isg-cache-control", "cdn-cache-control")
 
@@ -21,23 +24,33 @@ Directives = dict[str, str | None]
 def parse(values: Iterable[str]) -> Directives:
     """Directives by lower-case name; of a repeated one the first counts (RFC 9111, 4.2.1).
 
-    What does not parse is skipped up to its next comma, so that a typing error in one directive
-    cannot hide a refusal in another.
+    An item that does not parse gives no lifetime, but a refusal in it counts: a typing error must
+    not make public what was meant to be private.
     """
     found: Directives = {}
     for text in values:
-        position = 0
-        while position < len(text):
-            match = _DIRECTIVE.match(text, position)
-            if match is None:
-                comma = text.find(",", position)
-                position = len(text) if comma < 0 else comma + 1
-                continue
-            name, quoted, token = match.groups()
-            argument = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else token
-            found.setdefault(name.lower(), None if argument is None else argument.strip())
-            position = match.end()
+        for item in _ITEM.findall(text):
+            for name, argument in _directives(item):
+                found.setdefault(name, argument)
     return found
+
+
+def _directives(item: str) -> Iterator[tuple[str, str | None]]:
+    name, equals, argument = (part.strip() for part in item.partition("="))
+    if _TOKEN.fullmatch(name):
+        quoted = _QUOTED.fullmatch(argument)
+        if not equals:
+            yield name.lower(), None
+            return
+        if quoted:
+            yield name.lower(), re.sub(r"\\(.)", r"\1", quoted[1])
+            return
+        if not re.search(r'[\s;"]', argument):
+            yield name.lower(), argument
+            return
+    for word in re.split(r'[\s;=,"]+', item.lower()):
+        if word in _REFUSALS:
+            yield word, None
 
 
 def effective(headers: Iterable[tuple[str, str]]) -> tuple[Directives, bool]:
@@ -58,7 +71,8 @@ def delta_seconds(value: str | None) -> float | None:
     """A number of seconds (RFC 9111, section 1.2.2), or ``None`` for anything else."""
     if value is None or not value.isascii() or not value.isdigit():
         return None
-    return float(min(int(value[:12]), 2**31))
+    digits = value.lstrip("0")
+    return float(min(int(digits[:12] or "0"), 2**31))
 
 
 def shared_lifetime(directives: Directives, targeted: bool) -> float | None:

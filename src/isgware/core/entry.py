@@ -19,10 +19,10 @@ from .request import Request
 
 MAGIC: Final = b"ISGW"
 VERSION: Final = 1
-_HEAD: Final = struct.Struct(">4sBII")
+_HEAD: Final = struct.Struct(">4sBI")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
-_STATUS = re.compile(r"[1-5][0-9][0-9]( [^\x00-\x1f\x7f]*)?\Z")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
+_STATUS = re.compile(r"[1-5][0-9][0-9]( [\t\x20-\x7e\x80-\xff]*)?\Z")
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -93,21 +93,23 @@ def encode(entry: Entry) -> bytes:
     description["tags"] = entry.tags
     description["bodies"] = [[name, len(data)] for name, data in entry.encodings.items()]
     described = json.dumps(description, separators=(",", ":")).encode()
-    rest = b"".join((described, *entry.encodings.values(), entry.body))
-    return _HEAD.pack(MAGIC, VERSION, zlib.crc32(rest), len(described)) + rest
+    length = len(described).to_bytes(4, "big")
+    rest = b"".join((length, described, *entry.encodings.values(), entry.body))
+    return _HEAD.pack(MAGIC, VERSION, zlib.crc32(rest)) + rest
 
 
 def decode(data: Any, key: str) -> Entry | None:
     """The entry that ``data`` holds under ``key``; ``None`` for anything but exactly that."""
     if not isinstance(data, bytes) or len(data) < _HEAD.size:
         return None
-    magic, version, checksum, length = _HEAD.unpack_from(data)
+    magic, version, checksum = _HEAD.unpack_from(data)
     rest = memoryview(data)[_HEAD.size :]
     if magic != MAGIC or version != VERSION or zlib.crc32(rest) != checksum:
         return None
     try:
-        described = json.loads(bytes(rest[:length]))
-        entry = _from_description(described, rest[length:])
+        start = 4 + int.from_bytes(rest[:4], "big")
+        described = json.loads(bytes(rest[4:start]))
+        entry = _from_description(described, rest[start:])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
     return entry if entry.key == key and _sound(entry) else None

@@ -117,14 +117,14 @@ def accepts(
     generation: int, nonce: str, names: Iterable[str], mirror: Generations, arrival: int
 ) -> bool:
     """Whether a visitor who came at counter ``arrival`` may take a render begun at ``generation``:
-    nothing of it was invalidated between its start and their arrival (P6)."""
+    nothing of it was invalidated between its start and their arrival (P6).
+
+    The table knows the last invalidation of a name only, and one after the arrival may hide one
+    before it; so any since the start refuses a render that began before the arrival.
+    """
     if nonce != mirror.nonce or generation < mirror.floor:
         return False
-    for name in names:
-        for table in (mirror.soft, mirror.hard):
-            if generation < table.get(name, 0) <= arrival:
-                return False
-    return True
+    return generation >= arrival or mirror.last(names) <= generation
 
 
 def judge(

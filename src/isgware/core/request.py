@@ -36,7 +36,7 @@ HARMLESS_COOKIES: Final = (
 )  # fmt: skip
 MAX_SEGMENTS: Final = 64
 MAX_KEYED_VALUE: Final = 1024
-_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?\Z")
+HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TRACKING = re.compile("|".join(re.escape(name).replace(r"\*", ".*") for name in TRACKING))
 _ACCEPTS: Final = {
@@ -119,7 +119,7 @@ class Rules:
 
     query: str | tuple[str, ...] = "all"
     headers: tuple[tuple[str, tuple[str, ...] | None], ...] = ()
-    cookies: tuple[str, ...] = ()
+    cookies: tuple[tuple[str, tuple[str, ...] | None], ...] = ()
     resolvers: Mapping[str, Resolve] | None = None
 
 
@@ -139,11 +139,12 @@ def narrow(visitor: Visitor, rules: Rules, origin: tuple[str, str] | None = None
     cookies = []
     if rules.cookies:
         present = dict(reversed(cookie_pairs(visitor.headers.get("HTTP_COOKIE"))))
-        for name in rules.cookies:
-            if name in present:
-                if len(present[name]) > MAX_KEYED_VALUE or _CONTROL.search(present[name]):
+        for name, values in rules.cookies:
+            value = present.get(name)
+            if value is not None and (values is None or value in values):
+                if len(value) > MAX_KEYED_VALUE or _CONTROL.search(value):
                     return "odd-cookie"
-                cookies.append((name, present[name]))
+                cookies.append((name, value))
     return Request(
         scheme,
         host,
@@ -174,7 +175,7 @@ def oddity(visitor: Visitor) -> str | None:
         return "odd-path"
     if len(visitor.query) > 4096 or _CONTROL.search(visitor.query) or not visitor.query.isascii():
         return "odd-query"
-    if visitor.scheme not in ("http", "https") or not _HOST.match(visitor.host):
+    if visitor.scheme not in ("http", "https") or not HOST.match(visitor.host):
         return "odd-host"
     return None
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from werkzeug.http import parse_set_header
 
-from ..policy import UNKEYABLE, Policy
+from ..checks import UNKEYABLE
+from ..policy import Policy
 from .directives import effective, shared_lifetime
 from .entry import Entry, Headers, sound_headers, sound_status
 from .request import Request
@@ -169,8 +170,12 @@ def _circular(location: str, request: Request) -> Refusal | None:
     """A redirect to the page's own URL: it differs in scheme or host only, or not at all."""
     if request.path == "\0":
         return None
-    here, there = urlsplit(request.url), urlsplit(urljoin(request.url, location))
-    if (here.path, here.query) != (there.path, there.query):
+    here = urlsplit(request.url)
+    try:
+        there = urlsplit(urljoin(request.url, location))
+    except ValueError:
+        return Refusal("bad-location")
+    if (unquote(here.path) or "/", here.query) != (unquote(there.path) or "/", there.query):
         return None
     same_place = (here.scheme, here.netloc) == (there.scheme, there.netloc)
     return Refusal("redirect-to-itself" if same_place else "redirect-to-other-origin")

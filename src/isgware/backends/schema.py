@@ -1,0 +1,43 @@
+"""The tables of the embedded store."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA: Final = """
+CREATE TABLE pages (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, page_key TEXT NOT NULL, path TEXT NOT NULL,
+    url TEXT NOT NULL, query TEXT NOT NULL, variant TEXT NOT NULL, status INTEGER NOT NULL,
+    size INTEGER NOT NULL, rendered_at REAL NOT NULL, revalidate REAL, expire REAL NOT NULL,
+    keep_until REAL NOT NULL, render_seconds REAL NOT NULL, generation INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL, nonce TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    build_id TEXT NOT NULL, error_quota INTEGER NOT NULL, tags TEXT NOT NULL,
+    used REAL NOT NULL, bytes INTEGER NOT NULL, data BLOB);
+CREATE INDEX pages_by_path ON pages (path, id);
+CREATE INDEX pages_by_use ON pages (error_quota, used);
+CREATE INDEX pages_by_end ON pages (keep_until);
+CREATE INDEX pages_by_variant ON pages (page_key, used) WHERE variant != '';
+CREATE TABLE tags (tag TEXT NOT NULL, page INTEGER NOT NULL, PRIMARY KEY (tag, page)) WITHOUT ROWID;
+CREATE INDEX tags_by_page ON tags (page);
+CREATE TABLE names (
+    name TEXT PRIMARY KEY, soft INTEGER NOT NULL DEFAULT 0, hard INTEGER NOT NULL DEFAULT 0,
+    published INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX names_by_last ON names (last);
+CREATE TABLE leases (
+    key TEXT PRIMARY KEY, token TEXT NOT NULL, until REAL NOT NULL,
+    generation INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX leases_by_end ON leases (until);
+CREATE TABLE notes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, value BLOB NOT NULL,
+    until REAL NOT NULL);
+CREATE INDEX notes_by_end ON notes (until);
+CREATE TABLE items (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, until REAL NOT NULL,
+    used REAL NOT NULL, value BLOB NOT NULL);
+CREATE INDEX items_by_use ON items (used);
+CREATE INDEX items_by_end ON items (until);
+CREATE TABLE totals (kind INTEGER PRIMARY KEY, pages INTEGER NOT NULL, bytes INTEGER NOT NULL);
+INSERT INTO totals VALUES (0, 0, 0), (1, 0, 0), (2, 0, 0);
+CREATE TABLE state (
+    nonce TEXT NOT NULL, counter INTEGER NOT NULL, floor INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL, ordinal INTEGER NOT NULL, names INTEGER NOT NULL);
+INSERT INTO state VALUES (lower(hex(randomblob(8))), 0, 0, 0, 0, 0)
+"""

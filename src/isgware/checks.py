@@ -1,0 +1,145 @@
+"""What may be said in a policy, one check per kind of value: for decorators, options, `page`."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, cast
+
+from .errors import ConfigurationError
+
+#: Cookie, Authorization, Accept-Encoding and Host have rules of their own and are never in a key.
+UNKEYABLE: Final = frozenset({"cookie", "authorization", "accept-encoding", "host"})
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+
+
+def checked_revalidate(value: Any) -> float | bool | None:
+    if value is None or value is False:
+        return cast("bool | None", value)
+    if value is True:
+        raise ConfigurationError(
+            "revalidate=True has no meaning: give seconds, or False for 'until revalidated'."
+        )
+    return _seconds("revalidate", value)
+
+
+def checked_expire(value: Any) -> float:
+    seconds = _seconds("expire", value)
+    if seconds == 0:
+        raise ConfigurationError(
+            "expire=0 would drop every page at once; use revalidate=0 instead."
+        )
+    return seconds
+
+
+def checked_tag(tag: Any) -> str:
+    if not isinstance(tag, str) or not tag or len(tag) > 256 or not tag.isprintable():
+        raise ConfigurationError(f"{tag!r} is not a tag: use 1 to 256 printable characters.")
+    return tag
+
+
+def _seconds(option: str, value: Any) -> float:
+    if isinstance(value, datetime.timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigurationError(f"{option}={value!r} is not a number of seconds.")
+    if value < 0:
+        raise ConfigurationError(f"{option}={value!r} is negative; give seconds, 0 or more.")
+    return value
+
+
+def checked_tags(tags: Any) -> Any:
+    if callable(tags):
+        return tags
+    if isinstance(tags, str):
+        raise ConfigurationError(f"tags={tags!r} is one string; write tags=[{tags!r}].")
+    if not isinstance(tags, Iterable):
+        raise ConfigurationError(f"tags={tags!r}: give a list of tags, or a callable.")
+    for tag in (tags := tuple(tags)):
+        checked_tag(tag)
+        try:
+            placeholders(tag)
+        except ValueError as error:
+            raise ConfigurationError(f"The tag {tag!r} has odd braces: {error}.") from error
+    return tags
+
+
+def placeholders(tag: str) -> set[str]:
+    names = {name for _, name, _, _ in string.Formatter().parse(tag) if name is not None}
+    for name in names:
+        if not name.isidentifier():
+            raise ValueError(f"{{{name}}} is not the name of a URL argument")
+    return names
+
+
+def no_such_argument(tag: str, arguments: Iterable[str]) -> str:
+    has = ", ".join(sorted(arguments)) or "none"
+    return f"The tag {tag!r} names an argument that its route does not have (it has: {has})."
+
+
+def checked_query(query: Any) -> Any:
+    if query == "all":
+        return "all"
+    if isinstance(query, str):
+        raise ConfigurationError(
+            f"query={query!r}: write query=({query!r},), 'all', or () for none."
+        )
+    if not isinstance(query, Iterable):
+        raise ConfigurationError(
+            f"query={query!r}: give names of parameters, 'all', or () for none."
+        )
+    names = tuple(query)
+    if not all(isinstance(name, str) and name for name in names):
+        raise ConfigurationError("query= takes 'all' or the names of query parameters.")
+    return names
+
+
+def checked_vary(vary: Any) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
+    if isinstance(vary, str):
+        raise ConfigurationError(f"vary={vary!r} is one string; write vary=[{vary!r}].")
+    if not isinstance(vary, Iterable):
+        raise ConfigurationError(f"vary={vary!r}: give a list of header names, or a mapping.")
+    items = vary.items() if isinstance(vary, Mapping) else ((_vary_name(name)) for name in vary)
+    checked: dict[str, tuple[str, ...] | None] = {}
+    for name, values in items:
+        if not isinstance(name, str):
+            raise ConfigurationError(f"vary= takes header names, not {name!r}.")
+        if name.lower().startswith("cookie:"):
+            key = "cookie:" + name[len("cookie:") :].strip()
+            token = key[len("cookie:") :]
+        else:
+            key = token = name.lower()
+            if key in UNKEYABLE:
+                raise ConfigurationError(
+                    f"vary={name!r} cannot be part of a key; for one cookie write 'cookie:NAME'."
+                )
+        if not _TOKEN.match(token):
+            raise ConfigurationError(f"vary={name!r} is not the name of a header or 'cookie:NAME'.")
+        if values is not None:
+            values = _strings(f"vary[{name!r}]", values)
+        checked[key] = tuple(values) if values is not None else None
+    return tuple(sorted(checked.items()))
+
+
+def _strings(option: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, str) and isinstance(value, Iterable):
+        items = tuple(value)
+        if all(isinstance(item, str) for item in items):
+            return items
+    raise ConfigurationError(f"{option} takes a list of strings.")
+
+
+def _vary_name(name: Any) -> tuple[Any, Sequence[str] | None]:
+    return name if isinstance(name, tuple) else (name, None)
+
+
+def cookie_names(option: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"{option}={value!r}: give a list of cookie names.")
+    names = tuple(value)
+    if not all(isinstance(name, str) and _TOKEN.match(name) for name in names):
+        raise ConfigurationError(f"{option}={value!r} holds something that is not a cookie name.")
+    return names
