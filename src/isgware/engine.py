@@ -19,6 +19,7 @@ from .core.decide import Action, Decision, Facts, decide
 from .core.entry import Entry
 from .core.freshness import State, accepts
 from .core.request import Visitor
+from .core.storable import personal_response
 from .errors import BackendUnavailable
 from .housekeeping import Housekeeper
 from .memory import Page
@@ -78,6 +79,7 @@ class Engine:
 
     def visit(self, visitor: Visitor) -> Answer | None:
         """What this GET or HEAD gets; ``None`` if its URL is not declared."""
+        self.shelf.begin()
         self.shelf.sync()
         word = self.shelf.settled
         arrival = self.shelf.mirror.counter
@@ -207,7 +209,7 @@ class Engine:
                 return Answer("BYPASS", "clean-room-failed", forward="miss")
             if isinstance(outcome.error, BrokenResponse):  # what the server makes of it
                 return Answer("BYPASS", "broken-response", forward="miss")
-            if visitor.headers.get("HTTP_COOKIE"):
+            if visitor.headers.get("HTTP_COOKIE") or personal_response(outcome.response):
                 return Answer("BYPASS", "render-failed", forward="miss")
             return Answer("BYPASS", "render-failed", failure=outcome, forward="miss")
         return Answer("BYPASS", "wait-timeout", forward="miss")
@@ -248,6 +250,7 @@ class Engine:
                 return Elsewhere()
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
+            self.shelf.begin()
             self.shelf.sync()
 
     def _look_again(self, target: Target) -> tuple[Page | None, State | None]:
@@ -270,6 +273,7 @@ class Engine:
         return self.pool.submit(work)
 
     def _regenerate(self, target: Target, started: list[Flight]) -> None:
+        self.shelf.begin()
         self.shelf.sync()
         page, state = self._look_again(target)
         if state is State.FRESH or self._fails_elsewhere(target):
@@ -289,6 +293,10 @@ class Engine:
             outcome = self._produce(target, lease, flight)
         except BackendUnavailable:
             outcome = self._produce(target, None, flight)
+        except BaseException as error:  # SystemExit, a greenlet's timeout: no visitor to give it to
+            old = page.entry if page is not None else None
+            self._fail(target, f"{type(error).__name__}: {error}", old, unproven=False)
+            raise
         finally:
             self.flights.land(flight, outcome)
 
@@ -303,12 +311,13 @@ class Engine:
         """Render under ``lease``, and draw the consequences of what comes of it."""
         old, state = self.shelf.find(target.key, target.base, target.policy.fingerprint)
         replaces = old.entry if old is not None and state is not State.GONE else None
+        order = old.entry.order + 1 if old is not None else 0
         if lease is not None:
             self.housekeeper.hold(lease)
         try:
             outcome = self.producer.produce(
                 target,
-                lease.order if lease else 0,
+                lease.order if lease else order,
                 replaces,
                 wanted=lambda: not flight.landed.is_set(),
             )

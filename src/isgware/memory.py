@@ -81,6 +81,13 @@ class Page:
         self.until = min(self.since + 1.0, entry.fresh_until)
         self.used = self.visited = True
 
+    def still_fresh(self, now: float) -> bool:
+        """Make ready for another second, if time is all that has passed since."""
+        if not self.until or not self.entry.rendered_at <= now < self.entry.fresh_until:
+            return False
+        self.make_ready(now, self.word, self.cookies_matter)
+        return True
+
     def hit(self, accept_encoding: str | None, now: float) -> Answer:
         """The answer to a plain visit of a fresh page, kept for the rest of the second."""
         answer = self.answer(accept_encoding, now, "HIT", status.hit(self.ttl(now)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .core.freshness import ALL
-from .verbs import PageInfo, local_path, names_for_path, names_for_tags
+from .verbs import PageInfo, local_path, names_for_tags
 
 if TYPE_CHECKING:
     from .wsgi import ISG
@@ -28,7 +28,7 @@ class Operations:
         ``/blog/*`` is everything below ``/blog/``; a path with ``?query`` is that variant. Raises
         `InvalidPath`, and `BackendUnavailable` if the store did not take it.
         """
-        self._invalidate(names_for_path(path), hard=False)
+        self._invalidate(self.core.verbs.names(path), hard=False)
 
     def revalidate_tag(self, *tags: str) -> None:
         """Make every page that bears one of ``tags`` stale. Raises as `revalidate_path`."""
@@ -36,7 +36,7 @@ class Operations:
 
     def purge_path(self, path: str) -> None:
         """Like `revalidate_path`, but the page may not be served again: the next visitor waits."""
-        self._invalidate(names_for_path(path), hard=True)
+        self._invalidate(self.core.verbs.names(path), hard=True)
 
     def purge_tag(self, *tags: str) -> None:
         """Like `revalidate_tag`, but the pages may not be served again."""

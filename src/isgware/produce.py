@@ -16,6 +16,7 @@ from werkzeug.datastructures import Headers
 
 from .compress import encoders, encodings_of
 from .core.conditional import strong_etag
+from .core.directives import effective
 from .core.entry import Entry
 from .core.storable import Learn, Refusal, Response, Said, Terms, kept_headers, storable
 from .errors import ConfigurationError
@@ -186,10 +187,11 @@ class Producer:
     def _entry(
         self, target: Target, response: Response, terms: Terms, rendering: Rendering
     ) -> Entry:
+        said, _ = effective(response.headers)
         encodings = encodings_of(
             response.body,
             response.first("content-type"),
-            bool(response.all("content-encoding")),
+            bool(response.all("content-encoding")) or "no-transform" in said,
             self._encoders,
         )
         return Entry(

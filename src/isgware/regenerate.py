@@ -147,7 +147,8 @@ class Pool:
             if self._executor is None:
                 self._queue.appendleft(work) if urgent else self._queue.append(work)
                 self._ready.notify()
-                if not self._idle and self._threads - self._abandoned < self._workers:
+                busy = self._threads - self._abandoned >= self._workers
+                if len(self._queue) > self._idle and not busy:
                     return self._start_thread() or self._threads > self._abandoned
                 return True
         return self._hand_over(work)
@@ -205,8 +206,8 @@ class Pool:
         self._keys.discard(work.key)
         try:
             work.run()
-        except Exception:
-            log.exception("A regeneration failed in isgware itself.")
+        except BaseException:  # whatever it was, this thread goes on
+            log.exception("A regeneration failed.")
         finally:
             self._running.pop(number, None)
         return not running.given_up

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from .backends.base import Backend, Lease, row_of
+from .backends.base import Lease, row_of
+from .backends.breaker import Breaker
 from .core.entry import Entry, decode, encode
 from .core.freshness import Generations, State, judge
 from .errors import BackendUnavailable
@@ -25,7 +26,7 @@ class Shelf:
     """``offline``: seconds for which pages in memory count as they are without the backend."""
 
     def __init__(
-        self, backend: Backend, memory: Memory, clock: Callable[[], float], offline: float
+        self, backend: Breaker, memory: Memory, clock: Callable[[], float], offline: float
     ) -> None:
         self.backend = backend
         self.memory = memory
@@ -34,6 +35,10 @@ class Shelf:
         self._clock = clock
         self._offline = offline
         self._offline_since: float | None = None
+
+    def begin(self) -> None:
+        """A visit or a job begins: what it may spend on the backend is counted from here."""
+        self.backend.begin()
 
     def sync(self) -> None:
         """Bring the mirror up to the backend, if the word says that it is behind."""

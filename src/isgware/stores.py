@@ -69,9 +69,8 @@ def _within_threshold(store: BaseCache, limits: Limits) -> Limits:
     if not isinstance(threshold, int) or threshold <= 0:
         return limits
     errors = min(limits.error_pages, threshold // 10)
-    return replace(
-        limits, pages=min(limits.pages, max(1, threshold - errors - 1)), error_pages=errors
-    )
+    pages = min(limits.pages, max(1, threshold - errors - 1))
+    return replace(limits, pages=pages, error_pages=errors)
 
 
 def _sqlite(directory: str | Path, settings: Settings, limits: Limits) -> SQLiteBackend:

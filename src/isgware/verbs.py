@@ -102,6 +102,21 @@ class Verbs:
         self._engine.shelf.backend.invalidate(names, hard)
         self._engine.shelf.sync()
 
+    def names(self, path: str) -> list[str]:
+        """What ``path`` stands for; with a query, also as the policy of its route keeps it."""
+        names = names_for_path(path)
+        text, query = local_path(path)
+        if query and not path.endswith("/*"):
+            try:
+                scheme, host, script = self._origin(text)
+            except (ConfigurationError, BackendUnavailable):
+                scheme, host, script = "http", "localhost", ""
+            match = self._engine.planner.match(_visitor(scheme, host, script, text, query))
+            if match is not None:
+                kept = narrow_query(query, match.policy.query)  # type: ignore[arg-type]
+                names.append(url_name(text, kept))
+        return list(dict.fromkeys(names))
+
     def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
         engine = self._engine
         engine.shelf.sync()
@@ -229,10 +244,7 @@ class Verbs:
     def _target(self, path: str) -> Target:
         text, query = local_path(path)
         scheme, host, script = self._origin(text)
-        tunnelled = text.encode().decode("latin-1")
-        if script and not (tunnelled + "/").startswith(script + "/"):
-            script = ""
-        visitor = Visitor("GET", scheme, host, script, tunnelled[len(script) :], query, {})
+        visitor = _visitor(scheme, host, script, text, query)
         plan = self._engine.planner.plan(visitor)
         if plan is not None and plan.target is not None:
             if plan.bypass:
@@ -265,6 +277,14 @@ class Verbs:
             f"regenerate({path!r}) does not know its host: set base_url='https://…', call it "
             "while a request is handled, or for a page that is stored."
         )
+
+
+def _visitor(scheme: str, host: str, script: str, path: str, query: str) -> Visitor:
+    """A plain GET of a path, which may or may not lie below the script name."""
+    tunnelled = path.encode().decode("latin-1")
+    if not (tunnelled + "/").startswith(script + "/"):
+        script = ""
+    return Visitor("GET", scheme, host, script, tunnelled[len(script) :], query, {})
 
 
 def row_state(row: Row, mirror: Generations, now: float) -> State:

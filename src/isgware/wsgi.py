@@ -97,6 +97,8 @@ class ISG(Operations):
         self._mode = "" if settings.enabled is None else _MODES[settings.enabled]
         self._origin_headers = self.site.origin_headers
         self._watched = self.site.bypass_cookies
+        if settings.debug or settings.enabled == "report":
+            _speak_up()
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
         self._flushed = 0.0
@@ -121,7 +123,7 @@ class ISG(Operations):
         now = self._clock()
         if (
             page.word != self._backend.backend.word[0]
-            or not page.since <= now < page.until
+            or (not page.since <= now < page.until and not page.still_fresh(now))
             or "HTTP_AUTHORIZATION" in environ
             or "REMOTE_USER" in environ
             or ("HTTP_COOKIE" in environ and self._cookies_count(page, environ["HTTP_COOKIE"]))
@@ -339,6 +341,14 @@ class ISG(Operations):
 
 
 _MODES: Final[dict[Any, str]] = {True: "on", False: "off", "report": "report"}
+
+
+def _speak_up() -> None:
+    """Let what was asked for be seen where nobody has configured logging."""
+    if log.level == logging.NOTSET and not log.isEnabledFor(logging.INFO):
+        log.setLevel(logging.INFO)
+    if not log.hasHandlers():
+        log.addHandler(logging.StreamHandler())
 
 
 def visitor_of(environ: Environ) -> Visitor | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
 from ..core.freshness import Changes
@@ -17,6 +18,8 @@ from .base import Backend, Lease, Row
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
+#: Seconds that the visit or job of this context has spent on the backend so far.
+_spent: Final[ContextVar[list[float] | None]] = ContextVar("isgware_spent", default=None)
 #: Seconds between two messages about the same outage.
 _QUIET: Final = 60.0
 #: So that no batch holds other writers up for long.
@@ -61,9 +64,19 @@ class Breaker:
                 f"The store failed: {type(error).__name__}: {error}"
             ) from error
         took = time.monotonic() - started
-        if took > self.limit:
-            self.trip(TimeoutError(f"an operation took {took:.2f} s"))
+        spent = _spent.get()
+        total = took
+        if spent is not None:
+            spent[0] += took
+            total = spent[0] + self.limit / 3
+        if total > self.limit:
+            self.trip(TimeoutError(f"it took {took:.2f} s"))
         return result
+
+    def begin(self) -> None:
+        """A visit or a job begins. Its operations together may take two thirds of the limit and
+        then one more that fails: half a second in all, for the default of 0.3 s."""
+        _spent.set([0.0])
 
     def trip(self, error: BaseException) -> None:
         """Open the circuit."""

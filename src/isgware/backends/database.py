@@ -108,12 +108,10 @@ class Database:
         self.verify()
         self.read(lambda connection: None)  # opens the files, so that there is a word
 
-        def durably(connection: sqlite3.Connection) -> T:
+        def patiently(connection: sqlite3.Connection) -> T:
             left = max(0.01, deadline - time.monotonic())
             connection.execute(f"PRAGMA busy_timeout = {left * 1000:.0f}")
-            connection.execute("PRAGMA synchronous = FULL")
             result = _transaction(connection, work)
-            connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA busy_timeout = {self._timeout * 1000:.0f}")
             return result
 
@@ -123,13 +121,25 @@ class Database:
             odd = word[0] | 1
             word[0] = odd
             try:
-                result = self.read(durably)
+                result = self.read(patiently)
             finally:
                 word[0] = odd + 1
-            if files is not self.files or files.identity != self._on_disk():
-                self._forget(files)
-                raise sqlite3.OperationalError("the store was replaced under an invalidation")
-            return result
+        if files is not self.files or files.identity != self._on_disk():
+            self._forget(files)
+            raise sqlite3.OperationalError("the store was replaced under an invalidation")
+        self._flush()
+        return result
+
+    def _flush(self) -> None:
+        """Have the write-ahead log on the disk. (It may be closed freely: locks are elsewhere.)"""
+        try:
+            descriptor = os.open(self.directory / (NAME + "-wal"), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return  # written back meanwhile
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def verify(self) -> None:
         """Let go of files that are no longer the ones at our path (deleted, or made anew)."""

@@ -220,7 +220,7 @@ def counting_cookie(
 
 def decoded(path: str) -> str:
     """A latin-1 tunnelled path as text."""
-    return path.encode("latin-1").decode("utf-8", "replace")
+    return path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def _keyed_value(name: str, values: tuple[str, ...] | None, given: str | None) -> str | None:

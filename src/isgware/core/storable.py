@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from werkzeug.http import parse_set_header
 
@@ -146,6 +146,15 @@ def promising(
     return verdict.reason if isinstance(verdict, Refusal) else None
 
 
+def personal_response(response: Response | None) -> bool:
+    """Whether a response, an error say, is meant for one visitor and must not be shared."""
+    if response is None:
+        return False
+    directives, _ = effective(response.headers)
+    refused = "private" in directives or "no-store" in directives
+    return refused or bool(response.all("set-cookie")) or "*" in varies(response.headers)
+
+
 def _refused(response: Response, request: Request, said: Said, declared: bool) -> Refusal | None:
     if not sound_status(response.status) or not sound_headers(response.headers):
         return Refusal("bad-header")
@@ -175,10 +184,15 @@ def _circular(location: str, request: Request) -> Refusal | None:
         there = urlsplit(urljoin(request.url, location))
     except ValueError:
         return Refusal("bad-location")
-    if (unquote(here.path) or "/", here.query) != (unquote(there.path) or "/", there.query):
+    if _spelled(here) != _spelled(there):
         return None
     same_place = (here.scheme, here.netloc) == (there.scheme, there.netloc)
     return Refusal("redirect-to-itself" if same_place else "redirect-to-other-origin")
+
+
+def _spelled(url: SplitResult) -> tuple[str, str]:
+    """Path and query, however they are quoted (RFC 3986, section 6.2.2)."""
+    return unquote(url.path) or "/", unquote(url.query)
 
 
 def lifetime(
