@@ -68,13 +68,6 @@ class FlaskSite(Site):
             return "off"
         return "develop" if self._app.debug else "on"
 
-    def current_origin(self) -> tuple[str, str, str] | None:
-        from flask import has_request_context, request
-
-        if not has_request_context():
-            return None
-        return request.scheme, request.host, request.environ.get("SCRIPT_NAME", "")
-
 
 def _get(visitor: Visitor) -> dict[str, Any]:
     """The environ of a GET of this URL, as far as routing looks at it."""

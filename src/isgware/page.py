@@ -31,6 +31,10 @@ class Rendering:
     refused: bool = False
     key: str = ""
 
+    @property
+    def origin(self) -> tuple[str, str, str]:
+        return self.scheme, self.host, self.script_name
+
 
 current: ContextVar[Rendering | None] = ContextVar("isgware_rendering", default=None)
 

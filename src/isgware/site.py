@@ -49,10 +49,6 @@ class Site:
         """What to do while nobody says ``enabled``: ``on``, ``off``, or ``develop``."""
         return "on"
 
-    def current_origin(self) -> tuple[str, str, str] | None:
-        """Scheme, host and script name of the request in progress, if the framework knows."""
-        return None
-
 
 class Routes:
     """The ``routes=`` option: URL patterns in Werkzeug's language."""

@@ -6,6 +6,7 @@ renders now. See `isgware.core.freshness` for how they take effect.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from .backends.base import Row
 from .checks import checked_tag
-from .core.entry import Entry
+from .core.entry import Entry, decode
 from .core.freshness import (
     Generations,
     State,
@@ -32,7 +33,6 @@ from .page import current
 from .planner import Target
 from .produce import Elsewhere, Failed, Outcome, Refused, Rendered
 from .regenerate import Work
-from .site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,8 @@ def names_for_tags(tags: Iterable[str]) -> list[str]:
 class Verbs:
     """The public operations of one ISG."""
 
-    def __init__(self, engine: Engine, site: Site) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._site = site
 
     def invalidate(self, names: list[str], *, hard: bool) -> None:
         """Raises `BackendUnavailable` if the store did not take it."""
@@ -258,25 +257,32 @@ class Verbs:
         return target
 
     def _origin(self, path: str) -> tuple[str, str, str]:
-        """Scheme, host and script name: of base_url, the request in progress, or a stored page."""
+        """Scheme, host and script name: base_url's, a stored page's, the request in progress's.
+
+        Of several stored pages the one that the request in progress belongs to.
+        """
         rendering = current.get()
-        if rendering is not None and rendering.host:
-            return rendering.scheme, rendering.host, rendering.script_name
-        known = self._site.current_origin()
-        if known is not None:
-            return known
+        here = rendering.origin if rendering is not None and rendering.host else None
+        stored = list(itertools.islice(self._stored_origins(path), 50))
+        known = here if here and (here in stored or not stored) else next(iter(stored), None)
         if self._engine.settings.base_url:
             parts = urlsplit(self._engine.settings.base_url[0])
-            return parts.scheme, parts.netloc, ""
-        for row in self._engine.shelf.backend.rows(path):
-            if row.path != path:
-                break
-            parts = urlsplit(row.url)
-            return parts.scheme, parts.netloc, ""
+            return parts.scheme, parts.netloc, known[2] if known else ""
+        if known is not None:
+            return known
         raise ConfigurationError(
             f"regenerate({path!r}) does not know its host: set base_url='https://…', call it "
             "while a request is handled, or for a page that is stored."
         )
+
+    def _stored_origins(self, path: str) -> Iterator[tuple[str, str, str]]:
+        backend, now = self._engine.shelf.backend, self._engine.now()
+        for row in backend.rows(path):
+            if row.path != path:
+                return
+            entry = decode(backend.get(row.key, now), row.key)
+            if entry is not None:
+                yield entry.request.scheme, entry.request.host, entry.request.script_name
 
 
 def _visitor(scheme: str, host: str, script: str, path: str, query: str) -> Visitor:

@@ -92,7 +92,7 @@ class ISG(Operations):
         )
         breaker.on_open = housekeeper.start
         housekeeper.chores += [self._probe, pool.give_up_hung, self._keep_house]
-        self.verbs = Verbs(self.engine, self.site)
+        self.verbs = Verbs(self.engine)
         self._behind = Behind(self.engine)
         self._mode = "" if settings.enabled is None else _MODES[settings.enabled]
         self._origin_headers = self.site.origin_headers
