@@ -133,28 +133,37 @@ def _show(browser: http.client.HTTPConnection) -> bool:
     """Print four requests for one page; tell whether they went as they should."""
     print(f"GET {SHOWN}: fresh for {FRESH:g} s, takes {SLOW:g} s to make\n")
     print(f"  {'':30} {'X-ISG-Cache':12} {'Age':>3} {'time':>9}   Cache-Status")
-    steps = (
-        ("the first visit renders it", 0.0),
-        ("the next one does not", 0.0),
-        (f"{FRESH + 0.6:g} s later: the old page, now", FRESH + 0.6),
-        ("and behind it a new one", SLOW + 0.6),
-    )
-    states = []
-    for what, pause in steps:
-        time.sleep(pause)
-        answer = _get(browser, SHOWN)
-        states.append(answer.state)
-        said = answer.headers["Cache-Status"] or ""
-        age = answer.headers["Age"] or "-"
-        print(
-            f"  {what:30} {answer.state:12} {age:>3} {answer.milliseconds:6.1f} ms   {said}",
-            flush=True,
-        )
+    states = [
+        _line("the first visit renders it", _get(browser, SHOWN)),
+        _line("the next one does not", _get(browser, SHOWN)),
+    ]
+    pause = FRESH + 0.6
+    time.sleep(pause)
+    states.append(_line(f"{pause:g} s later: the old page, now", _get(browser, SHOWN)))
+    states.append(_line("and behind it a new one", _renewed(browser)))
     print()
     if states != EXPECTED:
         expected = ", ".join(EXPECTED)
         print(f"This should have been {expected}: the machine was too busy, or it is a bug.\n")
     return states == EXPECTED
+
+
+def _renewed(browser: http.client.HTTPConnection) -> Answer:
+    """The page as soon as it is not the old one any more: at once, but for a busy machine."""
+    time.sleep(SLOW + 0.4)
+    for _ in range(50):
+        answer = _get(browser, SHOWN)
+        if answer.state != "STALE":
+            break
+        time.sleep(0.2)
+    return answer
+
+
+def _line(what: str, answer: Answer) -> str:
+    age, said = answer.headers["Age"] or "-", answer.headers["Cache-Status"] or ""
+    times = f"{age:>3} {answer.milliseconds:6.1f} ms"
+    print(f"  {what:30} {answer.state:12} {times}   {said}", flush=True)
+    return answer.state
 
 
 def _get(browser: http.client.HTTPConnection, path: str) -> Answer:

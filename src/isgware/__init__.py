@@ -4,6 +4,8 @@
 page stays fresh; `page` is what a view talks to while it renders.
 """
 
+from .catalogue import PageInfo
+from .connect import Connection, connect
 from .errors import (
     BackendUnavailable,
     ConfigurationError,
@@ -13,7 +15,6 @@ from .errors import (
 )
 from .page import page
 from .policy import Policy, revalidate
-from .verbs import PageInfo
 from .version import VERSION as __version__
 from .wsgi import ISG
 
@@ -21,12 +22,14 @@ __all__ = [
     "ISG",
     "BackendUnavailable",
     "ConfigurationError",
+    "Connection",
     "ISGError",
     "InvalidPath",
     "PageInfo",
     "Policy",
     "RegenerationError",
     "__version__",
+    "connect",
     "page",
     "revalidate",
 ]

@@ -21,7 +21,7 @@ from .engine import Engine
 from .memory import Page, revalidated, without_body
 from .own import Environ, HeaderList, bypassed, call, looking
 from .page import Rendering
-from .planner import Signpost, Target, personal
+from .planner import Signpost, Target, has_credentials, personal
 from .produce import Failed, Made
 from .regenerate import Work
 from .render import StartResponse, WSGIApp
@@ -56,7 +56,7 @@ class Behind:
                 return self._met_decorator(visitor, headers, rendering)
             target = self._worth_rendering(visitor, line, headers)
             if target is None:
-                dull = not _credentials(visitor)
+                dull = not has_credentials(visitor.headers)
                 return None
             self._engine.schedule(target)
             return bypassed(headers, "learning")
@@ -85,14 +85,14 @@ class Behind:
         settings = self._engine.settings
         if not self._observes or visitor.method != "GET":
             return None
-        if _credentials(visitor):
+        if has_credentials(visitor.headers):
             return None
         fields = tuple(headers)
         obey = settings.cache_control == "shared"
         if promising(line, fields, default=settings.revalidate, obey=obey) is not None:
             return None
         target = self._engine.planner.undeclared_target(visitor, varies(fields), None, {})
-        if target is None or self._engine.known_dynamic(target.key):
+        if target is None or self._engine.aftermath.refusal(target.key):
             return None
         return target
 
@@ -190,10 +190,6 @@ class Behind:
         if (target.route, verdict) not in self._told:
             self._told.add((target.route, verdict))
             log.info("report: %s (%s) %s.", target.route, target.request.url, text)
-
-
-def _credentials(visitor: Visitor) -> bool:
-    return bool(visitor.headers.get("HTTP_AUTHORIZATION") or visitor.headers.get("REMOTE_USER"))
 
 
 def _show(

@@ -6,34 +6,29 @@ regeneration through `schedule` and `_regenerate`.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from .aftermath import Aftermath
 from .backends.base import Lease
 from .core.decide import Action, Decision, Facts, decide
-from .core.entry import Entry
 from .core.freshness import State, accepts
 from .core.request import Visitor
 from .core.storable import personal_response
 from .errors import BackendUnavailable
 from .housekeeping import Housekeeper
 from .memory import Page
-from .planner import NO_SIGNPOST, Plan, Planner, Target, personal
+from .planner import Plan, Planner, Target, personal
 from .produce import Elsewhere, Failed, Outcome, Producer, Refused, Rendered
-from .regenerate import Failure, Failures, Flight, Flights, Pool, Work
+from .regenerate import Flight, Flights, Pool, Work
 from .render import BrokenResponse
 from .settings import Settings
 from .shelf import Shelf
 
 log: Final = logging.getLogger("isgware")
-#: Seconds for which a render that another process has begun is not asked for again.
-_ELSEWHERE: Final = 0.05
-_MAX_DYNAMIC: Final = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +43,7 @@ class Answer:
     failure: Failed | None = None
     forward: str = "bypass"
     collapsed: bool = False
+    stored: bool = False
     plain: bool = False
     cookies: bool = False
     word: int = -1
@@ -62,7 +58,7 @@ class Engine:
         producer: Producer,
         flights: Flights,
         pool: Pool,
-        failures: Failures,
+        aftermath: Aftermath,
         housekeeper: Housekeeper,
         now: Callable[[], float],
     ) -> None:
@@ -72,10 +68,9 @@ class Engine:
         self.producer = producer
         self.flights = flights
         self.pool = pool
-        self.failures = failures
+        self.aftermath = aftermath
         self.housekeeper = housekeeper
         self.now = now
-        self._dynamic: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def visit(self, visitor: Visitor) -> Answer | None:
         """What this GET or HEAD gets; ``None`` if its URL is not declared."""
@@ -111,11 +106,9 @@ class Engine:
                 decision.label,
                 decision.detail,
                 page,
-                None,
-                "stale",
-                False,
-                plan.plain,
-                plan.cookies,
+                forward="stale",
+                plain=plan.plain,
+                cookies=plan.cookies,
             )
         return self._render_for(visitor, target, page, state, decision, arrival, deadline)
 
@@ -126,8 +119,7 @@ class Engine:
         varies = plan.vary_cookie or (page and (page.entry.vary_cookie or page.entry.anonymous))
         if varies and personal(visitor, target.policy):
             bypass = "cookie"
-        now = self.now()
-        failure = self.failures.get(target.key)
+        failure = self.aftermath.failures.get(target.key)
         failing = ""
         if failure is not None and state in (State.STALE, State.EXPIRED):
             failing = failure.error
@@ -137,15 +129,10 @@ class Engine:
             state,
             target.declared,
             bypass,
-            self.known_dynamic(target.key),
+            self.aftermath.refusal(target.key),
             failing,
-            self.failures.due(target.key, now),
+            self.aftermath.due(target.key),
         )
-
-    def known_dynamic(self, key: str) -> str:
-        """Why a page was found not storable a while ago, if it was."""
-        reason, until = self._dynamic.get(key, ("", 0.0))
-        return reason if self.now() < until else ""
 
     def concerns(self, visitor: Visitor) -> bool:
         """Whether this URL has, may have, or is about to have a stored page."""
@@ -158,7 +145,7 @@ class Engine:
     def after_fork(self) -> None:
         """Locks and threads of the parent process are not ours."""
         self.flights = Flights(self.settings.max_waiters)
-        self.failures.reset_lock()
+        self.aftermath.failures.reset_lock()
 
     # Foreground: a visitor waits.
 
@@ -191,7 +178,12 @@ class Engine:
                 return Answer("BYPASS", "cookie", forward="miss")
             forward = "stale" if decision.label == "REVALIDATED" else "uri-miss"
             return Answer(
-                decision.label, decision.detail, made, forward=forward, collapsed=not leads
+                decision.label,
+                decision.detail,
+                made,
+                forward=forward,
+                collapsed=not leads,
+                stored=outcome.stored,
             )
         if old is not None and isinstance(outcome, Failed | Refused):
             return Answer("STALE", "stale-if-error", old, forward="stale")
@@ -261,7 +253,7 @@ class Engine:
     def schedule(self, target: Target) -> bool:
         """Have a page rendered soon. Returns at once; False if that had to be refused."""
         key = target.key
-        if key in self.flights or key in self.pool or not self.failures.due(key, self.now()):
+        if key in self.flights or key in self.pool or not self.aftermath.due(key):
             return True
         self.housekeeper.start()
         abandoned: list[Flight] = []
@@ -276,7 +268,8 @@ class Engine:
         self.shelf.begin()
         self.shelf.sync()
         page, state = self._look_again(target)
-        if state is State.FRESH or self._fails_elsewhere(target):
+        since = page.entry.rendered_at if page is not None else 0.0
+        if state is State.FRESH or self.aftermath.fails_elsewhere(target.key, since):
             return
         names = (*target.names, *(page.names if page else ()))
         flight, leads = self._join(target, names, self.shelf.mirror.counter)
@@ -287,15 +280,19 @@ class Engine:
         try:
             lease = self.shelf.acquire(target.key, self.settings.lease_time, names)
             if lease is None:
-                # Somebody else renders it; look for the result soon, not with every visit.
-                self.failures.put(target.key, Failure(0, self.now() + _ELSEWHERE, ""))
+                self.aftermath.rendering_elsewhere(target.key)
+                return
+            page, state = self._look_again(target)
+            if page is not None and state is State.FRESH:  # rendered elsewhere since we looked
+                self.shelf.release(lease)
+                outcome = Rendered(page)
                 return
             outcome = self._produce(target, lease, flight)
         except BackendUnavailable:
             outcome = self._produce(target, None, flight)
         except BaseException as error:  # SystemExit, a greenlet's timeout: no visitor to give it to
             old = page.entry if page is not None else None
-            self._fail(target, f"{type(error).__name__}: {error}", old, unproven=False)
+            self.aftermath.failed(target, f"{type(error).__name__}: {error}", old)
             raise
         finally:
             self.flights.land(flight, outcome)
@@ -303,7 +300,7 @@ class Engine:
     def _give_up(self, target: Target, started: list[Flight]) -> None:
         """A render hangs: its key counts as failed, and others may try."""
         log.error("Rendering %s took too long and was given up.", target.request.url)
-        self._fail(target, "the render took too long", None, unproven=False)
+        self.aftermath.failed(target, "the render took too long", None)
         for flight in started:
             self.flights.land(flight, Elsewhere())
 
@@ -325,65 +322,5 @@ class Engine:
             if lease is not None:
                 self.housekeeper.let_go(lease)
                 self.shelf.release(lease)
-        self.settle(target, outcome, replaces)
+        self.aftermath.settle(target, outcome, replaces)
         return outcome
-
-    def settle(self, target: Target, outcome: Outcome, replaces: Entry | None) -> None:
-        """Remember what a render came to."""
-        if isinstance(outcome, Rendered):
-            self._dynamic.pop(target.key, None)
-            failure = self.failures.clear(target.key)
-            if failure and failure.count:
-                self._note_failure(target, None)
-        elif isinstance(outcome, Failed):
-            self._fail(target, outcome.reason, replaces, unproven=not outcome.proven)
-        elif isinstance(outcome, Refused):
-            if replaces is None or not target.declared:
-                self._remember_dynamic(target.key, outcome.reason)
-            if replaces is not None and target.declared:
-                self._fail(target, outcome.reason, replaces, unproven=False)
-            elif replaces is not None:
-                # Nobody declared it, and now it says that it may not be stored.
-                self.shelf.drop(target.key)
-                self.planner.learn(target.base, NO_SIGNPOST, announce=True)
-
-    def _remember_dynamic(self, key: str, reason: str) -> None:
-        self._dynamic[key] = (reason, self.now() + self.settings.dynamic_time)
-        self._dynamic.move_to_end(key)
-        while len(self._dynamic) > _MAX_DYNAMIC:
-            self._dynamic.popitem(last=False)
-
-    def _fail(self, target: Target, reason: str, replaces: Entry | None, *, unproven: bool) -> None:
-        lifetime = replaces.revalidate if replaces else None
-        failure = self.failures.add(target.key, self.now(), reason, lifetime, unproven)
-        if replaces is not None:
-            self._note_failure(target, failure)
-
-    def _note_failure(self, target: Target, failure: Failure | None) -> None:
-        """Tell the other processes, so that a page that fails is not tried by each of them."""
-        backend, name = self.shelf.backend, "f:" + target.key
-        try:
-            if failure is None:
-                backend.drop_note(name)
-                return
-            note = json.dumps([failure.count, failure.until, failure.error[:500]]).encode()
-            backend.write_note(name, note, 2 * Failures.LONGEST, self.now())
-        except BackendUnavailable as error:
-            log.debug("A failure is known to this process only: %s", error)
-
-    def _fails_elsewhere(self, target: Target) -> bool:
-        """Whether another process has tried in vain, and its back-off still lasts."""
-        failure = self.noted_failure(target.key)
-        known = self.failures.get(target.key)
-        if failure is None or (known and known.count >= failure.count):
-            return False
-        self.failures.put(target.key, failure)
-        return not self.failures.due(target.key, self.now())
-
-    def noted_failure(self, key: str) -> Failure | None:
-        try:
-            note = self.shelf.backend.read_note("f:" + key, self.now())
-            count, until, error = json.loads(note or b"null")
-            return Failure(int(count), float(until), str(error))
-        except (BackendUnavailable, ValueError, TypeError):
-            return None

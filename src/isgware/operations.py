@@ -5,14 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from .catalogue import PageInfo, local_path, names_for_path, names_for_tags
 from .core.freshness import ALL
-from .verbs import PageInfo, local_path, names_for_tags
 
 if TYPE_CHECKING:
     from .wsgi import ISG
 
 
-class Operations:
+class Invalidations:
+    """The soft and the hard verb, by path and tag."""
+
+    def revalidate_path(self, path: str) -> None:
+        """Make a page stale in all its variants: the next visitor gets it and starts its render.
+
+        ``/blog/*`` is everything below ``/blog/``; a path with ``?query`` is that variant. Raises
+        `InvalidPath`, and `BackendUnavailable` if the store did not take it.
+        """
+        self._invalidate(self._names(path), hard=False)
+
+    def revalidate_tag(self, *tags: str) -> None:
+        """Make every page that bears one of ``tags`` stale. Raises as `revalidate_path`."""
+        self._invalidate(names_for_tags(tags), hard=False)
+
+    def purge_path(self, path: str) -> None:
+        """Like `revalidate_path`, but the page may not be served again: the next visitor waits."""
+        self._invalidate(self._names(path), hard=True)
+
+    def purge_tag(self, *tags: str) -> None:
+        """Like `revalidate_tag`, but the pages may not be served again."""
+        self._invalidate(names_for_tags(tags), hard=True)
+
+    def purge_all(self) -> None:
+        """Let no stored page be served again."""
+        self._invalidate([ALL], hard=True)
+
+    def _names(self, path: str) -> list[str]:
+        return names_for_path(path)
+
+    def _invalidate(self, names: list[str], *, hard: bool) -> None:
+        raise LookupError  # every kind says how
+
+
+class Operations(Invalidations):
     """Acts on the pages of the `ISG` behind ``core``.
 
     While isgware is switched off, these calls check their arguments and do nothing.
@@ -22,29 +56,8 @@ class Operations:
     def core(self) -> ISG:
         raise LookupError  # every ISG says which it is
 
-    def revalidate_path(self, path: str) -> None:
-        """Make a page stale in all its variants: the next visitor gets it and starts its render.
-
-        ``/blog/*`` is everything below ``/blog/``; a path with ``?query`` is that variant. Raises
-        `InvalidPath`, and `BackendUnavailable` if the store did not take it.
-        """
-        self._invalidate(self.core.verbs.names(path), hard=False)
-
-    def revalidate_tag(self, *tags: str) -> None:
-        """Make every page that bears one of ``tags`` stale. Raises as `revalidate_path`."""
-        self._invalidate(names_for_tags(tags), hard=False)
-
-    def purge_path(self, path: str) -> None:
-        """Like `revalidate_path`, but the page may not be served again: the next visitor waits."""
-        self._invalidate(self.core.verbs.names(path), hard=True)
-
-    def purge_tag(self, *tags: str) -> None:
-        """Like `revalidate_tag`, but the pages may not be served again."""
-        self._invalidate(names_for_tags(tags), hard=True)
-
-    def purge_all(self) -> None:
-        """Let no stored page be served again."""
-        self._invalidate([ALL], hard=True)
+    def _names(self, path: str) -> list[str]:
+        return self.core.verbs.names(path)
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         self.core._invalidate(names, hard=hard)
@@ -62,7 +75,7 @@ class Operations:
 
     def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
         """What is stored, by path; only what starts with ``prefix``, only what bears ``tag``."""
-        return self.core.verbs.pages(prefix, tag)
+        return self.core.catalogue.pages(prefix, tag)
 
     @property
     def report(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -280,7 +280,7 @@ class Planner:
 
     def _bypass(self, visitor: Visitor, policy: Policy) -> str:
         headers = visitor.headers
-        if headers.get("HTTP_AUTHORIZATION") or headers.get("REMOTE_USER"):
+        if has_credentials(headers):
             return "authorization"
         if policy.revalidate == 0 and policy.revalidate is not False:
             return "revalidate-0"
@@ -311,6 +311,17 @@ class Planner:
         own = (visitor.scheme, visitor.host)
         scheme, host = own if own in self._origins else self._origins[0]
         return scheme, host
+
+
+def has_credentials(environ: Mapping[str, Any]) -> bool:
+    """Whether client or server say who this is: Authorization, REMOTE_USER, a client certificate.
+    Apache sets ``SSL_CLIENT_VERIFY`` to NONE for visitors without one."""
+    if any(environ.get(name) for name in ("HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE")):
+        return True
+    return any(
+        name.startswith("SSL_CLIENT_") and value not in ("", "NONE")
+        for name, value in environ.items()
+    )
 
 
 def personal(visitor: Visitor, policy: Policy) -> str | None:

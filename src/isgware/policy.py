@@ -162,7 +162,7 @@ class Policy:
 
 def combined(*policies: Policy | None) -> Policy | None:
     """One policy of several, earlier ones first: each field from the first that says it."""
-    given = [policy for policy in policies if policy is not None]
+    given = list({p.fingerprint: p for p in reversed(policies) if p is not None}.values())[::-1]
     if len(given) < 2:
         return given[0] if given else None
     said = {}

@@ -33,10 +33,12 @@ log: Final = logging.getLogger("isgware")
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A page was made and kept. ``learned``: headers it turned out to vary by."""
+    """A page was made and kept. ``learned``: headers it turned out to vary by; ``stored``: the
+    store took it, too."""
 
     page: Page
     learned: tuple[str, ...] = ()
+    stored: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +127,9 @@ class Producer:
             nonce=nonce,
             order=order,
         )
-        page = self._shelf.keep(entry, target.base)
+        page, stored = self._shelf.keep(entry, target.base)
         self._put_up_signpost(target, made)
-        return Rendered(page, made.learned)
+        return Rendered(page, made.learned, stored)
 
     def attempt(self, target: Target, replaces: Entry | None) -> Made | Refused | Failed:
         """Render ``target`` and decide about it, storing nothing."""

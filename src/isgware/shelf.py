@@ -118,19 +118,21 @@ class Shelf:
         self.memory.add(page)
         return page
 
-    def keep(self, entry: Entry, base: str) -> Page:
-        """Store a page. Returns it, or the newer one that was there already."""
-        page = Page(entry, self.mirror.counter, base)
+    def keep(self, entry: Entry, base: str) -> tuple[Page, bool]:
+        """Store a page. Returns it, or the newer one that was there already, and whether the
+        store has it: without, it is kept in memory alone."""
+        page, stored = Page(entry, self.mirror.counter, base), True
         try:
             if not self.backend.put(row_of(entry), encode(entry), self._clock()):
-                return self._fetch(entry.key, base, None) or page
+                return self._fetch(entry.key, base, None) or page, True
         except BackendUnavailable as error:
+            stored = False
             log.debug("A page of %s stays in memory only: %s", entry.route, error)
         known = self.memory.get(entry.key)
         if known is not None and _newer(known.entry, entry):
-            return known
+            return known, stored
         self.memory.add(page)
-        return page
+        return page, stored
 
     def drop(self, key: str) -> None:
         """Forget a page, here and in the backend."""

@@ -1,33 +1,19 @@
-"""What can be done to stored pages, by path and tag, and what can be known of them.
-
-Three verbs, never with another meaning: *revalidate* is soft, *purge* is hard, *regenerate*
-renders now. See `isgware.core.freshness` for how they take effect.
-"""
+"""``regenerate``: render a page now, in this call, and show it everywhere from then on."""
 
 from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
-from .backends.base import Row
-from .checks import checked_tag
+from .catalogue import Catalogue, PageInfo, local_path, names_for_path
 from .core.entry import Entry, decode
-from .core.freshness import (
-    Generations,
-    State,
-    below_name,
-    names_of,
-    path_name,
-    tag_name,
-    url_name,
-)
+from .core.freshness import State, names_of, path_name, url_name
 from .core.request import Visitor, narrow_query
 from .engine import Engine
-from .errors import BackendUnavailable, ConfigurationError, InvalidPath, RegenerationError
+from .errors import BackendUnavailable, ConfigurationError, RegenerationError
 from .memory import key_name
 from .page import current
 from .planner import Target
@@ -35,71 +21,12 @@ from .produce import Elsewhere, Failed, Outcome, Refused, Rendered
 from .regenerate import Work
 
 
-@dataclass(frozen=True, slots=True)
-class PageInfo:
-    """A stored page. Times in seconds, sizes in bytes, encodings included; ``ttl`` is negative
-    when stale and ``None`` without a lifetime. ``state``: fresh, stale, expired or failing."""
-
-    path: str
-    url: str
-    status: int
-    state: str
-    age: float
-    ttl: float | None
-    size: int
-    tags: tuple[str, ...]
-    rendered_at: float
-    render_seconds: float
-    failures: int
-    last_error: str
-    variant: str
-    build_id: str
-
-
-def local_path(path: Any) -> tuple[str, str]:
-    """The decoded path and the query of a local URL path.
-
-    Raises `InvalidPath` for anything else: a URL with a host, a relative path, control characters.
-    """
-    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
-        raise InvalidPath(f"{path!r} is not a local path; it starts with one slash: '/posts/1'.")
-    if "\\" in path or not path.isprintable():
-        raise InvalidPath(f"{path!r} is not a local path: it holds a backslash or a control.")
-    given, _, query = path.partition("?")
-    try:
-        text = unquote_to_bytes(given).decode()
-    except UnicodeDecodeError:
-        raise InvalidPath(f"{path!r} is not UTF-8 when decoded.") from None
-    if not text.isprintable() or any(part in (".", "..") for part in text.split("/")):
-        raise InvalidPath(f"{path!r} is not a plain path: dots or control characters.")
-    return text, query
-
-
-def names_for_path(path: str) -> list[str]:
-    """What a path given to ``revalidate_path`` or ``purge_path`` stands for."""
-    text, query = local_path(path)
-    if path.endswith("/*"):  # a star that is meant as one is written %2A
-        return [below_name(text[:-1])]
-    return [url_name(text, narrow_query(query, "all"))] if "?" in path else [path_name(text)]
-
-
-def names_for_tags(tags: Iterable[str]) -> list[str]:
-    names = [tag_name(checked_tag(tag)) for tag in tags]
-    if not names:
-        raise ConfigurationError("Name at least one tag.")
-    return names
-
-
 class Verbs:
-    """The public operations of one ISG."""
+    """What an ISG does to its pages that takes its app, or knowledge of its routes."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, catalogue: Catalogue) -> None:
         self._engine = engine
-
-    def invalidate(self, names: list[str], *, hard: bool) -> None:
-        """Raises `BackendUnavailable` if the store did not take it."""
-        self._engine.shelf.backend.invalidate(names, hard)
-        self._engine.shelf.sync()
+        self._catalogue = catalogue
 
     def names(self, path: str) -> list[str]:
         """What ``path`` stands for; with a query, also as the policy of its route keeps it."""
@@ -116,38 +43,6 @@ class Verbs:
                 names.append(url_name(text, kept))
         return list(dict.fromkeys(names))
 
-    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
-        engine = self._engine
-        engine.shelf.sync()
-        for row in engine.shelf.backend.rows(prefix or "", tag):
-            info = self._info(row)
-            if info is not None and row.build_id == engine.settings.build_id:
-                yield info
-
-    def _info(self, row: Row) -> PageInfo | None:
-        engine = self._engine
-        now = engine.now()
-        state = row_state(row, engine.shelf.mirror, now)
-        if state is State.GONE:
-            return None
-        failure = engine.noted_failure(row.key)
-        return PageInfo(
-            path=row.path,
-            url=row.url,
-            status=row.status,
-            state="failing" if failure else state.value,
-            age=max(0.0, now - row.rendered_at),
-            ttl=None if row.revalidate is None else row.rendered_at + row.revalidate - now,
-            size=row.size,
-            tags=row.tags,
-            rendered_at=row.rendered_at,
-            render_seconds=row.render_seconds,
-            failures=failure.count if failure else 0,
-            last_error=failure.error if failure else "",
-            variant=row.variant,
-            build_id=row.build_id,
-        )
-
     def regenerate(self, path: str) -> PageInfo:
         """Render ``path`` now. See `isgware.ISG.regenerate`."""
         target = self._target(path)
@@ -156,7 +51,7 @@ class Verbs:
             raise RegenerationError(f"{path} cannot be regenerated from within its own render.")
         outcome = self._on_pool(target)
         if isinstance(outcome, Rendered):
-            return self._entry_info(outcome.page.entry)
+            return self._catalogue.info_of(outcome.page.entry)
         raise _error(path, outcome)
 
     def _on_pool(self, target: Target) -> Outcome | None:
@@ -209,7 +104,7 @@ class Verbs:
                 wanted=lambda: not flight.landed.is_set(),
                 generation=lambda entry: self._supersede(entry, before),
             )
-            engine.settle(target, outcome, replaces)
+            engine.aftermath.settle(target, outcome, replaces)
             if isinstance(outcome, Rendered):
                 shelf.backend.publish([key_name(target.key)])
                 shelf.sync()
@@ -231,14 +126,6 @@ class Verbs:
         counter = shelf.backend.invalidate([path_name(path)], False)
         shelf.sync()
         return counter if untouched and counter == seen + 1 else before
-
-    def _entry_info(self, entry: Entry) -> PageInfo:
-        from .backends.base import row_of
-
-        info = self._info(row_of(entry))
-        if info is None:
-            raise RegenerationError(f"{entry.request.full_path} was purged while it was rendered.")
-        return info
 
     def _target(self, path: str) -> Target:
         text, query = local_path(path)
@@ -291,24 +178,6 @@ def _visitor(scheme: str, host: str, script: str, path: str, query: str) -> Visi
     if not (tunnelled + "/").startswith(script + "/"):
         script = ""
     return Visitor("GET", scheme, host, script, tunnelled[len(script) :], query, {})
-
-
-def row_state(row: Row, mirror: Generations, now: float) -> State:
-    """As `judge` says of an entry, policies aside."""
-    names = names_of(row.path, row.query, row.tags)
-    if row.nonce == mirror.nonce:
-        if row.generation < mirror.floor:
-            return State.GONE
-        if any(mirror.hard.get(name, 0) > row.generation for name in names):
-            return State.GONE
-    if now >= row.rendered_at + row.expire:
-        return State.EXPIRED
-    stale = row.nonce != mirror.nonce or any(
-        mirror.soft.get(name, 0) > row.generation for name in names
-    )
-    if stale or (row.revalidate is not None and now >= row.rendered_at + row.revalidate):
-        return State.STALE
-    return State.FRESH
 
 
 def _error(path: str, outcome: Outcome | None) -> RegenerationError:

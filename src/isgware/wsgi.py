@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from .aftermath import Aftermath
 from .behind import Behind
+from .catalogue import Catalogue
 from .core import status
 from .core.freshness import path_name
 from .core.request import Visitor, decoded
@@ -36,6 +38,11 @@ log: Final = logging.getLogger("isgware")
 #: For how long an URL that had nothing to be learned from passes without being looked at.
 _PASS_SECONDS: Final = 5.0
 _MAX_PASSED: Final = 8_192
+#: One of these in the environ, even an empty one, and the visitor is looked at.
+_CREDENTIALS: Final = frozenset({
+    "HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_VERIFY", "SSL_CLIENT_S_DN",
+    "SSL_CLIENT_CERT", "SSL_CLIENT_M_SERIAL", "SSL_CLIENT_I_DN",
+})  # fmt: skip
 
 
 def _wall_clock() -> float:
@@ -86,13 +93,14 @@ class ISG(Operations):
             Producer(application, settings, planner, shelf, self._clock),
             Flights(settings.max_waiters),
             pool,
-            Failures(random.random),
+            Aftermath(planner, shelf, Failures(random.random), settings.dynamic_time, self._clock),
             housekeeper,
             self._clock,
         )
         breaker.on_open = housekeeper.start
         housekeeper.chores += [self._probe, pool.give_up_hung, self._keep_house]
-        self.verbs = Verbs(self.engine)
+        self.catalogue = Catalogue(shelf, settings.build_id, self._clock)
+        self.verbs = Verbs(self.engine, self.catalogue)
         self._behind = Behind(self.engine)
         self._mode = "" if settings.enabled is None else _MODES[settings.enabled]
         self._origin_headers = self.site.origin_headers
@@ -124,8 +132,7 @@ class ISG(Operations):
         if (
             page.word != self._backend.backend.word[0]
             or (not page.since <= now < page.until and not page.still_fresh(now))
-            or "HTTP_AUTHORIZATION" in environ
-            or "REMOTE_USER" in environ
+            or not environ.keys().isdisjoint(_CREDENTIALS)
             or ("HTTP_COOKIE" in environ and self._cookies_count(page, environ["HTTP_COOKIE"]))
         ):
             return self._slow(environ, start_response)
@@ -218,7 +225,7 @@ class ISG(Operations):
             said = status.forwarded(
                 answer.forward,
                 ttl=ttl,
-                stored=answer.label != "STALE",
+                stored=answer.stored,
                 collapsed=answer.collapsed,
                 detail=answer.detail,
             )
@@ -328,7 +335,7 @@ class ISG(Operations):
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         if self.active:
-            self.verbs.invalidate(names, hard=hard)
+            self.catalogue.invalidate(names, hard=hard)
 
     @property
     def report(self) -> dict[str, int]:
@@ -348,7 +355,14 @@ def _speak_up() -> None:
     if log.level == logging.NOTSET and not log.isEnabledFor(logging.INFO):
         log.setLevel(logging.INFO)
     if not log.hasHandlers():
-        log.addHandler(logging.StreamHandler())
+        log.addHandler(_LastResort())
+
+
+class _LastResort(logging.StreamHandler[Any]):
+    """Silent as soon as somebody does configure logging."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        return False if logging.getLogger().handlers else bool(super().handle(record))
 
 
 def visitor_of(environ: Environ) -> Visitor | None:

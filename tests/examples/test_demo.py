@@ -28,7 +28,7 @@ def test_the_transcript_shows_miss_hit_stale_hit(tmp_path: Path) -> None:
     demo = subprocess.run(
         [*DEMO, "--port=0", "--once"], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
-    assert (demo.stderr, demo.returncode) == ("", 0)
+    assert (demo.stderr, demo.returncode) == ("", 0), demo.stdout
     assert re.findall(r"\b(MISS|HIT|STALE)\b +\d", demo.stdout) == ["MISS", "HIT", "STALE", "HIT"]
     assert list(tmp_path.iterdir()) == []
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.integration.client import herd, nonces, states
-from tests.integration.servers import Serve
+from tests.integration.client import eventually, herd, nonces, states
+from tests.integration.servers import Serve, Server
 from tests.integration.world import World
 
 SERVERS = [
@@ -80,3 +81,23 @@ def test_nobody_queues_for_a_page_that_may_not_be_stored(serve: Serve, world: Wo
     assert time.monotonic() - started < 3
     assert states(answers) == {"BYPASS"}
     assert len(nonces(answers)) == 20
+
+
+def test_p5_each_of_a_hundred_revalidations_is_one_render(serve: Serve, world: World) -> None:
+    """Two processes see the page stale at once; whoever comes second finds what the first made."""
+    servers = [serve("waitress"), serve("waitress")]
+    old = servers[0].get("/page/a").nonce
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(100):
+            servers[0].do("revalidate_path", "/page/a")
+            news = [pool.submit(until_new, server, old) for server in servers * 2]
+            assert len({new.result() for new in news}) == 1
+            old = news[0].result()
+    assert len(world.renders("/page/a")) == 101
+
+
+def until_new(server: Server, old: str) -> str:
+    """Visit the page until this server has another than the old one: its nonce."""
+    return eventually(
+        lambda: server.get("/page/a"), lambda it: it.nonce != old, within=5, every=0.001
+    ).nonce

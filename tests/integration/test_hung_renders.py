@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 from werkzeug.test import Client
 
 from isgware import ISG, Policy
@@ -51,6 +52,23 @@ def test_p7_hung_regenerations_lose_their_slots_and_other_pages_go_on(
     assert [(answer.state, answer.nonce) for answer in again] == [
         ("STALE", old[path]) for path in hung
     ]
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_a_page_whose_render_hung_is_tried_again_after_its_back_off(
+    where: str, serve: Serve, world: World
+) -> None:
+    """Given up after a second, tried again later: the hung thread must not keep its lease."""
+    server = serve("waitress", env={"ISGWARE_RENDER_TIMEOUT": "1", "ISGWARE_LEASE_TIME": "2"})
+    visited = server if where == "here" else serve("waitress")
+    old = server.get("/page/a")
+    world.knob("/page/a", sleep=600)
+    server.do("revalidate_path", "/page/a")
+    assert server.get("/page/a").state == "STALE"
+    eventually(lambda: len(world.renders("/page/a")), lambda count: count == 2, within=5)
+    world.knob("/page/a", text="mended")
+    new = eventually(lambda: visited.get("/page/a"), lambda it: it.state == "HIT", within=8)
+    assert (new.nonce != old.nonce, new.page["text"]) == (True, "mended")
 
 
 def test_p7_threads_stay_few_while_every_regeneration_hangs(serve: Serve, world: World) -> None:

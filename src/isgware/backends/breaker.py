@@ -47,12 +47,15 @@ class Breaker:
     def word(self) -> Sequence[int]:
         return self.backend.word
 
-    def call(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    def call(self, work: Callable[..., T], *args: Any, returns: Any = object, **kwargs: Any) -> T:
+        """Do it, if the circuit is closed. What is not of the type that it ``returns`` is junk."""
         if self.open_since is not None:
             raise BackendUnavailable("The store is out of reach; it is probed in the background.")
         started = time.monotonic()
         try:
             result = work(*args, **kwargs)
+            if not isinstance(result, returns):
+                raise TypeError(f"it answered {type(result).__name__}")
         except (UnicodeError, OverflowError) as error:  # the caller's values, not the store
             raise BackendUnavailable(f"The store cannot hold this: {error}") from error
         except ConfigurationError as error:
@@ -77,6 +80,14 @@ class Breaker:
         """A visit or a job begins. Its operations together may take two thirds of the limit and
         then one more that fails: half a second in all, for the default of 0.3 s."""
         _spent.set([0.0])
+
+    def _apart(self, work: Callable[..., T], *args: Any) -> T:
+        """Call what somebody asked for by name: one visit or script may well do so many times."""
+        token = _spent.set(None)
+        try:
+            return self.call(work, *args)
+        finally:
+            _spent.reset(token)
 
     def trip(self, error: BaseException) -> None:
         """Open the circuit."""
@@ -113,10 +124,10 @@ class Breaker:
         return True
 
     def get(self, key: str, now: float) -> bytes | None:
-        return self.call(self.backend.get, key, now)
+        return self.call(self.backend.get, key, now, returns=bytes | None)
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
-        return self.call(self.backend.put, row, data, now)
+        return self.call(self.backend.put, row, data, now, returns=bool)
 
     def delete(self, key: str) -> None:
         self.call(self.backend.delete, key)
@@ -126,21 +137,21 @@ class Breaker:
             self.call(self.backend.touch, keys[start : start + _TOUCHED_AT_ONCE], now)
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
-        rows = self.call(self.backend.rows, prefix, tag)
+        rows = self._apart(self.backend.rows, prefix, tag)
         while True:
-            row = self.call(_next, rows)
+            row = self._apart(_next, rows)
             if row is None:
                 return
             yield row
 
     def sync(self, nonce: str, since: int) -> Changes:
-        return self.call(self.backend.sync, nonce, since)
+        return self.call(self.backend.sync, nonce, since, returns=Changes)
 
     def invalidate(self, names: Iterable[str], hard: bool) -> int:
-        return self.call(self.backend.invalidate, names, hard)
+        return self._apart(self.backend.invalidate, names, hard)
 
     def publish(self, names: Iterable[str]) -> int:
-        return self.call(self.backend.publish, names)
+        return self.call(self.backend.publish, names, returns=int)
 
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
@@ -152,16 +163,17 @@ class Breaker:
             now,
             generation=generation,
             overtake_before=overtake_before,
+            returns=Lease | None,
         )
 
     def renew(self, lease: Lease, ttl: float, now: float) -> bool:
-        return self.call(self.backend.renew, lease, ttl, now)
+        return self.call(self.backend.renew, lease, ttl, now, returns=bool)
 
     def release(self, lease: Lease) -> None:
         self.call(self.backend.release, lease)
 
     def read_note(self, name: str, now: float) -> bytes | None:
-        return self.call(self.backend.read_note, name, now)
+        return self.call(self.backend.read_note, name, now, returns=bytes | None)
 
     def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
         self.call(self.backend.write_note, name, value, ttl, now)

@@ -5,10 +5,9 @@ of reading an integer whether anything was invalidated since. Writers change it 
 under a file lock: odd, then commit, then even. A reader who sees an odd word asks SQLite; a word
 that a crash left odd stays so, costing reads but no truth, until the next writer makes it even.
 
-Connections belong to the process that opened them (a fork leaves its parent's alone, unclosed:
-closing one would drop the parent's locks on the file). They are lent to one thread at a time, and
-come back only to the `_Files` they were opened from: what was deleted or replaced meanwhile is
-never written to again.
+Connections belong to the process that opened them; while it forks none is open (see `forks`).
+They are lent to one thread at a time, and come back only to the `_Files` they were opened from:
+what was deleted or replaced meanwhile is never written to again.
 
 Rule: nobody opens the database file but SQLite. POSIX drops all locks that a process has on a file
 as soon as it closes any descriptor of it, and without them another process may take the
@@ -32,6 +31,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ..errors import ConfigurationError
+from . import forks
+from .directory import check_directory
 
 T = TypeVar("T")
 NAME: Final = "isgware-1.db"
@@ -61,6 +62,7 @@ class _Files:
         self.identity: tuple[tuple[int, int], ...] = ()
         self.word: Sequence[int] = [1]
         self.opening = threading.Lock()
+        self.lent: list[None] = []  # one for each operation under way
 
 
 #: Files of a parent process: kept from being closed by garbage collection in a child.
@@ -78,7 +80,9 @@ class Database:
         self.files = _Files()
         self._schema = schema
         self._timeout = timeout
+        self._forking = False
         check_directory(self.directory)
+        forks.watch(self)
 
     @property
     def word(self) -> Sequence[int]:
@@ -86,14 +90,18 @@ class Database:
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on a connection; the errors it raises are SQLite's."""
-        connection = self._lend()
+        lent = self._begin()
         try:
-            result = work(connection)
-        except BaseException as error:
-            self._drop(connection, error)
-            raise
-        self._take_back(connection)
-        return result
+            connection = self._lend()
+            try:
+                result = work(connection)
+            except BaseException as error:
+                self._drop(connection, error)
+                raise
+            self._take_back(connection)
+            return result
+        finally:
+            lent.pop()
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in one immediate transaction."""
@@ -157,13 +165,41 @@ class Database:
                 _inherited.append(self.files)
             self.close()
 
+    def before_fork(self) -> None:
+        """Have no connection open; an operation that takes too long is not waited for."""
+        self._forking = True
+        deadline = time.monotonic() + self._timeout
+        while self.files.lent and time.monotonic() < deadline:
+            time.sleep(0.001)
+        if self.files.pid == os.getpid():
+            _close_idle(self.files)
+
+    def after_fork(self, child: bool) -> None:
+        if child:
+            _inherited.append(self.files)
+            word = self.files.word
+            self.files = _Files()
+            self.files.word = word
+        self._forking = False
+
+    def _begin(self) -> list[None]:
+        """Note that an operation is under way, but not while the process forks."""
+        if self.files.pid != os.getpid():  # forked by other means than Python's
+            self.after_fork(True)
+        lent = self.files.lent
+        lent.append(None)
+        deadline = 0.0
+        while self._forking and (not deadline or time.monotonic() < deadline):
+            lent.pop()
+            deadline = deadline or time.monotonic() + self._timeout
+            time.sleep(0.001)
+            lent = self.files.lent
+            lent.append(None)
+        return lent
+
     def _lend(self) -> _Connection:
-        files = self.files
-        if files.pid != os.getpid():  # first use in this process, after a fork
-            _inherited.append(files)
-            files = self.files = _Files()
         try:
-            return files.idle.pop()
+            return self.files.idle.pop()
         except IndexError:
             return self._open()
 
@@ -351,29 +387,3 @@ def _close_idle(files: _Files) -> None:
     while files.idle:
         with contextlib.suppress(sqlite3.Error, IndexError):
             files.idle.pop().close()
-
-
-def check_directory(directory: Path) -> None:
-    """Raise `ConfigurationError` unless ``directory`` is, or can become, a store of ours."""
-    try:
-        status = directory.lstat()
-    except FileNotFoundError:
-        parent = next(place for place in directory.absolute().parents if place.exists())
-        if not os.access(parent, os.W_OK | os.X_OK):
-            raise ConfigurationError(
-                f"The store {str(directory)!r} cannot be created: {str(parent)!r} is not writable."
-            ) from None
-        return
-    except OSError as error:
-        raise ConfigurationError(f"The store {str(directory)!r}: {error.strerror}.") from error
-    if stat.S_ISLNK(status.st_mode):
-        raise ConfigurationError(
-            f"The store {str(directory)!r} is a symbolic link; name the directory itself."
-        )
-    if not stat.S_ISDIR(status.st_mode):
-        raise ConfigurationError(f"The store {str(directory)!r} is not a directory.")
-    if status.st_uid != os.geteuid() or not os.access(directory, os.W_OK | os.X_OK):
-        raise ConfigurationError(
-            f"The store {str(directory)!r} is not ours to write; give it to the user that runs "
-            "the app, or choose another directory with store='file:DIR'."
-        )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 from ..core.freshness import Changes
+from . import forks
 from .base import Lease, Limits, Row, is_newer
 
 MEMORY_LIMITS: Final = Limits(pages=100_000, bytes=256 * 1024**2)
@@ -69,11 +68,14 @@ class MemoryBackend:
         self._published: dict[str, int] = {}
         self._leases: dict[str, tuple[Lease, float, int]] = {}
         self._notes: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
-        _all.add(self)
+        forks.watch(self)
 
-    def reset_lock(self) -> None:
-        """A forked child may find the lock held by a thread that it does not have."""
-        self._lock = threading.Lock()
+    def before_fork(self) -> None:
+        """Nothing is open."""
+
+    def after_fork(self, child: bool) -> None:
+        if child:  # it may find the lock held by a thread that it does not have
+            self._lock = threading.Lock()
 
     def get(self, key: str, now: float) -> bytes | None:
         with self._lock:
@@ -229,14 +231,3 @@ class MemoryBackend:
 
     def close(self) -> None:
         """Nothing to close."""
-
-
-_all: Final[weakref.WeakSet[MemoryBackend]] = weakref.WeakSet()
-
-
-def _reset_locks() -> None:
-    for backend in list(_all):
-        backend.reset_lock()
-
-
-os.register_at_fork(after_in_child=_reset_locks)

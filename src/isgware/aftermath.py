@@ -1,0 +1,124 @@
+"""What renders came to, and what follows: back-off after a failure, pages that may not be stored.
+
+Failures of pages that exist are also noted in the backend, so that a page that fails is not tried
+by each process in turn, and so that people can see it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from .backends.base import Backend
+from .core.entry import Entry
+from .errors import BackendUnavailable
+from .planner import NO_SIGNPOST, Planner, Target
+from .produce import Failed, Outcome, Refused, Rendered
+from .regenerate import Failure, Failures
+from .shelf import Shelf
+
+log: Final = logging.getLogger("isgware")
+#: Seconds for which a render that another process has begun is not asked for again.
+_ELSEWHERE: Final = 0.05
+_MAX_DYNAMIC: Final = 8_192
+
+
+class Aftermath:
+    """``dynamic_time``: seconds a page that was refused is remembered as not storable."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        shelf: Shelf,
+        failures: Failures,
+        dynamic_time: float,
+        now: Callable[[], float],
+    ) -> None:
+        self._planner = planner
+        self._shelf = shelf
+        self.failures = failures
+        self._dynamic_time = dynamic_time
+        self._now = now
+        self._dynamic: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+    def refusal(self, key: str) -> str:
+        """Why a page was found not storable a while ago; empty if it was not."""
+        reason, until = self._dynamic.get(key, ("", 0.0))
+        return reason if self._now() < until else ""
+
+    def due(self, key: str) -> bool:
+        """Whether a page may be tried (again) now."""
+        return self.failures.due(key, self._now())
+
+    def settle(self, target: Target, outcome: Outcome, replaces: Entry | None) -> None:
+        """Remember what a render came to. ``replaces`` is the page that it was to replace."""
+        if isinstance(outcome, Rendered):
+            self._dynamic.pop(target.key, None)
+            failure = self.failures.clear(target.key)
+            if failure and failure.count:
+                self._note(target.key, None)
+        elif isinstance(outcome, Failed):
+            self.failed(target, outcome.reason, replaces, unproven=not outcome.proven)
+        elif isinstance(outcome, Refused):
+            self._refused(target, outcome.reason, replaces)
+
+    def _refused(self, target: Target, reason: str, replaces: Entry | None) -> None:
+        if replaces is not None and target.declared:
+            self.failed(target, reason, replaces)
+            return
+        self._dynamic[target.key] = (reason, self._now() + self._dynamic_time)
+        self._dynamic.move_to_end(target.key)
+        while len(self._dynamic) > _MAX_DYNAMIC:
+            self._dynamic.popitem(last=False)
+        if replaces is not None:
+            # Nobody declared it, and now it says that it may not be stored.
+            self._shelf.drop(target.key)
+            self._planner.learn(target.base, NO_SIGNPOST, announce=True)
+
+    def failed(
+        self, target: Target, reason: str, replaces: Entry | None, *, unproven: bool = False
+    ) -> None:
+        """Count a failure, and let none try again before its back-off is over."""
+        lifetime = replaces.revalidate if replaces else None
+        failure = self.failures.add(target.key, self._now(), reason, lifetime, unproven)
+        if replaces is not None:
+            self._note(target.key, failure)
+
+    def rendering_elsewhere(self, key: str) -> None:
+        """Another process renders this page: look for the result soon, not with every visit."""
+        self.failures.put(key, Failure(0, self._now() + _ELSEWHERE, ""))
+
+    def fails_elsewhere(self, key: str, rendered_at: float) -> bool:
+        """Whether another process has tried in vain since, and its back-off still lasts."""
+        failure = noted_failure(self._shelf.backend, key, self._now(), rendered_at)
+        known = self.failures.get(key)
+        if failure is None or (known and known.count >= failure.count):
+            return False
+        self.failures.put(key, failure)
+        return not self.due(key)
+
+    def _note(self, key: str, failure: Failure | None) -> None:
+        backend, now = self._shelf.backend, self._now()
+        try:
+            if failure is None:
+                backend.drop_note("f:" + key)
+            else:
+                note = [failure.count, failure.until, failure.error[:500], now]
+                backend.write_note("f:" + key, json.dumps(note).encode(), _NOTED, now)
+        except BackendUnavailable as error:
+            log.debug("A failure is known to this process only: %s", error)
+
+
+_NOTED: Final = 2 * Failures.LONGEST
+
+
+def noted_failure(backend: Backend, key: str, now: float, rendered_at: float) -> Failure | None:
+    """The failure that some process has noted, if it is later than the page."""
+    try:
+        count, until, error, at = json.loads(backend.read_note("f:" + key, now) or b"null")
+        return None if at < rendered_at else Failure(int(count), float(until), str(error))
+    except (BackendUnavailable, ValueError, TypeError):
+        return None

@@ -1,0 +1,152 @@
+"""What is stored, and what invalidates it: all that can be said of pages without an app.
+
+Three verbs act on stored pages, never with another meaning: *revalidate* is soft, *purge* is
+hard, *regenerate* renders now. See `isgware.core.freshness` for how the first two take effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from .aftermath import noted_failure
+from .backends.base import Row, row_of
+from .checks import checked_tag
+from .core.entry import Entry
+from .core.freshness import (
+    Generations,
+    State,
+    below_name,
+    names_of,
+    path_name,
+    tag_name,
+    url_name,
+)
+from .core.request import narrow_query
+from .errors import ConfigurationError, InvalidPath, RegenerationError
+from .shelf import Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """A stored page. Times in seconds, sizes in bytes, encodings included; ``ttl`` is negative
+    when stale and ``None`` without a lifetime. ``state``: fresh, stale, expired or failing."""
+
+    path: str
+    url: str
+    status: int
+    state: str
+    age: float
+    ttl: float | None
+    size: int
+    tags: tuple[str, ...]
+    rendered_at: float
+    render_seconds: float
+    failures: int
+    last_error: str
+    variant: str
+    build_id: str
+
+
+def local_path(path: Any) -> tuple[str, str]:
+    """The decoded path and the query of a local URL path.
+
+    Raises `InvalidPath` for anything else: a URL with a host, a relative path, control characters.
+    """
+    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
+        raise InvalidPath(f"{path!r} is not a local path; it starts with one slash: '/posts/1'.")
+    if "\\" in path or not path.isprintable():
+        raise InvalidPath(f"{path!r} is not a local path: it holds a backslash or a control.")
+    given, _, query = path.partition("?")
+    try:
+        text = unquote_to_bytes(given).decode()
+    except UnicodeDecodeError:
+        raise InvalidPath(f"{path!r} is not UTF-8 when decoded.") from None
+    if not text.isprintable() or any(part in (".", "..") for part in text.split("/")):
+        raise InvalidPath(f"{path!r} is not a plain path: dots or control characters.")
+    return text, query
+
+
+def names_for_path(path: str) -> list[str]:
+    """What a path given to ``revalidate_path`` or ``purge_path`` stands for."""
+    text, query = local_path(path)
+    if path.endswith("/*"):  # a star that is meant as one is written %2A
+        return [below_name(text[:-1])]
+    return [url_name(text, narrow_query(query, "all"))] if "?" in path else [path_name(text)]
+
+
+def names_for_tags(tags: Iterable[str]) -> list[str]:
+    names = [tag_name(checked_tag(tag)) for tag in tags]
+    if not names:
+        raise ConfigurationError("Name at least one tag.")
+    return names
+
+
+class Catalogue:
+    """The pages of one store that belong to one build."""
+
+    def __init__(self, shelf: Shelf, build_id: str, now: Callable[[], float]) -> None:
+        self._shelf = shelf
+        self._build_id = build_id
+        self._now = now
+
+    def invalidate(self, names: Iterable[str], *, hard: bool) -> None:
+        """Raises `BackendUnavailable` if the store did not take it."""
+        self._shelf.backend.invalidate(names, hard)
+        self._shelf.sync()
+
+    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
+        self._shelf.sync()
+        for row in self._shelf.backend.rows(prefix or "", tag):
+            info = self._info(row)
+            if info is not None and row.build_id == self._build_id:
+                yield info
+
+    def info_of(self, entry: Entry) -> PageInfo:
+        info = self._info(row_of(entry))
+        if info is None:
+            raise RegenerationError(f"{entry.request.full_path} was purged while it was rendered.")
+        return info
+
+    def _info(self, row: Row) -> PageInfo | None:
+        now = self._now()
+        state = row_state(row, self._shelf.mirror, now)
+        if state is State.GONE:
+            return None
+        failure = noted_failure(self._shelf.backend, row.key, now, row.rendered_at)
+        return PageInfo(
+            path=row.path,
+            url=row.url,
+            status=row.status,
+            state="failing" if failure else state.value,
+            age=max(0.0, now - row.rendered_at),
+            ttl=None if row.revalidate is None else row.rendered_at + row.revalidate - now,
+            size=row.size,
+            tags=row.tags,
+            rendered_at=row.rendered_at,
+            render_seconds=row.render_seconds,
+            failures=failure.count if failure else 0,
+            last_error=failure.error if failure else "",
+            variant=row.variant,
+            build_id=row.build_id,
+        )
+
+
+def row_state(row: Row, mirror: Generations, now: float) -> State:
+    """As `judge` says of an entry, policies aside."""
+    names = names_of(row.path, row.query, row.tags)
+    if row.nonce == mirror.nonce:
+        if row.generation < mirror.floor:
+            return State.GONE
+        if any(mirror.hard.get(name, 0) > row.generation for name in names):
+            return State.GONE
+    if now >= row.rendered_at + row.expire:
+        return State.EXPIRED
+    stale = row.nonce != mirror.nonce or any(
+        mirror.soft.get(name, 0) > row.generation for name in names
+    )
+    if stale or (row.revalidate is not None and now >= row.rendered_at + row.revalidate):
+        return State.STALE
+    return State.FRESH

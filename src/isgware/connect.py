@@ -1,0 +1,61 @@
+"""`connect`: the pages of a store, for code outside of the web processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from .catalogue import Catalogue, PageInfo
+from .memory import Memory
+from .operations import Invalidations
+from .settings import Settings
+from .shelf import Shelf
+from .stores import open_store
+
+
+def _wall_clock() -> float:
+    return time.time()
+
+
+class Connection(Invalidations):
+    """A store without an app: what a cron job, a task worker or another service needs.
+
+    Every call raises `BackendUnavailable` if the store could not be reached; nothing is then
+    invalidated, so call again.
+    """
+
+    def __init__(self, store: Any, **options: Any) -> None:
+        settings = Settings.load({"store": store, **options}, environ=os.environ)
+        self._store = open_store(settings)
+        shelf = Shelf(self._store, Memory(0), settings.clock or _wall_clock, settings.offline_time)
+        self._catalogue = Catalogue(shelf, settings.build_id, settings.clock or _wall_clock)
+
+    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
+        """See `isgware.ISG.pages`."""
+        self._store.probe()
+        return self._catalogue.pages(prefix, tag)
+
+    def _invalidate(self, names: list[str], *, hard: bool) -> None:
+        self._store.probe()  # nothing here does so in the background
+        self._catalogue.invalidate(names, hard=hard)
+
+    def close(self) -> None:
+        """Let go of the store's files or connections."""
+        self._store.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def connect(store: Any, **options: Any) -> Connection:
+    """The pages of ``store``, a URL or a cache as ``ISG(store=)`` takes it.
+
+    Options that say where pages lie (``coordinator``, ``build_id``) must be those of the web
+    processes. Raises `ConfigurationError` for a store that cannot be used.
+    """
+    return Connection(store, **options)

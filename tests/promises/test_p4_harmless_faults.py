@@ -1,0 +1,280 @@
+"""P3 and P4: whatever the backend does at its n-th call, for every n, a request gets a whole old
+page, a whole new page or the app's own answer; it never gets an error, and never waits long."""
+
+from __future__ import annotations
+
+import time
+
+import cachelib
+import pytest
+
+from isgware import ISG, BackendUnavailable, ISGError, Policy
+from isgware.errors import ConfigurationError
+from tests.promises.faults import FAULTS, FaultyBackend, broken
+from tests.promises.kit import Clock, Inline, Site, html, visit
+
+ROUTES = {"/page": Policy(revalidate=60, expire=600, tags=["t"]), "/<x>": Policy(revalidate=60)}
+
+
+class Story:
+    """A life of one page, step by step; each answer is checked to be whole."""
+
+    def __init__(self, store, **options) -> None:
+        self.clock, self.site, self.version = Clock(), Site(), 1
+        self.site.views["/page"] = lambda environ: html(f"page {self.version} " + "x" * 400)
+        self.isg = ISG(
+            self.site, store=store, clock=self.clock, executor=Inline(), probe_interval=60,
+            **{"routes": ROUTES, **options},
+        )  # fmt: skip
+
+    def look(self, *, newest_only: bool = False) -> str:
+        reply = visit(self.isg, "/page")
+        assert reply.status == "200 OK"
+        versions = [self.version] if newest_only else range(1, self.version + 1)
+        assert reply.text in [f"page {number} " + "x" * 400 for number in versions]
+        return reply.cache
+
+    def tell(self) -> None:
+        self.look()
+        self.look()
+        self.version += 1
+        self.clock.tick(61)
+        self.look()
+        self.look()
+        self.version += 1
+        self.say("revalidate_tag", "t")
+        self.look()
+        self.version += 1
+        if self.say("purge_path", "/page"):
+            self.look(newest_only=True)
+        self.version += 1
+        self.clock.tick(700)
+        self.look()
+        self.say("regenerate", "/page")
+        visit(self.isg, "/page", method="POST")
+        self.look()
+        list_pages(self.isg)
+        visit(self.isg, "/unknown/path")
+        visit(self.isg, "/other")
+
+    def say(self, verb: str, argument: str) -> bool:
+        """Whether the verb was obeyed; ISGError is how it may say that it was not."""
+        try:
+            getattr(self.isg, verb)(argument)
+        except ISGError:
+            return False
+        return True
+
+
+def list_pages(isg) -> None:
+    try:
+        list(isg.pages())
+    except BackendUnavailable:
+        pass
+
+
+def steps(make) -> int:
+    """How many calls a story makes of its backend when nothing fails."""
+    store = make()
+    story = Story(store)
+    story.tell()
+    story.isg.close(0)
+    return len(store.calls)
+
+
+CALLS = steps(FaultyBackend)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("once", [True, False], ids=["once", "from-then-on"])
+def test_p4_any_fault_at_any_call_is_never_the_visitors(fault, once):
+    assert CALLS > 30
+    for nth in range(1, CALLS + 1):
+        store = FaultyBackend()
+        story = Story(store)
+        store.fail_at(nth, FAULTS[fault], only_once=once)
+        try:
+            story.tell()
+        except Exception as error:
+            error.add_note(f"{fault} at call {nth}, {store.calls[nth - 1]}")
+            raise
+        finally:
+            story.isg.close(0)
+
+
+@pytest.mark.parametrize("fault", ["raises", "none", "junk-bytes"])
+def test_p4_after_a_fault_everything_works_again(fault):
+    for nth in range(1, 12):
+        store = FaultyBackend()
+        story = Story(store)
+        store.fail_at(nth, FAULTS[fault])
+        story.tell()
+        store.repair()
+        story.isg._probe()
+        story.isg.purge_all()
+        visit(story.isg, "/page")
+        story.clock.tick(1)
+        assert visit(story.isg, "/page").cache == "HIT"
+        story.isg.close(0)
+
+
+class FaultyCache(cachelib.SimpleCache):
+    """A foreign cache with the same faults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+        self.fault = lambda: None
+        self.nth = 0
+
+    def _do(self, name, method, *args, **kwargs):
+        self.calls.append(name)
+        if self.nth and len(self.calls) >= self.nth:
+            answer = self.fault()
+            if answer is not None:
+                return answer[0]
+        return method(*args, **kwargs)
+
+    def get(self, key):
+        return self._do("get", super().get, key)
+
+    def set(self, key, value, timeout=None):
+        return self._do("set", super().set, key, value, timeout)
+
+    def delete(self, key):
+        return self._do("delete", super().delete, key)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_p4_any_fault_of_a_foreign_cache_is_never_the_visitors(tmp_path, fault):
+    for nth in range(1, 13):
+        cache = FaultyCache()
+        cache.fault, cache.nth = FAULTS[fault], nth
+        story = Story(cache, coordinator=f"file:{tmp_path / str(nth)}")
+        try:
+            story.tell()
+        except Exception as error:
+            error.add_note(f"{fault} from call {nth} on")
+            raise
+        finally:
+            story.isg.close(0)
+
+
+@pytest.fixture
+def store():
+    return FaultyBackend()
+
+
+def test_p4_a_dead_store_costs_nothing_once_the_circuit_is_open(wrap, site, store):
+    isg = wrap(site, store=store, routes=ROUTES, probe_interval=60)
+
+    def fault(operation):
+        time.sleep(0.1)
+        broken()
+
+    store.fault = fault
+    visit(isg, "/one")
+    calls, started = len(store.calls), time.perf_counter()
+    for number in range(20):
+        assert visit(isg, f"/page{number}").code == 200
+    assert time.perf_counter() - started < 0.5
+    assert len(store.calls) <= calls + 1
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.2, 0.29])
+def test_p4_a_slow_store_costs_half_a_second_at_most_and_once(wrap, site, store, delay):
+    """However slow: below the limit of one operation, too."""
+    isg = wrap(site, store=store, routes=ROUTES, probe_interval=60)
+    store.fault = lambda operation: time.sleep(delay)
+    costs = []
+    for number in range(4):
+        started = time.perf_counter()
+        visit(isg, f"/page{number}")
+        costs.append(time.perf_counter() - started)
+    assert max(costs) < 0.55
+    if delay > 0.1:
+        assert max(costs[1:]) < 0.1
+
+
+def test_p4_a_stale_page_in_memory_is_replaced_though_the_store_is_down(wrap, clock, later, site, store):
+    isg = wrap(site, store=store, routes=ROUTES, probe_interval=60)
+    visit(isg, "/page")
+    clock.tick(61)
+    store.fault = lambda operation: broken()
+    assert visit(isg, "/page").cache == "STALE"
+    later.run()
+    assert visit(isg, "/page").text == "/page #2"
+    for _ in range(3):
+        visit(isg, "/page")
+        later.run()
+    assert site.rendered("/page") == 2
+
+
+def test_p4_an_expired_page_is_rendered_anew_though_the_store_is_down(wrap, clock, site, store):
+    isg = wrap(site, store=store, routes=ROUTES, probe_interval=60)
+    visit(isg, "/page")
+    clock.tick(601)
+    store.fault = lambda operation: broken()
+    reply = visit(isg, "/page")
+    assert (reply.text, reply.cache) == ("/page #2", "REVALIDATED")
+    assert visit(isg, "/page").text == "/page #2"
+    assert site.rendered("/page") == 2
+
+
+def test_p4_pages_in_memory_count_for_a_minute_without_the_coordinator(wrap, site, store, monkeypatch):
+    isg = wrap(site, store=store, routes={"/page": Policy(revalidate=False)}, offline_time=60,
+               probe_interval=60)  # fmt: skip
+    visit(isg, "/page")
+    isg.revalidate_path("/else")  # the word moves on, so that memory has to ask
+    store.fault = lambda operation: broken()
+    store.inner.word[0] += 2
+    assert visit(isg, "/page").cache == "HIT"
+    now = time.monotonic()
+    monkeypatch.setattr("isgware.shelf.time.monotonic", lambda: now + 61)
+    assert visit(isg, "/page").cache == "STALE"
+
+
+def test_p4_an_invalidation_that_was_not_taken_says_so(wrap, site, store):
+    isg = wrap(site, store=store, routes=ROUTES, probe_interval=60)
+    visit(isg, "/page")
+    store.fault = lambda operation: broken()
+    for verb, argument in (("purge_path", "/page"), ("revalidate_tag", "t"), ("purge_tag", "t"),
+                           ("revalidate_path", "/page")):  # fmt: skip
+        with pytest.raises(BackendUnavailable):
+            getattr(isg, verb)(argument)
+    with pytest.raises(BackendUnavailable):
+        isg.purge_all()
+    assert visit(isg, "/page", method="POST").code == 200
+
+
+def test_p4_the_outage_is_told_once_and_so_is_its_end(wrap, site, store, caplog):
+    isg = wrap(site, store=store, routes=ROUTES, probe_interval=60)
+    store.fault = lambda operation: broken()
+    for number in range(5):
+        visit(isg, f"/page{number}")
+    assert caplog.text.count("out of reach") == 1
+    store.repair()
+    isg._probe()
+    assert caplog.text.count("The store is back") == 1
+
+
+def test_p3_a_directory_that_cannot_be_used_any_more_is_a_fault_like_another(tmp_path, site, wrap):
+    isg = wrap(site, store=f"file:{tmp_path / 'store'}", routes=ROUTES)
+    visit(isg, "/page")
+    for path in (tmp_path / "store").iterdir():
+        path.unlink()
+    (tmp_path / "store").rmdir()
+    (tmp_path / "store").symlink_to(tmp_path)
+    assert visit(isg, "/page").code == 200
+    assert visit(isg, "/other").code == 200
+    with pytest.raises(ConfigurationError, match="symbolic link"):
+        ISG(site, store=f"file:{tmp_path / 'store'}")
+
+
+def test_p4_what_we_got_wrong_ourselves_is_not_the_visitors_either(wrap, site, monkeypatch, caplog):
+    isg = wrap(site, routes=ROUTES)
+    monkeypatch.setattr(isg.engine, "visit", lambda visitor: 1 / 0)
+    assert visit(isg, "/page").text == "/page #1"
+    assert "ZeroDivisionError" in caplog.text
+
+

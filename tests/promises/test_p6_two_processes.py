@@ -1,0 +1,196 @@
+"""P6 between processes: two instances over one store, as two workers of a host are."""
+
+from __future__ import annotations
+
+import pytest
+
+from isgware import Policy, RegenerationError, page
+from tests.promises.kit import MARK, Gate, Later, Manual, Site, html, visit
+
+ROUTES = {"/<path:x>": Policy(revalidate=60, expire=600, tags=["t"])}
+
+
+class Workers:
+    """Two instances, with an app of their own each, so that it is plain who renders."""
+
+    def __init__(self, wrap, tmp_path, **options) -> None:
+        self.sites, self.backgrounds = (Site(), Site()), (Manual(), Manual())
+        self.one, self.two = (
+            wrap(site, store=f"file:{tmp_path}", executor=later, **{"routes": ROUTES, **options})
+            for site, later in zip(self.sites, self.backgrounds, strict=True)
+        )
+
+    def both(self, path: str = "/p") -> list[str]:
+        return [visit(isg, path).cache for isg in (self.one, self.two)]
+
+    def rendered(self, path: str = "/p") -> int:
+        return sum(site.rendered(path) for site in self.sites)
+
+
+@pytest.fixture
+def workers(wrap, tmp_path) -> Workers:
+    return Workers(wrap, tmp_path)
+
+
+def test_p6_what_one_rendered_the_other_serves(workers):
+    assert workers.both() == ["MISS", "HIT"]
+    assert workers.both() == ["HIT", "HIT"]
+    assert workers.rendered() == 1
+
+
+@pytest.mark.parametrize("verb", ["purge_path", "purge_tag", "purge_all"])
+@pytest.mark.parametrize("who", ["one", "two"])
+def test_p6_a_purge_in_one_process_holds_in_the_other_at_once(workers, verb, who):
+    workers.both()
+    workers.both()
+    arguments = {"purge_path": ["/p"], "purge_tag": ["t"], "purge_all": []}[verb]
+    getattr(getattr(workers, who), verb)(*arguments)
+    assert visit(workers.two, "/p").cache == "REVALIDATED"
+    assert visit(workers.one, "/p").cache == "HIT"
+    assert workers.rendered() == 2
+
+
+def test_p6_a_soft_revalidation_in_one_process_holds_in_the_other_at_once(workers):
+    workers.both()
+    workers.both()
+    workers.one.revalidate_tag("t")
+    assert workers.both() == ["STALE", "STALE"]
+    workers.backgrounds[1].run()
+    workers.backgrounds[0].run()
+    assert workers.both() == ["HIT", "HIT"]
+    assert workers.rendered() == 2
+
+
+def test_p6_regenerate_in_one_process_shows_in_the_other_at_once(wrap, tmp_path, clock):
+    workers = Workers(wrap, tmp_path)
+    workers.both()
+    workers.both()
+    workers.sites[0].views["/p"] = lambda environ: html("new")
+    regenerating = wrap(workers.sites[0], store=f"file:{tmp_path}", routes=ROUTES, executor=None)
+    regenerating.regenerate("/p")
+    for isg in (workers.two, workers.one, workers.two):
+        assert (visit(isg, "/p").text, visit(isg, "/p").cache) == ("new", "HIT")
+    assert workers.sites[1].rendered("/p") == 0
+
+
+def test_p6_regenerate_shows_over_another_process_that_is_failing(wrap, tmp_path, clock):
+    workers = Workers(wrap, tmp_path)
+    workers.both()
+    workers.sites[1].views["/p"] = lambda environ: 1 / 0
+    for _ in range(4):
+        clock.tick(61)
+        visit(workers.two, "/p")
+        workers.backgrounds[1].run()
+    workers.sites[0].views["/p"] = lambda environ: html("new")
+    wrap(workers.sites[0], store=f"file:{tmp_path}", routes=ROUTES, executor=None).regenerate("/p")
+    assert (visit(workers.two, "/p").text, visit(workers.two, "/p").cache) == ("new", "HIT")
+
+
+def test_p6_an_ordinary_regeneration_is_stale_once_more_elsewhere(workers, clock):
+    workers.both()
+    clock.tick(61)
+    visit(workers.one, "/p")
+    workers.backgrounds[0].run()
+    assert visit(workers.one, "/p").cache == "HIT"
+    assert visit(workers.two, "/p").cache == "STALE"
+    workers.backgrounds[1].run()
+    assert (visit(workers.two, "/p").text, visit(workers.two, "/p").cache) == ("/p #2", "HIT")
+    assert workers.rendered() == 2
+
+
+def test_p5_a_page_that_fails_is_not_tried_by_each_process(workers, clock):
+    workers.both()
+    for site in workers.sites:
+        site.views["/p"] = lambda environ: 1 / 0
+    clock.tick(61)
+    for _ in range(3):
+        for isg, later in zip((workers.one, workers.two), workers.backgrounds, strict=True):
+            assert visit(isg, "/p").cache == "STALE"
+            later.run()
+    assert workers.rendered() == 2
+    clock.tick(1.2)
+    for isg, later in zip((workers.two, workers.one), workers.backgrounds[::-1], strict=True):
+        visit(isg, "/p")
+        later.run()
+    assert workers.rendered() == 3
+
+
+def test_p6_a_purge_elsewhere_overtakes_the_lease_of_a_render_here(wrap, tmp_path, clock):
+    workers, gate, value = Workers(wrap, tmp_path), Gate(), ["old"]
+
+    def slow(environ):
+        if MARK not in environ:
+            return html("own")
+        began, page_tag = value[0], page.tag("late")
+        assert page_tag is None
+        if began == "old":
+            gate.pass_through()
+        return html(began)
+
+    for site in workers.sites:
+        site.views["/p"] = slow
+    old = Later(lambda: visit(workers.one, "/p"))
+    gate.wait()
+    value[0] = "new"
+    workers.two.purge_path("/p")
+    assert visit(workers.two, "/p").text == "new"
+    gate.open.set()
+    assert old.result().text in ("old", "new")
+    for isg in (workers.two, workers.one, workers.two, workers.one):
+        assert (visit(isg, "/p").text, visit(isg, "/p").cache) == ("new", "HIT")
+
+
+def test_p6_a_purge_elsewhere_by_a_tag_that_the_render_has_yet_to_say(wrap, tmp_path, clock):
+    workers, gate, value = Workers(wrap, tmp_path), Gate(), ["old"]
+
+    def slow(environ):
+        began = value[0]
+        page.tag("late")
+        if began == "old":
+            gate.pass_through()
+        return html(began)
+
+    for site in workers.sites:
+        site.views["/p"] = slow
+    old = Later(lambda: visit(workers.one, "/p"))
+    gate.wait()
+    value[0] = "new"
+    workers.two.purge_tag("late")
+    after = Later(lambda: visit(workers.two, "/p"))
+    gate.open.set()
+    assert old.result().text in ("old", "new")
+    assert after.result().text == "new"
+    for isg in (workers.one, workers.two):
+        assert visit(isg, "/p").text == "new"
+
+
+def test_p6_a_page_forgotten_in_the_table_is_gone_not_fresh(workers):
+    """Dropping old rows of the table raises a floor."""
+    workers.both()
+    backend = workers.one._backend.backend
+    backend._limits = type(backend._limits)(names=10)
+    workers.one.purge_path("/p")
+    for number in range(30):
+        workers.one.purge_tag(f"x{number}")
+    assert visit(workers.two, "/p").cache in ("MISS", "REVALIDATED")
+    assert visit(workers.one, "/p").cache == "HIT"
+
+
+def test_p6_a_store_made_anew_makes_memory_stale(workers, tmp_path):
+    workers.both()
+    for name in ("isgware-1.db", "isgware-1.db-wal", "isgware-1.db-shm", "isgware-1.word"):
+        (tmp_path / name).unlink(missing_ok=True)
+    workers.one._keep_house()
+    workers.two._keep_house()
+    assert workers.both() == ["STALE", "STALE"]
+
+
+def test_p6_regenerate_needs_to_know_a_host(wrap, site):
+    from isgware import ConfigurationError
+
+    isg = wrap(site, routes=ROUTES, executor=None)
+    with pytest.raises(ConfigurationError, match="base_url"):
+        isg.regenerate("/p")
+    with pytest.raises(RegenerationError):
+        wrap(lambda environ, start: 1 / 0, routes=ROUTES, executor=None,
+             base_url="http://site.test").regenerate("/p")  # fmt: skip
