@@ -187,8 +187,9 @@ class Behind:
         else:
             verdict, text = "differs", "would be stored, and differs from what its visitor got"
         self.report[verdict] += 1
-        if (target.route, verdict) not in self._told:
-            self._told.add((target.route, verdict))
+        about = target.route if target.declared else target.request.full_path
+        if (about, verdict) not in self._told and len(self._told) < _MAX_REPORTED:
+            self._told.add((about, verdict))
             log.info("report: %s (%s) %s.", target.route, target.request.url, text)
 
 

@@ -6,7 +6,7 @@ hard, *regenerate* renders now. See `isgware.core.freshness` for how the first t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -92,10 +92,9 @@ class Catalogue:
         self._build_id = build_id
         self._now = now
 
-    def invalidate(self, names: Iterable[str], *, hard: bool) -> None:
+    def invalidate(self, names: Sequence[str], *, hard: bool) -> None:
         """Raises `BackendUnavailable` if the store did not take it."""
-        self._shelf.backend.invalidate(names, hard)
-        self._shelf.sync()
+        self._shelf.invalidate(names, hard=hard)
 
     def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
         self._shelf.sync()

@@ -27,7 +27,11 @@ Raw = tuple[Any, ...]
 Answer = tuple[str, list[tuple[str, str]], tuple[bytes, ...]]
 #: Bytes a page is reckoned to take beside its bodies.
 _OVERHEAD: Final = 2_048
+#: So many answers are kept ready, for Accept-Encoding values no longer than that.
 _MAX_READY: Final = 16
+_MAX_ACCEPT: Final = 200
+#: Longer request lines are looked up by key each time: their length is their sender's choice.
+_MAX_RAW: Final = 1_024
 _RAWS_PER_PAGE: Final = 16
 
 
@@ -53,7 +57,8 @@ class Page:
             key_name(entry.key),
             base_name(base),
         )
-        self.size = entry.size + _OVERHEAD
+        headers = sum(len(name) + len(value) for name, value in entry.headers)
+        self.size = entry.size + headers + _OVERHEAD
         self.cookies_matter = True
         self.word = -1
         self.since = self.until = 0.0
@@ -91,7 +96,7 @@ class Page:
     def hit(self, accept_encoding: str | None, now: float) -> Answer:
         """The answer to a plain visit of a fresh page, kept for the rest of the second."""
         answer = self.answer(accept_encoding, now, "HIT", status.hit(self.ttl(now)))
-        if len(self.ready) < _MAX_READY:
+        if len(self.ready) < _MAX_READY and len(accept_encoding or "") < _MAX_ACCEPT:
             self.ready[accept_encoding] = answer
         return answer
 
@@ -121,7 +126,9 @@ class Page:
         if entry.encodings:
             headers = [pair for pair in headers if pair[0] != "Vary"]
             vary = [value for name, value in entry.headers if name == "Vary"]
-            headers.append(("Vary", ", ".join([*vary, "Accept-Encoding"])))
+            if not any("accept-encoding" in value.lower() for value in vary):
+                vary.append("Accept-Encoding")
+            headers.append(("Vary", ", ".join(vary)))
         body = entry.body
         if encoding != "identity":
             body = entry.encodings[encoding]
@@ -189,6 +196,8 @@ class Memory:
 
     def remember(self, raw: Raw, page: Page) -> None:
         """Find ``page`` by its raw request line from now on."""
+        if sum(len(part) for part in raw if part) > _MAX_RAW:
+            return
         with self._lock:
             if self._pages.get(page.entry.key) is not page or raw in self.memo:
                 return
@@ -200,6 +209,12 @@ class Memory:
     def discard(self, key: str) -> None:
         with self._lock:
             self._remove(key)
+
+    def unready(self) -> None:
+        """Have every page judged again before it is served, without the store's word for it."""
+        with self._lock:
+            for page in self._pages.values():
+                page.word = -1
 
     def clear(self) -> None:
         with self._lock:

@@ -121,7 +121,7 @@ class Planner:
         self._routes = Routes(settings.routes)
         self._signposts: dict[str, tuple[Signpost, int]] = {}
         self._checked: set[str] = set()
-        self._pairs: dict[tuple[str, str], Policy] = {}
+        self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}
         self._origins = tuple(tuple(url.rstrip("/").split("://", 1)) for url in settings.base_url)
 
     def plan(self, visitor: Visitor) -> Plan | None:
@@ -237,10 +237,11 @@ class Planner:
         """`combined`, remembered: it is asked for with each plan."""
         if first is None or first is second:
             return second
-        pair = (first.fingerprint, second.fingerprint)
+        pair = (id(first), id(second))
         if pair not in self._pairs:
-            self._pairs[pair] = combined(first, second) or second
-        return self._pairs[pair]
+            # Holding the two keeps their ids theirs.
+            self._pairs[pair] = (combined(first, second) or second, first, second)
+        return self._pairs[pair][0]
 
     def _rules(self, policy: Policy, signpost: Signpost) -> Rules:
         headers = dict(policy.headers)

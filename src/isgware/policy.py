@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from .checks import UNKEYABLE as UNKEYABLE
 from .checks import (
     checked_expire,
     checked_query,
@@ -162,7 +163,10 @@ class Policy:
 
 def combined(*policies: Policy | None) -> Policy | None:
     """One policy of several, earlier ones first: each field from the first that says it."""
-    given = list({p.fingerprint: p for p in reversed(policies) if p is not None}.values())[::-1]
+    given: list[Policy] = []
+    for policy in policies:
+        if policy is not None and policy not in given:
+            given.append(policy)
     if len(given) < 2:
         return given[0] if given else None
     said = {}

@@ -147,7 +147,7 @@ class Pool:
             if self._executor is None:
                 self._queue.appendleft(work) if urgent else self._queue.append(work)
                 self._ready.notify()
-                busy = self._threads - self._abandoned >= self._workers
+                busy = self._active >= self._workers
                 if len(self._queue) > self._idle and not busy:
                     return self._start_thread() or self._threads > self._abandoned
                 return True
@@ -161,7 +161,12 @@ class Pool:
             self._keys.discard(work.key)
             self.dropped += 1
             return False
-        future.add_done_callback(lambda _: self._keys.discard(work.key))  # cancelled, perhaps
+
+        def forget(future: Any) -> None:
+            if future.cancelled():  # by a shutdown: `_run` will never see it
+                self._keys.discard(work.key)
+
+        future.add_done_callback(forget)
         return True
 
     def _start_thread(self) -> bool:
@@ -221,16 +226,17 @@ class Pool:
 
     def _replace(self, running: _Running) -> None:
         with self._ready:
+            running.given_up = True
             if self._executor is None:
-                if self._abandoned >= self._workers:
-                    return
-                running.given_up = True
                 self._abandoned += 1
-                if self._queue and self._threads - self._abandoned < self._workers:
+                if self._queue and self._active < self._workers:
                     self._start_thread()
-            else:
-                running.given_up = True
         running.give_up()
+
+    @property
+    def _active(self) -> int:
+        """Threads that count: beyond ``workers`` of them, hung ones are not replaced."""
+        return self._threads - min(self._abandoned, self._workers)
 
     @property
     def waiting(self) -> int:

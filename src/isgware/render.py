@@ -120,6 +120,7 @@ class _Collector:
         self._head: tuple[str, list[tuple[str, str]]] | None = None
         self._chunks: list[bytes] = []
         self._size = 0
+        self._broken = False
         self.streams = False
 
     @property
@@ -132,10 +133,12 @@ class _Collector:
         if exc_info is not None:
             try:
                 if self._size:
+                    self._broken = True  # even if the app swallows what is raised here
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # breaks the cycle of traceback and frame
         elif self._head is not None:
+            self._broken = True
             raise BrokenResponse("The app called start_response twice without exc_info.")
         self._head = (status, list(headers))
         self.streams = any(
@@ -154,15 +157,17 @@ class _Collector:
     def response(self) -> Response | Unfit:
         if self._head is None:
             raise BrokenResponse("The app never called start_response.")
+        if self._broken:
+            raise BrokenResponse("The app started a second response in the middle of the first.")
         if self.streams:
             return Unfit("streaming")
         if self._size > self._max_page:
             return Unfit("too-big")
         status, headers = self._head
         response = Response(status, tuple(headers), b"".join(self._chunks))
-        announced = response.first("content-length")
-        if announced and announced.strip() != str(len(response.body)):
-            raise BrokenResponse(
-                f"The app announced {announced} bytes and sent {len(response.body)}."
-            )
+        for announced in response.all("content-length"):
+            if announced.strip() != str(len(response.body)):
+                raise BrokenResponse(
+                    f"The app announced {announced} bytes and sent {len(response.body)}."
+                )
         return response

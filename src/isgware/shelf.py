@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from .backends.base import Lease, row_of
 from .backends.breaker import Breaker
 from .core.entry import Entry, decode, encode
-from .core.freshness import Generations, State, judge
+from .core.freshness import Changes, Generations, State, judge
 from .errors import BackendUnavailable
 from .memory import Memory, Page
 
@@ -35,6 +36,8 @@ class Shelf:
         self._clock = clock
         self._offline = offline
         self._offline_since: float | None = None
+        #: Bounded; at the limit the oldest is forgotten: a lease runs out, a page goes stale.
+        self._owed: deque[Callable[[], object]] = deque(maxlen=1_000)
 
     def begin(self) -> None:
         """A visit or a job begins: what it may spend on the backend is counted from here."""
@@ -158,7 +161,47 @@ class Shelf:
             try:
                 self.backend.release(lease)
             except BackendUnavailable as error:
-                log.debug("A lease could not be released and will run out: %s", error)
+                log.debug("A lease could not be released yet: %s", error)
+                self._owe(lambda: self.backend.release(lease))
+
+    def invalidate(self, names: Sequence[str], *, hard: bool) -> None:
+        """Tell the backend, and count it here even if the mirror cannot be brought up to it.
+
+        Raises `BackendUnavailable`: then nothing is invalidated.
+        """
+        counter = self.backend.invalidate(names, hard)
+        self._mark(names, counter, hard)
+        self.sync()
+
+    def invalidate_eventually(self, names: Sequence[str]) -> None:
+        """Purge what has changed already, in this process at once, elsewhere as soon as the
+        backend is back."""
+        try:
+            self.invalidate(names, hard=True)
+        except BackendUnavailable as error:
+            log.warning("A page was changed; its purge waits for the store: %s", error)
+            self._mark(names, self.mirror.counter + 1, hard=True)
+            self.settled = -1  # and what was made ready is looked at again
+            self.memory.unready()
+            self._owe(lambda: self.invalidate(names, hard=True))
+
+    def _mark(self, names: Sequence[str], counter: int, hard: bool) -> None:
+        rows = tuple((name, counter) for name in names)
+        mirror = self.mirror
+        mirror.apply(Changes(mirror.nonce, 0, soft=() if hard else rows, hard=rows if hard else ()))
+
+    def _owe(self, action: Callable[[], object]) -> None:
+        self._owed.append(action)
+
+    def pay(self) -> None:
+        """Do what the backend did not take when it was due. To be called about once a second."""
+        while self._owed:
+            action = self._owed.popleft()
+            try:
+                action()
+            except BackendUnavailable:
+                self._owed.appendleft(action)
+                return
 
     def flush_recency(self) -> None:
         """Tell the backend, in one batch, which pages were visited lately."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from .catalogue import Catalogue, PageInfo, local_path, names_for_path
@@ -19,6 +19,8 @@ from .page import current
 from .planner import Target
 from .produce import Elsewhere, Failed, Outcome, Refused, Rendered
 from .regenerate import Work
+
+_numbers: Final = itertools.count()
 
 
 class Verbs:
@@ -56,30 +58,37 @@ class Verbs:
 
     def _on_pool(self, target: Target) -> Outcome | None:
         box: list[Any] = []
-        done = threading.Event()
+        done, given_up = threading.Event(), threading.Event()
 
         def run() -> None:
             try:
-                box.append(self._render_now(target))
+                box.append(self._render_now(target, given_up))
             except BaseException as error:
                 box.append(error)
                 raise
             finally:
                 done.set()
 
+        def give_up() -> None:
+            given_up.set()  # what comes of it later is not kept: the caller is told that it failed
+            done.set()
+
         engine = self._engine
         engine.housekeeper.start()
-        if not engine.pool.submit(Work("now:" + target.key, run, done.set), urgent=True):
+        name = f"now:{next(_numbers)}:{target.key}"  # each caller has a render of their own
+        if not engine.pool.submit(Work(name, run, give_up), urgent=True):
             raise RegenerationError("Regeneration is closed, or no thread can be started.")
-        done.wait(engine.settings.render_timeout + engine.settings.wait_time)
+        if not done.wait(engine.settings.render_timeout + engine.settings.wait_time):
+            given_up.set()
         if box and isinstance(box[0], BackendUnavailable):
             raise box[0]
         return box[0] if box and not isinstance(box[0], BaseException) else None
 
-    def _render_now(self, target: Target) -> Outcome:
+    def _render_now(self, target: Target, given_up: threading.Event) -> Outcome:
         """Render under a fresh lease; on success stale the path's other variants and show the new
         page everywhere. On failure nothing has changed."""
         engine, shelf = self._engine, self._engine.shelf
+        shelf.begin()
         shelf.sync()
         before = shelf.mirror.counter
         # A lease overtakes others by an invalidation they have not seen; this render is one.
@@ -101,7 +110,7 @@ class Verbs:
                 target,
                 lease.order if lease else 0,
                 replaces,
-                wanted=lambda: not flight.landed.is_set(),
+                wanted=lambda: not (flight.landed.is_set() or given_up.is_set()),
                 generation=lambda entry: self._supersede(entry, before),
             )
             engine.aftermath.settle(target, outcome, replaces)

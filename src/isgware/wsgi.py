@@ -18,7 +18,7 @@ from .core.freshness import path_name
 from .core.request import Visitor, decoded
 from .core.storable import spent
 from .engine import Answer, Engine
-from .errors import BackendUnavailable, ConfigurationError
+from .errors import ConfigurationError
 from .housekeeping import Housekeeper
 from .memory import Memory, Page, Raw, revalidated, without_body
 from .operations import Operations
@@ -275,10 +275,7 @@ class ISG(Operations):
         def look(line: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
             if visitor.method in ("POST", "PUT", "PATCH", "DELETE") and line[:1] in ("2", "3"):
                 path = decoded(visitor.script_name + visitor.path)
-                try:
-                    self._invalidate([path_name(path)], hard=True)
-                except BackendUnavailable as error:
-                    log.warning("%s was changed but could not be purged: %s", path, error)
+                self.engine.shelf.invalidate_eventually([path_name(path)])
             return bypassed(headers, visitor.method.lower(), "method")
 
         return call(self.application, environ, looking(start_response, look), rendering)
@@ -316,6 +313,7 @@ class ISG(Operations):
         verify = getattr(getattr(self._backend.backend, "database", None), "verify", None)
         if verify is not None:
             verify()
+        self.engine.shelf.pay()
         now = time.monotonic()
         if now - self._flushed > 5.0:
             self._flushed = now

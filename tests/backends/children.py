@@ -6,9 +6,12 @@ import os
 import pickle
 import signal
 import sys
+import tempfile
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 
@@ -63,3 +66,22 @@ def in_children(works: list[Callable[[], Any]]) -> list[Any]:
     """Run all at the same time."""
     children = [Child(work) for work in works]
     return [child.result() for child in children]
+
+
+NOBODY = 65534
+
+
+def drop_privileges() -> None:
+    """Become nobody, if this is root, whom no permission stops."""
+    if os.geteuid() == 0:
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+@contextmanager
+def place_of_nobody() -> Iterator[Path]:
+    """A directory that whoever dropped their privileges may use."""
+    with tempfile.TemporaryDirectory() as place:
+        if os.geteuid() == 0:
+            os.chown(place, NOBODY, NOBODY)
+        yield Path(place)

@@ -275,7 +275,7 @@ def test_what_interrupts_a_program_passes_through(breaker: Breaker) -> None:
     def interrupted(key: str, now: float) -> bytes:
         raise KeyboardInterrupt
 
-    breaker.backend = SimpleNamespace(get=interrupted)  # type: ignore[assignment]
+    breaker.backend = SimpleNamespace(get=interrupted)
     with pytest.raises(KeyboardInterrupt):
         breaker.get("key", START)
     assert breaker.open_since is None

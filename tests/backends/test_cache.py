@@ -41,7 +41,7 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=ascii)
 def test_get_returns_what_was_set(value: Any, cache: SQLiteCache) -> None:
     assert cache.set("key", value) is True
     found = cache.get("key")
@@ -52,9 +52,9 @@ def test_get_returns_what_was_set(value: Any, cache: SQLiteCache) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [(1, 2), [(1,)], {"a": ()}, {1: "a"}, {None: 1}, {1, 2}, object(), float("nan"), 1j,
+    [(1, 2), [(1,)], {"a": ()}, {1: "a"}, {None: 1}, {1, 2}, float("nan"), 1j,
      bytearray(b"x"), [b"bytes"], print, Path("/"), timedelta(1)],
-    ids=repr,
+    ids=ascii,
 )  # fmt: skip
 def test_what_json_cannot_hold_is_a_type_error(value: Any, cache: SQLiteCache) -> None:
     for store in (cache.set, cache.add):
@@ -263,13 +263,17 @@ def test_the_number_of_items_is_kept_and_not_counted(tmp_path: Path, clock: Fake
     cache.close()
 
 
-def test_a_value_that_is_not_ours_is_a_miss_and_never_unpickled(cache: SQLiteCache) -> None:
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"jx", b"\x80\x04N.", b"j\xff", "text", 5, b"j" + b"[" * 100_000],
+    ids=["empty", "no JSON", "pickle", "no UTF-8", "text", "number", "deep"],
+)
+def test_a_value_that_is_not_ours_is_a_miss_and_never_unpickled(
+    data: object, cache: SQLiteCache
+) -> None:
     cache.set("key", 1)
-    for data in (b"", b"jx", b"\x80\x04N.", b"j\xff", "text", 5, b"j" + b"[" * 100_000):
-        cache._database.write(
-            lambda db, data=data: db.execute("UPDATE items SET value = ?", (data,))
-        )
-        assert cache.get("key") is None
+    cache._database.write(lambda db: db.execute("UPDATE items SET value = ?", (data,)))
+    assert cache.get("key") is None
 
 
 def test_a_store_that_fails_is_logged_and_finds_nothing(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
-import pickle
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +11,14 @@ from typing import Any
 import pytest
 from cachelib import BaseCache, FileSystemCache, SimpleCache
 
-from isgware import ISG, Policy
 from isgware.backends.base import Backend, Limits, row_of
-from isgware.backends.cachelib import MARK, BytesSerializer, CachelibBackend
+from isgware.backends.cachelib import MARK, CachelibBackend
 from isgware.backends.sqlite import SQLiteBackend
 from isgware.backends.suite import nonce_of, put
-from isgware.core.entry import MAGIC, encode
+from isgware.core.entry import encode
 from isgware.errors import BackendUnavailable
 from isgware.testing import START, BackendContract, make_entry
+from tests.backends.caches import Recorded
 
 
 class Contract(BackendContract):
@@ -51,131 +48,6 @@ class TestSimpleCache(Contract):
 class TestFileSystemCache(Contract):
     def cache(self) -> BaseCache:
         return FileSystemCache(str(self.directory / "pages"), threshold=0)
-
-
-@pytest.fixture
-def beside(tmp_path: Path) -> Iterator[SQLiteBackend]:
-    coordinator = SQLiteBackend(tmp_path / "beside")
-    yield coordinator
-    coordinator.close()
-
-
-class Recorded(BaseCache):
-    """Keeps values as they are, and writes down what it is asked."""
-
-    def __init__(self) -> None:
-        super().__init__(default_timeout=1)
-        self.values: dict[str, Any] = {}
-        self.asked: list[tuple[Any, ...]] = []
-
-    def get(self, key: str) -> Any:
-        self.asked.append(("get", key))
-        return self.values.get(key)
-
-    def set(self, key: str, value: Any, timeout: Any = None) -> bool:
-        self.asked.append(("set", key, type(value), timeout))
-        self.values[key] = value
-        return True
-
-    def delete(self, key: str) -> bool:
-        self.asked.append(("delete", key))
-        return self.values.pop(key, None) is not None
-
-
-# Nothing is ever unpickled
-
-
-class Bomb:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (str(self.trace),)
-
-
-@pytest.fixture
-def trace(tmp_path: Path) -> Path:
-    trace = tmp_path / "exploded"
-    pickle.loads(pickle.dumps(Bomb(trace)))
-    assert trace.exists()
-    trace.rmdir()
-    return trace
-
-
-def test_a_pickle_in_a_simple_cache_is_a_miss_and_does_not_run(
-    trace: Path, beside: SQLiteBackend
-) -> None:
-    cache = SimpleCache()
-    backend = CachelibBackend(cache, beside)
-    entry = make_entry(nonce=nonce_of(backend))
-    put(backend, entry)
-    (name,) = cache._cache
-    cache._cache[name] = (0, pickle.dumps(Bomb(trace)))
-    assert backend.get(entry.key, START) is None
-    assert not trace.exists()
-
-
-def test_a_pickle_in_a_file_is_a_miss_and_does_not_run(
-    trace: Path, beside: SQLiteBackend, tmp_path: Path
-) -> None:
-    backend = CachelibBackend(FileSystemCache(str(tmp_path / "pages")), beside)
-    entry = make_entry(nonce=nonce_of(backend))
-    put(backend, entry)
-    for file in (tmp_path / "pages").iterdir():
-        file.write_bytes(struct.pack("I", 0) + pickle.dumps(Bomb(trace)))
-    assert backend.get(entry.key, START) is None
-    assert not trace.exists()
-
-
-def test_a_pickle_in_the_file_that_counts_files_does_not_run(
-    trace: Path, beside: SQLiteBackend, tmp_path: Path
-) -> None:
-    cache = FileSystemCache(str(tmp_path / "pages"), threshold=3)
-    backend = CachelibBackend(cache, beside)
-    count = Path(cache._get_filename(cache._fs_count_file))
-    count.write_bytes(struct.pack("I", 0) + pickle.dumps(Bomb(trace)))
-    entry = make_entry(nonce=nonce_of(backend))
-    assert put(backend, entry)
-    backend.delete(entry.key)
-    assert not trace.exists()
-
-
-def test_a_pickled_page_with_the_right_mark_is_not_unpickled_either(
-    trace: Path, beside: SQLiteBackend
-) -> None:
-    backend = CachelibBackend(SimpleCache(), beside)
-    entry = make_entry(nonce=nonce_of(backend))
-    put(backend, entry)
-    name = backend._key(entry.key)
-    backend.cache._cache[name] = (0, encode(entry)[:MARK] + pickle.dumps(Bomb(trace)))  # type: ignore[attr-defined]
-    assert backend.get(entry.key, START) is not None  # bytes, which the codec's checksum refuses
-    assert not trace.exists()
-
-
-@pytest.mark.parametrize("number", [0, 1, 255, 256, 65_535, 65_536, 2**31 - 1, -1])
-def test_the_count_of_files_is_read_without_unpickling(number: int) -> None:
-    serializer = BytesSerializer()
-    for protocol in range(6):
-        assert serializer.loads(pickle.dumps(number, protocol)) == number
-    assert pickle.loads(serializer.dumps(number)) == number
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"junk", None, 5, "text", pickle.dumps("a"), pickle.dumps([1]), pickle.dumps(1.5),
-     pickle.dumps((1, 2)), pickle.dumps(1)[:-1], b"\x80\x02K\x01K\x02.", b"\xff" * 40],
-)  # fmt: skip
-def test_what_is_neither_page_nor_number_is_nothing(data: Any) -> None:
-    assert BytesSerializer().loads(data) is None
-
-
-def test_only_pages_and_numbers_are_written() -> None:
-    for value in ("text", 1.5, None, [1], True):
-        with pytest.raises(TypeError, match="only pages"):
-            BytesSerializer().dumps(value)
-    assert BytesSerializer().dumps(MAGIC) == MAGIC
 
 
 # The user's own cache stays theirs
@@ -383,82 +255,3 @@ def test_the_mark_tells_two_renders_of_one_page_apart() -> None:
     }
     assert len(marks) == 4
     assert row_of(one).key == row_of(replace(one, order=2)).key
-
-
-# Seen from outside: whatever the cache does at whichever call, at worst the page is rendered
-
-
-def _fail() -> None:
-    raise RuntimeError("the cache is gone")
-
-
-FAULTS: dict[str, Callable[[], object]] = {
-    "raises": _fail,
-    "None": lambda: None,
-    "False": lambda: False,
-    "text": lambda: "junk",
-    "number": lambda: 7,
-    "bytes": lambda: b"ISGW junk",
-}
-
-
-class Scripted(Recorded):
-    """Answers the ``nth`` call with a fault, or all from then on."""
-
-    def __init__(self, fault: Callable[[], object], nth: int, lasting: bool) -> None:
-        super().__init__()
-        self.fault, self.nth, self.lasting = fault, nth, lasting
-        self.calls: list[None] = []
-
-    def _answer(self, work: Callable[[], Any]) -> Any:
-        self.calls.append(None)
-        call = len(self.calls)
-        if call == self.nth or (self.lasting and call > self.nth):
-            return self.fault()
-        return work()
-
-    def get(self, key: str) -> Any:
-        return self._answer(lambda: Recorded.get(self, key))
-
-    def set(self, key: str, value: Any, timeout: Any = None) -> bool:
-        return bool(self._answer(lambda: Recorded.set(self, key, value, timeout)))
-
-    def delete(self, key: str) -> bool:
-        return bool(self._answer(lambda: Recorded.delete(self, key)))
-
-
-@pytest.mark.parametrize("lasting", [False, True], ids=["once", "lasting"])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_at_any_call_is_at_worst_a_miss(
-    fault: str, lasting: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return [b"page of " + environ["PATH_INFO"].encode()]
-
-    hurt = 0
-    for nth in range(1, 9):
-        cache = Scripted(FAULTS[fault], nth, lasting)
-        site = ISG(
-            app, store=cache, coordinator=f"file:{tmp_path / str(nth)}", enabled=True, memory=0,
-            routes={"/<name>": Policy(revalidate=60)},
-        )  # fmt: skip
-        for path in ("/a", "/a", "/b", "/a", "/b"):
-            assert _get(site, path) == ("200 OK", b"page of " + path.encode())
-        hurt += len(cache.calls) >= nth
-        site.close(timeout=1)
-    assert hurt > 3
-    assert "Traceback" not in caplog.text
-
-
-def _get(site: ISG, path: str) -> tuple[str, bytes]:
-    said: list[str] = []
-    environ = {
-        "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": "",
-        "SERVER_NAME": "localhost", "SERVER_PORT": "80", "HTTP_HOST": "localhost",
-        "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http",
-    }  # fmt: skip
-    answer = site(environ, lambda status, headers, exc_info=None: said.append(status))  # type: ignore[arg-type,func-returns-value]
-    body = b"".join(answer)
-    getattr(answer, "close", lambda: None)()
-    return said[0], body

@@ -120,7 +120,11 @@ def test_foreign_bytes_are_a_miss(data: bytes) -> None:
     assert decode(MAGIC + bytes([VERSION]) + data, "key") is None
 
 
-@pytest.mark.parametrize("data", [None, "", 0, True, [], {}, memoryview(b""), object()], ids=repr)
+@pytest.mark.parametrize(
+    "data",
+    [None, "", 0, True, [], {}, memoryview(b""), object()],
+    ids=lambda data: type(data).__name__,
+)
 def test_what_is_not_bytes_is_a_miss(data: Any) -> None:
     assert decode(data, "key") is None
 

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
+from types import NoneType
 from typing import Any, Final, TypeVar
 
 from ..core.freshness import Changes
@@ -81,11 +82,11 @@ class Breaker:
         then one more that fails: half a second in all, for the default of 0.3 s."""
         _spent.set([0.0])
 
-    def _apart(self, work: Callable[..., T], *args: Any) -> T:
+    def _apart(self, work: Callable[..., T], *args: Any, returns: Any = object) -> T:
         """Call what somebody asked for by name: one visit or script may well do so many times."""
         token = _spent.set(None)
         try:
-            return self.call(work, *args)
+            return self.call(work, *args, returns=returns)
         finally:
             _spent.reset(token)
 
@@ -130,11 +131,13 @@ class Breaker:
         return self.call(self.backend.put, row, data, now, returns=bool)
 
     def delete(self, key: str) -> None:
-        self.call(self.backend.delete, key)
+        self.call(self.backend.delete, key, returns=NoneType)
 
     def touch(self, keys: Sequence[str], now: float) -> None:
         for start in range(0, len(keys), _TOUCHED_AT_ONCE):
-            self.call(self.backend.touch, keys[start : start + _TOUCHED_AT_ONCE], now)
+            self.call(
+                self.backend.touch, keys[start : start + _TOUCHED_AT_ONCE], now, returns=NoneType
+            )
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
         rows = self._apart(self.backend.rows, prefix, tag)
@@ -148,7 +151,7 @@ class Breaker:
         return self.call(self.backend.sync, nonce, since, returns=Changes)
 
     def invalidate(self, names: Iterable[str], hard: bool) -> int:
-        return self._apart(self.backend.invalidate, names, hard)
+        return self._apart(self.backend.invalidate, names, hard, returns=int)
 
     def publish(self, names: Iterable[str]) -> int:
         return self.call(self.backend.publish, names, returns=int)
@@ -170,16 +173,16 @@ class Breaker:
         return self.call(self.backend.renew, lease, ttl, now, returns=bool)
 
     def release(self, lease: Lease) -> None:
-        self.call(self.backend.release, lease)
+        self.call(self.backend.release, lease, returns=NoneType)
 
     def read_note(self, name: str, now: float) -> bytes | None:
         return self.call(self.backend.read_note, name, now, returns=bytes | None)
 
     def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
-        self.call(self.backend.write_note, name, value, ttl, now)
+        self.call(self.backend.write_note, name, value, ttl, now, returns=NoneType)
 
     def drop_note(self, name: str) -> None:
-        self.call(self.backend.drop_note, name)
+        self.call(self.backend.drop_note, name, returns=NoneType)
 
     def ping(self) -> None:
         self.call(self.backend.ping)

@@ -373,13 +373,14 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
 
 
 def _unusable(error: sqlite3.Error) -> bool:
-    """Whether no later attempt can find what this one did not find."""
+    """Whether no later attempt can find what this one did not find. Our statements are sound, so
+    an SQL error means tables of another kind."""
     code = getattr(error, "sqlite_errorcode", None) or 0
     return (
         isinstance(error, Damaged)
         or code & 0xFF in _UNUSABLE
-        or code == sqlite3.SQLITE_IOERR_SHORT_READ
-        or (code == sqlite3.SQLITE_ERROR and "no such" in str(error))
+        or code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR_SHORT_READ)
+        or str(error).startswith("Could not decode to UTF-8")
     )
 
 

@@ -13,8 +13,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from werkzeug.http import parse_set_header
 
-from ..checks import UNKEYABLE
-from ..policy import Policy
+from ..policy import UNKEYABLE, Policy
 from .directives import effective, shared_lifetime
 from .entry import Entry, Headers, sound_headers, sound_status
 from .request import Request

@@ -1,0 +1,162 @@
+"""The import rule: decisions import nothing that acts, and nothing imports the facade."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import isgware
+
+ROOT = Path(isgware.__file__).parent
+MODULES = {
+    "isgware." + ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"):
+    path
+    for path in sorted(ROOT.rglob("*.py"))
+    if path != ROOT / "__init__.py"
+}  # fmt: skip
+CORE = [name for name in MODULES if name.startswith("isgware.core.")]
+#: Of ours, what `core` may import beside itself.
+PURE = {"isgware.errors", "isgware.policy"}
+#: Of werkzeug, what knows no environ, no file and no socket.
+PURE_WERKZEUG = {"werkzeug.datastructures", "werkzeug.http"}
+#: A clock, threads, logging, I/O, randomness, the environment.
+ACTING = {
+    "asyncio", "contextvars", "io", "logging", "multiprocessing", "os", "pathlib",
+    "random", "secrets", "select", "selectors", "shutil", "signal", "socket", "sqlite3", "ssl",
+    "subprocess", "sys", "tempfile", "threading", "time", "uuid",
+}  # fmt: skip
+#: Extras and frameworks: imported on use, never by ``import isgware``.
+EXTRAS = {
+    "brotli", "backports.zstd", "celery", "click", "django", "flask", "jinja2",
+    "prometheus_client", "pymemcache", "redis", "rich", "sqlalchemy", "uwsgi", "gevent",
+}  # fmt: skip
+
+
+def imports(name: str) -> Iterator[tuple[str, str]]:
+    """Modules that ``name`` imports anywhere, each with what is taken from it."""
+    path = MODULES[name]
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1])
+            source = f"{base}.{node.module}" if node.level and node.module else node.module or base
+            for alias in node.names:
+                submodule = f"{source}.{alias.name}"
+                yield (submodule, "") if submodule in MODULES else (source, alias.name)
+
+
+def test_the_walk_finds_what_is_imported() -> None:
+    assert ("isgware.core.entry", "Entry") in set(imports("isgware.core.freshness"))
+    assert ("isgware.core.status", "") in set(imports("isgware.memory"))
+    assert len(CORE) >= 8
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_core_imports_only_core_errors_policy_and_pure_werkzeug(name: str) -> None:
+    for module, _ in imports(name):
+        top = module.partition(".")[0]
+        if top == "isgware":
+            assert module in PURE or module.startswith("isgware.core."), module
+        elif top == "werkzeug":
+            assert module in PURE_WERKZEUG, module
+        else:
+            assert top in sys.stdlib_module_names, module
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_core_imports_nothing_that_acts(name: str) -> None:
+    assert {module for module, _ in imports(name)} & ACTING == set()
+
+
+def test_what_core_imports_reads_no_clock_either() -> None:
+    reached, todo = set(), set(CORE)
+    while todo:
+        reached |= todo
+        todo = {module for name in todo for module, _ in imports(name)} & set(MODULES) - reached
+    assert reached >= PURE
+    found = {module for name in reached for module, _ in imports(name)}
+    assert found & {"time", "threading", "logging", "os", "random", "socket"} == set()
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_core_calls_nothing_that_acts(name: str) -> None:
+    called = {
+        node.func.id
+        for node in ast.walk(ast.parse(MODULES[name].read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert called & {"open", "print", "input", "exec", "eval", "__import__"} == set()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_imports_the_facade(name: str) -> None:
+    assert "isgware" not in {module for module, _ in imports(name)}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_unpickles(name: str) -> None:
+    """A store that somebody else may write to must not run code. What is pickled by cachelib is
+    replaced, and mentions of it stand in its adapter alone."""
+    found = {module.partition(".")[0] for module, _ in imports(name)}
+    assert found & {"pickle", "marshal", "shelve", "dill"} == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name in MODULES if not name.startswith(("isgware.django", "isgware.flask"))],
+)
+def test_no_adapter_is_imported_by_what_it_adapts(name: str) -> None:
+    adapters = ("isgware.flask", "isgware.django", "isgware.cli", "isgware.sqlalchemy")
+    if name not in adapters:
+        assert not [module for module, _ in imports(name) if module in adapters]
+
+
+def test_the_engine_imports_no_server_and_no_framework() -> None:
+    for module, _ in imports("isgware.engine"):
+        assert module.partition(".")[0] not in {"flask", "django", "cachelib", "sqlite3", "redis"}
+        assert module not in {"isgware.wsgi", "isgware.flask", "isgware.django", "isgware.verbs"}
+
+
+# At run time.
+
+
+def in_a_fresh_process(script: str) -> object:
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def test_importing_isgware_imports_no_extra() -> None:
+    loaded = in_a_fresh_process("import json, sys, isgware; print(json.dumps(sorted(sys.modules)))")
+    assert isinstance(loaded, list)
+    assert EXTRAS & set(loaded) == set()
+    assert not [name for name in loaded if name.startswith(("isgware.cli", "isgware.testing"))]
+
+
+def test_importing_isgware_starts_nothing() -> None:
+    found = in_a_fresh_process(
+        "import json, os, threading, isgware\n"
+        "print(json.dumps([threading.active_count(), os.listdir('/proc/self/task').__len__()]))"
+        if sys.platform == "linux"
+        else "import json, threading, isgware; print(json.dumps([threading.active_count(), 1]))"
+    )
+    assert found == [1, 1]
+
+
+def test_the_facade_offers_what_is_documented() -> None:
+    documented = {
+        "ISG", "Policy", "page", "revalidate", "connect", "ISGError", "ConfigurationError",
+        "RegenerationError",
+    }  # fmt: skip
+    assert documented <= set(isgware.__all__)
+    assert all(hasattr(isgware, name) for name in isgware.__all__)
