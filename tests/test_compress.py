@@ -36,6 +36,10 @@ def test_the_same_body_is_always_encoded_to_the_same_bytes(name: str) -> None:
     assert ALL[name](TEXT) == ALL[name](TEXT)
 
 
+def test_a_gzip_body_does_not_tell_when_it_was_made() -> None:
+    assert ALL["gzip"](TEXT)[4:8] == bytes(4)  # MTIME (RFC 1952, section 2.3)
+
+
 @pytest.mark.parametrize(
     ("wanted", "names"),
     [(False, set()), ((), set()), (("gzip",), {"gzip"}), (("br", "gzip"), {"br", "gzip"})],

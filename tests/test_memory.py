@@ -20,9 +20,10 @@ OVERHEAD = a_page(size=0).size
 
 
 def room_for(pages: int, size: int = 100) -> Memory:
-    """A memory that holds so many pages of one size; a page may take a quarter of it."""
+    """A memory that holds so many pages of one size beside error pages, which have a sixteenth of
+    it; a page may take a quarter."""
     assert pages >= 4
-    return Memory(pages * a_page(size=size).size)
+    return Memory(-(-pages * a_page(size=size).size * 16 // 15))
 
 
 def test_a_page_is_found_by_its_key() -> None:

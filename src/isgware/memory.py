@@ -168,38 +168,67 @@ def base_name(base: str) -> str:
     return "base:" + base
 
 
+class _Shelf:
+    """Pages in the order of the clock algorithm, and how many bytes they take."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.pages: OrderedDict[str, Page] = OrderedDict()
+
+    def pop(self, key: str) -> Page | None:
+        page = self.pages.pop(key, None)
+        if page is not None:
+            self.size -= page.size
+        return page
+
+    def excess(self, limit: int, added: Page) -> Page | None:
+        """The page that has to go next: the first that was not visited since it was last asked."""
+        while self.size > limit and self.pages:
+            key, page = next(iter(self.pages.items()))
+            if len(self.pages) == 1 or not (page.used or page is added):
+                return page
+            page.used = False
+            self.pages.move_to_end(key)
+        return None
+
+
 class Memory:
-    """Pages by key, up to ``limit`` bytes. Error pages take at most a sixteenth of it."""
+    """Pages by key, up to ``limit`` bytes; a sixteenth of that is for error pages."""
 
     def __init__(self, limit: int) -> None:
         self.memo: dict[Raw, Page] = {}
         self._limit = limit
-        self._pages: OrderedDict[str, Page] = OrderedDict()
-        self._size = 0
-        self._error_size = 0
+        self._pages = _Shelf()
+        self._errors = _Shelf()
         self._lock = threading.Lock()
 
     def get(self, key: str) -> Page | None:
-        return self._pages.get(key)
+        return self._pages.pages.get(key) or self._errors.pages.get(key)
 
     def add(self, page: Page) -> None:
         """Keep a page in place of the one under its key; too large a one is not kept."""
+        error = page.entry.error_quota
+        shelf = self._errors if error else self._pages
         with self._lock:
             self._remove(page.entry.key)
-            limit = self._limit // 16 if page.entry.error_quota else self._limit
-            if page.size > limit // 4:
+            if page.size > (self._limit // 16 if error else self._limit) // 4:
                 return
-            self._pages[page.entry.key] = page
-            self._account(page, 1)
-            if self._size > self._limit or self._error_size > self._limit // 16:
-                self._evict(page)
+            shelf.pages[page.entry.key] = page
+            shelf.size += page.size
+            while gone := self._excess(page):
+                self._remove(gone.entry.key)
+
+    def _excess(self, added: Page) -> Page | None:
+        return self._errors.excess(self._limit // 16, added) or self._pages.excess(
+            self._limit - self._errors.size, added
+        )
 
     def remember(self, raw: Raw, page: Page) -> None:
         """Find ``page`` by its raw request line from now on."""
         if sum(len(part) for part in raw if part) > _MAX_RAW:
             return
         with self._lock:
-            if self._pages.get(page.entry.key) is not page or raw in self.memo:
+            if self.get(page.entry.key) is not page or raw in self.memo:
                 return
             if len(page.raws) >= _RAWS_PER_PAGE:
                 self.memo.pop(page.raws.popleft(), None)
@@ -213,19 +242,19 @@ class Memory:
     def unready(self) -> None:
         """Have every page judged again before it is served, without the store's word for it."""
         with self._lock:
-            for page in self._pages.values():
+            for page in (*self._pages.pages.values(), *self._errors.pages.values()):
                 page.word = -1
 
     def clear(self) -> None:
         with self._lock:
-            self.memo.clear()
-            self._pages.clear()
-            self._size = self._error_size = 0
+            for key in (*self._pages.pages, *self._errors.pages):
+                self._remove(key)
 
     def recent(self, limit: int) -> list[str]:
         """Keys of pages visited since this was last asked, at most ``limit``."""
         with self._lock:
-            visited = [page for page in self._pages.values() if page.visited][:limit]
+            pages = self._pages.pages.values()
+            visited = [page for page in pages if page.visited][:limit]
             for page in visited:
                 page.visited = False
         return [page.entry.key for page in visited]
@@ -236,33 +265,15 @@ class Memory:
 
     @property
     def size(self) -> int:
-        return self._size
+        return self._pages.size + self._errors.size
 
     def __len__(self) -> int:
-        return len(self._pages)
-
-    def _evict(self, added: Page) -> None:
-        errors_only = self._size <= self._limit
-        for _ in range(2 * len(self._pages)):
-            if self._size <= self._limit and self._error_size <= self._limit // 16:
-                return
-            key, page = next(iter(self._pages.items()))
-            if page is added or page.used or (errors_only and not page.entry.error_quota):
-                page.used = False
-                self._pages.move_to_end(key)
-            else:
-                self._remove(key)
+        return len(self._pages.pages) + len(self._errors.pages)
 
     def _remove(self, key: str) -> None:
-        page = self._pages.pop(key, None)
+        page = self._pages.pop(key) or self._errors.pop(key)
         if page is not None:
-            self._account(page, -1)
             page.until = 0.0
             for raw in page.raws:
                 self.memo.pop(raw, None)
             page.raws.clear()
-
-    def _account(self, page: Page, sign: int) -> None:
-        self._size += sign * page.size
-        if page.entry.error_quota:
-            self._error_size += sign * page.size

@@ -198,9 +198,11 @@ class Pool:
                     self._idle -= 1
                 work = self._queue.popleft()
             if not self._run(work):
-                with self._ready:
-                    self._threads -= 1
+                with self._ready:  # given up: its place may be taken, or be wanted now
                     self._abandoned -= 1
+                    self._threads -= 1
+                    if self._queue and self._active < self._workers:
+                        self._start_thread()
                 return
 
     def _run(self, work: Work) -> bool:

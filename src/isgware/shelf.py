@@ -145,16 +145,22 @@ class Shelf:
         except BackendUnavailable as error:
             log.debug("A page could not be deleted: %s", error)
 
-    def acquire(self, key: str, ttl: float, names: Sequence[str]) -> Lease | None:
-        """A lease, or ``None`` when another process has it. Raises `BackendUnavailable`."""
+    def acquire(
+        self, key: str, ttl: float, names: Sequence[str], *, overtake: bool = False
+    ) -> Lease | None:
+        """A lease, or ``None`` when another process has it. Raises `BackendUnavailable`.
+
+        One taken before any of ``names`` was invalidated is overtaken; with ``overtake`` any is.
+        """
         mirror = self.mirror
-        return self.backend.acquire(
+        lease = self.backend.acquire(
             key,
             ttl,
             self._clock(),
             generation=mirror.counter,
-            overtake_before=mirror.last(names),
+            overtake_before=mirror.counter + 1 if overtake else mirror.last(names),
         )
+        return lease if isinstance(lease, Lease) else None
 
     def release(self, lease: Lease | None) -> None:
         if lease is not None:

@@ -91,14 +91,7 @@ class Verbs:
         shelf.begin()
         shelf.sync()
         before = shelf.mirror.counter
-        # A lease overtakes others by an invalidation they have not seen; this render is one.
-        lease = shelf.backend.acquire(
-            target.key,
-            engine.settings.lease_time,
-            engine.now(),
-            generation=before,
-            overtake_before=before + 1,
-        )
+        lease = shelf.acquire(target.key, engine.settings.lease_time, (), overtake=True)
         flight, _ = engine.flights.join(target.key, before, shelf.mirror.nonce, lambda _: False)
         outcome: Outcome = Elsewhere()
         if lease is not None:

@@ -214,7 +214,8 @@ class ISG(Operations):
     ) -> Iterable[bytes]:  # fmt: skip
         now = self._clock()
         accepted = visitor.header("Accept-Encoding")
-        page.used = page.visited = True
+        if answer.label != "MISS":  # a page counts as visited when somebody comes back to it
+            page.used = page.visited = True
         if answer.label == "HIT":
             self._make_ready(answer, page, raw, now)
             made = page.hit(accepted, now)

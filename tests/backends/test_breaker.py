@@ -57,6 +57,12 @@ class Faulty(MemoryBackend):
         return faulty
 
 
+@pytest.fixture(autouse=True)
+def _no_visit_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the tests before have visited in this thread."""
+    monkeypatch.setattr(module, "_spent", contextvars.ContextVar("spent", default=None))
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     clock = FakeClock(1_000.0)
@@ -167,6 +173,23 @@ def test_a_visit_or_script_may_invalidate_often(breaker: Breaker, backend: Fault
 
     assert contextvars.copy_context().run(visit) == 20
     assert breaker.open_since is None
+
+
+JUNK: list[tuple[str, object]] = [
+    ("get", "text"), ("put", None), ("sync", None), ("invalidate", False), ("invalidate", None),
+    ("publish", "1"), ("acquire", True), ("acquire", None), ("renew", 1), ("read_note", 5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "junk"), JUNK)
+def test_an_answer_of_another_type_is_a_fault(
+    name: str, junk: object, breaker: Breaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    junky = SimpleNamespace(**{name: lambda *args, **kwargs: junk})
+    monkeypatch.setattr(breaker, "backend", junky)
+    with pytest.raises(BackendUnavailable, match="it answered"):
+        operations(breaker)[name]()
+    assert breaker.open_since is not None
 
 
 def test_a_probe_closes_it(breaker: Breaker, backend: Faulty) -> None:

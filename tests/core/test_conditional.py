@@ -147,6 +147,7 @@ def test_a_304_describes_no_body(field: str) -> None:
         pytest.param("gzip;q=nan", ALL, "identity", id="no number refuses"),
         pytest.param("gzip;q=1.0001", ALL, "identity", id="too many digits refuse"),
         pytest.param("gzip;level=9;q=0.5, br;q=0.1", ALL, "gzip", id="other parameters"),
+        pytest.param("br, br;q=0", ("br",), "br", id="first of two"),
         pytest.param("deflate, compress", ALL, "identity", id="none that we make"),
         pytest.param(",,gzip,,", ALL, "gzip", id="empty elements"),
     ],

@@ -178,6 +178,7 @@ def test_a_name_never_invalidated_was_last_at_zero() -> None:
         pytest.param(mirror(published={"tag:a": 5}), False, id="read after it"),
         pytest.param(mirror(published={"tag:b": 9}), False, id="others"),
         pytest.param(mirror(forgotten=6), True, id="the rows that would tell are gone"),
+        pytest.param(mirror(forgotten=5), False, id="the rows that are gone were seen"),
     ],
 )
 def test_a_copy_read_at_five_may_have_been_renewed(seen: Generations, expected: bool) -> None:

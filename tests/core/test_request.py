@@ -243,7 +243,7 @@ def test_narrowing_a_query_twice_changes_nothing_more(query: str, names: Any) ->
         pytest.param({"path": "/\xff"}, "odd-path", id="bad UTF-8"),
         pytest.param({"path": "/\udcff"}, "odd-path", id="surrogate"),
         pytest.param({"path": "/" + "a" * 4096}, "odd-path", id="long path"),
-        pytest.param({"path": "/" * 2 + "a/" * 80}, "odd-path", id="many segments"),
+        pytest.param({"path": "/" + "a/" * 80}, "odd-path", id="many segments"),
         pytest.param({"query": "a=\n"}, "odd-query", id="line break in the query"),
         pytest.param({"query": "a=\xe9"}, "odd-query", id="raw bytes in the query"),
         pytest.param({"query": "a" * 4097}, "odd-query", id="long query"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 import threading
-from collections.abc import Callable, Iterable
+import time
+import types
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -241,8 +244,6 @@ class Later:
 
 def eventually(condition: Callable[[], Any], seconds: float = 5) -> Any:
     """Wait for what happens on other threads."""
-    import time
-
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, "it did not come about"
@@ -263,3 +264,18 @@ class Gate:
 
     def wait(self) -> None:
         assert self.reached.wait(10), "nobody came to the gate"
+
+
+def reachable(root: Any) -> Iterator[tuple[Any, str]]:
+    """Every object that hangs on ``root``, with the types on the way; code and threads aside."""
+    skipped = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType,
+               Site, Clock, threading.Thread)  # fmt: skip
+    seen: set[int] = set()
+    pending = [(root, type(root).__name__)]
+    while pending:
+        here, name = pending.pop()
+        if id(here) in seen or isinstance(here, skipped):
+            continue
+        seen.add(id(here))
+        yield here, name
+        pending += [(child, f"{name}.{type(child).__name__}") for child in gc.get_referents(here)]

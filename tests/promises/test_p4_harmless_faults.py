@@ -23,7 +23,7 @@ class Story:
         self.clock, self.site, self.version = Clock(), Site(), 1
         self.site.views["/page"] = lambda environ: html(f"page {self.version} " + "x" * 400)
         self.isg = ISG(
-            self.site, store=store, clock=self.clock, executor=Inline(), probe_interval=60,
+            self.site, store=store, clock=self.clock, executor=Inline(), probe_interval=60, wait_time=0.02,
             **{"routes": ROUTES, **options},
         )  # fmt: skip
 

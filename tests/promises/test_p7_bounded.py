@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import tracemalloc
-import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +18,19 @@ from isgware.backends.sqlite import SQLiteBackend
 from isgware.errors import BackendUnavailable
 from isgware.regenerate import Failures
 from tests.promises.faults import FaultyBackend
-from tests.promises.kit import MARK, Clock, Gate, Inline, Later, Site, eventually, html, visit
+from tests.promises.kit import (
+    MARK,
+    Clock,
+    Gate,
+    Inline,
+    Later,
+    Site,
+    environ_of,
+    eventually,
+    html,
+    reachable,
+    visit,
+)
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, expire=3000)}
 
@@ -264,34 +276,27 @@ def test_p7_failures_remembered_are_bounded():
     assert failures.get(str(Failures.LIMIT + 499)) is not None
 
 
-CONTAINERS = (dict, list, set, frozenset, tuple)
-SKIPPED = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, str, bytes)
-
-
 def containers(root: Any) -> Iterator[tuple[str, int]]:
     """Every container that hangs on ``root``, with its place and size."""
-    seen: set[int] = set()
-    pending = [(root, "isg")]
-    while pending:
-        here, name = pending.pop()
-        if id(here) in seen or isinstance(here, SKIPPED):
-            continue
-        seen.add(id(here))
-        if isinstance(here, Site | Clock | threading.Thread):
-            continue
-        if hasattr(here, "__len__") and not isinstance(here, memoryview):
+    for here, name in reachable(root):
+        if hasattr(here, "__len__") and not isinstance(here, memoryview | bytes | str):
             yield name, len(here)
-        for child in gc.get_referents(here):
-            pending.append((child, f"{name}.{type(child).__name__}"))
+
+
+def make_limits_small(monkeypatch, limit: int) -> None:
+    """Every ``_MAX_…`` of the package, wherever it lives."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("isgware.")]:
+        for name, value in list(vars(module).items()):
+            if name.startswith("_MAX_") and type(value) is int and 1_000 <= value < 100_000:
+                monkeypatch.setattr(module, name, limit)
+    monkeypatch.setattr(Failures, "LIMIT", limit)
 
 
 def test_p7_no_table_grows_with_what_is_asked_for(monkeypatch, later):
     """Every limit is made small; then many URLs, tags, hosts, headers, cookies, failures and
     refusals go by, and no container in the whole object graph may have grown with them."""
     small = 40
-    for place in ("planner._MAX_SIGNPOSTS", "engine._MAX_DYNAMIC", "behind._MAX_REPORTED",
-                  "wsgi._MAX_PASSED", "regenerate.Failures.LIMIT"):  # fmt: skip
-        monkeypatch.setattr(f"isgware.{place}", small)
+    make_limits_small(monkeypatch, small)
     site = Site()
     limits = Limits(pages=small, error_pages=small, names=small)
 
@@ -335,8 +340,6 @@ def test_p7_an_endless_body_stays_under_the_cap(wrap):
         return (b"x" * 65536 for _ in range(800))
 
     isg = wrap(endless, routes={"/p": Policy(revalidate=60)}, max_page=1_000_000)
-    from tests.promises.kit import environ_of
-
     tracemalloc.start()
     total = 0
     chunks = isg(environ_of("/p"), lambda *told: None)

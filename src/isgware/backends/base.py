@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, Protocol, runtime_checkable
 
 from ..core.entry import Entry
@@ -113,6 +114,15 @@ class Lease:
     order: int
 
 
+class Held(Enum):
+    """Somebody else has the lease. Told apart from ``None``, which a broken backend answers."""
+
+    HELD = "held"
+
+
+HELD: Final = Held.HELD
+
+
 @runtime_checkable
 class Backend(Protocol):
     """Pages and everything their coherence needs. Values of notes are bytes, TTLs are seconds."""
@@ -129,7 +139,7 @@ class Backend(Protocol):
     def publish(self, names: Iterable[str]) -> int: ...
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
-    ) -> Lease | None: ...
+    ) -> Lease | Held: ...
     def renew(self, lease: Lease, ttl: float, now: float) -> bool: ...
     def release(self, lease: Lease) -> None: ...
     def read_note(self, name: str, now: float) -> bytes | None: ...

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable, ConfigurationError
-from .base import Backend, Lease, Row
+from .base import Backend, Held, Lease, Row
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
@@ -55,7 +55,7 @@ class Breaker:
         started = time.monotonic()
         try:
             result = work(*args, **kwargs)
-            if not isinstance(result, returns):
+            if not isinstance(result, returns) or (returns is int and isinstance(result, bool)):
                 raise TypeError(f"it answered {type(result).__name__}")
         except (UnicodeError, OverflowError) as error:  # the caller's values, not the store
             raise BackendUnavailable(f"The store cannot hold this: {error}") from error
@@ -135,7 +135,7 @@ class Breaker:
 
     def touch(self, keys: Sequence[str], now: float) -> None:
         for start in range(0, len(keys), _TOUCHED_AT_ONCE):
-            self.call(
+            self._apart(
                 self.backend.touch, keys[start : start + _TOUCHED_AT_ONCE], now, returns=NoneType
             )
 
@@ -158,7 +158,7 @@ class Breaker:
 
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
-    ) -> Lease | None:
+    ) -> Lease | Held:
         return self.call(
             self.backend.acquire,
             key,
@@ -166,7 +166,7 @@ class Breaker:
             now,
             generation=generation,
             overtake_before=overtake_before,
-            returns=Lease | None,
+            returns=Lease | Held,
         )
 
     def renew(self, lease: Lease, ttl: float, now: float) -> bool:

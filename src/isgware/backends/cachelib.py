@@ -18,7 +18,7 @@ from cachelib import BaseCache
 from ..core.entry import MAGIC
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable
-from .base import Lease, Row, is_newer
+from .base import Held, Lease, Row, is_newer
 from .database import Database
 from .sqlite import SQLiteBackend
 
@@ -146,7 +146,7 @@ class CachelibBackend:
 
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
-    ) -> Lease | None:
+    ) -> Lease | Held:
         return self.coordinator.acquire(
             key, ttl, now, generation=generation, overtake_before=overtake_before
         )

@@ -11,7 +11,7 @@ from typing import Final
 
 from ..core.freshness import Changes
 from . import forks
-from .base import Lease, Limits, Row, is_newer
+from .base import HELD, Held, Lease, Limits, Row, is_newer
 
 MEMORY_LIMITS: Final = Limits(pages=100_000, bytes=256 * 1024**2)
 #: How many of the least recently used pages each ``put`` looks at, to let go of ended ones.
@@ -184,11 +184,11 @@ class MemoryBackend:
 
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
-    ) -> Lease | None:
+    ) -> Lease | Held:
         with self._lock:
             held = self._leases.get(key)
             if held and now < held[1] <= now + 2 * ttl and held[2] >= overtake_before:
-                return None
+                return HELD
             self._order += 1
             if len(self._leases) >= self._limits.names:
                 self._leases = {name: it for name, it in self._leases.items() if now < it[1]}

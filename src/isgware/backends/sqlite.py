@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..core.freshness import Changes
-from .base import Lease, Limits, Row, is_newer
+from .base import HELD, Held, Lease, Limits, Row, is_newer
 from .database import Damaged, Database
 from .schema import SCHEMA
 
@@ -34,8 +34,8 @@ _PUT: Final = (
 #: Seconds by which a page counts as older than it is until somebody asks for it again, so that a
 #: flood of pages nobody returns to cannot push out the ones that are visited.
 _PROBATION: Final = 60.0
-#: Seconds for which a page that was touched need not be touched again.
-_RECENT: Final = 30.0
+#: Seconds for which a page that another process has touched need not be touched again.
+_RECENT: Final = 4.0
 _BATCH: Final = 500
 #: Kinds of totals: error pages are kind 1, as in ``error_quota``; `SQLiteCache` counts its own.
 ITEMS: Final = 2
@@ -215,15 +215,15 @@ class SQLiteBackend:
 
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
-    ) -> Lease | None:
-        def work(db: sqlite3.Connection) -> Lease | None:
+    ) -> Lease | Held:
+        def work(db: sqlite3.Connection) -> Lease | Held:
             held = db.execute(
                 "SELECT until, generation FROM leases WHERE key = ?", (key,)
             ).fetchone()
             # An end further away than any lease lasts was set by a clock that has since been
             # put back; it holds nobody up.
             if held and now < held[0] <= now + 2 * ttl and held[1] >= overtake_before:
-                return None
+                return HELD
             _state(db)
             order = db.execute(
                 "UPDATE state SET ordinal = ordinal + 1 RETURNING ordinal"

@@ -91,4 +91,5 @@ def acquire(
     generation: int = 0,
     overtake_before: int = 0,
 ) -> Lease | None:
-    return backend.acquire(key, ttl, now, generation=generation, overtake_before=overtake_before)
+    lease = backend.acquire(key, ttl, now, generation=generation, overtake_before=overtake_before)
+    return lease if isinstance(lease, Lease) else None

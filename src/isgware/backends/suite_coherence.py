@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from .base import HELD
 from .suite import START, Suite, acquire, nonce_of
 
 
@@ -127,6 +128,12 @@ class CoherenceSuite(Suite):
             assert acquire(one) is None
             assert acquire(other, now=START + 9.9) is None
             assert acquire(other, now=START + 10) is not None
+
+    def test_a_lease_that_another_has_is_answered_in_so_many_words(self) -> None:
+        with self.opened() as backend:
+            assert acquire(backend) is not None
+            answer = backend.acquire("key", 10.0, START, generation=0, overtake_before=0)
+            assert answer is HELD
 
     def test_leases_of_different_keys_do_not_meet(self) -> None:
         with self.opened() as backend:
