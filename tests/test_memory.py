@@ -20,10 +20,9 @@ OVERHEAD = a_page(size=0).size
 
 
 def room_for(pages: int, size: int = 100) -> Memory:
-    """A memory that holds so many pages of one size beside error pages, which have a sixteenth of
-    it; a page may take a quarter."""
+    """A memory that holds so many pages of one size; one page may take a quarter of it."""
     assert pages >= 4
-    return Memory(-(-pages * a_page(size=size).size * 16 // 15))
+    return Memory(pages * a_page(size=size).size)
 
 
 def test_a_page_is_found_by_its_key() -> None:
@@ -52,7 +51,7 @@ def test_a_page_is_reckoned_with_its_encodings_and_headers() -> None:
 def test_a_page_too_large_is_not_kept_nor_is_the_one_it_replaces() -> None:
     memory = room_for(4)
     memory.add(a_page(size=100))
-    memory.add(a_page(size=101))
+    memory.add(a_page(size=2 * OVERHEAD))
     assert memory.get("key") is None
     assert memory.size == 0
 

@@ -75,6 +75,12 @@ class Engine:
     def visit(self, visitor: Visitor) -> Answer | None:
         """What this GET or HEAD gets; ``None`` if its URL is not declared."""
         self.shelf.begin()
+        try:
+            return self._visit(visitor)
+        finally:
+            self.shelf.end()
+
+    def _visit(self, visitor: Visitor) -> Answer | None:
         self.shelf.sync()
         word = self.shelf.settled
         arrival = self.shelf.mirror.counter

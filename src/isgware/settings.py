@@ -94,6 +94,12 @@ def _choice(*choices: str) -> Check:
     return check
 
 
+def _cache_control(name: str, value: Any) -> str:
+    if value == "full":
+        raise _fail(name, value, "all of RFC 9111 is not in this release yet; choose 'shared'.")
+    return str(_choice("shared", "ignore")(name, value))
+
+
 def _default_revalidate(name: str, value: Any) -> float | bool | None:
     if isinstance(value, str):
         if value.lower() in ("false", "no", "off"):
@@ -202,7 +208,7 @@ class Settings:
     )
     mount: str = _option("/_isg", _mount, "where the control endpoint lies")
     cache_control: str = _option(
-        "shared", _choice("shared", "ignore"), "which Cache-Control lifetimes of the app count"
+        "shared", _cache_control, "which Cache-Control lifetimes of the app count"
     )
     workers: int = _option(4, _count(1), "threads that regenerate pages")
     queue_size: int = _option(1_000, _count(1), "regenerations waiting; more are dropped")

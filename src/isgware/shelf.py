@@ -43,6 +43,9 @@ class Shelf:
         """A visit or a job begins: what it may spend on the backend is counted from here."""
         self.backend.begin()
 
+    def end(self) -> None:
+        self.backend.end()
+
     def sync(self) -> None:
         """Bring the mirror up to the backend, if the word says that it is behind."""
         word = self.backend.word[0]

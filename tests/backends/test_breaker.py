@@ -14,7 +14,7 @@ from isgware.backends import breaker as module
 from isgware.backends.base import Backend, Limits, row_of
 from isgware.backends.breaker import Breaker
 from isgware.backends.memory import MemoryBackend
-from isgware.backends.suite import nonce_of
+from isgware.backends.suite import acquire, nonce_of
 from isgware.core.entry import encode
 from isgware.errors import BackendUnavailable, ConfigurationError
 from isgware.testing import START, BackendContract, FakeClock, make_entry
@@ -87,7 +87,7 @@ def breaker(backend: Faulty, opened: list[str]) -> Breaker:
 
 def operations(breaker: Breaker) -> dict[str, Callable[[], object]]:
     entry = make_entry()
-    lease = MemoryBackend().acquire("key", 10, START, generation=0, overtake_before=0)
+    lease = acquire(MemoryBackend())
     assert lease is not None
     return {
         "get": lambda: breaker.get(entry.key, START),

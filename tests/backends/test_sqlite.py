@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from isgware.backends.base import HELD, Backend, Limits, row_of
+from isgware.backends.base import Backend, Limits, row_of
 from isgware.backends.sqlite import SQLiteBackend
 from isgware.backends.suite import acquire, nonce_of, put
 from isgware.core.entry import decode, encode
@@ -90,7 +90,7 @@ def test_the_lease_of_a_killed_process_ends(store: SQLiteBackend) -> None:
     while store.read_note("held", START) is None:
         time.sleep(0.005)
     child.kill()
-    assert acquire(store, now=START + 9) is HELD
+    assert acquire(store, now=START + 9) is None
     assert acquire(store, now=START + 11) is not None
 
 

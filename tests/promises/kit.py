@@ -1,4 +1,4 @@
-"""What the promise tests share: a clock, an executor and a scripted app, all under their control."""
+"""What the promise tests share: a clock, an executor, a scripted app."""
 
 from __future__ import annotations
 

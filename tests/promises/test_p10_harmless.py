@@ -22,8 +22,17 @@ class Strange:
         self.closed += 1
 
 
-@pytest.mark.parametrize("options", [{}, {"routes": {"/other": Policy(revalidate=60)}}, {"revalidate": 60},
-                                     {"cache_control": "ignore"}, {"enabled": False}], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"routes": {"/other": Policy(revalidate=60)}},
+        {"revalidate": 60},
+        {"cache_control": "ignore"},
+        {"enabled": False},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_p10_undeclared_answers_are_the_very_objects_of_the_app(wrap, options, method):
     told, seen = [], []
@@ -34,7 +43,12 @@ def test_p10_undeclared_answers_are_the_very_objects_of_the_app(wrap, options, m
         told.append(start_response("201 Created", headers))
         return body
 
-    headers = [("Content-Type", "text/plain"), ("X-Odd", "caf\xe9"), ("X-Odd", "twice"), ("x-low", "")]
+    headers = [
+        ("Content-Type", "text/plain"),
+        ("X-Odd", "caf\xe9"),
+        ("X-Odd", "twice"),
+        ("x-low", ""),
+    ]
     isg = wrap(app, **options)
     for _ in range(3):
         given, environ = [], environ_of("/p", method=method)
@@ -125,7 +139,9 @@ def test_p10_a_decorated_coroutine_stays_one():
 
 
 def test_p10_the_switch_turns_everything_off(wrap, site):
-    isg = wrap(site, routes={"/p": Policy(revalidate=60)}, enabled=False, base_url="http://site.test")
+    isg = wrap(
+        site, routes={"/p": Policy(revalidate=60)}, enabled=False, base_url="http://site.test"
+    )
     for number in (1, 2):
         reply = visit(isg, "/p")
         assert (reply.text, reply.cache) == (f"/p #{number}", "")
@@ -144,12 +160,14 @@ def test_p10_the_environment_can_turn_it_off(wrap, site, monkeypatch, value):
 
 def test_p10_report_mode_stores_nothing_and_says_what_would_have_been(wrap, later, site, caplog):
     caplog.set_level("INFO", "isgware")
-    site.views.update({
-        "/same": lambda environ: html("same"),
-        "/differs": lambda environ: html(environ.get("HTTP_COOKIE", "nobody")),
-        "/refused": lambda environ: html("x", ("Set-Cookie", "a=b")),
-        "/failed": lambda environ: html("ok") if "isgware.render" not in environ else 1 / 0,
-    })
+    site.views.update(
+        {
+            "/same": lambda environ: html("same"),
+            "/differs": lambda environ: html(environ.get("HTTP_COOKIE", "nobody")),
+            "/refused": lambda environ: html("x", ("Set-Cookie", "a=b")),
+            "/failed": lambda environ: html("ok") if "isgware.render" not in environ else 1 / 0,
+        }
+    )
     routes = {path: Policy(revalidate=60) for path in site.views}
     isg = wrap(site, routes=routes, enabled="report")
     for _ in range(3):
@@ -269,7 +287,9 @@ def test_p10_nothing_starts_and_nothing_is_opened_at_construction(tmp_path):
     import threading
 
     before = threading.active_count()
-    isg = isgware.ISG(Site(), store=f"file:{tmp_path / 'store'}", routes={"/p": Policy(revalidate=60)})
+    isg = isgware.ISG(
+        Site(), store=f"file:{tmp_path / 'store'}", routes={"/p": Policy(revalidate=60)}
+    )
     assert threading.active_count() == before
     assert list(tmp_path.iterdir()) == []
     call(isg, environ_of("/undeclared"))

@@ -18,33 +18,102 @@ from isgware import ISG, Policy, revalidate
 from tests.promises.kit import MARK, Clock, Inline, call, environ_of, visit
 
 HOSTILE = [
-    "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "Forwarded",
-    "X-Forwarded-Prefix", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Method",
-    "Authorization", "Cookie", "If-None-Match", "If-Modified-Since", "Accept-Encoding", "Range",
-    "Accept-Language", "Accept", "User-Agent", "Origin", "Referer", "X-Status", "X-Vary", "X-Foo",
-    "X-ISG-Cache", "X-Isgware-Render", "Isgware-Render", "Isgware.Render", "Purpose", "X-Middleware",
-    "Sec-Fetch-Mode", "Expect", "Connection", "Transfer-Encoding", "Upgrade", "Max-Forwards",
-    "X-Real-IP", "Content-Type", "Cache-Control", "Pragma", "Host", "Proxy", "X-Nextjs-Data",
-]  # fmt: skip
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Port",
+    "Forwarded",
+    "X-Forwarded-Prefix",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-HTTP-Method-Override",
+    "X-Method",
+    "Authorization",
+    "Cookie",
+    "If-None-Match",
+    "If-Modified-Since",
+    "Accept-Encoding",
+    "Range",
+    "Accept-Language",
+    "Accept",
+    "User-Agent",
+    "Origin",
+    "Referer",
+    "X-Status",
+    "X-Vary",
+    "X-Foo",
+    "X-ISG-Cache",
+    "X-Isgware-Render",
+    "Isgware-Render",
+    "Isgware.Render",
+    "Purpose",
+    "X-Middleware",
+    "Sec-Fetch-Mode",
+    "Expect",
+    "Connection",
+    "Transfer-Encoding",
+    "Upgrade",
+    "Max-Forwards",
+    "X-Real-IP",
+    "Content-Type",
+    "Cache-Control",
+    "Pragma",
+    "Host",
+    "Proxy",
+    "X-Nextjs-Data",
+]
 VALUES = st.one_of(
-    st.sampled_from(["", "1", "evil.test", "DELETE", "POST", "500", "404", "302", "*", "fr", "gzip"]),
+    st.sampled_from(
+        ["", "1", "evil.test", "DELETE", "POST", "500", "404", "302", "*", "fr", "gzip"]
+    ),
     st.sampled_from(["/admin", "sid=abc", "_ga=1; sid=2", "Basic YTpi", '"x"', "bytes=0-0", "Foo"]),
     st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20),
 )
-QUERIES = ["", "utm_source=x", "a=1", "a=1&utm_x=2", "a=1;b=2", "a=1&a=2", "a=%26b", "&", "=", "_isg=1"]
-PATHS = ["/page", "/page/", "/page/x.css", "/page;x.css", "//page", "/page/../page", "/Page", "/pa\0ge"]
-STRANGE = st.fixed_dictionaries({
-    "path": st.sampled_from(["/page"] * 8 + PATHS),
-    "query": st.sampled_from([""] * 3 + QUERIES),
-    "method": st.sampled_from(["GET"] * 6 + ["HEAD", "POST", "PUT", "OPTIONS", "TRACE", "get", "BREW"]),
-    "host": st.sampled_from(["site.test"] * 6 + ["evil.test", "site.test:80", "SITE.test", "site.test."]
-                            + ["a:80@evil", "a,evil", ""]),
-    "headers": st.dictionaries(st.sampled_from(HOSTILE), VALUES, max_size=5),
-    "body": st.sampled_from([b"", b"", b"name=fat", b"{}"]),
-    "extra": st.dictionaries(
-        st.sampled_from(["REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_S_DN", "CONTENT_TYPE", "RAW_URI"]),
-        st.sampled_from(["", "eve", "text/plain"]), max_size=2),
-})  # fmt: skip
+QUERIES = [
+    "",
+    "utm_source=x",
+    "a=1",
+    "a=1&utm_x=2",
+    "a=1;b=2",
+    "a=1&a=2",
+    "a=%26b",
+    "&",
+    "=",
+    "_isg=1",
+]
+PATHS = [
+    "/page",
+    "/page/",
+    "/page/x.css",
+    "/page;x.css",
+    "//page",
+    "/page/../page",
+    "/Page",
+    "/pa\0ge",
+]
+STRANGE = st.fixed_dictionaries(
+    {
+        "path": st.sampled_from(["/page"] * 8 + PATHS),
+        "query": st.sampled_from([""] * 3 + QUERIES),
+        "method": st.sampled_from(
+            ["GET"] * 6 + ["HEAD", "POST", "PUT", "OPTIONS", "TRACE", "get", "BREW"]
+        ),
+        "host": st.sampled_from(
+            ["site.test"] * 6
+            + ["evil.test", "site.test:80", "SITE.test", "site.test."]
+            + ["a:80@evil", "a,evil", ""]
+        ),
+        "headers": st.dictionaries(st.sampled_from(HOSTILE), VALUES, max_size=5),
+        "body": st.sampled_from([b"", b"", b"name=fat", b"{}"]),
+        "extra": st.dictionaries(
+            st.sampled_from(
+                ["REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_S_DN", "CONTENT_TYPE", "RAW_URI"]
+            ),
+            st.sampled_from(["", "eve", "text/plain"]),
+            max_size=2,
+        ),
+    }
+)
 
 
 def echo(environ, start_response):
@@ -67,9 +136,7 @@ def decorated_echo(environ, start_response):
 
 KINDS = {
     "routes": lambda **options: ISG(echo, routes={"/page": Policy(revalidate=60)}, **options),
-    "decorated": lambda **options: ISG(
-        lambda *request: decorated_echo(*request), **options
-    ),
+    "decorated": lambda **options: ISG(lambda *request: decorated_echo(*request), **options),
     "undeclared": lambda **options: ISG(echo, revalidate=60, **options),
 }
 
@@ -90,7 +157,9 @@ def plain_visits(isg: ISG, clock: Clock) -> list:
 
 #: What the app itself says to the plain request, and in the clean room.
 OWN = call(echo, environ_of("/page")).body
-CLEAN = {kind: visit((pair := make(kind))[0], "/page") and visit(pair[0], "/page") for kind in KINDS}
+CLEAN = {
+    kind: visit((pair := make(kind))[0], "/page") and visit(pair[0], "/page") for kind in KINDS
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -182,7 +251,9 @@ def test_p1_a_fat_get_leaves_its_body_outside(wrap):
     assert visit(isg, "/page").body == reply.body
 
 
-@pytest.mark.parametrize("query", ["utm_source=x", "utm_a=1&gclid=2", "fbclid=%00", "_ga=1", "utm_%73=1"])
+@pytest.mark.parametrize(
+    "query", ["utm_source=x", "utm_a=1&gclid=2", "fbclid=%00", "_ga=1", "utm_%73=1"]
+)
 def test_p1_tracking_parameters_are_neither_keyed_nor_shown(wrap, query):
     isg = wrap(echo, routes={"/page": Policy(revalidate=60)})
     assert json.loads(visit(isg, "/page", query).body)["QUERY_STRING"] == ""
@@ -221,20 +292,35 @@ def test_p1_no_query_at_all(wrap):
 def test_p1_a_named_header_is_keyed_by_its_best_value(wrap):
     policy = Policy(revalidate=60, vary={"Accept-Language": ["en", "fr"]})
     isg = wrap(echo, routes={"/page": policy})
-    for given, shown in (("fr-CH, fr;q=0.9, en;q=0.1", "fr"), ("fr", "fr"), ("de", None)):
-        told = json.loads(visit(isg, "/page", headers={"Accept-Language": given}).body)
+    for accepted, shown in (("fr-CH, fr;q=0.9, en;q=0.1", "fr"), ("fr", "fr"), ("de", None)):
+        told = json.loads(visit(isg, "/page", headers={"Accept-Language": accepted}).body)
         assert told.get("HTTP_ACCEPT_LANGUAGE") == shown
     assert visit(isg, "/page", headers={"Accept-Language": "fr;q=0.2"}).cache == "HIT"
     assert visit(isg, "/page").cache == "HIT"
 
 
-ODD_PATHS = ["//page", "/page//../x", "/./page", "/pa\rge", "/pa\nge", "/pa\0ge", "/pa\\ge", "/\xff",
-             "", "http://evil.test/page", "/" + "a/" * 100, "/" + "x" * 9000]  # fmt: skip
+ODD_PATHS = [
+    "//page",
+    "/page//../x",
+    "/./page",
+    "/pa\rge",
+    "/pa\nge",
+    "/pa\0ge",
+    "/pa\\ge",
+    "/\xff",
+    "",
+    "http://evil.test/page",
+    "/" + "a/" * 100,
+    "/" + "x" * 9000,
+]
 
 
 @pytest.mark.parametrize("path", ODD_PATHS, ids=repr)
-@pytest.mark.parametrize("options", [{"routes": {"/<path:p>": Policy(revalidate=60)}}, {"revalidate": 60}],
-                         ids=["declared", "undeclared"])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [{"routes": {"/<path:p>": Policy(revalidate=60)}}, {"revalidate": 60}],
+    ids=["declared", "undeclared"],
+)
 def test_p1_odd_paths_get_the_apps_own_answer_each_time(wrap, later, site, path, options):
     isg = wrap(site, **options)
     for _ in range(3):
@@ -246,9 +332,14 @@ def test_p1_odd_paths_get_the_apps_own_answer_each_time(wrap, later, site, path,
 
 @pytest.mark.parametrize("path", ["/\u20ac", "/\ud800"], ids=ascii)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("options", [{"routes": {"/<path:p>": Policy(revalidate=60)}}, {"revalidate": 60}],
-                         ids=["declared", "undeclared"])  # fmt: skip
-def test_p1_a_path_that_no_server_should_pass_is_no_error_of_ours(wrap, later, site, path, options, method):
+@pytest.mark.parametrize(
+    "options",
+    [{"routes": {"/<path:p>": Policy(revalidate=60)}}, {"revalidate": 60}],
+    ids=["declared", "undeclared"],
+)
+def test_p1_a_path_that_no_server_should_pass_is_no_error_of_ours(
+    wrap, later, site, path, options, method
+):
     isg = wrap(site, **options)
     assert visit(isg, path, method=method).code == 200
 
@@ -261,7 +352,9 @@ def test_p1_odd_hosts_get_the_apps_own_answer_each_time(wrap, later, site, host)
     assert site.rendered("/page") == 0
 
 
-@pytest.mark.parametrize("host", ["evil.test", "site.test:81", "SITE.TEST", "site.test.", "[::1]:80"])
+@pytest.mark.parametrize(
+    "host", ["evil.test", "site.test:81", "SITE.TEST", "site.test.", "[::1]:80"]
+)
 def test_p1_a_host_is_part_of_the_key(wrap, host):
     isg = wrap(echo, routes={"/page": Policy(revalidate=60)})
     visit(isg, "/page", host=host)

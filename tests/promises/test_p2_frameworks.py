@@ -59,7 +59,7 @@ def test_p2_a_flask_session_written_on_an_undeclared_page_stays_its_owners():
 
 
 def test_p2_flashed_messages_reach_the_one_they_are_for():
-    app, later = flask_app()
+    app, _ = flask_app()
     app.get("/list", endpoint="list")(
         revalidate(60)(lambda: " ".join(["list", *flask.get_flashed_messages()]))
     )

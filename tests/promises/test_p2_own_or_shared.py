@@ -12,7 +12,9 @@ ANY = {"/<path:p>": Policy(revalidate=60)}
 
 def told(*headers, status="200 OK"):
     """A view that says who asks, with these headers."""
-    return lambda environ: html("for " + environ.get("HTTP_COOKIE", "nobody"), *headers, status=status)
+    return lambda environ: html(
+        "for " + environ.get("HTTP_COOKIE", "nobody"), *headers, status=status
+    )
 
 
 REFUSALS = {
@@ -39,7 +41,9 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("headers", REFUSALS.values(), ids=list(REFUSALS))
-@pytest.mark.parametrize("options", [{"routes": ANY}, {"revalidate": 60}], ids=["declared", "undeclared"])
+@pytest.mark.parametrize(
+    "options", [{"routes": ANY}, {"revalidate": 60}], ids=["declared", "undeclared"]
+)
 def test_p2_what_may_not_be_stored_is_everyones_own(wrap, later, site, headers, options):
     site.views["/p"] = told(*headers)
     isg = wrap(site, **options)
@@ -63,9 +67,24 @@ def test_p2_the_refused_page_is_remembered_so_that_nobody_queues_for_it(wrap, cl
     assert site.rendered("/p") == 2
 
 
-@pytest.mark.parametrize("status", ["201 Created", "204 No Content", "206 Partial Content", "304 Not Modified",
-                                    "400 Bad Request", "401 Unauthorized", "403 Forbidden", "405 No",
-                                    "429 Too Many Requests", "100 Continue", "299 X", "2000 X", "abc"])  # fmt: skip
+@pytest.mark.parametrize(
+    "status",
+    [
+        "201 Created",
+        "204 No Content",
+        "206 Partial Content",
+        "304 Not Modified",
+        "400 Bad Request",
+        "401 Unauthorized",
+        "403 Forbidden",
+        "405 No",
+        "429 Too Many Requests",
+        "100 Continue",
+        "299 X",
+        "2000 X",
+        "abc",
+    ],
+)
 def test_p2_odd_statuses_are_never_stored(wrap, site, status):
     site.views["/p"] = told(status=status)
     isg = wrap(site, routes=ANY)
@@ -96,8 +115,19 @@ def test_p2_view_that_varies_by_cookie_is_shared_among_the_anonymous_only(wrap, 
     assert visit(isg, "/p").text == "for nobody"
 
 
-@pytest.mark.parametrize("cookie", ["_ga=GA1", "_ga_ABC=1; _gid=2", "__utmz=1", "OptanonConsent=x",
-                                    "_pk_id.1.ab=1;_hjSession=2", "cookieconsent_status=allow", ";", ""])  # fmt: skip
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "_ga=GA1",
+        "_ga_ABC=1; _gid=2",
+        "__utmz=1",
+        "OptanonConsent=x",
+        "_pk_id.1.ab=1;_hjSession=2",
+        "cookieconsent_status=allow",
+        ";",
+        "",
+    ],
+)
 def test_p2_analytics_and_consent_cookies_make_nobody_personal(wrap, site, cookie):
     site.views["/p"] = told(("Vary", "Cookie"))
     isg = wrap(site, routes=ANY)
@@ -106,8 +136,21 @@ def test_p2_analytics_and_consent_cookies_make_nobody_personal(wrap, site, cooki
     assert (reply.text, reply.cache) == ("for nobody", "HIT")
 
 
-@pytest.mark.parametrize("cookie", ["sid=1", "_ga=1; sid=2", "_gax", "x_ga=1", "csrftoken=1", "=odd; sid=1",
-                                    "sid", " sid = 1", "_ga=1;sid=2", "a\x80=1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "sid=1",
+        "_ga=1; sid=2",
+        "_gax",
+        "x_ga=1",
+        "csrftoken=1",
+        "=odd; sid=1",
+        "sid",
+        " sid = 1",
+        "_ga=1;sid=2",
+        "a\x80=1",
+    ],
+)
 def test_p2_every_other_cookie_makes_somebody(wrap, site, cookie):
     site.views["/p"] = told(("Vary", "accept-language , COOKIE"))
     isg = wrap(site, routes=ANY)
@@ -134,7 +177,9 @@ def test_p2_a_keyed_cookie_does_not_hide_the_other_cookies_of_a_page_that_varies
         assert reply.text == "for cur=EUR; session=me"
 
 
-def test_p2_a_body_that_depends_on_a_cookie_without_saying_so_is_never_a_visitors(wrap, later, site):
+def test_p2_a_body_that_depends_on_a_cookie_without_saying_so_is_never_a_visitors(
+    wrap, later, site
+):
     site.views["/p"] = told()
     for isg in (wrap(site, routes=ANY), wrap(site, revalidate=60)):
         visit(isg, "/p", headers={"Cookie": "sid=me"})
@@ -142,10 +187,19 @@ def test_p2_a_body_that_depends_on_a_cookie_without_saying_so_is_never_a_visitor
         assert visit(isg, "/p").text == "for nobody"
 
 
-@pytest.mark.parametrize("credential", [{"HTTP_AUTHORIZATION": "Basic YTpi"}, {"REMOTE_USER": "eve"},
-                                        {"AUTH_TYPE": "Basic"}, {"SSL_CLIENT_S_DN": "CN=eve"}],
-                         ids=lambda c: next(iter(c)))  # fmt: skip
-@pytest.mark.parametrize("options", [{"routes": ANY}, {"revalidate": 60}], ids=["declared", "undeclared"])
+@pytest.mark.parametrize(
+    "credential",
+    [
+        {"HTTP_AUTHORIZATION": "Basic YTpi"},
+        {"REMOTE_USER": "eve"},
+        {"AUTH_TYPE": "Basic"},
+        {"SSL_CLIENT_S_DN": "CN=eve"},
+    ],
+    ids=lambda c: next(iter(c)),
+)
+@pytest.mark.parametrize(
+    "options", [{"routes": ANY}, {"revalidate": 60}], ids=["declared", "undeclared"]
+)
 def test_p2_credentials_bypass_both_ways(wrap, later, site, credential, options):
     isg = wrap(site, **options)
     visit(isg, "/p", **credential)
@@ -247,8 +301,16 @@ def test_p2_errors_are_shared_by_those_who_waited_and_are_nobody(wrap, site):
     assert (site.rendered("/boom"), site.own("/boom")) == (1, 1)
 
 
-@pytest.mark.parametrize("header", [("Set-Cookie", "sid=1"), ("Cache-Control", "private"),
-                                    ("Cache-Control", "no-store"), ("Vary", "*")], ids=lambda h: h[1])  # fmt: skip
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Set-Cookie", "sid=1"),
+        ("Cache-Control", "private"),
+        ("Cache-Control", "no-store"),
+        ("Vary", "*"),
+    ],
+    ids=lambda h: h[1],
+)
 def test_p2_an_error_that_is_somebodys_is_shared_by_nobody(wrap, site, header):
     site.views["/boom"] = lambda environ: html(
         "clean" if MARK in environ else "own", header, status="500 Internal Server Error"
@@ -258,7 +320,9 @@ def test_p2_an_error_that_is_somebodys_is_shared_by_nobody(wrap, site, header):
     assert visit(isg, "/boom").text == "own"
 
 
-def test_p2_a_route_that_never_worked_in_the_clean_room_leaves_everyone_their_own(wrap, clock, site):
+def test_p2_a_route_that_never_worked_in_the_clean_room_leaves_everyone_their_own(
+    wrap, clock, site
+):
     def view(environ):
         if MARK in environ:
             raise LookupError("no session")

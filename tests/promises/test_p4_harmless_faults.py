@@ -23,9 +23,14 @@ class Story:
         self.clock, self.site, self.version = Clock(), Site(), 1
         self.site.views["/page"] = lambda environ: html(f"page {self.version} " + "x" * 400)
         self.isg = ISG(
-            self.site, store=store, clock=self.clock, executor=Inline(), probe_interval=60, wait_time=0.02,
+            self.site,
+            store=store,
+            clock=self.clock,
+            executor=Inline(),
+            probe_interval=60,
+            wait_time=0.02,
             **{"routes": ROUTES, **options},
-        )  # fmt: skip
+        )
 
     def look(self, *, newest_only: bool = False) -> str:
         reply = visit(self.isg, "/page")
@@ -196,7 +201,31 @@ def test_p4_a_slow_store_costs_half_a_second_at_most_and_once(wrap, site, store,
         assert max(costs[1:]) < 0.1
 
 
-def test_p4_a_stale_page_in_memory_is_replaced_though_the_store_is_down(wrap, clock, later, site, store):
+@pytest.mark.parametrize("what", ["post", "post-elsewhere", "purge", "pages", "regenerate", "hits"])
+def test_p4_a_healthy_store_is_never_given_up_for_the_sum_of_many_requests(wrap, site, store, what):
+    """What one request may spend is counted for that request only."""
+    isg = wrap(site, store=store, routes=ROUTES, probe_interval=60, executor=Inline())
+    store.fault = lambda operation: time.sleep(0.003)
+    visit(isg, "/page")
+    for number in range(70):
+        if what == "post":
+            visit(isg, "/page", method="POST")
+        elif what == "post-elsewhere":
+            visit(isg, f"/undeclared/{number}", method="POST")
+        elif what == "purge":
+            isg.purge_path(f"/{number}")
+        elif what == "pages":
+            list(isg.pages())
+        elif what == "regenerate" and number < 10:
+            isg.regenerate("/page")
+        elif what == "hits":
+            visit(isg, "/page")
+    assert (isg._backend.open_since, isg._backend.trips) == (None, 0)
+
+
+def test_p4_a_stale_page_in_memory_is_replaced_though_the_store_is_down(
+    wrap, clock, later, site, store
+):
     isg = wrap(site, store=store, routes=ROUTES, probe_interval=60)
     visit(isg, "/page")
     clock.tick(61)
@@ -221,7 +250,9 @@ def test_p4_an_expired_page_is_rendered_anew_though_the_store_is_down(wrap, cloc
     assert site.rendered("/page") == 2
 
 
-def test_p4_pages_in_memory_count_for_a_minute_without_the_coordinator(wrap, site, store, monkeypatch):
+def test_p4_pages_in_memory_count_for_a_minute_without_the_coordinator(
+    wrap, site, store, monkeypatch
+):
     isg = wrap(site, store=store, routes={"/page": Policy(revalidate=False)}, offline_time=60,
                probe_interval=60)  # fmt: skip
     visit(isg, "/page")
@@ -276,5 +307,3 @@ def test_p4_what_we_got_wrong_ourselves_is_not_the_visitors_either(wrap, site, m
     monkeypatch.setattr(isg.engine, "visit", lambda visitor: 1 / 0)
     assert visit(isg, "/page").text == "/page #1"
     assert "ZeroDivisionError" in caplog.text
-
-

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from isgware import Policy
+from tests.promises.faults import FaultyBackend, broken
 from tests.promises.kit import Clock, Later, Manual, visit
 
 ROUTES = {"/page": Policy(revalidate=60, expire=600, tags=["t"])}
@@ -55,7 +56,9 @@ def prepare(isg, clock: Clock, state: str) -> None:
 @pytest.mark.parametrize("store", ["memory", "file"])
 @pytest.mark.parametrize("state", ["fresh", "hot", "next-second", "stale", "expired", "cold"])
 @pytest.mark.parametrize("verb", VERBS)
-def test_p6_an_invalidation_at_any_moment_of_a_visit_wins(wrap, clock, site, later: Manual, tmp_path, verb, state, store):
+def test_p6_an_invalidation_at_any_moment_of_a_visit_wins(
+    wrap, clock, site, later: Manual, tmp_path, verb, state, store
+):
     isg = wrap(site, routes=ROUTES, store="memory:" if store == "memory" else f"file:{tmp_path}")
 
     def act(nth: int) -> None:
@@ -75,7 +78,9 @@ def test_p6_an_invalidation_at_any_moment_of_a_visit_wins(wrap, clock, site, lat
                 assert site.rendered("/page") > renders[0], f"reading {nth}"
                 assert reply.cache != "STALE"
             else:
-                assert site.rendered("/page") > renders[0] or reply.cache == "STALE", f"reading {nth}"
+                assert site.rendered("/page") > renders[0] or reply.cache == "STALE", (
+                    f"reading {nth}"
+                )
             later.run()
             visit(isg, "/page")
             later.run()
@@ -85,7 +90,9 @@ def test_p6_an_invalidation_at_any_moment_of_a_visit_wins(wrap, clock, site, lat
 
 
 @pytest.mark.parametrize("store", ["memory", "file"])
-def test_p6_regenerate_at_any_moment_of_a_visit_is_seen_by_the_next(wrap, clock, site, later, tmp_path, store):
+def test_p6_regenerate_at_any_moment_of_a_visit_is_seen_by_the_next(
+    wrap, clock, site, later, tmp_path, store
+):
     isg = wrap(site, routes=ROUTES, store="memory:" if store == "memory" else f"file:{tmp_path}",
                executor=None)  # fmt: skip
     for state in ("fresh", "hot", "stale", "expired"):
@@ -93,10 +100,37 @@ def test_p6_regenerate_at_any_moment_of_a_visit_is_seen_by_the_next(wrap, clock,
         def act(nth: int, state: str = state) -> None:
             prepare(isg, clock, state)
             done = []
-            do_at(clock, nth, lambda: (isg.regenerate("/page"), done.append(site.rendered("/page"))))
+            do_at(
+                clock, nth, lambda: (isg.regenerate("/page"), done.append(site.rendered("/page")))
+            )
             visit(isg, "/page")
             if done:
                 number = int(visit(isg, "/page").text.partition("#")[2])
                 assert number >= done[0]
 
         moments(clock, act)
+
+
+@pytest.mark.parametrize("state", ["fresh", "hot", "next-second"])
+def test_p6_a_post_during_an_outage_at_any_moment_of_a_hit_wins(wrap, clock, site, state):
+    """What this process knows to have changed it does not serve, whatever the store says."""
+    store = FaultyBackend()
+    isg = wrap(site, routes=ROUTES, store=store, probe_interval=60)
+
+    def act(nth: int) -> None:
+        store.repair()
+        isg._probe()
+        prepare(isg, clock, state)
+        renders = []
+
+        def post() -> None:
+            store.fault = lambda operation: broken()
+            visit(isg, "/page", method="POST")
+            renders.append(len(site.seen))
+
+        do_at(clock, nth, post)
+        visit(isg, "/page")
+        if renders:
+            assert int(visit(isg, "/page").text.partition("#")[2]) > renders[0] - 1, nth
+
+    moments(clock, act)

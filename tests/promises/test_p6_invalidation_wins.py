@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from isgware import Policy, RegenerationError, page
+from isgware.backends.base import Limits
+from isgware.backends.memory import MemoryBackend
+from isgware.backends.sqlite import SQLiteBackend
 from tests.promises.kit import MARK, Gate, Later, eventually, html, visit
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, expire=600, tags=["t"])}
@@ -92,7 +95,9 @@ def test_p6_a_purge_during_a_background_render_wins(wrap, clock, site, slow, sto
 
 
 @pytest.mark.parametrize("name", ["path", "tag", "late-tag"])
-def test_p6_a_soft_revalidation_during_a_render_makes_its_page_stale(wrap, later, site, slow, store, name):
+def test_p6_a_soft_revalidation_during_a_render_makes_its_page_stale(
+    wrap, later, site, slow, store, name
+):
     isg = wrap(site, routes=ROUTES, store=store)
     leader = Later(lambda: visit(isg, "/slow"))
     slow.gates[0].wait()
@@ -110,7 +115,9 @@ def test_p6_a_soft_revalidation_during_a_render_makes_its_page_stale(wrap, later
     assert (visit(isg, "/slow").text, visit(isg, "/slow").cache) == ("new", "HIT")
 
 
-def test_p6_a_waiter_who_came_after_a_soft_revalidation_does_not_take_the_old_render(wrap, site, slow):
+def test_p6_a_waiter_who_came_after_a_soft_revalidation_does_not_take_the_old_render(
+    wrap, site, slow
+):
     isg = wrap(site, routes=ROUTES)
     leader = Later(lambda: visit(isg, "/slow"))
     slow.gates[0].wait()
@@ -124,7 +131,9 @@ def test_p6_a_waiter_who_came_after_a_soft_revalidation_does_not_take_the_old_re
     assert leader.result().text in ("old", "new")
 
 
-def test_p6_the_older_of_two_renders_does_not_overwrite_the_newer_even_on_disk(wrap, site, slow, tmp_path):
+def test_p6_the_older_of_two_renders_does_not_overwrite_the_newer_even_on_disk(
+    wrap, site, slow, tmp_path
+):
     store = f"file:{tmp_path}"
     isg = wrap(site, routes=ROUTES, store=store)
     old = Later(lambda: visit(isg, "/slow"))
@@ -186,7 +195,9 @@ def test_p6_a_path_stands_for_all_its_variants(wrap, later, site):
     assert [visit(isg, "/p", **kwargs).cache for kwargs in variants] == ["REVALIDATED"] * 5
 
 
-@pytest.mark.parametrize(("query", "policy"), [("id=1&ref=x", ("id",)), ("ref=x", ())], ids=["some", "none"])
+@pytest.mark.parametrize(
+    ("query", "policy"), [("id=1&ref=x", ("id",)), ("ref=x", ())], ids=["some", "none"]
+)
 def test_p6_an_url_as_its_visitor_sees_it_purges_what_they_are_served(wrap, site, query, policy):
     isg = wrap(site, routes={"/p": Policy(revalidate=60, query=policy)})
     visit(isg, "/p", query)
@@ -195,7 +206,9 @@ def test_p6_an_url_as_its_visitor_sees_it_purges_what_they_are_served(wrap, site
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("status", ["200 OK", "204 No Content", "303 See Other", "400 Bad", "500 Bad"])
+@pytest.mark.parametrize(
+    "status", ["200 OK", "204 No Content", "303 See Other", "400 Bad", "500 Bad"]
+)
 def test_p6_a_successful_unsafe_request_purges_its_own_url(wrap, site, method, status):
     site.views["/p"] = lambda environ: (
         html("page") if environ["REQUEST_METHOD"] == "GET" else html("", status=status)
@@ -241,7 +254,9 @@ def test_p6_regenerate_renders_now_and_makes_the_other_variants_stale(wrap, cloc
 
 
 @pytest.mark.parametrize("failure", ["raises", "500", "refused", "not-accepted", "empty"])
-def test_p6_a_regeneration_that_fails_leaves_the_old_page_untouched_and_fresh(wrap, clock, site, failure):
+def test_p6_a_regeneration_that_fails_leaves_the_old_page_untouched_and_fresh(
+    wrap, clock, site, failure
+):
     views = {
         "raises": lambda environ: 1 / 0,
         "500": lambda environ: html("", status="500 Broken"),
@@ -278,7 +293,9 @@ def test_p6_a_purge_during_regenerate_wins(wrap, site, slow):
 
 
 def test_p6_a_regeneration_given_up_keeps_the_old_page_for_good(wrap, site, slow):
-    isg = wrap(site, routes=ROUTES, executor=None, render_timeout=0.2, probe_interval=0.05, wait_time=0.2)
+    isg = wrap(
+        site, routes=ROUTES, executor=None, render_timeout=0.2, probe_interval=0.05, wait_time=0.2
+    )
     slow.gates[0].open.set()
     visit(isg, "/slow")
     slow.value = "late"
@@ -287,3 +304,27 @@ def test_p6_a_regeneration_given_up_keeps_the_old_page_for_good(wrap, site, slow
     slow.gates[1].open.set()
     eventually(lambda: not isg.engine.pool._running)
     assert visit(isg, "/slow").text == "old"
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_p6_a_purge_that_the_table_has_forgotten_still_wins_over_a_render_under_way(
+    wrap, site, slow, tmp_path, kind
+):
+    """The row of the purge is dropped while the render lasts; the floor stands for it."""
+    limits = Limits(names=10)
+    backend = MemoryBackend(limits) if kind == "memory" else SQLiteBackend(tmp_path, limits)
+    isg = wrap(site, routes=ROUTES, store=backend)
+    leader = Later(lambda: visit(isg, "/slow"))
+    slow.gates[0].wait()
+    slow.value = "new"
+    isg.purge_path("/slow")
+    for number in range(30):
+        isg.purge_tag(f"x{number}")
+    after = Later(lambda: visit(isg, "/slow"))
+    for gate in slow.gates[:0:-1]:
+        gate.open.set()
+    slow.gates[1].wait()
+    slow.gates[0].open.set()
+    assert after.result().text == "new"
+    leader.result()
+    assert visit(isg, "/slow").text == "new"

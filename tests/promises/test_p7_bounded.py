@@ -20,7 +20,6 @@ from isgware.regenerate import Failures
 from tests.promises.faults import FaultyBackend
 from tests.promises.kit import (
     MARK,
-    Clock,
     Gate,
     Inline,
     Later,
@@ -151,7 +150,9 @@ def test_p7_without_memory_everything_works(wrap, clock, later, site):
 
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
-def test_p7_a_page_has_fifty_variants_and_the_least_recently_used_go(wrap, clock, later, site, tmp_path, kind):
+def test_p7_a_page_has_fifty_variants_and_the_least_recently_used_go(
+    wrap, clock, later, site, tmp_path, kind
+):
     site.views["/p"] = lambda environ: html(environ.get("HTTP_X_A", "none"), ("Vary", "X-A"))
     isg = wrap(site, routes={"/p": Policy(revalidate=9999)}, memory=0,
                store="memory:" if kind == "memory" else f"file:{tmp_path}")  # fmt: skip
@@ -198,7 +199,9 @@ def test_p7_hung_renders_are_given_up_and_replaced(wrap, clock, site):
         return html("hang")
 
     site.views["/hang"] = hang
-    isg = wrap(site, routes=ROUTES, executor=None, workers=1, render_timeout=0.15, probe_interval=0.05)
+    isg = wrap(
+        site, routes=ROUTES, executor=None, workers=1, render_timeout=0.15, probe_interval=0.05
+    )
     visit(isg, "/hang")
     visit(isg, "/p")
     clock.tick(61)
@@ -207,6 +210,8 @@ def test_p7_hung_renders_are_given_up_and_replaced(wrap, clock, site):
     visit(isg, "/p")
     eventually(lambda: visit(isg, "/p").cache == "HIT")
     assert visit(isg, "/hang").detail == "regeneration-failed"
+    states = {info.path: (info.state, info.failures) for info in isg.pages()}
+    assert states == {"/hang": ("failing", 1), "/p": ("fresh", 0)}
     gate.open.set()
     eventually(lambda: not isg.engine.pool._running)
     assert visit(isg, "/hang").cache == "STALE"  # its late result is not taken
@@ -221,7 +226,9 @@ def test_p7_threads_left_behind_are_bounded(wrap, clock, site):
         return html("hang")
 
     site.views["*"] = hang
-    isg = wrap(site, routes=ROUTES, executor=None, workers=2, render_timeout=0.05, probe_interval=0.02)
+    isg = wrap(
+        site, routes=ROUTES, executor=None, workers=2, render_timeout=0.05, probe_interval=0.02
+    )
     for number in range(12):
         visit(isg, f"/{number}")
     before = threading.active_count()
@@ -233,7 +240,9 @@ def test_p7_threads_left_behind_are_bounded(wrap, clock, site):
     gate.open.set()
 
 
-def test_p7_no_thread_to_be_had_costs_the_regeneration_and_nothing_else(wrap, clock, site, monkeypatch):
+def test_p7_no_thread_to_be_had_costs_the_regeneration_and_nothing_else(
+    wrap, clock, site, monkeypatch
+):
     isg = wrap(site, routes=ROUTES, executor=None)
     visit(isg, "/p")
     clock.tick(61)
@@ -254,8 +263,8 @@ def test_p7_no_thread_to_be_had_costs_the_regeneration_and_nothing_else(wrap, cl
 def test_p7_close_is_bounded_though_a_render_hangs(wrap, clock, site):
     gate = Gate()
     site.views["/p"] = lambda environ: (
-        gate.pass_through() if len(site.asked("/p")) > 1 else None
-    ) or html("p")
+        (gate.pass_through() if len(site.asked("/p")) > 1 else None) or html("p")
+    )
     isg = wrap(site, routes=ROUTES, executor=None)
     visit(isg, "/p")
     clock.tick(61)

@@ -55,15 +55,26 @@ def hot(wrap, site, store, clock):
 
 
 ALLOWED = {
-    "isgware.wsgi.__call__", "tests.promises.kit.__call__", "builtins.dict.get", "builtins.list.copy",
-    "builtins.dict.keys", "builtins.dict_keys.isdisjoint",
-    "tests.promises.test_p8_lookup.start_response", "builtins.setprofile", "sys.setprofile",
-}  # fmt: skip
+    "isgware.wsgi.__call__",
+    "tests.promises.kit.__call__",
+    "builtins.dict.get",
+    "builtins.list.copy",
+    "builtins.dict.keys",
+    "builtins.dict_keys.isdisjoint",
+    "tests.promises.test_p8_lookup.start_response",
+    "builtins.setprofile",
+    "sys.setprofile",
+}
 
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"User-Agent": "me", "Accept": "*/*"}, {"Accept-Encoding": "gzip, br"}, {"Accept-Language": "fr"}],
+    [
+        {},
+        {"User-Agent": "me", "Accept": "*/*"},
+        {"Accept-Encoding": "gzip, br"},
+        {"Accept-Language": "fr"},
+    ],
     ids=["bare", "browser", "encoding", "language"],
 )
 def test_p8_a_plain_hit_is_a_handful_of_look_ups(hot, store, site, headers):
@@ -123,7 +134,9 @@ def test_p8_no_log_call(hot, monkeypatch):
     assert visit(hot, "/page").cache == "HIT"
 
 
-@pytest.mark.parametrize("headers", [{}, {"Accept-Encoding": "gzip"}, {"If-None-Match": "*"}], ids=str)
+@pytest.mark.parametrize(
+    "headers", [{}, {"Accept-Encoding": "gzip"}, {"If-None-Match": "*"}], ids=str
+)
 def test_p8_start_response_gets_a_list_of_its_own(hot, headers):
     def hostile(status, given, exc_info=None):
         assert type(given) is list

@@ -54,11 +54,19 @@ BYPASSES = {
     "bypass": (Policy(revalidate=60, bypass=lambda request: True), {}, {}),
     "authorization": (Policy(revalidate=60), {"headers": {"Authorization": "Basic x"}}, {}),
     "post": (Policy(revalidate=60), {"method": "POST"}, {}),
-    "untrusted-host": (Policy(revalidate=60), {"host": "evil.test"}, {"trusted_hosts": ["site.test"]}),
+    "untrusted-host": (
+        Policy(revalidate=60),
+        {"host": "evil.test"},
+        {"trusted_hosts": ["site.test"]},
+    ),
     "odd-host": (Policy(revalidate=60), {"host": "a,b"}, {}),
     "odd-header": (Policy(revalidate=60, vary=["X-A"]), {"headers": {"X-A": "x" * 2000}}, {}),
-    "odd-cookie": (Policy(revalidate=60, vary=["cookie:a"]), {"headers": {"Cookie": "a=" + "x" * 2000}}, {}),
-}  # fmt: skip
+    "odd-cookie": (
+        Policy(revalidate=60, vary=["cookie:a"]),
+        {"headers": {"Cookie": "a=" + "x" * 2000}},
+        {},
+    ),
+}
 
 
 @pytest.mark.parametrize("detail", BYPASSES)
@@ -107,10 +115,19 @@ def test_p9_a_declared_page_that_cannot_be_stored_says_so_and_the_log_once_per_r
 
 def test_p9_what_the_app_says_of_itself_in_these_headers_is_replaced(wrap, site):
     site.views["/p"] = lambda environ: html(
-        "x", ("Age", "77"), ("X-ISG-Cache", "evil"), ("Cache-Status", "evil"), ("Date", "yesterday"),
-        ("Connection", "X-Private, close"), ("X-Private", "1"), ("Keep-Alive", "1"),
-        ("Proxy-Authenticate", "x"), ("Trailer", "x"), ("Upgrade", "x"), ("X-Kept", "1"),
-    )  # fmt: skip
+        "x",
+        ("Age", "77"),
+        ("X-ISG-Cache", "evil"),
+        ("Cache-Status", "evil"),
+        ("Date", "yesterday"),
+        ("Connection", "X-Private, close"),
+        ("X-Private", "1"),
+        ("Keep-Alive", "1"),
+        ("Proxy-Authenticate", "x"),
+        ("Trailer", "x"),
+        ("Upgrade", "x"),
+        ("X-Kept", "1"),
+    )
     isg = wrap(site, routes=ROUTES)
     for _ in range(2):
         reply = visit(isg, "/p")
@@ -123,7 +140,10 @@ def test_p9_what_the_app_says_of_itself_in_these_headers_is_replaced(wrap, site)
 
 
 CACHE_CONTROL = [
-    (Policy(revalidate=60, expire=600), "public, max-age=0, s-maxage=60, stale-while-revalidate=540"),
+    (
+        Policy(revalidate=60, expire=600),
+        "public, max-age=0, s-maxage=60, stale-while-revalidate=540",
+    ),
     (Policy(revalidate=60), "public, max-age=0, s-maxage=60, stale-while-revalidate=31535940"),
     (Policy(revalidate=False), "public, max-age=0, s-maxage=60, stale-while-revalidate=31535940"),
     (Policy(revalidate=60, bypass=["vip"]), "private, max-age=0, must-revalidate"),
@@ -180,15 +200,29 @@ def test_p9_each_encoding_has_a_strong_etag_of_its_own_and_vary_says_so(wrap, si
             assert reply.get("ETag").startswith('"')
             etags[reply.get("Content-Encoding")] = reply.get("ETag")
     assert len(set(etags.values())) == len(etags) == 4
-    assert gzip.decompress(visit(isg, "/p", headers={"Accept-Encoding": "gzip"}).body) == b"x" * 5000
+    assert (
+        gzip.decompress(visit(isg, "/p", headers={"Accept-Encoding": "gzip"}).body) == b"x" * 5000
+    )
 
 
 @pytest.mark.parametrize(
     ("accept", "encoding"),
-    [("gzip, br", "br"), ("gzip;q=1, br;q=0.5", "gzip"), ("br;q=0", ""), ("*", "br"), ("", ""),
-     ("identity, *;q=0", ""), ("gzip;q=0, *", "br"), ("x-gzip", "gzip"), ("GZIP", "gzip"),
-     ("gzip;q=nonsense", ""), ("deflate", ""), ("gzip;q=0.001", "gzip"), ("identity;q=1, gzip;q=0.9", "")],
-)  # fmt: skip
+    [
+        ("gzip, br", "br"),
+        ("gzip;q=1, br;q=0.5", "gzip"),
+        ("br;q=0", ""),
+        ("*", "br"),
+        ("", ""),
+        ("identity, *;q=0", ""),
+        ("gzip;q=0, *", "br"),
+        ("x-gzip", "gzip"),
+        ("GZIP", "gzip"),
+        ("gzip;q=nonsense", ""),
+        ("deflate", ""),
+        ("gzip;q=0.001", "gzip"),
+        ("identity;q=1, gzip;q=0.9", ""),
+    ],
+)
 def test_p9_the_encoding_is_the_best_that_is_accepted(wrap, site, accept, encoding):
     site.views["/p"] = lambda environ: html("x" * 5000)
     isg = wrap(site, routes=ROUTES)
@@ -200,8 +234,11 @@ def test_p9_the_encoding_is_the_best_that_is_accepted(wrap, site, accept, encodi
 @pytest.mark.parametrize("header", [("Cache-Control", "no-transform"), ("Content-Encoding", "gzip"),
                                     ("Content-Type", "image/png")], ids=lambda h: h[1])  # fmt: skip
 def test_p9_what_should_not_be_compressed_is_sent_as_it_is(wrap, site, header):
-    site.views["/p"] = lambda environ: ("200 OK", [("Content-Type", "text/html"), header][-2:]
-                                        if header[0] != "Content-Type" else [header], b"x" * 5000)  # fmt: skip
+    site.views["/p"] = lambda environ: (
+        "200 OK",
+        [("Content-Type", "text/html"), header][-2:] if header[0] != "Content-Type" else [header],
+        b"x" * 5000,
+    )
     isg = wrap(site, routes=ROUTES)
     reply = visit(isg, "/p", headers={"Accept-Encoding": "br"})
     assert reply.body == b"x" * 5000
@@ -231,7 +268,9 @@ def test_p9_debug_logs_a_line_per_decision(wrap, site, caplog):
         visit(isg, path)
     lines = [record.getMessage() for record in caplog.records if record.name == "isgware"]
     assert len(lines) == 3
-    for line, words in zip(lines, (["MISS"], ["HIT", "key=", "age=0"], ["not declared"]), strict=True):
+    for line, words in zip(
+        lines, (["MISS"], ["HIT", "key=", "age=0"], ["not declared"]), strict=True
+    ):
         assert all(word in line for word in words), line
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
 from wsgiref.validate import validator
@@ -10,7 +11,7 @@ import pytest
 from werkzeug.middleware.lint import LintMiddleware
 
 from isgware import Policy
-from tests.promises.kit import MARK, Site, call, environ_of, eventually, html, visit
+from tests.promises.kit import MARK, Site, call, environ_of, html, visit
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, expire=600)}
 HEADERS = [("Content-Type", "text/plain")]
@@ -128,7 +129,11 @@ def test_close_is_called_exactly_once_on_every_path(wrap, later, clock, end):
         start_response(status, list(headers))
         return bodies[-1]
 
-    for options in ({"routes": ROUTES}, {"revalidate": 60}, {"routes": ROUTES, "enabled": "report"}):
+    for options in (
+        {"routes": ROUTES},
+        {"revalidate": 60},
+        {"routes": ROUTES, "enabled": "report"},
+    ):
         isg = wrap(app, max_page=1000, **options)
         for seconds in (0, 1, 61):
             clock.tick(seconds)
@@ -202,17 +207,31 @@ def test_a_body_of_exactly_max_page_is_stored(wrap):
     assert visit(isg, "/p").cache == "HIT"
 
 
-def story(isg, clock, later) -> None:
+def story(isg, clock, later, *, head: bool = True) -> None:
     """Every kind of answer."""
     requests = [
-        {}, {}, {"method": "HEAD"}, {"headers": {"If-None-Match": "*"}}, {"method": "POST", "body": b"x"},
-        {"headers": {"Accept-Encoding": "gzip"}}, {"headers": {"Cookie": "sid=1"}}, {"query": "a=1"},
-        {"headers": {"Authorization": "Basic eDp5"}}, {"method": "OPTIONS"}, {"path": "/undeclared"},
-        {"path": "/cookie"}, {"path": "/stream"}, {"path": "/gone"}, {"path": "/moved"}, {"path": "/error"},
-    ]  # fmt: skip
+        {},
+        {},
+        {"method": "HEAD"},
+        {"headers": {"If-None-Match": "*"}},
+        {"method": "POST", "body": b"x"},
+        {"headers": {"Accept-Encoding": "gzip"}},
+        {"headers": {"Cookie": "sid=1"}},
+        {"query": "a=1"},
+        {"headers": {"Authorization": "Basic eDp5"}},
+        {"method": "OPTIONS"},
+        {"path": "/undeclared"},
+        {"path": "/cookie"},
+        {"path": "/stream"},
+        {"path": "/gone"},
+        {"path": "/moved"},
+        {"path": "/error"},
+    ]
     for seconds in (0, 1, 61, 601):
         clock.tick(seconds)
         for request in requests:
+            if request.get("method") == "HEAD" and not head:
+                continue
             request = {"path": "/p", **request}
             environ = environ_of(**request)
             if request.get("method") == "POST":
@@ -226,14 +245,20 @@ def strict_site() -> Site:
     def stream(environ):
         return "200 OK", [("Content-Type", "text/event-stream")], b"data: 1\n\n"
 
-    return Site({
-        "/p": lambda environ: html("x" * 3000, ("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT")),
-        "/cookie": lambda environ: html("x", ("Set-Cookie", "a=b")),
-        "/stream": stream,
-        "/gone": lambda environ: html("x", status="410 Gone"),
-        "/moved": lambda environ: html("x", ("Location", "http://site.test/p"), status="302 Found"),
-        "/error": lambda environ: html("x", status="500 Broken"),
-    })
+    return Site(
+        {
+            "/p": lambda environ: html(
+                "x" * 3000, ("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT")
+            ),
+            "/cookie": lambda environ: html("x", ("Set-Cookie", "a=b")),
+            "/stream": stream,
+            "/gone": lambda environ: html("x", status="410 Gone"),
+            "/moved": lambda environ: html(
+                "x", ("Location", "http://site.test/p"), status="302 Found"
+            ),
+            "/error": lambda environ: html("x", status="500 Broken"),
+        }
+    )
 
 
 OPTIONS = [
@@ -243,20 +268,10 @@ OPTIONS = [
 ]
 
 
-def headless(app):
-    """Answers HEAD as servers do; validators look at what the app itself gives."""
-
-    def wrapped(environ, start_response):
-        chunks = app(environ, start_response)
-        return chunks if environ["REQUEST_METHOD"] != "HEAD" else chunks
-
-    return wrapped
-
-
 @pytest.mark.parametrize("options", OPTIONS, ids=["declared", "undeclared", "report"])
 def test_wsgirefs_validator_holds_on_both_sides(wrap, clock, later, options, capsys):
     story(validator(wrap(validator(strict_site()), **options)), clock, later)
-    eventually(lambda: True)
+    gc.collect()
     assert "without being closed" not in capsys.readouterr().err
 
 
@@ -264,5 +279,7 @@ def test_wsgirefs_validator_holds_on_both_sides(wrap, clock, later, options, cap
 def test_werkzeugs_lint_holds_on_both_sides(wrap, clock, later, options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", "Uncommon|.*HEAD.*")
-        story(LintMiddleware(wrap(LintMiddleware(strict_site()), **options)), clock, later)
+        # Lint counts the bytes of HEAD against its Content-Length, so HEAD is left to the other.
+        story(
+            LintMiddleware(wrap(LintMiddleware(strict_site()), **options)), clock, later, head=False
+        )

@@ -90,6 +90,10 @@ class Breaker:
         finally:
             _spent.reset(token)
 
+    def end(self) -> None:
+        """What follows in this context is not part of the visit or job."""
+        _spent.set(None)
+
     def trip(self, error: BaseException) -> None:
         """Open the circuit."""
         now = time.monotonic()

@@ -14,7 +14,7 @@ _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 PREFERENCE: Final = ("br", "zstd", "gzip", "identity")
 #: What a 304 carries (RFC 9110, section 15.4.5) besides the fields this cache adds.
 NOT_MODIFIED_FIELDS: Final = frozenset({
-    "cache-control", "content-location", "etag", "expires", "vary", "last-modified",
+    "cache-control", "content-location", "etag", "expires", "vary",
     "cdn-cache-control", "isg-cache-control",
 })  # fmt: skip
 

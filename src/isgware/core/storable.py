@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
 from werkzeug.http import parse_set_header
 
@@ -183,15 +183,17 @@ def _circular(location: str, request: Request) -> Refusal | None:
         there = urlsplit(urljoin(request.url, location))
     except ValueError:
         return Refusal("bad-location")
-    if _spelled(here) != _spelled(there):
+    if _path(here) != _path(there):
         return None
-    same_place = (here.scheme, here.netloc) == (there.scheme, there.netloc)
-    return Refusal("redirect-to-itself" if same_place else "redirect-to-other-origin")
+    if (here.scheme, here.netloc) == (there.scheme, there.netloc):
+        return Refusal("redirect-to-itself") if here.query == there.query else None
+    same_query = parse_qsl(here.query, True) == parse_qsl(there.query, True)
+    return Refusal("redirect-to-other-origin") if same_query else None
 
 
-def _spelled(url: SplitResult) -> tuple[str, str]:
-    """Path and query, however they are quoted (RFC 3986, section 6.2.2)."""
-    return unquote(url.path) or "/", unquote(url.query)
+def _path(url: SplitResult) -> str:
+    """However it is quoted (RFC 3986, section 6.2.2): the app cannot tell."""
+    return unquote(url.path) or "/"
 
 
 def lifetime(
