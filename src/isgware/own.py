@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .core import status
+from .core.request import Visitor
 from .page import Rendering, current
 from .render import StartResponse, WSGIApp
+from .site import Site
 
 Environ = dict[str, Any]
 HeaderList = list[tuple[str, str]]
@@ -47,8 +49,38 @@ def looking(start_response: StartResponse, look: Look) -> StartResponse:
 
 def bypassed(headers: HeaderList, detail: str, forward: str = "bypass") -> HeaderList:
     """An own answer's headers, with what happened and why."""
+    if detail == "draft":  # what is not public yet is nobody's to keep
+        headers = [pair for pair in headers if pair[0].lower() != "cache-control"]
+        headers.append(("Cache-Control", "private, no-store"))
     return [
         *headers,
         ("X-ISG-Cache", "BYPASS"),
         ("Cache-Status", status.forwarded(forward, detail=detail)),
     ]
+
+
+def visitor_of(environ: Environ) -> Visitor | None:
+    """The request as plain values; ``None`` if the server did not say what PEP 3333 asks for."""
+    host = environ.get("HTTP_HOST")
+    try:
+        if host is None:
+            host, port = environ["SERVER_NAME"], environ["SERVER_PORT"]
+            if port != ("443" if environ["wsgi.url_scheme"] == "https" else "80"):
+                host = f"{host}:{port}"
+        return Visitor(
+            environ["REQUEST_METHOD"],
+            environ["wsgi.url_scheme"],
+            host,
+            environ.get("SCRIPT_NAME", ""),
+            environ.get("PATH_INFO", ""),
+            environ.get("QUERY_STRING", ""),
+            environ,
+        )
+    except KeyError:
+        return None
+
+
+def rendering_of(visitor: Visitor, site: Site) -> Rendering:
+    """A visitor's own request, for `page`, decorators and ``regenerate`` called within it."""
+    scheme, host = site.origin(visitor)
+    return Rendering(False, scheme, host, visitor.script_name)

@@ -29,6 +29,7 @@ from .core.request import (
     narrow,
     oddity,
 )
+from .drafts import Drafts
 from .errors import BackendUnavailable, ConfigurationError
 from .memory import base_name
 from .policy import NOTHING, Policy, combined, declared
@@ -112,8 +113,14 @@ class BypassRequest:
 
 class Planner:
     def __init__(
-        self, settings: Settings, site: Site, shelf: Shelf, now: Callable[[], float]
+        self,
+        settings: Settings,
+        site: Site,
+        shelf: Shelf,
+        now: Callable[[], float],
+        drafts: Drafts | None = None,
     ) -> None:
+        self._drafts = drafts
         self._settings = settings
         self._site = site
         self._shelf = shelf
@@ -286,6 +293,8 @@ class Planner:
         if policy.revalidate == 0 and policy.revalidate is not False:
             return "revalidate-0"
         cookie = headers.get("HTTP_COOKIE")
+        if cookie and self._drafts and self._drafts.owned(cookie):
+            return "draft"
         names = self._site.bypass_cookies
         if cookie and names and counting_cookie(cookie, names):
             return "bypass-cookie"

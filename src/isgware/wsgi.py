@@ -13,16 +13,18 @@ from typing import Any, Final
 from .aftermath import Aftermath
 from .behind import Behind
 from .catalogue import Catalogue
+from .control import Control
 from .core import status
 from .core.freshness import path_name
 from .core.request import Visitor, decoded
 from .core.storable import spent
+from .drafts import COOKIE, Drafts
 from .engine import Answer, Engine
 from .errors import ConfigurationError
 from .housekeeping import Housekeeper
 from .memory import Memory, Page, Raw, revalidated, without_body
 from .operations import Operations
-from .own import Environ, bypassed, call, looking
+from .own import Environ, bypassed, call, looking, rendering_of, visitor_of
 from .page import Rendering
 from .planner import Planner
 from .produce import Producer
@@ -31,6 +33,7 @@ from .render import MARK, StartResponse, WSGIApp
 from .settings import Settings
 from .shelf import Shelf
 from .site import Site
+from .speech import log_decision, speak_up
 from .stores import open_store
 from .verbs import Verbs
 
@@ -72,7 +75,8 @@ class ISG(Operations):
         self._memory = Memory(settings.memory)
         self._memo = self._memory.memo
         shelf = Shelf(breaker, self._memory, self._clock, settings.offline_time)
-        planner = Planner(settings, self.site, shelf, self._clock)
+        drafts = Drafts(settings.secret, self._clock) if settings.secret else None
+        planner = Planner(settings, self.site, shelf, self._clock, drafts)
         housekeeper = Housekeeper(
             settings.probe_interval,
             settings.lease_time,
@@ -104,9 +108,14 @@ class ISG(Operations):
         self._behind = Behind(self.engine)
         self._mode = "" if settings.enabled is None else _MODES[settings.enabled]
         self._origin_headers = self.site.origin_headers
-        self._watched = self.site.bypass_cookies
+        self._watched = (*self.site.bypass_cookies, *((COOKIE,) if drafts else ()))
+        self._control = (
+            Control(self, settings.secret, settings.mount, drafts)
+            if settings.secret and drafts
+            else None
+        )
         if settings.debug or settings.enabled == "report":
-            _speak_up()
+            speak_up()
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
         self._flushed = 0.0
@@ -159,6 +168,8 @@ class ISG(Operations):
         if visitor is None:
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, self.site)
+        if self._control is not None and self._control.covers(visitor.path):
+            return self._control(visitor, environ, start_response, rendering)
         if visitor.method not in ("GET", "HEAD"):
             return self._unsafe(mode, visitor, environ, start_response, rendering)
         if mode != "on":
@@ -177,7 +188,7 @@ class ISG(Operations):
         started = time.perf_counter()
         answer = self._decide(visitor)
         if self.settings.debug:
-            self._log_decision(visitor, answer, time.perf_counter() - started)
+            log_decision(visitor, answer, self._clock(), time.perf_counter() - started)
         if answer is None:
             passed, dull = self._behind.undeclared(
                 visitor, self.application, environ, start_response, rendering
@@ -281,23 +292,6 @@ class ISG(Operations):
 
         return call(self.application, environ, looking(start_response, look), rendering)
 
-    def _log_decision(self, visitor: Visitor, answer: Answer | None, took: float) -> None:
-        if answer is None:
-            log.info("%s %s: not declared, %.0f us", visitor.method, visitor.path, took * 1e6)
-            return
-        entry = answer.page.entry if answer.page else None
-        log.info(
-            "%s %s: %s%s key=%s age=%s route=%s %.0f us",
-            visitor.method,
-            visitor.path,
-            answer.label,
-            f" ({answer.detail})" if answer.detail else "",
-            entry.key[:12] if entry else "-",
-            answer.page.age(self._clock()) if answer.page else "-",
-            entry.route if entry else "-",
-            took * 1e6,
-        )
-
     def _settle_mode(self) -> str:
         self._mode = self.site.mode()
         return self._mode
@@ -347,45 +341,3 @@ class ISG(Operations):
 
 
 _MODES: Final[dict[Any, str]] = {True: "on", False: "off", "report": "report"}
-
-
-def _speak_up() -> None:
-    """Let what was asked for be seen where nobody has configured logging."""
-    if log.level == logging.NOTSET and not log.isEnabledFor(logging.INFO):
-        log.setLevel(logging.INFO)
-    if not log.hasHandlers():
-        log.addHandler(_LastResort())
-
-
-class _LastResort(logging.StreamHandler[Any]):
-    """Silent as soon as somebody does configure logging."""
-
-    def handle(self, record: logging.LogRecord) -> bool:
-        return False if logging.getLogger().handlers else bool(super().handle(record))
-
-
-def visitor_of(environ: Environ) -> Visitor | None:
-    """The request as plain values; ``None`` if the server did not say what PEP 3333 asks for."""
-    host = environ.get("HTTP_HOST")
-    try:
-        if host is None:
-            host, port = environ["SERVER_NAME"], environ["SERVER_PORT"]
-            if port != ("443" if environ["wsgi.url_scheme"] == "https" else "80"):
-                host = f"{host}:{port}"
-        return Visitor(
-            environ["REQUEST_METHOD"],
-            environ["wsgi.url_scheme"],
-            host,
-            environ.get("SCRIPT_NAME", ""),
-            environ.get("PATH_INFO", ""),
-            environ.get("QUERY_STRING", ""),
-            environ,
-        )
-    except KeyError:
-        return None
-
-
-def rendering_of(visitor: Visitor, site: Site) -> Rendering:
-    """A visitor's own request, for `page`, decorators and ``regenerate`` called within it."""
-    scheme, host = site.origin(visitor)
-    return Rendering(False, scheme, host, visitor.script_name)

@@ -228,6 +228,13 @@ def test_p2_a_one_shot_link_is_consumed_by_its_visitor(wrap, later, site):
     assert visit(isg, "/confirm/x").text == "this link was used"
 
 
+def test_p2_a_head_of_an_undeclared_page_renders_nothing_behind_it(wrap, later, site):
+    """Link checkers send it; the GET is its visitor's."""
+    isg = wrap(site, revalidate=60)
+    assert visit(isg, "/confirm/x", method="HEAD").cache == ""
+    assert (later.run(), site.rendered("/confirm/x")) == (0, 0)
+
+
 def test_p2_nobody_renders_an_undeclared_page_before_its_visitor(wrap, clock, later, site):
     """Not after it expired, was purged or refused either."""
     isg = wrap(site, revalidate=60)
