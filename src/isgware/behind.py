@@ -34,7 +34,7 @@ class Behind:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         settings = engine.settings
-        self._observes = settings.revalidate is not None or settings.cache_control != "ignore"
+        self._observes = settings.observes
         self._reported: dict[str, float] = {}
         self._told: set[tuple[str, str]] = set()
         #: Report mode's counts: pages that would be stored and equal or differ from what their

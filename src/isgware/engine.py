@@ -102,7 +102,7 @@ class Engine:
         if plan.bypass:
             return Answer("BYPASS", plan.bypass)
         page, state = self.shelf.find(target.key, target.base, target.policy.fingerprint)
-        decision = decide(self._facts(visitor, plan, target, page, state))
+        decision = decide(self.facts(visitor, plan, target, page, state))
         if decision.schedule and not self.schedule(target) and decision.label == "STALE":
             decision = replace(decision, detail="regeneration-dropped")
         if decision.action is Action.OWN:
@@ -118,9 +118,10 @@ class Engine:
             )
         return self._render_for(visitor, target, page, state, decision, arrival, deadline)
 
-    def _facts(
+    def facts(
         self, visitor: Visitor, plan: Plan, target: Target, page: Page | None, state: State | None
     ) -> Facts:
+        """What is known about this visitor's page, for `decide`."""
         bypass = ""
         varies = plan.vary_cookie or (page and (page.entry.vary_cookie or page.entry.anonymous))
         if varies and personal(visitor, target.policy):
@@ -306,7 +307,9 @@ class Engine:
     def _give_up(self, target: Target, started: list[Flight]) -> None:
         """A render hangs: its key counts as failed, and others may try."""
         log.error("Rendering %s took too long and was given up.", target.request.url)
-        self.aftermath.failed(target, "the render took too long", None)
+        page = self.shelf.memory.get(target.key)
+        replaces = page.entry if page is not None else None
+        self.aftermath.failed(target, "the render took too long", replaces)
         for flight in started:
             self.flights.land(flight, Elsewhere())
 

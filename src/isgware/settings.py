@@ -234,6 +234,11 @@ class Settings:
     dynamic_time: float = _option(60.0, _seconds, "seconds a page is remembered as not storable")
     clock: Any = _option(None, _clock, "callable that tells the time, for tests")
 
+    @property
+    def observes(self) -> bool:
+        """Whether the answers of undeclared routes are looked at: they may be storable."""
+        return self.revalidate is not None or self.cache_control != "ignore"
+
     @classmethod
     def load(
         cls,

@@ -161,7 +161,9 @@ class Shelf:
             ttl,
             self._clock(),
             generation=mirror.counter,
-            overtake_before=mirror.counter + 1 if overtake else mirror.last(names),
+            overtake_before=mirror.counter + 1
+            if overtake
+            else max(mirror.last(names), mirror.floor),
         )
         return lease if isinstance(lease, Lease) else None
 

@@ -35,15 +35,20 @@ class Verbs:
         names = names_for_path(path)
         text, query = local_path(path)
         if query and not path.endswith("/*"):
-            try:
-                scheme, host, script = self._origin(text)
-            except (ConfigurationError, BackendUnavailable):
-                scheme, host, script = "http", "localhost", ""
-            match = self._engine.planner.match(_visitor(scheme, host, script, text, query))
+            match = self._engine.planner.match(self.visitor(text, query))
             if match is not None:
                 kept = narrow_query(query, match.policy.query)  # type: ignore[arg-type]
                 names.append(url_name(text, kept))
         return list(dict.fromkeys(names))
+
+    def visitor(self, path: str, query: str) -> Visitor:
+        """A plain GET of a decoded path, at its known host or, for want of one, a likely one."""
+        trusted = self._engine.settings.trusted_hosts
+        try:
+            scheme, host, script = self._origin(path)
+        except (ConfigurationError, BackendUnavailable):
+            scheme, host, script = "http", trusted[0].lstrip(".") if trusted else "localhost", ""
+        return _visitor(scheme, host, script, path, query)
 
     def regenerate(self, path: str) -> PageInfo:
         """Render ``path`` now. See `isgware.ISG.regenerate`."""

@@ -257,6 +257,8 @@ class ISG(Operations):
             return
         entry = page.entry
         page.make_ready(now, word, answer.cookies or entry.vary_cookie or entry.anonymous)
+        if self.engine.shelf.settled != word:
+            page.word = -1  # unsettled meanwhile, by a purge that the store has not taken yet
         self._memory.remember(raw, page)
 
     def _own(

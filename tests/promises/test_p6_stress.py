@@ -15,6 +15,18 @@ from isgware import Policy, RegenerationError, page
 from tests.promises.kit import html, visit
 
 SECONDS = 1.5
+PURGES = [
+    lambda isg: isg.purge_path("/p"),
+    lambda isg: isg.purge_path("/*"),
+    lambda isg: isg.purge_tag("late"),
+    lambda isg: isg.purge_all(),
+    lambda isg: visit(isg, "/p", method="POST"),
+]
+DISTURBANCES = [
+    lambda isg: isg.revalidate_tag("late"),
+    lambda isg: isg.regenerate("/p"),
+    lambda isg: isg.purge_tag("unrelated"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -54,10 +66,7 @@ class World:
         while time.monotonic() < self.end:
             self.version += 1
             mine, isg = self.version, random.choice(isgs)
-            random.choice(
-                [lambda: isg.purge_path("/p"), lambda: isg.purge_tag("late"), isg.purge_all,
-                 lambda: visit(isg, "/p", method="POST"), lambda: isg.purge_path("/*")]
-            )()  # fmt: skip
+            random.choice(PURGES)(isg)
             self.floor = mine
             time.sleep(random.random() * 0.01)
 
@@ -65,10 +74,7 @@ class World:
         while time.monotonic() < self.end:
             isg = random.choice(isgs)
             try:
-                random.choice(
-                    [lambda: isg.revalidate_tag("late"), lambda: isg.regenerate("/p"),
-                     lambda: isg.purge_tag("unrelated")]
-                )()  # fmt: skip
+                random.choice(DISTURBANCES)(isg)
             except RegenerationError:
                 pass  # purged meanwhile
             time.sleep(random.random() * 0.02)
