@@ -160,6 +160,11 @@ def revalidated(answer: Answer, environ: dict[str, Any]) -> Answer:
     return "304 Not Modified", headers, ()
 
 
+def worth_remembering(raw: Raw) -> bool:
+    """Whether a raw request line is short enough to key a table by."""
+    return sum(len(part) for part in raw if part) <= _MAX_RAW
+
+
 def key_name(key: str) -> str:
     return "key:" + key
 
@@ -225,7 +230,7 @@ class Memory:
 
     def remember(self, raw: Raw, page: Page) -> None:
         """Find ``page`` by its raw request line from now on."""
-        if sum(len(part) for part in raw if part) > _MAX_RAW:
+        if not worth_remembering(raw):
             return
         with self._lock:
             if self.get(page.entry.key) is not page or raw in self.memo:

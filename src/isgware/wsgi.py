@@ -22,7 +22,7 @@ from .drafts import COOKIE, Drafts
 from .engine import Answer, Engine
 from .errors import ConfigurationError
 from .housekeeping import Housekeeper
-from .memory import Memory, Page, Raw, revalidated, without_body
+from .memory import Memory, Page, Raw, revalidated, without_body, worth_remembering
 from .operations import Operations
 from .own import Environ, bypassed, call, looking, rendering_of, visitor_of
 from .page import Rendering
@@ -193,7 +193,7 @@ class ISG(Operations):
             passed, dull = self._behind.undeclared(
                 visitor, self.application, environ, start_response, rendering
             )
-            if dull and not self.settings.debug:
+            if dull and not self.settings.debug and worth_remembering(raw):
                 if len(self._passed) >= _MAX_PASSED:
                     self._passed.clear()
                 self._passed[raw] = time.monotonic() + _PASS_SECONDS
