@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ class FaultyBackend:
     def __init__(self) -> None:
         self.inner = MemoryBackend()
         self.calls: list[str] = []
+        self.callers: list[int] = []
         self.fault: Callable[[str], Any] = lambda operation: None
 
     @property
@@ -32,6 +34,7 @@ class FaultyBackend:
 
     def _do(self, operation: str, *args: Any, **kwargs: Any) -> Any:
         self.calls.append(operation)
+        self.callers.append(threading.get_ident())
         answer = self.fault(operation)
         if answer is not None:
             return answer[0]

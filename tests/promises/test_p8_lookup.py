@@ -79,21 +79,26 @@ ALLOWED = {
 )
 def test_p8_a_plain_hit_is_a_handful_of_look_ups(hot, store, site, headers):
     visit(hot, "/page", headers=headers)
-    calls, asked = len(store.calls), len(site.seen)
+    calls, asked = own_calls(store), len(site.seen)
     called = functions_of(hot, environ_of("/page", headers=headers))
     backend = {name for name in called if "faults" in name or name.endswith(".word")}
     assert set(called) - backend <= ALLOWED
     assert len(called) <= 12
-    assert (len(store.calls), len(site.seen)) == (calls, asked)
+    assert (own_calls(store), len(site.seen)) == (calls, asked)
 
 
 FORBIDDEN = ("acquire", "lock", "Lock", "match", "log", "sql", "execute", "plan", "resolve")
 
 
+def own_calls(store) -> int:
+    """Store operations of this thread: the housekeeper's, once in a while, are no visitor's."""
+    return store.callers.count(threading.get_ident())
+
+
 def check_hit(isg, store, site, headers=None) -> list[str]:
-    calls, asked = len(store.calls), len(site.seen)
+    calls, asked = own_calls(store), len(site.seen)
     called = functions_of(isg, environ_of("/page", headers=headers or {}))
-    assert (len(store.calls), len(site.seen)) == (calls, asked)
+    assert (own_calls(store), len(site.seen)) == (calls, asked)
     offending = [name for name in called if any(word in name for word in FORBIDDEN)]
     assert offending == []
     return called
