@@ -19,6 +19,8 @@ from werkzeug.test import Client
 
 import isgware.django
 
+from .hooks import hook, library, told  # noqa: F401  (fixtures)
+
 
 @pytest.fixture
 def project():

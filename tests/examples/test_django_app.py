@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,35 @@ def test_a_renamed_post_leaves_its_old_address(visitor: Browser, writer: Browser
         assert "<h1>By ear</h1>" in visitor.get("/posts/by-ear/").text
 
 
+def test_a_post_that_moves_shows_in_its_new_topic_only(visitor: Browser, writer: Browser) -> None:
+    old, new, other = "/topics/wheels/", "/topics/lights/", "/topics/brakes/"
+    assert "Truing" in visitor.get(old).text
+    assert "Truing" not in visitor.get(new).text
+    visitor.get(other)
+    moved = _fields("Truing by ear", "truing-by-ear", topic="4")
+    assert "was changed successfully" in writer.submit(CHANGE, **moved).text
+    for _ in range(6):
+        assert "Truing" not in visitor.get(old).text
+        assert "Truing" in visitor.get(new).text
+        assert visitor.get(other).state == "HIT"
+
+
+def test_a_new_post_is_there_at_once(visitor: Browser, writer: Browser) -> None:
+    post = "/posts/on-bells/"
+    assert visitor.get(post).status == 404
+    assert "On bells" not in visitor.get("/").text
+    fields = _fields(
+        "On bells", "on-bells", day=datetime.now(UTC).date().isoformat(), time="00:00:00"
+    )
+    assert "was added successfully" in writer.submit("/admin/blog/post/add/", **fields).text
+    for _ in range(6):
+        assert "<h1>On bells</h1>" in visitor.get(post).text
+        assert "On bells" in visitor.get("/").text
+    deleted = writer.submit("/admin/blog/post/13/delete/", post="yes")
+    assert "was deleted successfully" in deleted.text
+    assert visitor.get(post).status == 404
+
+
 def test_a_draft_is_public_as_soon_as_it_is_published(visitor: Browser, writer: Browser) -> None:
     draft = "/posts/spring-sale-of-things-we-found-in-the-cellar/"
     assert visitor.get(draft).status == 404
@@ -121,14 +151,16 @@ def test_the_desk_is_for_those_who_are_logged_in(visitor: Browser, writer: Brows
     assert visitor.get("/desk/").url == f"{visitor.site}/accounts/login/?next=/desk/"
 
 
-def _fields(title: str, slug: str) -> dict[str, str]:
+def _fields(
+    title: str, slug: str, topic: str = "5", day: str = "2024-05-01", time: str = "10:00:00"
+) -> dict[str, str]:
     """What the admin's form for post 8 sends; not ``draft``, which is a box left empty."""
     return {
         "title": title,
         "slug": slug,
-        "topic": "5",
+        "topic": topic,
         "summary": "Pluck the spokes.",
         "body": "A wheel can be perfectly straight and about to fail.",
-        "published_0": "2024-05-01",
-        "published_1": "10:00:00",
+        "published_0": day,
+        "published_1": time,
     }

@@ -1,9 +1,15 @@
+"""With ``@revalidate_on_change`` what is saved or deleted, in the admin or anywhere else, is on the
+site as soon as it is committed."""
+
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
+from isgware.django import revalidate_on_change
 
+
+@revalidate_on_change(tags=["topics"])
 class Topic(models.Model):
     name = models.CharField(max_length=40, unique=True)
     slug = models.SlugField(max_length=40, unique=True)
@@ -24,6 +30,8 @@ class PostQuerySet(models.QuerySet):
         return self.filter(draft=False, published__lte=timezone.now())
 
 
+# A post that is renamed or moved renews what shows it under its old name or topic, too.
+@revalidate_on_change(tags=["posts", "post:{slug}", "topic:{topic}"])
 class Post(models.Model):
     title = models.CharField(max_length=120)
     slug = models.SlugField(max_length=80, unique=True)

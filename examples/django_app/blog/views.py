@@ -22,14 +22,10 @@ HOUR = 3600
 @revalidate(24 * HOUR, tags=["post:{slug}", "topics"], query=())
 def post(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Post.objects.published().select_related("topic", "author"), slug=slug)
-    page.tag(f"post-id:{found.pk}")  # known only now that the post is
     return render(request, "blog/post.html", {"post": found})
 
 
-@revalidate(HOUR, tags=["posts", "topics"], query=("page",))
-class PostList(ListView):
-    """``@revalidate`` on the class. An hour, because posts may be dated in the future."""
-
+class Posts(ListView):
     template_name = "blog/list.html"
     paginate_by = 5
 
@@ -40,12 +36,18 @@ class PostList(ListView):
         return super().get_context_data(topics=Topic.objects.all(), **kwargs)
 
 
-@method_decorator(revalidate(HOUR, tags=["posts", "topics"], query=("page",)), name="dispatch")
-class TopicPosts(PostList):
+@revalidate(HOUR, tags=["posts", "topics"], query=("page",))
+class PostList(Posts):
+    """``@revalidate`` on the class. An hour, because posts may be dated in the future."""
+
+
+@method_decorator(revalidate(HOUR, tags=["topics"], query=("page",)), name="dispatch")
+class TopicPosts(Posts):
     """``@revalidate`` as a method decorator, which Django's own decorators are used as."""
 
     def get_queryset(self) -> QuerySet[Post]:
         self.topic = get_object_or_404(Topic, slug=self.kwargs["slug"])
+        page.tag(f"topic:{self.topic.pk}")  # known only now that the topic is
         return super().get_queryset().filter(topic=self.topic)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def desk(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def publish(request: HttpRequest, pk: int) -> HttpResponse:
-    """Publish a draft, or take a post back: the signal purges what shows it."""
+    """Publish a draft, or take a post back: saving it purges what shows it."""
     found = get_object_or_404(Post, pk=pk)
     found.draft = not found.draft
     found.save()

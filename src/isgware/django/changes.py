@@ -1,0 +1,250 @@
+"""`revalidate_on_change`: a record that is saved or deleted, in the admin or anywhere else, renews
+the pages that show it as soon as its transaction is committed.
+
+A page that shows a record under its *old* values has to go, too: the list of an author from whom a
+post was taken away. What the values were is asked of the database before they are written, not
+remembered from when the record was loaded: another process may have changed it since then.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Any, Final
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.db import connections, transaction
+from django.db.models import Model, signals
+from django.db.models.fields.related import lazy_related_operation
+from django.utils.functional import cached_property as django_cached_property
+
+from ..changes import Hook, Word, fire, made_hook, takes
+from ..errors import ConfigurationError
+
+log: Final = logging.getLogger("isgware")
+_PROPERTIES: Final = (property, cached_property, django_cached_property)
+_REMEDY: Final = "Name a field, or give a callable: tags=lambda record: [...]."
+#: Where words wait between pre_save and post_save: a save that fails in between fires nothing.
+_BEFORE: Final = "_isgware_before"
+#: Records looked up in one query.
+_AT_ONCE: Final = 500
+
+
+def watch(model: Any, tags: Any, paths: Any, mode: str) -> None:
+    """See `isgware.django.revalidate_on_change`."""
+    if not (isinstance(model, type) and issubclass(model, Model)):
+        raise ConfigurationError(f"revalidate_on_change takes a model class, not {model!r}.")
+    label = model._meta.label
+    hook = made_hook(label, tags, paths, mode, lambda name: _has(model, name), _REMEDY)
+    if not any(known.model is model and known.hook == hook for known in _watchers):
+        watcher = Watcher(model, hook)
+        _watchers.append(watcher)  # signals hold it only weakly
+        watcher.start()
+
+
+def _has(model: type[Model], name: str) -> bool:
+    if name == "pk":
+        return True
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return isinstance(inspect.getattr_static(model, name, None), _PROPERTIES)
+    return bool(field.concrete) and not field.many_to_many
+
+
+class Owed:
+    """The words of one transaction, or of one savepoint of it, which a rollback takes along."""
+
+    def __init__(self) -> None:
+        self.words: dict[Word, None] = {}
+
+    def __call__(self) -> None:
+        _fire(self.words)
+
+
+def after_commit(words: Iterable[Word], using: str) -> None:
+    """Fire once the open transaction of ``using`` is committed; at once if there is none."""
+    connection = connections[using]
+    if _by_hand(using):
+        _fire(words)
+        return
+    # A transaction that saves a thousand records invalidates once.
+    waiting = getattr(connection, "run_on_commit", ())
+    savepoints, last = waiting[-1][:2] if waiting else ((), None)
+    if isinstance(last, Owed) and savepoints == set(connection.savepoint_ids):
+        last.words.update(dict.fromkeys(words))
+    else:
+        owed = Owed()
+        owed.words.update(dict.fromkeys(words))
+        transaction.on_commit(owed, using=using)
+
+
+def _by_hand(using: str) -> bool:
+    """With autocommit switched off, Django does not learn of commits: firing at once is better
+    than never."""
+    connection = connections[using]
+    return not connection.in_atomic_block and not connection.get_autocommit()
+
+
+def _fire(words: Iterable[Word]) -> None:
+    from . import isg
+
+    try:
+        current = isg()
+    except Exception:
+        log.exception("A record was changed; there is no ISG to invalidate its pages with.")
+        return
+    fire(current, words)
+
+
+def _switched_on() -> bool:
+    from . import isg
+
+    try:
+        return takes(isg())
+    except Exception:
+        return True  # what is wrong is said when it is fired
+
+
+class Watcher:
+    """One hook on one model, its subclasses and proxies: those send signals of their own."""
+
+    def __init__(self, model: type[Model], hook: Hook) -> None:
+        self.model = model
+        self.hook = hook
+        key = model._meta.pk
+        self._changing = hook.fields - {"pk", key.name if key else "pk"}
+        self._relations: dict[Any, Any] = {}
+
+    def start(self) -> None:
+        # Strong references throughout: Django's signals hold bound methods weakly unless told.
+        signals.class_prepared.connect(self.meet, weak=False)
+        for model in [model for models in apps.all_models.values() for model in models.values()]:
+            self.meet(model)
+
+    def meet(self, sender: Any, **_: Any) -> None:
+        """Connect to ``sender`` and to its many-to-many relations, if they concern the model."""
+        if sender._meta.apps is not apps:
+            return  # the past states of models, in migrations
+        if issubclass(sender, self.model):
+            signals.pre_save.connect(self.before_save, sender=sender, weak=False)
+            signals.post_save.connect(self.after_save, sender=sender, weak=False)
+            signals.pre_delete.connect(self.before_delete, sender=sender, weak=False)
+        for field in sender._meta.local_many_to_many:
+            through = field.remote_field.through
+            if through is not None:  # as it is for a model that is swapped out
+                # Any of the three may be a name still, of a model that is not loaded yet.
+                ends = (sender, field.remote_field.model, through)
+                lazy_related_operation(self.relate, *ends, field=field)
+
+    def relate(self, one: Any, other: Any, through: Any, *, field: Any) -> None:
+        if self._is_end(one) or self._is_end(other):
+            self._relations[through] = field
+            signals.m2m_changed.connect(self.relation_changed, sender=through, weak=False)
+
+    def _is_end(self, model: type[Model]) -> bool:
+        return issubclass(model, self.model) or issubclass(self.model, model)
+
+    # What signals call.
+
+    def before_save(self, sender: Any, instance: Any, raw: bool, using: str, **_: Any) -> None:
+        if self._may_change(instance, raw) and _switched_on():
+            words = list(self._stored_words(sender, [instance.pk], using))
+            instance.__dict__.setdefault(_BEFORE, {})[id(self)] = words
+
+    def after_save(self, instance: Any, raw: bool, using: str, **_: Any) -> None:
+        waiting = instance.__dict__.get(_BEFORE, {})
+        before = waiting.pop(id(self), [])
+        if not waiting:
+            instance.__dict__.pop(_BEFORE, None)
+        if not _switched_on():
+            return
+        if raw and self.hook.asks and not _by_hand(using):
+            # What a callable asks for may stand further down in the fixture.
+            transaction.on_commit(lambda: _fire(self._late(before, instance)), using=using)
+        else:
+            after_commit([*before, *self.words(instance)], using)
+
+    def before_delete(self, instance: Any, using: str, **_: Any) -> None:
+        # Django sends this inside of the transaction. Afterwards, relations could not be followed.
+        if _switched_on():
+            after_commit(self.words(instance), using)
+
+    def relation_changed(
+        self, sender: Any, instance: Any, action: str, reverse: bool, model: Any,
+        pk_set: set[Any] | None, using: str, **_: Any,
+    ) -> None:  # fmt: skip
+        """Both before and after, all inside of one transaction: a callable may list the relation.
+
+        ``post.tags.add(tag)`` changes the post, which is ``instance``, and the tag.
+        """
+        if (pk_set is not None and not pk_set) or not _switched_on():
+            return
+        if isinstance(instance, self.model):
+            after_commit(self.words(instance), using)
+        if self._is_end(model):
+            keys = pk_set or self._cleared(sender, instance, action, reverse, using)
+            narrow = model if issubclass(model, self.model) else self.model
+            after_commit(self._stored_words(narrow, list(keys), using), using)
+
+    # What is known of a record.
+
+    def words(self, record: Any) -> list[Word]:
+        return self.hook.words(record, _read)
+
+    def _late(self, before: list[Word], record: Any) -> Iterator[Word]:
+        yield from before
+        yield from self.words(record)
+
+    def _may_change(self, instance: Any, raw: bool) -> bool:
+        """Whether the row may give other words than the record that is about to replace it."""
+        meta = instance._meta
+        if not (self._changing or self.hook.asks) or instance.pk is None:
+            return False
+        # Django inserts, without looking, what is new and has a key made up, such as a UUID.
+        return raw or not instance._state.adding or not _is_made_up(meta.pk)
+
+    def _stored_words(self, model: Any, keys: list[Any], using: str) -> Iterator[Word]:
+        for start in range(0, len(keys), _AT_ONCE):
+            rows = model._base_manager.using(using).filter(pk__in=keys[start : start + _AT_ONCE])
+            for row in rows:
+                yield from self.words(row)
+
+    def _cleared(
+        self, through: Any, instance: Any, action: str, reverse: bool, using: str
+    ) -> list[Any]:
+        """The other ends of a relation that is about to be cleared: signals do not name them."""
+        if action != "pre_clear":
+            return []
+        field = self._relations[through]
+        here, there = field.m2m_field_name(), field.m2m_reverse_field_name()
+        if reverse:
+            here, there = there, here
+        rows = through._base_manager.using(using).filter(**{here: instance.pk})
+        return list(rows.values_list(there, flat=True))
+
+
+def _is_made_up(key: Any) -> bool:
+    return key.has_default() or getattr(key, "has_db_default", lambda: False)()
+
+
+def _read(record: Any, name: str) -> Any:
+    """The value of a field as it was or will be read from the database; of a foreign key, the
+    key."""
+    if name == "pk":
+        return record.pk
+    try:
+        field = record._meta.get_field(name)
+    except FieldDoesNotExist:
+        return getattr(record, name)
+    value = getattr(record, field.attname)
+    if hasattr(value, "resolve_expression"):  # F("number") + 1: only the database knows
+        row = type(record)._base_manager.using(record._state.db).filter(pk=record.pk)
+        value = row.values_list(field.attname, flat=True).first()
+    return field.to_python(value)
+
+
+_watchers: Final[list[Watcher]] = []
