@@ -16,6 +16,7 @@ from .errors import (
 from .page import page
 from .policy import Policy, revalidate
 from .version import VERSION as __version__
+from .why import Why
 from .wsgi import ISG
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "PageInfo",
     "Policy",
     "RegenerationError",
+    "Why",
     "__version__",
     "connect",
     "page",

@@ -1,7 +1,8 @@
 """What renders came to, and what follows: back-off after a failure, pages that may not be stored.
 
 Failures of pages that exist are also noted in the backend, so that a page that fails is not tried
-by each process in turn, and so that people can see it.
+by each process in turn, and so that people can see it. For people only, why a page of a declared
+route was not stored at all is noted too: once for each route, so that the notes stay few.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from .backends.base import Backend
@@ -24,6 +26,8 @@ log: Final = logging.getLogger("isgware")
 #: Seconds for which a render that another process has begun is not asked for again.
 _ELSEWHERE: Final = 0.05
 _MAX_DYNAMIC: Final = 8_192
+#: Seconds for which people can see why a page of a route was not stored.
+_TOLD: Final = 86_400.0
 
 
 class Aftermath:
@@ -43,6 +47,7 @@ class Aftermath:
         self._dynamic_time = dynamic_time
         self._now = now
         self._dynamic: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._told: dict[str, tuple[str, float]] = {}  # by declared route
 
     def refusal(self, key: str) -> str:
         """Why a page was found not storable a while ago; empty if it was not."""
@@ -62,6 +67,9 @@ class Aftermath:
                 self._note(target.key, None)
         elif isinstance(outcome, Failed):
             self.failed(target, outcome.reason, replaces, unproven=not outcome.proven)
+            if replaces is None:
+                token = "render-failed" if outcome.proven else "clean-room-failed"
+                self._tell(target, token, outcome.reason)
         elif isinstance(outcome, Refused):
             self._refused(target, outcome.reason, replaces)
 
@@ -73,7 +81,9 @@ class Aftermath:
         self._dynamic.move_to_end(target.key)
         while len(self._dynamic) > _MAX_DYNAMIC:
             self._dynamic.popitem(last=False)
-        if replaces is not None:
+        if replaces is None:
+            self._tell(target, reason, "")
+        else:
             # Nobody declared it, and now it says that it may not be stored.
             self._shelf.drop(target.key)
             self._planner.learn(target.base, NO_SIGNPOST, announce=True)
@@ -100,6 +110,19 @@ class Aftermath:
         self.failures.put(key, failure)
         return not self.due(key)
 
+    def _tell(self, target: Target, reason: str, error: str) -> None:
+        """Let every process, a command line's too, see why a declared route is not kept."""
+        backend, now = self._shelf.backend, self._now()
+        known, until = self._told.get(target.route, ("", 0.0))
+        if not target.declared or (known == reason and now < until):
+            return
+        self._told[target.route] = reason, now + self._dynamic_time
+        note = [reason, error[:500], now, target.key, target.request.url]
+        try:
+            backend.write_note("r:" + target.route, json.dumps(note).encode(), _TOLD, now)
+        except BackendUnavailable as error_:
+            log.debug("A refusal is known to this process only: %s", error_)
+
     def _note(self, key: str, failure: Failure | None) -> None:
         backend, now = self._shelf.backend, self._now()
         try:
@@ -120,5 +143,25 @@ def noted_failure(backend: Backend, key: str, now: float, rendered_at: float) ->
     try:
         count, until, error, at = json.loads(backend.read_note("f:" + key, now) or b"null")
         return None if at < rendered_at else Failure(int(count), float(until), str(error))
+    except (BackendUnavailable, ValueError, TypeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a page was not stored: ``reason`` as in ``detail=``, ``error`` if its render failed."""
+
+    reason: str
+    error: str
+    at: float
+    key: str
+    url: str
+
+
+def noted_refusal(backend: Backend, route: str, now: float) -> Refusal | None:
+    """The last page of a declared route that some process could not store."""
+    try:
+        reason, error, at, key, url = json.loads(backend.read_note("r:" + route, now) or b"null")
+        return Refusal(str(reason), str(error), float(at), str(key), str(url))
     except (BackendUnavailable, ValueError, TypeError):
         return None

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from .aftermath import noted_failure
 from .backends.base import Row, row_of
 from .checks import checked_tag
-from .core.entry import Entry
+from .core.entry import Entry, decode
 from .core.freshness import (
     Generations,
     State,
@@ -89,19 +89,57 @@ class Catalogue:
 
     def __init__(self, shelf: Shelf, build_id: str, now: Callable[[], float]) -> None:
         self._shelf = shelf
-        self._build_id = build_id
+        self.build_id = build_id
         self._now = now
 
     def invalidate(self, names: Sequence[str], *, hard: bool) -> None:
         """Raises `BackendUnavailable` if the store did not take it."""
         self._shelf.invalidate(names, hard=hard)
 
-    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
+    def pages(
+        self, prefix: str | None = None, tag: str | None = None, *, builds: bool = False
+    ) -> Iterator[PageInfo]:
+        """See `isgware.ISG.pages`. With ``builds``, those of every build."""
         self._shelf.sync()
         for row in self._shelf.backend.rows(prefix or "", tag):
-            info = self._info(row)
-            if info is not None and row.build_id == self._build_id:
-                yield info
+            if builds or row.build_id == self.build_id:
+                info = self._info(row)
+                if info is not None:
+                    yield info
+
+    def stored(self, path: str, *, builds: bool = False) -> Iterator[tuple[PageInfo, Entry | None]]:
+        """Every page of ``path``, or of that one ``?query``, each with what the store holds.
+
+        Raises `InvalidPath`, and `BackendUnavailable` if the store cannot be read.
+        """
+        text, query = local_path(path)
+        self._shelf.sync()
+        backend, now = self._shelf.backend, self._now()
+        for row in backend.rows(text):
+            if row.path != text:
+                return
+            if (builds or row.build_id == self.build_id) and (
+                "?" not in path or row.query == query
+            ):
+                info = self._info(row)
+                if info is not None:
+                    yield info, decode(backend.get(row.key, now), row.key)
+
+    def purge_builds(self, keep: str | None = None) -> int:
+        """Remove the pages of all builds but ``keep``, one's own unless said. How many they were.
+
+        Raises `BackendUnavailable` if the store did not take it; call again then.
+        """
+        keep, removed = self.build_id if keep is None else keep, 0
+        backend = self._shelf.backend
+        for row in backend.rows():
+            backend.probe()  # one operation that was slow among so many ends nothing
+            if row.build_id != keep:
+                self._shelf.memory.discard(row.key)
+                backend.delete(row.key)
+                backend.probe()
+                removed += 1
+        return removed
 
     def info_of(self, entry: Entry) -> PageInfo:
         info = self._info(row_of(entry))

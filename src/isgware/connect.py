@@ -28,22 +28,29 @@ class Connection(Invalidations):
 
     def __init__(self, store: Any, **options: Any) -> None:
         settings = Settings.load({"store": store, **options}, environ=os.environ)
-        self._store = open_store(settings)
-        shelf = Shelf(self._store, Memory(0), settings.clock or _wall_clock, settings.offline_time)
-        self._catalogue = Catalogue(shelf, settings.build_id, settings.clock or _wall_clock)
+        self.store = open_store(settings)
+        self._shelf = Shelf(
+            self.store, Memory(0), settings.clock or _wall_clock, settings.offline_time
+        )
+        self.catalogue = Catalogue(self._shelf, settings.build_id, settings.clock or _wall_clock)
 
     def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
         """See `isgware.ISG.pages`."""
-        self._store.probe()
-        return self._catalogue.pages(prefix, tag)
+        self.store.probe()
+        return self.catalogue.pages(prefix, tag)
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
-        self._store.probe()  # nothing here does so in the background
-        self._catalogue.invalidate(names, hard=hard)
+        self.store.probe()  # nothing here does so in the background
+        self.catalogue.invalidate(names, hard=hard)
+
+    def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
+        self.store.probe()
+        self._shelf.pay()  # nothing here does so in the background, either
+        self._shelf.invalidate_eventually(names, hard=hard)
 
     def close(self) -> None:
         """Let go of the store's files or connections."""
-        self._store.close()
+        self.store.close()
 
     def __enter__(self) -> Connection:
         return self

@@ -111,6 +111,14 @@ class ISG(Operations):
         self._core = core
         app.wsgi_app = core  # type: ignore[method-assign]
         app.extensions["isgware"] = self
+        self._add_commands(app)
+
+    def _add_commands(self, app: Flask) -> None:
+        """``flask isg``: click comes with Flask."""
+        from .commands import commands, subject_of
+
+        if "isg" not in app.cli.commands:
+            app.cli.add_command(commands("isg", lambda: subject_of(self)))
 
     @property
     def core(self) -> wsgi.ISG:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .catalogue import PageInfo, local_path, names_for_path, names_for_tags
 from .core.freshness import ALL
+from .why import Why, why
 
 if TYPE_CHECKING:
     from .wsgi import ISG
@@ -45,6 +46,16 @@ class Invalidations:
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         raise LookupError  # every kind says how
 
+    # For change hooks, whose record is written already.
+
+    def _takes(self) -> bool:
+        """False while isgware is switched off."""
+        return True
+
+    def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
+        """At once, whatever transaction is open; if the store is away, when it is back."""
+        raise LookupError  # every kind says how
+
 
 class Operations(Invalidations):
     """Acts on the pages of the `ISG` behind ``core``.
@@ -62,6 +73,13 @@ class Operations(Invalidations):
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         self.core._invalidate(names, hard=hard)
 
+    def _takes(self) -> bool:
+        return self.core.active
+
+    def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
+        if self.core.active:
+            self.core.engine.shelf.invalidate_eventually(names, hard=hard)
+
     def regenerate(self, path: str) -> PageInfo | None:
         """Render the path's plain variant now; its other variants become stale.
 
@@ -76,6 +94,31 @@ class Operations(Invalidations):
     def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
         """What is stored, by path; only what starts with ``prefix``, only what bears ``tag``."""
         return self.core.catalogue.pages(prefix, tag)
+
+    def why(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
+        scheme: str = "",
+        host: str = "",
+    ) -> Why:
+        """What would happen to this request and why. Nothing is rendered, stored or asked of the
+        app; a policy's callable ``bypass`` is.
+
+        Without ``scheme`` and ``host``, those of ``base_url``, else of a stored page.
+        """
+        return why(
+            self.core,
+            path,
+            method=method,
+            headers=headers,
+            cookies=cookies,
+            scheme=scheme,
+            host=host,
+        )
 
     @property
     def report(self) -> dict[str, int]:

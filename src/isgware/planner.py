@@ -173,6 +173,20 @@ class Planner:
             self._checked.add(found.route)
         return found
 
+    def declared_by(self, visitor: Visitor, target: Target) -> tuple[str, ...]:
+        """Who says that the page is kept: the view's decorator, ``routes``, or what was learned of
+        it (a decorator that was met while the view ran, or an answer that looked storable)."""
+        found = []
+        if self._site.match(visitor) is not None:
+            found.append("decorator")
+        if self._routes.match(visitor) is not None:
+            found.append("routes")
+        if self.signpost(target.base).fingerprint in declared and "decorator" not in found:
+            found.insert(0, "learned decorator")
+        if not found:
+            found.append("learned" if self._settings.revalidate is None else "default")
+        return tuple(found)
+
     def undeclared_target(self, visitor: Visitor, vary: frozenset[str], policy: Policy | None,
                           arguments: dict[str, Any]) -> Target | None:  # fmt: skip
         """The page to render behind a visitor's own answer, of a route that is being learned.

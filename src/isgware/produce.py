@@ -300,5 +300,12 @@ REMEDIES: Final[dict[str, str]] = {
     "the app agree (ProxyFix, SECURE_PROXY_SSL_HEADER).",
     "redirect-to-itself": "The page redirects to its own URL.",
     "revalidate-0": "revalidate=0 means never.",
+    "no-lifetime": "Declare the route, or say ISG(revalidate=...).",
+    "not-accepted": "The policy's accept= refused the new page.",
+    "cookie": "Say which cookies make a visitor personal: cookies= of the policy.",
+    "clean-room-failed": "The view needs what the clean room does not hold (a cookie, a header, a "
+    "user): name it in vary=, or leave the route undeclared.",
+    "untrusted-host": "Add the host to trusted_hosts, if it is yours.",
+    "bypass-failed": "The exception that bypass= raised is in the log.",
     "bad-header": "A header or the status line holds characters that HTTP forbids.",
 }

@@ -343,6 +343,9 @@ class Failures:
     def reset_lock(self) -> None:
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        return len(self._failures)
+
     def clear(self, key: str) -> Failure | None:
         with self._lock:
             return self._failures.pop(key, None)

@@ -112,6 +112,8 @@ class Walk:
         programs = {
             "python": [sys.executable],
             "django-admin": [sys.executable, "-m", "django"],
+            "flask": [sys.executable, "-m", "flask"],
+            "isgware": [sys.executable, "-m", "isgware"],
         }
         done = subprocess.run(
             [*programs[words[0]], *words[1:]],

@@ -1,0 +1,5 @@
+"""``python -m isgware``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,83 @@
+"""The command line as processes: script, module, ``flask`` and ``manage.py``."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def program(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ISGWARE", "FLASK", "DJANGO"))}
+    return subprocess.run(
+        words, cwd=cwd, env={**kept, **environ}, text=True, timeout=60, check=False,
+        capture_output=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words", [(str(Path(sys.executable).with_name("isgware")),), (sys.executable, "-m", "isgware")],
+    ids=["script", "module"],
+)  # fmt: skip
+def test_the_console_script(words: Sequence[str], tmp_path: Path) -> None:
+    environ = {"CATALOGUE_DB": f"{tmp_path}/notes.sqlite", "ISGWARE_STORE": f"file:{tmp_path}/p"}
+    target = "examples.flask_app.app:app"
+
+    def run(command: str, *more: str) -> subprocess.CompletedProcess[str]:
+        return program(*words, command, target, *more, cwd=ROOT, **environ)
+
+    assert run("why", "/country/FR").stdout.startswith("MISS: GET http://localhost/country/FR")
+    assert run("ls").stderr == "Nothing is stored.\n"
+    base = {**environ, "ISGWARE_BASE_URL": "https://example.com"}
+    made = program(*words, "revalidate", target, "--now", "/country/FR", cwd=ROOT, **base)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "/country/FR" in run("ls").stdout
+    assert run("purge", "--all").returncode == 0
+    assert run("show", "/country/FR").returncode == 1
+    missing = program(*words, "ls", "no_such_module:app", cwd=tmp_path)
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+
+
+def test_flask_has_the_same_commands(tmp_path: Path) -> None:
+    environ = {
+        "CATALOGUE_DB": f"{tmp_path}/notes.sqlite",
+        "ISGWARE_STORE": f"file:{tmp_path}/pages",
+        "ISGWARE_BASE_URL": "https://example.com",
+        "FLASK_APP": "examples.flask_app.app:app",
+    }
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return program(sys.executable, "-m", "flask", "isg", *words, cwd=ROOT, **environ)
+
+    assert run("revalidate", "--now", "/country/FR").returncode == 0
+    assert "/country/FR" in run("ls", "/country").stdout
+    assert run("why", "/country/FR").stdout.startswith("HIT: GET https://example.com/country/FR")
+    assert run("purge").returncode == 2
+    assert run("purge", "--tag", "country:FR").stdout == "Purged: tag country:FR.\n"
+
+
+def test_manage_py_has_the_same_commands(tmp_path: Path) -> None:
+    environ = {"BLOG_VAR": str(tmp_path)}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        here = ROOT / "examples" / "django_app"
+        return program(sys.executable, "manage.py", *words, cwd=here, **environ)
+
+    assert run("isg", "why", "/", "--settings=project.settings").stdout.startswith("MISS: GET ")
+    assert run("isg", "ls").stderr == "Nothing is stored.\n"
+    assert run("isg", "purge", "--all").stdout == "Purged everything.\n"
+    assert run("isg", "show", "/").returncode == 1
+    assert run("isg", "purge").returncode == 2
+    assert "Commands:" in run("isg", "--help").stdout
+
+
+def test_without_click_one_line_names_the_extra(tmp_path: Path) -> None:
+    script = "import sys; sys.modules['click'] = None\nfrom isgware.cli import main; main()"
+    done = program(sys.executable, "-c", script, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2, "The command line needs click: pip install 'isgware[cli]'\n"
+    )  # fmt: skip
