@@ -18,6 +18,7 @@ demo: .venv/.demo  ## Show a site with isgware in front of it, then serve it (PO
 	@exec $(BIN)/python tools/demo.py $(if $(PORT),--port $(PORT))
 
 test: .venv/.dev  ## Run every test (ARGS="-k name -x")
+	@sh tools/servers.sh
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: .venv/.dev  ## Check style and types

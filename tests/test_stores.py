@@ -14,6 +14,7 @@ from isgware.backends.base import Backend
 from isgware.backends.breaker import Breaker
 from isgware.backends.cachelib import CachelibBackend
 from isgware.backends.memory import MemoryBackend
+from isgware.backends.redis import RedisBackend
 from isgware.backends.sqlite import SQLiteBackend
 from isgware.backends.suite import nonce_of, put
 from isgware.core.entry import encode
@@ -21,6 +22,7 @@ from isgware.errors import ConfigurationError
 from isgware.settings import Settings
 from isgware.stores import open_store
 from isgware.testing import START, make_entry
+from tests.backends.caches import Recorded
 
 
 @pytest.fixture(autouse=True)
@@ -89,9 +91,9 @@ def test_a_coordinator_beside_a_store_that_needs_none_is_refused(store: Any) -> 
         opened(store=store, coordinator="file:b")
 
 
-@pytest.mark.parametrize("coordinator", ["memory:", "redis://host", "dir", 5])
+@pytest.mark.parametrize("coordinator", ["memory:", "memcached://host", "dir", 5])
 def test_a_coordinator_is_a_directory(coordinator: Any) -> None:
-    with pytest.raises(ConfigurationError, match="file:DIR"):
+    with pytest.raises(ConfigurationError, match=r"file:DIR. or .redis://HOST"):
         opened(store=SimpleCache(), coordinator=coordinator)
 
 
@@ -200,3 +202,40 @@ def test_a_cache_without_a_threshold_has_our_limits(cache: BaseCache) -> None:
     backend = opened(store=cache, max_pages=700)
     assert isinstance(backend, CachelibBackend)
     assert backend.coordinator._limits.pages == 700
+
+
+# What is not shared between hosts
+
+
+def test_a_cache_that_hosts_share_beside_a_file_of_one_host_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for store in (Odd(), SimpleCache(), FileSystemCache("pages"), "file:a", "memory:"):
+        opened(store=store)
+    assert caplog.text == ""
+    opened(store=Recorded(), coordinator="file:beside")
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert record.levelname == "WARNING"
+    for word in ("Recorded", "leases", "invalidations", "list of pages", "beside", "redis://HOST"):
+        assert word in said
+
+
+def test_memcached_alone_is_warned_of_too(caplog: pytest.LogCaptureFixture) -> None:
+    backend = opened(store="memcached://host")
+    assert isinstance(backend, CachelibBackend)
+    assert isinstance(backend.coordinator, SQLiteBackend)
+    assert "Memcached has the pages" in caplog.text
+
+
+def test_a_redis_beside_it_is_shared_and_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    for store in (Recorded(), "memcached://host"):
+        opened(store=store, coordinator="redis://host")
+    assert caplog.text == ""
+
+
+def test_redis_is_opened_with_the_limits_and_timeout_of_the_user() -> None:
+    backend = opened(store="redis://host/2?namespace=shop", max_pages=7, max_bytes=9_000)
+    assert isinstance(backend, RedisBackend)
+    assert backend.prefix == "isg:{shop}:"
+    assert (backend._limits.pages, backend._limits.bytes) == (7, 9_000)

@@ -184,17 +184,17 @@ class Shelf:
         self._mark(names, counter, hard)
         self.sync()
 
-    def invalidate_eventually(self, names: Sequence[str]) -> None:
-        """Purge what has changed already, in this process at once, elsewhere as soon as the
+    def invalidate_eventually(self, names: Sequence[str], *, hard: bool = True) -> None:
+        """Invalidate what has changed already: in this process at once, elsewhere as soon as the
         backend is back."""
         try:
-            self.invalidate(names, hard=True)
+            self.invalidate(names, hard=hard)
         except BackendUnavailable as error:
-            log.warning("A page was changed; its purge waits for the store: %s", error)
-            self._mark(names, self.mirror.counter + 1, hard=True)
+            log.warning("A page was changed; its invalidation waits for the store: %s", error)
+            self._mark(names, self.mirror.counter + 1, hard=hard)
             self.settled = -1  # and what was made ready is looked at again
             self.memory.unready()
-            self._owe(lambda: self.invalidate(names, hard=True))
+            self._owe(lambda: self.invalidate(names, hard=hard))
 
     def _mark(self, names: Sequence[str], counter: int, hard: bool) -> None:
         rows = tuple((name, counter) for name in names)

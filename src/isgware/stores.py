@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from cachelib import BaseCache
+from cachelib import BaseCache, FileSystemCache, NullCache, SimpleCache, UWSGICache
 
 from .backends import SQLiteCache
-from .backends.base import Backend, Limits
+from .backends.base import Backend, Coordinator, Limits
 from .backends.breaker import Breaker
 from .backends.cachelib import CachelibBackend
+from .backends.memcached import MemcachedPages
 from .backends.memory import MEMORY_LIMITS, MemoryBackend
+from .backends.redis import RedisBackend
+from .backends.redis_client import SCHEMES, from_client, from_url, is_client
 from .backends.sqlite import SQLiteBackend
 from .errors import ConfigurationError
 from .settings import Settings
 
-_SCHEMES = "file:DIR, memory:, or a cachelib BaseCache"
+log: Final = logging.getLogger("isgware")
+_KINDS: Final = (
+    "file:DIR, memory:, redis://HOST, memcached://HOST, a Redis client, or a cachelib BaseCache"
+)
+_BESIDE: Final = "file:.isgware"
+#: Caches of this host alone: there is nothing to share, so nothing to warn of.
+_LOCAL: Final = (SimpleCache, FileSystemCache, NullCache, UWSGICache)
 
 
 def open_store(settings: Settings) -> Breaker:
@@ -31,32 +42,78 @@ def open_store(settings: Settings) -> Breaker:
 
 
 def _backend(store: Any, settings: Settings, limits: Limits) -> Backend:
-    if isinstance(store, SQLiteCache):
-        _no_coordinator(settings)
-        return _sqlite(store.directory, settings, limits)
-    if isinstance(store, BaseCache):
-        beside = settings.coordinator or "file:.isgware"
-        if not isinstance(beside, str) or not beside.startswith("file:"):
-            raise ConfigurationError(f"coordinator={beside!r}: give a store URL, 'file:DIR'.")
-        limits = _within_threshold(store, limits)
-        return CachelibBackend(store, _sqlite(_directory(beside), settings, limits))
+    if isinstance(store, str) and store.startswith("memcached:"):
+        cache = MemcachedPages(_with_host(store), settings.backend_timeout * 0.8)
+        return _beside(cache, settings, limits)
+    if isinstance(store, BaseCache) and not isinstance(store, SQLiteCache):
+        return _beside(store, settings, _within_threshold(store, limits))
+    _no_coordinator(settings)
+    coordinator = _coordinator(store, settings, limits)
+    if coordinator is not None:
+        return coordinator
     if isinstance(store, Backend):
-        _no_coordinator(settings)
         return store
     if not isinstance(store, str):
-        raise ConfigurationError(f"store={store!r}: give {_SCHEMES}.")
-    _no_coordinator(settings)
-    scheme, separator, _ = store.partition(":")
-    scheme = scheme if separator else ""
-    if scheme == "file":
-        return _sqlite(_directory(store), settings, limits)
+        raise ConfigurationError(f"store={store!r}: give {_KINDS}.")
     if store in ("memory:", "memory://"):
         bytes_ = min(settings.max_bytes, MEMORY_LIMITS.bytes)
         return MemoryBackend(Limits(min(settings.max_pages, MEMORY_LIMITS.pages), bytes_))
-    hint = f" Did you mean 'file:{store}'?" if not scheme else ""
+    hint = f" Did you mean 'file:{store}'?" if not store.partition(":")[1] else ""
     raise ConfigurationError(
-        f"store={store!r} is not a known kind of store: give {_SCHEMES}.{hint}"
+        f"store={_shown(store)!r} is not a known kind of store: give {_KINDS}.{hint}"
     )
+
+
+def _coordinator(store: Any, settings: Settings, limits: Limits) -> Coordinator | None:
+    """A store that can also coordinate; ``None`` if that one cannot."""
+    if isinstance(store, SQLiteCache):
+        return _sqlite(store.directory, settings, limits)
+    timeout = settings.backend_timeout * 0.8
+    if is_client(store):
+        return RedisBackend(from_client(store, timeout), limits)
+    if not isinstance(store, str):
+        return None
+    scheme, separator, _ = store.partition(":")
+    if separator and scheme == "file":
+        return _sqlite(_directory(store), settings, limits)
+    if separator and scheme in SCHEMES:
+        connect, namespace = from_url(_with_host(store), timeout)
+        return RedisBackend(connect, limits, namespace)
+    return None
+
+
+def _beside(cache: BaseCache, settings: Settings, limits: Limits) -> CachelibBackend:
+    beside = _BESIDE if settings.coordinator is None else settings.coordinator
+    coordinator = _coordinator(beside, settings, limits)
+    if coordinator is None:
+        raise ConfigurationError(
+            f"coordinator={_shown(beside)!r}: give a store URL, 'file:DIR' or 'redis://HOST'."
+        )
+    if isinstance(coordinator, SQLiteBackend) and not isinstance(cache, _LOCAL):
+        kind = "Memcached" if isinstance(cache, MemcachedPages) else type(cache).__name__
+        log.warning(
+            "%s has the pages, but leases, invalidations and the list of pages are in %s, for this "
+            "host alone. Other hosts render pages of their own and do not hear of its purges. "
+            "With several hosts give coordinator='redis://HOST', or store='redis://HOST'.",
+            kind,
+            coordinator.database.directory,
+        )
+    if isinstance(cache, MemcachedPages):
+        return CachelibBackend(cache, coordinator, cache.close)
+    return CachelibBackend(cache, coordinator)
+
+
+def _with_host(url: str) -> str:
+    """Raises `ConfigurationError` for ``redis:host``, which a URL parser takes for a path."""
+    scheme, _, rest = url.partition(":")
+    if not rest.startswith("//") or not rest.strip("/"):
+        raise ConfigurationError(f"store={_shown(url)!r}: write '{scheme}://HOST[:PORT]'.")
+    return url
+
+
+def _shown(url: Any) -> Any:
+    """Without the password, which errors and logs must not tell."""
+    return re.sub(r"//[^/]*@", "//…@", url) if isinstance(url, str) else url
 
 
 def _within_threshold(store: BaseCache, limits: Limits) -> Limits:

@@ -44,11 +44,15 @@ class Verbs:
     def visitor(self, path: str, query: str) -> Visitor:
         """A plain GET of a decoded path, at its known host or, for want of one, a likely one."""
         trusted = self._engine.settings.trusted_hosts
+        likely = "http", trusted[0].lstrip(".") if trusted else "localhost", ""
         try:
-            scheme, host, script = self._origin(path)
-        except (ConfigurationError, BackendUnavailable):
-            scheme, host, script = "http", trusted[0].lstrip(".") if trusted else "localhost", ""
-        return _visitor(scheme, host, script, path, query)
+            try:
+                origin = self._origin(path)
+            except ConfigurationError:  # another page may tell
+                origin = next(self._stored_origins(None), likely)
+        except BackendUnavailable:
+            origin = likely
+        return _visitor(*origin, path, query)
 
     def regenerate(self, path: str) -> PageInfo:
         """Render ``path`` now. See `isgware.ISG.regenerate`."""
@@ -169,10 +173,11 @@ class Verbs:
             "while a request is handled, or for a page that is stored."
         )
 
-    def _stored_origins(self, path: str) -> Iterator[tuple[str, str, str]]:
+    def _stored_origins(self, path: str | None) -> Iterator[tuple[str, str, str]]:
+        """Of the pages of one path, or of all."""
         backend, now = self._engine.shelf.backend, self._engine.now()
-        for row in backend.rows(path):
-            if row.path != path:
+        for row in backend.rows(path or ""):
+            if path is not None and row.path != path:
                 return
             entry = decode(backend.get(row.key, now), row.key)
             if entry is not None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.register_assert_rewrite("isgware.backends")
 
+from isgware.backends.base import Limits  # noqa: E402
+from isgware.backends.redis import RedisBackend  # noqa: E402
+from isgware.backends.redis_client import from_url  # noqa: E402
 from isgware.backends.sqlite import SQLiteBackend  # noqa: E402
+from tests.stores import Redis, running  # noqa: E402
 
 
 @pytest.fixture
@@ -29,3 +34,46 @@ def beside(tmp_path: Path) -> Iterator[SQLiteBackend]:
     coordinator = SQLiteBackend(tmp_path / "beside")
     yield coordinator
     coordinator.close()
+
+
+@pytest.fixture(scope="session")
+def one_redis() -> Iterator[Redis]:
+    """One for all tests of this worker that do it no harm."""
+    with running(Redis()) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(one_redis: Redis) -> Redis:
+    """An empty Redis."""
+    one_redis.client().flushall()
+    return one_redis
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Redis]:
+    """A Redis that the test may stop, kill and fill."""
+    with running(Redis()) as server:
+        yield server
+
+
+Connected = Callable[..., RedisBackend]
+
+
+@pytest.fixture
+def connected() -> Iterator[Connected]:
+    """Open a store on a Redis, or on a proxy before it; closed with the test."""
+    opened: list[RedisBackend] = []
+
+    def connect(
+        place: Any, limits: Limits | None = None, *, timeout: float = 2.0, namespace: str = ""
+    ) -> RedisBackend:
+        url = place.url + (f"?namespace={namespace}" if namespace else "")
+        made, name = from_url(url, timeout)
+        backend = RedisBackend(made, limits, name)
+        opened.append(backend)
+        return backend
+
+    yield connect
+    for backend in opened:
+        backend.close()

@@ -5,7 +5,8 @@ Rules that every backend keeps, and that `isgware.testing.BackendContract` check
 - Every operation either does what it says or raises; none returns a half result.
 - ``now`` is passed in: a backend reads no clock.
 - ``word[0]`` changes with every invalidation and every publication, before the call that made it
-  returns. An odd value means "ask ``sync``"; equal even values mean "nothing happened since".
+  returns; where hosts share the store, on the others within 100 ms. An odd value means "ask
+  ``sync``"; equal even values mean "nothing happened since".
 - ``put`` never lets an older render overwrite a newer one: see `is_newer`.
 - A lease belongs to a token. It ends when it is released, or not renewed in time, or overtaken by
   a render that began after an invalidation its owner had not seen.
@@ -114,6 +115,13 @@ class Lease:
     order: int
 
 
+class NotTaken(Exception):
+    """The backend is well, but does not take this (it is full, the page is too large for it).
+
+    Raised by a backend for its circuit breaker, which stays closed.
+    """
+
+
 class Held(Enum):
     """Somebody else has the lease. Told apart from ``None``, which a broken backend answers."""
 
@@ -147,3 +155,11 @@ class Backend(Protocol):
     def drop_note(self, name: str) -> None: ...
     def ping(self) -> None: ...
     def close(self) -> None: ...
+
+
+class Coordinator(Backend, Protocol):
+    """A backend that can also keep the lines of pages that lie elsewhere."""
+
+    def nonce(self) -> str: ...
+    def standing(self, key: str) -> tuple[str, int, int] | None: ...
+    def put_row(self, row: Row, data: bytes, size: int, now: float) -> list[str] | None: ...

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable, ConfigurationError
-from .base import Backend, Held, Lease, Row
+from .base import Backend, Held, Lease, NotTaken, Row
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
@@ -57,7 +57,7 @@ class Breaker:
             result = work(*args, **kwargs)
             if not isinstance(result, returns) or (returns is int and isinstance(result, bool)):
                 raise TypeError(f"it answered {type(result).__name__}")
-        except (UnicodeError, OverflowError) as error:  # the caller's values, not the store
+        except (UnicodeError, OverflowError, NotTaken) as error:  # the values, not the store
             raise BackendUnavailable(f"The store cannot hold this: {error}") from error
         except ConfigurationError as error:
             self.trip(error)

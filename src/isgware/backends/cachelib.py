@@ -10,7 +10,7 @@ import copy
 import math
 import os
 import pickletools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any, Final
 
 from cachelib import BaseCache
@@ -18,9 +18,8 @@ from cachelib import BaseCache
 from ..core.entry import MAGIC
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable
-from .base import Held, Lease, Row, is_newer
+from .base import Coordinator, Held, Lease, Row, is_newer
 from .database import Database
-from .sqlite import SQLiteBackend
 
 #: Memcached reads anything longer as a date; a page still wanted by then is rendered again.
 _MAX_TIMEOUT: Final = 30 * 86_400
@@ -69,7 +68,7 @@ def _pickled_integer(data: Any) -> int | None:
 
 
 class CachelibBackend:
-    """The protocol over a ``BaseCache`` for pages and a `SQLiteBackend` for everything else.
+    """The protocol over a ``BaseCache`` for pages and a coordinator (SQLite, Redis) for all else.
 
     Keys carry the coordinator's nonce: hosts with coordinators of their own do not read each
     other's pages, since neither would see the other's invalidations.
@@ -77,23 +76,31 @@ class CachelibBackend:
     A page and its line in the catalogue cannot be one transaction. So the line holds the first
     bytes of the page, its checksum among them, and a page that does not match is a miss: what a
     slower process wrote over a newer page, or what the cache kept though it was to delete it.
+
+    ``close`` lets go of a cache that is nobody else's.
     """
 
-    def __init__(self, cache: BaseCache, coordinator: SQLiteBackend) -> None:
+    def __init__(
+        self,
+        cache: BaseCache,
+        coordinator: Coordinator,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
         self.coordinator = coordinator
         self.cache = copy.copy(cache)  # the user's own keeps its serializer
         if hasattr(self.cache, "serializer"):
             self.cache.serializer = BytesSerializer()
         self._nonce = ""
+        self._close = close
 
     @property
     def word(self) -> Sequence[int]:
         return self.coordinator.word
 
     @property
-    def database(self) -> Database:
-        """The coordinator's files."""
-        return self.coordinator.database
+    def database(self) -> Database | None:
+        """The coordinator's files, if it has some."""
+        return getattr(self.coordinator, "database", None)
 
     def _key(self, key: str) -> str:
         if not self._nonce:
@@ -177,3 +184,4 @@ class CachelibBackend:
 
     def close(self) -> None:
         self.coordinator.close()
+        self._close()

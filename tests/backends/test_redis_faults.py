@@ -1,0 +1,253 @@
+"""Redis stopped, killed, restarted, flushed, full, slow, of another type: at worst a render."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from isgware import ISG, Policy
+from isgware.backends.breaker import Breaker
+from isgware.backends.suite import acquire, nonce_of, put
+from isgware.core.entry import encode
+from isgware.errors import BackendUnavailable
+from isgware.settings import Settings
+from isgware.stores import open_store
+from isgware.testing import START, make_entry
+from tests.promises.kit import environ_of
+from tests.stores import Proxy, Redis, eventually
+
+#: Seconds of an operation, and what a machine that is busy with other tests may add.
+OPERATION, SLACK = 0.6, 0.4
+
+
+@pytest.fixture
+def breaker(own_redis: Redis) -> Iterator[Breaker]:
+    made = open_store(Settings(store=own_redis.url, backend_timeout=OPERATION))
+    yield made
+    made.close()
+
+
+def operations(breaker: Breaker) -> dict[str, Callable[[], object]]:
+    entry = make_entry(nonce="n")
+    return {
+        "get": lambda: breaker.get("key", START),
+        "put": lambda: put(breaker, entry),
+        "delete": lambda: breaker.delete("key"),
+        "touch": lambda: breaker.touch(["key"], START),
+        "rows": lambda: list(breaker.rows()),
+        "sync": lambda: breaker.sync("", 0),
+        "invalidate": lambda: breaker.invalidate(["a"], True),
+        "publish": lambda: breaker.publish(["a"]),
+        "acquire": lambda: acquire(breaker),
+        "read_note": lambda: breaker.read_note("n", START),
+        "write_note": lambda: breaker.write_note("n", b"", 1, START),
+        "ping": breaker.ping,
+    }
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["connected", "not-yet-connected"])
+@pytest.mark.parametrize("fault", ["stopped", "killed"])
+def test_each_operation_fails_in_time_and_then_at_once(
+    fault: str, warm: bool, breaker: Breaker, own_redis: Redis
+) -> None:
+    if warm:
+        nonce_of(breaker)
+    own_redis.suspend() if fault == "stopped" else own_redis.kill()
+    for work in operations(breaker).values():
+        breaker.open_since = None
+        started = time.monotonic()
+        with pytest.raises(BackendUnavailable):
+            work()
+        assert time.monotonic() - started < OPERATION + SLACK
+        started = time.monotonic()
+        with pytest.raises(BackendUnavailable):
+            work()
+        assert time.monotonic() - started < 0.01
+        assert not breaker.probe()
+    own_redis.resume() if fault == "stopped" else own_redis.start()
+    eventually(breaker.probe, within=5)
+    operations(breaker)["put"]()
+
+
+def test_a_slow_server_costs_one_operation(own_redis: Redis) -> None:
+    proxy = Proxy(own_redis.port)
+    breaker = open_store(Settings(store=proxy.url, backend_timeout=OPERATION))
+    nonce_of(breaker)
+    proxy.delay = 3.0
+    started = time.monotonic()
+    with pytest.raises(BackendUnavailable):
+        breaker.get("key", START)
+    assert time.monotonic() - started < OPERATION + SLACK
+    assert not breaker.probe()
+    proxy.delay = 0.0
+    eventually(breaker.probe, within=5)
+    breaker.close()
+    proxy.close()
+
+
+def filled(server: Redis) -> Any:
+    client = server.client()
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", client.info("memory")["used_memory"] - 1)
+    return client
+
+
+def test_a_full_server_is_read_purged_and_coordinates_but_takes_no_page(
+    breaker: Breaker, own_redis: Redis
+) -> None:
+    entry = make_entry(nonce=nonce_of(breaker))
+    put(breaker, entry)
+    client = filled(own_redis)
+    new = make_entry("/new", b"x" * 10_000, nonce=entry.nonce)
+    with pytest.raises(BackendUnavailable, match="maxmemory"):
+        put(breaker, new)
+    with pytest.raises(BackendUnavailable, match="maxmemory"):
+        breaker.write_note("n", b"", 10, START)
+    assert breaker.open_since is None
+    assert breaker.get(entry.key, START) == encode(entry)
+    assert [row.key for row in breaker.rows()] == [entry.key]
+    assert breaker.invalidate(["tag:a"], True) == 1
+    lease = acquire(breaker)
+    assert lease is not None
+    assert breaker.renew(lease, 10, START)
+    breaker.release(lease)
+    breaker.delete(entry.key)
+    client.config_set("maxmemory", 0)
+    assert put(breaker, new)
+
+
+def test_a_server_that_cannot_write_its_snapshot_is_read(
+    breaker: Breaker, own_redis: Redis
+) -> None:
+    entry = make_entry(nonce=nonce_of(breaker))
+    put(breaker, entry)
+    client = own_redis.client()
+    client.config_set("save", "1 1")
+    client.config_set("stop-writes-on-bgsave-error", "yes")
+    (own_redis.directory / "dump.rdb").mkdir()
+    client.set("stranger", 1)
+    client.bgsave()
+    eventually(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", within=10)
+    with pytest.raises(BackendUnavailable, match="MISCONF"):
+        breaker.invalidate(["tag:a"], True)
+    with pytest.raises(BackendUnavailable, match="MISCONF"):
+        put(breaker, make_entry("/new", nonce=entry.nonce))
+    assert breaker.get(entry.key, START) == encode(entry)
+
+
+@pytest.mark.parametrize("key", ["state", "names", "rows", "used:0"])
+def test_a_key_of_another_type_trips_and_is_cleared(
+    key: str, breaker: Breaker, own_redis: Redis
+) -> None:
+    entry = make_entry(nonce=nonce_of(breaker))
+    client = own_redis.client()
+    client.delete(f"isg:{{main}}:{key}")
+    client.set(f"isg:{{main}}:{key}", "odd")
+    with pytest.raises(BackendUnavailable, match="WRONGTYPE"):
+        [operation() for operation in operations(breaker).values()]
+    assert breaker.probe()
+    assert put(breaker, entry)
+
+
+# A site
+
+
+class Site:
+    """A page under isgware; every visit is timed."""
+
+    def __init__(self, store: str) -> None:
+        self.renders = 0
+        self.isg = ISG(
+            self._app, store=store, enabled=True, compress=False, routes={
+                "/<name>": Policy(revalidate=3_600, tags=["page"]),
+            },
+        )  # fmt: skip
+        self.slowest = 0.0
+
+    def _app(self, environ: Any, start_response: Any) -> list[bytes]:
+        self.renders += 1
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"render %d" % self.renders]
+
+    def get(self, path: str = "/a") -> tuple[str, bytes]:
+        said: list[Any] = []
+        started = time.monotonic()
+        body = b"".join(self.isg(environ_of(path), lambda *args: said.append(args)))
+        self.slowest = max(self.slowest, time.monotonic() - started)
+        assert said[0][0] == "200 OK"
+        return dict(said[0][1]).get("X-ISG-Cache", ""), body
+
+
+@pytest.fixture
+def site(own_redis: Redis) -> Iterator[Site]:
+    made = Site(own_redis.url)
+    yield made
+    made.isg.close(0)
+
+
+def test_a_hit_is_a_look_up_with_redis_too(site: Site, own_redis: Redis) -> None:
+    assert [site.get()[0] for _ in range(3)] == ["MISS", "HIT", "HIT"]
+    before = own_redis.client().info("commandstats").get("cmdstat_get", {}).get("calls", 0)
+    for _ in range(100):
+        site.get()
+    after = own_redis.client().info("commandstats").get("cmdstat_get", {}).get("calls", 0)
+    assert after == before
+
+
+@pytest.mark.parametrize("fault", ["stopped", "killed", "restarted", "full", "flushed"])
+def test_the_site_answers_whatever_happens_to_redis(
+    fault: str, site: Site, own_redis: Redis
+) -> None:
+    for name in "abc":
+        site.get(f"/{name}")
+        assert site.get(f"/{name}")[0] == "HIT"
+    site.slowest = 0.0
+    if fault == "stopped":
+        own_redis.suspend()
+    elif fault == "full":
+        filled(own_redis)
+    elif fault == "flushed":
+        own_redis.client().flushall()
+    else:
+        own_redis.kill()
+        if fault == "restarted":
+            own_redis.start()
+    deadline = time.monotonic() + 2.5
+    while time.monotonic() < deadline:
+        for name in "abcd":
+            site.get(f"/{name}")
+        site.get(f"/new-{time.monotonic_ns()}")
+        time.sleep(0.01)
+    assert site.slowest < 0.5 + SLACK
+    if fault == "stopped":
+        own_redis.resume()
+    elif fault == "killed":
+        own_redis.start()
+    elif fault == "full":
+        own_redis.client().config_set("maxmemory", 0)
+
+    def recovered() -> bool:
+        try:
+            site.isg.purge_path("/a")
+        except BackendUnavailable:
+            return False
+        old = site.renders
+        return site.get()[1] == b"render %d" % site.renders and site.renders == old + 1
+
+    eventually(recovered, within=5)
+    eventually(lambda: site.get()[0] == "HIT", within=5)
+
+
+def test_a_store_that_is_not_there_at_the_start_is_used_once_it_is(own_redis: Redis) -> None:
+    own_redis.kill()
+    site = Site(own_redis.url)
+    assert site.get()[0] == "MISS"
+    assert site.slowest < 0.5 + SLACK
+    own_redis.start()
+    eventually(lambda: own_redis.client().exists("isg:{main}:state"), within=5)
+    site.get("/b")
+    eventually(lambda: site.get("/b")[0] == "HIT", within=5)
+    site.isg.close(0)

@@ -1,0 +1,177 @@
+"""What one process says of a page, the others' word tells: at once, and soon when cut off."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from isgware.backends.redis import RedisBackend
+from isgware.backends.suite import nonce_of
+from tests.stores import Proxy, Redis, eventually
+
+Connected = Callable[..., RedisBackend]
+
+
+@pytest.fixture
+def proxy(own_redis: Redis) -> Iterator[Proxy]:
+    made = Proxy(own_redis.port)
+    yield made
+    made.close()
+
+
+def listeners() -> int:
+    return sum(thread.name == "isgware-news" for thread in threading.enumerate())
+
+
+def settled(backend: RedisBackend) -> int:
+    """The word, once it is even and nothing is under way."""
+    nonce_of(backend)
+    eventually(lambda: backend.word[0] % 2 == 0, within=5)
+    return backend.word[0]
+
+
+def test_an_announcement_is_seen_elsewhere_within_100_ms(
+    own_redis: Redis, connected: Connected
+) -> None:
+    here, there = connected(own_redis), connected(own_redis)
+    settled(here)
+    announcements: list[Callable[[], object]] = [
+        lambda: here.invalidate(["tag:a"], hard=True),
+        lambda: here.invalidate([], hard=False),
+        lambda: here.publish(["key"]),
+    ] * 5
+    took = []
+    for announce in announcements:
+        before = settled(there)
+        announce()
+        took.append(eventually(lambda before=before: there.word[0] != before, within=1))
+        assert there.word[0] % 2 == 0
+    assert max(took) < 0.1
+
+
+def test_the_word_is_odd_until_somebody_listens(own_redis: Redis, connected: Connected) -> None:
+    backend = connected(own_redis)
+    assert backend.word[0] % 2
+    nonce_of(backend)
+    assert backend.word[0] % 2 == 0
+
+
+def test_a_subscription_that_breaks_is_made_again(own_redis: Redis, connected: Connected) -> None:
+    here, there = connected(own_redis), connected(own_redis)
+    nonce_of(here)
+    before = settled(there)
+    own_redis.client().client_kill_filter(_type="pubsub")
+    eventually(lambda: there.word[0] != before, within=2)  # somebody may have spoken meanwhile
+    eventually(lambda: own_redis.client().pubsub_numsub("isg:{main}:news")[0][1] == 2, within=5)
+    before = settled(there)
+    here.invalidate(["tag:a"], hard=True)
+    assert eventually(lambda: there.word[0] != before, within=1) < 0.1
+
+
+def test_without_subscriptions_an_announcement_is_seen_within_2_s(
+    proxy: Proxy, own_redis: Redis, connected: Connected
+) -> None:
+    proxy.deaf = True
+    here, there = connected(own_redis), connected(proxy)
+    for _ in range(3):
+        before = settled(there)
+        here.invalidate(["tag:a"], hard=True)
+        eventually(lambda before=before: there.word[0] != before, within=2)
+        assert there.word[0] % 2 == 0
+    assert own_redis.client().pubsub_numsub("isg:{main}:news")[0][1] == 0
+
+
+def test_a_subscription_that_went_silent_is_noticed(
+    own_redis: Redis, connected: Connected, proxy: Proxy
+) -> None:
+    """No reset, no message: a cable was pulled."""
+    here, there = connected(own_redis), connected(proxy, timeout=0.24)
+    settled(there)
+    proxy.silent = True
+    here.invalidate(["tag:a"], hard=True)
+    eventually(lambda: there.word[0] % 2 == 1, within=2)
+    proxy.silent = False
+    proxy.cut()
+    before = there.word[0]
+    eventually(lambda: there.word[0] % 2 == 0, within=3)
+    assert there.word[0] != before
+    assert there.sync("", 0).hard == (("tag:a", 1),)
+
+
+def test_nothing_is_missed_over_a_reconnection(
+    own_redis: Redis, connected: Connected, proxy: Proxy
+) -> None:
+    here, there = connected(own_redis), connected(proxy)
+    for number in range(10):
+        before = settled(there)
+        proxy.cut()
+        here.invalidate([f"tag:{number}"], hard=True)
+        eventually(lambda before=before: there.word[0] not in (before, before | 1), within=2)
+    assert len(there.sync("", 0).hard) == 10
+
+
+def test_a_flush_is_noticed_though_nobody_tells(own_redis: Redis, connected: Connected) -> None:
+    backend = connected(own_redis)
+    nonce, before = nonce_of(backend), settled(backend)
+    own_redis.client().flushall()
+    eventually(lambda: backend.word[0] != before, within=2)
+    assert nonce_of(backend) != nonce
+
+
+@pytest.mark.parametrize("fault", ["stopped", "killed"])
+def test_a_store_that_cannot_be_read_is_not_taken_for_unchanged(
+    fault: str, own_redis: Redis, connected: Connected
+) -> None:
+    backend = connected(own_redis, timeout=0.24)
+    before = settled(backend)
+    own_redis.suspend() if fault == "stopped" else own_redis.kill()
+    eventually(lambda: backend.word[0] % 2 == 1, within=2)
+    own_redis.resume() if fault == "stopped" else own_redis.start()
+    eventually(lambda: backend.word[0] % 2 == 0, within=3)
+    assert backend.word[0] > before
+
+
+def test_one_thread_per_process_which_ends_with_its_store(
+    own_redis: Redis, connected: Connected
+) -> None:
+    already = listeners()
+    backend = connected(own_redis)
+    assert listeners() == already
+    for _ in range(5):
+        nonce_of(backend)
+    assert listeners() == already + 1
+    backend.close()
+    eventually(lambda: listeners() == already, within=3)
+
+
+def test_a_store_that_is_dropped_unclosed_leaves_no_thread(own_redis: Redis) -> None:
+    from isgware.backends.redis_client import from_url
+
+    already = listeners()
+    backend: Any = RedisBackend(from_url(own_redis.url, 1.0)[0])
+    nonce_of(backend)
+    assert listeners() == already + 1
+    del backend
+    gc.collect()
+    eventually(lambda: listeners() == already, within=3)
+
+
+def test_a_thread_that_cannot_be_had_costs_currency_only(
+    own_redis: Redis, connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    backend = connected(own_redis)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none)
+        assert nonce_of(backend)
+        assert backend.word[0] % 2
+        assert backend.invalidate(["tag:a"], hard=True) == 1
+        assert backend.word[0] % 2
+    nonce_of(backend)
+    assert backend.word[0] % 2 == 0

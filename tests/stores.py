@@ -1,0 +1,232 @@
+"""Real Redis and Memcached servers on free loopback ports, each ended by the pid it began with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import unavailable
+
+STARTS_WITHIN = 10.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Process:
+    """A server's process: started, stopped (SIGSTOP), continued, killed, started again."""
+
+    program = ""
+
+    def __init__(self) -> None:
+        found = shutil.which(self.program)
+        if found is None:
+            unavailable(f"{self.program} is not installed (Debian: {self.package})")
+        self._path = found
+        self.directory = Path(tempfile.mkdtemp(prefix="isgware-"))
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    package = ""
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        for _ in range(5):
+            with (self.directory / "log").open("ab") as log:
+                self._process = subprocess.Popen(
+                    [self._path, *self.command()], cwd=self.directory, stdout=log, stderr=log,
+                    stdin=subprocess.DEVNULL,
+                )  # fmt: skip
+            deadline = time.monotonic() + STARTS_WITHIN
+            while time.monotonic() < deadline and self._process.poll() is None:
+                if self.answers():
+                    return
+                time.sleep(0.01)
+            self.kill()
+            self.port = free_port()  # somebody else was faster to bind it
+        raise AssertionError((self.directory / "log").read_text())
+
+    def suspend(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Redis(Process):
+    """A redis-server. ``extra``: arguments of its command line."""
+
+    program, package = "redis-server", "redis-server"
+
+    def __init__(self, *extra: str) -> None:
+        super().__init__()
+        self.extra = extra
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def socket(self) -> Path:
+        return self.directory / "s"
+
+    def command(self) -> list[str]:
+        return [
+            "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory),
+            "--unixsocket", str(self.socket), "--save", "", "--appendonly", "no",
+            "--enable-debug-command", "yes", *self.extra,
+        ]  # fmt: skip
+
+    def answers(self) -> bool:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection,
+        ):
+            connection.sendall(b"PING\r\n")
+            return bool(connection.recv(64))
+        return False
+
+    def client(self, **options: Any) -> Any:
+        """A client of the test's own."""
+        import redis
+
+        return redis.Redis(port=self.port, socket_timeout=5, **options)
+
+
+class Memcached(Process):
+    program = package = "memcached"
+
+    @property
+    def url(self) -> str:
+        return f"memcached://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []
+        return ["-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "64", *user]
+
+    def answers(self) -> bool:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection,
+        ):
+            connection.sendall(b"version\r\n")
+            return bool(connection.recv(64))
+        return False
+
+
+@contextlib.contextmanager
+def running(server: Any) -> Iterator[Any]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+class Proxy:
+    """A TCP proxy on loopback: passes on after ``delay`` seconds, or, when ``silent``, never.
+    With ``deaf`` it lets nobody subscribe."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self.delay = 0.0
+        self.silent = self.deaf = False
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def cut(self) -> None:
+        """Break all connections."""
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self.cut()
+        for thread in self._threads:
+            thread.join(5)
+        self._listener.close()
+
+    def _start(self, work: Any, *arguments: Any) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._target))
+                except OSError:
+                    client.close()
+                    continue
+                self._open += [client, server]
+                self._start(self._pass, client, server, True)
+                self._start(self._pass, server, client, False)
+
+    def _pass(self, source: socket.socket, sink: socket.socket, up: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                if up and self.deaf and b"SUBSCRIBE" in data:
+                    break
+                if not up and self.delay:
+                    time.sleep(self.delay)
+                if not self.silent:
+                    sink.sendall(data)
+        for one in (source, sink):  # wakes the thread of the other direction
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        source.close()
+
+
+def eventually(true: Any, within: float) -> float:
+    """Seconds until ``true()`` was. Fails if that took longer than ``within``."""
+    started = time.monotonic()
+    while not true():
+        took = time.monotonic() - started
+        assert took < within, f"not within {within} s"
+        time.sleep(0.002)
+    return time.monotonic() - started
