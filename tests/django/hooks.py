@@ -21,8 +21,8 @@ def library(tmp_path):
         if hasattr(connections._connections, alias):
             kept[alias] = connections[alias]
             del connections[alias]
-    with override_settings(INSTALLED_APPS=["tests.django.library"]):
-        from tests.django.library import models as library
+    with override_settings(INSTALLED_APPS=["tests.django.bookshelf"]):
+        from tests.django.bookshelf import models as library
 
         for alias in databases:
             with connections[alias].schema_editor() as editor:

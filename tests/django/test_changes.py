@@ -129,7 +129,7 @@ def test_a_decorator_holds_for_a_model_that_is_made_later(library, hook, told):
 
     class Leaflet(library.Named):
         class Meta:
-            app_label = "library"
+            app_label = "bookshelf"
 
     try:
         with connection.schema_editor() as editor:
@@ -139,7 +139,7 @@ def test_a_decorator_holds_for_a_model_that_is_made_later(library, hook, told):
     finally:
         from django.apps import apps
 
-        del apps.all_models["library"]["leaflet"]
+        del apps.all_models["bookshelf"]["leaflet"]
         apps.clear_cache()
 
 
@@ -277,7 +277,7 @@ def test_what_a_callable_raises_is_raised(library, hook, told):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"tags": ["book:{slug}"]}, r"library.Book has no field 'slug'.*callable"),
+        ({"tags": ["book:{slug}"]}, r"bookshelf.Book has no field 'slug'.*callable"),
         ({"tags": ["{shelves}"]}, "no field 'shelves'"),
         ({"paths": ["/{slug}/"]}, "no field 'slug'"),
         ({"tags": "books"}, r"write tags=\['books'\]"),
@@ -294,4 +294,4 @@ def test_what_cannot_work_is_told_at_once(library, arguments, named):
 
 def test_what_is_no_model_is_told_at_once():
     with pytest.raises(ConfigurationError, match="a model class"):
-        revalidate_on_change("library.Book", tags=["books"])
+        revalidate_on_change("bookshelf.Book", tags=["books"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import unavailable
 from tests.integration.servers import KINDS, Serve, Server
 from tests.integration.world import World
 
@@ -24,7 +25,7 @@ def serve(world: World) -> Iterator[Serve]:
 
     def start(kind: str = "gunicorn-gthread", **options: Any) -> Server:
         if missing := KINDS[kind].missing:
-            pytest.skip(missing)
+            unavailable(missing)
         server = Server(kind, world, **options)
         started.append(server)
         return server.start()

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.conftest import unavailable
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 PAGE_SIZE = 4096
@@ -27,7 +27,7 @@ def small_disk(directory: Path, size: str) -> Iterator[Path]:
     except FileNotFoundError:
         refusal = "there is no mount command"
     if refusal:
-        pytest.skip(f"a tiny filesystem cannot be mounted here: {refusal}")
+        unavailable(f"a tiny filesystem cannot be mounted here: {refusal}")
     try:
         yield directory
     finally:

@@ -7,7 +7,7 @@ class Author(models.Model):
     name = models.CharField(max_length=40)
 
     class Meta:
-        app_label = "library"
+        app_label = "bookshelf"
 
 
 class Named(models.Model):
@@ -26,7 +26,7 @@ class Book(Named):
     printed = models.DateField(null=True)
 
     class Meta:
-        app_label = "library"
+        app_label = "bookshelf"
 
     @property
     def initial(self):
@@ -35,7 +35,7 @@ class Book(Named):
 
 class Thriller(Book):
     class Meta:
-        app_label = "library"
+        app_label = "bookshelf"
         proxy = True
 
 
@@ -43,7 +43,7 @@ class Atlas(Book):
     scale = models.IntegerField(default=1)
 
     class Meta:
-        app_label = "library"
+        app_label = "bookshelf"
 
 
 class Shelf(models.Model):
@@ -51,4 +51,4 @@ class Shelf(models.Model):
     name = models.CharField(max_length=40)
 
     class Meta:
-        app_label = "library"
+        app_label = "bookshelf"
