@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("isgware.backends")
+if "isgware.backends" not in sys.modules:  # too late when other tests were named before these
+    pytest.register_assert_rewrite("isgware.backends")
 
 from isgware.backends.base import Limits  # noqa: E402
 from isgware.backends.redis import RedisBackend  # noqa: E402
