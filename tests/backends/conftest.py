@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ import pytest
 if "isgware.backends" not in sys.modules:  # too late when other tests were named before these
     pytest.register_assert_rewrite("isgware.backends")
 
-from isgware.backends.base import Limits  # noqa: E402
-from isgware.backends.redis import RedisBackend  # noqa: E402
-from isgware.backends.redis_client import from_url  # noqa: E402
-from isgware.backends.sqlite import SQLiteBackend  # noqa: E402
-from tests.stores import Redis, running  # noqa: E402
+from isgware.backends.base import Limits
+from isgware.backends.redis import RedisBackend
+from isgware.backends.redis_client import from_url
+from isgware.backends.sqlite import SQLiteBackend
+from tests.stores import Redis, running
 
 
 @pytest.fixture
