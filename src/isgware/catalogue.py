@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from .aftermath import noted_failure
 from .backends.base import Row, row_of
@@ -25,7 +23,8 @@ from .core.freshness import (
     url_name,
 )
 from .core.request import narrow_query
-from .errors import ConfigurationError, InvalidPath, RegenerationError
+from .errors import ConfigurationError, RegenerationError
+from .paths import local_path as local_path
 from .shelf import Shelf
 
 
@@ -48,25 +47,6 @@ class PageInfo:
     last_error: str
     variant: str
     build_id: str
-
-
-def local_path(path: Any) -> tuple[str, str]:
-    """The decoded path and the query of a local URL path.
-
-    Raises `InvalidPath` for anything else: a URL with a host, a relative path, control characters.
-    """
-    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
-        raise InvalidPath(f"{path!r} is not a local path; it starts with one slash: '/posts/1'.")
-    if "\\" in path or not path.isprintable():
-        raise InvalidPath(f"{path!r} is not a local path: it holds a backslash or a control.")
-    given, _, query = path.partition("?")
-    try:
-        text = unquote_to_bytes(given).decode()
-    except UnicodeDecodeError:
-        raise InvalidPath(f"{path!r} is not UTF-8 when decoded.") from None
-    if not text.isprintable() or any(part in (".", "..") for part in text.split("/")):
-        raise InvalidPath(f"{path!r} is not a plain path: dots or control characters.")
-    return text, query
 
 
 def names_for_path(path: str) -> list[str]:

@@ -6,7 +6,8 @@ and offers everything that does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.exceptions import HTTPException
@@ -16,7 +17,7 @@ from .core.request import Visitor
 from .errors import ConfigurationError
 from .operations import Operations
 from .policy import policy_of, wrapped_by_revalidate
-from .site import Match, Site
+from .site import Match, Route, Site, built
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -67,6 +68,34 @@ class FlaskSite(Site):
         if self._app.testing:
             return "off"
         return "develop" if self._app.debug else "on"
+
+    def routes(self) -> Iterator[Route]:
+        self.check()
+        for rule in self._app.url_map.iter_rules():
+            if rule.build_only or rule.websocket or rule.redirect_to is not None:
+                continue
+            view = self._app.view_functions.get(rule.endpoint)
+            yield Route(
+                rule.endpoint,
+                rule.rule,
+                frozenset(rule.arguments - set(rule.defaults or ())),
+                policy_of(view) if view is not None else None,
+                frozenset(rule.methods or ()),
+            )
+
+    def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
+        """As ``url_for`` does, defaults included, but without a request."""
+        values = dict(arguments)
+        self._app.inject_url_defaults(route, values)
+        host = self._app.config["SERVER_NAME"] or "localhost"
+        return [built(self._app.url_map.bind(host).build, route, values)]
+
+    def context(self) -> AbstractContextManager[object]:
+        return self._app.app_context()
+
+    @property
+    def script_name(self) -> str:
+        return str(self._app.config["APPLICATION_ROOT"]).rstrip("/")
 
 
 def _get(visitor: Visitor) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from .core.request import (
 from .drafts import Drafts
 from .errors import BackendUnavailable, ConfigurationError
 from .memory import base_name
+from .paths import Paths
 from .policy import NOTHING, Policy, combined, declared
 from .settings import Settings
 from .shelf import Shelf
@@ -126,6 +127,7 @@ class Planner:
         self._shelf = shelf
         self._now = now
         self._routes = Routes(settings.routes)
+        self.paths = Paths(site, self._routes)
         self._signposts: dict[str, tuple[Signpost, int]] = {}
         self._checked: set[str] = set()
         self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}

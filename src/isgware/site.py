@@ -6,12 +6,13 @@ and settings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map, Rule
+from werkzeug.routing import BuildError, Map, Rule
 
 from .core.request import Resolve, Visitor, decoded
 from .errors import ConfigurationError
@@ -25,6 +26,18 @@ class Match:
     route: str
     policy: Policy
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A line of the URL map. ``name`` is what a `Match` of it calls ``route``, ``rule`` the pattern
+    as people wrote it, ``arguments`` what its URL needs. ``methods`` is empty if nobody says."""
+
+    name: str
+    rule: str
+    arguments: frozenset[str]
+    policy: Policy | None = None
+    methods: frozenset[str] = frozenset()
 
 
 class Site:
@@ -49,6 +62,27 @@ class Site:
         """What to do while nobody says ``enabled``: ``on``, ``off``, or ``develop``."""
         return "on"
 
+    def routes(self) -> Iterable[Route]:
+        """Every route of the app, declared or not, in the order of its URL map."""
+        return ()
+
+    def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
+        """The URL paths below the script name that a route has for these arguments, as the
+        framework builds them: one, or one for each language.
+
+        Raises `LookupError` or `ValueError` where there is none.
+        """
+        raise LookupError(f"There is no route {route!r}.")
+
+    def context(self) -> AbstractContextManager[object]:
+        """What code of the app needs around it that runs outside of any request."""
+        return nullcontext()
+
+    @property
+    def script_name(self) -> str:
+        """Where the app says that it is mounted; empty for the root."""
+        return ""
+
 
 class Routes:
     """The ``routes=`` option: URL patterns in Werkzeug's language."""
@@ -56,11 +90,11 @@ class Routes:
     def __init__(self, policies: Mapping[str, Policy]) -> None:
         self._policies = dict(policies)
         try:
-            rules = [Rule(pattern, endpoint=pattern) for pattern in policies]
-            table = Map(rules, merge_slashes=False)
+            self._rules = [Rule(pattern, endpoint=pattern) for pattern in policies]
+            table = Map(self._rules, merge_slashes=False)
         except (ValueError, LookupError) as error:
             raise ConfigurationError(f"routes: {error}. Patterns are Werkzeug's.") from error
-        for rule in rules:
+        for rule in self._rules:
             self._policies[str(rule.endpoint)].check_arguments(rule.arguments)
         self._adapter = table.bind("localhost")
 
@@ -75,3 +109,24 @@ class Routes:
             return None
         pattern = str(rule.endpoint)
         return Match(pattern, self._policies[pattern], arguments)
+
+    def __contains__(self, pattern: object) -> bool:
+        return pattern in self._policies
+
+    def routes(self) -> Iterator[Route]:
+        """One for each pattern."""
+        for rule in self._rules:
+            pattern = str(rule.endpoint)
+            yield Route(pattern, pattern, frozenset(rule.arguments), self._policies[pattern])
+
+    def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
+        """As `Site.urls`, of a pattern."""
+        return [built(self._adapter.build, route, arguments)]
+
+
+def built(build: Any, endpoint: str, arguments: Mapping[str, Any]) -> str:
+    """What Werkzeug builds. Raises `LookupError` that names the arguments if it cannot."""
+    try:
+        return str(build(endpoint, dict(arguments), method="GET"))
+    except BuildError as error:
+        raise LookupError(f"No URL of {endpoint!r} takes {dict(arguments)!r}.") from error

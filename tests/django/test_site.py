@@ -3,12 +3,12 @@
 import pytest
 from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpResponse
-from django.urls import path
+from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
 from django.views import View
 
-from isgware import revalidate
+from isgware import Policy, revalidate
 
 LOCALE = "django.middleware.locale.LocaleMiddleware"
 LANGUAGES = {
@@ -140,3 +140,32 @@ def test_csrf_tokens_keep_a_page_out_of_the_store(project, visit):
 def test_options_come_from_settings(project):
     isg = project([], ISGWARE={"STORE": "memory:", "revalidate": 30})
     assert isg.core.settings.revalidate == 30
+
+
+def test_paths_are_built_by_reverse(project):
+    @revalidate(60, paths=[{"slug": "a"}, "/posts/b"])
+    def unnamed(request, slug):
+        return HttpResponse(slug)
+
+    shop = ([path("<int:pk>", greeting, name="item")], "shop")
+    isg = project(
+        [path("posts/<slug:slug>", unnamed), path("shop/", include(shop)), path("", greeting)]
+    )
+    planner = isg.core.engine.planner
+    routes = {route.rule: route for route in isg.core.site.routes()}
+    assert list(routes) == ["/posts/<slug:slug>", "/shop/<int:pk>", "/"]
+    route = routes["/posts/<slug:slug>"]
+    assert route.arguments == {"slug"}
+    assert list(planner.paths.listed(route.name, route.policy)) == ["/posts/a", "/posts/b"]
+    assert routes["/shop/<int:pk>"].name == "shop:item"
+    item = Policy(paths=[{"pk": 7}, {"pk": "x"}])
+    first, second = planner.paths.listed("shop:item", item)
+    assert first == "/shop/7"
+    assert "NoReverseMatch" in second.reason or "Reverse for" in second.reason
+
+
+def test_paths_with_a_language_are_built_in_each(project):
+    patterns = i18n_patterns(path("about", greeting, name="about"), prefix_default_language=False)
+    isg = project(patterns, **LANGUAGES)
+    planner = isg.core.engine.planner
+    assert planner.paths.plain("about") == ["/about", "/de/about", "/fr/about"]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
 from typing import Any, Final
 
 from django.conf import settings
 from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.core import mail
-from django.urls import Resolver404, get_resolver
+from django.db import close_old_connections
+from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import translation
 
 from ..core.request import Resolve, Visitor, cookie_pairs, decoded
 from ..policy import Policy, policy_of, wrapped_by_revalidate
-from ..site import Match, Site
+from ..site import Match, Route, Site
 
 _LOCALE: Final = "django.middleware.locale.LocaleMiddleware"
 _MESSAGES: Final = "django.contrib.messages.middleware.MessageMiddleware"
@@ -25,6 +27,7 @@ class DjangoSite(Site):
     """Answers from the settings and the root URLconf."""
 
     def __init__(self) -> None:
+        self._views: dict[str, Any] | None = None
         self.origin_headers = tuple(_origin_headers())
         middleware = list(settings.MIDDLEWARE or ())
         self.bypass_cookies = ("messages",) if _MESSAGES in middleware else ()
@@ -62,6 +65,51 @@ class DjangoSite(Site):
             return "off"
         return "develop" if settings.DEBUG else "on"
 
+    def routes(self) -> Iterator[Route]:
+        for route, names, pattern, required in _patterns():
+            policy = policy_of(pattern.callback)
+            yield Route(_view_name(pattern, names), "/" + route, frozenset(required), policy)
+
+    def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
+        """As ``reverse`` does, in each of ``LANGUAGES`` where URLs have a language."""
+        prefixed, _ = is_language_prefix_patterns_used(settings.ROOT_URLCONF)
+        languages = [code for code, _ in settings.LANGUAGES] if prefixed else [""]
+        found = {}
+        for language in languages:
+            with translation.override(language or settings.LANGUAGE_CODE):
+                try:
+                    found[reverse(self._reversible(route), kwargs=dict(arguments))] = True
+                except NoReverseMatch as error:
+                    raise LookupError(str(error)) from error
+        return list(found)
+
+    def _reversible(self, route: str) -> Any:
+        """The name of a route, or the view of one without a name."""
+        if self._views is None:
+            self._views = {
+                _view_name(pattern, names): pattern.callback
+                for _, names, pattern, _ in _patterns()
+                if not pattern.name and not names
+            }
+        return self._views.get(route, route)
+
+    def context(self) -> AbstractContextManager[object]:
+        return _connections()
+
+    @property
+    def script_name(self) -> str:
+        return str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+
+
+@contextmanager
+def _connections() -> Iterator[None]:
+    """As Django does around a request: let go of connections that are too old or broken."""
+    close_old_connections()
+    try:
+        yield
+    finally:
+        close_old_connections()
+
 
 def _origin_headers() -> Iterator[str]:
     if settings.SECURE_PROXY_SSL_HEADER:
@@ -88,18 +136,30 @@ def resolve_language(name: str, visitor: Visitor) -> str:
 def declared_views() -> Iterator[tuple[str, Policy | None, bool, set[str]]]:
     """Every view of the project: its route, policy, whether its decorator is out of sight, and
     the names of its URL arguments."""
-    yield from _walk(get_resolver().url_patterns, "", set())
+    for route, _, pattern, required in _patterns():
+        view = pattern.callback
+        known = required | set(pattern.default_args or ())
+        yield route, policy_of(view), wrapped_by_revalidate(view), known
+
+
+def _patterns() -> Iterator[tuple[str, tuple[str, ...], URLPattern, set[str]]]:
+    """Every pattern of the project: its route, its namespaces, and the arguments of its URL."""
+    yield from _walk(get_resolver().url_patterns, "", (), set())
 
 
 def _walk(
-    patterns: list[URLPattern | URLResolver], prefix: str, known: set[str]
-) -> Iterator[tuple[str, Policy | None, bool, set[str]]]:
+    patterns: list[URLPattern | URLResolver], prefix: str, names: tuple[str, ...], known: set[str]
+) -> Iterator[tuple[str, tuple[str, ...], URLPattern, set[str]]]:
     for pattern in patterns:
-        names = known | set(pattern.pattern.regex.groupindex)
+        required = known | set(pattern.pattern.regex.groupindex)
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
-            yield from _walk(pattern.url_patterns, route, names)
+            below = (*names, pattern.namespace) if pattern.namespace else names
+            yield from _walk(pattern.url_patterns, route, below, required)
         else:
-            names |= set(pattern.default_args or ())
-            view = pattern.callback
-            yield route, policy_of(view), wrapped_by_revalidate(view), names
+            yield route, names, pattern, required
+
+
+def _view_name(pattern: URLPattern, names: tuple[str, ...]) -> str:
+    """As a `ResolverMatch` of it says."""
+    return ResolverMatch(pattern.callback, (), {}, pattern.name, namespaces=list(names)).view_name
