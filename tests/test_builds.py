@@ -11,7 +11,6 @@ from cachelib import SimpleCache
 
 from isgware import ISG, BackendUnavailable, Policy, connect
 from isgware.backends.memory import MemoryBackend
-from isgware.stats import statistics
 from isgware.testing import FakeClock
 from tests.promises.kit import eventually, html, visit
 from tests.stores import Redis
@@ -174,7 +173,7 @@ def test_the_statistics_count_every_build(start: Start) -> None:
     for build in ("v1", "v2"):
         visit(start(build), "/a")
     core = start("v2").core
-    found = statistics(core.catalogue, core.engine.shelf.backend, core)
+    found = core.stats()
     assert (found.pages, found.builds) == (2, {"v1": 1, "v2": 1})
     assert (found.states["fresh"], found.error_pages, found.circuit) == (2, 0, "closed")
     assert found.bytes == sum(info.size for info in core.catalogue.pages(builds=True))

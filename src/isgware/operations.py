@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .catalogue import PageInfo, local_path, names_for_path, names_for_tags
 from .core.freshness import ALL
+from .stats import Stats, statistics
 from .why import Why, why
 
 if TYPE_CHECKING:
@@ -94,6 +95,14 @@ class Operations(Invalidations):
     def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
         """What is stored, by path; only what starts with ``prefix``, only what bears ``tag``."""
         return self.core.catalogue.pages(prefix, tag)
+
+    def stats(self) -> Stats:
+        """What the store holds, how its circuit breaker is, and what this process has done.
+
+        Looks at each page of the store.
+        """
+        core = self.core
+        return statistics(core.catalogue, core.engine.shelf.backend, core)
 
     def why(
         self,

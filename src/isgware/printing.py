@@ -134,7 +134,7 @@ def stats_lines(stats: Stats) -> str:
         ("size", size(stats.bytes)),
         ("builds", _counts({name or "(none)": count for name, count in builds.items()})),
         ("own build", stats.build_id),
-        ("store", f"{stats.backend}, circuit {stats.circuit}"),
+        ("store", f"{stats.backend}, {_circuit(stats)}"),
     ]
     if stats.process is not None:
         counts = {name.replace("_", " "): count for name, count in stats.process.items()}
@@ -142,6 +142,13 @@ def stats_lines(stats: Stats) -> str:
         rows.append(("this process", _counts(counts)))
         rows.append(("report mode", _counts(report) if any(report.values()) else ""))
     return "\n".join(map(printable, _aligned(rows, indent="")))
+
+
+def _circuit(stats: Stats) -> str:
+    if stats.circuit_seconds is None:
+        return f"circuit {stats.circuit}"
+    times = "once" if stats.trips == 1 else f"{stats.trips:,} times"
+    return f"circuit {stats.circuit} for {duration(stats.circuit_seconds)}, opened {times}"
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 class Stats:
     """``error_pages`` are those of status 400 and above. ``circuit``: closed, or open while the
     store is out of reach (and what was counted until then is all there is, see ``error``);
+    ``circuit_seconds``: for how long it has been so, ``None`` for closed from the start;
     ``trips``: how often it opened. ``process`` is ``None`` without an app.
     """
 
@@ -29,6 +31,7 @@ class Stats:
     build_id: str
     backend: str
     circuit: str
+    circuit_seconds: float | None
     trips: int
     process: dict[str, Any] | None = None
     error: str = ""
@@ -57,6 +60,7 @@ def statistics(catalogue: Catalogue, breaker: Breaker, core: ISG | None = None) 
         build_id=catalogue.build_id,
         backend=type(breaker.backend).__name__,
         circuit="closed" if breaker.open_since is None else "open",
+        circuit_seconds=None if breaker.changed is None else time.monotonic() - breaker.changed,
         trips=breaker.trips,
         process=None if core is None else process_counts(core),
         error=error,

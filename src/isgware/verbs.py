@@ -56,6 +56,7 @@ class Verbs:
 
     def regenerate(self, path: str) -> PageInfo:
         """Render ``path`` now. See `isgware.ISG.regenerate`."""
+        self._engine.shelf.backend.retry()
         target = self._target(path)
         rendering = current.get()
         if rendering is not None and rendering.key == target.key:

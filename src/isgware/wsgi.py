@@ -330,6 +330,7 @@ class ISG(Operations):
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         if self.active:
+            self._backend.retry()
             self.catalogue.invalidate(names, hard=hard)
 
     @property

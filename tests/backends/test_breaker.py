@@ -294,6 +294,49 @@ def test_a_store_that_comes_and_goes_is_told_of_once_a_minute(
     assert breaker.trips == 8
 
 
+def test_an_outage_is_counted_once_and_timed(
+    breaker: Breaker, backend: Faulty, clock: FakeClock
+) -> None:
+    assert (breaker.open_since, breaker.changed, breaker.trips) == (None, None, 0)
+    opened = clock()
+    breaker.trip(RuntimeError("gone"))
+    clock.advance(5)
+    breaker.trip(RuntimeError("of an operation that was under way"))
+    assert (breaker.open_since, breaker.changed, breaker.trips) == (opened, opened, 1)
+    assert breaker.probe()
+    assert (breaker.open_since, breaker.changed, breaker.trips) == (None, opened + 5, 1)
+
+
+def test_who_asks_by_name_probes_at_most_once_a_second(
+    breaker: Breaker, backend: Faulty, clock: FakeClock
+) -> None:
+    breaker.trip(RuntimeError("gone"))
+    backend.error = RuntimeError("gone")
+    for _ in range(5):
+        breaker.retry()
+    assert backend.calls == 1
+    backend.error = None
+    clock.advance(0.9)
+    breaker.retry()
+    assert breaker.open_since is not None
+    clock.advance(0.1)
+    breaker.retry()
+    assert breaker.open_since is None
+    assert backend.calls == 2
+
+
+def test_a_closed_circuit_is_not_retried(breaker: Breaker, backend: Faulty) -> None:
+    breaker.retry()
+    assert backend.calls == 0
+
+
+def test_while_one_retries_the_others_are_not_held_up(breaker: Breaker, backend: Faulty) -> None:
+    breaker.trip(RuntimeError("gone"))
+    with breaker._retrying:
+        breaker.retry()
+    assert backend.calls == 0
+
+
 def test_what_interrupts_a_program_passes_through(breaker: Breaker) -> None:
     def interrupted(key: str, now: float) -> bytes:
         raise KeyboardInterrupt

@@ -186,6 +186,29 @@ def test_p4_a_dead_store_costs_nothing_once_the_circuit_is_open(wrap, site, stor
     assert len(store.calls) <= calls + 1
 
 
+def test_p4_who_purges_or_regenerates_by_name_tries_a_store_that_may_be_well_again(
+    wrap, site, store
+):
+    origin = "http://localhost"
+    isg = wrap(site, store=store, routes=ROUTES, probe_interval=60, base_url=origin,
+               executor=Inline())  # fmt: skip
+    breaker = isg._backend
+    for call in (lambda: isg.purge_path("/one"), lambda: isg.regenerate("/one")):
+        breaker.trip(RuntimeError("gone"))
+        breaker._retried = float("-inf")  # a second has passed
+        call()
+        assert breaker.open_since is None
+
+
+def test_p4_a_visitors_own_purge_does_not_wait_for_a_store_that_is_out_of_reach(wrap, site, store):
+    isg = wrap(site, store=store, routes=ROUTES, probe_interval=60)
+    visit(isg, "/one")
+    isg._backend.trip(RuntimeError("gone"))
+    calls = len(store.calls)
+    assert visit(isg, "/one", method="POST").code == 200
+    assert len(store.calls) == calls
+
+
 @pytest.mark.parametrize("delay", [0.05, 0.2, 0.29])
 def test_p4_a_slow_store_costs_half_a_second_at_most_and_once(wrap, site, store, delay):
     """However slow: below the limit of one operation, too."""

@@ -7,6 +7,7 @@ a probe in the background closes it again. Nothing of a backend's own errors pas
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -23,6 +24,8 @@ log: Final = logging.getLogger("isgware")
 _spent: Final[ContextVar[list[float] | None]] = ContextVar("isgware_spent", default=None)
 #: Seconds between two messages about the same outage.
 _QUIET: Final = 60.0
+#: Seconds between two probes that callers make themselves.
+_RETRY: Final = 1.0
 #: So that no batch holds other writers up for long.
 _TOUCHED_AT_ONCE: Final = 500
 
@@ -30,7 +33,9 @@ _TOUCHED_AT_ONCE: Final = 500
 class Breaker:
     """A `Backend` that guards another. ``limit``: seconds beyond which one operation is too slow.
 
-    ``on_open`` is called when the circuit opens, so that somebody starts probing.
+    ``on_open`` is called when the circuit opens, so that somebody starts probing. ``open_since``:
+    by the monotonic clock, ``None`` while it is closed. ``changed``: when it last opened or closed,
+    ``None`` if it never did. ``trips``: how often it opened.
     """
 
     def __init__(
@@ -40,7 +45,10 @@ class Breaker:
         self.limit = limit
         self.on_open = on_open
         self.open_since: float | None = None
+        self.changed: float | None = None
         self.trips = 0
+        self._retrying = threading.Lock()
+        self._retried = float("-inf")
         self._told = float("-inf")
         self._announced = False
 
@@ -97,9 +105,9 @@ class Breaker:
     def trip(self, error: BaseException) -> None:
         """Open the circuit."""
         now = time.monotonic()
-        self.trips += 1
-        first, self.open_since = self.open_since is None, now
-        if first:
+        if self.open_since is None:
+            self.open_since = self.changed = now
+            self.trips += 1
             if now - self._told > _QUIET:
                 self._told = now
                 self._announced = True
@@ -120,13 +128,30 @@ class Breaker:
             self.backend.ping()
         except Exception:
             return False
-        if time.monotonic() - started > self.limit:
+        now = time.monotonic()
+        if now - started > self.limit:
             return False
-        self.open_since = None
+        self.open_since, self.changed = None, now
         if self._announced:
             self._announced = False
             log.warning("The store is back.")
         return True
+
+    def retry(self) -> None:
+        """Probe an open circuit now, for a caller who asked for something by name and would rather
+        wait for one operation than be told what was true a second ago. At most once a second in
+        a process, however many call; no visit may."""
+        if self.open_since is None or not self._retrying.acquire(blocking=False):
+            return
+        try:
+            now = time.monotonic()
+            due = now - self._retried >= _RETRY
+            if due:
+                self._retried = now
+        finally:
+            self._retrying.release()
+        if due:
+            self.probe()
 
     def get(self, key: str, now: float) -> bytes | None:
         return self.call(self.backend.get, key, now, returns=bytes | None)
