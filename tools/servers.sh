@@ -1,9 +1,10 @@
 #!/bin/sh
-# Install the servers that tests start for themselves, if this is root on Debian and they are missing.
+# Install the servers and the browser that tests start for themselves, if this is root on Debian and
+# they are missing.
 # Without them the tests that need one are skipped, and say which (with CI=true they fail).
 set -eu
 missing=
-for program in redis-server memcached; do
+for program in redis-server memcached chromium; do
     command -v "$program" >/dev/null || missing="$missing $program"
 done
 [ -n "$missing" ] || exit 0

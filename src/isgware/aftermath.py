@@ -1,7 +1,8 @@
 """What renders came to, and what follows: back-off after a failure, pages that may not be stored.
 
 Failures of pages that exist are also noted in the backend, so that a page that fails is not tried
-by each process in turn, and so that people can see it. For people only, why a page of a declared
+by each process in turn, and so that people can see it; what became of a render behind a loading
+page, since its visitor may come back to another process. For people only, why a page of a declared
 route was not stored at all is noted too: once for each route, so that the notes stay few.
 """
 
@@ -54,6 +55,23 @@ class Aftermath:
         reason, until = self._dynamic.get(key, ("", 0.0))
         return reason if self._now() < until else ""
 
+    def elsewhere(self, key: str) -> bool:
+        """Whether another process was rendering this page when it was last looked at."""
+        failure = self.failures.get(key)
+        return failure is not None and not failure.count
+
+    def disappointed(self, key: str) -> bool:
+        """Whether some process has tried a page that is not there, and none came of it."""
+        self.fails_elsewhere(key, 0.0)
+        failure = self.failures.get(key)
+        if failure is not None and failure.count:
+            return True
+        if not self.refusal(key):
+            reason = self._noted_dynamic(key)
+            if reason:
+                self._dynamic[key] = (reason, self._now() + self._dynamic_time)
+        return bool(self.refusal(key))
+
     def due(self, key: str) -> bool:
         """Whether a page may be tried (again) now."""
         return self.failures.due(key, self._now())
@@ -83,6 +101,8 @@ class Aftermath:
             self._dynamic.popitem(last=False)
         if replaces is None:
             self._tell(target, reason, "")
+            if target.policy.fallback == "loading":
+                self._note_dynamic(target.key, reason)
         else:
             # Nobody declared it, and now it says that it may not be stored.
             self._shelf.drop(target.key)
@@ -94,7 +114,8 @@ class Aftermath:
         """Count a failure, and let none try again before its back-off is over."""
         lifetime = replaces.revalidate if replaces else None
         failure = self.failures.add(target.key, self._now(), reason, lifetime, unproven)
-        if replaces is not None:
+        # Where a loading page was shown, its script and its reload may come to any process.
+        if replaces is not None or target.policy.fallback == "loading":
             self._note(target.key, failure)
 
     def rendering_elsewhere(self, key: str) -> None:
@@ -133,6 +154,20 @@ class Aftermath:
                 backend.write_note("f:" + key, json.dumps(note).encode(), _NOTED, now)
         except BackendUnavailable as error:
             log.debug("A failure is known to this process only: %s", error)
+
+    def _note_dynamic(self, key: str, reason: str) -> None:
+        try:
+            now = self._now()
+            self._shelf.backend.write_note("d:" + key, reason.encode(), self._dynamic_time, now)
+        except BackendUnavailable as error:
+            log.debug("A refusal is known to this process only: %s", error)
+
+    def _noted_dynamic(self, key: str) -> str:
+        try:
+            note = self._shelf.backend.read_note("d:" + key, self._now())
+            return (note or b"").decode("ascii", "replace")
+        except BackendUnavailable:
+            return ""
 
 
 _NOTED: Final = 2 * Failures.LONGEST

@@ -7,6 +7,7 @@ import math
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, cast
 
 from .errors import ConfigurationError
@@ -143,3 +144,20 @@ def cookie_names(option: str, value: Any) -> tuple[str, ...]:
     if not all(isinstance(name, str) and _TOKEN.match(name) for name in names):
         raise ConfigurationError(f"{option}={value!r} holds something that is not a cookie name.")
     return names
+
+
+def checked_loading_page(value: Any) -> Any:
+    """HTML text, a file that holds it, or ``app:/path``, a page of the app itself."""
+    if value is None or (isinstance(value, str) and ("<" in value or value.startswith("app:/"))):
+        return value
+    shown = f"loading_page={str(value)!r}"
+    if not isinstance(value, str | Path):
+        raise ConfigurationError(f"{shown}: give HTML text, the path of a file, or 'app:/path'.")
+    try:
+        Path(value).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{shown} is neither HTML text nor the path of a file that can be read "
+            f"({error}); a page of the app itself is written 'app:/path'."
+        ) from None
+    return value

@@ -19,6 +19,7 @@ from .core.freshness import State, accepts
 from .core.request import Visitor
 from .core.storable import personal_response
 from .errors import BackendUnavailable
+from .fallback import Fallback, Reply
 from .housekeeping import Housekeeper
 from .memory import Page
 from .planner import Plan, Planner, Target, personal
@@ -33,9 +34,10 @@ log: Final = logging.getLogger("isgware")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a visitor gets: a stored page, an error made for them, or (both ``None``) the app's
-    own answer. ``forward`` is RFC 9211's reason for having asked the app; ``word`` the store's
-    word from before the page was judged, under which it may be served again."""
+    """What a visitor gets: a stored page, an error made for them, isgware's own ``reply``, or (all
+    ``None``) the app's own answer. ``forward`` is RFC 9211's reason for having asked the app;
+    ``word`` the store's word from before the page was judged, under which it may be served again.
+    """
 
     label: str
     detail: str = ""
@@ -47,6 +49,7 @@ class Answer:
     plain: bool = False
     cookies: bool = False
     word: int = -1
+    reply: Reply | None = None
 
 
 class Engine:
@@ -71,6 +74,14 @@ class Engine:
         self.aftermath = aftermath
         self.housekeeper = housekeeper
         self.now = now
+        self.fallback = Fallback(
+            settings,
+            planner,
+            shelf,
+            aftermath,
+            lambda key: key in self.flights or key in self.pool,
+            lambda target: self.schedule(target, urgent=True),
+        )
 
     def visit(self, visitor: Visitor) -> Answer | None:
         """What this GET or HEAD gets; ``None`` if its URL is not declared."""
@@ -103,6 +114,10 @@ class Engine:
             return Answer("BYPASS", plan.bypass)
         page, state = self.shelf.find(target.key, target.base, target.policy.fingerprint)
         decision = decide(self.facts(visitor, plan, target, page, state))
+        if target.policy.fallback == "loading":
+            reply = self.fallback.loading(visitor, target, state, decision)
+            if reply is not None:
+                return Answer("LOADING", "loading", reply=reply)
         if decision.schedule and not self.schedule(target) and decision.label == "STALE":
             decision = replace(decision, detail="regeneration-dropped")
         if decision.action is Action.OWN:
@@ -152,6 +167,7 @@ class Engine:
     def after_fork(self) -> None:
         """Locks and threads of the parent process are not ours."""
         self.flights = Flights(self.settings.max_waiters)
+        self.fallback.after_fork()
         self.aftermath.failures.reset_lock()
 
     # Foreground: a visitor waits.
@@ -257,8 +273,8 @@ class Engine:
 
     # Background: nobody waits.
 
-    def schedule(self, target: Target) -> bool:
-        """Have a page rendered soon. Returns at once; False if that had to be refused."""
+    def schedule(self, target: Target, *, urgent: bool = False) -> bool:
+        """Have a page rendered soon, or next. Returns at once; False if that had to be refused."""
         key = target.key
         if key in self.flights or key in self.pool or not self.aftermath.due(key):
             return True
@@ -269,7 +285,7 @@ class Engine:
             run=lambda: self._regenerate(target, abandoned),
             give_up=lambda: self._give_up(target, abandoned),
         )
-        return self.pool.submit(work)
+        return self.pool.submit(work, urgent=urgent)
 
     def _regenerate(self, target: Target, started: list[Flight]) -> None:
         self.shelf.begin()

@@ -104,7 +104,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class BypassRequest:
-    """What a callable ``bypass`` is shown; read-only."""
+    """What a callable ``bypass`` or ``is_bot`` is shown; read-only."""
 
     path: str
     args: ImmutableMultiDict[str, str]
@@ -319,7 +319,7 @@ class Planner:
         if not callable(policy.bypass):
             return "bypass-cookie" if cookie and counting_cookie(cookie, policy.bypass) else ""
         try:
-            return "bypass" if policy.bypass(_shown(visitor)) else ""
+            return "bypass" if policy.bypass(shown(visitor)) else ""
         except Exception:
             log.exception("bypass= raised; the visitor gets the app's own answer.")
             return "bypass-failed"
@@ -361,7 +361,8 @@ def _base(visitor: Visitor, origin: tuple[str, str] | None) -> Request:
     return Request(scheme, host, visitor.script_name, visitor.path)
 
 
-def _shown(visitor: Visitor) -> BypassRequest:
+def shown(visitor: Visitor) -> BypassRequest:
+    """A visitor as a callable of the user's sees them."""
     return BypassRequest(
         decoded(visitor.path),
         ImmutableMultiDict(parse_qsl(visitor.query, keep_blank_values=True)),

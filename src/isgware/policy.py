@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar, cast
 from .checks import UNKEYABLE as UNKEYABLE
 from .checks import (
     checked_expire,
+    checked_loading_page,
     checked_query,
     checked_revalidate,
     checked_tag,
@@ -99,12 +100,7 @@ class Policy:
                 "fallback='not-found' without paths= would answer 404 to everything; "
                 "list the pages that exist with paths=."
             )
-        page = self.loading_page
-        is_html = page is None or (isinstance(page, str) and "<" in page)
-        if not is_html and not Path(str(page)).is_file():
-            raise ConfigurationError(
-                f"loading_page={str(page)!r} is neither HTML text nor the path of a file."
-            )
+        checked_loading_page(self.loading_page)
 
     @functools.cached_property
     def fingerprint(self) -> str:

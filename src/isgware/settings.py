@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from .checks import checked_revalidate
+from .checks import checked_loading_page, checked_revalidate
 from .core.request import HOST
 from .errors import ConfigurationError
 from .policy import Policy
@@ -173,6 +173,20 @@ def _executor(name: str, value: Any) -> Any:
     return value
 
 
+def _loading_page(name: str, value: Any) -> Any:
+    return checked_loading_page(value)
+
+
+def _is_bot(name: str, value: Any) -> Any:
+    if value is None or callable(value) or isinstance(value, re.Pattern):
+        return value
+    try:
+        return re.compile(value, re.IGNORECASE)
+    except (re.error, TypeError) as error:
+        remedy = f"give a regular expression for User-Agents, or a callable ({error})."
+        raise _fail(name, value, remedy) from None
+
+
 def _clock(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise _fail(name, value, "give a callable that returns seconds.")
@@ -219,6 +233,15 @@ class Settings:
     max_pages: int = _option(1_000_000, _count(1), "pages in the store")
     max_bytes: int = _option(4 * 1024**3, _count(1), "bytes in the store")
     max_waiters: int = _option(1_000, _count(0), "visitors waiting for renders of others")
+    loading_page: Any = _option(
+        None, _loading_page, "shown while a page renders: HTML text, a file, or 'app:/path'"
+    )
+    loading_renders: int = _option(
+        16, _count(0), "first renders behind loading pages, of each route; more visitors wait"
+    )
+    is_bot: Any = _option(
+        None, _is_bot, "who never gets a loading page: a pattern of User-Agents, or a callable"
+    )
     build_id: str = _option("", lambda name, value: str(value or ""), "keeps pages of builds apart")
     compress: tuple[str, ...] | bool = _option(True, _compress, "encodings made when storing")
     debug: bool = _option(False, _flag, "log one line per decision")

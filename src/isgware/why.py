@@ -252,6 +252,8 @@ class _Case:
             if self.now < refusal.at + engine.settings.dynamic_time:
                 facts = dataclasses.replace(facts, dynamic=refusal.reason)
         decision = decide(facts)
+        if engine.fallback.foresees(self.visitor, target, state, decision):
+            decision = dataclasses.replace(decision, label="LOADING", detail="loading")
         failure = self._failure(target, page)
         found = _page_parts(page, state, self.now) if page and state else {}
         found |= {
@@ -280,6 +282,8 @@ class _Case:
 
     def _follows(self, decision: Decision, target: Target) -> str:
         busy = target.key in self.engine.flights or target.key in self.engine.pool
+        if decision.label == "LOADING":
+            return "The visitor gets the loading page; a render is under way or starts with it."
         if decision.action is Action.RENDER:
             if busy:
                 return "The visitor waits for the render that is under way."
@@ -299,7 +303,10 @@ class _Case:
         if page is None or state is None:
             if self.engine.shelf.backend.open_since is not None:
                 return "the store is out of reach, and the page is not in memory"
-            return "; ".join(["nothing is stored under this key", *self._others(target)])
+            said = ["nothing is stored under this key", *self._others(target)]
+            if decision.label == "MISS" and target.policy.fallback == "loading":
+                said.append("the loading page is for browsers that open the page, while it renders")
+            return "; ".join(said)
         if state is State.FRESH:
             left = page.ttl(self.now)
             return "fresh until told" if left is None else f"fresh for another {duration(left)}"

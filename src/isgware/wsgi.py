@@ -200,6 +200,9 @@ class ISG(Operations):
             return passed
         if answer.page is not None:
             return self._serve(visitor, answer, answer.page, raw, environ, start_response)
+        if answer.reply is not None:
+            start_response(answer.reply.status, list(answer.reply.headers))
+            return [answer.reply.body]
         return self._own(visitor, answer, environ, start_response, rendering)
 
     def _decide(self, visitor: Visitor) -> Answer | None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import isgware
-from isgware import Policy, policy
+from isgware import Policy, loading, policy
 from isgware.backends import base, memory
 from isgware.core import request, storable
 from isgware.regenerate import Failures
@@ -83,7 +83,7 @@ def test_the_limits_table_has_the_figures_of_the_code(what: str, figure: int) ->
     assert row[2].removesuffix(" each") == f"{figure:,}"
 
 
-@pytest.mark.parametrize("what", ["DYNAMIC", "SIGNPOSTS", "PASSED", "REPORTED"])
+@pytest.mark.parametrize("what", ["DYNAMIC", "SIGNPOSTS", "PASSED", "REPORTED", "PROMISED"])
 def test_the_memos_of_a_process_have_the_size_that_is_documented(what: str) -> None:
     code = "\n".join(path.read_text() for path in SOURCE.rglob("*.py"))
     (figure,) = re.findall(rf"_MAX_{what}: Final = ([0-9_]+)", code)
@@ -178,3 +178,8 @@ def test_no_page_but_the_roadmap_speaks_of_what_is_not_there() -> None:
     pages.remove(DOCS / "roadmap.md")
     found = [page.name for page in pages if later.search(page.read_text())]
     assert found == []
+
+
+def test_the_script_s_hash_for_a_security_policy_is_that_of_the_code() -> None:
+    text = (DOCS / "first-visits.md").read_text()
+    assert re.findall(r"'(sha256-[^']+)'", text) == [loading.SCRIPT_HASH]

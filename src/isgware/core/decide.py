@@ -7,7 +7,7 @@ Facts in, `Decision` out. Read it top to bottom; the first row that applies coun
         the clean room failed a moment ago          BYPASS, own answer
         known not to be storable                    BYPASS, own answer
         not declared (learned)                      BYPASS, own answer, render behind it
-        else                                        RENDER
+        else                                        RENDER, or what `fallback` has instead
     fresh                                           HIT
     stale                                           STALE, render behind it if one is due
     expired:
