@@ -19,6 +19,7 @@ import click
 
 from .backends.breaker import Breaker
 from .backends.sqlite import SQLiteBackend
+from .building import build, routes
 from .catalogue import Catalogue, local_path
 from .connect import Connection, connect
 from .errors import ConfigurationError, InvalidPath, ISGError
@@ -103,7 +104,7 @@ def commands(name: str, find: Find, params: Sequence[click.Parameter] = ()) -> c
     """A group of all commands. Each has ``params`` before its own; ``find`` is given their values
     and returns what the command acts on."""
     group = click.Group(name, help="See and change the pages that isgware keeps.")
-    for command in (ls, show, why, revalidate, purge, stats):
+    for command in (ls, show, why, revalidate, purge, stats, build, routes):
         bound = click.Command(
             command.name,
             callback=_bound(find, [param.name or "" for param in params], command.callback),

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
+from flask.signals import got_request_exception
 from werkzeug.exceptions import HTTPException
 
 from . import wsgi
 from .core.request import Visitor
 from .errors import ConfigurationError
 from .operations import Operations
+from .page import note_error
 from .policy import policy_of, wrapped_by_revalidate
 from .site import Match, Route, Site, built
 
@@ -112,6 +114,10 @@ def _get(visitor: Visitor) -> dict[str, Any]:
     }
 
 
+def _note_error(sender: Any, exception: BaseException, **more: Any) -> None:
+    note_error(exception)
+
+
 class ISG(Operations):
     """Incremental static regeneration for a Flask app.
 
@@ -140,6 +146,7 @@ class ISG(Operations):
         self._core = core
         app.wsgi_app = core  # type: ignore[method-assign]
         app.extensions["isgware"] = self
+        got_request_exception.connect(_note_error, app)
         self._add_commands(app)
 
     def _add_commands(self, app: Flask) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .catalogue import PageInfo, local_path, names_for_path, names_for_tags
 from .core.freshness import ALL
+from .prerender import Options, prerender
+from .report import Report
 from .stats import Stats, statistics
 from .why import Why, why
 
@@ -91,6 +93,36 @@ class Operations(Invalidations):
         local_path(path)
         core = self.core
         return core.verbs.regenerate(path) if core.active else None
+
+    def prerender(
+        self,
+        paths: Iterable[str] | Callable[[], Iterable[str]] | None = None,
+        *,
+        jobs: int = 1,
+        on_progress: Callable[[Report], object] | None = None,
+        base_url: str | Sequence[str] = (),
+        only: str = "",
+        stale: bool = False,
+        fail_fast: bool = False,
+    ) -> Report:
+        """Render every declared route whose URL needs no arguments, and what ``paths=`` of the
+        others lists; or else just ``paths``. Returns a report; pages that fail are named in it,
+        and what was stored of them stays.
+
+        ``jobs`` threads render, which helps where renders wait for something; ``isgware build``
+        uses processes. ``on_progress`` is called with the report so far, a few times a second.
+        ``only`` is a pattern of paths (``/posts/*``); ``stale`` leaves out what is fresh;
+        ``fail_fast`` stops at the first failure. ``base_url`` overrides the option of that name.
+        Raises `ConfigurationError` if nothing tells the host of the pages.
+        """
+        return prerender(
+            self.core,
+            paths,
+            jobs=jobs,
+            on_progress=on_progress,
+            base_url=base_url,
+            options=Options(only=only, stale=stale, fail_fast=fail_fast),
+        )
 
     def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
         """What is stored, by path; only what starts with ``prefix``, only what bears ``tag``."""

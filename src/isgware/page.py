@@ -30,6 +30,7 @@ class Rendering:
     expire: float | None = None
     refused: bool = False
     key: str = ""
+    error: BaseException | None = None
 
     @property
     def origin(self) -> tuple[str, str, str]:
@@ -45,6 +46,13 @@ def declare(policy: Policy, arguments: dict[str, Any]) -> None:
     if rendering is not None and rendering.policy is None:  # the outermost of nested views counts
         rendering.policy = policy
         rendering.arguments = arguments
+
+
+def note_error(error: BaseException | None) -> None:
+    """Tell the run in progress what the framework turns into an error page."""
+    rendering = current.get()
+    if rendering is not None:
+        rendering.error = error
 
 
 class Page:

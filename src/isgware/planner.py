@@ -126,22 +126,24 @@ class Planner:
         self._site = site
         self._shelf = shelf
         self._now = now
-        self._routes = Routes(settings.routes)
-        self.paths = Paths(site, self._routes)
+        self.routes = Routes(settings.routes)
+        self.paths = Paths(site, self.routes)
         self._signposts: dict[str, tuple[Signpost, int]] = {}
         self._checked: set[str] = set()
         self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}
+        self.values = site.values
         self._origins = tuple(tuple(url.rstrip("/").split("://", 1)) for url in settings.base_url)
 
-    def plan(self, visitor: Visitor) -> Plan | None:
-        """``None``: the URL is not declared, and nothing has been learned of it."""
+    def plan(self, visitor: Visitor, at: tuple[str, str] | None = None) -> Plan | None:
+        """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
+        and host of the page, whatever ``base_url`` says."""
         match = self.match(visitor)
         scheme, host = self._site.origin(visitor)
         visitor = dataclasses.replace(visitor, scheme=scheme, host=host)
         odd = oddity(visitor) or self._untrusted(visitor)
         if odd:
             return Plan(None, odd) if match else None
-        origin = self._origin(visitor)
+        origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
         signpost = self.signpost(base)
         policy, is_declared = self._policy(match, signpost)
@@ -162,7 +164,7 @@ class Planner:
 
     def match(self, visitor: Visitor) -> Match | None:
         """The declared route of this URL; its tags are checked when it is first seen."""
-        found, pattern = self._site.match(visitor), self._routes.match(visitor)
+        found, pattern = self._site.match(visitor), self.routes.match(visitor)
         if found and pattern:
             policy = self._combined(found.policy, pattern.policy)
             found = Match(found.route, policy, {**pattern.arguments, **found.arguments})
@@ -181,7 +183,7 @@ class Planner:
         found = []
         if self._site.match(visitor) is not None:
             found.append("decorator")
-        if self._routes.match(visitor) is not None:
+        if self.routes.match(visitor) is not None:
             found.append("routes")
         if self.signpost(target.base).fingerprint in declared and "decorator" not in found:
             found.insert(0, "learned decorator")
@@ -189,8 +191,10 @@ class Planner:
             found.append("learned" if self._settings.revalidate is None else "default")
         return tuple(found)
 
-    def undeclared_target(self, visitor: Visitor, vary: frozenset[str], policy: Policy | None,
-                          arguments: dict[str, Any]) -> Target | None:  # fmt: skip
+    def undeclared_target(
+        self, visitor: Visitor, vary: frozenset[str], policy: Policy | None,
+        arguments: dict[str, Any], at: tuple[str, str] | None = None,
+    ) -> Target | None:  # fmt: skip
         """The page to render behind a visitor's own answer, of a route that is being learned.
 
         ``policy`` is what its view turned out to carry; without one it is learned by the headers.
@@ -199,7 +203,7 @@ class Planner:
         visitor = dataclasses.replace(visitor, scheme=scheme, host=host)
         if oddity(visitor) or self._untrusted(visitor):
             return None
-        origin = self._origin(visitor)
+        origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
         signpost = self.signpost(base)
         known = frozenset(signpost.vary) | vary
@@ -324,11 +328,13 @@ class Planner:
             log.exception("bypass= raised; the visitor gets the app's own answer.")
             return "bypass-failed"
 
-    def _untrusted(self, visitor: Visitor) -> str:
+    def trusts(self, host: str) -> bool:
+        """Whether pages of this host may be kept."""
         trusted = self._settings.trusted_hosts
-        if trusted and not host_is_trusted(visitor.host, trusted):
-            return "untrusted-host"
-        return ""
+        return not trusted or host_is_trusted(host, trusted)
+
+    def _untrusted(self, visitor: Visitor) -> str:
+        return "" if self.trusts(visitor.host) else "untrusted-host"
 
     def _origin(self, visitor: Visitor) -> tuple[str, str] | None:
         """Of several base URLs the visitor's own, else the first."""

@@ -121,12 +121,14 @@ class Producer:
             return made
         if not wanted():
             return Elsewhere()
-        entry = dataclasses.replace(
-            made.entry,
-            generation=generation(made.entry) if generation else began,
-            nonce=nonce,
-            order=order,
+        return self.keep(
+            target, made, order, generation(made.entry) if generation else began, nonce
         )
+
+    def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
+        """Store what `attempt` made, under the order of its lease and what it knew of the table of
+        invalidations when it began."""
+        entry = dataclasses.replace(made.entry, generation=generation, nonce=nonce, order=order)
         page, stored = self._shelf.keep(entry, target.base)
         self._put_up_signpost(target, made)
         return Rendered(page, made.learned, stored)
@@ -146,7 +148,8 @@ class Producer:
         if isinstance(response, Unfit):
             return self._refused(target, response.reason)
         if response.status[:1] == "5":
-            return self._failed(target, f"status {response.status}", response)
+            failed = self._failed(target, f"status {response.status}", response)
+            return dataclasses.replace(failed, error=rendering.error)
         self._proven.add(target.route)
         said = ""
         if rendering.policy is not None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from .backends.base import Lease, row_of
+from .backends.base import Lease, Row, row_of
 from .backends.breaker import Breaker
 from .core.entry import Entry, decode, encode
 from .core.freshness import Changes, Generations, State, judge
@@ -123,6 +123,16 @@ class Shelf:
         page = Page(entry, seen, base)
         self.memory.add(page)
         return page
+
+    def rows_of(self, keys: Sequence[str]) -> dict[str, Row]:
+        """What the store has under ``keys``, without their bodies where it can tell them apart.
+        Raises `BackendUnavailable`."""
+        now = self._clock()
+        found = self.backend.rows_of(keys, now)
+        if found is None:
+            entries = (decode(self.backend.get(key, now), key) for key in keys)
+            found = {entry.key: row_of(entry) for entry in entries if entry is not None}
+        return found
 
     def keep(self, entry: Entry, base: str) -> tuple[Page, bool]:
         """Store a page. Returns it, or the newer one that was there already, and whether the

@@ -62,6 +62,10 @@ class Site:
         """What to do while nobody says ``enabled``: ``on``, ``off``, or ``develop``."""
         return "on"
 
+    def values(self, header: str) -> Sequence[str]:
+        """The values that a header (in lower case) has for the framework, if those are few."""
+        return ()
+
     def routes(self) -> Iterable[Route]:
         """Every route of the app, declared or not, in the order of its URL map."""
         return ()

@@ -41,6 +41,13 @@ def open_store(settings: Settings) -> Breaker:
     return Breaker(backend, settings.backend_timeout)
 
 
+def lies_in_process(backend: Backend) -> bool:
+    """Whether other processes cannot see what is stored."""
+    if isinstance(backend, CachelibBackend):
+        return isinstance(backend.cache, SimpleCache | NullCache)
+    return isinstance(backend, MemoryBackend)
+
+
 def _backend(store: Any, settings: Settings, limits: Limits) -> Backend:
     if isinstance(store, str) and store.startswith("memcached:"):
         cache = MemcachedPages(_with_host(store), settings.backend_timeout * 0.8)

@@ -168,6 +168,20 @@ class Breaker:
                 self.backend.touch, keys[start : start + _TOUCHED_AT_ONCE], now, returns=NoneType
             )
 
+    def rows_of(self, keys: Sequence[str], now: float) -> dict[str, Row] | None:
+        """Rows of pages that are there; ``None`` from a backend that cannot say without them."""
+        work = getattr(self.backend, "rows_of", None)
+        return None if work is None else self._apart(work, keys, now, returns=dict)
+
+    def together(self, work: Callable[[], None], *, announces: bool = False) -> None:
+        """Run ``work``, its operations in one transaction if the backend knows such.
+        ``announces``: there are invalidations or publications among them."""
+        join = getattr(self.backend, "together", None)
+        if join is None:
+            work()
+        else:
+            self._apart(join, work, announces, returns=NoneType)
+
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
         rows = self._apart(self.backend.rows, prefix, tag)
         while True:

@@ -33,20 +33,15 @@ from typing import Final, TypeVar
 from ..errors import ConfigurationError
 from . import forks
 from .directory import check_directory
+from .transaction import APPLICATION_ID, VERSION, is_ours, transaction, unusable
+from .transaction import Damaged as Damaged
 
 T = TypeVar("T")
 NAME: Final = "isgware-1.db"
 WORD: Final = "isgware-1.word"
 LOCK: Final = "isgware-1.lock"
-APPLICATION_ID: Final = 0x49534757  # "ISGW"
-_VERSION: Final = 1
-_UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _IDLE_CONNECTIONS: Final = 8
 _LOG_LIMIT: Final = 64 * 1024**2
-
-
-class Damaged(sqlite3.DatabaseError):
-    """The database opens, but does not hold what was written to it."""
 
 
 class _Connection(sqlite3.Connection):
@@ -81,6 +76,7 @@ class Database:
         self._schema = schema
         self._timeout = timeout
         self._forking = False
+        self._joined = threading.local()  # the connection whose transaction `together` is in
         check_directory(self.directory)
         forks.watch(self)
 
@@ -90,6 +86,9 @@ class Database:
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on a connection; the errors it raises are SQLite's."""
+        joined = getattr(self._joined, "connection", None)
+        if joined is not None:
+            return work(joined)
         lent = self._begin()
         try:
             connection = self._lend()
@@ -105,13 +104,19 @@ class Database:
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in one immediate transaction."""
-        return self.read(lambda connection: _transaction(connection, work))
+        joined = getattr(self._joined, "connection", None)
+        if joined is not None:
+            return work(joined)
+        return self.read(lambda connection: transaction(connection, work))
 
     def announce(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Like `write`, and every process of the host notices before this returns.
 
         What returned holds: it survives a power cut too, and it went to the files that are there.
         """
+        joined = getattr(self._joined, "connection", None)
+        if joined is not None:
+            return work(joined)
         deadline = time.monotonic() + self._timeout
         self.verify()
         self.read(lambda connection: None)  # opens the files, so that there is a word
@@ -119,7 +124,7 @@ class Database:
         def patiently(connection: sqlite3.Connection) -> T:
             left = max(0.01, deadline - time.monotonic())
             connection.execute(f"PRAGMA busy_timeout = {left * 1000:.0f}")
-            result = _transaction(connection, work)
+            result = transaction(connection, work)
             connection.execute(f"PRAGMA busy_timeout = {self._timeout * 1000:.0f}")
             return result
 
@@ -137,6 +142,22 @@ class Database:
             raise sqlite3.OperationalError("the store was replaced under an invalidation")
         self._flush()
         return result
+
+    def together(self, work: Callable[[], None], announces: bool) -> None:
+        """Run ``work``, whose reads and writes in this thread are one transaction: an `announce`
+        if any of them is."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            self._joined.connection = connection
+            try:
+                work()
+            finally:
+                self._joined.connection = None
+
+        if announces:
+            self.announce(run)
+        else:
+            self.write(run)
 
     def _flush(self) -> None:
         """Have the write-ahead log on the disk. (It may be closed freely: locks are elsewhere.)"""
@@ -216,7 +237,7 @@ class Database:
         with contextlib.suppress(sqlite3.Error):
             connection.close()
         if isinstance(error, sqlite3.Error):
-            if _unusable(error):
+            if unusable(error):
                 self._discard(connection.files)
             else:
                 self.verify()
@@ -240,7 +261,7 @@ class Database:
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
-                if not _is_ours(connection):
+                if not is_ours(connection):
                     self._create(connection)
             except BaseException as error:
                 self._drop(connection, error)
@@ -251,13 +272,13 @@ class Database:
 
     def _create(self, connection: sqlite3.Connection) -> None:
         with self._locked():
-            if _is_ours(connection):
+            if is_ours(connection):
                 return  # another process was faster
             if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise Damaged("a database of another kind or version is in the store's place")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(
-                f"BEGIN IMMEDIATE; {self._schema}; PRAGMA user_version = {_VERSION}; "
+                f"BEGIN IMMEDIATE; {self._schema}; PRAGMA user_version = {VERSION}; "
                 f"PRAGMA application_id = {APPLICATION_ID}; COMMIT"
             )
 
@@ -352,36 +373,6 @@ class Database:
                 for name in (NAME, NAME + "-wal", NAME + "-shm", WORD):
                     (self.directory / name).unlink(missing_ok=True)
         self._forget(files)
-
-
-def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        result = work(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
-    return result
-
-
-def _is_ours(connection: sqlite3.Connection) -> bool:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    return (version, application) == (_VERSION, APPLICATION_ID)
-
-
-def _unusable(error: sqlite3.Error) -> bool:
-    """Whether no later attempt can find what this one did not find. Our statements are sound, so
-    an SQL error means tables of another kind."""
-    code = getattr(error, "sqlite_errorcode", None) or 0
-    return (
-        isinstance(error, Damaged)
-        or code & 0xFF in _UNUSABLE
-        or code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR_SHORT_READ)
-        or str(error).startswith("Could not decode to UTF-8")
-    )
 
 
 def _close_idle(files: _Files) -> None:

@@ -85,6 +85,11 @@ class MemoryBackend:
                 return None
             return data
 
+    def rows_of(self, keys: Sequence[str], now: float) -> dict[str, Row]:
+        with self._lock:
+            rows = [row for row, _ in map(self._find, keys) if row is not None]
+        return {row.key: row for row in rows if row.keep_until > now}
+
     def put(self, row: Row, data: bytes, now: float) -> bool:
         with self._lock:
             old, _ = self._find(row.key)

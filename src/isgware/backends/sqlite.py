@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,6 +61,28 @@ class SQLiteBackend:
             ).fetchone()
         )
         return row[0] if row and isinstance(row[0], bytes) else None
+
+    def rows_of(self, keys: Sequence[str], now: float) -> dict[str, Row]:
+        """The rows of those pages that are there."""
+        found: dict[str, Row] = {}
+        for start in range(0, len(keys), _BATCH):
+            some = keys[start : start + _BATCH]
+            query = (
+                f"SELECT {_COLUMNS} FROM pages WHERE key IN ({', '.join('?' * len(some))}) "
+                "AND keep_until > ?"
+            )
+            for values in self.database.read(
+                lambda db, q=query, v=(*some, now): db.execute(q, v).fetchall()  # type: ignore[misc]
+            ):
+                row = _row(values)
+                if row is not None:
+                    found[row.key] = row
+        return found
+
+    def together(self, work: Callable[[], None], announces: bool) -> None:
+        """Run ``work`` with all its operations on this backend in one transaction.
+        ``announces``: there are invalidations or publications among them."""
+        self.database.together(work, announces)
 
     def standing(self, key: str) -> tuple[str, int, int] | None:
         """Nonce, generation and order of the page under ``key``."""

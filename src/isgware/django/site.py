@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
@@ -10,12 +11,14 @@ from typing import Any, Final
 from django.conf import settings
 from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.core import mail
+from django.core.signals import got_request_exception
 from django.db import close_old_connections
 from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import translation
 
 from ..core.request import Resolve, Visitor, cookie_pairs, decoded
+from ..page import note_error
 from ..policy import Policy, policy_of, wrapped_by_revalidate
 from ..site import Match, Route, Site
 
@@ -27,6 +30,7 @@ class DjangoSite(Site):
     """Answers from the settings and the root URLconf."""
 
     def __init__(self) -> None:
+        got_request_exception.connect(_note_error)
         self._views: dict[str, Any] | None = None
         self.origin_headers = tuple(_origin_headers())
         middleware = list(settings.MIDDLEWARE or ())
@@ -65,6 +69,9 @@ class DjangoSite(Site):
             return "off"
         return "develop" if settings.DEBUG else "on"
 
+    def values(self, header: str) -> Sequence[str]:
+        return [code for code, _ in settings.LANGUAGES] if header in self.resolvers else ()
+
     def routes(self) -> Iterator[Route]:
         for route, names, pattern, required in _patterns():
             policy = policy_of(pattern.callback)
@@ -99,6 +106,10 @@ class DjangoSite(Site):
     @property
     def script_name(self) -> str:
         return str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+
+
+def _note_error(sender: Any, **more: Any) -> None:
+    note_error(sys.exc_info()[1])
 
 
 @contextmanager

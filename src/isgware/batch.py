@@ -1,0 +1,308 @@
+"""Renders a batch of pages: the part of a build that is done many times, and at once.
+
+A batch is made the way a single page is, by the engine's own parts: plan, lease, clean-room render,
+store. What is different is that the store is asked and told about a whole batch in one transaction,
+where it knows transactions: which pages are fresh, whose leases they are, then the pages themselves
+together with the news that they replace others. So a build that is killed leaves whole batches.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .backends.base import Lease, Row
+from .catalogue import row_state
+from .core.entry import Entry
+from .core.freshness import State
+from .core.request import Request, Visitor
+from .engine import Engine
+from .errors import BackendUnavailable, ISGError
+from .memory import key_name
+from .paths import last_line, local_path
+from .planner import Plan, Target
+from .policy import Policy
+from .produce import Failed, Outcome, Refused
+from .produce import Made as Page
+from .report import Made
+
+#: Reasons for which a page that was declared is not stored, but which nobody can have meant.
+_MISTAKES: Final = frozenset({
+    "redirect-to-other-origin", "redirect-to-itself", "bad-header", "untrusted-host",
+    "bypass-failed",
+})  # fmt: skip
+_ATTEMPTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where pages are rendered for: scheme, host with port, and what the app is mounted under."""
+
+    scheme: str
+    host: str
+    script: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Paths of one source (its number in the report). ``explicit``: somebody named them, so that
+    what is not declared is rendered too; ``lenient``: what is not declared, or not there any more,
+    is nobody's fault. ``overtake``: do not wait for whoever renders the same page."""
+
+    source: int
+    paths: tuple[str, ...]
+    explicit: bool = False
+    lenient: bool = False
+    overtake: bool = False
+
+
+@dataclass(slots=True)
+class _Job:
+    target: Target
+    path: str
+    row: Row | None = None
+    lease: Lease | None = None
+    old: Entry | None = None
+    began: int = 0
+    nonce: str = ""
+    page: Page | None = None
+
+
+class Renderer:
+    """Renders batches for ``origins``. ``stale``: only what is not fresh."""
+
+    def __init__(self, engine: Engine, origins: Sequence[Origin], *, stale: bool) -> None:
+        self._engine = engine
+        self._shelf = engine.shelf
+        self._origins = origins
+        self._stale = stale
+
+    def render(self, batch: Batch, beat: Callable[[], None] = lambda: None) -> list[Made]:
+        """What became of each page. ``beat`` is called between pages: the build lives."""
+        self._shelf.end()  # no visitor waits: the budget of a visit does not count
+        self._shelf.backend.probe()
+        self._shelf.sync()
+        made: list[Made] = []
+        jobs: dict[str, _Job] = {}
+        for path in batch.paths:
+            for found in self._targets(path, batch):
+                if isinstance(found, Made):
+                    made.append(found)
+                elif found.target.key not in jobs:
+                    jobs[found.target.key] = found
+        try:
+            made += self._make(list(jobs.values()), batch, beat)
+        except BackendUnavailable as error:
+            made += [_failed(job, str(error)) for job in jobs.values()]
+        return made
+
+    # Which pages a path stands for.
+
+    def _targets(self, path: str, batch: Batch) -> Iterator[_Job | Made]:
+        for origin in self._origins:
+            try:
+                visitor = visitor_for(path, origin)
+                yield from self._planned(path, visitor, origin, batch)
+            except ISGError as error:
+                yield Made("failed", path, str(error))
+                return
+
+    def _planned(
+        self, path: str, visitor: Visitor, origin: Origin, batch: Batch
+    ) -> Iterator[_Job | Made]:
+        planner, at = self._engine.planner, (origin.scheme, origin.host)
+        plan = planner.plan(visitor, at)
+        if plan is None and batch.explicit:
+            target = planner.undeclared_target(visitor, frozenset(), None, {}, at)
+            plan = Plan(target) if target is not None else None
+        if plan is None:
+            outcome = "dynamic" if batch.lenient else "failed"
+            yield Made(outcome, path, "no declared route matches this path")
+        elif plan.target is None or plan.bypass:
+            outcome = "failed" if plan.bypass in _MISTAKES or plan.target is None else "dynamic"
+            yield Made(outcome, path, plan.bypass)
+        else:
+            yield _Job(plan.target, path)
+            for headers in variants(plan.target.policy, self._engine.planner.values):
+                other = planner.plan(dataclasses.replace(visitor, headers=headers), at)
+                if other is not None and other.target is not None and not other.bypass:
+                    yield _Job(other.target, path)
+
+    # Rendering them.
+
+    def _make(self, jobs: list[_Job], batch: Batch, beat: Callable[[], None]) -> list[Made]:
+        made: list[Made] = []
+        self._look(jobs)
+        if self._stale:
+            fresh = [job for job in jobs if self._fresh(job)]
+            made += [Made("fresh", _page(job.target.request)) for job in fresh]
+            jobs = [job for job in jobs if not self._fresh(job)]
+        if not jobs:
+            return made
+        self._together(lambda: self._lease(jobs, batch.overtake or not self._stale))
+        held = [job for job in jobs if job.lease is None]
+        made += [Made("held", job.path) for job in held]
+        leased = [job for job in jobs if job.lease is not None]
+        outcomes: list[Outcome | Page] = []
+        try:
+            for job in leased:
+                outcomes.append(self._attempt(job))
+                beat()
+        finally:
+            made += self._keep(leased, outcomes, batch)
+        return made
+
+    def _look(self, jobs: list[_Job]) -> None:
+        """Find what the store has of them."""
+        rows = self._shelf.rows_of([job.target.key for job in jobs])
+        for job in jobs:
+            job.row = rows.get(job.target.key)
+
+    def _fresh(self, job: _Job) -> bool:
+        row, now = job.row, self._engine.now()
+        return (
+            row is not None
+            and row.fingerprint == job.target.policy.fingerprint
+            and row_state(row, self._shelf.mirror, now) is State.FRESH
+        )
+
+    def _lease(self, jobs: list[_Job], overtake: bool) -> None:
+        seconds = self._engine.settings.lease_time
+        for job in jobs:
+            job.lease = self._shelf.acquire(job.target.key, seconds, (), overtake=overtake)
+
+    def _attempt(self, job: _Job) -> Outcome | Page:
+        engine, shelf, target = self._engine, self._shelf, job.target
+        assert job.lease is not None
+        engine.housekeeper.hold(job.lease)
+        shelf.sync()
+        job.began, job.nonce = shelf.mirror.counter, shelf.mirror.nonce
+        if job.row is not None:
+            page, state = shelf.find(target.key, target.base, target.policy.fingerprint, again=True)
+            job.old = page.entry if page is not None and state is not State.GONE else None
+        try:
+            return engine.producer.attempt(target, job.old)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a view that calls sys.exit() ends its page, not the build
+            return Failed(last_line(error), None, error)
+
+    def _keep(
+        self, jobs: list[_Job], outcomes: Sequence[Outcome | Page], batch: Batch
+    ) -> list[Made]:
+        """Store what was made, in one transaction, and give the leases back."""
+        made: list[Made] = []
+        replaced = [
+            key_name(job.target.key)
+            for job, outcome in zip(jobs, outcomes, strict=False)
+            if isinstance(outcome, Page) and job.old is not None
+        ]
+
+        def work() -> None:
+            made.clear()
+            for job, outcome in zip(jobs, outcomes, strict=False):
+                made.append(self._settle(job, outcome, batch))
+            for job in jobs:
+                self._shelf.release(job.lease)
+            if replaced:
+                self._shelf.backend.publish(replaced)
+
+        try:
+            self._together(work, announces=bool(replaced))
+        except BackendUnavailable as error:
+            made = [_failed(job, str(error)) for job in jobs]
+        finally:
+            for job in jobs:
+                if job.lease is not None:
+                    self._engine.housekeeper.let_go(job.lease)
+        self._shelf.sync()
+        return made
+
+    def _settle(self, job: _Job, outcome: Outcome | Page, batch: Batch) -> Made:
+        engine, target = self._engine, job.target
+        if isinstance(outcome, Page):
+            assert job.lease is not None
+            kept = engine.producer.keep(target, outcome, job.lease.order, job.began, job.nonce)
+            engine.aftermath.settle(target, kept, job.old)
+            if not kept.stored:
+                return _failed(job, "the store did not take it")
+            return _of(outcome.entry, batch.lenient)
+        engine.aftermath.settle(target, outcome, job.old)
+        if isinstance(outcome, Failed):
+            caught = outcome.error if outcome.response is not None else None
+            return _failed(job, outcome.reason + (f", {last_line(caught)}" if caught else ""))
+        assert isinstance(outcome, Refused)
+        if outcome.reason in _MISTAKES or (job.old is not None and target.declared):
+            return _failed(job, f"may not be stored: {outcome.reason}")
+        return Made("dynamic", _page(target.request), outcome.reason)
+
+    def _together(self, work: Callable[[], None], *, announces: bool = False) -> None:
+        for attempt in itertools.count(1):
+            try:
+                self._shelf.backend.together(work, announces=announces)
+                return
+            except BackendUnavailable:
+                # A live site writes, too; and one operation that was slow ends no build.
+                if attempt >= _ATTEMPTS or not self._shelf.backend.probe():
+                    raise
+
+
+def visitor_for(path: str, origin: Origin) -> Visitor:
+    """A plain GET of a path that is, or is to be, below the script name."""
+    text, query = local_path(path)
+    tunnelled, script = text.encode().decode("latin-1"), origin.script
+    if script and (tunnelled + "/").startswith(script + "/"):
+        tunnelled = tunnelled[len(script) :]
+    return Visitor("GET", origin.scheme, origin.host, script, tunnelled, query, {})
+
+
+def variants(policy: Policy, values: Callable[[str], Iterable[str]]) -> Iterator[dict[str, Any]]:
+    """The headers of a visitor for each combination of the values that ``vary`` names, or that
+    the framework knows of a header; without any header is not among them."""
+    named: list[tuple[str, tuple[str, ...]]] = []
+    for name, given in policy.headers:
+        named.append((name, tuple(given if given is not None else values(name))))
+    cookies = [(name, given or ()) for name, given in policy.cookies_in_key]
+    choices = [("", *each) for _, each in (*named, *cookies)]
+    if math.prod(map(len, choices)) > _MAX_VARIANTS:
+        return
+    for chosen in itertools.islice(itertools.product(*choices), 1, None):
+        headers: dict[str, Any] = {}
+        for (name, _), value in zip(named, chosen, strict=False):
+            if value:
+                headers["HTTP_" + name.upper().replace("-", "_")] = value
+        pairs = [
+            f"{name}={value}"
+            for (name, _), value in zip(cookies, chosen[len(named) :], strict=True)
+            if value
+        ]
+        if pairs:
+            headers["HTTP_COOKIE"] = "; ".join(pairs)
+        yield headers
+
+
+#: More variants of a page than the store keeps of one are not made.
+_MAX_VARIANTS: Final = 50
+
+
+def _of(entry: Entry, lenient: bool) -> Made:
+    url = _page(entry.request)
+    if entry.code >= 400:
+        if lenient:
+            return Made("dynamic", url, f"answered {entry.code}")
+        return Made("failed", url, f"answered {entry.status}")
+    compressed = min((len(data) for data in entry.encodings.values()), default=len(entry.body))
+    return Made("rendered", url, "", entry.render_seconds, len(entry.body), compressed)
+
+
+def _failed(job: _Job, reason: str) -> Made:
+    return Made("failed", _page(job.target.request), reason)
+
+
+def _page(request: Request) -> str:
+    """How a page is called: its URL, and which variant it is."""
+    return f"{request.url} ({request.variant})" if request.variant else request.url

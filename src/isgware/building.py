@@ -1,0 +1,90 @@
+"""``build`` and ``routes``: rendering what is known before anybody asks, and what that is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from .build_table import report_json, report_lines, route_table
+from .errors import ConfigurationError
+from .inventory import inventory
+from .operations import Operations
+from .prerender import Options, prerender
+from .progress import progress
+from .report import Report
+from .stores import lies_in_process
+
+if TYPE_CHECKING:
+    from .commands import Subject
+    from .wsgi import ISG
+
+_OUTPUT = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", help="For people or programs."
+)
+
+
+@click.command
+@click.option("--jobs", type=click.IntRange(1), default=1, help="How many render at a time.")
+@click.option("--only", metavar="PATTERN", default="", help="Only paths like '/posts/*'.")
+@click.option("--stale", is_flag=True, help="Leave what is fresh, so that a build goes on.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
+@click.option("--build-id", metavar="ID", help="Build for this build id.")
+@click.option("--base-url", metavar="URL", multiple=True, help="Scheme and host to build for.")
+@_OUTPUT
+def build(
+    subject: Subject, jobs: int, only: str, stale: bool, fail_fast: bool, build_id: str | None,
+    base_url: Sequence[str], output: str,
+) -> None:  # fmt: skip
+    """Render every page that is known: routes without arguments, and what paths= lists. What
+    fails is named, and what was stored of it stays."""
+    core = _app(subject, "build").core
+    subject.need_active()
+    if lies_in_process(core.engine.shelf.backend.backend):
+        raise ConfigurationError(
+            "The app's store lies within its own process, where nothing that is built here would "
+            "be found: choose one that is shared, such as store='file:.isgware'."
+        )
+    if build_id is not None:
+        _build_as(core, build_id)
+    with progress(sys.stderr if output == "json" else sys.stdout) as on_progress:
+        report = prerender(
+            core,
+            jobs=jobs,
+            base_url=base_url,
+            on_progress=on_progress,
+            options=Options(only=only, stale=stale, fail_fast=fail_fast),
+        )
+    _show(report, output)
+    if not report.ok:
+        raise click.exceptions.Exit(1)
+
+
+def _build_as(core: ISG, build_id: str) -> None:
+    """Keep pages of this build from now on: this process serves nobody, so nobody is confused."""
+    object.__setattr__(core.settings, "build_id", build_id)
+    core.catalogue.build_id = build_id
+
+
+def _app(subject: Subject, what: str) -> Operations:
+    return subject.need_app(what)
+
+
+def _show(report: Report, output: str) -> None:
+    click.echo(report_json(report) if output == "json" else report_lines(report))
+
+
+@click.command
+@_OUTPUT
+def routes(subject: Subject, output: str) -> None:
+    """List the routes: static, prerendered, or dynamic and why. Nothing is rendered."""
+    core = _app(subject, "routes").core
+    lines = [known.line for known in inventory(core.site, core.engine.planner.routes)]
+    if output == "json":
+        click.echo(report_json(Report(routes=lines), only_routes=True))
+    elif lines:
+        click.echo(route_table(lines, built=False))
+    else:
+        click.echo("No routes are known: declare them with routes=, or name paths.", err=True)

@@ -1,0 +1,226 @@
+"""Building: every page that is known is rendered before anybody asks for it.
+
+What there is to render comes from *sources*, one for each route, read lazily: its own URL if that
+needs no arguments, and what ``paths`` lists. They are cut into batches that take about a tenth of
+a second, which a crew renders; of what comes of them the report keeps counts and the failures.
+Nothing grows with the number of pages but eight bytes for each, to tell duplicates, up to a limit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from .batch import Batch, Origin, Renderer
+from .core.request import HOST
+from .crew import Crew, Threads
+from .errors import ConfigurationError
+from .inventory import inventory
+from .page import current
+from .paths import Unusable, local_path, wrong_with
+from .planner import Planner
+from .policy import Policy
+from .report import Made, Report, RouteReport
+from .seen import Seen
+
+if TYPE_CHECKING:
+    from .wsgi import ISG
+
+OnProgress = Callable[[Report], object]
+#: Seconds that a batch should take, and the most pages in one.
+_BATCH_SECONDS: Final = 0.1
+_LARGEST: Final = 100
+
+
+@dataclass(slots=True)
+class Source:
+    """Paths and the line of the report that they belong to."""
+
+    line: RouteReport
+    items: Iterator[str | Unusable]
+    explicit: bool = False
+    lenient: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to build. ``only``: a pattern with ``*`` for paths; ``stale``: leave what is fresh;
+    ``fail_fast``: stop at the first failure."""
+
+    only: str = ""
+    stale: bool = False
+    fail_fast: bool = False
+
+
+def prerender(
+    core: ISG,
+    paths: Iterable[str] | Callable[[], Iterable[str]] | None = None,
+    *,
+    jobs: int = 1,
+    on_progress: OnProgress | None = None,
+    options: Options = Options(),
+    base_url: str | Sequence[str] = (),
+) -> Report:
+    """See `isgware.ISG.prerender`."""
+    settings, engine = core.settings, core.engine
+    if not core.active:
+        return Report(build_id=settings.build_id)
+    origins = origins_of(core, [base_url] if isinstance(base_url, str) else base_url)
+    renderer = Renderer(engine, origins, stale=options.stale)
+    crew = Threads(renderer.render, jobs, settings.render_timeout)
+    report = Report(build_id=settings.build_id)
+    sources = given(report, paths) if paths is not None else declared(core, report)
+    return Build(report, sources, options, on_progress).run(crew)
+
+
+class Build:
+    """One build under way."""
+
+    def __init__(
+        self,
+        report: Report,
+        sources: Sequence[Source],
+        options: Options,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self.report = report
+        self._sources = sources
+        self._options = options
+        self._on_progress = on_progress
+        self._seen = Seen()
+        self._size = 1
+        self._held: list[Batch] = []
+        self._began = time.perf_counter()
+
+    def run(self, crew: Crew) -> Report:
+        """Render everything. What it raises ends the build, with the report so far complete."""
+        report = self.report
+        for batch, made in crew.run(self._batches()):
+            self._take(batch, made)
+            report.seconds = time.perf_counter() - self._began
+            if self._on_progress is not None:
+                self._on_progress(report)
+        report.seconds = time.perf_counter() - self._began
+        return report
+
+    def _batches(self) -> Iterator[Batch]:
+        for number, source in enumerate(self._sources):
+            paths: list[str] = []
+            for path in self._paths(source):
+                if self.report.stopped:
+                    return
+                paths.append(path)
+                if len(paths) >= self._size:
+                    yield Batch(number, tuple(paths), source.explicit, source.lenient)
+                    paths.clear()
+            if paths and not self.report.stopped:
+                yield Batch(number, tuple(paths), source.explicit, source.lenient)
+        while self._held and not self.report.stopped:
+            yield self._held.pop()
+
+    def _paths(self, source: Source) -> Iterator[str]:
+        for item in source.items:
+            if isinstance(item, Unusable):
+                self._count(source.line, Made("failed", item.item, item.reason))
+            elif self._wanted(item):
+                if self._seen.add(item):
+                    yield item
+                elif not source.lenient:
+                    self._count(source.line, Made("failed", item, "listed twice"))
+
+    def _wanted(self, path: str) -> bool:
+        only = self._options.only
+        return not only or fnmatchcase(local_path(path)[0], only)
+
+    def _take(self, batch: Batch, found: list[Made]) -> None:
+        line = self._sources[batch.source].line
+        seconds, rendered = 0.0, 0
+        held = tuple(dict.fromkeys(made.page for made in found if made.outcome == "held"))
+        if held:  # somebody renders them: look again when the rest is done
+            self._held.append(dataclasses.replace(batch, paths=held, overtake=True))
+        for made in found:
+            if made.outcome != "held":
+                self._count(line, made)
+                seconds += made.seconds
+                rendered += 1
+        if rendered:
+            each = max(seconds / rendered, _BATCH_SECONDS / _LARGEST)
+            self._size = max(1, min(2 * self._size, int(_BATCH_SECONDS / each)))
+
+    def _count(self, line: RouteReport, made: Made) -> None:
+        self.report.count(line, made)
+        if made.outcome == "failed" and self._options.fail_fast:
+            self.report.stopped = "the first failure ends it (--fail-fast)"
+
+
+def declared(core: ISG, report: Report) -> list[Source]:
+    """Every declared route, with its line in ``report``, and a line for each other."""
+    planner = core.engine.planner
+    sources = []
+    for known in inventory(core.site, planner.routes):
+        report.routes.append(known.line)
+        if known.policy is not None and known.line.kind != "dynamic":
+            items = _items(planner, known.name, known.policy, known.plain)
+            sources.append(Source(known.line, items))
+    return sources
+
+
+def _items(planner: Planner, route: str, policy: Policy, plain: bool) -> Iterator[str | Unusable]:
+    if plain:
+        yield from planner.paths.plain(route)
+    yield from planner.paths.listed(route, policy)
+
+
+def given(report: Report, paths: Iterable[Any] | Callable[[], Iterable[Any]]) -> list[Source]:
+    """The paths that somebody names, as one line of ``report``."""
+    line = RouteReport("", "(paths given)", "prerendered")
+    report.routes.append(line)
+    items = paths() if callable(paths) else paths
+    if isinstance(items, str):
+        raise ConfigurationError("prerender() takes a list of paths, not one: ['/posts/1'].")
+    return [Source(line, (_checked(item) for item in items), explicit=True)]
+
+
+def _checked(item: Any) -> str | Unusable:
+    reason = wrong_with(item)
+    return Unusable(str(item), reason) if reason else item
+
+
+def origins_of(core: ISG, base_url: Sequence[str] = ()) -> list[Origin]:
+    """Where to render for: ``base_url`` as given here, else as configured, else the host of the
+    request in progress. What is given may have a path, under which the app is mounted.
+
+    Raises `ConfigurationError` if nothing tells.
+    """
+    mounted = core.site.script_name
+    found = [_origin(url, mounted) for url in base_url or core.settings.base_url]
+    rendering = current.get()
+    if not found and rendering is not None and rendering.host:
+        found = [Origin(*rendering.origin)]
+    if not found:
+        raise ConfigurationError(
+            "The pages of which host? Set base_url='https://…', or give --base-url URL: without "
+            "it each page is kept for the scheme and host that its visitors ask for."
+        )
+    for origin in found:
+        if not core.engine.planner.trusts(origin.host):
+            raise ConfigurationError(
+                f"{origin.host!r} is not among trusted_hosts, so its pages are never stored."
+            )
+    return found
+
+
+def _origin(url: str, mounted: str) -> Origin:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and HOST.match(parts.netloc)
+    except ValueError:
+        sound = False
+    if not sound or parts.query or parts.fragment:
+        raise ConfigurationError(f"{url!r} is no base URL: give one such as 'https://example.com'.")
+    return Origin(parts.scheme, parts.netloc, parts.path.rstrip("/") or mounted)

@@ -1,0 +1,52 @@
+"""Which paths a build has met already, in little memory: the hashes of the last so many."""
+
+from __future__ import annotations
+
+from array import array
+from hashlib import blake2b
+from typing import Final
+
+#: Paths that are remembered for certain: half of the slots, of eight bytes each, at its largest.
+REMEMBERED: Final = 1 << 21
+_SMALLEST: Final = 1 << 10
+
+
+class Seen:
+    """A set of eight-byte hashes that grows up to a limit; beyond it new ones displace old ones,
+    so that a duplicate is then found if its twin was not too long ago.
+
+    Two different paths of ten million have the same hash with a probability of 3 in a million.
+    """
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._largest = 2 * remembered
+        self._slots = array("Q", bytes(8 * min(_SMALLEST, self._largest)))
+        self._used = 0
+
+    def add(self, path: str) -> bool:
+        """Remember ``path``. False if it was known."""
+        found = int.from_bytes(blake2b(path.encode(), digest_size=8).digest(), "big") or 1
+        if 2 * self._used >= len(self._slots) and len(self._slots) < self._largest:
+            self._grow()
+        return self._put(found)
+
+    def _put(self, number: int) -> bool:
+        slots, mask = self._slots, len(self._slots) - 1
+        at = number & mask
+        for _ in range(64):  # of a table half full, no run is that long
+            if slots[at] == number:
+                return False
+            if not slots[at]:
+                slots[at] = number
+                self._used += 1
+                return True
+            at = (at + 1) & mask
+        slots[number & mask] = number
+        return True
+
+    def _grow(self) -> None:
+        known, self._used = self._slots, 0
+        self._slots = array("Q", bytes(16 * len(known)))
+        for number in known:
+            if number:
+                self._put(number)

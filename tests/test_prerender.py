@@ -1,0 +1,368 @@
+"""`ISG.prerender`: what is rendered, what is reported, and what a failure leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask, abort, redirect, request, session
+from werkzeug.test import Client
+
+import isgware.flask
+from isgware import ISG, ConfigurationError, Policy, page, revalidate
+from isgware.report import Report
+from isgware.testing import FakeClock
+
+BASE = "https://example.com"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("site")
+    app.secret_key = "not a secret"
+    return app
+
+
+@pytest.fixture
+def built(app: Flask, clock: FakeClock) -> Iterator[Callable[..., Any]]:
+    """``built(**options)``: an ISG around ``app``."""
+    made: list[isgware.flask.ISG] = []
+
+    def make(**options: Any) -> isgware.flask.ISG:
+        options = {"store": "memory:", "base_url": BASE, "clock": clock, "enabled": True, **options}
+        made.append(isgware.flask.ISG(app, **options))
+        return made[0]
+
+    yield make
+    for isg in made:
+        isg.close(0)
+
+
+def route(app: Flask, rule: str, view: Callable[..., Any], **policy: Any) -> None:
+    policy = {"revalidate": 60, **policy}
+    seconds = policy.pop("revalidate")
+    app.add_url_rule(rule, rule, revalidate(seconds, **policy)(view))
+
+
+def counts(report: Report) -> tuple[int, int, int, int]:
+    return report.rendered, report.fresh, report.dynamic, report.failed
+
+
+def failures(report: Report) -> dict[str, str]:
+    return {failure.page: failure.reason for failure in report.failures}
+
+
+def stored(isg: Any) -> list[str]:
+    return [info.url for info in isg.pages()]
+
+
+# What is rendered.
+
+
+def test_routes_without_arguments_and_what_paths_lists(app: Flask, built: Any) -> None:
+    route(app, "/", lambda: "home")
+    route(app, "/posts/<slug>", lambda slug: slug, paths=lambda: [{"slug": "a"}, "/posts/b?page=2"])
+    route(app, "/users/<name>", lambda name: name)
+    app.add_url_rule("/about", "about", lambda: "about")
+    isg = built()
+    report = isg.prerender()
+    assert counts(report) == (3, 0, 0, 0)
+    assert stored(isg) == [f"{BASE}/", f"{BASE}/posts/a", f"{BASE}/posts/b?page=2"]
+    kinds = {line.rule: (line.kind, line.reason) for line in report.routes}
+    assert kinds["/"] == ("static", "")
+    assert kinds["/posts/<slug>"] == ("prerendered", "")
+    assert kinds["/users/<name>"][0] == "dynamic"
+    assert "no paths=" in kinds["/users/<name>"][1]
+    assert kinds["/about"] == ("dynamic", "not declared")
+    assert report.ok
+
+
+def test_visitors_find_what_was_built(app: Flask, built: Any) -> None:
+    route(app, "/posts/<slug>", lambda slug: slug, paths=["/posts/a"])
+    built().prerender()
+    answer = Client(app).get("/posts/a", base_url=BASE)
+    assert (answer.headers["X-ISG-Cache"], answer.text) == ("HIT", "a")
+
+
+def test_patterns_of_the_option_routes(app: Flask, built: Any) -> None:
+    app.add_url_rule("/posts/<slug>", "post", lambda slug: slug)
+    policies = {"/posts/<path:slug>": Policy(paths=[{"slug": "a"}]), "/x": Policy(revalidate=5)}
+    app.add_url_rule("/<any>", "any", lambda any: any)
+    isg = built(routes=policies)
+    assert counts(isg.prerender()) == (2, 0, 0, 0)
+    assert stored(isg) == [f"{BASE}/posts/a", f"{BASE}/x"]
+
+
+def test_paths_that_are_named_take_the_place_of_what_is_declared(app: Flask, built: Any) -> None:
+    route(app, "/", lambda: "home")
+    route(app, "/posts/<slug>", lambda slug: slug)
+    isg = built()
+    assert counts(isg.prerender(["/posts/a", "/posts/b"])) == (2, 0, 0, 0)
+    assert counts(isg.prerender(lambda: ["/posts/c"])) == (1, 0, 0, 0)
+    assert stored(isg) == [f"{BASE}/posts/{slug}" for slug in "abc"]
+    with pytest.raises(ConfigurationError):
+        isg.prerender("/posts/a")
+
+
+def test_a_plain_app_s_decorator_is_learned_while_building(clock: FakeClock) -> None:
+    @revalidate(60)
+    def view() -> list[bytes]:
+        return [b"page"]
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return view()
+
+    isg = ISG(app, store="memory:", base_url=BASE, clock=clock)
+    assert counts(isg.prerender()) == (0, 0, 0, 0)
+    assert counts(isg.prerender(["/a"])) == (1, 0, 0, 0)
+    assert Client(isg).get("/a").headers["X-ISG-Cache"] == "HIT"
+
+
+def test_every_base_url_is_built(app: Flask, built: Any) -> None:
+    route(app, "/", lambda: request.host)
+    other = "https://example.org"
+    isg = built(base_url=[BASE, other])
+    assert counts(isg.prerender()) == (2, 0, 0, 0)
+    for base in (BASE, other):
+        answer = Client(app).get("/", base_url=base)
+        assert (answer.headers["X-ISG-Cache"], f"https://{answer.text}") == ("HIT", base)
+
+
+def test_a_base_url_that_is_given_says_scheme_host_and_mount(app: Flask, built: Any) -> None:
+    route(app, "/", lambda: request.base_url)
+    built(base_url=())
+    isg = app.extensions["isgware"]
+    with pytest.raises(ConfigurationError, match="base_url="):
+        isg.prerender()
+    assert counts(isg.prerender(base_url="https://example.com/shop")) == (1, 0, 0, 0)
+    answer = Client(app).get("/", base_url="https://example.com/shop")
+    assert answer.headers["X-ISG-Cache"] == "HIT"
+    assert answer.text == "https://example.com/shop/"
+    with pytest.raises(ConfigurationError, match="no base URL"):
+        isg.prerender(base_url="example.com")
+
+
+def test_a_host_that_is_not_trusted_is_said_before_anything_is_rendered(
+    app: Flask, built: Any
+) -> None:
+    isg = built(base_url=(), trusted_hosts=["example.com"])
+    with pytest.raises(ConfigurationError, match="trusted_hosts"):
+        isg.prerender(base_url="https://example.org")
+
+
+def test_each_named_value_of_vary_is_a_page(app: Flask, built: Any) -> None:
+    def view() -> str:
+        return f"{request.headers.get('Accept-Language')} {request.cookies.get('currency')}"
+
+    route(
+        app,
+        "/",
+        view,
+        vary={"Accept-Language": ["en", "fr"], "cookie:currency": ["eur"], "X": None},
+    )
+    isg = built()
+    assert isg.prerender().rendered == 6
+    client = Client(app, use_cookies=False)
+    for language in (None, "en", "fr"):
+        for cookie in (None, "currency=eur"):
+            headers = {"Accept-Language": language, "Cookie": cookie}
+            given = {name: value for name, value in headers.items() if value}
+            answer = client.get("/", base_url=BASE, headers=given)
+            assert answer.headers["X-ISG-Cache"] == "HIT"
+
+
+def test_only_says_which_paths(app: Flask, built: Any) -> None:
+    route(app, "/", lambda: "home")
+    route(app, "/posts/<slug>", lambda slug: slug, paths=["/posts/a", "/posts/b"])
+    isg = built()
+    isg.prerender(only="/posts/*")
+    assert stored(isg) == [f"{BASE}/posts/a", f"{BASE}/posts/b"]
+
+
+def test_several_threads_render(app: Flask, built: Any) -> None:
+    paths = [f"/posts/{number}" for number in range(200)]
+    route(app, "/posts/<slug>", lambda slug: slug, paths=paths)
+    isg = built()
+    seen = []
+    report = isg.prerender(jobs=4, on_progress=lambda report: seen.append(report.done))
+    assert counts(report) == (200, 0, 0, 0)
+    assert len(stored(isg)) == 200
+    assert seen == sorted(seen)
+    assert seen[-1] == 200
+
+
+# What is left alone.
+
+
+def test_stale_leaves_what_is_fresh(app: Flask, built: Any, clock: FakeClock) -> None:
+    rendered = []
+    route(app, "/posts/<slug>", lambda slug: rendered.append(slug) or slug, paths=["/posts/a"])
+    route(app, "/slow/<slug>", lambda slug: slug, revalidate=600, paths=["/slow/a", "/slow/b"])
+    isg = built()
+    isg.prerender()
+    assert counts(isg.prerender(stale=True)) == (0, 3, 0, 0)
+    clock.advance(90)
+    isg.revalidate_path("/slow/b")
+    assert counts(isg.prerender(stale=True)) == (2, 1, 0, 0)
+    isg.purge_path("/slow/b")
+    assert counts(isg.prerender(stale=True)) == (1, 2, 0, 0)
+    assert counts(isg.prerender()) == (3, 0, 0, 0)
+    assert rendered == ["a", "a", "a"]
+
+
+def test_a_policy_that_changed_makes_a_page_stale(app: Flask, built: Any) -> None:
+    route(app, "/a", lambda: "a")
+    isg = built()
+    isg.prerender()
+    app.view_functions["/a"] = revalidate(90)(lambda: "a")
+    assert counts(isg.prerender(stale=True)) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda: abort(500), "status 500"),
+        (lambda: 1 / 0, "status 500 INTERNAL SERVER ERROR, ZeroDivisionError: division by zero"),
+        (lambda: page.no_store() or "new", "may not be stored: no-store"),
+        (lambda: session.update(a=1) or "new", "may not be stored: set-cookie"),
+    ],
+    ids=["abort", "error", "no_store", "set-cookie"],
+)
+def test_a_page_that_fails_stays_as_it_was(
+    app: Flask, built: Any, change: Callable[[], Any], reason: str
+) -> None:
+    answers: list[Callable[[], Any]] = [lambda: "old"]
+    route(app, "/a", lambda: answers[-1]())
+    isg = built()
+    isg.prerender()
+    answers.append(change)
+    report = isg.prerender()
+    assert (counts(report), report.ok) == ((0, 0, 0, 1), False)
+    assert failures(report)[f"{BASE}/a"].startswith(reason)
+    answer = Client(app).get("/a", base_url=BASE)
+    assert (answer.headers["X-ISG-Cache"], answer.text) == ("HIT", "old")
+
+
+def test_accept_may_refuse_a_new_page(app: Flask, built: Any) -> None:
+    texts = ["old"]
+    route(app, "/a", lambda: texts[-1], accept=lambda old, new: new.body != b"bad")
+    isg = built()
+    isg.prerender()
+    texts.append("bad")
+    assert failures(isg.prerender()) == {f"{BASE}/a": "may not be stored: not-accepted"}
+    texts.append("good")
+    assert counts(isg.prerender()) == (1, 0, 0, 0)
+
+
+# What is said.
+
+
+def test_pages_that_may_not_be_stored_are_dynamic_with_the_reason(app: Flask, built: Any) -> None:
+    route(app, "/cookie", lambda: session.update(a=1) or "page")
+    route(app, "/never", lambda: "page", revalidate=0)
+    route(app, "/some/<x>", lambda x: page.no_store() if x == "a" else "x", paths=["/some/b"])
+    app.add_url_rule("/form", "form", lambda: "", methods=["POST"])
+    report = built().prerender()
+    assert counts(report) == (1, 0, 1, 0)
+    kinds = {line.rule: (line.kind, line.reason) for line in report.routes}
+    assert kinds["/cookie"] == ("dynamic", "set-cookie")
+    assert kinds["/never"] == ("dynamic", "revalidate=0")
+    assert kinds["/form"] == ("dynamic", "answers POST only")
+    assert report.ok
+
+
+def test_a_redirect_to_the_same_page_elsewhere_is_a_failure(app: Flask, built: Any) -> None:
+    route(app, "/a", lambda: redirect("http://example.com/a"))
+    reason = "may not be stored: redirect-to-other-origin"
+    assert failures(built().prerender()) == {f"{BASE}/a": reason}
+
+
+def test_what_paths_should_not_have_given_is_named_with_its_route(app: Flask, built: Any) -> None:
+    def paths() -> Iterator[Any]:
+        yield from ("/posts/a", "/posts/a", "https://example.org/b", "/nowhere", {"x": 1})
+        yield "/posts/b"
+        raise RuntimeError("the database went away")
+
+    route(app, "/posts/<slug>", lambda slug: slug, paths=paths)
+    route(app, "/last", lambda: "last")
+    isg = built()
+    report = isg.prerender()
+    assert stored(isg) == [f"{BASE}/last", f"{BASE}/posts/a", f"{BASE}/posts/b"]
+    assert counts(report) == (3, 0, 0, 5)
+    assert {failure.route for failure in report.failures} == {"/posts/<slug>"}
+    found = failures(report)
+    assert found["/posts/a"] == "listed twice"
+    assert found["https://example.org/b"] == "an absolute URL; give its path alone"
+    assert found["/nowhere"] == "no declared route matches this path"
+    assert "No URL" in found["{'x': 1}"]
+    assert found[""] == "RuntimeError: the database went away"
+
+
+def test_a_page_that_is_listed_and_not_there_is_a_failure(app: Flask, built: Any) -> None:
+    route(app, "/posts/<slug>", lambda slug: abort(404), paths=["/posts/a"])
+    assert failures(built().prerender()) == {f"{BASE}/posts/a": "answered 404 NOT FOUND"}
+
+
+def test_fail_fast_stops_at_the_first_failure(app: Flask, built: Any) -> None:
+    paths = ["https://example.org/", *(f"/posts/{number}" for number in range(500))]
+    route(app, "/posts/<slug>", lambda slug: slug, paths=paths)
+    report = built().prerender(fail_fast=True)
+    assert report.failed == 1
+    assert report.rendered < 500
+    assert "first failure" in report.stopped
+    assert not report.ok
+
+
+def test_a_view_that_exits_fails_its_page_only(app: Flask, built: Any) -> None:
+    def view(slug: str) -> str:
+        if slug == "a":
+            raise SystemExit(3)
+        return slug
+
+    route(app, "/posts/<slug>", view, paths=["/posts/a", "/posts/b"])
+    report = built().prerender()
+    assert failures(report) == {f"{BASE}/posts/a": "SystemExit: 3"}
+    assert report.rendered == 1
+
+
+def test_a_render_that_hangs_is_given_up_and_the_rest_goes_on(app: Flask, built: Any) -> None:
+    import threading
+
+    released = threading.Event()
+
+    def view(number: str) -> str:
+        if number == "50":
+            released.wait(60)
+        return number
+
+    paths = [f"/posts/{number}" for number in range(100)]
+    route(app, "/posts/<number>", view, paths=paths)
+    try:
+        report = built(render_timeout=0.3).prerender(jobs=2)
+    finally:
+        released.set()
+    assert failures(report) == {"/posts/50": "the render took too long and was given up"}
+    assert report.rendered == 99
+
+
+def test_the_report_keeps_the_slowest_pages_and_the_sizes(app: Flask, built: Any) -> None:
+    route(app, "/posts/<slug>", lambda slug: "x" * 1000, paths=["/posts/a", "/posts/b"])
+    (line,) = [line for line in built().prerender().routes if line.rendered]
+    assert (line.pages, line.size) == (2, 2000)
+    assert 0 < line.compressed < 200
+    assert {path for _, path in line.slowest} == {f"{BASE}/posts/a", f"{BASE}/posts/b"}
+    assert (line.revalidate, line.expire) == (60.0, 31_536_000.0)
+
+
+def test_switched_off_it_does_nothing(app: Flask, built: Any) -> None:
+    route(app, "/", lambda: "home")
+    isg = built(enabled=False)
+    assert isg.prerender() == Report()
+    assert stored(isg) == []
