@@ -181,6 +181,7 @@ def _invite(port: int) -> None:
         ("/", "the catalogue"),
         ("/country/IS", "a page that you can add a note to"),
         ("/api/country/IS.json", "the same as data"),
+        ("/compare/IS/NO", "a loading page, as nobody was here before you"),
         (SHOWN, "the page above"),
     ):
         print(f"  {f'http://{HOST}:{port}{path}':45} {what}")

@@ -20,7 +20,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
     ``CATALOGUE_DB`` is the SQLite file of the notes, ``CATALOGUE_SECRET`` the word that
     ``/api/revalidate`` asks for (empty: nobody may), ``CATALOGUE_SLOW`` the seconds that ``/now``
-    pretends to need.
+    and ``/compare/…`` pretend to need.
     """
     app = Flask(__name__)
     app.config.from_mapping(

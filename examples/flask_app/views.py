@@ -3,6 +3,7 @@
 import hmac
 import time
 from math import ceil
+from pathlib import Path
 
 from flask import Blueprint, Response, abort, current_app, make_response, redirect, request, url_for
 from flask import render_template as render
@@ -14,6 +15,7 @@ from isgware.flask import ISG
 from . import catalogue, notes
 from .catalogue import KINDS, LANGUAGES, Item
 
+HERE = Path(__file__).parent
 PAGE_SIZE = 30
 DAY = 24 * 3600
 KIND = f"any({','.join(KINDS)}):kind"
@@ -75,6 +77,26 @@ def item_data(kind: str, code: str) -> dict[str, object]:
         "related": [other.path for other in catalogue.related(found)],
         "notes": [note.text for note in notes.of_item(_db(), kind, code)],
     }
+
+
+@site.get("/compare/<one>/<other>")
+@revalidate(
+    DAY,
+    tags=["country:{one}", "country:{other}"],
+    query=(),
+    fallback="loading",
+    loading_page=HERE / "templates" / "comparing.html",
+)
+def compare(one: str, other: str) -> str:
+    """Two countries side by side: more pages than one would render beforehand.
+
+    The first visitor gets ``comparing.html``, which shows what the two JSON routes know already.
+    """
+    found = [_item_or_404("country", code) for code in (one, other)]
+    time.sleep(current_app.config["CATALOGUE_SLOW"])
+    labels = list(dict.fromkeys(label for item in found for label in item.facts))
+    related = [len(catalogue.related(item)) for item in found]
+    return render("compare.html", countries=found, labels=labels, related=related)
 
 
 @site.get("/names")

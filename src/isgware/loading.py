@@ -21,7 +21,7 @@ from typing import Final
 SCRIPT: Final = """\
 (function(){
 var key=document.currentScript.getAttribute("data-isg-key"),url=location.href.split("#")[0],
-root=document.documentElement,body=document.body,pause=150,bad=0,
+root=document.documentElement,body=document.body,pause=60,bad=0,
 box=document.querySelector("[data-isg-status]");
 if(!box){box=document.createElement("p");box.setAttribute("role","status");body.appendChild(box)}
 function fail(){
