@@ -167,8 +167,14 @@ def test_what_cannot_be_meant_is_refused_and_nothing_done(site, app, body):
 
 @pytest.mark.parametrize(
     ("data", "kind"),
-    [(b"{", "application/json"), (b"[1]", "application/json"), (b"a=" + b"x" * 70_000, None)],
-    ids=["no JSON", "no object", "too large"],
+    [
+        (b"{", "application/json"),
+        (b"[1]", "application/json"),
+        (b'{"path": ' + b"[" * 60_000, "application/json"),
+        (b'{"path": ' + b"9" * 60_000 + b"}", "application/json"),
+        (b"a=" + b"x" * 70_000, None),
+    ],
+    ids=["no JSON", "no object", "too deep", "too long a number", "too large"],
 )
 def test_a_body_that_is_not_what_it_says_is_refused(site, data, kind):
     kind = kind or "application/x-www-form-urlencoded"
@@ -207,6 +213,7 @@ def test_a_store_out_of_reach_is_told(app):
 def test_answers_are_never_kept(site):
     answer = site.post("/_isg/revalidate", headers=BEARER, data={"tag": "x"})
     assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "X-ISG-Cache" not in answer.headers
 
 
@@ -227,7 +234,15 @@ def test_mount_moves_the_endpoint(app):
     assert site.get("/ops/cachet").headers.get("X-ISG-Cache") == "BYPASS"
 
 
-def test_a_secret_beyond_ascii_opens(app):
-    isg = ISG(app, store="memory:", secret="pâté-🐴", revalidate=60)
-    answer = Client(isg).post("/_isg/revalidate?secret=p%C3%A2t%C3%A9-%F0%9F%90%B4&tag=x")
+@pytest.mark.parametrize("secret", ["pâté-🐴", "voilà", "Å", " spaced "])
+@pytest.mark.parametrize("how", ["header", "query"])
+def test_a_secret_beyond_ascii_opens(app, secret, how):
+    """The last byte of "à" in UTF-8 is a space to Latin-1, which headers are read as."""
+    isg = ISG(app, store="memory:", secret=secret, revalidate=60)
+    if how == "header":
+        given = {"headers": {"Authorization": "Bearer " + secret.encode().decode("latin-1")}}
+        answer = Client(isg).post("/_isg/revalidate", data={"tag": "x"}, **given)
+    else:
+        query = {"secret": secret, "tag": "x"}
+        answer = Client(isg).post("/_isg/revalidate", query_string=query)
     assert json.loads(answer.text)["revalidated"] is True

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
@@ -25,10 +26,12 @@ from .operations import Operations
 from .own import Environ
 from .page import Rendering, current
 from .render import StartResponse
+from .settings import Settings
 
 log: Final = logging.getLogger("isgware")
 MAX_BODY: Final = 64 * 1024
 MAX_NAMES: Final = 1_000
+_BLANKS: Final = b" \t"
 _MODES: Final = ("revalidate", "purge", "regenerate")
 
 
@@ -46,10 +49,12 @@ class Reply:
 class Control:
     """Answers what lies under ``mount``."""
 
-    def __init__(self, isg: Operations, secret: str, mount: str, drafts: Drafts) -> None:
+    def __init__(self, isg: Operations, settings: Settings, drafts: Drafts) -> None:
         self._isg = isg
-        self._secret = secret.encode()
-        self._mount = mount
+        self._secret = (settings.secret or "").encode().strip(_BLANKS)
+        self._mount = settings.mount
+        #: Visitors always come by it then, whatever a proxy in front makes of their requests.
+        self._https = {urlsplit(url).scheme for url in settings.base_url} == {"https"}
         self._drafts = drafts
         self._actions: dict[str, Callable[[Given, Visitor], Reply]] = {
             "/revalidate": self._revalidate,
@@ -70,6 +75,7 @@ class Control:
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
             ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret
             *reply.headers,
         ]
         start_response(_LINES[reply.code], headers)
@@ -103,7 +109,8 @@ class Control:
         if scheme.lower() != "bearer":
             pairs = parse_qsl(visitor.query, keep_blank_values=True, encoding="latin-1")
             token = dict(pairs).get("secret", "")
-        given = token.strip().encode("latin-1", "replace")
+        # Not str.strip, which takes the last byte of "à" in UTF-8 for a space.
+        given = token.encode("latin-1", "replace").strip(_BLANKS)
         return bool(given) and hmac.compare_digest(given, self._secret)
 
     def _revalidate(self, given: Given, visitor: Visitor) -> Reply:
@@ -150,10 +157,11 @@ class Control:
         text = given.one("max_age")
         seconds = DEFAULT_SECONDS
         if text is not None:
-            if not text.isascii() or not text.isdigit() or int(text[:9]) > MAX_SECONDS:
+            if not re.fullmatch("[0-9]{1,9}", text) or int(text) > MAX_SECONDS:
                 raise BadRequest(f"max_age is a number of seconds, at most {MAX_SECONDS}")
             seconds = int(text)
-        cookie = ("Set-Cookie", self._drafts.issue(seconds, secure=visitor.scheme == "https"))
+        secure = self._https or visitor.scheme == "https"
+        cookie = ("Set-Cookie", self._drafts.issue(seconds, secure=secure))
         path = given.one("path")
         if path is None:
             return Reply(200, {"draft": seconds > 0, "max_age": seconds}, (cookie,))
@@ -182,6 +190,8 @@ class Given:
             document = request.get_json() if request.is_json else {}
         except HTTPException as error:
             raise BadRequest(error.name) from None
+        except RecursionError:
+            raise BadRequest("The JSON document is nested too deeply") from None
         if not isinstance(document, dict):
             raise BadRequest("The JSON document is not an object")
         for name, value in document.items():

@@ -110,7 +110,7 @@ class ISG(Operations):
         self._origin_headers = self.site.origin_headers
         self._watched = (*self.site.bypass_cookies, *((COOKIE,) if drafts else ()))
         self._control = (
-            Control(self, settings.secret, settings.mount, drafts)
+            Control(self, settings, drafts)
             if settings.secret and drafts
             else None
         )
