@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +20,7 @@ from .backends.redis_client import SCHEMES, from_client, from_url, is_client
 from .backends.sqlite import SQLiteBackend
 from .errors import ConfigurationError
 from .settings import Settings
+from .text import without_password
 
 log: Final = logging.getLogger("isgware")
 _KINDS: Final = (
@@ -67,7 +67,7 @@ def _backend(store: Any, settings: Settings, limits: Limits) -> Backend:
         return MemoryBackend(Limits(min(settings.max_pages, MEMORY_LIMITS.pages), bytes_))
     hint = f" Did you mean 'file:{store}'?" if not store.partition(":")[1] else ""
     raise ConfigurationError(
-        f"store={_shown(store)!r} is not a known kind of store: give {_KINDS}.{hint}"
+        f"store={without_password(store)!r} is not a known kind of store: give {_KINDS}.{hint}"
     )
 
 
@@ -94,7 +94,7 @@ def _beside(cache: BaseCache, settings: Settings, limits: Limits) -> CachelibBac
     coordinator = _coordinator(beside, settings, limits)
     if coordinator is None:
         raise ConfigurationError(
-            f"coordinator={_shown(beside)!r}: give a store URL, 'file:DIR' or 'redis://HOST'."
+            f"coordinator={without_password(beside)!r}: give a store URL, 'file:DIR' or 'redis://HOST'."
         )
     if isinstance(coordinator, SQLiteBackend) and not isinstance(cache, _LOCAL):
         kind = "Memcached" if isinstance(cache, MemcachedPages) else type(cache).__name__
@@ -114,13 +114,10 @@ def _with_host(url: str) -> str:
     """Raises `ConfigurationError` for ``redis:host``, which a URL parser takes for a path."""
     scheme, _, rest = url.partition(":")
     if not rest.startswith("//") or not rest.strip("/"):
-        raise ConfigurationError(f"store={_shown(url)!r}: write '{scheme}://HOST[:PORT]'.")
+        raise ConfigurationError(
+            f"store={without_password(url)!r}: write '{scheme}://HOST[:PORT]'."
+        )
     return url
-
-
-def _shown(url: Any) -> Any:
-    """Without the password, which errors and logs must not tell."""
-    return re.sub(r"//[^/]*@", "//…@", url) if isinstance(url, str) else url
 
 
 def _within_threshold(store: BaseCache, limits: Limits) -> Limits:

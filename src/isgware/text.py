@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Any, Final
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60))
 
@@ -18,6 +19,15 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
+
+
+def without_password(url: Any) -> Any:
+    """A URL as errors and logs may tell it. A password may hold anything, ``/`` and ``@`` included.
+
+    >>> without_password("redis://site:open/sesame@cache:6379")
+    'redis://…@cache:6379'
+    """
+    return re.sub(r":(//)?.*@", r":\1…@", url, flags=re.DOTALL) if isinstance(url, str) else url
 
 
 def duration(seconds: float | None) -> str:

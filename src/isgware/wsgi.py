@@ -109,11 +109,7 @@ class ISG(Operations):
         self._mode = "" if settings.enabled is None else _MODES[settings.enabled]
         self._origin_headers = self.site.origin_headers
         self._watched = (*self.site.bypass_cookies, *((COOKIE,) if drafts else ()))
-        self._control = (
-            Control(self, settings, drafts)
-            if settings.secret and drafts
-            else None
-        )
+        self._control = Control(self, settings, drafts) if settings.secret and drafts else None
         if settings.debug or settings.enabled == "report":
             speak_up()
         self._pid = os.getpid()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -185,7 +186,11 @@ def test_a_redis_coordinates_for_a_cache(redis_server: Redis) -> None:
         ("redis:", "redis://HOST"),
         ("redis:host", "redis://HOST"),
         ("redis://", "redis://HOST"),
-        ("redis://host:port", "cannot be used"),
+        ("redis://host:port", "port is not a number"),
+        ("redis://user:pass/word@host", "'/' is %2F"),
+        ("redis://[::1", "cannot be used"),
+        ("redis://user:word@", "names no host"),
+        ("redis://host/site", "number of a database"),
         ("redis://host?socket_timeout=soon", "cannot be used"),
         ("redis://host?namespace=a{b}", "namespace"),
         ("redis://host?namespace=", "namespace"),
@@ -196,11 +201,17 @@ def test_a_url_that_cannot_be_used_is_refused_at_construction(url: str, message:
         open_store(Settings(store=url))
 
 
-@pytest.mark.parametrize("url", ["redis://user:sesame@host:port", "keydb://user:sesame@host"])
-def test_no_error_tells_the_password(url: str) -> None:
+@pytest.mark.parametrize("option", ["store", "coordinator"])
+@pytest.mark.parametrize("password", ["open:sesame", "open/sesame", "open#sesame", "open@sesame"])
+@pytest.mark.parametrize(
+    "url", ["redis://user:{}@host:port", "redis:user:{}@host", "keydb://u:{}@host",
+            "memcached://u:{}@host/1"],
+)  # fmt: skip
+def test_no_error_tells_the_password(url: str, password: str, option: str) -> None:
+    options = {"store": Recorded()} if option == "coordinator" else {}
     with pytest.raises(ConfigurationError) as raised:
-        open_store(Settings(store=url))
-    assert "sesame" not in str(raised.value)
+        open_store(Settings(**{**options, option: url.format(password)}))
+    assert not {"open", "sesame"} & set(re.split(r"\W", str(raised.value)))
 
 
 def test_an_asynchronous_client_is_refused() -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from cachelib import BaseCache, MemcachedCache
 
 from ..errors import ConfigurationError
+from ..text import without_password
 from .base import NotTaken
 
 log: Final = logging.getLogger("isgware")
@@ -120,7 +121,7 @@ def _servers(url: str) -> list[Any]:
             host = port = None
         if not host or parts.path or parts.query or parts.username:
             raise ConfigurationError(
-                f"store={url!r}: write 'memcached://host[:port][,host[:port]…]' "
+                f"store={without_password(url)!r}: write 'memcached://host[:port][,host[:port]…]' "
                 "or 'memcached:///path/of/socket'."
             )
         servers.append((host, port or PORT))

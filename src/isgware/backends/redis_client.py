@@ -14,7 +14,7 @@ import inspect
 import re
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from ..errors import ConfigurationError
 
@@ -82,7 +82,7 @@ def from_url(url: str, timeout: float) -> tuple[Connect, str]:
     Raises `ConfigurationError` for a URL that cannot be used, without its password.
     """
     redis = library()
-    parts = urlsplit(url)
+    parts = _parts(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     namespace = dict(query).get("namespace", NAMESPACE)
     if not _NAMESPACE.match(namespace):
@@ -95,16 +95,37 @@ def from_url(url: str, timeout: float) -> tuple[Connect, str]:
     try:
         redis.ConnectionPool.from_url(plain)
     except (ValueError, TypeError) as error:
-        raise ConfigurationError(
-            f"The store's Redis URL cannot be used ({error}); "
-            "write 'redis://[[user]:password@]host[:port][/database]'."
-        ) from None
+        raise _unusable(str(error)) from None
 
     def connect() -> Any:
         pool = redis.ConnectionPool.from_url(plain)
         return redis.Redis(connection_pool=_like(pool, timeout))
 
     return connect, namespace
+
+
+def _parts(url: str) -> SplitResult:
+    """A password with a ``/`` in it makes its first half the port, and what Python says of that
+    would tell it: so nothing of the URL is repeated."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it is the check
+    except ValueError:
+        raise _unusable("the port is not a number") from None
+    if parts.scheme not in ("unix", "redis+unix"):
+        if not parts.hostname:
+            raise _unusable("it names no host")
+        if not re.fullmatch(r"/?|/[0-9]{1,9}/?", parts.path):
+            raise _unusable("after the host comes the number of a database")
+    return parts
+
+
+def _unusable(reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The store's Redis URL cannot be used ({reason}); write "
+        "'redis://[[user]:password@]host[:port][/database]'. In a password, percent-encode "
+        "whatever is not a letter or a digit: '/' is %2F, '@' is %40, '#' is %23."
+    )
 
 
 def from_client(client: Any, timeout: float) -> Connect:
