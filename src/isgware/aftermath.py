@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .backends.base import Backend
+from .backends.base import Backend, notes_of
 from .core.entry import Entry
 from .errors import BackendUnavailable
 from .planner import NO_SIGNPOST, Planner, Target
@@ -175,10 +175,26 @@ _NOTED: Final = 2 * Failures.LONGEST
 
 def noted_failure(backend: Backend, key: str, now: float, rendered_at: float) -> Failure | None:
     """The failure that some process has noted, if it is later than the page."""
+    return noted_failures(backend, [(key, rendered_at)], now)[0]
+
+
+def noted_failures(
+    backend: Backend, pages: Sequence[tuple[str, float]], now: float
+) -> list[Failure | None]:
+    """The same for many pages, each a key and when it was rendered. Nothing where the backend
+    cannot be read."""
     try:
-        count, until, error, at = json.loads(backend.read_note("f:" + key, now) or b"null")
+        notes = notes_of(backend, ["f:" + key for key, _ in pages], now)
+    except BackendUnavailable:
+        return [None] * len(pages)
+    return [_failure(note, at) for note, (_, at) in zip(notes, pages, strict=True)]
+
+
+def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
+    try:
+        count, until, error, at = json.loads(note or b"null")
         return None if at < rendered_at else Failure(int(count), float(until), str(error))
-    except (BackendUnavailable, ValueError, TypeError):
+    except (ValueError, TypeError):
         return None
 
 

@@ -6,10 +6,12 @@ hard, *regenerate* renders now. See `isgware.core.freshness` for how the first t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from .aftermath import noted_failure
+from .aftermath import noted_failures
 from .backends.base import Row, row_of
 from .checks import checked_tag
 from .core.entry import Entry, decode
@@ -25,7 +27,11 @@ from .core.freshness import (
 from .core.request import narrow_query
 from .errors import ConfigurationError, RegenerationError
 from .paths import local_path as local_path
+from .regenerate import Failure
 from .shelf import Shelf
+
+#: Pages whose notes of failures are looked up at once.
+_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +87,10 @@ class Catalogue:
     ) -> Iterator[PageInfo]:
         """See `isgware.ISG.pages`. With ``builds``, those of every build."""
         self._shelf.sync()
-        for row in self._shelf.backend.rows(prefix or "", tag):
-            if builds or row.build_id == self.build_id:
-                info = self._info(row)
-                if info is not None:
-                    yield info
+        rows = self._shelf.backend.rows(prefix or "", tag)
+        ours = (row for row in rows if builds or row.build_id == self.build_id)
+        while batch := list(itertools.islice(ours, _AT_ONCE)):
+            yield from self._infos(batch)
 
     def stored(self, path: str, *, builds: bool = False) -> Iterator[tuple[PageInfo, Entry | None]]:
         """Every page of ``path``, or of that one ``?query``, each with what the store holds.
@@ -101,8 +106,7 @@ class Catalogue:
             if (builds or row.build_id == self.build_id) and (
                 "?" not in path or row.query == query
             ):
-                info = self._info(row)
-                if info is not None:
+                for info in self._infos([row]):
                     yield info, decode(backend.get(row.key, now), row.key)
 
     def purge_builds(self, keep: str | None = None) -> int:
@@ -122,33 +126,38 @@ class Catalogue:
         return removed
 
     def info_of(self, entry: Entry) -> PageInfo:
-        info = self._info(row_of(entry))
-        if info is None:
-            raise RegenerationError(f"{entry.request.full_path} was purged while it was rendered.")
-        return info
+        for info in self._infos([row_of(entry)]):
+            return info
+        raise RegenerationError(f"{entry.request.full_path} was purged while it was rendered.")
 
-    def _info(self, row: Row) -> PageInfo | None:
+    def _infos(self, rows: Sequence[Row]) -> Iterator[PageInfo]:
+        """Of those that are not gone."""
         now = self._now()
-        state = row_state(row, self._shelf.mirror, now)
-        if state is State.GONE:
-            return None
-        failure = noted_failure(self._shelf.backend, row.key, now, row.rendered_at)
-        return PageInfo(
-            path=row.path,
-            url=row.url,
-            status=row.status,
-            state="failing" if failure else state.value,
-            age=max(0.0, now - row.rendered_at),
-            ttl=None if row.revalidate is None else row.rendered_at + row.revalidate - now,
-            size=row.size,
-            tags=row.tags,
-            rendered_at=row.rendered_at,
-            render_seconds=row.render_seconds,
-            failures=failure.count if failure else 0,
-            last_error=failure.error if failure else "",
-            variant=row.variant,
-            build_id=row.build_id,
-        )
+        states = [row_state(row, self._shelf.mirror, now) for row in rows]
+        pages = [(row.key, row.rendered_at) for row in rows]
+        failures = noted_failures(self._shelf.backend, pages, now)
+        for row, state, failure in zip(rows, states, failures, strict=True):
+            if state is not State.GONE:
+                yield _info(row, state, failure, now)
+
+
+def _info(row: Row, state: State, failure: Failure | None, now: float) -> PageInfo:
+    return PageInfo(
+        path=row.path,
+        url=row.url,
+        status=row.status,
+        state="failing" if failure else state.value,
+        age=max(0.0, now - row.rendered_at),
+        ttl=None if row.revalidate is None else row.rendered_at + row.revalidate - now,
+        size=row.size,
+        tags=row.tags,
+        rendered_at=row.rendered_at,
+        render_seconds=row.render_seconds,
+        failures=failure.count if failure else 0,
+        last_error=failure.error if failure else "",
+        variant=row.variant,
+        build_id=row.build_id,
+    )
 
 
 def row_state(row: Row, mirror: Generations, now: float) -> State:

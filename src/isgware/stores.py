@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from cachelib import BaseCache, FileSystemCache, NullCache, SimpleCache, UWSGICache
+from cachelib import BaseCache, FileSystemCache, NullCache, RedisCache, SimpleCache, UWSGICache
 
 from .backends import SQLiteCache
 from .backends.base import Backend, Coordinator, Limits
@@ -16,7 +16,7 @@ from .backends.cachelib import CachelibBackend
 from .backends.memcached import MemcachedPages
 from .backends.memory import MEMORY_LIMITS, MemoryBackend
 from .backends.redis import RedisBackend
-from .backends.redis_client import SCHEMES, from_client, from_url, is_client
+from .backends.redis_client import SCHEMES, from_cache, from_client, from_url, is_client
 from .backends.sqlite import SQLiteBackend
 from .errors import ConfigurationError
 from .settings import Settings
@@ -53,6 +53,10 @@ def _backend(store: Any, settings: Settings, limits: Limits) -> Backend:
         cache = MemcachedPages(_with_host(store), settings.backend_timeout * 0.8)
         return _beside(cache, settings, limits)
     if isinstance(store, BaseCache) and not isinstance(store, SQLiteCache):
+        if settings.coordinator is None and type(store) is RedisCache:
+            connect_like = from_cache(store, settings.backend_timeout * 0.8)
+            if connect_like is not None:
+                return RedisBackend(connect_like[0], limits, connect_like[1])
         return _beside(store, settings, _within_threshold(store, limits))
     _no_coordinator(settings)
     coordinator = _coordinator(store, settings, limits)
@@ -101,9 +105,12 @@ def _beside(cache: BaseCache, settings: Settings, limits: Limits) -> CachelibBac
         log.warning(
             "%s has the pages, but leases, invalidations and the list of pages are in %s, for this "
             "host alone. Other hosts render pages of their own and do not hear of its purges. "
-            "With several hosts give coordinator='redis://HOST', or store='redis://HOST'.",
+            "With several hosts give coordinator='redis://HOST', or %s.",
             kind,
             coordinator.database.directory,
+            "the client that it has: store=client"
+            if isinstance(cache, RedisCache)
+            else "store='redis://HOST'",
         )
     if isinstance(cache, MemcachedPages):
         return CachelibBackend(cache, coordinator, cache.close)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from isgware import connect
 from isgware.backends import redis
 from isgware.backends.base import HELD, Backend, Limits, row_of
 from isgware.backends.redis import RedisBackend
@@ -60,6 +61,37 @@ def test_nothing_is_connected_or_started_at_construction(
     connected(own_redis)
     assert own_redis.client().info("stats")["total_connections_received"] == before + 1
     assert threading.active_count() == threads
+
+
+def test_notes_of_many_are_one_round_trip(own_redis: Redis, connected: Connected) -> None:
+    backend = connected(own_redis)
+    names = [f"n{number}" for number in range(0, 400, 2)]
+    for name in names:
+        backend.write_note(name, name.encode(), 10, START)
+    asked = [f"n{number}" for number in range(400)]
+    before = commands(own_redis)
+    found = backend.read_notes(asked, START)
+    assert commands(own_redis) - before == 1
+    assert found == [name.encode() if name in names else None for name in asked]
+    assert backend.read_notes(asked, START + 10) == [None] * 400
+    assert backend.read_notes([], START) == []
+
+
+def test_a_list_of_pages_takes_a_few_round_trips(own_redis: Redis) -> None:
+    with connect(own_redis.url) as connection:
+        for number in range(300):
+            put(connection.store, make_entry(f"/{number:03}", nonce=nonce_of(connection.store)))
+        list(connection.pages())
+        before = commands(own_redis)
+        assert len(list(connection.pages())) == 300
+        assert commands(own_redis) - before < 10
+
+
+def commands(server: Redis) -> int:
+    """How many of ours a server was sent; scripts aside, the listener asks once a second."""
+    stats = server.client().info("commandstats")
+    names = ("get", "mget", "evalsha", "eval")
+    return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in names)
 
 
 @pytest.mark.parametrize("operation", ["get", "put", "sync", "invalidate", "acquire", "note"])

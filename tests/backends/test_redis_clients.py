@@ -7,10 +7,12 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from cachelib import RedisCache
 from redis.sentinel import Sentinel
 
 from isgware.backends.cachelib import CachelibBackend
@@ -175,6 +177,60 @@ def test_a_redis_coordinates_for_a_cache(redis_server: Redis) -> None:
     assert [name[:4] for name in cache.values] == ["isg:"]
     with opened(Recorded(), coordinator=redis_server.client()) as backend:
         assert isinstance(backend.backend.coordinator, RedisBackend)
+
+
+# cachelib's own RedisCache
+
+
+def test_a_redis_cache_coordinates_for_itself(
+    redis_server: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = RedisCache("127.0.0.1", port=redis_server.port, db=3)
+    with opened(cache) as one, opened(cache) as other:
+        assert isinstance(one.backend, RedisBackend)
+        works(one)
+        assert other.sync("", 0).counter == 1  # what the one has purged
+    assert redis_server.client(db=3).exists("isg:{main}:state")
+    assert not caplog.records
+    cache.set("theirs", {"pickled": True})
+    assert cache.get("theirs") == {"pickled": True}
+
+
+def test_the_prefix_of_a_redis_cache_tells_stores_apart(redis_server: Redis) -> None:
+    for prefix in ("shop", "a:{b}:"):
+        cache = RedisCache(redis_server.client(), key_prefix=prefix)
+        with opened(cache) as backend:
+            works(backend)
+    with opened(redis_server.url + "?namespace=shop") as backend:
+        assert [row.path for row in backend.rows()] == ["/"]
+    assert len(redis_server.client().keys("isg:{*}:state")) == 2
+
+
+class Encrypting(RedisCache):
+    """Does something of its own with what it keeps."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(Encrypting, {}), (RedisCache, {"key_prefix": lambda: "tenant:"})],
+    ids=["subclass", "prefix that changes"],
+)
+def test_what_is_not_plainly_redis_is_a_cache_and_the_remedy_is_said(
+    kind: Any, options: Any, redis_server: Redis, caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    with opened(kind(redis_server.client(), **options)) as backend:
+        assert isinstance(backend.backend, CachelibBackend)
+        works(backend)
+    assert "store=client" in caplog.text
+
+
+def test_a_redis_cache_may_have_another_coordinator(redis_server: Redis, tmp_path: Path) -> None:
+    cache = RedisCache(redis_server.client())
+    with opened(cache, coordinator=f"file:{tmp_path}") as backend:
+        assert isinstance(backend.backend, CachelibBackend)
+        works(backend)
 
 
 # What cannot be used

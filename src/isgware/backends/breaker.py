@@ -221,6 +221,14 @@ class Breaker:
     def read_note(self, name: str, now: float) -> bytes | None:
         return self.call(self.backend.read_note, name, now, returns=bytes | None)
 
+    def read_notes(self, names: Sequence[str], now: float) -> list[bytes | None]:
+        """See `notes_of`. One by one they are operations of their own, each with its time."""
+        at_once = getattr(self.backend, "read_notes", None)
+        if at_once is not None:
+            return self._apart(at_once, names, now, returns=list)
+        read = self.backend.read_note
+        return [self._apart(read, name, now, returns=bytes | None) for name in names]
+
     def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
         self.call(self.backend.write_note, name, value, ttl, now, returns=NoneType)
 

@@ -18,7 +18,7 @@ from cachelib import BaseCache
 from ..core.entry import MAGIC
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable
-from .base import Coordinator, Held, Lease, Row, is_newer
+from .base import Coordinator, Held, Lease, Row, is_newer, notes_of
 from .database import Database
 
 #: Memcached reads anything longer as a date; a page still wanted by then is rendered again.
@@ -166,6 +166,9 @@ class CachelibBackend:
 
     def read_note(self, name: str, now: float) -> bytes | None:
         return self.coordinator.read_note(name, now)
+
+    def read_notes(self, names: Sequence[str], now: float) -> list[bytes | None]:
+        return notes_of(self.coordinator, names, now)
 
     def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
         self.coordinator.write_note(name, value, ttl, now)

@@ -267,9 +267,13 @@ class RedisBackend:
             if str(error).startswith("WRONGTYPE"):
                 return None
             raise
-        if not isinstance(found, bytes) or len(found) < _UNTIL.size:
-            return None
-        return found[_UNTIL.size :] if now < _UNTIL.unpack_from(found)[0] else None
+        return _note(found, now)
+
+    def read_notes(self, names: Sequence[str], now: float) -> list[bytes | None]:
+        if not names:
+            return []
+        found = self._clients()[0].mget([f"{self.prefix}note:{name}" for name in names])
+        return [_note(note, now) for note in found]
 
     def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
         lasting = max(1, math.ceil(min(ttl, _LONGEST) * 1000))
@@ -308,6 +312,12 @@ def _loaded(data: bytes) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError):
         return None
+
+
+def _note(found: Any, now: float) -> bytes | None:
+    if not isinstance(found, bytes) or len(found) < _UNTIL.size:
+        return None
+    return found[_UNTIL.size :] if now < _UNTIL.unpack_from(found)[0] else None
 
 
 def _row(text: bytes) -> Row | None:

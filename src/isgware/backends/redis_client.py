@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import hashlib
 import importlib
 import inspect
 import re
@@ -138,6 +139,18 @@ def from_client(client: Any, timeout: float) -> Connect:
             f"store={type(client).__name__}: give a synchronous client, Redis or RedisCluster."
         )
     return lambda: redis.Redis(connection_pool=_like(client.connection_pool, timeout))
+
+
+def from_cache(cache: Any, timeout: float) -> tuple[Connect, str] | None:
+    """What makes clients like that of cachelib's ``RedisCache``, and the namespace that its
+    ``key_prefix`` stands for; ``None`` if the client is no Redis client, or the prefix changes."""
+    client, prefix = getattr(cache, "_write_client", None), getattr(cache, "key_prefix", None)
+    if not is_client(client) or not isinstance(prefix or "", str):
+        return None
+    namespace = prefix or NAMESPACE
+    if not _NAMESPACE.match(namespace):
+        namespace = hashlib.sha256(namespace.encode()).hexdigest()[:32]
+    return from_client(client, timeout), namespace
 
 
 def close(client: Any) -> None:
