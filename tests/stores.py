@@ -127,6 +127,23 @@ class Redis(Process):
         return redis.Redis(port=self.port, socket_timeout=5, **options)
 
 
+class SentinelServer(Redis):
+    """A Sentinel that watches a master, and alone decides that another takes over."""
+
+    def __init__(self, master: Redis) -> None:
+        super().__init__()
+        self._master = master
+
+    def command(self) -> list[str]:
+        config = self.directory / "sentinel.conf"
+        config.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\n"
+            f"sentinel monitor site 127.0.0.1 {self._master.port} 1\n"
+            "sentinel down-after-milliseconds site 500\nsentinel failover-timeout site 2000\n"
+        )
+        return [str(config), "--sentinel"]
+
+
 class Memcached(Process):
     program = package = "memcached"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,43 +14,18 @@ from typing import Any
 import pytest
 import redis
 from cachelib import RedisCache
-from redis.sentinel import Sentinel
 
 from isgware.backends.cachelib import CachelibBackend
 from isgware.backends.redis import RedisBackend
-from isgware.backends.suite import acquire, nonce_of, put
-from isgware.core.entry import encode
+from isgware.backends.suite import nonce_of
 from isgware.errors import BackendUnavailable, ConfigurationError
 from isgware.settings import Settings
 from isgware.stores import open_store
-from isgware.testing import START, make_entry
+from isgware.testing import START
 from tests.backends.caches import Recorded
+from tests.backends.opening import opened, works
+from tests.conftest import unavailable
 from tests.stores import Redis, eventually, running
-
-
-@contextlib.contextmanager
-def opened(store: Any, **options: Any) -> Iterator[Any]:
-    breaker = open_store(Settings(store=store, **{"backend_timeout": 2.0, **options}))
-    try:
-        yield breaker
-    finally:
-        breaker.close()
-
-
-def works(backend: Any) -> None:
-    """A bit of everything."""
-    entry = make_entry(nonce=nonce_of(backend), tags=("a",))
-    assert put(backend, entry)
-    assert backend.get(entry.key, START) == encode(entry)
-    assert [row.key for row in backend.rows(tag="a")] == [entry.key]
-    before = backend.word[0]
-    assert backend.invalidate(["tag:a"], True) == 1
-    assert backend.word[0] != before
-    assert acquire(backend) is not None
-    assert acquire(backend) is None
-    backend.write_note("n", b"v", 10, START)
-    assert backend.read_note("n", START) == b"v"
-    backend.ping()
 
 
 @pytest.mark.parametrize("scheme", ["redis", "valkey"])
@@ -108,66 +84,6 @@ def test_a_client_over_a_socket(redis_server: Redis) -> None:
         works(backend)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[list[Redis]]:
-    with contextlib.ExitStack() as stack:
-        nodes = [stack.enter_context(running(Redis("--cluster-enabled", "yes"))) for _ in range(3)]
-        bounds = [0, 5_461, 10_923, 16_384]
-        for node, low, high in zip(nodes, bounds[:-1], bounds[1:], strict=True):
-            node.client().execute_command("CLUSTER ADDSLOTSRANGE", low, high - 1)
-            node.client().execute_command("CLUSTER MEET", "127.0.0.1", nodes[0].port)
-        for node in nodes:
-            client = node.client()
-            eventually(
-                lambda client=client: client.cluster("INFO")["cluster_state"] == "ok", within=30
-            )
-            eventually(lambda client=client: len(client.cluster("NODES")) == 3, within=30)
-        yield nodes
-
-
-def subscribers(cluster: list[Redis]) -> int:
-    counts = [node.client().pubsub_numsub("isg:{main}:news")[0][1] for node in cluster]
-    return sum(counts)
-
-
-def test_a_cluster_through_its_client(cluster: list[Redis]) -> None:
-    client = redis.RedisCluster(host="127.0.0.1", port=cluster[0].port)
-    with opened(client) as one, opened(client) as other:
-        works(one)
-        nonce_of(other)
-        eventually(lambda: other.word[0] % 2 == 0, within=5)
-        eventually(lambda: subscribers(cluster) == 2, within=10)
-        before = other.word[0]
-        one.invalidate(["tag:b"], True)
-        assert eventually(lambda: other.word[0] != before, within=2) < 0.1
-    found = [node.client().keys("isg:*") for node in cluster]
-    assert sum(map(bool, found)) == 1  # all of a store is on one node
-    client.close()
-
-
-def test_a_master_that_sentinel_knows(own_redis: Redis) -> None:
-    class Watch(Redis):
-        def command(self) -> list[str]:
-            config = self.directory / "sentinel.conf"
-            config.write_text(
-                f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\n"
-                f"sentinel monitor site 127.0.0.1 {own_redis.port} 1\n"
-            )
-            return [str(config), "--sentinel"]
-
-    with running(Watch()) as watch:
-        sentinel = Sentinel([("127.0.0.1", watch.port)])
-        client = sentinel.master_for("site")
-        with opened(client, backend_timeout=0.5) as backend:
-            works(backend)
-            own_redis.suspend()
-            started = time.monotonic()
-            with pytest.raises(BackendUnavailable):
-                backend.get("key", START)
-            assert time.monotonic() - started < 0.8
-            own_redis.resume()
-
-
 def test_a_redis_coordinates_for_a_cache(redis_server: Redis) -> None:
     cache = Recorded()
     with opened(cache, coordinator=redis_server.url) as backend:
@@ -177,6 +93,65 @@ def test_a_redis_coordinates_for_a_cache(redis_server: Redis) -> None:
     assert [name[:4] for name in cache.values] == ["isg:"]
     with opened(Recorded(), coordinator=redis_server.client()) as backend:
         assert isinstance(backend.backend.coordinator, RedisBackend)
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Redis, Path]]:
+    """A server that speaks TLS alone, and the certificate that it shows, its own."""
+    directory = tmp_path_factory.mktemp("tls")
+    openssl = shutil.which("openssl") or unavailable("openssl is not installed")
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", "key.pem", "-out", "cert.pem"],
+        cwd=directory, check=True, capture_output=True,
+    )  # fmt: skip
+    certificate = directory / "cert.pem"
+    with running(Secured(directory)) as server:
+        yield server, certificate
+
+
+class Secured(Redis):
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._directory = directory
+
+    def command(self) -> list[str]:
+        return [
+            *super().command(), "--port", "0", "--tls-port", str(self.port),
+            "--tls-auth-clients", "no", "--tls-cert-file", str(self._directory / "cert.pem"),
+            "--tls-key-file", str(self._directory / "key.pem"),
+        ]  # fmt: skip
+
+    def answers(self) -> bool:
+        return self.socket.exists()
+
+
+def test_a_server_that_speaks_tls(secured: tuple[Redis, Path]) -> None:
+    server, certificate = secured
+    url = f"rediss://localhost:{server.port}/0?ssl_ca_certs={certificate}"
+    with opened(url) as one, opened(url) as other:
+        works(one)
+        nonce_of(other)
+        eventually(lambda: other.word[0] % 2 == 0, within=5)
+        before = other.word[0]
+        one.invalidate(["tag:b"], hard=True)
+        eventually(lambda: other.word[0] != before, within=2)
+    client = redis.Redis(port=server.port, ssl=True, ssl_ca_certs=str(certificate))
+    with opened(client) as backend:
+        assert [row.path for row in backend.rows()] == ["/"]
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(secured: tuple[Redis, Path]) -> None:
+    server, _ = secured
+    with (
+        opened(f"rediss://localhost:{server.port}/0") as backend,
+        pytest.raises(BackendUnavailable, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
+        backend.get("key", START)
 
 
 # cachelib's own RedisCache

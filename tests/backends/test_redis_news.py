@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from redis.exceptions import ReadOnlyError
 
 from isgware.backends.redis import RedisBackend
+from isgware.backends.redis_news import News
 from isgware.backends.suite import nonce_of
 from tests.stores import Proxy, Redis, eventually
 
@@ -175,3 +177,29 @@ def test_a_thread_that_cannot_be_had_costs_currency_only(
         assert backend.word[0] % 2
     nonce_of(backend)
     assert backend.word[0] % 2 == 0
+
+
+class Demoted:
+    """A client of a server that is no master any more."""
+
+    closed = False
+
+    def evalsha(self, *arguments: Any) -> None:
+        raise ReadOnlyError("You can't write against a read only replica.")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_after_a_failure_it_is_asked_anew_where_the_server_is(redis_server: Redis) -> None:
+    demoted = Demoted()
+    clients = [demoted]
+
+    def connect() -> Any:
+        return clients.pop() if clients else redis_server.client()
+
+    news = News(connect, "isg:{main}:")
+    news.start()
+    eventually(lambda: news.word[0] % 2 == 0, within=5)
+    news.stop()
+    assert demoted.closed

@@ -16,10 +16,10 @@ import secrets
 import struct
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cachelib import RedisCache
 
@@ -32,6 +32,7 @@ from .redis_client import NAMESPACE, Connect, close
 from .redis_news import News
 from .redis_scripts import Script
 
+T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
 #: Bytes behind an entry: nonce, generation, order and end as JSON, filled up with spaces.
 _TAIL: Final = 128
@@ -101,11 +102,18 @@ class RedisBackend:
         return opened
 
     def _run(self, script: Script, *arguments: Any) -> Any:
-        client, _ = self._clients()
+        return self._ask(lambda client, _: script.run(client, self._state, *arguments))
+
+    def _ask(self, work: Callable[[Any, RedisCache], T]) -> T:
+        opened = self._clients()
         try:
-            return script.run(client, self._state, *arguments)
+            return work(*opened)
         except Exception as error:
             self._look_into(error)
+            if self._opened is opened:
+                # Where the server is may have changed: a replica took over, a slot has moved.
+                self._opened = None
+                close(opened[0], idle=True)
             raise
 
     def _look_into(self, error: Exception) -> None:
@@ -116,21 +124,11 @@ class RedisBackend:
                 self._told = time.monotonic()
                 log.error("Redis does not take new pages; they stay in memory only: %s", said)
             raise NotTaken(said) from error
-        if type(error).__name__ == "ReadOnlyError":  # the master is another server now
-            opened, self._opened = self._opened, None
-            if opened is not None:
-                close(opened[0])
 
     # Pages
 
     def get(self, key: str, now: float) -> bytes | None:
-        _, pages = self._clients()
-        try:
-            found = pages.get(key)
-        except Exception as error:
-            if str(error).startswith("WRONGTYPE"):  # a miss, and overwritten with the next put
-                return None
-            raise
+        found = self._ask(lambda _, pages: _read(pages.get, key))
         if not isinstance(found, bytes) or len(found) < _TAIL:
             return None
         tail = _loaded(found[-_TAIL:])
@@ -261,18 +259,13 @@ class RedisBackend:
     # Notes
 
     def read_note(self, name: str, now: float) -> bytes | None:
-        try:
-            found = self._clients()[0].get(f"{self.prefix}note:{name}")
-        except Exception as error:
-            if str(error).startswith("WRONGTYPE"):
-                return None
-            raise
+        found = self._ask(lambda client, _: _read(client.get, f"{self.prefix}note:{name}"))
         return _note(found, now)
 
     def read_notes(self, names: Sequence[str], now: float) -> list[bytes | None]:
         if not names:
             return []
-        found = self._clients()[0].mget([f"{self.prefix}note:{name}" for name in names])
+        found = self._ask(lambda it, _: it.mget([f"{self.prefix}note:{name}" for name in names]))
         return [_note(note, now) for note in found]
 
     def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
@@ -301,6 +294,16 @@ class _Asked:
 
     def setex(self, name: str, time: int, value: bytes) -> None:  # cachelib before 0.14
         self.set(name, value, time)
+
+
+def _read(get: Callable[[str], Any], key: str) -> Any:
+    """``None`` for what is of another type: it is overwritten with the next put."""
+    try:
+        return get(key)
+    except Exception as error:
+        if str(error).startswith("WRONGTYPE"):
+            return None
+        raise
 
 
 def _dumped(value: Any) -> bytes:

@@ -27,11 +27,6 @@ SCHEMES: Final = {
 }  # fmt: skip
 NAMESPACE: Final = "main"
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
-#: Of a cluster client's keyword arguments, those that name no particular connection.
-_OF_A_CLUSTER: Final = (
-    "username", "password", "ssl_keyfile", "ssl_certfile", "ssl_cert_reqs", "ssl_ca_certs",
-    "ssl_ca_data", "ssl_ca_path", "ssl_check_hostname", "ssl_password", "credential_provider",
-)  # fmt: skip
 
 
 def library() -> Any:
@@ -100,7 +95,7 @@ def from_url(url: str, timeout: float) -> tuple[Connect, str]:
 
     def connect() -> Any:
         pool = redis.ConnectionPool.from_url(plain)
-        return redis.Redis(connection_pool=_like(pool, timeout))
+        return redis.Redis(connection_pool=like(pool, timeout))
 
     return connect, namespace
 
@@ -129,16 +124,19 @@ def _unusable(reason: str) -> ConfigurationError:
     )
 
 
-def from_client(client: Any, timeout: float) -> Connect:
+def from_client(client: Any, timeout: float, namespace: str = NAMESPACE) -> Connect:
     """What makes clients like that one: of a server, of a cluster, or found by Sentinel."""
     redis = library()
-    if hasattr(client, "nodes_manager"):
-        return lambda: _cluster_like(redis, client, timeout)
-    if ".asyncio" in type(client).__module__ or not hasattr(client, "connection_pool"):
+    synchronous = ".asyncio" not in type(client).__module__
+    if synchronous and hasattr(client, "nodes_manager"):
+        from .redis_cluster import Cluster  # which is made of what is here
+
+        return Cluster(client, timeout, namespace)
+    if not synchronous or not hasattr(client, "connection_pool"):
         raise ConfigurationError(
             f"store={type(client).__name__}: give a synchronous client, Redis or RedisCluster."
         )
-    return lambda: redis.Redis(connection_pool=_like(client.connection_pool, timeout))
+    return lambda: redis.Redis(connection_pool=like(client.connection_pool, timeout))
 
 
 def from_cache(cache: Any, timeout: float) -> tuple[Connect, str] | None:
@@ -150,22 +148,23 @@ def from_cache(cache: Any, timeout: float) -> tuple[Connect, str] | None:
     namespace = prefix or NAMESPACE
     if not _NAMESPACE.match(namespace):
         namespace = hashlib.sha256(namespace.encode()).hexdigest()[:32]
-    return from_client(client, timeout), namespace
+    return from_client(client, timeout, namespace), namespace
 
 
-def close(client: Any) -> None:
-    """Close a client that we made, with what it has open."""
+def close(client: Any, *, idle: bool = False) -> None:
+    """Close a client that we made, with what it has open; of its connections, with ``idle``, only
+    those that no other thread waits on."""
     with contextlib.suppress(Exception):
         client.close()
         pool = getattr(client, "connection_pool", None)
         if pool is not None:  # a client that was given its pool leaves it open
-            pool.disconnect()
+            pool.disconnect(inuse_connections=not idle)
             for sentinel in getattr(getattr(pool, "sentinel_manager", None), "sentinels", ()):
                 sentinel.connection_pool.disconnect()
 
 
-def _like(pool: Any, timeout: float) -> Any:
-    """A pool to the same place, but with our timeouts."""
+def like(pool: Any, timeout: float, *place: Any) -> Any:
+    """A pool to the same place, or to another host and port, but with our timeouts."""
     redis = library()
     sentinel_pool: Any = importlib.import_module("redis.sentinel").SentinelConnectionPool
     given = {
@@ -174,38 +173,32 @@ def _like(pool: Any, timeout: float) -> Any:
         if name != "connection_pool"
         and not name.startswith(("retry", "driver_", "lib_", "maint_", "himport_", "orig_"))
     }
-    given |= _bounded(timeout)
+    given |= _bounded(timeout) | dict(zip(("host", "port"), place, strict=False))
     if not isinstance(pool, sentinel_pool):
         return redis.ConnectionPool(connection_class=pool.connection_class, **given)
-    manager = copy.copy(pool.sentinel_manager)
-    manager.sentinels = [
-        redis.Redis(connection_pool=_like(sentinel.connection_pool, timeout))
-        for sentinel in manager.sentinels
-    ]
     return sentinel_pool(
-        pool.service_name, manager, connection_class=pool.connection_class, **given
-    )
-
-
-def _cluster_like(redis: Any, client: Any, timeout: float) -> Any:
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    node_type: Any = importlib.import_module("redis.cluster").ClusterNode
-    manager = client.nodes_manager
-    known = manager.connection_kwargs
-    given = {name: known[name] for name in _OF_A_CLUSTER if known.get(name) is not None}
-    bounded = _bounded(timeout)
-    del bounded["retry"]
-    if getattr(known.get("connection_class"), "__name__", "") == "SSLConnection" or known.get(
-        "ssl"
-    ):
-        given["ssl"] = True
-    return redis.RedisCluster(
-        startup_nodes=[node_type(node.host, node.port) for node in client.get_nodes()],
-        # One more attempt follows a slot that has moved; the node that has it was asked for then.
-        retry=Retry(NoBackoff(), 1),
-        require_full_coverage=False,
+        pool.service_name,
+        _sentinels_like(pool.sentinel_manager, timeout),
+        connection_class=pool.connection_class,
         **given,
-        **bounded,
     )
+
+
+def _sentinels_like(theirs: Any, timeout: float) -> Any:
+    """Those that know where the master is, asked in turn: all together in one operation's time."""
+    redis = library()
+    manager = copy.copy(theirs)
+    manager.sentinels = [
+        redis.Redis(connection_pool=like(each.connection_pool, timeout / len(theirs.sentinels)))
+        for each in theirs.sentinels
+    ]
+    found = manager.discover_master
+
+    def discover_master(service: str) -> Any:
+        try:
+            return found(service)
+        except redis.sentinel.MasterNotFoundError as error:  # which may tell passwords
+            raise type(error)(f"No Sentinel knows a master for {service!r}.") from None
+
+    manager.discover_master = discover_master
+    return manager

@@ -91,6 +91,8 @@ class News:
                 self._blind()
                 self._known = None
                 subscription = _closed(subscription)
+                close(client)
+                client = None  # where the server is may have changed
                 self._tried.set()
                 self._stop.wait(_RETRY)
                 continue

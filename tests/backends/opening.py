@@ -1,0 +1,38 @@
+"""A store as users name it, and a bit of everything that it does."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from isgware.backends.suite import acquire, nonce_of, put
+from isgware.core.entry import encode
+from isgware.settings import Settings
+from isgware.stores import open_store
+from isgware.testing import START, make_entry
+
+
+@contextlib.contextmanager
+def opened(store: Any, **options: Any) -> Iterator[Any]:
+    breaker = open_store(Settings(store=store, **{"backend_timeout": 2.0, **options}))
+    try:
+        yield breaker
+    finally:
+        breaker.close()
+
+
+def works(backend: Any) -> None:
+    """A bit of everything."""
+    entry = make_entry(nonce=nonce_of(backend), tags=("a",))
+    assert put(backend, entry)
+    assert backend.get(entry.key, START) == encode(entry)
+    assert [row.key for row in backend.rows(tag="a")] == [entry.key]
+    before = backend.word[0]
+    assert backend.invalidate(["tag:a"], True) == 1
+    assert backend.word[0] != before
+    assert acquire(backend) is not None
+    assert acquire(backend) is None
+    backend.write_note("n", b"v", 10, START)
+    assert backend.read_note("n", START) == b"v"
+    backend.ping()
