@@ -49,6 +49,28 @@ def test_a_server_with_a_password() -> None:
             backend.get("key", START)
 
 
+@pytest.mark.parametrize("channels", ["&isg:*", ""])
+def test_a_user_with_no_more_rights_than_needed(
+    channels: str, own_redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Since Redis 7 a new user may not use any channel unless told: then the counter is read."""
+    rights = ["+@read", "+@write", "+@scripting", "+@connection", "+@pubsub", "+info"]
+    own_redis.client().execute_command(
+        "ACL", "SETUSER", "site", "on", ">sesame", "resetchannels", "~isg:*", *rights,
+        *filter(None, [channels]),
+    )  # fmt: skip
+    url = f"redis://site:sesame@127.0.0.1:{own_redis.port}/0"
+    with opened(url) as one, opened(url) as other:
+        works(one)
+        nonce_of(other)
+        eventually(lambda: other.word[0] % 2 == 0, within=5)
+        before = other.word[0]
+        one.invalidate(["tag:b"], hard=True)
+        eventually(lambda: other.word[0] != before, within=3)
+        eventually(lambda: ("&isg:*" in caplog.text) == (not channels), within=3)
+    assert "sesame" not in caplog.text
+
+
 def test_timeouts_in_a_url_do_not_undo_ours(own_redis: Redis) -> None:
     with opened(own_redis.url + "?socket_timeout=60", backend_timeout=0.5) as backend:
         nonce_of(backend)

@@ -42,6 +42,7 @@ class News:
         self._tried = threading.Event()
         self._stop = threading.Event()
         self._known: tuple[bytes | None, bytes | None] | None = None
+        self._told = False
 
     def start(self) -> None:
         """Have the thread run, and give it a moment to subscribe."""
@@ -120,7 +121,18 @@ class News:
                     return subscription
         except Exception as error:
             log.debug("No subscription to invalidations: %s", error)
+            if str(error).startswith("NOPERM") or type(error).__name__ == "NoPermissionError":
+                self._told_of(error)
         return _closed(subscription)
+
+    def _told_of(self, error: Exception) -> None:
+        if not self._told:
+            self._told = True
+            log.warning(
+                "Redis lets this user not subscribe to %r (%s): purges of other hosts are seen "
+                "within 2 s instead of 100 ms. ACL SETUSER … &isg:* allows it.",
+                self._channel, error,
+            )  # fmt: skip
 
     def _look(self, client: Any) -> None:
         nonce, counter = client.hmget(self._state, ["nonce", "counter"])

@@ -41,11 +41,16 @@ local function decoded(json)
   return ok and type(value) == 'table' and value or nil
 end
 
+-- Who may not publish is told of by the counter, a second later.
+local function tell(message)
+  redis.pcall('PUBLISH', P..'news', message)
+end
+
 local function renew(fresh, run)
   redis.call('DEL', STATE, NAMES)
   redis.call('HSET', STATE, 'nonce', fresh, 'counter', 0, 'floor', 0, 'forgotten', 0, 'run', run)
   redis.call('ZADD', NAMES, 0, '='..fresh)
-  redis.call('PUBLISH', P..'news', fresh..' 0 -')
+  tell(fresh..' 0 -')
   return {fresh, '0', '0', '0', run}
 end
 
@@ -211,7 +216,7 @@ if count > limit then
   redis.call('ZREMRANGEBYSCORE', NAMES, 1, last)
   redis.call('HSET', STATE, 'floor', floor, 'forgotten', last)
 end
-redis.call('PUBLISH', P..'news', nonce..' '..counter..' '..ARGV[3])
+tell(nonce..' '..counter..' '..ARGV[3])
 return counter
 """
 
