@@ -16,3 +16,11 @@ def test_beyond_the_limit_the_table_grows_no_further_and_forgets() -> None:
     assert len(seen._slots) == 1 << 11
     assert not seen.add("/19999")
     assert seen.add("/0")
+
+
+def test_it_tells_what_was_met_without_remembering_more() -> None:
+    seen = Seen()
+    for number in range(3_000):
+        seen.add(f"/posts/{number}")
+    assert all(f"/posts/{number}" in seen for number in range(3_000))
+    assert not any(f"/other/{number}" in seen for number in range(3_000))

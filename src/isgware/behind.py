@@ -15,24 +15,28 @@ from dataclasses import replace
 from typing import Any, Final
 
 from .core import status
+from .core.decide import Action, Decision
 from .core.request import Visitor
 from .core.storable import promising, varies
 from .engine import Engine
 from .memory import Page, revalidated, without_body
-from .own import Environ, HeaderList, bypassed, call, looking
+from .own import Environ, HeaderList, bypassed, call, looking, not_there
 from .page import Rendering
 from .planner import Signpost, Target, has_credentials, personal
 from .produce import Failed, Made
 from .regenerate import Work
 from .render import StartResponse, WSGIApp
+from .site import Site
 
 log: Final = logging.getLogger("isgware")
 _MAX_REPORTED: Final = 8_192
+_NOT_STORED: Final = Decision(Action.RENDER, "MISS")
 
 
 class Behind:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, site: Site) -> None:
         self._engine = engine
+        self._site = site
         settings = engine.settings
         self._observes = settings.observes
         self._reported: dict[str, float] = {}
@@ -114,6 +118,8 @@ class Behind:
             return self._compare(
                 plan.target, visitor, application, environ, start_response, rendering
             )
+        if engine.unlisted(plan.target, _NOT_STORED):
+            return not_there(visitor, self._site, application, environ, start_response, rendering)
         made = self._develop(visitor, plan.target)
         if isinstance(made, str):
             return self._own(made, application, environ, start_response, rendering)

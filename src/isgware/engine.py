@@ -21,6 +21,7 @@ from .core.storable import personal_response
 from .errors import BackendUnavailable
 from .fallback import Fallback, Reply
 from .housekeeping import Housekeeper
+from .listing import Listings
 from .memory import Page
 from .planner import Plan, Planner, Target, personal
 from .produce import Elsewhere, Failed, Outcome, Producer, Refused, Rendered
@@ -37,6 +38,7 @@ class Answer:
     """What a visitor gets: a stored page, an error made for them, isgware's own ``reply``, or (all
     ``None``) the app's own answer. ``forward`` is RFC 9211's reason for having asked the app;
     ``word`` the store's word from before the page was judged, under which it may be served again.
+    ``absent``: the page is known not to exist, so that there is no need to ask the view.
     """
 
     label: str
@@ -50,6 +52,7 @@ class Answer:
     cookies: bool = False
     word: int = -1
     reply: Reply | None = None
+    absent: bool = False
 
 
 class Engine:
@@ -74,6 +77,13 @@ class Engine:
         self.aftermath = aftermath
         self.housekeeper = housekeeper
         self.now = now
+        self.listings = Listings(
+            planner.paths,
+            now,
+            lambda: shelf.mirror.counter,
+            lambda name, work: pool.submit(Work(name, work)),
+            settings.wait_time,
+        )
         self.fallback = Fallback(
             settings,
             planner,
@@ -118,6 +128,8 @@ class Engine:
             reply = self.fallback.loading(visitor, target, state, decision)
             if reply is not None:
                 return Answer("LOADING", "loading", reply=reply)
+        elif self.unlisted(target, decision):
+            return Answer("BYPASS", "not-listed", forward="miss", absent=True)
         if decision.schedule and not self.schedule(target) and decision.label == "STALE":
             decision = replace(decision, detail="regeneration-dropped")
         if decision.action is Action.OWN:
@@ -156,6 +168,15 @@ class Engine:
             self.aftermath.due(target.key),
         )
 
+    def unlisted(self, target: Target, decision: Decision) -> bool:
+        """Whether a page that is not stored is one that its route says does not exist."""
+        return (
+            target.policy.fallback == "not-found"
+            and decision.action is not Action.SERVE
+            and decision.detail != "cookie"
+            and self.listings.lacks(target)
+        )
+
     def concerns(self, visitor: Visitor) -> bool:
         """Whether this URL has, may have, or is about to have a stored page."""
         self.shelf.sync()
@@ -168,6 +189,7 @@ class Engine:
         """Locks and threads of the parent process are not ours."""
         self.flights = Flights(self.settings.max_waiters)
         self.fallback.after_fork()
+        self.listings.after_fork()
         self.aftermath.failures.reset_lock()
 
     # Foreground: a visitor waits.

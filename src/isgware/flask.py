@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 from flask.signals import got_request_exception
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from . import wsgi
 from .core.request import Visitor
@@ -29,6 +29,8 @@ _PREFIX: Final = "ISGWARE_"
 
 class FlaskSite(Site):
     """Answers from an app's URL map and view functions."""
+
+    not_found = NotFound
 
     def __init__(self, app: Flask) -> None:
         self._app = app

@@ -7,7 +7,9 @@ Nothing is buffered here; the app's iterable goes to the server as it is. What i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
+
+from werkzeug.exceptions import NotFound
 
 from .core import status
 from .core.request import Visitor
@@ -16,6 +18,7 @@ from .render import StartResponse, WSGIApp
 from .site import Site
 
 Environ = dict[str, Any]
+HTML: Final = "text/html; charset=utf-8"
 HeaderList = list[tuple[str, str]]
 #: Told status and headers as the app says them; may return headers to send in their place.
 Look = Callable[[str, HeaderList], HeaderList | None]
@@ -45,6 +48,21 @@ def looking(start_response: StartResponse, look: Look) -> StartResponse:
         return start_response(status_line, sent, exc_info)
 
     return wrapped
+
+
+def not_there(
+    visitor: Visitor, site: Site, application: WSGIApp, environ: Environ,
+    start_response: StartResponse, rendering: Rendering,
+) -> Iterable[bytes]:  # fmt: skip
+    """The 404 of a page that is known not to exist. It is the app's own where its decorator can
+    raise what the framework has for that, in place of the view."""
+    told = looking(start_response, lambda _, headers: bypassed(headers, "not-listed", "miss"))
+    if site.not_found is not None and site.match(visitor) is not None:
+        rendering.absent = site.not_found
+        return call(application, environ, told, rendering)
+    body = NotFound().get_body().encode()
+    told("404 NOT FOUND", [("Content-Type", HTML), ("Content-Length", str(len(body)))])
+    return [] if visitor.method == "HEAD" else [body]
 
 
 def bypassed(headers: HeaderList, detail: str, forward: str = "bypass") -> HeaderList:

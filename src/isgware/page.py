@@ -7,6 +7,7 @@ so that an app behaves the same with and without the middleware.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ class Rendering:
     refused: bool = False
     key: str = ""
     error: BaseException | None = None
+    #: What the framework takes for "there is no such page", raised in place of the view.
+    absent: Callable[[], Exception] | None = None
 
     @property
     def origin(self) -> tuple[str, str, str]:
@@ -41,11 +44,14 @@ current: ContextVar[Rendering | None] = ContextVar("isgware_rendering", default=
 
 
 def declare(policy: Policy, arguments: dict[str, Any]) -> None:
-    """Tell the run in progress, if there is one, which policy its view carries."""
+    """Tell the run in progress, if there is one, which policy its view carries. Raises what the
+    framework takes for a 404 if the page is known not to exist."""
     rendering = current.get()
     if rendering is not None and rendering.policy is None:  # the outermost of nested views counts
         rendering.policy = policy
         rendering.arguments = arguments
+    if rendering is not None and rendering.absent is not None:
+        raise rendering.absent()
 
 
 def note_error(error: BaseException | None) -> None:

@@ -17,6 +17,7 @@ _DECIDERS: Final[dict[str, str]] = {
     "bypass": "the policy's callable bypass=",
     "bypass-failed": "the policy's callable bypass=, which raised",
     "draft": "the draft cookie, which this visitor owns",
+    "not-listed": "the policy's paths=, which does not list it, with fallback='not-found'",
     "report": "the option enabled='report'",
     "odd-path": "the request's path",
     "odd-query": "the request's query",

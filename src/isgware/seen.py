@@ -25,10 +25,19 @@ class Seen:
 
     def add(self, path: str) -> bool:
         """Remember ``path``. False if it was known."""
-        found = int.from_bytes(blake2b(path.encode(), digest_size=8).digest(), "big") or 1
+        found = _hash(path)
         if 2 * self._used >= len(self._slots) and len(self._slots) < self._largest:
             self._grow()
         return self._put(found)
+
+    def __contains__(self, path: str) -> bool:
+        found, slots = _hash(path), self._slots
+        mask = len(slots) - 1
+        for at in range(found, found + 64):
+            here = slots[at & mask]
+            if here == found or not here:
+                return here == found
+        return False
 
     def _put(self, number: int) -> bool:
         slots, mask = self._slots, len(self._slots) - 1
@@ -50,3 +59,8 @@ class Seen:
         for number in known:
             if number:
                 self._put(number)
+
+
+def _hash(path: str) -> int:
+    digest = blake2b(path.encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") or 1

@@ -6,7 +6,7 @@ and settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +49,9 @@ class Site:
     bypass_cookies: tuple[str, ...] = ()
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
+
+    #: What a view raises for a page that does not exist, if the framework has something for that.
+    not_found: Callable[[], Exception] | None = None
 
     def match(self, visitor: Visitor) -> Match | None:
         """The route of a GET of this URL, if its view carries a policy."""

@@ -254,6 +254,8 @@ class _Case:
         decision = decide(facts)
         if engine.fallback.foresees(self.visitor, target, state, decision):
             decision = dataclasses.replace(decision, label="LOADING", detail="loading")
+        elif engine.unlisted(target, decision):
+            decision = Decision(Action.OWN, "BYPASS", "not-listed")
         failure = self._failure(target, page)
         found = _page_parts(page, state, self.now) if page and state else {}
         found |= {
@@ -288,6 +290,8 @@ class _Case:
             if busy:
                 return "The visitor waits for the render that is under way."
             return "The visitor waits while the page is rendered; it is stored if it may be."
+        if decision.detail == "not-listed":
+            return "The app's own 404, without running the view."
         said = "The stored page is served"
         if decision.action is Action.OWN:
             said = "The app answers this request itself"

@@ -24,7 +24,7 @@ from .errors import ConfigurationError
 from .housekeeping import Housekeeper
 from .memory import Memory, Page, Raw, revalidated, without_body, worth_remembering
 from .operations import Operations
-from .own import Environ, bypassed, call, looking, rendering_of, visitor_of
+from .own import Environ, bypassed, call, looking, not_there, rendering_of, visitor_of
 from .page import Rendering
 from .planner import Planner
 from .produce import Producer
@@ -105,7 +105,7 @@ class ISG(Operations):
         housekeeper.chores += [self._probe, pool.give_up_hung, self._keep_house]
         self.catalogue = Catalogue(shelf, settings.build_id, self._clock)
         self.verbs = Verbs(self.engine, self.catalogue)
-        self._behind = Behind(self.engine)
+        self._behind = Behind(self.engine, self.site)
         self._mode = "" if settings.enabled is None else _MODES[settings.enabled]
         self._origin_headers = self.site.origin_headers
         self._watched = (*self.site.bypass_cookies, *((COOKIE,) if drafts else ()))
@@ -199,6 +199,10 @@ class ISG(Operations):
         if answer.reply is not None:
             start_response(answer.reply.status, list(answer.reply.headers))
             return [answer.reply.body]
+        if answer.absent:
+            return not_there(
+                visitor, self.site, self.application, environ, start_response, rendering
+            )
         return self._own(visitor, answer, environ, start_response, rendering)
 
     def _decide(self, visitor: Visitor) -> Answer | None:

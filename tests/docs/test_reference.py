@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import isgware
-from isgware import Policy, loading, policy
+from isgware import Policy, listing, loading, policy
 from isgware.backends import base, memory
 from isgware.core import request, storable
 from isgware.regenerate import Failures
@@ -75,6 +75,7 @@ def test_the_limits_table_has_the_defaults_of_the_options() -> None:
         ("names in the table", base.Limits().names),
         ("notes", base.Limits().names),
         ("keys in back-off", Failures.LIMIT),
+        ("paths in a list", listing.MAX_LISTED),
         ("length of a keyed header", request.MAX_KEYED_VALUE),
     ],
 )

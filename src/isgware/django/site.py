@@ -13,6 +13,7 @@ from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.core import mail
 from django.core.signals import got_request_exception
 from django.db import close_old_connections
+from django.http import Http404
 from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import translation
@@ -28,6 +29,8 @@ _MESSAGES: Final = "django.contrib.messages.middleware.MessageMiddleware"
 
 class DjangoSite(Site):
     """Answers from the settings and the root URLconf."""
+
+    not_found = Http404
 
     def __init__(self) -> None:
         got_request_exception.connect(_note_error)
