@@ -33,7 +33,7 @@ class Process:
     program = ""
 
     def __init__(self) -> None:
-        found = shutil.which(self.program)
+        found = shutil.which(self.program, path=os.environ.get("PATH", "") + ":/usr/sbin")
         if found is None:
             unavailable(f"{self.program} is not installed (Debian: {self.package})")
         self._path = found

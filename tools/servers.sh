@@ -3,8 +3,9 @@
 # they are missing.
 # Without them the tests that need one are skipped, and say which (with CI=true they fail).
 set -eu
+PATH=$PATH:/usr/sbin  # where Debian has nginx, for users too
 missing=
-for program in redis-server memcached chromium; do
+for program in redis-server memcached nginx chromium; do
     command -v "$program" >/dev/null || missing="$missing $program"
 done
 [ -n "$missing" ] || exit 0

@@ -9,10 +9,12 @@ from .connect import Connection, connect
 from .errors import (
     BackendUnavailable,
     ConfigurationError,
+    ExportError,
     InvalidPath,
     ISGError,
     RegenerationError,
 )
+from .export import ExportReport
 from .page import page
 from .policy import Policy, revalidate
 from .version import VERSION as __version__
@@ -24,6 +26,8 @@ __all__ = [
     "BackendUnavailable",
     "ConfigurationError",
     "Connection",
+    "ExportError",
+    "ExportReport",
     "ISGError",
     "InvalidPath",
     "PageInfo",

@@ -25,7 +25,7 @@ from .core.freshness import (
     url_name,
 )
 from .core.request import narrow_query
-from .errors import ConfigurationError, RegenerationError
+from .errors import BackendUnavailable, ConfigurationError, RegenerationError
 from .paths import local_path as local_path
 from .regenerate import Failure
 from .shelf import Shelf
@@ -108,6 +108,24 @@ class Catalogue:
             ):
                 for info in self._infos([row]):
                     yield info, decode(backend.get(row.key, now), row.key)
+
+    def standing(self) -> Iterator[tuple[Row, State]]:
+        """Every page of the build that may be served, by path. Raises `BackendUnavailable`: a part
+        of them is never taken for all."""
+        self._shelf.backend.probe()
+        self._shelf.sync()
+        if self._shelf.backend.open_since is not None:
+            raise BackendUnavailable("The store cannot be read; nothing is known of its pages.")
+        for row in self._shelf.backend.rows():
+            state = row_state(row, self._shelf.mirror, self._now())
+            if row.build_id == self.build_id and state is not State.GONE:
+                yield row, state
+            self._shelf.backend.probe()  # one operation that was slow among so many ends nothing
+
+    def entry(self, key: str) -> Entry | None:
+        """What the store holds under ``key``. Raises `BackendUnavailable`."""
+        self._shelf.backend.probe()
+        return decode(self._shelf.backend.get(key, self._now()), key)
 
     def purge_builds(self, keep: str | None = None) -> int:
         """Remove the pages of all builds but ``keep``, one's own unless said. How many they were.

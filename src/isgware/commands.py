@@ -23,7 +23,8 @@ from .building import build, routes
 from .catalogue import Catalogue, local_path
 from .connect import Connection, connect
 from .errors import ConfigurationError, InvalidPath, ISGError
-from .operations import Invalidations, Operations
+from .export.command import export
+from .operations import Operations
 from .printing import details, listing, page_lines, stats_lines, to_json
 from .stats import statistics
 from .text import printable
@@ -34,7 +35,7 @@ class Subject:
     """The pages that a command acts on. ``isg`` is ``None`` for a store without an app;
     ``every_build`` says that no build is one's own."""
 
-    verbs: Invalidations
+    verbs: Operations | Connection
     catalogue: Catalogue
     breaker: Breaker
     isg: Operations | None = None
@@ -104,7 +105,7 @@ def commands(name: str, find: Find, params: Sequence[click.Parameter] = ()) -> c
     """A group of all commands. Each has ``params`` before its own; ``find`` is given their values
     and returns what the command acts on."""
     group = click.Group(name, help="See and change the pages that isgware keeps.")
-    for command in (ls, show, why, revalidate, purge, stats, build, routes):
+    for command in (ls, show, why, revalidate, purge, stats, build, routes, export):
         bound = click.Command(
             command.name,
             callback=_bound(find, [param.name or "" for param in params], command.callback),

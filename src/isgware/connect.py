@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from .catalogue import Catalogue, PageInfo
+from .export import ExportReport, export
 from .memory import Memory
 from .operations import Invalidations
 from .settings import Settings
@@ -29,6 +31,7 @@ class Connection(Invalidations):
     def __init__(self, store: Any, **options: Any) -> None:
         settings = Settings.load({"store": store, **options}, environ=os.environ)
         self.store = open_store(settings)
+        self._configured = settings.base_url
         self._shelf = Shelf(
             self.store, Memory(0), settings.clock or _wall_clock, settings.offline_time
         )
@@ -47,6 +50,25 @@ class Connection(Invalidations):
         self.store.probe()
         self._shelf.pay()  # nothing here does so in the background, either
         self._shelf.invalidate_eventually(names, hard=hard)
+
+    def export(
+        self,
+        directory: str | Path,
+        *,
+        base_url: str | None = None,
+        force: bool = False,
+        rewrite: bool = False,
+    ) -> ExportReport:
+        """See `isgware.ISG.export`. Without the app's policies, a page whose view says its own
+        Cache-Control is left out: its headers do not tell whether it is everybody's."""
+        return export(
+            self.catalogue,
+            directory,
+            base_url=base_url,
+            configured=self._configured,
+            force=force,
+            rewrite=rewrite,
+        )
 
     def close(self) -> None:
         """Let go of the store's files or connections."""

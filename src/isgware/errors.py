@@ -19,3 +19,7 @@ class RegenerationError(ISGError):
 
 class BackendUnavailable(ISGError):
     """The store or its coordinator did not take an operation; nothing may be assumed of it."""
+
+
+class ExportError(ISGError):
+    """Pages could not be written as files; what was there before is still whole."""

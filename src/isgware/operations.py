@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .catalogue import PageInfo, local_path, names_for_path, names_for_tags
 from .core.freshness import ALL
+from .export import ExportReport, export
 from .prerender import Options, prerender
 from .report import Report
 from .stats import Stats, statistics
@@ -159,6 +161,36 @@ class Operations(Invalidations):
             cookies=cookies,
             scheme=scheme,
             host=host,
+        )
+
+    def export(
+        self,
+        directory: str | Path,
+        *,
+        base_url: str | None = None,
+        force: bool = False,
+        rewrite: bool = False,
+    ) -> ExportReport:
+        """Write the stored pages that are everybody's to ``directory``, as files for nginx or a
+        CDN, and remove from there what is not stored any more. Nothing is rendered.
+
+        ``base_url`` says which site's pages, if there are several; ``force`` lets the directory
+        hold other things, too; ``rewrite`` writes again what has not changed. Raises
+        `ConfigurationError` for a directory or site that cannot be used, `ExportError` if another
+        export is at work there or files cannot be written, and `BackendUnavailable`.
+        """
+        core = self.core
+        if not core.active:
+            return ExportReport(directory=str(directory))
+        return export(
+            core.catalogue,
+            directory,
+            planner=core.engine.planner,
+            base_url=base_url,
+            configured=core.settings.base_url,
+            cookies=core.site.bypass_cookies,
+            force=force,
+            rewrite=rewrite,
         )
 
     @property

@@ -1,0 +1,154 @@
+"""Which stored pages may be files, and with which headers.
+
+A file server asks nobody: whatever it has is for everyone who names its URL, until the next export.
+So a page is a file only if each visitor without credentials would have got it. What is left out is
+answered by the app, as before; a reason is given for each.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from ..backends.base import Row
+from ..core.entry import Entry, Headers
+from ..core.freshness import State
+from ..core.request import Request, Visitor
+from ..core.storable import varies
+from ..planner import Planner
+from ..policy import Policy, declared
+
+#: Why a page is left out, with how it is said of several.
+REASONS: Final = {
+    "query": "with a query string",
+    "variant": "that differ by header or cookie",
+    "personal": "that not every visitor gets",
+    "private": "whose headers forbid shared copies",
+    "status": "with a status that files do not have",
+    "expired": "past their time",
+    "headers": "with headers that a file server cannot send",
+    "path": "whose path cannot be a file name",
+    "clash": "whose file is another page's",
+    "foreign": "whose file name is taken by what is not isgware's",
+    "site": "of other sites",
+    "needs-app": "with Cache-Control of their own, which needs the app to judge",
+    "dropped": "that the app does not keep any more",
+    "missing": "that the store has lost",
+}
+MOVED: Final = frozenset({301, 308})
+#: What a file server says itself, or what was true of the app's answer only.
+_DROPPED: Final = frozenset({
+    "accept-ranges", "content-length", "content-range", "etag", "keep-alive", "last-modified",
+    "server", "vary", "www-authenticate", "x-accel-buffering", "x-accel-charset",
+    "x-accel-expires", "x-accel-limit-rate",
+})  # fmt: skip
+#: The body lies elsewhere, or is not what its type says.
+_HANDED_OVER: Final = frozenset({
+    "content-encoding", "x-accel-redirect", "x-sendfile", "x-lighttpd-send-file",
+})  # fmt: skip
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}\Z")
+#: nginx reads no word of its configuration that is longer than 4,096 bytes, as it is written there.
+_MAX_VALUE: Final = 4_000
+#: What isgware writes where the view said nothing, for a page that is everybody's.
+_SHARED: Final = re.compile(r"public, max-age=0, s-maxage=\d+, stale-while-revalidate=\d+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """What a page is as a file. Of a redirect only ``status``, ``location`` and headers count."""
+
+    path: str
+    status: int
+    content_type: str
+    headers: Headers
+    location: str = ""
+
+
+def row_reason(row: Row, state: State, site: str) -> str:
+    """Why a page is left out, as far as its line in the catalogue tells; empty if it is not."""
+    if site_of(row.url) != site:
+        return "site"
+    if row.status != 200 and row.status not in MOVED:
+        return "status"
+    if row.query:
+        return "query"
+    if row.variant:
+        return "variant"
+    return "expired" if state is State.EXPIRED else ""
+
+
+def site_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def static(entry: Entry, *, with_app: bool) -> Static | str:
+    """The page as a file, or why it is none. ``with_app``: its policy was looked at, too."""
+    fields = [(name.lower(), value) for name, value in entry.headers]
+    names = {name for name, _ in fields}
+    control = ", ".join(value for name, value in fields if name == "cache-control")
+    if entry.vary_cookie or entry.anonymous or entry.request.cookies:
+        return "personal"
+    if entry.request.headers or varies(entry.headers) - {"accept-encoding"}:
+        return "variant"
+    if re.search(r"\b(private|no-store)\b", control.lower()):
+        return "private"
+    if not with_app and not _SHARED.match(control):
+        return "needs-app"
+    if names & _HANDED_OVER or not all(_NAME.match(name) for name in names):
+        return "headers"
+    kept = _joined(entry.headers)
+    location = kept.pop("Location", "")
+    content_type = kept.get("Content-Type", "")
+    if entry.code in MOVED:
+        kept = {name: text for name, text in kept.items() if not name.startswith("Content-")}
+    if any(written_size(text) > _MAX_VALUE for text in (location, *kept.values())):
+        return "headers"
+    if bool(location) != (entry.code in MOVED) or (entry.code == 200 and not content_type):
+        return "headers"
+    headers = tuple(sorted(kept.items()))
+    return Static(entry.request.full_path, entry.code, content_type, headers, location)
+
+
+def _joined(headers: Headers) -> dict[str, str]:
+    """One value for each name (RFC 9110, section 5.3)."""
+    kept: dict[str, str] = {}
+    for name, value in headers:
+        if name.lower() not in _DROPPED and value.strip():
+            known = name.title()
+            kept[known] = f"{kept[known]}, {value.strip()}" if known in kept else value.strip()
+    return kept
+
+
+def written_size(text: str) -> int:
+    """Characters of a header's value as nginx's maps spell it, at most."""
+    return len(text) + 16 * text.count("$") + text.count('"') + text.count("\\")
+
+
+def policy_reason(planner: Planner, request: Request, build_id: str) -> str:
+    """Why the app would not give this page to everybody, as its policies are now."""
+    visitor = Visitor(
+        "GET", request.scheme, request.host, request.script_name, request.path, "", {}
+    )
+    match = planner.match(visitor)
+    signpost = planner.signpost(request.base_key(build_id))
+    learned = declared.get(signpost.fingerprint)
+    known = (match.policy if match is not None else None, learned)
+    policies = [policy for policy in known if policy is not None]
+    if not policies and not signpost.undeclared:
+        return "dropped"
+    if signpost.vary or any(policy.vary for policy in policies):
+        return "variant"
+    if signpost.vary_cookie or any(map(_lets_bypass, policies)):
+        return "personal"
+    return "dropped" if any(_never_stores(policy) for policy in policies) else ""
+
+
+def _lets_bypass(policy: Policy) -> bool:
+    return policy.bypass is not None and policy.bypass != ()
+
+
+def _never_stores(policy: Policy) -> bool:
+    return policy.revalidate == 0 and policy.revalidate is not False

@@ -1,0 +1,232 @@
+"""`export`: the stored pages that are everybody's, as files for nginx or a CDN.
+
+What is exported is what the store has and may still serve, fresh or stale; nothing is rendered. The
+order of steps keeps a site whole while it is served: new and changed files first, then what tells
+servers of them, then the removal of what is gone. A page that is not (yet, or any more) a file is
+answered by the app, so any state in between is a right one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..catalogue import Catalogue
+from ..core.entry import Entry
+from ..drafts import COOKIE
+from ..errors import ConfigurationError, ExportError
+from ..text import printable
+from .choice import REASONS, Static, policy_reason, row_reason, site_of, static
+from .layout import Claims, place, url_of
+from .nginx import Listed, headers_file, location, maps, redirects_file
+from .tree import Held, InTheWay, Tree
+
+if TYPE_CHECKING:
+    from ..planner import Planner
+
+_ENDINGS: Final = {"gzip": ".gz", "br": ".br"}
+_EXAMPLES: Final = 3
+
+
+@dataclass(kw_only=True, slots=True)
+class ExportReport:
+    """What an export did. ``written``, ``unchanged`` and ``removed`` count pages; ``redirects``
+    are in the maps and have no files. ``left_out`` counts pages by reason, a key of
+    `isgware.export.choice.REASONS`, with a few paths each in ``examples``. ``reload``: whether
+    nginx has to read its configuration again, to know of new pages, headers and redirects."""
+
+    directory: str
+    site: str = ""
+    written: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    redirects: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    reload: bool = False
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """For people."""
+        plural = "s" if self.redirects > 1 else ""
+        redirects = f", {self.redirects:,} redirect{plural}" if self.redirects else ""
+        lines = [
+            f"{self.directory}: {self.written:,} written, {self.unchanged:,} unchanged, "
+            f"{self.removed:,} removed{redirects}."
+        ]
+        for reason, count in sorted(self.left_out.items()):
+            shown = ", ".join(map(printable, self.examples.get(reason, ())))
+            more = ", …" if count > len(self.examples.get(reason, ())) else ""
+            lines.append(f"Left out: {count:,} {REASONS[reason]} ({shown}{more}).")
+        if self.reload:
+            lines.append("What nginx reads at its start has changed: reload it.")
+        return "\n".join(lines)
+
+
+def export(
+    catalogue: Catalogue,
+    directory: str | Path,
+    *,
+    planner: Planner | None = None,
+    base_url: str | None = None,
+    configured: Sequence[str] = (),
+    cookies: Sequence[str] = (),
+    force: bool = False,
+    rewrite: bool = False,
+) -> ExportReport:
+    """Write what ``catalogue`` has to ``directory``. See `isgware.ISG.export`.
+
+    ``planner`` knows the app's policies; without one, only what the pages say themselves is
+    known.
+    ``configured`` are the app's base URLs, ``cookies`` the names of those whose owners may
+    get something else on any page.
+    """
+    started = time.monotonic()
+    report = ExportReport(directory=str(directory))
+    with Tree(Path(directory), force=force) as tree:
+        report.site = _site(catalogue, tree, base_url, configured, force=force)
+        run = _Run(catalogue, tree, report, planner, rewrite=rewrite)
+        try:
+            run.pages()
+            run.publish((COOKIE, *cookies))
+            run.remove()
+            tree.finish(report.site, run.kept)
+        except OSError as error:
+            raise ExportError(
+                f"The export to {str(directory)!r} broke off: {error.strerror or error}. What is "
+                "there is whole; export again."
+            ) from error
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _site(
+    catalogue: Catalogue, tree: Tree, asked: str | None, configured: Sequence[str], *, force: bool
+) -> str:
+    """Scheme and host whose pages are exported. Paths of several sites would be the same files."""
+    wanted = asked or (configured[0] if configured else None)
+    if wanted is not None:
+        site = site_of(wanted)
+        if tree.site and tree.site != site and not force:
+            raise ConfigurationError(
+                f"{str(tree.directory)!r} holds the pages of {printable(tree.site)}, not of "
+                f"{printable(site)}: name another directory, or say --force (force=True)."
+            )
+        return site
+    if tree.site:
+        return tree.site
+    sites = sorted({site_of(row.url) for row, _ in catalogue.standing()})
+    if len(sites) > 1:
+        raise ConfigurationError(
+            f"The store has pages of several sites ({', '.join(map(printable, sites[:5]))}): set "
+            "base_url, or say which with --base-url (base_url=)."
+        )
+    return sites[0] if sites else ""
+
+
+class _Run:
+    """One export under way."""
+
+    def __init__(
+        self, catalogue: Catalogue, tree: Tree, report: ExportReport, planner: Planner | None,
+        *, rewrite: bool,
+    ) -> None:  # fmt: skip
+        self._catalogue = catalogue
+        self._tree = tree
+        self._report = report
+        self._planner = planner
+        self._rewrite = rewrite
+        self._before = dict(tree.held)
+        self._owners = {one.file: one.path for one in tree.held.values()}
+        self._claims = Claims()
+        self._listed: list[Listed] = []
+        self.kept: list[Held] = []
+
+    def pages(self) -> None:
+        """Write what is new or has changed."""
+        for path, found in self._candidates():
+            reason = found if isinstance(found, str) else self._page(*found)
+            if reason:
+                self._leave_out(reason, path)
+
+    def _candidates(self) -> Iterator[tuple[str, tuple[Entry, Static] | str]]:
+        for row, state in self._catalogue.standing():
+            named = f"{row.path}?{row.query}" if row.query else row.path
+            reason = row_reason(row, state, self._report.site)
+            entry = None if reason else self._catalogue.entry(row.key)
+            if entry is None:
+                yield named, reason or "missing"
+                continue
+            if self._planner is not None:
+                reason = policy_reason(self._planner, entry.request, self._catalogue.build_id)
+            yield named, reason or _with(entry, static(entry, with_app=bool(self._planner)))
+
+    def _page(self, entry: Entry, page: Static) -> str:
+        """Why it is left out after all; empty if it is not."""
+        where = place(page.path, page.content_type)
+        if where is None:
+            return "path"
+        if page.location:
+            if not self._claims.take_url(where.url):
+                return "clash"
+            self._listed.append(Listed(url_of(page.path), "", page))
+            self._report.redirects += 1
+            return ""
+        # nginx may still know a file by the page that had it before: not in the same export.
+        if self._owners.get(where.file, page.path) != page.path or not self._claims.take(where):
+            return "clash"
+        bodies = _bodies(entry)
+        held = _held(page.path, where.file, bodies)
+        if self._tree.holds(self._before.get(page.path), held) and not self._rewrite:
+            self._report.unchanged += 1
+        else:
+            try:
+                self._tree.put(where.file, bodies)
+            except InTheWay:
+                return "foreign"
+            self._report.written += 1
+        self.kept.append(held)
+        self._listed.append(Listed(where.url, where.suffix, page))
+        return ""
+
+    def _leave_out(self, reason: str, path: str) -> None:
+        counts, examples = self._report.left_out, self._report.examples.setdefault(reason, [])
+        counts[reason] = counts.get(reason, 0) + 1
+        if len(examples) < _EXAMPLES and path not in examples:
+            examples.append(path)
+
+    def publish(self, cookies: Sequence[str]) -> None:
+        """Tell file servers."""
+        tree, listed = self._tree, self._listed
+        tree.set_top("_headers", headers_file(listed))
+        tree.set_top("_redirects", redirects_file(listed))
+        read = {"nginx-maps.conf": maps(listed, cookies), "nginx-location.conf": location(listed)}
+        changed = [tree.set_own(name, data) for name, data in read.items()]
+        self._report.reload = any(changed)
+
+    def remove(self) -> None:
+        """Remove what no page of this export has."""
+        for name in self._tree.leftovers(self.kept):
+            self._tree.remove(name)
+        self._report.removed = len(self._before.keys() - {one.path for one in self.kept})
+
+
+def _with(entry: Entry, found: Static | str) -> tuple[Entry, Static] | str:
+    return found if isinstance(found, str) else (entry, found)
+
+
+def _bodies(entry: Entry) -> dict[str, bytes]:
+    encoded = {_ENDINGS[name]: body for name, body in entry.encodings.items() if name in _ENDINGS}
+    return {"": entry.body, **encoded}
+
+
+def _held(path: str, file: str, bodies: Mapping[str, bytes]) -> Held:
+    digest = hashlib.blake2b(digest_size=16)
+    for ending, body in sorted(bodies.items()):
+        digest.update(f"{ending} {len(body)}\n".encode())
+        digest.update(body)
+    return Held(path, file, digest.hexdigest(), {end: len(body) for end, body in bodies.items()})

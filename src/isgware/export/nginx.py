@@ -1,0 +1,171 @@
+"""What tells a file server how to serve the tree: nginx's maps, ``_headers`` and ``_redirects``.
+
+nginx serves nothing that its maps do not name, and only for the one spelling of a URL that they
+name: without a query, with GET or HEAD, without Authorization and without a cookie that counts.
+All other requests are the app's. Maps do not know letters' case (``ngx_hash_strlow``); files do.
+
+Values come from stored headers. In nginx's language (``ngx_conf_read_token``) a quoted word ends at
+its quote and knows the backslash; a ``$`` begins a variable, and nothing quotes it, hence a
+variable that holds one. Line breaks cannot occur: no header with a control character is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..core.entry import Headers
+from .choice import MOVED, Static
+from .layout import OWN
+
+_NOTE: Final = "# Written by isgware export. Changes are lost with the next one.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page with its URL and, if it is not a redirect, how its file is found from there."""
+
+    url: str
+    suffix: str
+    static: Static
+
+
+def maps(pages: Sequence[Listed], cookies: Iterable[str]) -> bytes:
+    """For nginx's ``http`` block."""
+    classes = {_class(page): page for page in pages}
+    lines = [
+        _NOTE,
+        'geo $isgware_dollar { default "$"; }\n',
+        _map("$http_cookie", "isgware_cookie", [(f"~{_cookie_pattern(cookies)}", '"1"')]),
+        _map(
+            '"$request_method:$http_authorization:$isgware_cookie"', "isgware_own",
+            [("GET::", '""'), ("HEAD::", '""')], default="own:",
+        ),
+        _map(
+            '"$isgware_own$request_uri"', "isgware_class",
+            [(page.url.lower(), _quoted(_class(page))) for page in pages],
+        ),
+        _map(
+            "$isgware_class", "isgware_suffix",
+            [(name, _quoted(page.suffix)) for name, page in sorted(classes.items())],
+        ),
+        'map $isgware_class $isgware_file {\n'
+        f'    "" "/{OWN}/none";\n    default "$uri$isgware_suffix";\n}}\n',
+    ]  # fmt: skip
+    for status in sorted(MOVED):
+        moved = [page for page in pages if page.static.status == status]
+        to = [(page.url.lower(), _value(page.static.location)) for page in moved]
+        # No file tells /old from /Old, which a map does not.
+        spelt = [(page.url.lower(), _value(page.url)) for page in moved]
+        lines += [
+            _map('"$isgware_own$request_uri"', f"isgware_{status}", to),
+            _map('"$isgware_own$request_uri"', f"isgware_{status}_from", spelt),
+        ]
+    for header in _names(pages):
+        rows = [
+            (name, _value(dict(page.static.headers)[header]))
+            for name, page in sorted(classes.items())
+            if header in dict(page.static.headers)
+        ]
+        lines.append(_map("$isgware_class", _variable(header), rows))
+    return "\n".join(lines).encode("latin-1")
+
+
+def location(pages: Sequence[Listed]) -> bytes:
+    """For the ``location`` that serves the tree."""
+    lines = [
+        _NOTE,
+        "# Content-Type comes from the maps, since an extension says too little.",
+        "types { }",
+        'default_type "";',
+        "# One range at most: of several, nginx writes a Content-Type of its own.",
+        "max_ranges 1;",
+        "gzip_static on;",
+        "gzip_vary on;",
+        "disable_symlinks on from=$document_root;",
+        *(
+            f"if ($isgware_{status}_from = $request_uri) {{ return {status} $isgware_{status}; }}"
+            for status in sorted(MOVED)
+        ),
+        *(f"add_header {name} ${_variable(name)};" for name in _names(pages)),
+    ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def headers_file(pages: Sequence[Listed]) -> bytes:
+    """``_headers`` as Netlify and Cloudflare Pages read it."""
+    lines = []
+    for page in pages:
+        fields = [(name, value) for name, value in page.static.headers if _unsaid(page, name)]
+        if fields and page.static.status == 200:
+            lines += [_rule(page.url), *(f"  {name}: {value}" for name, value in fields)]
+    return ("\n".join(lines) + "\n" if lines else "").encode("latin-1")
+
+
+def redirects_file(pages: Sequence[Listed]) -> bytes:
+    """``_redirects`` as Netlify and Cloudflare Pages read it."""
+    lines = [
+        f"{_rule(page.url)} {page.static.location} {page.static.status}\n"
+        for page in pages
+        if page.static.location and page.static.location.isascii()
+        if " " not in page.static.location and "\t" not in page.static.location
+    ]
+    return "".join(lines).encode()
+
+
+def _unsaid(page: Listed, name: str) -> bool:
+    """Whether the file's own extension does not say it already."""
+    if name != "Content-Type":
+        return True
+    kind = page.static.content_type.lower().replace(" ", "")
+    return not (page.suffix.endswith(".html") and kind == "text/html;charset=utf-8")
+
+
+def _rule(url: str) -> str:
+    """Without the signs that stand for something else in these files."""
+    return url.replace("*", "%2A").replace(":", "%3A")
+
+
+def _class(page: Listed) -> str:
+    """Names what pages have in common that are served alike."""
+    told: tuple[str | Headers, ...] = (page.suffix, page.static.headers)
+    return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
+
+
+def _names(pages: Iterable[Listed]) -> list[str]:
+    return sorted({name for page in pages for name, _ in page.static.headers})
+
+
+def _variable(header: str) -> str:
+    return "isgware_h_" + header.lower().replace("-", "_")
+
+
+def _map(source: str, variable: str, rows: Iterable[tuple[str, str]], default: str = "") -> str:
+    lines = [f"    {_quoted(key)} {value};\n" for key, value in rows]
+    return f"map {source} ${variable} {{\n    default {_quoted(default)};\n{''.join(lines)}}}\n"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _value(text: str) -> str:
+    return _quoted(text).replace("$", "${isgware_dollar}")
+
+
+def _cookie_pattern(names: Iterable[str]) -> str:
+    """Matches a Cookie header that has one of ``names``, in which ``*`` stands for anything."""
+    return f"(^|;)[ \\t]*({'|'.join(map(_one_cookie, names))})[ \\t]*="
+
+
+def _one_cookie(name: str) -> str:
+    return "".join(
+        "[^=;]*"
+        if char == "*"
+        else char
+        if char.isalnum() or char in "_-"
+        else f"\\x{ord(char):02x}"
+        for char in name
+    )

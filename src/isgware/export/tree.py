@@ -1,0 +1,335 @@
+"""The directory that is exported to: what in it is ours, and how it changes.
+
+- Nothing outside of it is touched: each step of a path is opened below its parent, and a symbolic
+  link is never followed. Only the directory itself may be one.
+- A file is replaced by renaming a whole new one over it, so whoever reads has the old or the new.
+- What is ours is what the *manifest* of the last export lists, and what the *journal* names: a
+  line written before each file since. So an export that was killed can be taken up, and nothing
+  of it is forgotten in the tree. Nothing else is ever removed or, unless forced, overwritten.
+- Page files are not synced to the disk one by one, which would cost more than all the rest: they
+  are copies, a killed process loses nothing, and after a power cut ``rewrite`` makes them anew.
+  The manifest and what nginx reads at its start are synced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ConfigurationError, ExportError
+from .layout import OWN
+
+FORMAT: Final = 1
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A page that the tree holds. ``sizes``: bytes of its files by what is appended to the name."""
+
+    path: str
+    file: str
+    digest: str
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def names(self) -> Iterator[str]:
+        return (self.file + ending for ending in self.sizes)
+
+
+class InTheWay(Exception):
+    """A name that a page needs is taken by what is not ours."""
+
+
+class Tree:
+    """``with Tree(directory) as tree``: opened for one export, and locked against others.
+
+    Raises `ConfigurationError` for a directory that cannot be used, `ExportError` if another export
+    is at work there.
+    """
+
+    def __init__(self, directory: Path, *, force: bool = False) -> None:
+        self.directory = directory
+        self.site = ""
+        self.held: dict[str, Held] = {}
+        self._force = force
+        self._names: set[str] = set()
+        self._open: list[int] = []
+
+    def __enter__(self) -> Tree:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._root = self._keep(os.open(self.directory, _DIRECTORY))
+            self._check_ours()
+            self._own = self._keep(os.open(OWN, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self._root))
+            self._lock()
+            self._read_manifest()
+            self._journal = self._keep(self._open_journal())
+        except OSError as error:
+            self._close()
+            raise ConfigurationError(
+                f"Cannot export to {str(self.directory)!r}: {error.strerror}."
+            ) from error
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._close()
+
+    def _keep(self, descriptor: int) -> int:
+        self._open.append(descriptor)
+        return descriptor
+
+    def _close(self) -> None:
+        while self._open:
+            os.close(self._open.pop())
+
+    def _check_ours(self) -> None:
+        found = os.listdir(self._root)
+        if OWN not in found:
+            if found and not self._force:
+                raise ConfigurationError(
+                    f"{str(self.directory)!r} is not empty, and no export has been there: name a "
+                    "directory of its own, or say --force (force=True) to put the pages beside "
+                    "what is there."
+                )
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(OWN, dir_fd=self._root)
+
+    def _lock(self) -> None:
+        lock = os.open("lock", _NEW, 0o666, dir_fd=self._own)
+        self._keep(lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ExportError(
+                f"Another export is at work in {str(self.directory)!r}; try again when it is done."
+            ) from None
+
+    # What is ours.
+
+    def _read_manifest(self) -> None:
+        try:
+            self._load(json.loads(self._read("manifest", self._own) or b"{}"))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            if not self._force:
+                raise ConfigurationError(
+                    f"The list of what is isgware's in {str(self.directory)!r} is damaged: empty "
+                    "the directory, or say --force (force=True) to export over what is there."
+                ) from None
+        for line in self._read("journal", self._own).split(b"\n")[:-1]:
+            with contextlib.suppress(UnicodeDecodeError):
+                name = line.decode()
+                if _inside(name):
+                    self._names.add(name)
+
+    def _load(self, manifest: Any) -> None:
+        held = [Held(*row) for row in manifest.get("pages", ())]
+        if (manifest and manifest["format"] != FORMAT) or not all(map(_sound, held)):
+            raise ValueError("not a manifest of ours")
+        self.site = str(manifest.get("site", ""))
+        self.held = {one.path: one for one in held}
+        self._names = {name for one in held for name in one.names}
+
+    def _open_journal(self) -> int:
+        """Files that an export which was cut off has written are not what the manifest says."""
+        doubtful = set(self._read("journal", self._own).decode(errors="replace").split("\n"))
+        for path, one in self.held.items():
+            if not doubtful.isdisjoint(one.names):
+                self.held[path] = Held(path, one.file, "", one.sizes)
+        flags = (_NEW & ~os.O_TRUNC) | os.O_APPEND
+        return os.open("journal", flags, 0o666, dir_fd=self._own)
+
+    def finish(self, site: str, pages: Sequence[Held]) -> None:
+        """What the tree holds from now on."""
+        rows = [[one.path, one.file, one.digest, dict(one.sizes)] for one in pages]
+        manifest = {"format": FORMAT, "site": site, "pages": rows}
+        self._replace("manifest", json.dumps(manifest).encode(), self._own)
+        os.ftruncate(self._journal, 0)
+
+    # Pages.
+
+    def holds(self, before: Held | None, wanted: Held) -> bool:
+        """Whether the files of a page are there as they should be."""
+        return before == wanted and all(
+            self._size(wanted.file + end) == size for end, size in wanted.sizes.items()
+        )
+
+    def put(self, file: str, bodies: Mapping[str, bytes]) -> None:
+        """Write a page's files: ``bodies`` by what is appended to the name. Raises `InTheWay`."""
+        for ending in (".gz", ".br"):
+            if ending not in bodies:
+                self.remove(file + ending)
+        for ending, body in bodies.items():
+            self._put(file + ending, body)
+
+    def _put(self, name: str, body: bytes) -> None:
+        before = self._before(name)
+        if before is not None and stat.S_ISDIR(before.st_mode):
+            self._clear(name)
+            before = self._before(name)
+        if before is not None and name not in self._names and not self._force:
+            raise InTheWay(name)
+        parent = self._parent(name, make=True)
+        try:
+            self._note(name)
+            # nginx makes an ETag of time and size: no two versions may share a second.
+            self._write(body, max(time.time(), before.st_mtime + 1 if before else 0.0))
+            os.rename("next", name.rpartition("/")[2], src_dir_fd=self._own, dst_dir_fd=parent)
+        except (IsADirectoryError, FileExistsError):
+            raise InTheWay(name) from None
+        finally:
+            os.close(parent)
+
+    def remove(self, name: str) -> None:
+        """Remove a file that is ours, and the directories that are empty then."""
+        if name not in self._names:
+            return
+        parts = name.split("/")
+        with contextlib.suppress(FileNotFoundError, InTheWay, IsADirectoryError, PermissionError):
+            parent = self._parent(name)
+            try:
+                os.unlink(parts[-1], dir_fd=parent)
+            finally:
+                os.close(parent)
+        self._names.discard(name)
+        for count in range(len(parts) - 1, 0, -1):
+            try:
+                parent = self._parent("/".join(parts[:count]))
+            except (OSError, InTheWay):
+                return
+            try:
+                os.rmdir(parts[count - 1], dir_fd=parent)
+            except OSError:  # not empty
+                return
+            finally:
+                os.close(parent)
+
+    def leftovers(self, kept: Sequence[Held]) -> list[str]:
+        """Names of ours that belong to none of ``kept``."""
+        return sorted(self._names.difference(*(one.names for one in kept)))
+
+    # What file servers read.
+
+    def set_own(self, name: str, data: bytes) -> bool:
+        """Write a file of the directory for what is not a page. False if it was like that."""
+        return self._read(name, self._own) != data and self._replace(name, data, self._own)
+
+    def set_top(self, name: str, data: bytes) -> bool:
+        """The same for one at the top of the tree; an empty one is none."""
+        if self._read(name, self._root) == data:
+            return False
+        if not data:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self._root)
+            return True
+        return self._replace(name, data, self._root)
+
+    # Steps.
+
+    def _parent(self, name: str, *, make: bool = False) -> int:
+        """The directory of a file, opened. Raises `InTheWay` if something else is in its place."""
+        current = os.dup(self._root)
+        parts = name.split("/")[:-1]
+        for count, part in enumerate(parts, 1):
+            try:
+                below = self._step(part, current, make, "/".join(parts[:count]))
+            finally:
+                os.close(current)
+            current = below
+        return current
+
+    def _step(self, part: str, parent: int, make: bool, so_far: str) -> int:
+        try:
+            return os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        except FileNotFoundError:
+            if not make:
+                raise
+        except OSError as error:  # a file, or a symbolic link
+            if not make or so_far not in self._names:
+                raise InTheWay(so_far) from error
+            os.unlink(part, dir_fd=parent)
+            self._names.discard(so_far)
+        os.mkdir(part, dir_fd=parent)
+        return os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+
+    def _clear(self, name: str) -> None:
+        """Remove what is ours in a directory whose name a file needs."""
+        for inside in [one for one in self._names if one.startswith(name + "/")]:
+            self.remove(inside)
+
+    def _note(self, name: str) -> None:
+        os.write(self._journal, name.encode() + b"\n")
+        self._names.add(name)
+
+    def _write(self, data: bytes, changed: float | None, *, sync: bool = False) -> None:
+        """The file ``next``, whole, to be renamed."""
+        descriptor = os.open("next", _NEW, 0o666, dir_fd=self._own)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            if changed is not None:
+                os.utime(descriptor, (changed, changed))
+            if sync:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _replace(self, name: str, data: bytes, directory: int) -> bool:
+        self._write(data, None, sync=True)
+        os.rename("next", name, src_dir_fd=self._own, dst_dir_fd=directory)
+        return True
+
+    def _read(self, name: str, directory: int) -> bytes:
+        """What a file holds; nothing if it is not there."""
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        except FileNotFoundError:
+            return b""
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read()
+
+    def _before(self, name: str) -> os.stat_result | None:
+        """What has this name now."""
+        try:
+            parent = self._parent(name)
+        except (FileNotFoundError, InTheWay):
+            return None
+        try:
+            return os.stat(name.rpartition("/")[2], dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        finally:
+            os.close(parent)
+
+    def _size(self, name: str) -> int:
+        """Of a regular file; -1 if there is none."""
+        found = self._before(name)
+        return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else -1
+
+
+def _inside(name: str) -> bool:
+    """Whether a name that was read back stays within the tree, and out of what is no page."""
+    parts = name.split("/")
+    return name.isprintable() and parts[0] != OWN and not {"", ".", ".."} & set(parts)
+
+
+def _sound(held: Held) -> bool:
+    return (
+        all(isinstance(part, str) for part in (held.path, held.file, held.digest))
+        and _inside(held.file)
+        and set(held.sizes) <= {"", ".gz", ".br"}
+        and all(type(size) is int for size in held.sizes.values())
+    )
