@@ -78,7 +78,11 @@ def test_a_page_until_told_is_fresh_until_it_expires(seconds: float, state: Stat
         pytest.param(mirror(floor=6), GONE, id="below the floor: nobody knows any more"),
         pytest.param(mirror(floor=5), FRESH, id="on the floor"),
         pytest.param(Generations("other", 3), STALE, id="the table was lost"),
-        pytest.param(Generations("other", 9, hard={"all": 9}), STALE, id="lost, then purged"),
+        pytest.param(Generations("other", 3, hard={"all": 3}), GONE, id="lost, then purged"),
+        pytest.param(Generations("other", 3, hard={"tag:b": 3}), STALE, id="lost, others purged"),
+        pytest.param(
+            Generations("other", 3, floor=1), GONE, id="lost, and who was purged forgotten"
+        ),
         pytest.param(Generations(), STALE, id="nothing read yet"),
     ],
 )

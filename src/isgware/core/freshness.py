@@ -132,17 +132,18 @@ def judge(
 ) -> State:
     """The state of an entry at ``now`` under the policy that ``fingerprint`` stands for."""
     stale = entry.fingerprint != fingerprint
+    generation, soft, hard = entry.generation, mirror.soft, mirror.hard
     if entry.nonce != mirror.nonce:
-        stale = True  # its table of invalidations is lost: nobody can say it is fresh
-    elif entry.generation < mirror.floor:
+        # Its table of invalidations is lost: nobody can say it is fresh. It counts as older than
+        # all that the present table knows, so what is purged now is gone.
+        stale, generation = True, 0
+    if generation < mirror.floor:
         return State.GONE
-    else:
-        generation, soft, hard = entry.generation, mirror.soft, mirror.hard
-        for name in names:
-            if hard.get(name, 0) > generation:
-                return State.GONE
-            if soft.get(name, 0) > generation:
-                stale = True
+    for name in names:
+        if hard.get(name, 0) > generation:
+            return State.GONE
+        if soft.get(name, 0) > generation:
+            stale = True
     if now >= entry.expires_at:
         return State.EXPIRED
     if stale or now >= entry.fresh_until or now < entry.rendered_at - CLOCK_TOLERANCE:
