@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -21,6 +21,8 @@ from .produce import Elsewhere, Failed, Outcome, Refused, Rendered
 from .regenerate import Work
 
 _numbers: Final = itertools.count()
+#: Renders of one `regenerate`, when others keep getting in ahead of it.
+_TRIES: Final = 3
 
 
 class Verbs:
@@ -73,6 +75,8 @@ class Verbs:
         def run() -> None:
             try:
                 box.append(self._render_now(target, given_up))
+            except BackendUnavailable as error:  # the caller's to tell
+                box.append(error)
             except BaseException as error:
                 box.append(error)
                 raise
@@ -109,13 +113,15 @@ class Verbs:
         try:
             old, state = shelf.find(target.key, target.base, target.policy.fingerprint)
             replaces = old.entry if old is not None and state is not State.GONE else None
-            outcome = engine.producer.produce(
-                target,
-                lease.order if lease else 0,
-                replaces,
-                wanted=lambda: not (flight.landed.is_set() or given_up.is_set()),
-                generation=lambda entry: self._supersede(entry, before),
-            )
+            order = lease.order if lease else 0
+
+            def wanted() -> bool:
+                return not (flight.landed.is_set() or given_up.is_set())
+
+            for _ in range(_TRIES):
+                outcome = self._produce(target, order, replaces, shelf.mirror.counter, wanted)
+                if not isinstance(outcome, Rendered) or outcome.page.entry.order == order:
+                    break  # else another `regenerate` got in ahead, with what may be older
             engine.aftermath.settle(target, outcome, replaces)
             if isinstance(outcome, Rendered):
                 shelf.backend.publish([key_name(target.key)])
@@ -126,6 +132,14 @@ class Verbs:
                 shelf.release(lease)
             engine.flights.land(flight, outcome)
         return outcome
+
+    def _produce(
+        self, target: Target, order: int, replaces: Entry | None, before: int,
+        wanted: Callable[[], bool],
+    ) -> Outcome:  # fmt: skip
+        return self._engine.producer.produce(
+            target, order, replaces, wanted, lambda entry: self._supersede(entry, before)
+        )
 
     def _supersede(self, entry: Entry, before: int) -> int:
         """Make every other variant of the entry's path stale; the generation under which the entry

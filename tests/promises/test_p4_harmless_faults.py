@@ -200,6 +200,17 @@ def test_p4_who_purges_or_regenerates_by_name_tries_a_store_that_may_be_well_aga
         assert breaker.open_since is None
 
 
+def test_p4_a_regenerate_that_the_store_did_not_take_is_told_once_by_its_exception(
+    wrap, site, store, caplog
+):
+    isg = wrap(site, store=store, routes=ROUTES, probe_interval=60, executor=Inline(),
+               base_url="http://localhost")  # fmt: skip
+    store.fault = lambda operation: broken() if operation == "acquire" else None
+    with pytest.raises(BackendUnavailable):
+        isg.regenerate("/one")
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_p4_a_visitors_own_purge_does_not_wait_for_a_store_that_is_out_of_reach(wrap, site, store):
     isg = wrap(site, store=store, routes=ROUTES, probe_interval=60)
     visit(isg, "/one")
