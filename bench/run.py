@@ -1,4 +1,5 @@
-"""Runs every benchmark: ``python -m bench.run`` (or ``make bench``)."""
+"""Runs every benchmark: ``python -m bench.run`` (or ``make bench``). Arguments are those of
+`bench.invalidation`, which takes minutes unless it is given smaller sizes."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import herd, hits, store
+from bench import herd, hits, invalidation, store
 
 
 def main() -> None:
@@ -17,6 +18,7 @@ def main() -> None:
     for module in (hits, store, herd):
         module.main()
         print()
+    invalidation.main(sys.argv[1:])
 
 
 if __name__ == "__main__":

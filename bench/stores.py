@@ -1,0 +1,117 @@
+"""Stores for the benchmarks: filled quickly through their own ``put``, many pages at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from isgware.backends.base import Limits, row_of
+from isgware.backends.redis import RedisBackend
+from isgware.backends.redis_client import from_url
+from isgware.backends.sqlite import SQLiteBackend
+from isgware.core.entry import Entry, encode
+from isgware.core.request import Request
+
+LIMITS = Limits(pages=2_000_000, names=1_000_000)
+BATCH = 2_000
+#: Seconds; a store that takes a million pages may stop for a moment.
+TIMEOUT = 30.0
+
+
+def entry(number: int, body: bytes, nonce: str = "") -> Entry:
+    """One page of many: ``/page/7`` bears the tags ``pages`` and ``page:7``."""
+    request = Request("http", "example.com", "", f"/page/{number}")
+    now = time.time()
+    return Entry(
+        key=request.key(),
+        request=request,
+        status="200 OK",
+        headers=(("Content-Type", "text/html"),),
+        body=body,
+        rendered_at=now,
+        revalidate=3600.0,
+        expire=86_400.0,
+        tags=("pages", f"page:{number}"),
+        order=number,
+        nonce=nonce,
+    )
+
+
+def fill(backend: Any, numbers: range, body: bytes) -> None:
+    """Store a page for each number; tells of its progress on a terminal."""
+    nonce, started = backend.nonce(), time.monotonic()
+    put_many = _put_many_redis if isinstance(backend, RedisBackend) else _put_many_sqlite
+    for start in range(numbers.start, numbers.stop, BATCH):
+        batch = range(start, min(start + BATCH, numbers.stop))
+        put_many(backend, (entry(number, body, nonce) for number in batch))
+        if sys.stderr.isatty() or batch.stop % 100_000 == 0:
+            each = (time.monotonic() - started) / (batch.stop - numbers.start) * 1e6
+            print(f"  {batch.stop:,} pages, {each:.0f} us each", file=sys.stderr)
+
+
+def _put_many_sqlite(backend: Any, entries: Iterable[Entry]) -> None:
+    """In one transaction: ``put`` is handed its connection."""
+    database = backend.database
+
+    def work(connection: Any) -> None:
+        database.write = lambda inner: inner(connection)
+        try:
+            for made in entries:
+                backend.put(row_of(made), encode(made), made.rendered_at)
+        finally:
+            del database.write
+
+    database.write(work)
+
+
+def _put_many_redis(backend: Any, entries: Iterable[Entry]) -> None:
+    """In one pipeline: ``put`` is handed a client that sends nothing yet."""
+    backend.ping()
+    client, pages = backend._opened
+    queue = _Queue(client)
+    backend._opened = (queue, pages)
+    try:
+        for made in entries:
+            backend.put(row_of(made), encode(made), made.rendered_at)
+    finally:
+        backend._opened = (client, pages)
+    queue.pipeline.execute()
+
+
+class _Queue:
+    def __init__(self, client: Any) -> None:
+        from isgware.backends.redis_scripts import PUT
+
+        client.script_load(PUT.text)
+        self.pipeline = client.pipeline(transaction=False)
+
+    def evalsha(self, *arguments: Any) -> list[bytes]:
+        self.pipeline.evalsha(*arguments)
+        return [b""]
+
+
+@contextlib.contextmanager
+def sqlite() -> Iterator[tuple[Any, str]]:
+    """An empty store and its URL; gone afterwards, as the next one."""
+    with tempfile.TemporaryDirectory() as directory:
+        backend = SQLiteBackend(f"{directory}/store", LIMITS, TIMEOUT)
+        yield backend, f"file:{directory}/store"
+        backend.close()
+
+
+@contextlib.contextmanager
+def redis() -> Iterator[tuple[Any, str]]:
+    from tests.stores import Redis, running
+
+    with running(Redis()) as server:
+        connect, namespace = from_url(server.url, TIMEOUT)
+        backend = RedisBackend(connect, LIMITS, namespace)
+        yield backend, server.url
+        backend.close()
+
+
+KINDS = {"file:": sqlite, "redis:": redis}
