@@ -8,6 +8,8 @@ Rules that every backend keeps, and that `isgware.testing.BackendContract` check
   returns; where hosts share the store, on the others within 100 ms. An odd value means "ask
   ``sync``"; equal even values mean "nothing happened since".
 - ``put`` never lets an older render overwrite a newer one: see `is_newer`.
+- A job waits once per queue and key, in the order of arrival, and is handed to one who asks. It
+  may be lost with whoever took it, or after `JOB_TIME`: it is a hint, never the only trace.
 - A lease belongs to a token. It ends when it is released, or not renewed in time, or overtaken by
   a render that began after an invalidation its owner had not seen.
 """
@@ -25,6 +27,8 @@ from ..core.freshness import Changes
 #: Seconds a page is kept beyond its expiry, to have something to show when renders fail.
 GRACE: Final = 86_400.0
 ERROR_GRACE: Final = 60.0
+#: Seconds after which a job that nobody took is gone.
+JOB_TIME: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,10 @@ HELD: Final = Held.HELD
 
 @runtime_checkable
 class Backend(Protocol):
-    """Pages and everything their coherence needs. Values of notes are bytes, TTLs are seconds."""
+    """Pages and everything their coherence needs. Values of notes are bytes, TTLs are seconds.
+
+    ``enqueue`` is false when the queue holds ``limit`` jobs; a key that waits already is taken.
+    """
 
     @property
     def word(self) -> Sequence[int]: ...
@@ -153,6 +160,9 @@ class Backend(Protocol):
     def read_note(self, name: str, now: float) -> bytes | None: ...
     def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None: ...
     def drop_note(self, name: str) -> None: ...
+    def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool: ...
+    def dequeue(self, queue: str, now: float) -> bytes | None: ...
+    def queued(self, queue: str, now: float) -> int: ...
     def ping(self) -> None: ...
     def close(self) -> None: ...
 

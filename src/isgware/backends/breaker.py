@@ -235,6 +235,15 @@ class Breaker:
     def drop_note(self, name: str) -> None:
         self.call(self.backend.drop_note, name, returns=NoneType)
 
+    def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
+        return self.call(self.backend.enqueue, queue, key, data, limit, now, returns=bool)
+
+    def dequeue(self, queue: str, now: float) -> bytes | None:
+        return self.call(self.backend.dequeue, queue, now, returns=bytes | None)
+
+    def queued(self, queue: str, now: float) -> int:
+        return self.call(self.backend.queued, queue, now, returns=int)
+
     def ping(self) -> None:
         self.call(self.backend.ping)
 
