@@ -28,6 +28,7 @@ from .operations import Operations
 from .printing import details, listing, page_lines, stats_lines, to_json
 from .stats import statistics
 from .text import printable
+from .working import worker
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def commands(name: str, find: Find, params: Sequence[click.Parameter] = ()) -> c
     """A group of all commands. Each has ``params`` before its own; ``find`` is given their values
     and returns what the command acts on."""
     group = click.Group(name, help="See and change the pages that isgware keeps.")
-    for command in (ls, show, why, revalidate, purge, stats, build, routes, export):
+    for command in (ls, show, why, revalidate, purge, stats, build, routes, export, worker):
         bound = click.Command(
             command.name,
             callback=_bound(find, [param.name or "" for param in params], command.callback),

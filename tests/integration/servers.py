@@ -31,6 +31,7 @@ APPS = {
     "plain": "plain_site:application",
     "flask": "flask_site:app",
     "django": "django_wsgi:application",
+    "celery": "celery_site:application",
 }
 
 
