@@ -381,6 +381,7 @@ def test_a_target_is_a_name_or_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
         ("json:loads('{')", "failed: JSONDecodeError"),
         ("a b", "neither MODULE:APP nor the URL of a store"),
         ("file:no/such/store", "There is no store at file:no/such/store"),
+        ("memcached://127.0.0.1:1", "set ISGWARE_COORDINATOR"),
         ("memory:", "lies within one process"),
         ("mongodb://localhost", "not a known kind of store"),
     ],
