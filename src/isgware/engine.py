@@ -131,7 +131,7 @@ class Engine:
             reply = self.fallback.loading(visitor, target, state, decision)
             if reply is not None:
                 return Answer("LOADING", "loading", reply=reply)
-        elif self.unlisted(target, decision):
+        elif self.unlisted(target, state, decision):
             return Answer("BYPASS", "not-listed", forward="miss", absent=True)
         if decision.schedule and not self.schedule(target) and decision.label == "STALE":
             decision = replace(decision, detail="regeneration-dropped")
@@ -171,12 +171,12 @@ class Engine:
             self.aftermath.due(target.key),
         )
 
-    def unlisted(self, target: Target, decision: Decision) -> bool:
+    def unlisted(self, target: Target, state: State | None, decision: Decision) -> bool:
         """Whether a page that is not stored is one that its route says does not exist."""
         return (
             target.policy.fallback == "not-found"
             and decision.action is not Action.SERVE
-            and decision.detail != "cookie"
+            and state not in (State.FRESH, State.STALE)
             and self.listings.lacks(target)
         )
 

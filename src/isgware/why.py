@@ -263,7 +263,7 @@ class _Case:
         decision = decide(facts)
         if engine.fallback.foresees(self.visitor, target, state, decision):
             decision = dataclasses.replace(decision, label="LOADING", detail="loading")
-        elif engine.unlisted(target, decision):
+        elif engine.unlisted(target, state, decision):
             decision = Decision(Action.OWN, "BYPASS", "not-listed")
         failure = self._failure(target, page)
         found = _page_parts(page, state, self.now) if page and state else {}
