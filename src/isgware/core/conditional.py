@@ -1,21 +1,23 @@
-"""ETags, If-None-Match, If-Modified-Since and the choice among stored encodings (RFC 9110)."""
+"""ETags, preconditions and the choice among stored encodings (RFC 9110)."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from werkzeug.http import parse_date
 
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+#: Those that may stand for the very same bytes (8.8.3.2).
+_STRONG_TAG = re.compile(r'(?<!W/)("[^"]*")')
 #: Preferred first among encodings a client likes equally well: smallest for its cost to unpack.
 PREFERENCE: Final = ("br", "zstd", "gzip", "identity")
 #: What a 304 carries (RFC 9110, section 15.4.5) besides the fields this cache adds.
 NOT_MODIFIED_FIELDS: Final = frozenset({
     "cache-control", "content-location", "etag", "expires", "vary",
-    "cdn-cache-control", "isg-cache-control",
+    "cdn-cache-control", "isg-cache-control", "date",
 })  # fmt: skip
 
 
@@ -26,26 +28,60 @@ def strong_etag(body: bytes, given: str) -> str:
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
+def is_entity_tag(given: str) -> bool:
+    """Whether this is an entity tag, strong or weak (8.8.3)."""
+    return _ENTITY_TAG.fullmatch(given) is not None
+
+
 def etag_for(etag: str, encoding: str) -> str:
     """Each encoding is a representation of its own and needs its own strong tag (8.8.3.3)."""
     return etag if encoding == "identity" else f'{etag[:-1]}-{encoding}"'
 
 
+def precondition(etag: str, last_modified: str, made: float, conditions: Mapping[str, Any]) -> int:
+    """What the conditions of a GET or HEAD come to, in the order of section 13.2.2: 412, 304, or 0
+    for none. ``conditions`` maps CGI names to values, ``made`` is when the page was made."""
+    if_match = conditions.get("HTTP_IF_MATCH")
+    if_unmodified_since = conditions.get("HTTP_IF_UNMODIFIED_SINCE")
+    if if_match is not None:
+        if if_match.strip() != "*" and etag not in _STRONG_TAG.findall(if_match):
+            return 412
+    elif if_unmodified_since is not None and last_modified:
+        since, modified = parse_date(if_unmodified_since), parse_date(last_modified)
+        if since is not None and modified is not None and modified > since:
+            return 412
+    none_match = conditions.get("HTTP_IF_NONE_MATCH")
+    modified_since = conditions.get("HTTP_IF_MODIFIED_SINCE")
+    return 304 if not_modified(etag, last_modified, none_match, modified_since, made) else 0
+
+
 def not_modified(
-    etag: str, last_modified: str, if_none_match: str | None, if_modified_since: str | None
+    etag: str,
+    last_modified: str,
+    if_none_match: str | None,
+    if_modified_since: str | None,
+    made: float | None = None,
 ) -> bool:
     """Whether a GET or HEAD is answered 304 (13.1.2, 13.1.3, 13.2.2).
 
-    If-None-Match is compared weakly, and when it is there If-Modified-Since is not looked at.
+    If-None-Match is compared weakly, and when it is there If-Modified-Since is not looked at. A
+    page without Last-Modified counts as modified when it was ``made`` (RFC 9111, 4.3.2).
     """
     if if_none_match is not None:
-        if if_none_match.strip() == "*":
+        given = if_none_match.strip()
+        if given == "*":
             return True
-        return etag in _ENTITY_TAG.findall(if_none_match)
-    if if_modified_since is not None and last_modified:
-        since, modified = parse_date(if_modified_since), parse_date(last_modified)
-        return since is not None and modified is not None and modified <= since
-    return False
+        opaque = etag.removeprefix("W/")
+        return bool(etag) and (opaque in _ENTITY_TAG.findall(given) or given == etag)
+    if if_modified_since is None:
+        return False
+    since = parse_date(if_modified_since)
+    if since is None:
+        return False
+    if last_modified:
+        modified = parse_date(last_modified)
+        return modified is not None and modified <= since
+    return made is not None and made <= since.timestamp()
 
 
 def choose_encoding(accept: str | None, stored: Iterable[str]) -> str:

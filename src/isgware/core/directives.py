@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from .structured import Item, dictionary
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 #: Split at commas outside of quoted strings; a quote that never ends is read as any character.
@@ -17,6 +19,11 @@ _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
 _REFUSALS = frozenset({"no-store", "private", "no-cache"})
 #: Targeted fields (RFC 9213) that this cache obeys, the most specific first.
 TARGETED = ("isg-cache-control", "cdn-cache-control")
+
+#: Directives whose argument is a number of seconds.
+_SECONDS = frozenset(
+    {"max-age", "s-maxage", "stale-while-revalidate", "stale-if-error", "min-fresh", "max-stale"}
+)
 
 Directives = dict[str, str | None]
 
@@ -56,15 +63,35 @@ def _directives(item: str) -> Iterator[tuple[str, str | None]]:
 def effective(headers: Iterable[tuple[str, str]]) -> tuple[Directives, bool]:
     """The directives that count for this cache, and whether a targeted field gave them.
 
-    A targeted field replaces Cache-Control altogether (RFC 9213, section 2.2).
+    A targeted field replaces Cache-Control altogether; one that is empty or no structured field is
+    ignored as a whole (RFC 9213, sections 2.1 and 2.2).
     """
     fields: dict[str, list[str]] = {}
     for name, value in headers:
         fields.setdefault(name.lower(), []).append(value)
     for targeted in TARGETED:
-        if directives := parse(fields.get(targeted, ())):
-            return directives, True
+        if targeted in fields and (members := dictionary(", ".join(fields[targeted]))):
+            return {
+                name: _argument(name, value)
+                for name, value in members.items()
+                if value is not False  # "?0": the directive does not apply
+            }, True
     return parse(fields.get("cache-control", ())), False
+
+
+def _argument(name: str, value: Item) -> str | None:
+    """A member's value as a directive's argument; a lifetime of another type than Integer is
+    malformed (RFC 9213, section 2.1)."""
+    if name in _SECONDS:
+        return str(value) if type(value) is int else ""
+    if isinstance(value, tuple):
+        return ", ".join(item for item in value if isinstance(item, str))
+    return value if isinstance(value, str) else None
+
+
+def field_names(argument: str | None) -> frozenset[str]:
+    """The fields that a qualified ``no-cache`` or ``private`` names, in lower case."""
+    return frozenset(name.strip().lower() for name in (argument or "").split(",")) - {""}
 
 
 def delta_seconds(value: str | None) -> float | None:

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeGuard
 from .request import Request
 
 MAGIC: Final = b"ISGW"
-VERSION: Final = 1
+VERSION: Final = 2
 _HEAD: Final = struct.Struct(">4sBI")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
@@ -30,7 +30,12 @@ Headers = tuple[tuple[str, str], ...]
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One rendered page. Times are wall-clock seconds; ``generation`` and ``nonce`` say which
-    invalidations its render had seen, ``order`` which of two renders began later."""
+    invalidations its render had seen, ``order`` which of two renders began later.
+
+    ``own``: the response to a visitor's own request (RFC 9111), not a clean-room render; then
+    ``rendered_at`` is when the app, or whoever it got it from, generated it. ``validator`` is the
+    app's own ETag, which ``etag`` need not be.
+    """
 
     key: str
     request: Request
@@ -55,6 +60,8 @@ class Entry:
     anonymous: bool = False
     error_quota: bool = False
     tombstone: bool = False
+    own: bool = False
+    validator: str = ""
 
     @property
     def code(self) -> int:
@@ -79,7 +86,7 @@ class Entry:
 _PLAIN: Final = (
     "key", "status", "rendered_at", "revalidate", "expire", "etag", "last_modified", "generation",
     "nonce", "order", "fingerprint", "build_id", "route", "render_seconds", "vary_cookie",
-    "anonymous", "error_quota", "tombstone",
+    "anonymous", "error_quota", "tombstone", "own", "validator",
 )  # fmt: skip
 _REQUEST: Final = ("scheme", "host", "script_name", "path", "query")
 
@@ -161,6 +168,7 @@ def sound_status(status: Any) -> bool:
 _NUMBERS: Final = ("rendered_at", "expire", "render_seconds")
 _STRINGS: Final = (
     "key", "status", "etag", "last_modified", "nonce", "fingerprint", "build_id", "route",
+    "validator",
 )  # fmt: skip
 
 
@@ -175,7 +183,13 @@ def _sound(entry: Entry) -> bool:
         and all(isinstance(tag, str) for tag in entry.tags)
         and sound_status(entry.status)
         and sound_headers(entry.headers)
-        and sound_headers((("ETag", entry.etag), ("Last-Modified", entry.last_modified)))
+        and sound_headers(
+            (
+                ("ETag", entry.etag),
+                ("ETag", entry.validator),
+                ("Last-Modified", entry.last_modified),
+            )
+        )
         and set(entry.encodings) <= {"br", "zstd", "gzip"}
     )
 

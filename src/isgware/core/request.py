@@ -82,6 +82,14 @@ class Request:
             "page", build_id, self.scheme, self.host, self.script_name, self.path, self.query, *flat
         )
 
+    def own_key(self, build_id: str = "") -> str:
+        """As `key`, for a response to a visitor's own request: a clean-room render of the same
+        URL is another thing, and neither may ever be taken for the other."""
+        flat = [part for pair in self.headers for part in pair]
+        return _digest(
+            "own", build_id, self.scheme, self.host, self.script_name, self.path, self.query, *flat
+        )
+
     def base_key(self, build_id: str = "") -> str:
         """Names the URL without its query: where signposts are kept."""
         return _digest("base", build_id, self.scheme, self.host, self.script_name, self.path)

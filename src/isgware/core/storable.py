@@ -7,7 +7,7 @@ render and, through `promising`, about a visitor's own answer before one is star
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
@@ -16,6 +16,7 @@ from werkzeug.http import parse_set_header
 from ..policy import UNKEYABLE, Policy
 from .directives import effective, shared_lifetime
 from .entry import Entry, Headers, sound_headers, sound_status
+from .lifetime import explicit_lifetime, initial_age
 from .request import Request
 
 KEPT: Final = frozenset({200, 203, 300, 301, 308})
@@ -24,11 +25,12 @@ TEMPORARY: Final = frozenset({302, 303, 307})
 MAX_ERROR_SECONDS: Final = 10.0
 MAX_REDIRECT_SECONDS: Final = 60.0
 MAX_LEARNED: Final = 8
-_OURS: Final = re.compile(r"^public, max-age=0, s-maxage=\d+(?=, stale-while-revalidate=)")
+_FROM_NOW: Final = re.compile(r"^(public, max-age=0, s-maxage=)(\d+)(?=, stale-while-revalidate=)")
 #: Not ours to keep: hop-by-hop fields (RFC 9110, 7.6.1), and those made anew for every answer.
 DROPPED: Final = frozenset({
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
-    "te", "trailer", "trailers", "transfer-encoding", "upgrade", "date", "age", "x-isg-cache",
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info",
+    "proxy-authorization", "proxy-connection", "te", "trailer", "trailers",
+    "transfer-encoding", "upgrade", "date", "age", "x-isg-cache",
     "cache-status", "content-length", "etag",
 })  # fmt: skip
 
@@ -63,7 +65,8 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a page may be stored. ``revalidate=None``: until told."""
+    """How a page may be stored. ``revalidate=None``: until told; ``age``: how old it was when it
+    came, in seconds, if its lifetime is what its headers say."""
 
     revalidate: float | None
     expire: float
@@ -71,6 +74,7 @@ class Terms:
     anonymous: bool = False
     error_quota: bool = False
     tombstone: bool = False
+    age: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +101,15 @@ def storable(
     keyed: frozenset[str] = frozenset(),
     default: float | bool | None = None,
     obey: bool = True,
+    full: bool = False,
+    now: float = 0.0,
     replaces: Entry | None = None,
 ) -> Terms | Refusal | Learn:
     """Decide about one clean-room response.
 
     ``keyed`` names the headers in the key, ``default`` is ``ISG(revalidate=)``, ``obey`` whether
-    lifetimes in Cache-Control count, ``replaces`` the page that would be overwritten.
+    lifetimes for shared caches count, ``full`` whether those for all caches do, too; ``now`` is
+    when the app answered, ``replaces`` the page that would be overwritten.
     """
     if refusal := _refused(response, request, said, declared):
         return refusal
@@ -116,16 +123,28 @@ def storable(
         return Learn(unknown)
     if replaces is not None and response.code == 200 and not response.body and replaces.body:
         return Refusal("empty-body")
-    revalidate = lifetime(response, policy, said, declared=declared, default=default, obey=obey)
+    revalidate = lifetime(
+        response, policy, said, declared=declared, default=default, obey=obey, full=full, now=now
+    )
+    age = 0.0
+    if obey and said.revalidate is None and policy.revalidate is None:
+        age = _age(response, full, now)
     if revalidate is None:
         return Refusal("no-lifetime")
-    if revalidate is not False and revalidate <= 0:
+    if revalidate is not False and revalidate - age <= 0:
         return Refusal("revalidate-0")
-    return _terms(response.code, revalidate, policy, said, "cookie" in vary, replaces)
+    terms = _terms(response.code, revalidate, policy, said, "cookie" in vary, replaces)
+    return replace(terms, age=age) if age else terms
 
 
 def promising(
-    status: str, headers: Headers, *, default: float | bool | None, obey: bool
+    status: str,
+    headers: Headers,
+    *,
+    default: float | bool | None,
+    obey: bool,
+    full: bool = False,
+    now: float = 0.0,
 ) -> str | None:
     """Whether a visitor's own answer on an undeclared route merits a clean-room render: ``None``
     if it does, else why not. Errors do not: a flood of them would double the app's work."""
@@ -141,6 +160,8 @@ def promising(
         keyed=frozenset(varies(headers) - {"*"}),
         default=default,
         obey=obey,
+        full=full,
+        now=now,
     )
     return verdict.reason if isinstance(verdict, Refusal) else None
 
@@ -204,6 +225,8 @@ def lifetime(
     declared: bool,
     default: float | bool | None,
     obey: bool,
+    full: bool = False,
+    now: float = 0.0,
 ) -> float | bool | None:
     """Seconds fresh, by the precedence of the design: view, policy, Cache-Control, default."""
     if said.revalidate is not None:
@@ -211,12 +234,24 @@ def lifetime(
     if policy.revalidate is not None:
         return policy.revalidate  # type: ignore[return-value]
     if obey:
-        own = shared_lifetime(*effective(response.headers))
+        own = _heard(response, full, now)
         if own is not None:
             return own
     if default is not None:
         return default
     return False if declared else None
+
+
+def _heard(response: Response, full: bool, now: float) -> float | None:
+    directives, targeted = effective(response.headers)
+    if full:
+        return explicit_lifetime(response.headers, directives, targeted, now)
+    return shared_lifetime(directives, targeted)
+
+
+def _age(response: Response, full: bool, now: float) -> float:
+    """How much of the lifetime that its own headers give a response had spent when it came."""
+    return 0.0 if _heard(response, full, now) is None else initial_age(response.headers, now, now)
 
 
 def _terms(
@@ -278,8 +313,20 @@ def spent(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [
         (
             name,
-            _OURS.sub("public, max-age=0, s-maxage=0", value) if name == "Cache-Control" else value,
+            _FROM_NOW.sub(r"\g<1>0", value) if name == "Cache-Control" else value,
         )
+        for name, value in headers
+    ]
+
+
+def extended(headers: list[tuple[str, str]], age: int) -> list[tuple[str, str]]:
+    """Headers of a page that is fresh until told, ``age`` seconds old: for how long isgware lets
+    caches in front keep it counts from now. A lifetime counts from a page's generation (RFC 9111,
+    section 4.2): without this, an older page would be asked for again at once, each time."""
+    return [
+        (name, _FROM_NOW.sub(lambda found: f"{found[1]}{int(found[2]) + age}", value))
+        if name == "Cache-Control"
+        else (name, value)
         for name, value in headers
     ]
 

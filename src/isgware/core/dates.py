@@ -1,0 +1,55 @@
+"""HTTP dates, strictly (RFC 9110, section 5.6.7).
+
+A lenient parser would make a response fresh whose Expires is no date at all; one that is too
+strict would refuse the two obsolete forms that recipients must still accept.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+_MONTHS: Final = {
+    name: number
+    for number, name in enumerate(
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
+    )
+}
+_TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})"
+_DAY = r"(?:mon|tue|wed|thu|fri|sat|sun)"
+_LONG_DAY = r"(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)"
+_FORMS: Final = tuple(
+    re.compile(form, re.IGNORECASE | re.ASCII)
+    for form in (
+        rf"{_DAY}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT",
+        rf"{_LONG_DAY}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT",
+        rf"{_DAY} {_MONTH} (?P<day>[0-9]{{2}}| [0-9]) {_TIME} (?P<year>[0-9]{{4}})",
+    )
+)
+
+
+def http_date(text: str, now: float) -> float | None:
+    """Seconds since the epoch, or ``None`` for what is no HTTP date.
+
+    Names in any case are understood, as RFC 9111, section 4.2 asks caches to. ``now`` tells which
+    century a two-digit year belongs to: none is more than 50 years ahead.
+    """
+    found = next((match for form in _FORMS if (match := form.fullmatch(text.strip()))), None)
+    if found is None:
+        return None
+    year = int(found["year"])
+    if len(found["year"]) == 2:
+        this_year = datetime.fromtimestamp(now, UTC).year
+        year += this_year - this_year % 100
+        if year > this_year + 50:
+            year -= 100
+    second = min(int(found["second"]), 59)  # a leap second
+    try:
+        return datetime(
+            year, _MONTHS[found["month"].lower()], int(found["day"]),
+            int(found["hour"]), int(found["minute"]), second, tzinfo=UTC,
+        ).timestamp()  # fmt: skip
+    except ValueError:
+        return None

@@ -1,0 +1,47 @@
+"""Which of several stored responses a request selects, by Vary (RFC 9111, section 4.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from .request import MAX_KEYED_VALUE
+
+#: What they hold must not lie in a store, not even in a key: a response that varies by one is kept
+#: for requests without it alone.
+PERSONAL: Final = frozenset({"cookie", "cookie2", "authorization", "proxy-authorization"})
+_ANY_CASE: Final = frozenset({"accept-charset", "accept-encoding", "accept-language"})
+_COMMA = re.compile(r"[ \t]*,[ \t,]*")
+_SEMICOLON = re.compile(r"[ \t]*;[ \t]*")
+
+
+def selecting(
+    names: Iterable[str], header: Callable[[str], str | None]
+) -> tuple[tuple[str, str], ...] | None:
+    """The fields of a request that ``names`` nominates, normalised; those that are absent are left
+    out. ``None`` if they may not be part of a key: personal ones, and oversized ones."""
+    found = []
+    for name in sorted(names):
+        value = header(name)
+        if value is None:
+            continue
+        if name in PERSONAL or len(value) > MAX_KEYED_VALUE:
+            return None
+        found.append((name, normalised(name, value)))
+    return tuple(found)
+
+
+def normalised(name: str, value: str) -> str:
+    """A field value as one of many that mean the same: lines joined, spaces around delimiters
+    removed, and case where it does not count. The order of languages is left alone: many apps take
+    it for a preference. With a quoted string in it a value is compared as it is."""
+    value = value.strip(" \t")
+    if '"' in value:
+        return value
+    value = _SEMICOLON.sub(";", _COMMA.sub(",", value))
+    if name in _ANY_CASE:
+        value = value.lower()
+    if name == "accept-encoding":  # its order never says anything (RFC 9110, 12.5.3)
+        value = ",".join(sorted(set(value.split(","))))
+    return value
