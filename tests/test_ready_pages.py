@@ -1,4 +1,4 @@
-"""`isgware.memory.Page`: a stored page made ready to send (P8), its headers, HEAD and 304."""
+"""`isgware.memory.Page`: a stored page made ready to send (P8), and its headers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from isgware.memory import Answer, Page, revalidated, without_body
+from isgware.answering import Answer
+from isgware.memory import Page
 from tests.core.making import NOW, an_entry
 
 ENCODED = {"encodings": {"gzip": b"zipped", "br": b"brotli"}}
@@ -173,56 +174,6 @@ def test_no_long_accept_encoding_is_kept() -> None:
     page.make_ready(NOW, 2, False)
     assert hit(page, "gzip," * 1_000)[0] == "200 OK"
     assert page.ready == {}
-
-
-# HEAD and 304.
-
-
-def test_head_has_every_header_and_no_body() -> None:
-    answer = hit(a_page())
-    assert without_body(answer) == (answer[0], answer[1], ())  # RFC 9110, section 9.3.2
-
-
-@pytest.mark.parametrize(
-    ("accept", "environ", "status"),
-    [
-        pytest.param(None, {"HTTP_IF_NONE_MATCH": '"tag"'}, "304 Not Modified", id="same"),
-        pytest.param("gzip", {"HTTP_IF_NONE_MATCH": '"tag-gzip"'}, "304 Not Modified", id="gzip"),
-        pytest.param("gzip", {"HTTP_IF_NONE_MATCH": '"tag"'}, "200 OK", id="another encoding"),
-        pytest.param(None, {"HTTP_IF_NONE_MATCH": '"old"'}, "200 OK", id="another page"),
-        pytest.param(None, {}, "200 OK", id="not conditional"),
-        pytest.param(None, {"HTTP_IF_MODIFIED_SINCE": "Sun, 06 Nov 1994 08:49:37 GMT"},
-                     "304 Not Modified", id="date"),
-        pytest.param(None, {"HTTP_IF_RANGE": '"tag"', "HTTP_RANGE": "bytes=0-1"}, "200 OK",
-                     id="ranges are not served"),
-    ],
-)  # fmt: skip
-def test_a_client_that_has_the_page_gets_304(
-    accept: str | None, environ: dict[str, str], status: str
-) -> None:
-    dated = (("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),)
-    page = a_page(headers=dated, last_modified=dated[0][1], **ENCODED)
-    assert revalidated(hit(page, accept), environ)[0] == status
-
-
-def test_a_304_says_what_a_200_would_have_said_but_of_the_body() -> None:
-    stored = (
-        ("Content-Type", "text/html"), ("Vary", "Cookie"), ("Cache-Control", "max-age=1"),
-        ("Expires", "0"), ("Content-Location", "/x"),
-    )  # fmt: skip
-    answer = hit(a_page(headers=stored, **ENCODED), "gzip")
-    status, headers, body = revalidated(answer, {"HTTP_IF_NONE_MATCH": "*"})
-    assert (status, body) == ("304 Not Modified", ())
-    assert {name for name, _ in headers} == {
-        "Vary", "Cache-Control", "Expires", "Content-Location", "ETag", "Age", "X-ISG-Cache",
-        "Cache-Status",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("status", ["404 Not Found", "301 Moved Permanently", "203 X"])
-def test_only_a_200_becomes_a_304(status: str) -> None:
-    answer = hit(a_page(status=status))
-    assert revalidated(answer, {"HTTP_IF_NONE_MATCH": "*"}) is answer
 
 
 def test_a_page_is_invalidated_by_its_names_its_key_and_its_base() -> None:

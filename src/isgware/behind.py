@@ -14,12 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+from .answering import fitted
 from .core import status
 from .core.decide import Action, Decision
 from .core.request import Visitor
 from .core.storable import promising, varies
 from .engine import Engine
-from .memory import Page, revalidated, without_body
+from .memory import Page
 from .own import Environ, HeaderList, bypassed, call, looking, not_there
 from .page import Rendering
 from .planner import Signpost, Target, has_credentials, personal
@@ -57,18 +58,24 @@ class Behind:
         def look(line: str, headers: HeaderList) -> HeaderList | None:
             nonlocal dull
             if rendering.policy is not None:
-                return self._met_decorator(visitor, headers, rendering)
-            target = self._worth_rendering(visitor, line, headers)
-            if target is None:
+                return self.met_decorator(visitor, headers, rendering)
+            learning = self.learn(visitor, line, headers)
+            if learning is None:
                 dull = not has_credentials(visitor.headers)
-                return None
-            self._engine.schedule(target)
-            return bypassed(headers, "learning")
+            return learning
 
         answer = call(application, environ, looking(start_response, look), rendering)
         return answer, dull
 
-    def _met_decorator(
+    def learn(self, visitor: Visitor, line: str, headers: HeaderList) -> HeaderList | None:
+        """Have the page rendered behind this answer if it looks storable; then its headers."""
+        target = self._worth_rendering(visitor, line, headers)
+        if target is None:
+            return None
+        self._engine.schedule(target)
+        return bypassed(headers, "learning")
+
+    def met_decorator(
         self, visitor: Visitor, headers: HeaderList, rendering: Rendering
     ) -> HeaderList:
         policy, engine = rendering.policy, self._engine
@@ -92,8 +99,15 @@ class Behind:
         if has_credentials(visitor.headers):
             return None
         fields = tuple(headers)
-        obey = settings.cache_control == "shared"
-        if promising(line, fields, default=settings.revalidate, obey=obey) is not None:
+        verdict = promising(
+            line,
+            fields,
+            default=settings.revalidate,
+            obey=settings.cache_control != "ignore",
+            full=settings.cache_control == "full",
+            now=self._engine.now(),
+        )
+        if verdict is not None:
             return None
         target = self._engine.planner.undeclared_target(visitor, varies(fields), None, {})
         if target is None or self._engine.aftermath.refusal(target.key):
@@ -118,7 +132,7 @@ class Behind:
             return self._compare(
                 plan.target, visitor, application, environ, start_response, rendering
             )
-        if engine.unlisted(plan.target, None, _NOT_STORED):
+        if engine.unlisted(plan.target, _NOT_STORED):
             return not_there(visitor, self._site, application, environ, start_response, rendering)
         made = self._develop(visitor, plan.target)
         if isinstance(made, str):
@@ -206,9 +220,7 @@ def _show(
     entry = replace(made.entry, headers=(*headers, ("Cache-Control", "no-store")))
     said = status.forwarded("miss", status=entry.code, detail="debug")
     answer = Page(entry, 0, "").answer(visitor.header("Accept-Encoding"), now, "MISS", said)
-    answer = revalidated(answer, environ)
-    if visitor.method == "HEAD":
-        answer = without_body(answer)
+    answer = fitted(answer, made.entry, environ)
     start_response(answer[0], answer[1])
     return answer[2]
 

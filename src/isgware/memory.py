@@ -12,19 +12,27 @@ import threading
 from collections import OrderedDict, deque
 from typing import Any, Final
 
+from .answering import CONDITIONS, Answer
 from .core import status
-from .core.conditional import (
-    NOT_MODIFIED_FIELDS,
-    choose_encoding,
-    etag_for,
-    not_modified,
-)
+from .core.conditional import choose_encoding, etag_for
 from .core.entry import Entry, Headers
 from .core.freshness import names_of
+from .core.request import narrow_query
+from .core.storable import extended
 
 Raw = tuple[Any, ...]
-#: Status line, headers, body chunks: what a server is given.
-Answer = tuple[str, list[tuple[str, str]], tuple[bytes, ...]]
+#: One of these in the environ, even an empty one, and the visitor is looked at.
+CREDENTIALS: Final = frozenset({
+    "HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_VERIFY", "SSL_CLIENT_S_DN",
+    "SSL_CLIENT_CERT", "SSL_CLIENT_M_SERIAL", "SSL_CLIENT_I_DN",
+})  # fmt: skip
+#: For pages that came of visitors' own requests, directives of requests count, too, and some
+#: conditions are the app's to judge (RFC 9111, sections 5.2.1 and 4.3.2).
+_JUDGED_OWN: Final = CREDENTIALS | {
+    "HTTP_CACHE_CONTROL", "HTTP_PRAGMA", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE",
+}  # fmt: skip
+_SPECIAL: Final = CREDENTIALS | CONDITIONS
+_SPECIAL_OWN: Final = _JUDGED_OWN | CONDITIONS
 #: Bytes a page is reckoned to take beside its bodies.
 _OVERHEAD: Final = 2_048
 #: So many answers are kept ready, for Accept-Encoding values no longer than that.
@@ -40,20 +48,24 @@ class Page:
 
     ``seen``: the invalidation counter when it was last known to be what the store holds.
     ``word``, ``since``, ``until``, ``ready``: while the store's word equals ``word`` and the clock
-    is between the two, ``ready`` answers a plain visit, by Accept-Encoding value.
+    is between the two, ``ready`` answers a plain visit, by Accept-Encoding value. ``special``:
+    with any of it in the environ a visit is no plain one, ``judged``: nor to be served from here.
     """
 
     __slots__ = (
-        "_heads", "cookies_matter", "entry", "names", "raws", "ready", "seen", "since", "size",
-        "until", "used", "visited", "word",
+        "_heads", "cookies_matter", "entry", "judged", "names", "raws", "ready", "seen", "since",
+        "size", "special", "until", "used", "visited", "word",
     )  # fmt: skip
 
     def __init__(self, entry: Entry, seen: int, base: str) -> None:
         self.entry = entry
         self.seen = seen
         request = entry.request
+        self.judged = _JUDGED_OWN if entry.own else CREDENTIALS
+        self.special = _SPECIAL_OWN if entry.own else _SPECIAL
+        query = narrow_query(request.query, "all") if entry.own else request.query
         self.names = (
-            *names_of(request.full_path, request.query, entry.tags),
+            *names_of(request.full_path, query, entry.tags),
             key_name(entry.key),
             base_name(base),
         )
@@ -105,12 +117,15 @@ class Page:
     ) -> Answer:
         entry = self.entry
         encoding = choose_encoding(accept_encoding, entry.encodings)
+        age = self.age(now)
         headers = [
             *self._head(encoding),
-            ("Age", str(self.age(now))),
+            ("Age", str(age)),
             ("X-ISG-Cache", label),
             ("Cache-Status", cache_status),
         ]
+        if entry.revalidate is None:
+            headers = extended(headers, age)
         body = entry.body if encoding == "identity" else entry.encodings[encoding]
         return entry.status, headers, (body,) if body else ()
 
@@ -124,8 +139,8 @@ class Page:
         entry = self.entry
         headers = list(entry.headers)
         if entry.encodings:
-            headers = [pair for pair in headers if pair[0] != "Vary"]
-            vary = [value for name, value in entry.headers if name == "Vary"]
+            vary = [value for name, value in headers if name.lower() == "vary"]
+            headers = [pair for pair in headers if pair[0].lower() != "vary"]
             if not any("accept-encoding" in value.lower() for value in vary):
                 vary.append("Accept-Encoding")
             headers.append(("Vary", ", ".join(vary)))
@@ -133,31 +148,11 @@ class Page:
         if encoding != "identity":
             body = entry.encodings[encoding]
             headers.append(("Content-Encoding", encoding))
-        headers.append(("ETag", etag_for(entry.etag, encoding)))
-        headers.append(("Content-Length", str(len(body))))
+        if entry.etag:
+            headers.append(("ETag", etag_for(entry.etag, encoding)))
+        if entry.code != 204:  # which may not say one (RFC 9110, section 8.6)
+            headers.append(("Content-Length", str(len(body))))
         return tuple(headers)
-
-
-def without_body(answer: Answer) -> Answer:
-    """What HEAD gets: every header of GET (RFC 9110, section 9.3.2)."""
-    return answer[0], answer[1], ()
-
-
-def revalidated(answer: Answer, environ: dict[str, Any]) -> Answer:
-    """A 304 in place of ``answer`` if the client's validators say that it has the page."""
-    if answer[0][:3] != "200":
-        return answer
-    fields = {name.lower(): value for name, value in answer[1]}
-    if not not_modified(
-        fields.get("etag", ""),
-        fields.get("last-modified", ""),
-        environ.get("HTTP_IF_NONE_MATCH"),
-        environ.get("HTTP_IF_MODIFIED_SINCE"),
-    ):
-        return answer
-    kept = NOT_MODIFIED_FIELDS | {"age", "x-isg-cache", "cache-status"}
-    headers = [(name, value) for name, value in answer[1] if name.lower() in kept]
-    return "304 Not Modified", headers, ()
 
 
 def worth_remembering(raw: Raw) -> bool:

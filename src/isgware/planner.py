@@ -46,12 +46,16 @@ _SIGNPOST_TTL: Final = 366 * 86_400.0
 @dataclass(frozen=True, slots=True)
 class Signpost:
     """What was learned about a URL. ``fingerprint`` names the policy of its view, if that was
-    learned; ``undeclared`` that its pages are stored though nobody declared them."""
+    learned; ``undeclared`` that its pages are stored though nobody declared them. ``http`` and
+    ``nominated`` are for what is stored from visitors' own requests: that something is, and the
+    headers that its Vary fields have named."""
 
     vary: tuple[str, ...] = ()
     fingerprint: str = ""
     undeclared: bool = False
     vary_cookie: bool = False
+    http: bool = False
+    nominated: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         return json.dumps(dataclasses.asdict(self)).encode()
@@ -61,10 +65,12 @@ class Signpost:
         try:
             raw = json.loads(data or b"null")
             vary = tuple(str(name) for name in raw["vary"])
+            nominated = tuple(str(name) for name in raw.get("nominated", ()))
             return cls(
-                vary, str(raw["fingerprint"]), bool(raw["undeclared"]), bool(raw["vary_cookie"])
-            )
-        except (ValueError, TypeError, KeyError):
+                vary, str(raw["fingerprint"]), bool(raw["undeclared"]), bool(raw["vary_cookie"]),
+                bool(raw.get("http")), nominated,
+            )  # fmt: skip
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None
 
 
@@ -258,7 +264,8 @@ class Planner:
             return self._combined(learned, match.policy), True
         if learned is not None:
             return learned, True
-        return (NOTHING, False) if signpost.undeclared else (None, False)
+        learns = self._settings.cache_control != "full" or self._settings.revalidate is not None
+        return (NOTHING, False) if signpost.undeclared and learns else (None, False)
 
     def _combined(self, first: Policy | None, second: Policy) -> Policy:
         """`combined`, remembered: it is asked for with each plan."""

@@ -160,7 +160,9 @@ class Producer:
         if isinstance(verdict, Refusal):
             return self._refused(target, verdict.reason)
         entry = self._entry(target, response, verdict, rendering)
-        entry = dataclasses.replace(entry, rendered_at=started, render_seconds=round(took, 6))
+        entry = dataclasses.replace(
+            entry, rendered_at=started - verdict.age, render_seconds=round(took, 6)
+        )
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, "not-accepted")
         return Made(entry, learned, target.declared, said)
@@ -179,7 +181,9 @@ class Producer:
                 said=Said(rendering.revalidate, rendering.expire, rendering.refused),
                 keyed=keyed,
                 default=self._settings.revalidate,
-                obey=self._settings.cache_control == "shared",
+                obey=self._settings.cache_control != "ignore",
+                full=self._settings.cache_control == "full",
+                now=self._now(),
                 replaces=replaces,
             )
             if not isinstance(verdict, Learn):
@@ -240,6 +244,8 @@ class Producer:
             made.said or known.fingerprint,
             not made.declared,
             known.vary_cookie or made.entry.vary_cookie,
+            known.http,
+            known.nominated,
         )
         if signpost != known:
             self._planner.learn(target.base, signpost, announce=signpost.vary != known.vary)

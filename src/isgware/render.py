@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextvars
 import io
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
@@ -25,6 +25,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 StartResponse = Callable[..., Callable[[bytes], object]]
 WSGIApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
+NONE: Final[Mapping[str, str]] = {}
 #: The address reserved for documentation (RFC 5737): nobody's.
 REMOTE_ADDR: Final = "192.0.2.1"
 #: Marks a clean-room render; an object under this key cannot come from a client.
@@ -81,16 +82,21 @@ def _server(request: Request) -> tuple[str, str]:
 
 
 def render(
-    application: WSGIApp, request: Request, rendering: Rendering, max_page: int
+    application: WSGIApp,
+    request: Request,
+    rendering: Rendering,
+    max_page: int,
+    conditions: Mapping[str, str] = NONE,
 ) -> Response | Unfit:
-    """The app's response to ``request``, in the clean room.
+    """The app's response to ``request``, in the clean room. ``conditions`` are the validators of a
+    stored response, by their CGI names.
 
     Raises whatever the app raises, and `BrokenResponse` for a response that is not whole.
     """
 
     def run() -> Response | Unfit:
         current.set(rendering)
-        return capture(application, environ_for(request, rendering), max_page)
+        return capture(application, {**environ_for(request, rendering), **conditions}, max_page)
 
     return contextvars.Context().run(run)
 

@@ -94,10 +94,14 @@ def _choice(*choices: str) -> Check:
     return check
 
 
-def _cache_control(name: str, value: Any) -> str:
-    if value == "full":
-        raise _fail(name, value, "all of RFC 9111 is not in this release yet; choose 'shared'.")
-    return str(_choice("shared", "ignore")(name, value))
+def _share(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if isinstance(value, bool) or not 0 <= number <= 1:
+        raise _fail(name, value, "give a share from 0 (no guesses) to 1; 0.1 is usual.")
+    return number
 
 
 def _default_revalidate(name: str, value: Any) -> float | bool | None:
@@ -166,9 +170,8 @@ def _compress(name: str, value: Any) -> tuple[str, ...] | bool:
 
 
 def _executor(name: str, value: Any) -> Any:
-    takes_work = any(callable(getattr(value, how, None)) for how in ("submit", "send"))
-    if value is not None and not takes_work:
-        raise _fail(name, value, "give a concurrent.futures.Executor, or a CeleryExecutor.")
+    if value is not None and not callable(getattr(value, "submit", None)):
+        raise _fail(name, value, "give a concurrent.futures.Executor.")
     if isinstance(value, ProcessPoolExecutor):
         raise _fail(name, value, "renders run in this process; give a ThreadPoolExecutor.")
     return value
@@ -223,7 +226,10 @@ class Settings:
     )
     mount: str = _option("/_isg", _mount, "where the control endpoint lies")
     cache_control: str = _option(
-        "shared", _cache_control, "which Cache-Control lifetimes of the app count"
+        "shared", _choice("shared", "full", "ignore"), "which Cache-Control of the app counts"
+    )
+    heuristic: float = _option(
+        0.0, _share, "fresh for this share of the time since Last-Modified, if nothing is said"
     )
     workers: int = _option(4, _count(1), "threads that regenerate pages")
     queue_size: int = _option(1_000, _count(1), "regenerations waiting; more are dropped")

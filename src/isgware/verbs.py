@@ -164,6 +164,12 @@ class Verbs:
             return plan.target
         if plan is not None:
             raise RegenerationError(f"{path} cannot be stored: {plan.bypass}.")
+        settings = self._engine.settings
+        if settings.cache_control == "full" and settings.revalidate is None:
+            raise RegenerationError(
+                f"{path} is not declared: what is stored of it are answers to visitors. "
+                "revalidate_path or purge_path have the next visitor renew it."
+            )
         target = self._engine.planner.undeclared_target(visitor, frozenset(), None, {})
         if target is None:
             raise RegenerationError(f"{path} cannot be stored.")

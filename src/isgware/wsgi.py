@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from .aftermath import Aftermath
+from .answering import fitted
 from .behind import Behind
 from .catalogue import Catalogue
 from .control import Control
@@ -21,12 +22,13 @@ from .core.storable import spent
 from .drafts import COOKIE, Drafts
 from .engine import Answer, Engine
 from .errors import ConfigurationError
-from .handover import JobExecutor, handover_of
 from .housekeeping import Housekeeper
-from .memory import Memory, Page, Raw, revalidated, without_body, worth_remembering
+from .keeping import Keeper
+from .memory import Memory, Page, Raw, worth_remembering
 from .operations import Operations
 from .own import Environ, bypassed, call, looking, not_there, rendering_of, visitor_of
 from .page import Rendering
+from .plainhttp import PlainHTTP
 from .planner import Planner
 from .produce import Producer
 from .regenerate import Failures, Flights, Pool
@@ -35,18 +37,13 @@ from .settings import Settings
 from .shelf import Shelf
 from .site import Site
 from .speech import log_decision, speak_up
-from .stores import open_store, shared
+from .stores import open_store
 from .verbs import Verbs
 
 log: Final = logging.getLogger("isgware")
 #: For how long an URL that had nothing to be learned from passes without being looked at.
 _PASS_SECONDS: Final = 5.0
 _MAX_PASSED: Final = 8_192
-#: One of these in the environ, even an empty one, and the visitor is looked at.
-_CREDENTIALS: Final = frozenset({
-    "HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_VERIFY", "SSL_CLIENT_S_DN",
-    "SSL_CLIENT_CERT", "SSL_CLIENT_M_SERIAL", "SSL_CLIENT_I_DN",
-})  # fmt: skip
 
 
 def _wall_clock() -> float:
@@ -84,13 +81,12 @@ class ISG(Operations):
             settings.render_timeout,
             lambda lease: breaker.renew(lease, settings.lease_time, self._clock()),
         )
-        carrier = settings.executor if isinstance(settings.executor, JobExecutor) else None
         pool = Pool(
             settings.workers,
             settings.queue_size,
             settings.render_timeout,
             settings.drain_time,
-            None if carrier else settings.executor,
+            settings.executor,
         )
         self.engine = Engine(
             settings,
@@ -102,13 +98,16 @@ class ISG(Operations):
             Aftermath(planner, shelf, Failures(random.random), settings.dynamic_time, self._clock),
             housekeeper,
             self._clock,
-            handover_of(settings, breaker, self._clock, shared=shared(breaker.backend)),
         )
         breaker.on_open = housekeeper.start
         housekeeper.chores += [self._probe, pool.give_up_hung, self._keep_house]
         self.catalogue = Catalogue(shelf, settings.build_id, self._clock)
         self.verbs = Verbs(self.engine, self.catalogue)
         self._behind = Behind(self.engine, self.site)
+        self._http: PlainHTTP | None = None
+        if settings.cache_control == "full":
+            keeper = Keeper(self.engine, self.site, application, drafts)
+            self._http = PlainHTTP(self.engine, self._behind, keeper, application, self._serve)
         self._mode = "" if settings.enabled is None else _MODES[settings.enabled]
         self._origin_headers = self.site.origin_headers
         self._watched = (*self.site.bypass_cookies, *((COOKIE,) if drafts else ()))
@@ -118,8 +117,6 @@ class ISG(Operations):
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
         self._flushed = 0.0
-        if carrier is not None:
-            carrier.bind(self)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -142,14 +139,15 @@ class ISG(Operations):
         if (
             page.word != self._backend.backend.word[0]
             or (not page.since <= now < page.until and not page.still_fresh(now))
-            or not environ.keys().isdisjoint(_CREDENTIALS)
             or ("HTTP_COOKIE" in environ and self._cookies_count(page, environ["HTTP_COOKIE"]))
         ):
             return self._slow(environ, start_response)
         accepted = environ.get("HTTP_ACCEPT_ENCODING")
         answer = page.ready.get(accepted) or page.hit(accepted, now)
-        if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MODIFIED_SINCE" in environ:
-            answer = revalidated(answer, environ)
+        if not environ.keys().isdisjoint(page.special):
+            if not environ.keys().isdisjoint(page.judged):
+                return self._slow(environ, start_response)
+            answer = fitted(answer, page.entry, environ)
         start_response(answer[0], answer[1].copy())
         return answer[2] if raw[0] == "GET" else ()
 
@@ -162,7 +160,8 @@ class ISG(Operations):
         mode = self._mode or self._settle_mode()
         if mode == "off" or MARK in environ:
             return self.application(environ, start_response)
-        self._settle_process()
+        if self._pid != os.getpid():
+            self._after_fork()
         self.engine.housekeeper.start()
         visitor = visitor_of(environ)
         if visitor is None:
@@ -189,6 +188,8 @@ class ISG(Operations):
         answer = self._decide(visitor)
         if self.settings.debug:
             log_decision(visitor, answer, self._clock(), time.perf_counter() - started)
+        if answer is None and self._http is not None:
+            return self._http(visitor, environ, start_response, rendering)
         if answer is None:
             passed, dull = self._behind.undeclared(
                 visitor, self.application, environ, start_response, rendering
@@ -199,7 +200,7 @@ class ISG(Operations):
                 self._passed[raw] = time.monotonic() + _PASS_SECONDS
             return passed
         if answer.page is not None:
-            return self._serve(visitor, answer, answer.page, raw, environ, start_response)
+            return self._serve(visitor, answer, answer.page, environ, start_response)
         if answer.reply is not None:
             start_response(answer.reply.status, list(answer.reply.headers))
             return [answer.reply.body]
@@ -227,7 +228,7 @@ class ISG(Operations):
         )  # fmt: skip
 
     def _serve(
-        self, visitor: Visitor, answer: Answer, page: Page, raw: Raw, environ: Environ,
+        self, visitor: Visitor, answer: Answer, page: Page, environ: Environ,
         start_response: StartResponse,
     ) -> Iterable[bytes]:  # fmt: skip
         now = self._clock()
@@ -235,7 +236,7 @@ class ISG(Operations):
         if answer.label != "MISS":  # a page counts as visited when somebody comes back to it
             page.used = page.visited = True
         if answer.label == "HIT":
-            self._make_ready(answer, page, raw, now)
+            self._make_ready(answer, page, self._raw(visitor, environ), now)
             made = page.hit(accepted, now)
         else:
             ttl = page.ttl(now)
@@ -251,9 +252,7 @@ class ISG(Operations):
             made = page.answer(accepted, now, answer.label, said)
             if answer.label == "STALE" and now < page.entry.fresh_until:
                 made = (made[0], spent(made[1]), made[2])
-        made = revalidated(made, environ)
-        if visitor.method == "HEAD":
-            made = without_body(made)
+        made = fitted(made, page.entry, environ)
         start_response(made[0], made[1].copy())
         return made[2]
 
@@ -290,13 +289,26 @@ class ISG(Operations):
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
         """Other methods pass; one that may have changed the page purges it when it succeeds."""
-        if mode != "on" or not self.engine.concerns(visitor):
+        http = self._http
+        concerned = mode == "on" and (
+            self.engine.concerns(visitor) or (http is not None and http.keeper.concerns(visitor))
+        )
+        if mode != "on" or not (concerned or http):
             return call(self.application, environ, start_response, rendering)
 
-        def look(line: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-            if visitor.method in ("POST", "PUT", "PATCH", "DELETE") and line[:1] in ("2", "3"):
+        def look(line: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]] | None:
+            changes = visitor.method in ("POST", "PUT", "PATCH", "DELETE")
+            if http is not None:  # whatever is not known to be safe (RFC 9111, section 4.4)
+                changes = visitor.method not in ("OPTIONS", "TRACE")
+            if changes and line[:1] in ("2", "3"):
                 path = decoded(visitor.script_name + visitor.path)
-                self.engine.shelf.invalidate_eventually([path_name(path)])
+                names = [path_name(path)] if concerned else []
+                if http is not None:
+                    names += http.changed(visitor, headers)
+                if names:
+                    self.engine.shelf.invalidate_eventually(names)
+            if not concerned:
+                return None
             return bypassed(headers, visitor.method.lower(), "method")
 
         return call(self.application, environ, looking(start_response, look), rendering)
@@ -304,11 +316,6 @@ class ISG(Operations):
     def _settle_mode(self) -> str:
         self._mode = self.site.mode()
         return self._mode
-
-    def _settle_process(self) -> None:
-        """Let go of what belongs to a parent process."""
-        if self._pid != os.getpid():
-            self._after_fork()
 
     def _after_fork(self) -> None:
         self._pid = os.getpid()
@@ -336,14 +343,9 @@ class ISG(Operations):
         return self
 
     @property
-    def _acts(self) -> str:
-        """Its mode: ``on``, ``off``, ``report`` or ``develop``."""
-        return self._mode or self._settle_mode()
-
-    @property
     def active(self) -> bool:
         """False when isgware is switched off, and operations do nothing."""
-        return self._acts != "off"
+        return (self._mode or self._settle_mode()) != "off"
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         if self.active:

@@ -1,0 +1,356 @@
+"""Where responses to visitors' own requests lie, and how they get there and are kept up to date.
+
+`Keeper` is to `isgware.plainhttp` what planner, producer and shelf are to the engine: from a
+visitor to a `Place`, from a response to a stored page, and from a stale page to a validated one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+
+from werkzeug.sansio.utils import host_is_trusted
+
+from .compress import encoders, encodings_of
+from .core.conditional import is_entity_tag, strong_etag
+from .core.directives import effective
+from .core.entry import Entry, Headers
+from .core.freshness import State
+from .core.lifetime import initial_age, values
+from .core.request import Request, Visitor, counting_cookie, oddity
+from .core.rfc9111 import Storing, kept, may_store
+from .core.storable import MAX_LEARNED, Refusal, Response
+from .core.validate import conditions, is_about, updated
+from .core.vary import PERSONAL, selecting
+from .drafts import Drafts
+from .engine import Engine
+from .errors import BackendUnavailable
+from .memory import Page
+from .own import HeaderList
+from .page import Rendering
+from .policy import NOTHING
+from .regenerate import Work
+from .render import Unfit, WSGIApp, render
+from .site import Site
+
+log: Final = logging.getLogger("isgware")
+_MAX_ASKED: Final = 8_192
+#: Invalidation counter and nonce of the store's table when a request was passed on.
+Began = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the response to a request lies, if there is one. ``key`` is empty if the request has
+    something personal by which responses of this URL vary: then it has no place."""
+
+    request: Request
+    key: str
+    base: str
+    nominated: tuple[str, ...]
+
+    @property
+    def url(self) -> str:
+        return self.request.url
+
+    @property
+    def plain(self) -> bool:
+        """Whether the request line alone names the response, for visitors without ``cookies``."""
+        return bool(self.key) and PERSONAL.issuperset(self.nominated)
+
+    @property
+    def cookies(self) -> bool:
+        return "cookie" in self.nominated
+
+
+class Keeper:
+    def __init__(
+        self, engine: Engine, site: Site, application: WSGIApp, drafts: Drafts | None
+    ) -> None:
+        self._engine = engine
+        self._site = site
+        self._application = application
+        self._drafts = drafts
+        self._encoders = encoders(engine.settings.compress)
+        self._asked: dict[str, float] = {}
+
+    # Finding.
+
+    def is_draft(self, visitor: Visitor) -> bool:
+        """Whether the visitor is one of those who get the app's own answers, always."""
+        cookie = visitor.headers.get("HTTP_COOKIE")
+        if not cookie:
+            return False
+        names = self._site.bypass_cookies
+        if names and counting_cookie(cookie, names):
+            return True
+        return self._drafts is not None and self._drafts.owned(cookie)
+
+    def place(self, visitor: Visitor) -> Place | None:
+        """``None``: nothing is stored for URLs like this one."""
+        settings = self._engine.settings
+        scheme, host = self._site.origin(visitor)
+        visitor = replace(visitor, scheme=scheme, host=host)
+        if oddity(visitor):
+            return None
+        if settings.trusted_hosts and not host_is_trusted(host, settings.trusted_hosts):
+            return None
+        bare = Request(scheme, host, visitor.script_name, visitor.path)
+        base = bare.base_key(settings.build_id)
+        nominated = self._engine.planner.signpost(base).nominated
+        return self._placed(replace(bare, query=visitor.query), base, nominated, visitor)
+
+    def _placed(
+        self, request: Request, base: str, nominated: tuple[str, ...], visitor: Visitor
+    ) -> Place:
+        selected = selecting(nominated, visitor.header)
+        if selected is None:
+            return Place(request, "", base, nominated)
+        request = replace(request, headers=selected)
+        return Place(request, request.own_key(self._engine.settings.build_id), base, nominated)
+
+    def extended(self, place: Place, visitor: Visitor, storing: Storing) -> Place | None:
+        """``place`` by what a response has now said that it varies by; ``None`` if that cannot
+        be told apart in a key."""
+        nominated = tuple(sorted({*place.nominated, *storing.vary}))
+        if len(nominated) > MAX_LEARNED:
+            return None
+        place = self._placed(replace(place.request, headers=()), place.base, nominated, visitor)
+        return place if place.key else None
+
+    def find(self, place: Place) -> tuple[Page | None, State | None]:
+        if not place.key:
+            return None, None
+        return self._engine.shelf.find(place.key, place.base, NOTHING.fingerprint)
+
+    # Keeping.
+
+    def begin(self, place: Place) -> Began:
+        """The app is about to be asked: what it answers is as old as this moment."""
+        if len(self._asked) >= _MAX_ASKED:
+            self._asked.clear()
+        self._asked[place.base] = time.monotonic()
+        mirror = self._engine.shelf.mirror
+        return mirror.counter, mirror.nonce
+
+    def coming(self, place: Place) -> None:
+        """A response is about to be stored: let every process know that the URL has any, and
+        what its responses vary by."""
+        planner = self._engine.planner
+        known = planner.signpost(place.base)
+        wanted = replace(
+            known, http=True, nominated=tuple(sorted({*known.nominated, *place.nominated}))
+        )
+        if wanted != known:
+            planner.learn(place.base, wanted, announce=wanted.nominated != known.nominated)
+
+    def keep(
+        self, place: Place, line: str, headers: Headers, body: bytes, storing: Storing,
+        received: float, began: Began, rendering: Rendering,
+    ) -> Page | None:  # fmt: skip
+        """Store a whole response. Never raises: its visitor has it already."""
+        try:
+            if rendering.refused:
+                return None
+            entry = self._entry(place, line, headers, body, storing, received)
+            entry = replace(entry, tags=tuple(dict.fromkeys(rendering.tags)))
+            return self._store(place, entry, began)
+        except Exception:
+            log.exception("A response of %s could not be kept.", place.url)
+            return None
+
+    def _entry(
+        self, place: Place, line: str, headers: Headers, body: bytes, storing: Storing,
+        received: float,
+    ) -> Entry:  # fmt: skip
+        response, settings = Response(line, headers, body), self._engine.settings
+        validator = response.first("etag")
+        directives, _ = effective(headers)
+        # A tag that is none cannot be told apart by encoding.
+        sealed = bool(validator) and not is_entity_tag(validator)
+        return Entry(
+            key=place.key,
+            request=place.request,
+            status=line,
+            headers=kept(headers, storing),
+            body=body,
+            rendered_at=received - storing.age,
+            revalidate=storing.lifetime,
+            expire=storing.lifetime + storing.stale,
+            encodings=encodings_of(
+                body,
+                response.first("content-type"),
+                sealed or bool(response.all("content-encoding")) or "no-transform" in directives
+                or response.code != 200,
+                self._encoders,
+            ),
+            etag=validator or (strong_etag(body, "") if response.code == 200 else ""),
+            last_modified=response.first("last-modified"),
+            fingerprint=NOTHING.fingerprint,
+            build_id=settings.build_id,
+            route="undeclared",
+            error_quota=response.code >= 400,
+            own=True,
+            validator=validator,
+        )  # fmt: skip
+
+    def _store(self, place: Place, entry: Entry, began: Began) -> Page:
+        shelf = self._engine.shelf
+        old, _ = self.find(place)
+        order = old.entry.order + 1 if old is not None else 0
+        entry = replace(entry, generation=began[0], nonce=began[1], order=order)
+        return shelf.keep(entry, place.base)[0]
+
+    def update(
+        self, place: Place, page: Page, fresh: Headers, came: Headers, requested: float,
+        began: Began, rendering: Rendering,
+    ) -> Page:  # fmt: skip
+        """A stored page whose fields are now ``fresh``, by what ``came``: a 304, or a HEAD."""
+        entry, now = page.entry, self._engine.now()
+        tag = (("ETag", entry.validator),) if entry.validator else ()
+        verdict = may_store(
+            entry.status, (*fresh, *tag), credentials=False, requested=requested, received=now,
+            heuristic=self._engine.settings.heuristic,
+        )  # fmt: skip
+        renewed = replace(
+            entry,
+            headers=fresh,
+            rendered_at=now - initial_age(came, requested, now),
+            last_modified=next(iter(values(fresh, "last-modified")), ""),
+        )
+        if isinstance(verdict, Refusal) or rendering.refused:
+            self.drop(place)
+            return Page(renewed, self._engine.shelf.mirror.counter, place.base)
+        renewed = replace(
+            renewed,
+            headers=kept(fresh, verdict),
+            revalidate=verdict.lifetime,
+            expire=verdict.lifetime + verdict.stale,
+            tags=tuple(dict.fromkeys((*entry.tags, *rendering.tags))),
+        )
+        return self._store(place, renewed, began)
+
+    def drop(self, place: Place) -> None:
+        self._engine.shelf.drop(place.key)
+
+    # Unsafe methods.
+
+    def concerns(self, visitor: Visitor) -> bool:
+        """Whether responses of this URL are stored, or may be about to be."""
+        place = self.place(visitor)
+        if place is None:
+            return False
+        if self._engine.planner.signpost(place.base).http:
+            return True
+        since = time.monotonic() - self._engine.settings.render_timeout
+        return self._asked.get(place.base, 0.0) > since
+
+    def located(self, visitor: Visitor, headers: HeaderList) -> Iterator[Visitor]:
+        """Visits to the URLs that an unsafe method's response says it made or changed: those in
+        Location and Content-Location, of the same origin only (RFC 9111, section 4.4)."""
+        scheme, host = self._site.origin(visitor)
+        here = Request(scheme, host, visitor.script_name, visitor.path, visitor.query).url
+        for name, value in headers:
+            if name.lower() not in ("location", "content-location"):
+                continue
+            try:
+                there = urlsplit(urljoin(here, value))
+                path = unquote_to_bytes(there.path).decode("latin-1")
+            except ValueError:
+                continue
+            if (there.scheme, there.netloc.lower()) != (scheme, host.lower()):
+                continue
+            if path.startswith(visitor.script_name):
+                path = path[len(visitor.script_name) :]
+                yield replace(visitor, method="GET", path=path, query=there.query)
+
+    # Behind the visitor.
+
+    def refresh(self, place: Place, page: Page) -> bool:
+        """Validate a page soon, or fetch it anew. False if that had to be refused."""
+        engine = self._engine
+        key = "own:" + place.key
+        if key in engine.pool or not engine.aftermath.due(place.key):
+            return True
+        engine.housekeeper.start()
+        return engine.pool.submit(Work(key, run=lambda: self._refresh(place, page)))
+
+    def _refresh(self, place: Place, page: Page) -> None:
+        """Nobody's request: of the first visitor's it holds what Vary names, and nothing else."""
+        engine = self._engine
+        engine.shelf.begin()
+        engine.shelf.sync()
+        now_page, state = engine.shelf.find(place.key, place.base, NOTHING.fingerprint, again=True)
+        if state is State.FRESH:
+            return
+        page = now_page or page
+        try:
+            lease = engine.shelf.acquire(place.key, engine.settings.lease_time, page.names)
+            if lease is None:
+                return
+        except BackendUnavailable:
+            lease = None
+        if lease is not None:
+            engine.housekeeper.hold(lease)
+        try:
+            reason = self._renew(place, page)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+        finally:
+            if lease is not None:
+                engine.housekeeper.let_go(lease)
+                engine.shelf.release(lease)
+        failures = engine.aftermath.failures
+        if reason:
+            log.warning("%s could not be revalidated: %s", place.url, reason)
+            failures.add(place.key, engine.now(), reason, page.entry.revalidate or 1.0, False)
+        else:
+            failures.clear(place.key)
+
+    def _renew(self, place: Place, page: Page) -> str:
+        """Ask the app; empty, or why the page stays as it is."""
+        request, entry = place.request, page.entry
+        began, requested = self.begin(place), self._engine.now()
+        rendering = Rendering(True, request.scheme, request.host, request.script_name)
+        found: Mapping[str, str] = conditions(entry.validator, entry.last_modified)
+        max_page = self._engine.settings.max_page
+        response = render(self._application, request, rendering, max_page, found)
+        if isinstance(response, Unfit):
+            self.drop(place)
+            return ""
+        if response.code == 304 and found and is_about(response.headers, entry.validator):
+            fresh = updated(entry.headers, response.headers)
+            self.update(place, page, fresh, response.headers, requested, began, rendering)
+            return ""
+        if response.code >= 500 or response.code == 304:
+            return f"status {response.status}"
+        now = self._engine.now()
+        verdict = may_store(
+            response.status, response.headers, credentials=False, requested=requested,
+            received=now, heuristic=self._engine.settings.heuristic,
+        )  # fmt: skip
+        if isinstance(verdict, Refusal) or not set(verdict.vary) <= set(place.nominated):
+            self.drop(place)  # whoever comes next asks for themselves
+            return ""
+        self.keep(
+            place, response.status, response.headers, response.body, verdict, now, began, rendering
+        )
+        return ""
+
+
+def content_length(headers: HeaderList) -> int | None:
+    """What Content-Length says: ``None`` if nothing, -1 if nothing sensible."""
+    said = {value.strip() for name, value in headers if name.lower() == "content-length"}
+    if not said:
+        return None
+    text = said.pop()
+    return int(text) if not said and text.isascii() and text.isdigit() else -1
+
+
+def body_allowed(line: str) -> bool:
+    """Whether a response with this status has a body (RFC 9110, section 6.4.1)."""
+    return line[:3] not in ("204", "304")
