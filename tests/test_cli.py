@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ import isgware.flask
 from isgware import ISG, Policy, cli, revalidate
 from isgware.commands import commands
 from isgware.testing import FakeClock
+from isgware.worker import Worker
 
 
 @pytest.fixture
@@ -236,6 +238,80 @@ def test_a_change_while_switched_off_is_a_failure(
     assert (result.exit_code, "switched off" in result.stderr) == (1, True)
 
 
+# worker.
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"store": "memory:"}, "give store='file:DIR' on one host"),
+        ({"store": "file:pages", "enabled": False}, "isgware is not at work here"),
+    ],
+)
+def test_a_worker_that_would_be_of_no_use_is_one_line_and_status_2(
+    isgware_: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: Any, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    module = ModuleType("useless")
+    module.app = ISG(Flask("useless"), **options)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "useless", module)
+    result = isgware_("worker", "useless:app")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert says in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "more", "says"),
+    [
+        ("no_such_module:app", (), "no_such_module cannot be imported"),
+        ("site_of_the_test:app", ("--threads", "0"), "--threads"),
+        ("file:pages", (), "There is no store"),
+    ],
+)
+def test_a_worker_that_is_started_wrongly_is_status_2(
+    isgware_: Any, target: str, more: Sequence[str], says: str
+) -> None:
+    result = isgware_("worker", target, *more)
+    assert (result.exit_code, says in result.stderr) == (2, True)
+
+
+def test_a_worker_needs_the_app(isgware_: Any, client: Client, store: str) -> None:
+    client.get("/posts/a")
+    result = isgware_("worker", store)
+    assert (result.exit_code, "worker needs the app" in result.stderr) == (2, True)
+
+
+def test_a_worker_says_when_it_begins_and_what_it_did(
+    isgware_: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Worker, "run", lambda self: True)
+    result = isgware_("worker", "site_of_the_test:app", "--threads", "3")
+    begins, ends = result.stdout.splitlines()
+    assert (result.exit_code, begins.endswith(" on 3 threads.")) == (0, True)
+    assert ends.endswith(" has ended: 0 rendered, 0 not kept, 0 nothing to do.")
+
+
+def test_a_worker_whose_threads_hang_is_a_failure(
+    isgware_: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Worker, "run", lambda self: False)
+    result = isgware_("worker")
+    assert (result.exit_code, "start the worker anew" in result.stderr) == (1, True)
+
+
+def test_signals_stop_a_worker_and_are_given_back(
+    isgware_: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(self: Worker) -> bool:
+        signal.raise_signal(signal.SIGTERM)
+        return self._stopping
+
+    monkeypatch.setattr(Worker, "run", run)
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    assert isgware_("worker").exit_code == 0
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
 # Builds.
 
 
@@ -305,6 +381,7 @@ def test_a_target_is_a_name_or_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
         ("json:loads('{')", "failed: JSONDecodeError"),
         ("a b", "neither MODULE:APP nor the URL of a store"),
         ("file:no/such/store", "There is no store at file:no/such/store"),
+        ("memcached://127.0.0.1:1", "set ISGWARE_COORDINATOR"),
         ("memory:", "lies within one process"),
         ("mongodb://localhost", "not a known kind of store"),
     ],

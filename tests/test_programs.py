@@ -5,10 +5,21 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from werkzeug.test import Client
+
+from isgware import ISG, Policy
+from tests.promises.kit import Environ
 
 ROOT = Path(__file__).parents[1]
+ROUTES = {"/<page>": Policy(revalidate=60)}
+
+
+def hello(environ: Environ, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"Hello."]
 
 
 def program(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -73,6 +84,28 @@ def test_manage_py_has_the_same_commands(tmp_path: Path) -> None:
     assert run("isg", "show", "/").returncode == 1
     assert run("isg", "purge").returncode == 2
     assert "Commands:" in run("isg", "--help").stdout
+
+
+def test_a_page_is_shown_on_a_terminal_that_lacks_its_letters(tmp_path: Path) -> None:
+    isg = ISG(hello, store=f"file:{tmp_path}/p", enabled=True, routes=ROUTES)
+    assert Client(isg).get("/日本").text == "Hello."
+    isg.close(0)
+    words = (sys.executable, "-m", "isgware", "ls", f"file:{tmp_path}/p")
+    done = program(*words, cwd=tmp_path, PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"/\u65e5\u672c" in done.stdout
+
+
+def test_who_reads_no_further_is_no_error(tmp_path: Path) -> None:
+    isg = ISG(hello, store=f"file:{tmp_path}/p", enabled=True, routes=ROUTES)
+    client = Client(isg)
+    for number in range(1_500):
+        client.get(f"/{number:0100}")
+    isg.close(0)
+    words = f"{sys.executable} -m isgware ls file:{tmp_path}/p | head -n 1"
+    done = program("sh", "-c", words, cwd=tmp_path)
+    assert done.stdout.startswith("PAGE ")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_click_one_line_names_the_extra(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from isgware import regenerate
 from isgware.regenerate import Work
 from isgware.testing import ManualExecutor
 from tests.jobs import LONG, Scene, nothing, rest
@@ -156,6 +157,25 @@ def test_closing_is_bounded(scene: Scene, given_up: bool) -> None:
     began = time.monotonic()
     pool.close(LONG if given_up else 0.05)
     assert time.monotonic() - began < LONG / 2
+
+
+def test_a_pool_that_was_closed_does_not_hold_up_the_exit_as_well(scene: Scene) -> None:
+    pool = scene.pool()
+    scene.running(pool, "hung")
+    pool.close(0)
+    began = time.monotonic()
+    regenerate._drain_at_exit()
+    assert time.monotonic() - began < LONG / 2
+
+
+def test_what_waits_and_what_runs_is_busy_and_what_was_given_up_is_not(scene: Scene) -> None:
+    pool = scene.pool(workers=1, timeout=0)
+    assert (pool.busy, pool.stuck) == (0, False)
+    scene.running(pool)
+    pool.submit(scene.job("waits").work)
+    assert (pool.busy, pool.stuck) == (2, False)
+    pool.give_up_hung()
+    assert pool.stuck
 
 
 def test_closing_ends_the_threads(scene: Scene) -> None:

@@ -55,6 +55,11 @@ class Aftermath:
         reason, until = self._dynamic.get(key, ("", 0.0))
         return reason if self._now() < until else ""
 
+    def fails(self, key: str) -> bool:
+        """Whether the last render of this page failed, as far as this process knows."""
+        failure = self.failures.get(key)
+        return failure is not None and failure.count > 0
+
     def elsewhere(self, key: str) -> bool:
         """Whether another process was rendering this page when it was last looked at."""
         failure = self.failures.get(key)
@@ -63,8 +68,7 @@ class Aftermath:
     def disappointed(self, key: str) -> bool:
         """Whether some process has tried a page that is not there, and none came of it."""
         self.fails_elsewhere(key, 0.0)
-        failure = self.failures.get(key)
-        if failure is not None and failure.count:
+        if self.fails(key):
             return True
         if not self.refusal(key):
             reason = self._noted_dynamic(key)

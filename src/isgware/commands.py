@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import io
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from .operations import Operations
 from .printing import details, listing, page_lines, stats_lines, to_json
 from .stats import statistics
 from .text import printable
+from .working import worker
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,13 @@ def subject_of_store(url: str) -> Subject:
         raise ConfigurationError("memory: lies within one process, and cannot be seen from here.")
     store = connect(url)
     backend = store.store.backend
+    backend = getattr(backend, "coordinator", backend)  # beside Memcached
     if isinstance(backend, SQLiteBackend) and not backend.database.directory.is_dir():
+        if not url.startswith("file:"):
+            raise ConfigurationError(
+                f"There is no list of pages at file:{backend.database.directory}; set "
+                "ISGWARE_COORDINATOR to the coordinator= of the app."
+            )
         raise ConfigurationError(f"There is no store at {url}.")  # and a look must not make one
     build_id = store.catalogue.build_id
     return Subject(store, store.catalogue, store.store, every_build=not build_id)
@@ -105,7 +113,7 @@ def commands(name: str, find: Find, params: Sequence[click.Parameter] = ()) -> c
     """A group of all commands. Each has ``params`` before its own; ``find`` is given their values
     and returns what the command acts on."""
     group = click.Group(name, help="See and change the pages that isgware keeps.")
-    for command in (ls, show, why, revalidate, purge, stats, build, routes, export):
+    for command in (ls, show, why, revalidate, purge, stats, build, routes, export, worker):
         bound = click.Command(
             command.name,
             callback=_bound(find, [param.name or "" for param in params], command.callback),
@@ -132,6 +140,9 @@ def _bound(find: Find, names: list[str], work: Any) -> Callable[..., None]:
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """One line for what went wrong. It is said there, so that the log need not say it too."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal in Latin-1, and a page in Japanese
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     log = logging.getLogger("isgware")
     if not log.hasHandlers():
         log.addHandler(logging.NullHandler())

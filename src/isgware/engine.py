@@ -20,6 +20,7 @@ from .core.request import Visitor
 from .core.storable import personal_response
 from .errors import BackendUnavailable
 from .fallback import Fallback, Reply
+from .handover import Handover
 from .housekeeping import Housekeeper
 from .listing import Listings
 from .memory import Page
@@ -67,6 +68,7 @@ class Engine:
         aftermath: Aftermath,
         housekeeper: Housekeeper,
         now: Callable[[], float],
+        handover: Handover,
     ) -> None:
         self.settings = settings
         self.planner = planner
@@ -77,6 +79,7 @@ class Engine:
         self.aftermath = aftermath
         self.housekeeper = housekeeper
         self.now = now
+        self.handover = handover
         self.listings = Listings(
             planner.paths,
             now,
@@ -128,7 +131,7 @@ class Engine:
             reply = self.fallback.loading(visitor, target, state, decision)
             if reply is not None:
                 return Answer("LOADING", "loading", reply=reply)
-        elif self.unlisted(target, decision):
+        elif self.unlisted(target, state, decision):
             return Answer("BYPASS", "not-listed", forward="miss", absent=True)
         if decision.schedule and not self.schedule(target) and decision.label == "STALE":
             decision = replace(decision, detail="regeneration-dropped")
@@ -168,12 +171,12 @@ class Engine:
             self.aftermath.due(target.key),
         )
 
-    def unlisted(self, target: Target, decision: Decision) -> bool:
+    def unlisted(self, target: Target, state: State | None, decision: Decision) -> bool:
         """Whether a page that is not stored is one that its route says does not exist."""
         return (
             target.policy.fallback == "not-found"
             and decision.action is not Action.SERVE
-            and decision.detail != "cookie"
+            and state not in (State.FRESH, State.STALE)
             and self.listings.lacks(target)
         )
 
@@ -191,6 +194,7 @@ class Engine:
         self.fallback.after_fork()
         self.listings.after_fork()
         self.aftermath.failures.reset_lock()
+        self.handover.after_fork()
 
     # Foreground: a visitor waits.
 
@@ -301,37 +305,49 @@ class Engine:
         if key in self.flights or key in self.pool or not self.aftermath.due(key):
             return True
         self.housekeeper.start()
-        abandoned: list[Flight] = []
-        work = Work(
-            key,
-            run=lambda: self._regenerate(target, abandoned),
-            give_up=lambda: self._give_up(target, abandoned),
-        )
-        return self.pool.submit(work, urgent=urgent)
+        return self.pool.submit(self.work(target), urgent=urgent)
 
-    def _regenerate(self, target: Target, started: list[Flight]) -> None:
+    def work(self, target: Target, done: Callable[[Outcome | None], None] | None = None) -> Work:
+        """The regeneration of a page. With ``done``, which is told what came of the render or
+        ``None`` if there was none, it takes place in this process and nowhere else."""
+        started: list[Flight] = []
+
+        def run() -> None:
+            outcome = self._regenerate(target, started, elsewhere=done is None)
+            if done is not None:
+                done(outcome)
+
+        return Work(target.key, run, give_up=lambda: self._give_up(target, started))
+
+    def _regenerate(
+        self, target: Target, started: list[Flight], *, elsewhere: bool
+    ) -> Outcome | None:
         self.shelf.begin()
         self.shelf.sync()
         page, state = self._look_again(target)
         since = page.entry.rendered_at if page is not None else 0.0
         if state is State.FRESH or self.aftermath.fails_elsewhere(target.key, since):
-            return
+            return None
+        if elsewhere and page is not None and self._hand_over(target, page):
+            return None
         names = (*target.names, *(page.names if page else ()))
         flight, leads = self._join(target, names, self.shelf.mirror.counter)
         if not leads:
-            return
+            return None
         started.append(flight)
         outcome: Outcome = Elsewhere()
         try:
             lease = self.shelf.acquire(target.key, self.settings.lease_time, names)
             if lease is None:
                 self.aftermath.rendering_elsewhere(target.key)
-                return
+                return None
             page, state = self._look_again(target)
             if page is not None and state is State.FRESH:  # rendered elsewhere since we looked
                 self.shelf.release(lease)
                 outcome = Rendered(page)
-                return
+                return None
+            if elsewhere:
+                self.handover.came_to_nothing(target.key)
             outcome = self._produce(target, lease, flight)
         except BackendUnavailable:
             outcome = self._produce(target, None, flight)
@@ -341,6 +357,16 @@ class Engine:
             raise
         finally:
             self.flights.land(flight, outcome)
+        return outcome
+
+    def _hand_over(self, target: Target, page: Page) -> bool:
+        """Have a page renewed outside of this process, if somebody is there to do so. One that
+        is not stored yet is waited for, in a way, so it is rendered at once and here."""
+        failure = self.aftermath.failures.get(target.key)
+        handed = self.handover.give(target, page.entry, failure)
+        if handed:
+            self.aftermath.rendering_elsewhere(target.key)
+        return handed
 
     def _give_up(self, target: Target, started: list[Flight]) -> None:
         """A render hangs: its key counts as failed, and others may try."""

@@ -111,7 +111,7 @@ class Fallback:
         waits, since it was tried, or since too many others of its route are under way."""
         key = target.key
         if self._under_way(key):
-            return True
+            return not self._aftermath.fails(key)  # or it is somebody's retry
         if self._over(key):
             return False
         with self._lock:
@@ -131,7 +131,7 @@ class Fallback:
         if not self.offers(visitor, target, state, decision):
             return False
         if self._under_way(target.key):
-            return True
+            return not self._aftermath.fails(target.key)
         with self._lock:
             return self._has_room(target.route) and not self._over(target.key)
 
@@ -178,8 +178,7 @@ class Fallback:
             rendering = decision.action is Action.RENDER and state is None and self.promise(target)
         if rendering:
             return _said("rendering", "202 Accepted")
-        failure = self._aftermath.failures.get(key) if state is None else None
-        failed = failure is not None and failure.count > 0
+        failed = state is None and self._aftermath.fails(key)
         return _said("failed" if failed else "ready", "204 No Content")
 
     # The page's text.

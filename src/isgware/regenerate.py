@@ -244,6 +244,19 @@ class Pool:
     def waiting(self) -> int:
         return len(self._keys)
 
+    @property
+    def busy(self) -> int:
+        """How many wait or run; those that were given up do not count."""
+        return len(self._keys) + self._busy()
+
+    def _busy(self) -> int:
+        return sum(not running.given_up for running in list(self._running.values()))
+
+    @property
+    def stuck(self) -> bool:
+        """Whether as many renders hang as there are workers, so that nothing can run any more."""
+        return self._abandoned >= self._workers
+
     def close(self, timeout: float | None = None) -> None:
         """Drop what waits, and give what runs up to ``timeout`` seconds to finish."""
         if self._pid != os.getpid():
@@ -256,9 +269,6 @@ class Pool:
         deadline = time.monotonic() + (self._drain if timeout is None else timeout)
         while self._busy() and time.monotonic() < deadline:
             time.sleep(0.01)
-
-    def _busy(self) -> bool:
-        return any(not running.given_up for running in list(self._running.values()))
 
 
 def _warn_without_threads() -> None:
@@ -283,7 +293,7 @@ _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 def _drain_at_exit() -> None:
     """Bounded, and for all pools together: exit never hangs on a render that hangs."""
     deadline = None
-    for pool in list(_pools):
+    for pool in [pool for pool in _pools if not pool._closed]:  # those had their time
         if deadline is None:
             deadline = time.monotonic() + pool._drain
         pool.close(max(0.0, deadline - time.monotonic()))

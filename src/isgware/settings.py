@@ -170,8 +170,9 @@ def _compress(name: str, value: Any) -> tuple[str, ...] | bool:
 
 
 def _executor(name: str, value: Any) -> Any:
-    if value is not None and not callable(getattr(value, "submit", None)):
-        raise _fail(name, value, "give a concurrent.futures.Executor.")
+    takes_work = any(callable(getattr(value, how, None)) for how in ("submit", "send"))
+    if value is not None and not takes_work:
+        raise _fail(name, value, "give a concurrent.futures.Executor, or a CeleryExecutor.")
     if isinstance(value, ProcessPoolExecutor):
         raise _fail(name, value, "renders run in this process; give a ThreadPoolExecutor.")
     return value

@@ -10,7 +10,7 @@ from typing import Any, Final
 from cachelib import BaseCache, FileSystemCache, NullCache, RedisCache, SimpleCache, UWSGICache
 
 from .backends import SQLiteCache
-from .backends.base import Backend, Coordinator, Limits
+from .backends.base import Backend, Coordinator, JobQueue, Limits
 from .backends.breaker import Breaker
 from .backends.cachelib import CachelibBackend
 from .backends.memcached import MemcachedPages
@@ -46,6 +46,14 @@ def lies_in_process(backend: Backend) -> bool:
     if isinstance(backend, CachelibBackend):
         return isinstance(backend.cache, SimpleCache | NullCache)
     return isinstance(backend, MemoryBackend)
+
+
+def shared(backend: Backend) -> bool:
+    """Whether other processes find in it what this one puts there, jobs for them among it. The
+    cache of a uWSGI server is that server's alone."""
+    if isinstance(backend, CachelibBackend) and isinstance(backend.cache, UWSGICache):
+        return False
+    return isinstance(backend, JobQueue) and not lies_in_process(backend)
 
 
 def _backend(store: Any, settings: Settings, limits: Limits) -> Backend:

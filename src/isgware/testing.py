@@ -25,6 +25,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from .backends.suite import START, make_entry
 from .backends.suite_coherence import CoherenceSuite
+from .backends.suite_jobs import JobsSuite
 from .backends.suite_pages import PagesSuite
 
 __all__ = ["START", "BackendContract", "FakeClock", "ManualExecutor", "make_entry"]
@@ -119,5 +120,5 @@ class ManualExecutor(Executor):
             self.run_all()
 
 
-class BackendContract(PagesSuite, CoherenceSuite):
+class BackendContract(PagesSuite, CoherenceSuite, JobsSuite):
     """What every `Backend` keeps, as tests. A subclass says how to ``make`` one."""

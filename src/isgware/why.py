@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -154,6 +155,9 @@ class _Case:
             return self._pass("control", "The control endpoint answers.", "the option mount")
         if self.visitor.method not in ("GET", "HEAD"):
             return self._unsafe(mode)
+        if mode == "on" and self._passed():
+            decided = "the app's answer seconds ago, which was nothing to keep"
+            return self._pass("not-declared", "The request goes to the app.", decided)
         plan = self.engine.planner.plan(self.visitor)
         if plan is None:
             return self._undeclared()
@@ -167,6 +171,11 @@ class _Case:
                 follows="The page is rendered for each visit, and not stored.",
             )  # fmt: skip
         return self._stored_or_not(plan, plan.target)
+
+    def _passed(self) -> bool:
+        """Whether such requests pass unlooked at, for a few seconds."""
+        raw = self.core._raw(self.visitor, {**self.visitor.headers, "HTTP_HOST": self.visitor.host})
+        return self.core._passed.get(raw, 0.0) > time.monotonic()
 
     def _say(self, outcome: str, target: Target | None, **found: Any) -> Why:
         visitor, planner = self.visitor, self.engine.planner
@@ -254,7 +263,7 @@ class _Case:
         decision = decide(facts)
         if engine.fallback.foresees(self.visitor, target, state, decision):
             decision = dataclasses.replace(decision, label="LOADING", detail="loading")
-        elif engine.unlisted(target, decision):
+        elif engine.unlisted(target, state, decision):
             decision = Decision(Action.OWN, "BYPASS", "not-listed")
         failure = self._failure(target, page)
         found = _page_parts(page, state, self.now) if page and state else {}

@@ -22,6 +22,7 @@ from .core.storable import spent
 from .drafts import COOKIE, Drafts
 from .engine import Answer, Engine
 from .errors import ConfigurationError
+from .handover import JobExecutor, handover_of
 from .housekeeping import Housekeeper
 from .keeping import Keeper
 from .memory import Memory, Page, Raw, worth_remembering
@@ -37,7 +38,7 @@ from .settings import Settings
 from .shelf import Shelf
 from .site import Site
 from .speech import log_decision, speak_up
-from .stores import open_store
+from .stores import open_store, shared
 from .verbs import Verbs
 
 log: Final = logging.getLogger("isgware")
@@ -81,12 +82,13 @@ class ISG(Operations):
             settings.render_timeout,
             lambda lease: breaker.renew(lease, settings.lease_time, self._clock()),
         )
+        carrier = settings.executor if isinstance(settings.executor, JobExecutor) else None
         pool = Pool(
             settings.workers,
             settings.queue_size,
             settings.render_timeout,
             settings.drain_time,
-            settings.executor,
+            None if carrier else settings.executor,
         )
         self.engine = Engine(
             settings,
@@ -98,6 +100,7 @@ class ISG(Operations):
             Aftermath(planner, shelf, Failures(random.random), settings.dynamic_time, self._clock),
             housekeeper,
             self._clock,
+            handover_of(settings, breaker, self._clock, shared=shared(breaker.backend)),
         )
         breaker.on_open = housekeeper.start
         housekeeper.chores += [self._probe, pool.give_up_hung, self._keep_house]
@@ -117,6 +120,8 @@ class ISG(Operations):
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
         self._flushed = 0.0
+        if carrier is not None:
+            carrier.bind(self)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -160,8 +165,7 @@ class ISG(Operations):
         mode = self._mode or self._settle_mode()
         if mode == "off" or MARK in environ:
             return self.application(environ, start_response)
-        if self._pid != os.getpid():
-            self._after_fork()
+        self._settle_process()
         self.engine.housekeeper.start()
         visitor = visitor_of(environ)
         if visitor is None:
@@ -317,6 +321,11 @@ class ISG(Operations):
         self._mode = self.site.mode()
         return self._mode
 
+    def _settle_process(self) -> None:
+        """Let go of what belongs to a parent process."""
+        if self._pid != os.getpid():
+            self._after_fork()
+
     def _after_fork(self) -> None:
         self._pid = os.getpid()
         self._memory.reset_lock()
@@ -343,9 +352,14 @@ class ISG(Operations):
         return self
 
     @property
+    def _acts(self) -> str:
+        """Its mode: ``on``, ``off``, ``report`` or ``develop``."""
+        return self._mode or self._settle_mode()
+
+    @property
     def active(self) -> bool:
         """False when isgware is switched off, and operations do nothing."""
-        return (self._mode or self._settle_mode()) != "off"
+        return self._acts != "off"
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         if self.active:

@@ -357,3 +357,13 @@ def test_close_closes_the_backend_also_while_open(breaker: Breaker, backend: Fau
     breaker.trip(RuntimeError("gone"))
     breaker.close()
     assert breaker.open_since is not None
+
+
+def test_a_backend_without_a_queue_of_jobs_takes_none_and_is_well() -> None:
+    class Plain(SimpleNamespace):
+        word = (0,)
+
+    breaker = Breaker(Plain(), LIMIT)  # type: ignore[arg-type]
+    with pytest.raises(BackendUnavailable, match="no queue"):
+        breaker.enqueue("q", "key", b"job", 10, START)
+    assert breaker.open_since is None

@@ -336,3 +336,32 @@ def test_a_child_has_connections_of_its_own(store: RedisBackend) -> None:
     results = [in_child(work) for _ in range(3)]
     assert results == [(encode(entry), True, number) for number in (1, 2, 3)]
     assert store.get(entry.key, START) == encode(entry)
+
+
+# Jobs
+
+
+@pytest.mark.parametrize("part", ["line", "jobs"])
+@pytest.mark.parametrize("damage", ["lost", "odd"])
+def test_a_queue_that_lost_a_part_begins_anew(
+    store: RedisBackend, redis_server: Redis, part: str, damage: str
+) -> None:
+    for key in "ab":
+        store.enqueue("q", key, b"old", 2, START)
+    name, client = f"{store.prefix}{part}:q", redis_server.client()
+    client.delete(name)
+    if damage == "odd":
+        client.set(name, "of another type")
+    assert store.queued("q", START) == 0
+    assert store.dequeue("q", START) is None
+    assert [store.enqueue("q", key, b"new", 2, START) for key in "abc"] == [True, True, False]
+    assert store.dequeue("q", START) == b"new"
+
+
+def test_a_queue_that_nobody_empties_ends_by_itself(
+    store: RedisBackend, redis_server: Redis
+) -> None:
+    store.enqueue("q", "key", b"job", 10, START)
+    client = redis_server.client()
+    for part in ("line", "jobs"):
+        assert 590 < client.ttl(f"{store.prefix}{part}:q") <= 600

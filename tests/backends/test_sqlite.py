@@ -334,3 +334,27 @@ def test_an_older_table_of_invalidations_gives_way(store: SQLiteBackend) -> None
     new = replace(lost, nonce=nonce_of(store), generation=0, order=0, body=b"new")
     assert put(store, new)
     assert store.get(new.key, START) == encode(new)
+
+
+def test_a_store_of_an_earlier_release_gets_the_tables_that_came_later(
+    store: SQLiteBackend, tmp_path: Path
+) -> None:
+    entry = make_entry(nonce=nonce_of(store))
+    put(store, entry)
+    store.close()
+    with sqlite3.connect(tmp_path / "store" / "isgware-1.db") as earlier:
+        earlier.execute("DROP TABLE jobs")
+    earlier.close()
+    assert store.enqueue("q", "key", b"job", 10, START)
+    assert store.get(entry.key, START) == encode(entry)
+    assert store.dequeue("q", START) == b"job"
+
+
+def test_an_idle_worker_writes_nothing(store: SQLiteBackend) -> None:
+    store.enqueue("q", "key", b"job", 10, START)
+    store.dequeue("q", START)
+    changes: list[int] = []
+    store.database.read(lambda db: changes.append(db.total_changes))
+    assert store.dequeue("q", START) is None
+    store.database.read(lambda db: changes.append(db.total_changes))
+    assert changes[0] == changes[1]

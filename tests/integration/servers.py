@@ -32,6 +32,7 @@ APPS = {
     "http": "http_site:application",
     "flask": "flask_site:app",
     "django": "django_wsgi:application",
+    "celery": "celery_site:application",
 }
 
 

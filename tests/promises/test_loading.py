@@ -230,6 +230,25 @@ def test_the_script_hears_of_a_failure_and_the_retry_gets_the_error(wrap, later,
     assert (retry.code, retry.text, retry.cache) == (500, "broken", "BYPASS")
 
 
+def test_who_comes_while_somebody_retries_waits_too(wrap, later, site):
+    """Else a page that fails could go on saying that it is being made, to whoever reloads it."""
+    isg = wrap(site, routes=ROUTES)
+    visit(isg, "/proven")
+    gate = Gate()
+    site.views["/p"] = lambda environ: html("broken", status="500 Oops")
+    key = key_in(open_(isg))
+    later.run()
+    site.views["/p"] = lambda environ: (gate.pass_through(), html("mended"))[1]
+    one = Later(lambda: open_(isg))
+    gate.wait()
+    assert poll(isg, key) == "failed"
+    other = Later(lambda: open_(isg))
+    eventually(lambda: isg.engine.flights.waiting)
+    gate.open.set()
+    assert [one.result().text, other.result().text] == ["mended", "mended"]
+    assert site.rendered("/p") == 2
+
+
 def test_a_retry_that_works_is_the_page(wrap, clock, later, site):
     site.views["/p"] = lambda environ: html("broken", status="500 Oops")
     isg = wrap(site, routes=ROUTES)

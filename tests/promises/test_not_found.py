@@ -9,7 +9,7 @@ import pytest
 
 from isgware import Policy, listing, page, revalidate
 from isgware.flask import ISG as FlaskISG
-from tests.promises.kit import Gate, Inline, Later, Reply, eventually, visit
+from tests.promises.kit import Gate, Inline, Later, Reply, eventually, html, visit
 
 
 class Posts:
@@ -113,9 +113,11 @@ def test_a_list_that_is_slow_to_read_is_read_behind_all_the_same(
     assert missing(visit(isg, "/posts/three"))
     posts.slugs.append("three")
     isg.purge_tag("posts")
-    for waited in (10, 60):  # ten times what it takes are left between two readings
-        clock.tick(waited)
-        assert missing(visit(isg, "/posts/three"))
+    clock.tick(40)  # ten times what it takes is left between two readings
+    assert missing(visit(isg, "/posts/three"))
+    assert later.jobs == []
+    clock.tick(10)
+    assert missing(visit(isg, "/posts/three"))
     assert later.run() == 1
     assert visit(isg, "/posts/three").cache == "MISS"
 
@@ -129,6 +131,27 @@ def test_without_a_time_the_list_is_kept_until_something_is_invalidated(
     clock.tick(10_000_000)
     visit(isg, "/posts/three")
     assert (posts.asked, later.jobs) == (1, [])
+
+
+def test_a_clock_that_is_put_back_has_the_list_read_again(wrap, site, routes, clock, later):
+    isg = wrap(site, routes=routes)
+    visit(isg, "/posts/three")
+    clock.tick(-1000)
+    visit(isg, "/posts/three")
+    assert later.run() == 1
+
+
+def test_who_is_somebody_gets_their_own_page_while_it_is_stored(wrap, site, routes, posts):
+    site.views["/posts/one"] = lambda environ: html(
+        environ.get("HTTP_COOKIE", "all"), ("Vary", "Cookie")
+    )
+    isg = wrap(site, routes=routes)
+    visit(isg, "/posts/one")
+    posts.slugs.remove("one")
+    isg.engine.listings._lists.clear()
+    assert visit(isg, "/posts/one", headers={"Cookie": "session=ada"}).text == "session=ada"
+    isg.purge_path("/posts/one")
+    assert missing(visit(isg, "/posts/one", headers={"Cookie": "session=ada"}))
 
 
 def test_a_stored_page_is_served_although_the_list_lacks_it(wrap, site, routes, posts, clock):
@@ -304,6 +327,24 @@ def test_flask_answers_with_its_own_404_page_and_does_not_run_the_view(flask_app
         assert reply.text == "Nothing here; prerendering: False"
         assert visit(isg, "/posts/one").cache == "MISS"
         assert flask_app.ran == ["one"]
+    finally:
+        isg.close(0)
+
+
+def test_flask_routes_that_have_no_decorator_do_not_run_either(flask_app, clock):
+    @flask_app.get("/plain/<name>")
+    def plain(name):
+        flask_app.ran.append(name)
+        return name
+
+    policy = Policy(revalidate=60, fallback="not-found", paths=["/plain/a"])
+    isg = FlaskISG(
+        flask_app, store="memory:", clock=clock, executor=Inline(), routes={"/plain/<x>": policy}
+    )
+    try:
+        assert missing(visit(isg, "/plain/b"))
+        assert visit(isg, "/plain/a").text == "a"
+        assert flask_app.ran == ["a"]
     finally:
         isg.close(0)
 

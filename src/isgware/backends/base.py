@@ -8,6 +8,8 @@ Rules that every backend keeps, and that `isgware.testing.BackendContract` check
   returns; where hosts share the store, on the others within 100 ms. An odd value means "ask
   ``sync``"; equal even values mean "nothing happened since".
 - ``put`` never lets an older render overwrite a newer one: see `is_newer`.
+- A job waits once per queue and key, in the order of arrival, and is handed to one who asks. It
+  may be lost with whoever took it, or after `JOB_TIME`: it is a hint, never the only trace.
 - A lease belongs to a token. It ends when it is released, or not renewed in time, or overtaken by
   a render that began after an invalidation its owner had not seen.
 """
@@ -25,6 +27,8 @@ from ..core.freshness import Changes
 #: Seconds a page is kept beyond its expiry, to have something to show when renders fail.
 GRACE: Final = 86_400.0
 ERROR_GRACE: Final = 60.0
+#: Seconds after which a job that nobody took is gone.
+JOB_TIME: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,19 @@ def notes_of(backend: Backend, names: Sequence[str], now: float) -> list[bytes |
     return found
 
 
-class Coordinator(Backend, Protocol):
+@runtime_checkable
+class JobQueue(Protocol):
+    """What a backend has besides, for regenerations by other processes; ISG works without.
+
+    ``enqueue`` is false when the queue holds ``limit`` jobs; a key that waits already is taken.
+    """
+
+    def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool: ...
+    def dequeue(self, queue: str, now: float) -> bytes | None: ...
+    def queued(self, queue: str, now: float) -> int: ...
+
+
+class Coordinator(Backend, JobQueue, Protocol):
     """A backend that can also keep the lines of pages that lie elsewhere."""
 
     def nonce(self) -> str: ...

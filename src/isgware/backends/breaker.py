@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable, ConfigurationError
-from .base import Backend, Held, Lease, NotTaken, Row
+from .base import Backend, Held, JobQueue, Lease, NotTaken, Row
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
@@ -234,6 +234,21 @@ class Breaker:
 
     def drop_note(self, name: str) -> None:
         self.call(self.backend.drop_note, name, returns=NoneType)
+
+    @property
+    def _queue(self) -> JobQueue:
+        if not isinstance(self.backend, JobQueue):
+            raise BackendUnavailable("The store keeps no queue of jobs.")
+        return self.backend
+
+    def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
+        return self.call(self._queue.enqueue, queue, key, data, limit, now, returns=bool)
+
+    def dequeue(self, queue: str, now: float) -> bytes | None:
+        return self.call(self._queue.dequeue, queue, now, returns=bytes | None)
+
+    def queued(self, queue: str, now: float) -> int:
+        return self.call(self._queue.queued, queue, now, returns=int)
 
     def ping(self) -> None:
         self.call(self.backend.ping)

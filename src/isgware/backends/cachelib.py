@@ -176,6 +176,15 @@ class CachelibBackend:
     def drop_note(self, name: str) -> None:
         self.coordinator.drop_note(name)
 
+    def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
+        return self.coordinator.enqueue(queue, key, data, limit, now)
+
+    def dequeue(self, queue: str, now: float) -> bytes | None:
+        return self.coordinator.dequeue(queue, now)
+
+    def queued(self, queue: str, now: float) -> int:
+        return self.coordinator.queued(queue, now)
+
     def ping(self) -> None:
         self.coordinator.ping()
         probe = f"isg:probe:{os.getpid()}"

@@ -37,6 +37,7 @@ from .transaction import APPLICATION_ID, VERSION, is_ours, transaction, unusable
 from .transaction import Damaged as Damaged
 
 T = TypeVar("T")
+Complete = Callable[[sqlite3.Connection], None]
 NAME: Final = "isgware-1.db"
 WORD: Final = "isgware-1.word"
 LOCK: Final = "isgware-1.lock"
@@ -67,13 +68,21 @@ _inherited: list[_Files] = []
 class Database:
     """A directory that holds one store. Nothing is opened before the first operation.
 
-    ``timeout`` is what an operation may wait for others, in seconds.
+    ``timeout`` is what an operation may wait for others, in seconds. ``complete`` is given each
+    new connection, to add what stores of earlier releases lack.
     """
 
-    def __init__(self, directory: str | Path, schema: str, timeout: float) -> None:
+    def __init__(
+        self,
+        directory: str | Path,
+        schema: str,
+        timeout: float,
+        complete: Complete = lambda _: None,
+    ) -> None:
         self.directory = Path(directory)
         self.files = _Files()
         self._schema = schema
+        self._complete = complete
         self._timeout = timeout
         self._forking = False
         self._joined = threading.local()  # the connection whose transaction `together` is in
@@ -263,6 +272,7 @@ class Database:
                 connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
                 if not is_ours(connection):
                     self._create(connection)
+                self._complete(connection)
             except BaseException as error:
                 self._drop(connection, error)
                 raise

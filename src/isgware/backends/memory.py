@@ -11,7 +11,7 @@ from typing import Final
 
 from ..core.freshness import Changes
 from . import forks
-from .base import HELD, Held, Lease, Limits, Row, is_newer
+from .base import HELD, JOB_TIME, Held, Lease, Limits, Row, is_newer
 
 MEMORY_LIMITS: Final = Limits(pages=100_000, bytes=256 * 1024**2)
 #: How many of the least recently used pages each ``put`` looks at, to let go of ended ones.
@@ -68,6 +68,7 @@ class MemoryBackend:
         self._published: dict[str, int] = {}
         self._leases: dict[str, tuple[Lease, float, int]] = {}
         self._notes: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._jobs: dict[str, OrderedDict[str, tuple[bytes, float]]] = {}
         forks.watch(self)
 
     def before_fork(self) -> None:
@@ -230,6 +231,35 @@ class MemoryBackend:
     def drop_note(self, name: str) -> None:
         with self._lock:
             self._notes.pop(name, None)
+
+    def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
+        with self._lock:
+            jobs = self._waiting(queue, now)
+            if key in jobs:
+                return True
+            if len(jobs) >= limit:
+                return False
+            self._jobs[queue] = jobs
+            jobs[key] = (data, now + JOB_TIME)
+            return True
+
+    def dequeue(self, queue: str, now: float) -> bytes | None:
+        with self._lock:
+            jobs = self._waiting(queue, now)
+            data = jobs.popitem(last=False)[1][0] if jobs else None
+            if not jobs:
+                self._jobs.pop(queue, None)
+            return data
+
+    def queued(self, queue: str, now: float) -> int:
+        with self._lock:
+            return len(self._waiting(queue, now))
+
+    def _waiting(self, queue: str, now: float) -> OrderedDict[str, tuple[bytes, float]]:
+        jobs = self._jobs.get(queue, OrderedDict())
+        for key in [key for key, (_, until) in jobs.items() if until <= now]:
+            del jobs[key]
+        return jobs
 
     def ping(self) -> None:
         """Always there."""

@@ -25,8 +25,9 @@ from cachelib import RedisCache
 
 from ..core.freshness import Changes
 from . import forks
+from . import redis_jobs as jobs
 from . import redis_scripts as scripts
-from .base import HELD, Held, Lease, Limits, NotTaken, Row
+from .base import HELD, JOB_TIME, Held, Lease, Limits, NotTaken, Row
 from .cachelib import BytesSerializer
 from .redis_client import NAMESPACE, Connect, close
 from .redis_news import News
@@ -276,6 +277,23 @@ class RedisBackend:
 
     def drop_note(self, name: str) -> None:
         self._run(scripts.DROP_NOTE, "", name)
+
+    # Jobs
+
+    def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
+        job = _UNTIL.pack(now + JOB_TIME) + data
+        return bool(self._run(jobs.ENQUEUE, "", queue, key, job, limit, math.ceil(JOB_TIME * 1000)))
+
+    def dequeue(self, queue: str, now: float) -> bytes | None:
+        while True:
+            found = self._run(jobs.DEQUEUE, "", queue)
+            if not isinstance(found, bytes) or len(found) < _UNTIL.size:
+                return None
+            if now < _UNTIL.unpack_from(found)[0]:
+                return found[_UNTIL.size :]
+
+    def queued(self, queue: str, now: float) -> int:
+        return int(self._run(jobs.QUEUED, "", queue))
 
     def ping(self) -> None:
         """Ask for the state; on the way, clear what stands in our place and is of another type."""

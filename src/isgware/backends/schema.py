@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Final
 
 SCHEMA: Final = """
@@ -41,3 +42,17 @@ CREATE TABLE state (
     forgotten INTEGER NOT NULL, ordinal INTEGER NOT NULL, names INTEGER NOT NULL);
 INSERT INTO state VALUES (lower(hex(randomblob(8))), 0, 0, 0, 0, 0)
 """
+_JOBS: Final = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id INTEGER PRIMARY KEY, queue TEXT NOT NULL, key TEXT NOT NULL, until REAL NOT NULL,
+    data BLOB NOT NULL, UNIQUE (queue, key));
+CREATE INDEX IF NOT EXISTS jobs_by_end ON jobs (until)
+"""
+
+
+def add_tables(connection: sqlite3.Connection) -> None:
+    """Make what came later in a store that lacks it. Processes of an earlier release work on with
+    such a store, so its version stays what it is."""
+    known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'jobs'"
+    if not connection.execute(known).fetchone():
+        connection.executescript(f"BEGIN IMMEDIATE; {_JOBS}; COMMIT")

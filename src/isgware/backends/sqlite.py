@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..core.freshness import Changes
+from . import sqlite_jobs as jobs
 from .base import HELD, Held, Lease, Limits, Row, is_newer
 from .database import Damaged, Database
-from .schema import SCHEMA
+from .schema import SCHEMA, add_tables
 
 _COLUMNS: Final = (
     "key, page_key, path, url, query, variant, status, size, rendered_at, revalidate, expire, "
@@ -47,7 +48,7 @@ class SQLiteBackend:
     def __init__(
         self, directory: str | Path, limits: Limits | None = None, timeout: float = 0.25
     ) -> None:
-        self.database = Database(directory, SCHEMA, timeout)
+        self.database = Database(directory, SCHEMA, timeout, add_tables)
         self._limits = limits or Limits()
 
     @property
@@ -310,6 +311,17 @@ class SQLiteBackend:
 
     def drop_note(self, name: str) -> None:
         self.database.write(lambda db: db.execute("DELETE FROM notes WHERE name = ?", (name,)))
+
+    def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
+        return self.database.write(lambda db: jobs.enqueue(db, queue, key, data, limit, now))
+
+    def dequeue(self, queue: str, now: float) -> bytes | None:
+        if not self.queued(queue, now):  # so that an idle worker writes nothing
+            return None
+        return self.database.write(lambda db: jobs.dequeue(db, queue, now))
+
+    def queued(self, queue: str, now: float) -> int:
+        return self.database.read(lambda db: jobs.queued(db, queue, now))
 
     def ping(self) -> None:
         self.database.verify()

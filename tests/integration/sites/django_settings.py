@@ -11,4 +11,5 @@ ROOT_URLCONF = "django_urls"
 WSGI_APPLICATION = "django_wsgi.application"
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 USE_TZ = True
+INSTALLED_APPS = ["isgware.django"]
 ISGWARE = {"store": sitecore.store_url()}

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 
 import sitecore
 
+PAGES = ("/page/", "/brief/", "/kept/", "/open/", "/first/")
+
 
 def site(environ: sitecore.Environ, start_response: sitecore.StartResponse) -> Iterable[bytes]:
-    if not environ["PATH_INFO"].startswith(("/page/", "/brief/", "/kept/", "/open/")):
+    if not environ["PATH_INFO"].startswith(PAGES):
         return sitecore.answer(start_response, 404, b"no such page")
     if environ["REQUEST_METHOD"] == "POST":
         status = sitecore.knob(environ["PATH_INFO"]).get("post_status", 200)
@@ -29,6 +31,7 @@ else:
         routes={
             "/page/<name>": Policy(revalidate=3600, tags=["pages", "page:{name}"]),
             "/brief/<name>": Policy(revalidate=1, tags=["brief:{name}"]),
+            "/first/<name>": Policy(revalidate=3600, fallback="loading"),
             "/kept/<name>": Policy(revalidate=False, tags=["kept:{name}"]),
         },
     )

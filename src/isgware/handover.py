@@ -1,0 +1,214 @@
+"""Handing regenerations over: web processes ask, a worker elsewhere renders.
+
+What goes over is a job (see `jobs`), by way of a `Carrier`: a `Queue` in the store for ``isgware
+worker``, `isgware.celery` for Celery. Workers say that they are there in one note, renewed as they
+live; it is read once a second at most, and never while a visitor waits. A page whose job comes to
+nothing is rendered here.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+from .backends.breaker import Breaker
+from .core.entry import Entry
+from .errors import BackendUnavailable, ConfigurationError
+from .jobs import encode_job
+from .planner import Target
+from .regenerate import Failure
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .wsgi import ISG
+
+#: Times the patience for which nothing is handed over after a job came to nothing.
+_PAUSE: Final = 6
+#: Seconds between two looks for a worker, and between a worker's signs of life.
+BEAT: Final = 1.0
+#: Attempts that are remembered; at the limit the oldest is forgotten, and may be asked for again.
+_MAX_HANDED: Final = 4_096
+
+
+@runtime_checkable
+class Carrier(Protocol):
+    """Takes jobs to where they are done. Neither call raises, nor takes longer than a second."""
+
+    def there(self) -> bool:
+        """Whether somebody seems to be there to do them."""
+
+    def send(self, key: str, job: bytes) -> bool:
+        """Take a job; false if that cannot be done now."""
+
+
+@runtime_checkable
+class JobExecutor(Carrier, Protocol):
+    """What ``executor=`` takes beside executors of threads: a carrier that is another fleet's."""
+
+    def bind(self, isg: ISG) -> None:
+        """Learn whose jobs these are: in another process, the same app's ISG does them."""
+
+
+class Handover:
+    """What this process has handed over, and whether that goes well.
+
+    Without a ``carrier`` nothing is. ``patience``: seconds after which a job counts as come to
+    nothing.
+    """
+
+    def __init__(
+        self, carrier: Carrier | None, patience: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._carrier = carrier
+        self._patience = patience
+        self._clock = clock
+        self._paused_until = float("-inf")
+        self._reset()
+
+    def _reset(self) -> None:
+        self._handed: OrderedDict[str, tuple[Any, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def after_fork(self) -> None:
+        """Locks of the parent process are not ours."""
+        self._reset()
+
+    def give(self, target: Target, entry: Entry, failure: Failure | None) -> bool:
+        """Have a page rendered elsewhere that is to replace ``entry``, after a ``failure`` if
+        there was one; false if it is to be rendered here."""
+        key, now = target.key, self._clock()
+        # Another page, or another failure, and it is another attempt.
+        failures = failure.count if failure is not None else 0
+        attempt = (entry.rendered_at, entry.generation, entry.order, failures)
+        with self._lock:
+            known, since = self._handed.get(key, (None, now))
+        if self._carrier is None or not self._carrier.there():
+            return False
+        if known == attempt:
+            return now - since < self._patience
+        if now < self._paused_until or not self._carrier.send(key, encode_job(key, target.request)):
+            return False
+        with self._lock:
+            self._handed[key] = (attempt, now)
+            self._handed.move_to_end(key)
+            while len(self._handed) > _MAX_HANDED:
+                self._handed.popitem(last=False)
+        return True
+
+    def came_to_nothing(self, key: str) -> None:
+        """Nobody renders this page, which is now rendered here. If it was handed over, others may
+        fare no better, so none is for a while."""
+        with self._lock:
+            known = self._handed.pop(key, None)
+        if known is not None:
+            self._paused_until = self._clock() + _PAUSE * self._patience
+
+
+class Queue:
+    """The queue of one build in the store, and the note of the workers who empty it.
+
+    ``silence``: seconds without a sign of life after which a worker counts as gone.
+    """
+
+    def __init__(
+        self,
+        store: Breaker,
+        build_id: str,
+        limit: int,
+        silence: float,
+        now: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._build_id = build_id
+        self._limit = limit
+        self._silence = silence
+        self._now = now
+        self._clock = clock
+        self._looked = float("-inf")
+        self._there = False
+
+    def there(self) -> bool:
+        moment = self._clock()
+        if not self._looked <= moment < self._looked + min(BEAT, self._silence / 2):
+            self._looked = moment
+            try:
+                self._there = bool(self.workers())
+            except BackendUnavailable:
+                self._there = False
+        return self._there
+
+    def send(self, key: str, job: bytes) -> bool:
+        try:
+            return self._store.enqueue(self._build_id, key, job, self._limit, self._now())
+        except BackendUnavailable:
+            return False
+
+    # Of the worker. These raise `BackendUnavailable`.
+
+    def take(self) -> bytes | None:
+        """The job that waits longest."""
+        return self._store.dequeue(self._build_id, self._now())
+
+    def workers(self) -> dict[str, float]:
+        """Who is there, and when each gave its last sign of life."""
+        now = self._now()
+        try:
+            beats = json.loads(self._store.read_note(self._note, now) or b"{}")
+            # A sign from the future was given by a clock that has since been put back.
+            return {
+                str(name): float(at)
+                for name, at in beats.items()
+                if abs(now - float(at)) < self._silence
+            }
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            return {}
+
+    def beat(self, name: str, *, last: bool = False) -> None:
+        """Give a sign of life; the ``last`` one takes leave. Of two that are given at the same
+        moment one may be lost; the next is a second away."""
+        beats = self.workers()
+        beats.pop(name, None)
+        if not last:
+            beats[name] = self._now()
+        if beats:
+            value = json.dumps(beats).encode()
+            self._store.write_note(self._note, value, self._silence, self._now())
+        else:
+            self._store.drop_note(self._note)
+
+    @property
+    def _note(self) -> str:
+        return f"w:{self._build_id}"
+
+
+def patience_of(settings: Settings) -> float:
+    """Seconds that a worker may be silent, or a job take, before nobody counts on it."""
+    return settings.lease_time / 2
+
+
+def queue_of(settings: Settings, store: Breaker, now: Callable[[], float]) -> Queue:
+    """The queue of the settings' build."""
+    return Queue(store, settings.build_id, settings.queue_size, patience_of(settings), now)
+
+
+def handover_of(
+    settings: Settings, store: Breaker, now: Callable[[], float], *, shared: bool
+) -> Handover:
+    """The way out of this process; there is none if the store is not ``shared`` with others.
+
+    Raises `ConfigurationError` if such a store is to be filled by another fleet.
+    """
+    executor = settings.executor if isinstance(settings.executor, JobExecutor) else None
+    if shared:
+        return Handover(executor or queue_of(settings, store, now), patience_of(settings))
+    if executor is not None and settings.enabled is not False:
+        raise ConfigurationError(
+            f"executor={type(executor).__name__} renders in other processes, which cannot fill "
+            "this store; give store='redis://HOST', or 'file:DIR' on one host."
+        )
+    return Handover(None, patience_of(settings))

@@ -1,0 +1,229 @@
+"""`isgware worker` beside gunicorn, over the embedded store and over Redis: who renders, and what
+the web processes do when the worker dies, freezes or was never there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.integration.client import Answer, eventually
+from tests.integration.servers import Serve, Server, environment
+from tests.integration.workers import WorkerProcess
+from tests.integration.world import World
+from tests.stores import Redis, running
+
+#: A lease's time, half of which a worker may be silent, or a job take.
+LEASE = 3.0
+PAGES = [f"/page/{number}" for number in range(20)]
+
+
+@dataclass
+class Site:
+    """gunicorn with two processes, and workers beside it."""
+
+    world: World
+    server: Server
+    env: dict[str, str]
+    workers: list[WorkerProcess] = field(default_factory=list)
+
+    def worker(self, **flags: object) -> WorkerProcess:
+        self.workers.append(WorkerProcess(self.world, env=self.env, flags=flags))
+        return self.workers[-1].started()
+
+    def renew(self, path: str) -> Answer:
+        """Make a page stale, and visit it until it is new."""
+        old = eventually(lambda: self.server.get(path), lambda it: it.state == "HIT", within=10)
+        assert "error" not in self.server.do("revalidate_path", path)
+        return self.newer(path, old)
+
+    def newer(self, path: str, old: Answer, within: float = 20) -> Answer:
+        def look() -> Answer:
+            answer = self.server.get(path)
+            assert answer.status == 200
+            assert answer.seconds < 2, "a stale page keeps nobody waiting"
+            return answer
+
+        return eventually(look, lambda it: it.nonce != old.nonce, within=within)
+
+
+@pytest.fixture(params=["file", "redis"])
+def site(request: pytest.FixtureRequest, serve: Serve, world: World) -> Iterator[Site]:
+    with contextlib.ExitStack() as stack:
+        env = {"ISGWARE_LEASE_TIME": str(LEASE), "ISGWARE_DRAIN_TIME": "3"}
+        if request.param == "redis":
+            env["SITE_STORE"] = stack.enter_context(running(Redis())).url
+        site = Site(world, serve(workers=2, threads=4, env=env), env)
+        for path in PAGES:
+            site.server.get(path)
+        yield site
+        for worker in site.workers:
+            worker.kill()
+
+
+def renderers(world: World, path: str) -> list[int]:
+    return [entry["pid"] for entry in world.renders(path)]
+
+
+def until_handed_over(site: Site, worker: WorkerProcess, path: str) -> None:
+    """The web processes have seen the worker."""
+    eventually(lambda: site.renew(path), lambda it: it.page["pid"] == worker.pid, within=15)
+
+
+def test_the_worker_renders_and_the_web_processes_do_not(site: Site) -> None:
+    worker = site.worker(threads=2)
+    until_handed_over(site, worker, PAGES[0])
+    for path in PAGES[1:8]:
+        assert site.renew(path).page["pid"] == worker.pid
+        assert renderers(site.world, path)[1:] == [worker.pid]
+    assert worker.stop() == 0
+    first, last = worker.said().splitlines()
+    assert " on 2 threads." in first
+    assert " has ended: " in last
+
+
+def test_first_visits_wait_for_nobody_else(site: Site) -> None:
+    worker = site.worker()
+    until_handed_over(site, worker, PAGES[0])
+    answer = site.server.get("/page/never-seen")
+    assert answer.page["pid"] in site.server.pids()
+
+
+def test_without_a_worker_the_web_processes_render(site: Site) -> None:
+    assert site.renew(PAGES[0]).page["pid"] in site.server.pids()
+
+
+def test_a_worker_that_takes_leave_is_missed_at_once(site: Site) -> None:
+    worker = site.worker()
+    until_handed_over(site, worker, PAGES[0])
+    assert worker.stop() == 0
+    eventually(
+        lambda: site.renew(PAGES[1]).page["pid"], lambda pid: pid in site.server.pids(), within=5
+    )
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+def test_web_processes_render_again_when_the_worker_is_gone(
+    site: Site, end: signal.Signals
+) -> None:
+    worker = site.worker()
+    until_handed_over(site, worker, PAGES[0])
+    os.kill(worker.pid, end)
+    for path in PAGES[1:4]:
+        assert site.renew(path).page["pid"] != worker.pid
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_goes_in_mid_render_holds_its_page_up_for_a_lease(
+    site: Site, end: signal.Signals
+) -> None:
+    path, worker = PAGES[0], site.worker()
+    until_handed_over(site, worker, PAGES[1])
+    old = site.server.get(path)
+    site.world.knob(path, sleep=1.0, text="worker")
+    site.server.do("revalidate_path", path)
+    in_worker = eventually(
+        lambda: (site.server.get(path), renderers(site.world, path))[1],
+        lambda pids: worker.pid in pids,
+        within=10,
+    )
+    os.kill(worker.pid, end)
+    site.world.knob(path, text="web")
+    new = site.newer(path, old)
+    assert (new.page["text"], new.page["pid"] != worker.pid) == ("web", True)
+    assert len(renderers(site.world, path)) == len(in_worker) + 1
+    if end is signal.SIGSTOP:  # what it still has in hand is older, and changes nothing
+        os.kill(worker.pid, signal.SIGCONT)
+        eventually(
+            lambda: len(site.world.renders(path, "end")),
+            lambda ended: ended == len(in_worker) + 1,
+            within=10,
+        )
+        assert worker.stop() == 0
+        # The other web process may show its old page once more, but nobody the worker's.
+        texts = eventually(
+            lambda: {site.server.get(path).page["text"] for _ in range(8)},
+            lambda seen: len(seen) == 1,
+            within=5,
+        )
+        assert texts == {"web"}
+
+
+def test_two_workers_share_the_work_and_render_no_page_twice(site: Site) -> None:
+    workers = [site.worker(threads=1), site.worker(threads=1)]
+    until_handed_over(site, workers[0], PAGES[0])
+    for path in PAGES:
+        site.world.knob(path, sleep=0.1)
+    old = {path: site.server.get(path) for path in PAGES}
+    before = {path: len(renderers(site.world, path)) for path in PAGES}
+    site.server.do("revalidate_tag", "pages")
+    for path in PAGES:
+        site.server.get(path)
+    for path in PAGES:
+        site.newer(path, old[path])
+    pids = [pid for path in PAGES for pid in renderers(site.world, path)[before[path] :]]
+    assert len(pids) == len(PAGES)
+    assert set(pids) == {worker.pid for worker in workers}
+
+
+def test_p6_what_is_invalidated_while_the_worker_renders_is_rendered_again(site: Site) -> None:
+    path, worker = PAGES[0], site.worker()
+    until_handed_over(site, worker, PAGES[1])
+    site.world.knob(path, sleep=1.0, text="one")
+    site.server.do("revalidate_path", path)
+    eventually(
+        lambda: (site.server.get(path), renderers(site.world, path))[1],
+        lambda pids: worker.pid in pids,
+        within=10,
+    )
+    site.world.knob(path, text="two")
+    assert "error" not in site.server.do("purge_path", path)
+    assert site.server.get(path).page["text"] == "two"
+    eventually(  # the worker's own render ends, and overwrites nothing
+        lambda: (len(site.world.renders(path, "end")), len(site.world.renders(path))),
+        lambda counts: counts[0] == counts[1],
+        within=10,
+    )
+    assert {site.server.get(path).page["text"] for _ in range(8)} == {"two"}
+
+
+def test_a_worker_of_another_build_takes_no_jobs(serve: Serve, world: World) -> None:
+    server = serve(env={"ISGWARE_BUILD_ID": "one"})
+    worker = WorkerProcess(world, env={"ISGWARE_BUILD_ID": "two"})
+    site = Site(world, server, {}, [worker])
+    try:
+        worker.started()
+        server.get(PAGES[0])
+        assert site.renew(PAGES[0]).page["pid"] in server.pids()
+    finally:
+        worker.kill()
+
+
+@pytest.mark.parametrize("app", ["flask", "django"])
+def test_frameworks_start_workers_too(serve: Serve, world: World, app: str) -> None:
+    server = serve(app=app)
+    worker = WorkerProcess(world, app=app)
+    site = Site(world, server, {}, [worker.started()])
+    try:
+        server.get(PAGES[0])
+        until_handed_over(site, worker, PAGES[0])
+        assert worker.stop() == 0
+    finally:
+        worker.kill()
+
+
+def test_a_broken_app_is_one_line_and_status_2(world: World) -> None:
+    (world.directory / "broken.py").write_text("1 / 0")
+    done = subprocess.run(
+        [sys.executable, "-m", "isgware", "worker", "broken:app"],
+        cwd=world.directory, env=environment(world, {}), capture_output=True, text=True,
+        timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: broken cannot be imported: ZeroDivisionError: division by zero\n"
