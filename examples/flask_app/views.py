@@ -2,6 +2,7 @@
 
 import hmac
 import time
+from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
 
@@ -39,12 +40,19 @@ def home() -> str:
     return render("home.html", counts=counts, notes=notes.latest(_db()))
 
 
+def every_list() -> Iterator[dict[str, object]]:
+    """What ``isgware build`` renders, as arguments of ``url_for``; likewise below."""
+    for kind in KINDS:
+        yield {"kind": kind}
+        yield from ({"kind": kind, "page": number} for number in range(2, _last_page(kind) + 1))
+
+
 @site.get(f"/<{KIND}>")
-@revalidate(DAY, tags=["{kind}"], query=("page",))
+@revalidate(DAY, tags=["{kind}"], query=("page",), paths=every_list)
 def item_list(kind: str) -> str:
     """One stored page for each ``?page=``; whatever else stands in the query changes nothing."""
     items = catalogue.items(kind)
-    last = ceil(len(items) / PAGE_SIZE)
+    last = _last_page(kind)
     number = request.args.get("page", 1, type=int)
     if not 1 <= number <= last:
         abort(404)
@@ -52,8 +60,13 @@ def item_list(kind: str) -> str:
     return render("list.html", kind=kind, items=shown, number=number, last=last)
 
 
+def every_item() -> Iterator[dict[str, str]]:
+    for kind in KINDS:
+        yield from ({"kind": kind, "code": item.code} for item in catalogue.items(kind))
+
+
 @site.get(f"/<{KIND}>/<code>")
-@revalidate(DAY, tags=["{kind}:{code}"], query=())
+@revalidate(DAY, tags=["{kind}:{code}"], query=(), paths=every_item)
 def item(kind: str, code: str) -> str:
     found = _item_or_404(kind, code)
     return render(
@@ -66,7 +79,7 @@ def item(kind: str, code: str) -> str:
 
 
 @site.get(f"/api/<{KIND}>/<code>.json")
-@revalidate(DAY, tags=["{kind}:{code}"], query=())
+@revalidate(DAY, tags=["{kind}:{code}"], query=(), paths=every_item)
 def item_data(kind: str, code: str) -> dict[str, object]:
     """The same item as data: it has the HTML page's tag, so one purge renews both."""
     found = _item_or_404(kind, code)
@@ -193,6 +206,10 @@ def _isg() -> ISG:
 def _db() -> str:
     file: str = current_app.config["CATALOGUE_DB"]
     return file
+
+
+def _last_page(kind: str) -> int:
+    return ceil(len(catalogue.items(kind)) / PAGE_SIZE)
 
 
 def _item_or_404(kind: str, code: str) -> Item:

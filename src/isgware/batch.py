@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,12 +31,14 @@ from .produce import Failed, Outcome, Refused
 from .produce import Made as Page
 from .report import Made
 
+#: Seconds for which a batch waits for a store that is out of reach, and between two attempts.
+PATIENCE: Final = 10.0
+_PAUSE: Final = 0.1
 #: Reasons for which a page that was declared is not stored, but which nobody can have meant.
 _MISTAKES: Final = frozenset({
     "redirect-to-other-origin", "redirect-to-itself", "bad-header", "untrusted-host",
     "bypass-failed",
 })  # fmt: skip
-_ATTEMPTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,6 @@ class Renderer:
     def render(self, batch: Batch, beat: Callable[[], None] = lambda: None) -> list[Made]:
         """What became of each page. ``beat`` is called between pages: the build lives."""
         self._shelf.end()  # no visitor waits: the budget of a visit does not count
-        self._shelf.backend.probe()
         self._shelf.sync()
         made: list[Made] = []
         jobs: dict[str, _Job] = {}
@@ -136,10 +138,12 @@ class Renderer:
 
     def _make(self, jobs: list[_Job], batch: Batch, beat: Callable[[], None]) -> list[Made]:
         made: list[Made] = []
-        self._look(jobs)
+        self._patiently(lambda: self._look(jobs))
         if self._stale:
             fresh = [job for job in jobs if self._fresh(job)]
-            made += [Made("fresh", _page(job.target.request)) for job in fresh]
+            made += [
+                Made("fresh", _page(job.target.request), route=job.target.route) for job in fresh
+            ]
             jobs = [job for job in jobs if not self._fresh(job)]
         if not jobs:
             return made
@@ -153,6 +157,10 @@ class Renderer:
                 outcomes.append(self._attempt(job))
                 beat()
         finally:
+            # One kind of work after the other: to compress pages between their renders costs both
+            # the processor's caches (measured: a third of the render).
+            finish = self._engine.producer.finish
+            outcomes = [finish(each) if isinstance(each, Page) else each for each in outcomes]
             made += self._keep(leased, outcomes, batch)
         return made
 
@@ -182,14 +190,22 @@ class Renderer:
         shelf.sync()
         job.began, job.nonce = shelf.mirror.counter, shelf.mirror.nonce
         if job.row is not None:
-            page, state = shelf.find(target.key, target.base, target.policy.fingerprint, again=True)
-            job.old = page.entry if page is not None and state is not State.GONE else None
+            self._patiently(lambda: self._read_old(job))
         try:
             return engine.producer.attempt(target, job.old)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a view that calls sys.exit() ends its page, not the build
             return Failed(last_line(error), None, error)
+
+    def _read_old(self, job: _Job) -> None:
+        target = job.target
+        page, state = self._shelf.find(
+            target.key, target.base, target.policy.fingerprint, again=True
+        )
+        if page is None:
+            self._need_store()
+        job.old = page.entry if page is not None and state is not State.GONE else None
 
     def _keep(
         self, jobs: list[_Job], outcomes: Sequence[Outcome | Page], batch: Batch
@@ -229,7 +245,8 @@ class Renderer:
             kept = engine.producer.keep(target, outcome, job.lease.order, job.began, job.nonce)
             engine.aftermath.settle(target, kept, job.old)
             if not kept.stored:
-                return _failed(job, "the store did not take it")
+                self._need_store()
+                return _failed(job, "the store does not take this page")
             return _of(outcome.entry, batch.lenient)
         engine.aftermath.settle(target, outcome, job.old)
         if isinstance(outcome, Failed):
@@ -238,17 +255,29 @@ class Renderer:
         assert isinstance(outcome, Refused)
         if outcome.reason in _MISTAKES or (job.old is not None and target.declared):
             return _failed(job, f"may not be stored: {outcome.reason}")
-        return Made("dynamic", _page(target.request), outcome.reason)
+        return Made("dynamic", _page(target.request), outcome.reason, route=target.route)
 
     def _together(self, work: Callable[[], None], *, announces: bool = False) -> None:
-        for attempt in itertools.count(1):
+        self._patiently(lambda: self._shelf.backend.together(work, announces=announces))
+
+    def _need_store(self) -> None:
+        """Raises `BackendUnavailable` if it is out of reach: what was not found may be there."""
+        if self._shelf.backend.open_since is not None:
+            raise BackendUnavailable("The store is out of reach.")
+
+    def _patiently(self, work: Callable[[], None]) -> None:
+        """Nobody waits for a build, so it can wait for the store: one that is slow because the
+        site is busy, or that is being restarted."""
+        deadline, backend = time.monotonic() + PATIENCE, self._shelf.backend
+        while True:
             try:
-                self._shelf.backend.together(work, announces=announces)
+                backend.probe()
+                work()
                 return
             except BackendUnavailable:
-                # A live site writes, too; and one operation that was slow ends no build.
-                if attempt >= _ATTEMPTS or not self._shelf.backend.probe():
+                if backend.open_since is None or time.monotonic() > deadline:
                     raise
+                time.sleep(_PAUSE)
 
 
 def visitor_for(path: str, origin: Origin) -> Visitor:
@@ -293,14 +322,14 @@ def _of(entry: Entry, lenient: bool) -> Made:
     url = _page(entry.request)
     if entry.code >= 400:
         if lenient:
-            return Made("dynamic", url, f"answered {entry.code}")
-        return Made("failed", url, f"answered {entry.status}")
+            return Made("dynamic", url, f"answered {entry.code}", route=entry.route)
+        return Made("failed", url, f"answered {entry.status}", route=entry.route)
     compressed = min((len(data) for data in entry.encodings.values()), default=len(entry.body))
-    return Made("rendered", url, "", entry.render_seconds, len(entry.body), compressed)
+    return Made("rendered", url, "", entry.render_seconds, len(entry.body), compressed, entry.route)
 
 
 def _failed(job: _Job, reason: str) -> Made:
-    return Made("failed", _page(job.target.request), reason)
+    return Made("failed", _page(job.target.request), reason, route=job.target.route)
 
 
 def _page(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,31 +13,39 @@ from .build_table import report_json, report_lines, route_table
 from .errors import ConfigurationError
 from .inventory import inventory
 from .operations import Operations
-from .prerender import Options, prerender
+from .prerender import Options, Warm, origins_of, prerender
+from .previous import copy_as_stale
+from .processes import Processes
 from .progress import progress
 from .report import Report
 from .stores import lies_in_process
+from .warmup import first_of, log_paths, sitemap_paths
 
 if TYPE_CHECKING:
     from .commands import Subject
     from .wsgi import ISG
 
+_FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 _OUTPUT = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", help="For people or programs."
 )
 
 
 @click.command
-@click.option("--jobs", type=click.IntRange(1), default=1, help="How many render at a time.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes; one for each processor.")
 @click.option("--only", metavar="PATTERN", default="", help="Only paths like '/posts/*'.")
 @click.option("--stale", is_flag=True, help="Leave what is fresh, so that a build goes on.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option("--build-id", metavar="ID", help="Build for this build id.")
 @click.option("--base-url", metavar="URL", multiple=True, help="Scheme and host to build for.")
+@click.option("--from-sitemap", metavar="FILE", type=_FILE, help="Build the pages it lists.")
+@click.option("--from-log", metavar="FILE", type=_FILE, help="Build what was visited, most first.")
+@click.option("--stale-from", metavar="BUILD", help="First copy that build's pages as stale.")
 @_OUTPUT
 def build(
-    subject: Subject, jobs: int, only: str, stale: bool, fail_fast: bool, build_id: str | None,
-    base_url: Sequence[str], output: str,
+    subject: Subject, jobs: int | None, only: str, stale: bool, fail_fast: bool,
+    build_id: str | None, base_url: Sequence[str], from_sitemap: str | None, from_log: str | None,
+    stale_from: str | None, output: str,
 ) -> None:  # fmt: skip
     """Render every page that is known: routes without arguments, and what paths= lists. What
     fails is named, and what was stored of it stays."""
@@ -49,17 +58,39 @@ def build(
         )
     if build_id is not None:
         _build_as(core, build_id)
+    warm = _warm(from_sitemap, from_log)
+    origins_of(core, base_url)  # what is wrong with it is said before anything is done
+    if stale_from is not None:
+        copied = copy_as_stale(core.engine, stale_from)
+        click.echo(f"Copied {copied:,} pages of build {stale_from!r} as stale.", err=True)
     with progress(sys.stderr if output == "json" else sys.stdout) as on_progress:
         report = prerender(
             core,
-            jobs=jobs,
+            jobs=jobs or _processors(),
             base_url=base_url,
             on_progress=on_progress,
             options=Options(only=only, stale=stale, fail_fast=fail_fast),
+            warm=warm,
+            hire=lambda render, jobs, timeout: Processes(
+                render, jobs, timeout, core.site.after_fork
+            ),
         )
     _show(report, output)
     if not report.ok:
         raise click.exceptions.Exit(1)
+
+
+def _warm(sitemap: str | None, log: str | None) -> Warm | None:
+    if sitemap is not None and log is not None:
+        raise click.UsageError("Give --from-sitemap or --from-log, not both.")
+    if sitemap is not None:
+        return "(sitemap)", first_of(sitemap_paths(sitemap))
+    return None if log is None else ("(log)", first_of(log_paths(log)))
+
+
+def _processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _build_as(core: ISG, build_id: str) -> None:

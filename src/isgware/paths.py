@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextvars
 import functools
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -38,34 +39,23 @@ class Paths:
         self._site = site
         self._routes = routes
 
-    def listed(self, route: str, policy: Policy) -> Iterator[str | Unusable]:
+    def listed(self, route: str, policy: Policy) -> Listing:
         """Each path that ``policy.paths`` of a route gives, as it was given or as the framework
         builds it from URL arguments; percent-encoded, perhaps with a query.
 
         What cannot be used is named and passed over; an error of ``paths`` itself ends the list.
+        ``paths`` is called with the first path that is asked for, or with the length.
         """
-        if policy.paths is None:
-            return
-        with _Around(self._site) as around:
-            try:
-                items = around.run(lambda: _iterator(policy))
-            except Exception as error:
-                yield Unusable("", last_line(error))
-                return
-            while True:
-                try:
-                    item = around.run(lambda: next(items, _END))
-                except Exception as error:
-                    yield Unusable("", last_line(error))
-                    return
-                if item is _END:
-                    return
-                yield from around.run(functools.partial(self._of, route, item))
+        return Listing(self._site, policy, lambda item: self._of(route, item))
 
     def plain(self, route: str) -> list[str | Unusable]:
         """The paths of a route whose URL needs no arguments."""
-        with _Around(self._site) as around:
+        around = _Around(self._site)
+        around.enter()
+        try:
             return around.run(lambda: self._of(route, {}))
+        finally:
+            around.leave()
 
     def _of(self, route: str, item: Any) -> list[str | Unusable]:
         if isinstance(item, Mapping):
@@ -122,6 +112,58 @@ def last_line(error: BaseException) -> str:
     return traceback.format_exception_only(error)[-1].strip()
 
 
+class Listing:
+    """An iterator of paths and of what should not be among them."""
+
+    def __init__(
+        self, site: Site, policy: Policy, usable: Callable[[Any], list[str | Unusable]]
+    ) -> None:
+        self._around = _Around(site)
+        self._policy = policy
+        self._usable = usable
+        self._items: Iterator[Any] | None = None
+        self._ready: deque[str | Unusable] = deque()
+        self.length: int | None = None
+
+    def __iter__(self) -> Listing:
+        return self
+
+    def __next__(self) -> str | Unusable:
+        self.open()
+        while not self._ready:
+            if self._items is None:
+                raise StopIteration
+            try:
+                item = self._around.run(lambda: next(self._items or iter(()), _END))
+            except Exception as error:
+                self.close()
+                return Unusable("", last_line(error))
+            if item is _END:
+                self.close()
+                raise StopIteration
+            self._ready += self._around.run(functools.partial(self._usable, item))
+        return self._ready.popleft()
+
+    def open(self) -> Listing:
+        """Call ``paths``, without asking for any item; ``length`` is known if it says so."""
+        if self._policy.paths is not None and not self._around.entered:
+            self._around.enter()
+            try:
+                self._items, self.length = self._around.run(lambda: _iterator(self._policy))
+            except Exception as error:
+                self.close()
+                self._ready.append(Unusable("", last_line(error)))
+        return self
+
+    def close(self) -> None:
+        """Let go of what the items came from."""
+        self._items = None
+        self._around.leave()
+
+    def __del__(self) -> None:
+        self._around.leave()
+
+
 class _Around:
     """Runs pieces of the app's code one after the other in what they need around them, apart from
     whatever request or render is in progress here."""
@@ -129,28 +171,34 @@ class _Around:
     def __init__(self, site: Site) -> None:
         self._needed = site.context()
         self._context = contextvars.Context()
+        self.entered = self._inside = False
 
     def run(self, work: Callable[[], T]) -> T:
         return self._context.run(work)
 
-    def __enter__(self) -> _Around:
+    def enter(self) -> None:
         self.run(self._needed.__enter__)
-        return self
+        self.entered, self._inside = True, True
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.run(lambda: self._needed.__exit__(None, None, None))
+    def leave(self) -> None:
+        if self._inside:
+            self._inside = False
+            self.run(lambda: self._needed.__exit__(None, None, None))
 
 
-def _iterator(policy: Policy) -> Iterator[Any]:
+def _iterator(policy: Policy) -> tuple[Iterator[Any], int | None]:
+    """The items of ``paths``, and how many there are, if that is known without reading them."""
     given: Any = policy.paths() if callable(policy.paths) else policy.paths
     if isinstance(given, str | bytes) or not hasattr(given, "__iter__"):
         raise TypeError(f"paths= gave {type(given).__name__}, which is no iterable of paths")
+    if callable(getattr(given, "iterator", None)):  # a QuerySet, which would keep what it has read
+        return given.iterator(), given.count()
     found: Iterator[Any] = iter(given)
     if found is policy.paths:  # a generator itself, not the function that makes one
         if getattr(policy, "_used_up", False):
             raise TypeError("paths= is an iterator that was used up; give what makes a new one")
         object.__setattr__(policy, "_used_up", True)
-    return found
+    return found, len(given) if isinstance(given, Sequence | Set) else None
 
 
 def _shown(item: Any) -> str:

@@ -9,6 +9,7 @@ Nothing grows with the number of pages but eight bytes for each, to tell duplica
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +19,11 @@ from urllib.parse import urlsplit
 
 from .batch import Batch, Origin, Renderer
 from .core.request import HOST
-from .crew import Crew, Threads
+from .crew import Crew, Hopeless, Render, Threads
 from .errors import ConfigurationError
 from .inventory import inventory
 from .page import current
 from .paths import Unusable, local_path, wrong_with
-from .planner import Planner
-from .policy import Policy
 from .report import Made, Report, RouteReport
 from .seen import Seen
 
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from .wsgi import ISG
 
 OnProgress = Callable[[Report], object]
+Warm = tuple[str, Iterator[str | Unusable]]
+Hire = Callable[[Render, int, float], Crew]
 #: Seconds that a batch should take, and the most pages in one.
 _BATCH_SECONDS: Final = 0.1
 _LARGEST: Final = 100
@@ -39,10 +40,12 @@ _LARGEST: Final = 100
 
 @dataclass(slots=True)
 class Source:
-    """Paths and the line of the report that they belong to."""
+    """Paths and the line of the report that they belong to, unless a page says that it is of
+    another route. ``length``: how many they are, if that is known."""
 
     line: RouteReport
     items: Iterator[str | Unusable]
+    length: int | None = None
     explicit: bool = False
     lenient: bool = False
 
@@ -65,17 +68,29 @@ def prerender(
     on_progress: OnProgress | None = None,
     options: Options = Options(),
     base_url: str | Sequence[str] = (),
+    hire: Hire | None = None,
+    warm: Warm | None = None,
 ) -> Report:
-    """See `isgware.ISG.prerender`."""
+    """See `isgware.ISG.prerender`. ``hire`` makes another crew than one of threads; ``warm`` are
+    paths that a file gives, and what to call them."""
     settings, engine = core.settings, core.engine
     if not core.active:
         return Report(build_id=settings.build_id)
     origins = origins_of(core, [base_url] if isinstance(base_url, str) else base_url)
     renderer = Renderer(engine, origins, stale=options.stale)
-    crew = Threads(renderer.render, jobs, settings.render_timeout)
     report = Report(build_id=settings.build_id)
-    sources = given(report, paths) if paths is not None else declared(core, report)
-    return Build(report, sources, options, on_progress).run(crew)
+    sources = declared(core, report)
+    if paths is not None or warm is not None:
+        line = RouteReport("", warm[0] if warm else "(paths given)", "prerendered")
+        sources = [_listed(line, paths) if warm is None else Source(line, warm[1], lenient=True)]
+    lengths = [source.length for source in sources]
+    if not options.only and None not in lengths:
+        report.total = sum(length or 0 for length in lengths) * len(origins)
+    crew = (hire or Threads)(renderer.render, jobs, settings.render_timeout)
+    try:
+        return Build(report, sources, options, on_progress).run(crew)
+    finally:
+        crew.close()
 
 
 class Build:
@@ -92,19 +107,23 @@ class Build:
         self._sources = sources
         self._options = options
         self._on_progress = on_progress
+        self._lines = {line.name: line for line in report.routes}
         self._seen = Seen()
         self._size = 1
         self._held: list[Batch] = []
         self._began = time.perf_counter()
 
     def run(self, crew: Crew) -> Report:
-        """Render everything. What it raises ends the build, with the report so far complete."""
+        """Render everything."""
         report = self.report
-        for batch, made in crew.run(self._batches()):
-            self._take(batch, made)
-            report.seconds = time.perf_counter() - self._began
-            if self._on_progress is not None:
-                self._on_progress(report)
+        try:
+            for batch, made in crew.run(self._batches()):
+                self._take(batch, made)
+                report.seconds = time.perf_counter() - self._began
+                if self._on_progress is not None:
+                    self._on_progress(report)
+        except Hopeless as error:
+            report.stopped = str(error)
         report.seconds = time.perf_counter() - self._began
         return report
 
@@ -139,13 +158,14 @@ class Build:
 
     def _take(self, batch: Batch, found: list[Made]) -> None:
         line = self._sources[batch.source].line
+        others = self._lines if batch.explicit or batch.lenient else {}
         seconds, rendered = 0.0, 0
         held = tuple(dict.fromkeys(made.page for made in found if made.outcome == "held"))
         if held:  # somebody renders them: look again when the rest is done
             self._held.append(dataclasses.replace(batch, paths=held, overtake=True))
         for made in found:
             if made.outcome != "held":
-                self._count(line, made)
+                self._count(others.get(made.route, line), made)
                 seconds += made.seconds
                 rendered += 1
         if rendered:
@@ -153,6 +173,8 @@ class Build:
             self._size = max(1, min(2 * self._size, int(_BATCH_SECONDS / each)))
 
     def _count(self, line: RouteReport, made: Made) -> None:
+        if not line.name and not line.pages:
+            self.report.routes.append(line)  # of what belongs to no route that is known
         self.report.count(line, made)
         if made.outcome == "failed" and self._options.fail_fast:
             self.report.stopped = "the first failure ends it (--fail-fast)"
@@ -165,25 +187,24 @@ def declared(core: ISG, report: Report) -> list[Source]:
     for known in inventory(core.site, planner.routes):
         report.routes.append(known.line)
         if known.policy is not None and known.line.kind != "dynamic":
-            items = _items(planner, known.name, known.policy, known.plain)
-            sources.append(Source(known.line, items))
+            plain = planner.paths.plain(known.name) if known.plain else []
+            listing = planner.paths.listed(known.name, known.policy)
+            if known.policy.paths is not None:
+                listing.open()
+            else:
+                listing.length = 0
+            length = None if listing.length is None else len(plain) + listing.length
+            sources.append(Source(known.line, itertools.chain(plain, listing), length))
     return sources
 
 
-def _items(planner: Planner, route: str, policy: Policy, plain: bool) -> Iterator[str | Unusable]:
-    if plain:
-        yield from planner.paths.plain(route)
-    yield from planner.paths.listed(route, policy)
-
-
-def given(report: Report, paths: Iterable[Any] | Callable[[], Iterable[Any]]) -> list[Source]:
-    """The paths that somebody names, as one line of ``report``."""
-    line = RouteReport("", "(paths given)", "prerendered")
-    report.routes.append(line)
+def _listed(line: RouteReport, paths: Any) -> Source:
+    """The paths that somebody names."""
     items = paths() if callable(paths) else paths
     if isinstance(items, str):
         raise ConfigurationError("prerender() takes a list of paths, not one: ['/posts/1'].")
-    return [Source(line, (_checked(item) for item in items), explicit=True)]
+    length = len(items) if isinstance(items, Sequence) else None
+    return Source(line, (_checked(item) for item in items), length, explicit=True)
 
 
 def _checked(item: Any) -> str | Unusable:

@@ -121,9 +121,23 @@ class Producer:
             return made
         if not wanted():
             return Elsewhere()
+        made = self.finish(made)
         return self.keep(
             target, made, order, generation(made.entry) if generation else began, nonce
         )
+
+    def finish(self, made: Made) -> Made:
+        """The page with its encodings, which nobody needs to decide about it."""
+        entry = made.entry
+        response = Response(entry.status, entry.headers, b"")
+        said, _ = effective(entry.headers)
+        encodings = encodings_of(
+            entry.body,
+            response.first("content-type"),
+            bool(response.all("content-encoding")) or "no-transform" in said,
+            self._encoders,
+        )
+        return dataclasses.replace(made, entry=dataclasses.replace(entry, encodings=encodings))
 
     def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
         """Store what `attempt` made, under the order of its lease and what it knew of the table of
@@ -196,13 +210,6 @@ class Producer:
     def _entry(
         self, target: Target, response: Response, terms: Terms, rendering: Rendering
     ) -> Entry:
-        said, _ = effective(response.headers)
-        encodings = encodings_of(
-            response.body,
-            response.first("content-type"),
-            bool(response.all("content-encoding")) or "no-transform" in said,
-            self._encoders,
-        )
         return Entry(
             key=target.key,
             request=target.request,
@@ -214,7 +221,6 @@ class Producer:
             rendered_at=0.0,
             revalidate=terms.revalidate,
             expire=terms.expire,
-            encodings=encodings,
             etag=strong_etag(response.body, response.first("etag")),
             last_modified=response.first("last-modified"),
             tags=tuple(dict.fromkeys((*target.tags, *rendering.tags))),

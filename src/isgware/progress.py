@@ -64,9 +64,14 @@ def _bar(rich: Any, stream: TextIO) -> Iterator[Show]:
         rich.TextColumn("{task.description}"),
         console=Console(file=stream),
         transient=True,
+        auto_refresh=False,  # no thread: a worker that dies is replaced by forking
     )
     task = bar.add_task("", total=None)
     with bar:
         yield lambda report: bar.update(
-            task, completed=report.done, total=report.total, description=said(report)
+            task,
+            completed=report.done,
+            total=report.total,
+            description=said(report),
+            refresh=True,
         )

@@ -18,7 +18,8 @@ SLOWEST: Final = 3
 
 class Made(NamedTuple):
     """What became of one page. ``outcome``: ``rendered``, ``fresh`` (was so already), ``dynamic``
-    (may not be stored), ``failed``, or ``held`` (somebody else renders it). Sizes in bytes."""
+    (may not be stored), ``failed``, or ``held`` (somebody else renders it). Sizes in bytes;
+    ``route`` as its `Match` calls it, if that is known."""
 
     outcome: str
     page: str
@@ -26,6 +27,7 @@ class Made(NamedTuple):
     seconds: float = 0.0
     size: int = 0
     compressed: int = 0
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class RouteReport:
         return self.rendered + self.fresh + self.dynamic + self.failed
 
     def count(self, made: Made) -> None:
+        if self.kind == "dynamic" and made.outcome in ("rendered", "fresh"):
+            self.kind, self.reason = "prerendered", ""  # somebody named its pages
         if made.outcome == "rendered":
             self.rendered += 1
             self.seconds += made.seconds

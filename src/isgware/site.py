@@ -81,6 +81,10 @@ class Site:
         """
         raise LookupError(f"There is no route {route!r}.")
 
+    def after_fork(self) -> None:
+        """In a process that builds, forked from one in which the app has run already: let go of
+        connections that belong to that one, without closing them."""
+
     def context(self) -> AbstractContextManager[object]:
         """What code of the app needs around it that runs outside of any request."""
         return nullcontext()

@@ -1,5 +1,6 @@
 """The public pages are declared with ``@revalidate``; the desk is not, so it is never stored."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -19,7 +20,17 @@ from .models import Post, Topic
 HOUR = 3600
 
 
-@revalidate(24 * HOUR, tags=["post:{slug}", "topics"], query=())
+def slugs(found: QuerySet[Any]) -> Iterator[dict[str, str]]:
+    """What ``isgware build`` renders, as arguments of ``reverse``."""
+    return ({"slug": slug} for slug in found.values_list("slug", flat=True).iterator())
+
+
+@revalidate(
+    24 * HOUR,
+    tags=["post:{slug}", "topics"],
+    query=(),
+    paths=lambda: slugs(Post.objects.published()),
+)
 def post(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Post.objects.published().select_related("topic", "author"), slug=slug)
     return render(request, "blog/post.html", {"post": found})
@@ -41,7 +52,10 @@ class PostList(Posts):
     """``@revalidate`` on the class. An hour, because posts may be dated in the future."""
 
 
-@method_decorator(revalidate(HOUR, tags=["topics"], query=("page",)), name="dispatch")
+@method_decorator(
+    revalidate(HOUR, tags=["topics"], query=("page",), paths=lambda: slugs(Topic.objects.all())),
+    name="dispatch",
+)
 class TopicPosts(Posts):
     """``@revalidate`` as a method decorator, which Django's own decorators are used as."""
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.core import mail
 from django.core.signals import got_request_exception
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.http import Http404
 from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
@@ -23,6 +23,8 @@ from ..page import note_error
 from ..policy import Policy, policy_of, wrapped_by_revalidate
 from ..site import Match, Route, Site
 
+#: Connections of a parent process, kept from being closed by garbage collection.
+_inherited: Final[list[Any]] = []
 _LOCALE: Final = "django.middleware.locale.LocaleMiddleware"
 _MESSAGES: Final = "django.contrib.messages.middleware.MessageMiddleware"
 
@@ -102,6 +104,11 @@ class DjangoSite(Site):
                 if not pattern.name and not names
             }
         return self._views.get(route, route)
+
+    def after_fork(self) -> None:
+        for connection in connections.all(initialized_only=True):
+            _inherited.append(connection.connection)  # to close it would end it for the parent
+            connection.connection = None
 
     def context(self) -> AbstractContextManager[object]:
         return _connections()

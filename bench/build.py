@@ -1,0 +1,140 @@
+"""What `isgware build` costs beside the app: 10,000 pages of the Flask example, two processes.
+
+The yardstick is the app alone: two processes that call it for the same pages, each half of them,
+and throw the answers away. Printed as a ratio, of elapsed time and of processor time; the second is
+the one to compare on a machine that has other things to do. Then a second build with `--stale`, and
+the memory of the process that hands out the work, with 1,000 and with all pages.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = 10_000
+JOBS = 2
+BASE = "https://example.com"
+APP = "examples.flask_app.app:app"
+#: The module that the builds below name: the example, with as many of its pages as are wanted.
+SITE = """
+import itertools, os, resource, atexit
+from examples.flask_app.app import app
+from examples.flask_app.views import every_item
+from isgware import Policy
+import dataclasses
+
+wanted = int(os.environ["BENCH_PAGES"])
+count = itertools.count()
+parent = os.getpid()
+
+def some(most):
+    return lambda: itertools.islice(every_item(), most)
+
+for name, most in (("site.item", wanted - wanted // 2), ("site.item_data", wanted // 2)):
+    view = app.view_functions[name]
+    view.__isgware_policy__ = dataclasses.replace(view.__isgware_policy__, paths=some(most))
+for name in ("site.home", "site.item_list", "site.names", "site.now"):
+    view = app.view_functions[name]
+    view.__isgware_policy__ = dataclasses.replace(view.__isgware_policy__, revalidate=0)
+
+def peak():
+    if os.getpid() == parent:
+        with open(os.environ["BENCH_PEAK"], "w") as file:
+            file.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+
+atexit.register(peak)
+"""
+#: The app alone: what a worker of the build does, without isgware.
+ALONE = """
+import os, sys, time
+from site_of_the_bench import app, some
+from isgware.core.request import Request
+from isgware.page import Rendering
+from isgware.render import render
+
+half, jobs = int(sys.argv[1]), int(sys.argv[2])
+wsgi, wanted = app.extensions["isgware"].core.application, int(os.environ["BENCH_PAGES"])
+paths = [f"/{a['kind']}/{a['code']}" for a in some(wanted - wanted // 2)()]
+paths += [f"/api/{a['kind']}/{a['code']}.json" for a in some(wanted // 2)()]
+render(wsgi, Request("https", "example.com", "", paths[0]), Rendering(True), 10**7)
+began, cpu = time.perf_counter(), time.process_time()
+for path in paths[half::jobs]:
+    render(wsgi, Request("https", "example.com", "", path), Rendering(True), 10**7)
+print(time.perf_counter() - began, time.process_time() - cpu)
+"""
+
+
+def run(directory: Path, pages: int, *words: str) -> tuple[float, float, str]:
+    """Elapsed and processor seconds of a program, and what it prints."""
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, *words], cwd=directory, env=environ(directory, pages), check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - began, cpu, done.stdout
+
+
+def environ(directory: Path, pages: int) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{directory}:{ROOT}",
+        "CATALOGUE_DB": str(directory / "notes.sqlite"),
+        "ISGWARE_STORE": f"file:{directory / 'pages'}",
+        "BENCH_PAGES": str(pages),
+        "BENCH_PEAK": str(directory / "peak"),
+    }
+
+
+def alone(directory: Path) -> tuple[float, float]:
+    """Elapsed and processor seconds of the app, in as many processes."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", ALONE, str(number), str(JOBS)],
+            cwd=directory, env=environ(directory, PAGES), stdout=subprocess.PIPE, text=True,
+        )
+        for number in range(JOBS)
+    ]  # fmt: skip
+    times = [tuple(map(float, process.communicate()[0].split())) for process in running]
+    return max(elapsed for elapsed, _ in times), sum(cpu for _, cpu in times)
+
+
+def build(directory: Path, pages: int, *options: str) -> tuple[float, float, int]:
+    """Elapsed and processor seconds of a build without its start, and its peak in kB."""
+    command = ("-m", "isgware", "build", "site_of_the_bench:app", "--base-url", BASE)
+    elapsed, cpu, printed = run(directory, pages, *command, f"--jobs={JOBS}", *options)
+    assert f"{pages:,}" in printed, printed
+    return elapsed, cpu, int((directory / "peak").read_text())
+
+
+def main() -> None:
+    print(f"isgware build --jobs {JOBS}: {PAGES:,} pages of the Flask example\n")
+    with tempfile.TemporaryDirectory() as made:
+        directory = Path(made)
+        (directory / "site_of_the_bench.py").write_text(SITE)
+        start, start_cpu, _ = run(directory, 1, "-c", "import site_of_the_bench")
+        _, _, small = build(directory, 1_000)
+        subprocess.run(["rm", "-rf", str(directory / "pages")], check=True)
+        app, app_cpu = alone(directory)
+        elapsed, cpu, peak = build(directory, PAGES)
+        again, again_cpu, _ = build(directory, PAGES, "--stale")
+    print(f"{'':24}{'elapsed s':>12}{'processor s':>14}")
+    print(f"{'the app alone':24}{app:12.2f}{app_cpu:14.2f}")
+    print(f"{'import of the app':24}{start:12.2f}{start_cpu:14.2f}")
+    print(f"{'the build':24}{elapsed:12.2f}{cpu:14.2f}")
+    print(f"{'the build, --stale':24}{again:12.2f}{again_cpu:14.2f}\n")
+    print(f"ratio, import aside: {(elapsed - start) / app:.2f} elapsed, ", end="")
+    print(f"{(cpu - start_cpu) / app_cpu:.2f} processor time")
+    print(f"peak memory of the parent: {small / 1024:.1f} MB for 1,000 pages, ", end="")
+    print(f"{peak / 1024:.1f} MB for {PAGES:,}")
+
+
+if __name__ == "__main__":
+    main()
