@@ -5,7 +5,11 @@ Needs Chromium (`sh tools/servers.sh` installs Debian's) and what ``make test`` 
 
 from __future__ import annotations
 
+import html
 import shutil
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +23,11 @@ from isgware import ISG, Policy
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "_static"
 WIDTH, HEIGHT = 640, 240
+TERMINAL = """
+body { margin: 0 }
+pre { margin: 0; padding: 14px 18px; width: max-content; background: #1d2433; color: #e8e6e0;
+  font: 13px/1.45 "DejaVu Sans Mono", monospace }
+"""
 
 
 def main() -> None:
@@ -28,7 +37,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         try:
-            for picture in (loading_page,):
+            for picture in (loading_page, build_table):
                 print(picture(browser).relative_to(PICTURES.parents[1]))
         finally:
             browser.close()
@@ -59,6 +68,72 @@ def loading_page(browser: Browser) -> Path:
     finally:
         done.set()
         isg.close(1)
+    return file
+
+
+#: A shop whose routes are of each kind that the table knows.
+SHOP = """
+import time
+
+from flask import Flask, request
+from isgware import revalidate
+from isgware.flask import ISG
+
+app = Flask("shop")
+ISG(app, base_url="https://shop.example")
+LINE = "<p>A line of text that says something about a thing that is for sale.</p>"
+
+
+@app.get("/")
+@revalidate(600)
+def home():
+    return LINE * 40
+
+
+@app.get("/terms")
+@revalidate(False)
+def terms():
+    return LINE * 200
+
+
+@app.get("/products/<int:id>")
+@revalidate(3600, expire=86400, paths=lambda: ({"id": id} for id in range(1, 241)))
+def product(id):
+    if id % 100 == 42:
+        time.sleep(0.6)
+    return LINE * (20 + id % 30)
+
+
+@app.get("/brands/<name>")
+@revalidate(3600, fallback="loading")
+def brand(name):
+    return LINE
+
+
+@app.get("/basket")
+def basket():
+    return request.cookies.get("basket", "")
+"""
+
+
+def build_table(browser: Browser) -> Path:
+    """What ``isgware build`` prints."""
+    program = Path(sys.executable).with_name("isgware")
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "shop.py").write_text(SHOP)
+        done = subprocess.run(
+            [program, "build", "shop:app"],
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    text = "$ isgware build shop:app\n" + done.stdout.replace("\n\n\n", "\n\n")
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page.set_content(f"<style>{TERMINAL}</style><pre>{html.escape(text.rstrip())}</pre>")
+    file = PICTURES / "build.png"
+    page.locator("pre").screenshot(path=file)
+    page.close()
     return file
 
 
