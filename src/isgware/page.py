@@ -51,7 +51,8 @@ def declare(policy: Policy, arguments: dict[str, Any]) -> None:
         rendering.policy = policy
         rendering.arguments = arguments
     if rendering is not None and rendering.absent is not None:
-        raise rendering.absent()
+        absent, rendering.absent = rendering.absent, None  # what answers it may call other views
+        raise absent()
 
 
 def note_error(error: BaseException | None) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from examples.flask_app import create_app, views
 from isgware import ISG, Policy
+from isgware.loading import SCRIPT_HASH
 
 Open = Callable[..., Page]
 Serve = Callable[[Any], str]
@@ -149,6 +150,25 @@ def test_a_server_that_goes_away_is_said_in_the_end(site: str, app: Slow, open_t
     tab.goto(f"{site}/p")
     tab.route("**/*", lambda route: route.abort())
     expect(tab.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_a_site_with_a_strict_policy_allows_the_script_by_its_hash(
+    site: str, app: Slow, open_tab: Open
+) -> None:
+    """As a proxy would that adds its Content-Security-Policy to every answer."""
+    policy = f"default-src 'none'; connect-src 'self'; script-src '{SCRIPT_HASH}'"
+    tab = open_tab()
+
+    def through_a_proxy(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(
+            response=answer, headers={**answer.headers, "content-security-policy": policy}
+        )
+
+    tab.route("**/tall", through_a_proxy)
+    tab.goto(f"{site}/tall")
+    app.go.set()
+    expect(tab.get_by_role("heading", name="It is here")).to_be_visible(timeout=10_000)
 
 
 def test_the_example_shows_the_data_it_has_until_its_page_is_there(

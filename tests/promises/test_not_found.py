@@ -331,6 +331,20 @@ def test_flask_answers_with_its_own_404_page_and_does_not_run_the_view(flask_app
         isg.close(0)
 
 
+def test_an_error_page_may_be_made_of_decorated_views(flask_app, clock):
+    @revalidate(60)
+    def menu():
+        return "the menu"
+
+    flask_app.register_error_handler(404, lambda error: (menu(), 404))
+    isg = FlaskISG(flask_app, store="memory:", clock=clock, executor=Inline())
+    try:
+        reply = visit(isg, "/posts/three")
+        assert (reply.code, reply.text) == (404, "the menu")
+    finally:
+        isg.close(0)
+
+
 def test_flask_routes_that_have_no_decorator_do_not_run_either(flask_app, clock):
     @flask_app.get("/plain/<name>")
     def plain(name):
