@@ -132,7 +132,7 @@ class Behind:
             return self._compare(
                 plan.target, visitor, application, environ, start_response, rendering
             )
-        if engine.unlisted(plan.target, None, _NOT_STORED):
+        if engine.fallback.unlisted(plan.target, None, _NOT_STORED):
             return not_there(visitor, self._site, application, environ, start_response, rendering)
         made = self._develop(visitor, plan.target)
         if isinstance(made, str):

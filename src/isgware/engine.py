@@ -22,7 +22,6 @@ from .errors import BackendUnavailable
 from .fallback import Fallback, Reply
 from .handover import Handover
 from .housekeeping import Housekeeper
-from .listing import Listings
 from .memory import Page
 from .planner import Plan, Planner, Target, personal
 from .produce import Elsewhere, Failed, Outcome, Producer, Refused, Rendered
@@ -80,20 +79,15 @@ class Engine:
         self.housekeeper = housekeeper
         self.now = now
         self.handover = handover
-        self.listings = Listings(
-            planner.paths,
-            now,
-            lambda: shelf.mirror.counter,
-            lambda name, work: pool.submit(Work(name, work)),
-            settings.wait_time,
-        )
         self.fallback = Fallback(
             settings,
             planner,
             shelf,
             aftermath,
-            lambda key: key in self.flights or key in self.pool,
-            lambda target: self.schedule(target, urgent=True),
+            under_way=lambda key: key in self.flights or key in self.pool,
+            start=lambda target: self.schedule(target, urgent=True),
+            background=lambda name, work: pool.submit(Work(name, work)),
+            now=now,
         )
 
     def visit(self, visitor: Visitor) -> Answer | None:
@@ -131,7 +125,7 @@ class Engine:
             reply = self.fallback.loading(visitor, target, state, decision)
             if reply is not None:
                 return Answer("LOADING", "loading", reply=reply)
-        elif self.unlisted(target, state, decision):
+        elif self.fallback.unlisted(target, state, decision):
             return Answer("BYPASS", "not-listed", forward="miss", absent=True)
         if decision.schedule and not self.schedule(target) and decision.label == "STALE":
             decision = replace(decision, detail="regeneration-dropped")
@@ -171,15 +165,6 @@ class Engine:
             self.aftermath.due(target.key),
         )
 
-    def unlisted(self, target: Target, state: State | None, decision: Decision) -> bool:
-        """Whether a page that is not stored is one that its route says does not exist."""
-        return (
-            target.policy.fallback == "not-found"
-            and decision.action is not Action.SERVE
-            and state not in (State.FRESH, State.STALE)
-            and self.listings.lacks(target)
-        )
-
     def concerns(self, visitor: Visitor) -> bool:
         """Whether this URL has, may have, or is about to have a stored page."""
         self.shelf.sync()
@@ -192,7 +177,6 @@ class Engine:
         """Locks and threads of the parent process are not ours."""
         self.flights = Flights(self.settings.max_waiters)
         self.fallback.after_fork()
-        self.listings.after_fork()
         self.aftermath.failures.reset_lock()
         self.handover.after_fork()
 

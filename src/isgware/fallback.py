@@ -1,5 +1,7 @@
 """What a visitor gets in place of a page that is not there yet.
 
+With ``fallback="not-found"`` that is a 404 if `listing` has it that there is no such page.
+
 With ``fallback="loading"`` the first visitor of a page gets a loading page at once, and the render
 that it promises starts with it. Who gets one: `core.navigation`, whoever opens the page in a
 browser window. Everybody else waits, as with ``"blocking"``.
@@ -30,6 +32,7 @@ from .core.decide import Action, Decision
 from .core.freshness import State
 from .core.navigation import is_bot, navigates
 from .core.request import Visitor
+from .listing import Listings
 from .loading import BUILT_IN, Template, template, text_of
 from .memory import Page
 from .planner import Planner, Target, shown
@@ -55,7 +58,7 @@ class Reply:
 
 class Fallback:
     """``under_way``: whether this process renders a key or is about to; ``start`` has a target
-    rendered now, and says whether that could be done."""
+    rendered now, and says whether that could be done; ``background`` does named work soon."""
 
     def __init__(
         self,
@@ -63,8 +66,11 @@ class Fallback:
         planner: Planner,
         shelf: Shelf,
         aftermath: Aftermath,
+        *,
         under_way: Callable[[str], bool],
         start: Callable[[Target], bool],
+        background: Callable[[str, Callable[[], None]], object],
+        now: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._planner = planner
@@ -72,6 +78,9 @@ class Fallback:
         self._aftermath = aftermath
         self._under_way = under_way
         self._start = start
+        self.listings = Listings(
+            planner.paths, now, lambda: shelf.mirror.counter, background, settings.wait_time
+        )
         self._promised: OrderedDict[str, float] = OrderedDict()
         self._renders: dict[str, set[str]] = {}  # keys under way, by route
         self._lock = threading.Lock()
@@ -82,6 +91,16 @@ class Fallback:
         """Locks and renders of the parent process are not ours."""
         self._lock = threading.Lock()
         self._renders = {}
+        self.listings.after_fork()
+
+    def unlisted(self, target: Target, state: State | None, decision: Decision) -> bool:
+        """Whether a page that is not stored is one that its route says does not exist."""
+        return (
+            target.policy.fallback == "not-found"
+            and decision.action is not Action.SERVE
+            and state not in (State.FRESH, State.STALE)
+            and self.listings.lacks(target)
+        )
 
     def loading(
         self, visitor: Visitor, target: Target, state: State | None, decision: Decision

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Final
 
 from .core.freshness import ALL, Generations
 from .core.request import Visitor, counting_cookie
 from .memory import Page
 from .planner import Target, personal
+from .policy import NOTHING, Policy
 from .site import Site
 from .text import duration
 
@@ -46,6 +48,9 @@ _WHO: Final = {
     "REMOTE_USER": "the server's REMOTE_USER",
     "AUTH_TYPE": "the server's AUTH_TYPE",
 }
+
+#: Fields of a policy that may hold a whole site.
+_LONG: Final = ("paths", "loading_page")
 
 
 def readable(detail: str) -> str:
@@ -110,3 +115,20 @@ def _named(name: str) -> str:
         return "everything"
     words = {"tag": "the tag", "path": "the path", "url": "the URL", "below": "all below"}
     return f"{words.get(kind, kind)} {value!r}"
+
+
+def policy_text(policy: Policy) -> str:
+    """What a policy says, as it would be written."""
+    said = []
+    for field in dataclasses.fields(Policy):
+        value = getattr(policy, field.name)
+        if value == getattr(NOTHING, field.name) and value is not False:
+            continue
+        if field.name == "vary":
+            value = {name: list(values) if values else None for name, values in value}
+        elif callable(value):
+            value = getattr(value, "__qualname__", type(value).__name__)
+            said.append(f"{field.name}={value}")
+            continue
+        said.append(f"{field.name}={'...' if field.name in _LONG else repr(value)}")
+    return ", ".join(said) or "nothing said"

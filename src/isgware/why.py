@@ -21,9 +21,9 @@ from .core.request import Request, Visitor
 from .errors import BackendUnavailable
 from .memory import Page
 from .planner import Plan, Target, has_credentials
-from .policy import NOTHING, Policy
+from .policy import Policy
 from .produce import REMEDIES
-from .reasons import changed_by, decider, readable
+from .reasons import changed_by, decider, policy_text, readable
 from .regenerate import Failure
 from .text import duration, printable
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 Pairs = tuple[tuple[str, str | None], ...]
 #: So many pages of the same path are named when the one in question is not stored.
 _OTHERS: Final = 5
-#: Fields of a policy that may hold a whole site.
-_LONG: Final = ("paths", "loading_page")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -263,7 +261,7 @@ class _Case:
         decision = decide(facts)
         if engine.fallback.foresees(self.visitor, target, state, decision):
             decision = dataclasses.replace(decision, label="LOADING", detail="loading")
-        elif engine.unlisted(target, state, decision):
+        elif engine.fallback.unlisted(target, state, decision):
             decision = Decision(Action.OWN, "BYPASS", "not-listed")
         failure = self._failure(target, page)
         found = _page_parts(page, state, self.now) if page and state else {}
@@ -379,23 +377,6 @@ def _key_parts(visitor: Visitor, target: Target) -> dict[str, Any]:
         "headers": tuple((name, headers.get(name)) for name in sorted(target.keyed)),
         "cookies": tuple((name, cookies.get(name)) for name in target.policy.keyed_cookies),
     }
-
-
-def policy_text(policy: Policy) -> str:
-    """What a policy says, as it would be written."""
-    said = []
-    for field in dataclasses.fields(Policy):
-        value = getattr(policy, field.name)
-        if value == getattr(NOTHING, field.name) and value is not False:
-            continue
-        if field.name == "vary":
-            value = {name: list(values) if values else None for name, values in value}
-        elif callable(value):
-            value = getattr(value, "__qualname__", type(value).__name__)
-            said.append(f"{field.name}={value}")
-            continue
-        said.append(f"{field.name}={'...' if field.name in _LONG else repr(value)}")
-    return ", ".join(said) or "nothing said"
 
 
 def _shown(pairs: Pairs) -> str:
