@@ -24,7 +24,7 @@ from isgware.settings import Settings
 from isgware.stores import open_store
 from isgware.testing import START, BackendContract, make_entry
 from tests.backends.children import in_children
-from tests.stores import Memcached, Redis, eventually, running
+from tests.stores import Memcached, Proxy, Redis, eventually, running
 
 
 @pytest.fixture(scope="session")
@@ -209,3 +209,22 @@ def test_without_pymemcache_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "pymemcache", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'isgware\[memcached\]'"):
         open_store(Settings(store="memcached://host"))
+
+
+def test_a_page_that_trickles_in_costs_one_operation(memcached: Memcached, tmp_path: Path) -> None:
+    """Each piece of it comes in time."""
+    proxy = Proxy(memcached.port)
+    url, beside = f"memcached://127.0.0.1:{proxy.port}", f"file:{tmp_path}"
+    breaker = open_store(Settings(store=url, coordinator=beside, backend_timeout=0.6))
+    entry = make_entry("/", b"x" * 500_000, nonce=nonce_of(breaker))
+    assert put(breaker, entry)
+    proxy.trickling = True
+    started = time.monotonic()
+    with pytest.raises(BackendUnavailable, match="timed out"):
+        breaker.get(entry.key, START)
+    assert time.monotonic() - started < 1.0
+    proxy.trickling = False
+    eventually(breaker.probe, within=5)
+    assert breaker.get(entry.key, START) == encode(entry)
+    breaker.close()
+    proxy.close()

@@ -88,6 +88,24 @@ def test_a_slow_server_costs_one_operation(own_redis: Redis) -> None:
     proxy.close()
 
 
+def test_a_page_that_trickles_in_costs_one_operation(own_redis: Redis) -> None:
+    """Each piece of it comes in time."""
+    proxy = Proxy(own_redis.port)
+    breaker = open_store(Settings(store=proxy.url, backend_timeout=OPERATION))
+    entry = make_entry("/", b"x" * 1_000_000, nonce=nonce_of(breaker))
+    assert put(breaker, entry)
+    proxy.trickling = True
+    started = time.monotonic()
+    with pytest.raises(BackendUnavailable, match="Timeout"):
+        breaker.get(entry.key, START)
+    assert time.monotonic() - started < OPERATION + SLACK
+    proxy.trickling = False
+    eventually(breaker.probe, within=5)
+    assert breaker.get(entry.key, START) == encode(entry)
+    breaker.close()
+    proxy.close()
+
+
 def filled(server: Redis) -> Any:
     client = server.client()
     client.config_set("maxmemory-policy", "noeviction")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from datetime import timedelta
 from typing import Any, Final
@@ -18,6 +19,7 @@ from cachelib import BaseCache, MemcachedCache
 from ..errors import ConfigurationError
 from ..text import without_password
 from .base import NotTaken
+from .deadline import Deadline
 
 log: Final = logging.getLogger("isgware")
 PORT: Final = 11211
@@ -99,12 +101,28 @@ def _library() -> Any:
 
 def _connected(servers: list[Any], timeout: float) -> Any:
     library = _library()
-    options = {"connect_timeout": timeout, "timeout": timeout, "no_delay": True}
+    options = {
+        "connect_timeout": timeout, "timeout": timeout, "no_delay": True,
+        "socket_module": _Sockets(timeout),
+    }  # fmt: skip
     if len(servers) == 1:
         return library.PooledClient(servers[0], default_noreply=False, **options)
     return library.HashClient(
         servers, use_pooling=True, retry_attempts=0, default_noreply=False, **options
     )
+
+
+class _Sockets:
+    """The module ``socket``, with sockets that keep to ``timeout`` for a whole answer."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(socket, name)
+
+    def socket(self, *arguments: Any) -> Any:
+        return Deadline(socket.socket(*arguments), self._timeout)
 
 
 def _servers(url: str) -> list[Any]:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from ..errors import ConfigurationError
+from .deadline import Deadline
 
 #: What makes a client, when one is needed: never before the first operation of a process.
 Connect = Callable[[], Any]
@@ -174,14 +175,26 @@ def like(pool: Any, timeout: float, *place: Any) -> Any:
         and not name.startswith(("retry", "driver_", "lib_", "maint_", "himport_", "orig_"))
     }
     given |= _bounded(timeout) | dict(zip(("host", "port"), place, strict=False))
+    kind = _kept_to_time(pool.connection_class, timeout)
     if not isinstance(pool, sentinel_pool):
-        return redis.ConnectionPool(connection_class=pool.connection_class, **given)
+        return redis.ConnectionPool(connection_class=kind, **given)
     return sentinel_pool(
         pool.service_name,
         _sentinels_like(pool.sentinel_manager, timeout),
-        connection_class=pool.connection_class,
+        connection_class=kind,
         **given,
     )
+
+
+def _kept_to_time(kind: Any, timeout: float) -> Any:
+    """The class of connections, with sockets that keep to ``timeout`` for a whole answer."""
+
+    class Timed(kind):  # type: ignore[misc]
+        def _connect(self) -> Any:
+            return Deadline(super()._connect(), timeout)
+
+    Timed.__name__ = Timed.__qualname__ = kind.__name__
+    return Timed
 
 
 def _sentinels_like(theirs: Any, timeout: float) -> Any:
