@@ -118,6 +118,13 @@ def _views(site: Site) -> None:
         page.expire = 120
         return "x"
 
+    @app.get("/maybe")
+    @revalidate(60)
+    def maybe() -> Response:
+        if "who" in request.args:
+            return Response(session.get("name", "you"))
+        return Response("x", headers={"Vary": "X-Colour"} if "colour" in request.args else {})
+
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
@@ -163,6 +170,17 @@ def test_what_is_not_everybodys_is_left_out(site: Site, path: str, reason: str) 
     assert report.left_out == {reason: 1}
     assert report.examples == {reason: [path]}
     assert site.files() == set()
+
+
+@pytest.mark.parametrize(("query", "reason"), [("who", "personal"), ("colour", "variant")])
+def test_what_was_learned_of_a_url_counts_for_its_plain_page(
+    site: Site, query: str, reason: str
+) -> None:
+    site.visit("/maybe")
+    assert site.export().written == 1
+    site.visit(f"/maybe?{query}=1")
+    report = site.export()
+    assert (report.left_out[reason], report.removed) == (1, 1)
 
 
 def test_an_expired_page_is_left_out_and_a_stale_one_is_not(site: Site) -> None:

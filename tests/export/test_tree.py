@@ -220,6 +220,14 @@ def test_no_two_versions_share_a_second(root: Path) -> None:
     assert seen == sorted(seen)
 
 
+def test_an_encoding_goes_before_the_page_that_has_none_comes(root: Path) -> None:
+    with Tree(root) as tree:
+        tree.put("a.txt", {"": b"x", ".gz": b"z", ".br": b"b"})
+        tree.put("a.txt", {"": b"y", ".br": b"c"})
+    found = {file.name: file.read_bytes() for file in root.glob("a.*")}
+    assert found == {"a.txt": b"y", "a.txt.br": b"c"}
+
+
 def test_what_servers_read_is_written_only_when_it_changes(root: Path) -> None:
     with Tree(root) as tree:
         assert tree.set_own("maps", b"1")

@@ -165,6 +165,8 @@ def test_pages_are_served_from_files_with_their_headers(port: int) -> None:
     assert again[0] == 304
     assert get(port, "/posts/a", method="HEAD")[1]["content-length"] == str(len(body))
     assert get(port, "/posts/a", Range="bytes=0-1")[2] == b"A "
+    several = get(port, "/posts/a", Range="bytes=0-1,4-5")
+    assert several[1]["content-type"] == "text/html; charset=utf-8"
     assert from_file(get(port, "/posts/%C3%A9t%C3%A9%20$1"))
     assert get(port, "/")[1]["content-security-policy"] == HOSTILE
 
