@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .catalogue import PageInfo, local_path, names_for_path, names_for_tags
 from .core.freshness import ALL
-from .export import ExportReport, export
+from .export import ExportReport, export_isg
 from .prerender import Options, prerender
 from .report import Report
 from .stats import Stats, statistics
@@ -182,16 +182,7 @@ class Operations(Invalidations):
         core = self.core
         if not core.active:
             return ExportReport(directory=str(directory))
-        return export(
-            core.catalogue,
-            directory,
-            planner=core.engine.planner,
-            base_url=base_url,
-            configured=core.settings.base_url,
-            cookies=core.site.bypass_cookies,
-            force=force,
-            rewrite=rewrite,
-        )
+        return export_isg(core, directory, base_url=base_url, force=force, rewrite=rewrite)
 
     @property
     def report(self) -> dict[str, int]:

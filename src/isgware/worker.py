@@ -36,7 +36,8 @@ class Worker:
     """Renders for the web processes that share the store of ``isg``.
 
     ``threads`` render at a time, as many as the option ``workers`` says if that is 0.
-    ``on_rendered`` is called, on such a thread, with each page that was rendered and kept.
+    ``on_rendered`` is called, on such a thread, with each page that was rendered and kept,
+    ``before_leaving`` when the worker ends, while the store is still open.
     Raises `ConfigurationError` where a worker would be of no use.
     """
 
@@ -45,6 +46,7 @@ class Worker:
         isg: ISG,
         threads: int = 0,
         on_rendered: Callable[[Page], None] = lambda page: None,
+        before_leaving: Callable[[], None] = lambda: None,
     ) -> None:
         _check(isg)
         settings = isg.settings
@@ -55,6 +57,7 @@ class Worker:
         self.counts: Counter[str] = Counter({"rendered": 0, "not kept": 0, "nothing to do": 0})
         self._isg = isg
         self._on_rendered = on_rendered
+        self._before_leaving = before_leaving
         self._queue = queue_of(settings, isg.engine.shelf.backend, isg.engine.now)
         self._pool = Pool(self.threads, self.threads, settings.render_timeout, settings.drain_time)
         isg.engine.pool = self._pool  # also for regenerate(), if a view calls it
@@ -77,6 +80,7 @@ class Worker:
             if not self.step():
                 self._wake.wait(_PAUSE)
                 self._wake.clear()
+        self._before_leaving()
         self._leave()
         return not self._pool.stuck
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .export.current import Current
 from .text import printable, without_password
 from .worker import Worker, stopped_by_signals
 
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
 
 @click.command
 @click.option("--threads", type=click.IntRange(1), help="Pages at a time; else what workers= says.")
-def worker(subject: Subject, threads: int | None) -> None:
+@click.option("--export", "tree", metavar="DIR", help="Keep DIR current, as export writes it.")
+def worker(subject: Subject, threads: int | None, tree: str | None) -> None:
     """Regenerate pages for the web processes, which then render none but those that visitors wait
     for. Runs until SIGTERM or Ctrl-C, and finishes what it is at."""
     isg = subject.need_app("worker").core
     subject.need_store()
-    it = Worker(isg, threads or 0)
+    current = Current(isg, tree) if tree is not None else None
+    if current is None:
+        it = Worker(isg, threads or 0)
+    else:
+        it = Worker(isg, threads or 0, current.changed, current.close)
+        click.echo(str(current.start()))
     store = printable(str(without_password(isg.settings.store)))
     click.echo(f"Worker {it.name} renders for {store} on {it.threads} threads.")
     with stopped_by_signals(it):

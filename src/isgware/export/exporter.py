@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..catalogue import Catalogue
 from ..core.entry import Entry
+from ..core.freshness import State
 from ..drafts import COOKIE
 from ..errors import ConfigurationError, ExportError
 from ..text import printable
@@ -27,6 +28,7 @@ from .tree import Held, InTheWay, Tree
 
 if TYPE_CHECKING:
     from ..planner import Planner
+    from ..wsgi import ISG
 
 _ENDINGS: Final = {"gzip": ".gz", "br": ".br"}
 _EXAMPLES: Final = 3
@@ -77,13 +79,15 @@ def export(
     cookies: Sequence[str] = (),
     force: bool = False,
     rewrite: bool = False,
+    on_stale: Callable[[Entry], None] = lambda entry: None,
 ) -> ExportReport:
     """Write what ``catalogue`` has to ``directory``. See `isgware.ISG.export`.
 
     ``planner`` knows the app's policies; without one, only what the pages say themselves is
     known.
     ``configured`` are the app's base URLs, ``cookies`` the names of those whose owners may
-    get something else on any page.
+    get something else on any page. ``on_stale`` is told of each page that is exported though
+    it is stale.
     """
     started = time.monotonic()
     report = ExportReport(directory=str(directory))
@@ -91,7 +95,7 @@ def export(
         report.site = _site(catalogue, tree, base_url, configured, force=force)
         run = _Run(catalogue, tree, report, planner, rewrite=rewrite)
         try:
-            run.pages()
+            run.pages(on_stale)
             run.publish((COOKIE, *cookies))
             run.remove()
             tree.finish(report.site, run.kept)
@@ -102,6 +106,18 @@ def export(
             ) from error
     report.seconds = time.monotonic() - started
     return report
+
+
+def export_isg(core: ISG, directory: str | Path, **options: Any) -> ExportReport:
+    """`export` of an app's pages, by its policies."""
+    return export(
+        core.catalogue,
+        directory,
+        planner=core.engine.planner,
+        configured=core.settings.base_url,
+        cookies=core.site.bypass_cookies,
+        **options,
+    )
 
 
 def _site(
@@ -146,27 +162,30 @@ class _Run:
         self._listed: list[Listed] = []
         self.kept: list[Held] = []
 
-    def pages(self) -> None:
+    def pages(self, on_stale: Callable[[Entry], None]) -> None:
         """Write what is new or has changed."""
-        for path, found in self._candidates():
-            reason = found if isinstance(found, str) else self._page(*found)
-            if reason:
-                self._leave_out(reason, path)
-
-    def _candidates(self) -> Iterator[tuple[str, tuple[Entry, Static] | str]]:
         for row, state in self._catalogue.standing():
-            named = f"{row.path}?{row.query}" if row.query else row.path
             reason = row_reason(row, state, self._report.site)
             entry = None if reason else self._catalogue.entry(row.key)
-            if entry is None:
-                yield named, reason or "missing"
-                continue
-            if self._planner is not None:
-                reason = policy_reason(self._planner, entry.request, self._catalogue.build_id)
-            yield named, reason or _with(entry, static(entry, with_app=bool(self._planner)))
+            if entry is not None:
+                reason = self._entry(entry)
+            elif not reason:
+                reason = "missing"
+            if reason:
+                self._leave_out(reason, f"{row.path}?{row.query}" if row.query else row.path)
+            elif entry is not None and state is State.STALE:
+                on_stale(entry)
+
+    def _entry(self, entry: Entry) -> str:
+        """Why it is left out; empty if it is not."""
+        if self._planner is not None:
+            reason = policy_reason(self._planner, entry.request, self._catalogue.build_id)
+            if reason:
+                return reason
+        found = static(entry, with_app=self._planner is not None)
+        return found if isinstance(found, str) else self._page(entry, found)
 
     def _page(self, entry: Entry, page: Static) -> str:
-        """Why it is left out after all; empty if it is not."""
         where = place(page.path, page.content_type)
         if where is None:
             return "path"
@@ -213,10 +232,6 @@ class _Run:
         for name in self._tree.leftovers(self.kept):
             self._tree.remove(name)
         self._report.removed = len(self._before.keys() - {one.path for one in self.kept})
-
-
-def _with(entry: Entry, found: Static | str) -> tuple[Entry, Static] | str:
-    return found if isinstance(found, str) else (entry, found)
 
 
 def _bodies(entry: Entry) -> dict[str, bytes]:

@@ -1,0 +1,109 @@
+"""`Current`: keeps an exported tree as current as the store, for ``isgware worker --export``.
+
+What makes an export due: a page that this worker has rendered, an invalidation anywhere (the
+store's word moves), and, since nobody tells of what web processes render for their visitors, time.
+
+Whoever gets a file starts no regeneration, as whoever gets a stale page from the app does. So stale
+pages of the tree are asked for here: as jobs for the workers, the oldest first.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..core.entry import Entry
+from ..errors import ISGError
+from ..handover import queue_of
+from ..jobs import encode_job
+from ..text import printable
+from .exporter import ExportReport, export_isg
+
+if TYPE_CHECKING:
+    from ..wsgi import ISG
+
+log: Final = logging.getLogger("isgware")
+#: Seconds from one export to the next, if something is known to have changed, and if not.
+PAUSE: Final = 1.0
+EVERY: Final = 30.0
+#: An export may take a fifth of the time.
+_SHARE: Final = 4.0
+
+
+class Current:
+    """Exports the pages of ``isg`` to ``directory`` in a thread of its own, as often as need be."""
+
+    def __init__(self, isg: ISG, directory: str | Path) -> None:
+        self._isg = isg
+        self._directory = directory
+        self._changed = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="isgware-export", daemon=True)
+        self._word = -1
+        self._due = 0.0
+        self._failing = False
+        backend = isg.engine.shelf.backend
+        self._queue = queue_of(isg.settings, backend, isg.engine.now)
+
+    def start(self) -> ExportReport:
+        """The first export, in this call; those that follow are made behind it. Raises as
+        `isgware.ISG.export`."""
+        report = self._export()
+        self._thread.start()
+        return report
+
+    def changed(self, page: object = None) -> None:
+        """A page was rendered."""
+        self._changed.set()
+
+    def close(self) -> None:
+        """End, as soon as an export under way has; what it did not see is for the next start."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(self._isg.settings.drain_time)
+
+    def step(self, now: float) -> float:
+        """Export if that is due at ``now``, of the monotonic clock. Returns seconds to wait."""
+        moved = self._word != self._isg.engine.shelf.backend.word[0]
+        if not (moved or self._changed.is_set() or now >= self._due):
+            return PAUSE
+        try:
+            seconds = self._export().seconds
+        except ISGError as error:
+            self._complain(error)
+            return EVERY / 10
+        self._failing = False
+        return max(PAUSE, seconds * _SHARE)
+
+    def _export(self) -> ExportReport:
+        self._changed.clear()  # before the pages are looked at: what comes later is for the next
+        word = self._isg.engine.shelf.backend.word[0]
+        stale: list[tuple[float, str, bytes]] = []
+
+        def add(entry: Entry) -> None:
+            stale.append((entry.rendered_at, entry.key, encode_job(entry.key, entry.request)))
+
+        report = export_isg(self._isg, self._directory, on_stale=add)
+        # Half of the queue is left to pages that somebody visits.
+        for _, key, job in sorted(stale)[: self._isg.settings.queue_size // 2]:
+            self._queue.send(key, job)
+        self._word, self._due = word, time.monotonic() + EVERY
+        return report
+
+    def _complain(self, error: ISGError) -> None:
+        self._changed.set()
+        if not self._failing:
+            self._failing = True
+            log.warning("%s It is tried again.", printable(str(error)))
+
+    def _run(self) -> None:
+        pause = PAUSE
+        while not self._stopping.wait(pause):
+            try:
+                pause = self.step(time.monotonic())
+            except Exception:
+                log.exception("The export to %s failed; it is tried again.", self._directory)
+                pause = EVERY
