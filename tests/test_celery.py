@@ -170,6 +170,13 @@ def test_an_eager_celery_has_nobody_to_send_to(broker: Broker, executor: CeleryE
     assert not executor.there()
 
 
+def test_a_celery_whose_configuration_cannot_be_read_has_nobody_to_send_to(
+    broker: Broker, executor: CeleryExecutor
+) -> None:
+    broker.conf = SimpleNamespace()
+    assert not executor.there()
+
+
 def test_a_forked_child_has_a_connection_of_its_own(
     broker: Broker, executor: CeleryExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,29 @@ def test_when_a_job_came_to_nothing_no_other_is_sent_for_a_while(
     assert give("b")
 
 
+def test_a_job_that_was_done_is_not_held_against_a_later_one(
+    give: Any, carrier: Carrier, clock: FakeClock
+) -> None:
+    give()
+    clock.advance(100 * PATIENCE)
+    carrier.is_there = False
+    assert not give(order=2)
+    give.nothing("a")
+    carrier.is_there = True
+    assert give(order=3)
+
+
+def test_a_job_whose_worker_takes_leave_is_not_held_against_the_next(
+    give: Any, carrier: Carrier
+) -> None:
+    give()
+    carrier.is_there = False
+    assert not give()
+    give.nothing("a")
+    carrier.is_there = True
+    assert give()
+
+
 def test_what_was_never_sent_pauses_nothing(give: Any) -> None:
     give.nothing("a")
     assert give()

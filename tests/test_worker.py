@@ -13,6 +13,7 @@ from cachelib import SimpleCache
 from werkzeug.test import Client
 
 from isgware import ISG, ConfigurationError, Policy
+from isgware.printing import stats_lines
 from isgware.testing import FakeClock, ManualExecutor
 from isgware.worker import Worker
 
@@ -213,6 +214,13 @@ def test_the_worker_takes_no_more_than_it_has_threads_for(fleet: Fleet) -> None:
     assert fleet.jobs() == 1
     gate.set()
     fleet.work()
+
+
+def test_statistics_tell_of_workers_and_of_what_waits_for_them(fleet: Fleet) -> None:
+    assert "workers" not in stats_lines(fleet.web.stats())
+    stale_page(fleet)
+    fleet.get()
+    assert "workers       1 (jobs waiting: 1)\n" in stats_lines(fleet.web.stats())
 
 
 # Running.

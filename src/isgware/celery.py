@@ -98,9 +98,13 @@ class CeleryExecutor:
         if self._pid != os.getpid():
             self._reset()
         now, since = time.monotonic(), self._sending_since
-        if since is not None and now - since > self._timeout:
+        if now < self._paused_until or (since is not None and now - since > self._timeout):
             return False
-        return now >= self._paused_until and not self._celery.conf.task_always_eager
+        try:  # Celery reads its configuration now, if it did not yet
+            return not self._celery.conf.task_always_eager
+        except Exception as error:
+            self._failed(error)
+            return False
 
     def send(self, key: str, job: bytes) -> bool:
         """Give a task to the broker; false if it does not take it within ``timeout``."""

@@ -86,6 +86,8 @@ class Handover:
         attempt = (entry.rendered_at, entry.generation, entry.order, failures)
         with self._lock:
             known, since = self._handed.get(key, (None, now))
+            if known != attempt:  # that one is over, well or not
+                self._handed.pop(key, None)
         if self._carrier is None or not self._carrier.there():
             return False
         if known == attempt:
@@ -100,12 +102,13 @@ class Handover:
         return True
 
     def came_to_nothing(self, key: str) -> None:
-        """Nobody renders this page, which is now rendered here. If it was handed over, others may
-        fare no better, so none is for a while."""
+        """Nobody renders this page, which is now rendered here. If it was handed over and had its
+        time, others may fare no better, so none is for a while."""
+        now = self._clock()
         with self._lock:
-            known = self._handed.pop(key, None)
-        if known is not None:
-            self._paused_until = self._clock() + _PAUSE * self._patience
+            known, since = self._handed.pop(key, (None, now))
+        if known is not None and now - since >= self._patience:
+            self._paused_until = now + _PAUSE * self._patience
 
 
 class Queue:
@@ -153,6 +156,10 @@ class Queue:
     def take(self) -> bytes | None:
         """The job that waits longest."""
         return self._store.dequeue(self._build_id, self._now())
+
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return self._store.queued(self._build_id, self._now())
 
     def workers(self) -> dict[str, float]:
         """Who is there, and when each gave its last sign of life."""

@@ -136,6 +136,8 @@ def stats_lines(stats: Stats) -> str:
         ("own build", stats.build_id),
         ("store", f"{stats.backend}, {_circuit(stats)}"),
     ]
+    if stats.workers or stats.jobs:
+        rows.append(("workers", f"{stats.workers:,} (jobs waiting: {stats.jobs:,})"))
     if stats.process is not None:
         counts = {name.replace("_", " "): count for name, count in stats.process.items()}
         report = counts.pop("report")

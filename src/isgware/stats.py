@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .backends.breaker import Breaker
 from .catalogue import Catalogue
 from .errors import BackendUnavailable
+from .handover import queue_of
+from .settings import Settings
 
 if TYPE_CHECKING:
     from .wsgi import ISG
@@ -20,7 +22,8 @@ class Stats:
     """``error_pages`` are those of status 400 and above. ``circuit``: closed, or open while the
     store is out of reach (and what was counted until then is all there is, see ``error``);
     ``circuit_seconds``: for how long it has been so, ``None`` for closed from the start;
-    ``trips``: how often it opened. ``process`` is ``None`` without an app.
+    ``trips``: how often it opened. ``workers`` are those that are there for the own build, ``jobs``
+    the regenerations that wait for them. ``process`` is ``None`` without an app.
     """
 
     pages: int
@@ -33,6 +36,8 @@ class Stats:
     circuit: str
     circuit_seconds: float | None
     trips: int
+    workers: int = 0
+    jobs: int = 0
     process: dict[str, Any] | None = None
     error: str = ""
 
@@ -51,6 +56,7 @@ def statistics(catalogue: Catalogue, breaker: Breaker, core: ISG | None = None) 
             errors += info.status >= 400
     except BackendUnavailable as found:
         error = str(found)
+    workers, jobs = _workers(catalogue, breaker, core)
     return Stats(
         pages=builds.total(),
         bytes=size,
@@ -62,9 +68,20 @@ def statistics(catalogue: Catalogue, breaker: Breaker, core: ISG | None = None) 
         circuit="closed" if breaker.open_since is None else "open",
         circuit_seconds=None if breaker.changed is None else time.monotonic() - breaker.changed,
         trips=breaker.trips,
+        workers=workers,
+        jobs=jobs,
         process=None if core is None else process_counts(core),
         error=error,
     )
+
+
+def _workers(catalogue: Catalogue, breaker: Breaker, core: ISG | None) -> tuple[int, int]:
+    settings = core.settings if core is not None else Settings(build_id=catalogue.build_id)
+    queue = queue_of(settings, breaker, core.engine.now if core is not None else time.time)
+    try:
+        return len(queue.workers()), queue.waiting()
+    except BackendUnavailable:  # or it keeps no jobs
+        return 0, 0
 
 
 def process_counts(core: ISG) -> dict[str, Any]:
