@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from flask import Flask, abort, redirect, request, session
 from werkzeug.test import Client
 
 import isgware.flask
-from isgware import ISG, ConfigurationError, Policy, page, revalidate
+from isgware import ISG, ConfigurationError, Policy, batch, page, revalidate
+from isgware.batch import Origin, visitor_for
+from isgware.flask import FlaskSite
 from isgware.report import Report
 from isgware.testing import FakeClock
 
@@ -366,3 +369,75 @@ def test_switched_off_it_does_nothing(app: Flask, built: Any) -> None:
     isg = built(enabled=False)
     assert isg.prerender() == Report()
     assert stored(isg) == []
+
+
+# Beside others.
+
+
+def test_a_process_that_serves_shows_the_new_page_at_once(
+    app: Flask, clock: FakeClock, tmp_path: Path
+) -> None:
+    texts = ["old"]
+    route(app, "/a", lambda: texts[-1])
+    options = {"store": f"file:{tmp_path}/pages", "base_url": BASE, "clock": clock}
+    builds, serves = (ISG(app.wsgi_app, site=FlaskSite(app), **options) for _ in range(2))
+    builds.prerender()
+    client = Client(serves)
+    assert client.get("/a").text == "old"
+    texts.append("new")
+    builds.prerender()
+    answer = client.get("/a")
+    assert (answer.headers["X-ISG-Cache"], answer.text) == ("HIT", "new")
+
+
+def test_a_page_that_somebody_renders_is_not_rendered_again(
+    app: Flask, clock: FakeClock, tmp_path: Path
+) -> None:
+    """Whoever holds the lease has until the rest is done; then it is overtaken."""
+    rendered: list[str] = []
+    route(app, "/posts/<slug>", lambda slug: rendered.append(slug) or slug, paths=["/posts/a"])
+    route(app, "/z", lambda: builds_elsewhere() or "z")
+    options = {"store": f"file:{tmp_path}/pages", "base_url": BASE, "clock": clock}
+    one, other = (ISG(app.wsgi_app, site=FlaskSite(app), **options) for _ in range(2))
+    plan = one.engine.planner.plan(visitor_for("/posts/a", Origin("https", "example.com")))
+    assert plan is not None
+    assert plan.target is not None
+    shelf = other.engine.shelf
+    lease = shelf.acquire(plan.target.key, 10.0, ())
+
+    def builds_elsewhere() -> None:
+        shelf.release(lease)
+        other.prerender(["/posts/a"])
+
+    assert counts(one.prerender(stale=True)) == (1, 1, 0, 0)
+    assert rendered == ["a"]
+    one.purge_all()
+    shelf.acquire(plan.target.key, 10.0, ())  # by somebody who will not come back
+    app.view_functions["/z"] = revalidate(60)(lambda: "z")
+    assert counts(one.prerender(stale=True)) == (2, 0, 0, 0)
+
+
+def test_a_store_that_is_away_for_a_moment_is_waited_for(
+    app: Flask, built: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    route(app, "/a", lambda: "a")
+    isg = built()
+    backend = isg.core.engine.shelf.backend
+    backend.trip(OSError("restarting"))
+    assert counts(isg.prerender()) == (1, 0, 0, 0)
+    monkeypatch.setattr(batch, "PATIENCE", 0.0)
+    monkeypatch.setattr(backend.backend, "ping", lambda: 1 / 0)
+    backend.trip(OSError("gone"))
+    assert failures(isg.prerender())[f"{BASE}/a"].startswith("The store is out of reach")
+
+
+def test_the_total_is_known_if_the_lists_are(app: Flask, built: Any) -> None:
+    route(app, "/", lambda: "home")
+    lists: list[Any] = [["/posts/a", "/posts/b"]]
+    route(app, "/posts/<slug>", lambda slug: slug, paths=lambda: lists[-1])
+    isg = built(base_url=[BASE, "https://example.org"])
+    assert isg.prerender().total == 6
+    assert isg.prerender(["/posts/a"]).total == 2
+    assert isg.prerender(only="/posts/*").total is None
+    lists.append(iter(["/posts/a"]))
+    assert isg.prerender().total is None

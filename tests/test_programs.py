@@ -67,6 +67,9 @@ def test_flask_has_the_same_commands(tmp_path: Path) -> None:
     assert run("revalidate", "--now", "/country/FR").returncode == 0
     assert "/country/FR" in run("ls", "/country").stdout
     assert run("why", "/country/FR").stdout.startswith("HIT: GET https://example.com/country/FR")
+    built = run("build", "--only", "/country/[AF]*", "--jobs", "2")
+    assert (built.returncode, built.stderr) == (0, "")
+    assert "fresh" in run("build", "--only", "/country/[AF]*", "--stale").stdout
     assert run("purge").returncode == 2
     assert run("purge", "--tag", "country:FR").stdout == "Purged: tag country:FR.\n"
 
@@ -84,6 +87,12 @@ def test_manage_py_has_the_same_commands(tmp_path: Path) -> None:
     assert run("isg", "show", "/").returncode == 1
     assert run("isg", "purge").returncode == 2
     assert "Commands:" in run("isg", "--help").stdout
+    for words in (("migrate", "-v0"), ("load_posts", "-v0")):
+        assert run(*words).returncode == 0
+    built = run("isg", "build", "--base-url", "http://localhost", "--jobs", "2")
+    assert (built.returncode, built.stderr) == (0, "")
+    assert "● /posts/<slug:slug>/" in built.stdout
+    assert "topics" in run("isg", "ls").stdout
 
 
 def test_a_page_is_shown_on_a_terminal_that_lacks_its_letters(tmp_path: Path) -> None:

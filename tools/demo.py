@@ -6,7 +6,6 @@ The pages and the notes live in a temporary directory, so that each demo begins 
 import argparse
 import http.client
 import os
-import re
 import signal
 import socket
 import sys
@@ -16,6 +15,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isgware.flask import ISG
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -101,7 +104,7 @@ def _run(listener: socket.socket, directory: Path, *, once: bool) -> int:
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
     try:
         browser = http.client.HTTPConnection(HOST, port, timeout=30)
-        _warm(browser)
+        _prerender(app.extensions["isgware"], port)
         as_expected = _show(browser)
         browser.close()
         if once:
@@ -115,18 +118,15 @@ def _run(listener: socket.socket, directory: Path, *, once: bool) -> int:
         app.extensions["isgware"].close()
 
 
-def _warm(browser: http.client.HTTPConnection) -> None:
-    """Visit the pages once: the lists, and what they link to."""
-    began, seen, todo = time.perf_counter(), {"/"}, ["/"]
-    while todo:
-        path = todo.pop()
-        body = _get(browser, path).body.decode()
-        links = re.findall(r'href="(/(?:country|language|currency)(?:[/?][^"#]*)?)"', body)
-        new = set(links) - seen
-        seen |= new
-        todo += new
-    seconds = time.perf_counter() - began
-    print(f"Warmed {len(seen)} pages by visiting each once, in {seconds:.1f} s.\n", flush=True)
+def _prerender(isg: "ISG", port: int) -> None:
+    """Render pages before anybody asks: all but those of the subdivisions, which are thousands."""
+    from examples.flask_app import catalogue
+
+    kinds = [kind for kind in catalogue.KINDS if kind != "subdivision"]
+    paths = ["/", *(f"/{kind}" for kind in kinds)]
+    paths += [item.path for kind in kinds for item in catalogue.items(kind)]
+    report = isg.prerender(paths, base_url=f"http://{HOST}:{port}")
+    print(f"Pre-rendered {report.rendered} pages in {report.seconds:.1f} s.\n", flush=True)
 
 
 def _show(browser: http.client.HTTPConnection) -> bool:

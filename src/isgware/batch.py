@@ -159,8 +159,7 @@ class Renderer:
         finally:
             # One kind of work after the other: to compress pages between their renders costs both
             # the processor's caches (measured: a third of the render).
-            finish = self._engine.producer.finish
-            outcomes = [finish(each) if isinstance(each, Page) else each for each in outcomes]
+            outcomes = [self._finished(each, beat) for each in outcomes]
             made += self._keep(leased, outcomes, batch)
         return made
 
@@ -197,6 +196,10 @@ class Renderer:
             raise
         except BaseException as error:  # a view that calls sys.exit() ends its page, not the build
             return Failed(last_line(error), None, error)
+
+    def _finished(self, outcome: Outcome | Page, beat: Callable[[], None]) -> Outcome | Page:
+        beat()
+        return self._engine.producer.finish(outcome) if isinstance(outcome, Page) else outcome
 
     def _read_old(self, job: _Job) -> None:
         target = job.target

@@ -25,6 +25,7 @@ Render = Callable[[Batch, Callable[[], None]], list[Made]]
 _DEPTH: Final = 2
 #: Workers lost one after the other, with nothing rendered in between, that end a build.
 _HOPELESS: Final = 20
+_PATIENCE: Final = 2.0
 TOO_LONG: Final = "the render took too long and was given up"
 
 
@@ -52,7 +53,8 @@ class Worker:
         """Why nothing is to be expected of it any more; empty if it is well."""
         return ""
 
-    def dismiss(self) -> None:
+    def dismiss(self, patience: float = 0.0) -> None:
+        """Have it end. ``patience``: seconds that it may take to finish what it has at hand."""
         raise NotImplementedError
 
 
@@ -111,8 +113,9 @@ class Crew:
                 raise Hopeless(f"{self._lost} workers were lost in a row: {reason}")
 
     def close(self) -> None:
+        """Have all of them end: those that are interrupted may finish their batch."""
         for worker in self._workers:
-            worker.dismiss()
+            worker.dismiss(_PATIENCE)
 
 
 def _singly(batch: Batch) -> list[Batch]:
@@ -154,7 +157,7 @@ class _Thread(Worker):
     def send(self, batch: Batch) -> None:
         self._todo.put(batch)
 
-    def dismiss(self) -> None:
+    def dismiss(self, patience: float = 0.0) -> None:
         self._todo.put(None)
 
     def _loop(self) -> None:

@@ -159,7 +159,7 @@ class Build:
     def _take(self, batch: Batch, found: list[Made]) -> None:
         line = self._sources[batch.source].line
         others = self._lines if batch.explicit or batch.lenient else {}
-        seconds, rendered = 0.0, 0
+        seconds = 0.0
         held = tuple(dict.fromkeys(made.page for made in found if made.outcome == "held"))
         if held:  # somebody renders them: look again when the rest is done
             self._held.append(dataclasses.replace(batch, paths=held, overtake=True))
@@ -167,9 +167,8 @@ class Build:
             if made.outcome != "held":
                 self._count(others.get(made.route, line), made)
                 seconds += made.seconds
-                rendered += 1
-        if rendered:
-            each = max(seconds / rendered, _BATCH_SECONDS / _LARGEST)
+        if not held:
+            each = max(seconds / len(batch.paths), _BATCH_SECONDS / _LARGEST)
             self._size = max(1, min(2 * self._size, int(_BATCH_SECONDS / each)))
 
     def _count(self, line: RouteReport, made: Made) -> None:

@@ -96,9 +96,10 @@ class _Process(Worker):
             return f"the process that rendered it was ended by {name}{memory}"
         return f"the process that rendered it ended with status {code}"
 
-    def dismiss(self) -> None:
-        self.pipe.close()
-        self._process.kill()  # between batches it does nothing; given up, it may not listen
+    def dismiss(self, patience: float = 0.0) -> None:
+        self.pipe.close()  # by which it ends itself, unless it hangs
+        self._process.join(patience)
+        self._process.kill()
         self._process.join(5.0)
 
 

@@ -101,6 +101,8 @@ def first_of(paths: Iterator[T]) -> Iterator[T]:
 
 def path_of(url: str) -> str:
     """The path of a URL, with its query."""
+    if url.startswith("//"):
+        return url  # as a request line has it this is a path, and an odd one
     try:
         parts = urlsplit(url)
     except ValueError:
