@@ -12,6 +12,7 @@ import pytest
 from cachelib import BaseCache, FileSystemCache, SimpleCache
 
 from isgware.backends.base import Backend, Limits, row_of
+from isgware.backends.breaker import Breaker
 from isgware.backends.cachelib import MARK, CachelibBackend
 from isgware.backends.sqlite import SQLiteBackend
 from isgware.backends.suite import nonce_of, put
@@ -223,9 +224,30 @@ def test_a_set_that_did_not_happen_raises_and_leaves_the_old_page(
     old = make_entry(body=b"old", order=1, nonce=nonce_of(beside))
     put(backend, old)
     monkeypatch.setattr(Recorded, "set", lambda *args, **kwargs: answer)
-    with pytest.raises(BackendUnavailable, match="Recorded did not take a page"):
+    with pytest.raises(BackendUnavailable, match="Recorded does not keep what it is given"):
         put(backend, replace(old, body=b"new", order=2))
     assert backend.get(old.key, START) == encode(old)
+
+
+def test_a_page_that_is_too_large_for_the_cache_leaves_the_store_open(
+    beside: SQLiteBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """DynamoDB takes 400 kB at most, and cachelib then answers False."""
+
+    class Small(Recorded):
+        def set(self, key: str, value: Any, timeout: Any = None) -> bool:
+            return len(value) < 1_000 and super().set(key, value, timeout)
+
+    breaker = Breaker(CachelibBackend(Small(), beside), 5.0)
+    large = make_entry("/large", b"x" * 1_000, nonce=nonce_of(beside))
+    for _ in range(2):
+        with pytest.raises(BackendUnavailable, match="Small did not take a page"):
+            put(breaker, large)
+    assert breaker.open_since is None
+    assert put(breaker, make_entry(nonce=large.nonce))
+    assert [record.message for record in caplog.records] == [
+        f"Small does not take a page of {len(encode(large))} bytes; it stays in memory only."
+    ]
 
 
 @pytest.mark.parametrize("junk", ["text", 5, 1.5, True, [b"x"], {"a": 1}, b"", b"junk", b"ISGW"])

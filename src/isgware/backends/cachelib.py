@@ -7,9 +7,11 @@ to let several win, and to lose updates), so only pages go there, as bytes under
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import os
 import pickletools
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any, Final
 
@@ -18,9 +20,11 @@ from cachelib import BaseCache
 from ..core.entry import MAGIC
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable
-from .base import Coordinator, Held, Lease, Row, is_newer, notes_of
+from .base import Coordinator, Held, Lease, NotTaken, Row, is_newer, notes_of
 from .database import Database
 
+log: Final = logging.getLogger("isgware")
+_QUIET: Final = 60.0
 #: Memcached reads anything longer as a date; a page still wanted by then is rendered again.
 _MAX_TIMEOUT: Final = 30 * 86_400
 #: The head of an encoded entry: magic, version, checksum, length.
@@ -91,6 +95,7 @@ class CachelibBackend:
         if hasattr(self.cache, "serializer"):
             self.cache.serializer = BytesSerializer()
         self._nonce = ""
+        self._told = float("-inf")
         self._close = close
 
     @property
@@ -121,7 +126,9 @@ class CachelibBackend:
         name = self._key(row.key)
         timeout = min(_MAX_TIMEOUT, max(1, math.ceil(row.keep_until - now)))
         if not self.cache.set(name, data, timeout=timeout):
-            raise BackendUnavailable(f"{type(self.cache).__name__} did not take a page.")
+            self._probe()  # a full disk takes nothing; DynamoDB takes what is below 400 kB
+            self._tell(len(data))
+            raise NotTaken(f"{type(self.cache).__name__} did not take a page.")
         gone = self.coordinator.put_row(row, data[:MARK], len(data), now)
         if gone is None:  # overtaken meanwhile; what we wrote no longer fits the catalogue
             self.cache.delete(name)
@@ -187,6 +194,16 @@ class CachelibBackend:
 
     def ping(self) -> None:
         self.coordinator.ping()
+        self._probe()
+
+    def _tell(self, size: int) -> None:
+        if time.monotonic() - self._told > _QUIET:
+            self._told = time.monotonic()
+            kind = type(self.cache).__name__
+            log.warning("%s does not take a page of %d bytes; it stays in memory only.", kind, size)
+
+    def _probe(self) -> None:
+        """Raises `BackendUnavailable` if the cache keeps nothing."""
         probe = f"isg:probe:{os.getpid()}"
         self.cache.set(probe, MAGIC, timeout=10)
         kept = self.cache.get(probe)
