@@ -283,6 +283,19 @@ def test_a_page_tag_lease_or_note_of_another_type_is_overwritten(
     assert [row.key for row in store.rows(tag="a")] == [key]
 
 
+def test_pages_survive_the_loss_of_their_order_of_use(
+    redis_server: Redis, connected: Connected
+) -> None:
+    """Evicted, as an allkeys policy may: the limits then counted what they could not drop."""
+    store = connected(redis_server, Limits(bytes=10_000))
+    for number in range(8):
+        stored(store, f"/{number}", body=b"x" * 700)
+    redis_server.client().delete("isg:{main}:used:0")
+    new = [stored(store, f"/new/{number}", body=b"x" * 700) for number in range(5)]
+    assert all(store.get(entry.key, START) for entry in new)
+    assert [row.path for row in store.rows("/new")] == [f"/new/{number}" for number in range(5)]
+
+
 # Leases
 
 

@@ -110,6 +110,13 @@ if kept then
 end
 redis.call('SET', it.name, value, 'EX', it.ttl)
 
+-- Where the order of use was evicted, and the rows were not, the limits would count pages that they
+-- cannot choose from, and drop each that they can: the list begins anew.
+local counted = redis.call('ZCARD', USED[0]) + redis.call('ZCARD', USED[1])
+if redis.call('HLEN', ROWS) > counted + 2 then
+  redis.call('UNLINK', ROWS, PATHS, ENDS, USED[0], USED[1])
+end
+
 local used = unlist(it.key) and it.now or it.now - it.probation
 local kind = row.error_quota and 1 or 0
 local member = row.path..'\\0'..it.key
