@@ -61,6 +61,7 @@ def test_headers_that_are_no_file_s(field: tuple[str, str], reason: str) -> None
     [
         ({"vary_cookie": True}, "personal"),
         ({"anonymous": True}, "personal"),
+        ({"own": True}, "own"),
         ({"variant": "de"}, "variant"),
     ],
     ids=lambda value: str(value),

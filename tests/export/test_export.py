@@ -12,8 +12,17 @@ from flask import Flask, Response, abort, redirect, request, session
 from werkzeug.test import Client
 
 import isgware.flask
-from isgware import BackendUnavailable, ConfigurationError, ExportReport, connect, page, revalidate
+from isgware import (
+    ISG,
+    BackendUnavailable,
+    ConfigurationError,
+    ExportReport,
+    connect,
+    page,
+    revalidate,
+)
 from isgware.backends.sqlite import SQLiteBackend
+from isgware.site import Site as WSGISite
 from isgware.testing import FakeClock
 
 PADDING = "word " * 200
@@ -124,6 +133,12 @@ def _views(site: Site) -> None:
         if "who" in request.args:
             return Response(session.get("name", "you"))
         return Response("x", headers={"Vary": "X-Colour"} if "colour" in request.args else {})
+
+
+class Messages(WSGISite):
+    """As Django's, whose visitors with pending messages bypass."""
+
+    bypass_cookies = ("messages",)
 
 
 @pytest.fixture
@@ -265,6 +280,14 @@ def test_pages_of_the_own_build_only(tmp_path: Path) -> None:
     other.isg.close(0)
 
 
+def test_cookies_that_a_framework_counts_are_passed_on(tmp_path: Path) -> None:
+    isg = ISG(Flask("plain"), site=Messages(), store=f"file:{tmp_path}/pages", enabled=True)
+    isg.export(tmp_path / "tree")
+    maps = (tmp_path / "tree" / ".isgware-export" / "nginx-maps.conf").read_text()
+    assert "(isgware_draft|messages)" in maps
+    isg.close(0)
+
+
 def test_switched_off_it_does_nothing(tmp_path: Path) -> None:
     isg = isgware.flask.ISG(Flask("off"), enabled=False, store=f"file:{tmp_path}/pages")
     assert isg.export(tmp_path / "tree").written == 0
@@ -358,3 +381,9 @@ def test_the_report_is_for_people(site: Site) -> None:
         "Left out: 4 with a query string (/posts/a?x=1, /posts/a?x=2, /posts/a?x=3, …).",
         "What nginx reads at its start has changed: reload it.",
     ]
+
+
+def test_an_export_of_nothing_says_what_to_do(site: Site) -> None:
+    assert "isgware build" in str(site.export())
+    site.visit("/old")
+    assert "isgware build" not in str(site.export())

@@ -233,6 +233,22 @@ def test_what_servers_read_is_written_only_when_it_changes(root: Path) -> None:
         assert tree.set_own("maps", b"1")
         assert not tree.set_own("maps", b"1")
         assert tree.set_top("_headers", b"1")
+        assert not tree.set_top("_headers", b"1")
+        assert tree.leftovers([]) == []
+        tree.finish("", [])
+    with Tree(root) as tree:
+        assert tree.set_top("_headers", b"2")
         assert tree.set_top("_headers", b"")
-        assert not (root / "_headers").exists()
         assert not tree.set_top("_headers", b"")
+    assert not (root / "_headers").exists()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_headers_file_of_others_is_left_alone(root: Path, force: bool) -> None:
+    fill(root)
+    (root / "_headers").write_text("mine")
+    with Tree(root, force=force) as tree:
+        assert not tree.set_top("_headers", b"")
+        assert (root / "_headers").read_text() == "mine"
+        assert tree.set_top("_headers", b"1") == force
+    assert (root / "_headers").read_text() == ("1" if force else "mine")

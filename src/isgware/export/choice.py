@@ -28,6 +28,7 @@ REASONS: Final = {
     "private": "whose headers forbid shared copies",
     "status": "with a status that files do not have",
     "expired": "past their time",
+    "own": "that answered one visitor's own request (cache_control='full')",
     "headers": "with headers that a file server cannot send",
     "path": "whose path cannot be a file name",
     "clash": "whose file is another page's",
@@ -89,6 +90,8 @@ def static(entry: Entry, *, with_app: bool) -> Static | str:
     fields = [(name.lower(), value) for name, value in entry.headers]
     names = {name for name, _ in fields}
     control = ", ".join(value for name, value in fields if name == "cache-control")
+    if entry.own:
+        return "own"  # a file can neither age nor be validated as RFC 9111 asks
     if entry.vary_cookie or entry.anonymous or entry.request.cookies:
         return "personal"
     if entry.request.headers or varies(entry.headers) - {"accept-encoding"}:

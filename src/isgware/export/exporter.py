@@ -64,6 +64,8 @@ class ExportReport:
             shown = ", ".join(map(printable, self.examples.get(reason, ())))
             more = ", …" if count > len(self.examples.get(reason, ())) else ""
             lines.append(f"Left out: {count:,} {REASONS[reason]} ({shown}{more}).")
+        if not (self.written or self.unchanged or self.redirects):
+            lines.append("Nothing that could be a file is stored; isgware build renders pages.")
         if self.reload:
             lines.append("What nginx reads at its start has changed: reload it.")
         return "\n".join(lines)

@@ -28,6 +28,8 @@ from ..errors import ConfigurationError, ExportError
 from .layout import OWN
 
 FORMAT: Final = 1
+#: Files of ours at the top that are no pages.
+TOP: Final = ("_headers", "_redirects")
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -141,6 +143,7 @@ class Tree:
         self.site = str(manifest.get("site", ""))
         self.held = {one.path: one for one in held}
         self._names = {name for one in held for name in one.names}
+        self._names.update(set(TOP).intersection(manifest.get("top", ())))
 
     def _open_journal(self) -> int:
         """Files that an export which was cut off has written are not what the manifest says."""
@@ -154,7 +157,8 @@ class Tree:
     def finish(self, site: str, pages: Sequence[Held]) -> None:
         """What the tree holds from now on."""
         rows = [[one.path, one.file, one.digest, dict(one.sizes)] for one in pages]
-        manifest = {"format": FORMAT, "site": site, "pages": rows}
+        top = sorted(self._names.intersection(TOP))
+        manifest = {"format": FORMAT, "site": site, "top": top, "pages": rows}
         self._replace("manifest", json.dumps(manifest).encode(), self._own)
         os.ftruncate(self._journal, 0)
 
@@ -218,7 +222,7 @@ class Tree:
 
     def leftovers(self, kept: Sequence[Held]) -> list[str]:
         """Names of ours that belong to none of ``kept``."""
-        return sorted(self._names.difference(*(one.names for one in kept)))
+        return sorted(self._names.difference(TOP, *(one.names for one in kept)))
 
     # What file servers read.
 
@@ -227,13 +231,16 @@ class Tree:
         return self._read(name, self._own) != data and self._replace(name, data, self._own)
 
     def set_top(self, name: str, data: bytes) -> bool:
-        """The same for one at the top of the tree; an empty one is none."""
-        if self._read(name, self._root) == data:
+        """The same for one of `TOP`; an empty one is none. False also if it is not ours."""
+        before = self._before(name)
+        if before is not None and name not in self._names and not (self._force and data):
             return False
         if not data:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=self._root)
-            return True
+            self.remove(name)
+            return before is not None
+        if before is not None and self._read(name, self._root) == data:
+            return False
+        self._note(name)
         return self._replace(name, data, self._root)
 
     # Steps.
