@@ -132,6 +132,8 @@ def main() -> None:
     print(f"{'the build, --stale':24}{again:12.2f}{again_cpu:14.2f}\n")
     print(f"ratio, import aside: {(elapsed - start) / app:.2f} elapsed, ", end="")
     print(f"{(cpu - start_cpu) / app_cpu:.2f} processor time")
+    beside = (cpu - start_cpu - app_cpu) / PAGES * 1e3
+    print(f"beside the app: {beside:.2f} ms of processor time a page")
     print(f"peak memory of the parent: {small / 1024:.1f} MB for 1,000 pages, ", end="")
     print(f"{peak / 1024:.1f} MB for {PAGES:,}")
 

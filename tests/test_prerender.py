@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from werkzeug.test import Client
 
 import isgware.flask
 from isgware import ISG, ConfigurationError, Policy, batch, page, revalidate
-from isgware.batch import Origin, visitor_for
+from isgware.batch import Batch, Origin, visitor_for
+from isgware.crew import Crew
 from isgware.flask import FlaskSite
-from isgware.report import Report
+from isgware.prerender import Build, Options, Source
+from isgware.report import Made, Report, RouteReport
+from isgware.seen import Seen
 from isgware.testing import FakeClock
 
 BASE = "https://example.com"
@@ -441,3 +445,32 @@ def test_the_total_is_known_if_the_lists_are(app: Flask, built: Any) -> None:
     assert isg.prerender(only="/posts/*").total is None
     lists.append(iter(["/posts/a"]))
     assert isg.prerender().total is None
+
+
+class Idle(Crew):
+    """Says of every page at once that it was rendered."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1.0)
+
+    def run(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, list[Made]]]:
+        for each in batches:
+            yield each, [Made("rendered", path, "", 0.0, 10, 5) for path in each.paths]
+
+
+def test_what_a_build_remembers_does_not_grow_with_its_pages() -> None:
+    def peak(pages: int) -> int:
+        line = RouteReport("post", "/posts/<slug>", "prerendered")
+        source = Source(line, (f"/posts/{number}" for number in range(pages)))
+        report = Report(routes=[line])
+        build = Build(report, [source], Options(), None)
+        build._seen = Seen(1 << 10)  # which is bounded, too
+        tracemalloc.start()
+        build.run(Idle())
+        try:
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            assert report.rendered == pages
+
+    assert peak(10_000) < 200_000

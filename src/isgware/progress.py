@@ -60,7 +60,7 @@ def _bar(rich: Any, stream: TextIO) -> Iterator[Show]:
     from rich.console import Console
 
     bar = rich.Progress(
-        rich.BarColumn(),
+        rich.BarColumn(bar_width=20),
         rich.TextColumn("{task.description}"),
         console=Console(file=stream),
         transient=True,
