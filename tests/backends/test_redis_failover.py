@@ -18,7 +18,7 @@ from tests.backends.opening import opened, works
 from tests.stores import Redis, SentinelServer, eventually, running
 
 #: Seconds of an operation, and what a machine that is busy with other tests may add.
-OPERATION, SLACK = 0.6, 0.3
+OPERATION, SLACK = 0.6, 0.6
 
 
 def fails_in_time(breaker: Any) -> None:
@@ -38,7 +38,7 @@ def nonce_once_back(breaker: Any, unlike: str = "") -> str:
             found[0] = nonce_of(breaker) if breaker.probe() else ""
         return found[0] not in ("", unlike)
 
-    eventually(back, within=30)
+    eventually(back, within=60)
     return found[0]
 
 
@@ -59,18 +59,18 @@ def hears(other: Any, one: Any) -> None:
 
 @pytest.fixture
 def watched(own_redis: Redis) -> Iterator[tuple[Redis, list[SentinelServer]]]:
-    """A master, its replica, and two who watch them."""
+    """A master, its replica, and three who watch them."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(running(Redis("--replicaof", "127.0.0.1", str(own_redis.port))))
-        watchers = [stack.enter_context(running(SentinelServer(own_redis))) for _ in range(2)]
+        watchers = [stack.enter_context(running(SentinelServer(own_redis))) for _ in range(3)]
         for watcher in watchers:
             client = watcher.client()
             eventually(
                 lambda client=client: {
                     name: client.sentinel_master("site")[name]
                     for name in ("num-slaves", "num-other-sentinels")
-                } == {"num-slaves": 1, "num-other-sentinels": 1},
-                within=30,
+                } == {"num-slaves": 1, "num-other-sentinels": 2},
+                within=60,
             )  # fmt: skip
         yield own_redis, watchers
 
@@ -86,7 +86,7 @@ def test_the_master_that_sentinel_names_is_replaced(
     client = client_of(watchers)
     with opened(client, backend_timeout=OPERATION) as one, opened(client) as other:
         works(one)
-        before = nonce_of(one)
+        before = nonce_once_back(one)
         listens(other)
         master.suspend()
         fails_in_time(one)
@@ -104,9 +104,10 @@ def test_watchers_that_do_not_answer_cost_one_operation_together(
         watcher.suspend()
     with opened(client_of(watchers), backend_timeout=OPERATION) as backend:
         fails_in_time(backend)
-        watchers[1].resume()
-        eventually(backend.probe, within=5)
-        watchers[0].resume()
+        watchers[2].resume()
+        eventually(backend.probe, within=10)
+        for watcher in watchers[:2]:
+            watcher.resume()
 
 
 def test_no_message_tells_how_watchers_are_asked(own_redis: Redis) -> None:
@@ -127,7 +128,7 @@ def test_no_message_tells_how_watchers_are_asked(own_redis: Redis) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[list[Redis]]:
     """Three masters, and a replica of the one that has the store's slot, which is the last."""
-    command = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+    command = ("--cluster-enabled", "yes", "--cluster-node-timeout", "3000")
     with contextlib.ExitStack() as stack:
         nodes = [stack.enter_context(running(Redis(*command))) for _ in range(4)]
         bounds = [0, 5_461, 10_923, 16_384]
@@ -137,10 +138,10 @@ def cluster() -> Iterator[list[Redis]]:
             node.client().execute_command("CLUSTER MEET", "127.0.0.1", nodes[0].port)
         for node in nodes:
             client = node.client()
-            eventually(lambda client=client: len(client.cluster("NODES")) == 4, within=30)
+            eventually(lambda client=client: len(client.cluster("NODES")) == 4, within=60)
         nodes[3].client().execute_command("CLUSTER REPLICATE", myself(nodes[2]))
         for node in nodes:
-            eventually(lambda node=node: settled(node), within=30)
+            eventually(lambda node=node: settled(node), within=60)
         yield nodes
 
 
@@ -158,8 +159,8 @@ def settled(node: Redis) -> bool:
 
 def serving(cluster: list[Redis]) -> Redis:
     """The node that has the store's slot."""
-    found = [node for node in cluster[2:] if node.client().role()[0] == b"master"]
-    (one,) = found
+    eventually(lambda: all(map(settled, cluster)), within=60)
+    (one,) = [node for node in cluster[2:] if node.client().role()[0] == b"master"]
     return one
 
 
@@ -185,26 +186,26 @@ def test_a_cluster_through_its_client(cluster: list[Redis]) -> None:
 def test_a_slot_that_moves_is_found_by_the_next_probe(cluster: list[Redis]) -> None:
     client = redis.RedisCluster(host="127.0.0.1", port=cluster[1].port)
     with opened(client) as one, opened(client) as other:
-        before = nonce_of(one)
+        before = nonce_once_back(one)
         listens(other)
         replica = next(node for node in cluster[2:] if node is not serving(cluster))
         replica.client().execute_command("CLUSTER FAILOVER")
-        eventually(lambda: replica.client().role()[0] == b"master", within=30)
+        eventually(lambda: replica.client().role()[0] == b"master", within=60)
         nonce_once_back(one, unlike=before)
         hears(other, one)
-    eventually(lambda: all(map(settled, cluster)), within=30)
+    eventually(lambda: all(map(settled, cluster)), within=60)
 
 
 def test_a_node_that_dies_is_replaced(cluster: list[Redis]) -> None:
     client = redis.RedisCluster(host="127.0.0.1", port=cluster[1].port)
     with opened(client, backend_timeout=OPERATION) as backend:
-        before = nonce_of(backend)
+        before = nonce_once_back(backend)
         node = serving(cluster)
         node.suspend()
         fails_in_time(backend)
         assert put(backend, make_entry(nonce=nonce_once_back(backend, unlike=before)))
         node.resume()
-    eventually(lambda: all(map(settled, cluster)), within=30)
+    eventually(lambda: all(map(settled, cluster)), within=60)
 
 
 @pytest.mark.parametrize("warm", [True, False], ids=["connected", "not-yet-connected"])
@@ -214,12 +215,12 @@ def test_a_cluster_that_does_not_answer_costs_one_operation(
     client = redis.RedisCluster(host="127.0.0.1", port=cluster[1].port)
     with opened(client, backend_timeout=OPERATION) as backend:
         if warm:
-            nonce_of(backend)
+            nonce_once_back(backend)
         for node in cluster:
             node.suspend()
         fails_in_time(backend)
         fails_in_time(backend)
         for node in cluster:
             node.resume()
-        eventually(backend.probe, within=30)
-    eventually(lambda: all(map(settled, cluster)), within=30)
+        eventually(backend.probe, within=60)
+    eventually(lambda: all(map(settled, cluster)), within=60)
