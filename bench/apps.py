@@ -14,6 +14,13 @@ def constant(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return [BODY]
 
 
+def saying(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """The same, kept by what it says of itself; below ``/other`` it says nothing."""
+    said = [] if environ["PATH_INFO"].startswith("/other") else [("Cache-Control", "max-age=3600")]
+    start_response("200 OK", [*HEADERS, *said])
+    return [BODY]
+
+
 def environ(path: str = "/page") -> dict[str, Any]:
     """A browser's request as a server would pass it on."""
     from werkzeug.test import EnvironBuilder

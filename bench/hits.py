@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench.apps import constant, environ
+from bench.apps import constant, environ, saying
 from isgware import ISG, Policy
 
 ROUNDS, CALLS = 15, 4_000
@@ -34,6 +34,7 @@ def measure() -> list[tuple[str, float]]:
     with tempfile.TemporaryDirectory() as directory:
         memory = ISG(constant, store="memory:", routes=routes)
         embedded = ISG(constant, store=f"file:{directory}/store", routes=routes)
+        full = ISG(saying, store=f"file:{directory}/full", cache_control="full")
         plain = environ()
         etag = dict(_headers(memory, plain))["ETag"]
         cases = {
@@ -44,6 +45,8 @@ def measure() -> list[tuple[str, float]]:
             "304": (embedded, {**plain, "HTTP_IF_NONE_MATCH": etag}),
             "HEAD": (embedded, {**plain, "REQUEST_METHOD": "HEAD"}),
             "undeclared route": (embedded, environ("/other")),
+            "hit by its headers": (full, plain),
+            "full, not stored": (full, environ("/other")),
         }
         times: dict[str, list[float]] = {name: [] for name in cases}
         for app, request in cases.values():
@@ -51,6 +54,7 @@ def measure() -> list[tuple[str, float]]:
         for _ in range(ROUNDS):
             for name, (app, request) in cases.items():
                 times[name].append(cpu_per_call(app, request))
+        full.close()
         embedded.close()
         memory.close()
     return [(name, statistics.median(values)) for name, values in times.items()]

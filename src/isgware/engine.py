@@ -90,9 +90,10 @@ class Engine:
             now=now,
         )
 
-    def visit(self, visitor: Visitor) -> Answer | None:
-        """What this GET or HEAD gets; ``None`` if its URL is not declared."""
-        self.shelf.begin()
+    def visit(self, visitor: Visitor, spent: list[float] | None = None) -> Answer | None:
+        """What this GET or HEAD gets; ``None`` if its URL is not declared. ``spent`` collects the
+        seconds that go to the store."""
+        self.shelf.begin(spent)
         try:
             return self._visit(visitor)
         finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
@@ -41,6 +41,17 @@ log: Final = logging.getLogger("isgware")
 _MAX_ASKED: Final = 8_192
 #: Invalidation counter and nonce of the store's table when a request was passed on.
 Began = tuple[int, str]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request to the app: what was invalidated before it, what its view said, when it was
+    asked, and the seconds that its visit has spent on the store."""
+
+    began: Began
+    rendering: Rendering
+    requested: float = 0.0
+    spent: list[float] = field(default_factory=lambda: [0.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,39 +140,41 @@ class Keeper:
 
     # Keeping.
 
-    def begin(self, place: Place) -> Began:
+    def begin(self, visitor: Visitor) -> Began:
         """The app is about to be asked: what it answers is as old as this moment."""
         if len(self._asked) >= _MAX_ASKED:
             self._asked.clear()
-        self._asked[place.base] = time.monotonic()
+        self._asked[visitor.script_name + visitor.path] = time.monotonic()
         mirror = self._engine.shelf.mirror
         return mirror.counter, mirror.nonce
 
-    def coming(self, place: Place) -> None:
+    def coming(self, place: Place, spent: list[float]) -> None:
         """A response is about to be stored: let every process know that the URL has any, and
         what its responses vary by."""
-        planner = self._engine.planner
-        known = planner.signpost(place.base)
-        wanted = replace(
-            known, http=True, nominated=tuple(sorted({*known.nominated, *place.nominated}))
-        )
-        if wanted != known:
-            planner.learn(place.base, wanted, announce=wanted.nominated != known.nominated)
+        planner, shelf = self._engine.planner, self._engine.shelf
+        shelf.begin(spent)
+        try:
+            known = planner.signpost(place.base)
+            nominated = tuple(sorted({*known.nominated, *place.nominated}))
+            wanted = replace(known, http=True, nominated=nominated)
+            if wanted != known:
+                planner.learn(place.base, wanted, announce=nominated != known.nominated)
+        finally:
+            shelf.end()
 
     def keep(
         self, place: Place, line: str, headers: Headers, body: bytes, storing: Storing,
-        received: float, began: Began, rendering: Rendering,
-    ) -> Page | None:  # fmt: skip
+        received: float, exchange: Exchange,
+    ) -> None:  # fmt: skip
         """Store a whole response. Never raises: its visitor has it already."""
+        if exchange.rendering.refused:
+            return
         try:
-            if rendering.refused:
-                return None
             entry = self._entry(place, line, headers, body, storing, received)
-            entry = replace(entry, tags=tuple(dict.fromkeys(rendering.tags)))
-            return self._store(place, entry, began)
+            entry = replace(entry, tags=tuple(dict.fromkeys(exchange.rendering.tags)))
+            self._store(place, entry, exchange)
         except Exception:
             log.exception("A response of %s could not be kept.", place.url)
-            return None
 
     def _entry(
         self, place: Place, line: str, headers: Headers, body: bytes, storing: Storing,
@@ -198,28 +211,32 @@ class Keeper:
             validator=validator,
         )  # fmt: skip
 
-    def _store(self, place: Place, entry: Entry, began: Began) -> Page:
+    def _store(self, place: Place, entry: Entry, exchange: Exchange) -> Page:
         shelf = self._engine.shelf
-        old, _ = self.find(place)
-        order = old.entry.order + 1 if old is not None else 0
-        entry = replace(entry, generation=began[0], nonce=began[1], order=order)
-        return shelf.keep(entry, place.base)[0]
+        generation, nonce = exchange.began
+        shelf.begin(exchange.spent)
+        try:
+            old, _ = self.find(place)
+            order = old.entry.order + 1 if old is not None else 0
+            entry = replace(entry, generation=generation, nonce=nonce, order=order)
+            return shelf.keep(entry, place.base)[0]
+        finally:
+            shelf.end()
 
     def update(
-        self, place: Place, page: Page, fresh: Headers, came: Headers, requested: float,
-        began: Began, rendering: Rendering,
-    ) -> Page:  # fmt: skip
+        self, place: Place, page: Page, fresh: Headers, came: Headers, exchange: Exchange
+    ) -> Page:
         """A stored page whose fields are now ``fresh``, by what ``came``: a 304, or a HEAD."""
-        entry, now = page.entry, self._engine.now()
+        entry, now, rendering = page.entry, self._engine.now(), exchange.rendering
         tag = (("ETag", entry.validator),) if entry.validator else ()
         verdict = may_store(
-            entry.status, (*fresh, *tag), credentials=False, requested=requested, received=now,
-            heuristic=self._engine.settings.heuristic,
+            entry.status, (*fresh, *tag), credentials=False, requested=exchange.requested,
+            received=now, heuristic=self._engine.settings.heuristic,
         )  # fmt: skip
         renewed = replace(
             entry,
             headers=fresh,
-            rendered_at=now - initial_age(came, requested, now),
+            rendered_at=now - initial_age(came, exchange.requested, now),
             last_modified=next(iter(values(fresh, "last-modified")), ""),
         )
         if isinstance(verdict, Refusal) or rendering.refused:
@@ -232,7 +249,7 @@ class Keeper:
             expire=verdict.lifetime + verdict.stale,
             tags=tuple(dict.fromkeys((*entry.tags, *rendering.tags))),
         )
-        return self._store(place, renewed, began)
+        return self._store(place, renewed, exchange)
 
     def drop(self, place: Place) -> None:
         self._engine.shelf.drop(place.key)
@@ -247,7 +264,7 @@ class Keeper:
         if self._engine.planner.signpost(place.base).http:
             return True
         since = time.monotonic() - self._engine.settings.render_timeout
-        return self._asked.get(place.base, 0.0) > since
+        return self._asked.get(visitor.script_name + visitor.path, 0.0) > since
 
     def located(self, visitor: Visitor, headers: HeaderList) -> Iterator[Visitor]:
         """Visits to the URLs that an unsafe method's response says it made or changed: those in
@@ -314,8 +331,11 @@ class Keeper:
     def _renew(self, place: Place, page: Page) -> str:
         """Ask the app; empty, or why the page stays as it is."""
         request, entry = place.request, page.entry
-        began, requested = self.begin(place), self._engine.now()
+        visitor = Visitor(
+            "GET", request.scheme, request.host, request.script_name, request.path, "", {}
+        )
         rendering = Rendering(True, request.scheme, request.host, request.script_name)
+        exchange = Exchange(self.begin(visitor), rendering, self._engine.now())
         found: Mapping[str, str] = conditions(entry.validator, entry.last_modified)
         max_page = self._engine.settings.max_page
         response = render(self._application, request, rendering, max_page, found)
@@ -324,21 +344,19 @@ class Keeper:
             return ""
         if response.code == 304 and found and is_about(response.headers, entry.validator):
             fresh = updated(entry.headers, response.headers)
-            self.update(place, page, fresh, response.headers, requested, began, rendering)
+            self.update(place, page, fresh, response.headers, exchange)
             return ""
         if response.code >= 500 or response.code == 304:
             return f"status {response.status}"
         now = self._engine.now()
         verdict = may_store(
-            response.status, response.headers, credentials=False, requested=requested,
+            response.status, response.headers, credentials=False, requested=exchange.requested,
             received=now, heuristic=self._engine.settings.heuristic,
         )  # fmt: skip
         if isinstance(verdict, Refusal) or not set(verdict.vary) <= set(place.nominated):
             self.drop(place)  # whoever comes next asks for themselves
             return ""
-        self.keep(
-            place, response.status, response.headers, response.body, verdict, now, began, rendering
-        )
+        self.keep(place, response.status, response.headers, response.body, verdict, now, exchange)
         return ""
 
 

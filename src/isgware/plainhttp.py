@@ -3,55 +3,41 @@
 A correct shared cache (RFC 9111), and the one part of isgware that stores what somebody was
 answered instead of rendering the page again in the clean room. So nothing is stored that sets a
 cookie, that is for one visitor, or that was chosen by more of the request than its Vary says.
-Decisions are `isgware.core.rfc9111`'s; here they are carried out.
+Decisions are `isgware.core.rfc9111`'s; here they are carried out, and in `isgware.asking` where the
+app has to be asked.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+import time
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-from .core import status
-from .core.directives import effective
-from .core.freshness import State, path_name
+from .asking import Asking
+from .behind import Behind
+from .core.freshness import path_name
 from .core.request import Visitor, decoded
-from .core.rfc9111 import (
-    ERRORS,
-    NO_WISHES,
-    Storing,
-    Use,
-    Wishes,
-    choose,
-    may_store,
-    stale_on_error,
-    wishes,
-)
-from .core.storable import Refusal
-from .core.validate import conditions, describes, is_about, updated
-from .engine import Answer
-from .keeping import Keeper, Place, body_allowed, content_length
-from .memory import Page
-from .own import Environ, HeaderList, call
+from .core.rfc9111 import NO_WISHES, Use, Wishes, choose, wishes
+from .engine import Engine
+from .keeping import Began, Exchange, Keeper
+from .memory import Raw, worth_remembering
+from .own import Environ, HeaderList, bypassed, call, looking
 from .page import Rendering
 from .planner import has_credentials
-from .render import StartResponse
-from .reply import Reply, copying, without
-
-if TYPE_CHECKING:
-    from .behind import Behind
-    from .engine import Engine
-    from .render import WSGIApp
+from .render import StartResponse, WSGIApp
+from .reply import Reply
+from .visit import NOT_OURS, Serve, Visit
 
 log: Final = logging.getLogger("isgware")
-_CONDITIONAL: Final = (
-    "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE", "HTTP_IF_RANGE",
-)  # fmt: skip
-#: Conditions that are the app's to judge (RFC 9111, section 4.3.2).
-_NOT_OURS: Final = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
+#: A response with one of these may have something to say about its being kept.
+_SAYING: Final = frozenset({
+    "cache-control", "cdn-cache-control", "isg-cache-control", "expires", "last-modified",
+})  # fmt: skip
+#: For so many seconds an URL whose response said nothing is not looked for in the store.
+_DULL_SECONDS: Final = 5.0
+_MAX_DULL: Final = 8_192
 _TIMEOUT: Final = "504 Gateway Timeout"
-#: Serves a stored page: (visitor, answer, page, environ, start_response) to body.
-Serve = Callable[[Visitor, Answer, Page, Environ, StartResponse], Iterable[bytes]]
 
 
 class PlainHTTP:
@@ -61,243 +47,123 @@ class PlainHTTP:
         self._engine = engine
         self._behind = behind
         self.keeper = keeper
-        self._application = application
+        self.application = application
         self._serve = serve
+        self._dull: dict[Raw, float] = {}
 
     def __call__(
+        self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
+        rendering: Rendering, spent: list[float],
+    ) -> Iterable[bytes]:  # fmt: skip
+        """The response to a GET or HEAD of an undeclared URL. ``spent``: what the visit has spent
+        on the store so far."""
+        try:
+            visit = self._look(visitor, environ, start_response, rendering, spent)
+        except Exception:  # a defect of isgware's own must not become a visitor's error page
+            log.exception("isgware failed; the app answers for itself.")
+            told = looking(start_response, lambda _, said: bypassed(said, "isgware-failed"))
+            return call(self.application, environ, told, rendering)
+        if visit is None:
+            return call(self.application, environ, start_response, rendering)
+        chunks = self._answer(visit)
+        if self._passes(visit) and worth_remembering(raw):
+            if len(self._dull) >= _MAX_DULL:
+                self._dull.clear()
+            self._dull[raw] = time.monotonic() + _DULL_SECONDS
+        return chunks
+
+    def _look(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
+        rendering: Rendering, spent: list[float],
+    ) -> Visit | None:  # fmt: skip
+        if _has_body(environ) or self.keeper.is_draft(visitor):
+            return None
+        shelf = self._engine.shelf
+        shelf.begin(spent)
+        try:
+            shelf.sync()
+            word = shelf.settled
+            place = self.keeper.place(visitor)
+            if place is None:
+                return None
+            page, state = self.keeper.find(place)
+        finally:
+            shelf.end()
+        exchange = Exchange(self.keeper.begin(visitor), rendering, spent=spent)
+        return Visit(
+            visitor, place, environ, start_response, exchange, asked(environ),
+            has_credentials(environ), page, state, word, self._serve, self._engine.now,
+        )  # fmt: skip
+
+    def _answer(self, visit: Visit) -> Iterable[bytes]:
+        page, use = visit.page, Use.FORWARD
+        if visit.place.key and visit.environ.keys().isdisjoint(NOT_OURS):
+            directives, age, lifetime = visit.terms(page)
+            use = choose(
+                visit.state, directives, age=age, lifetime=lifetime,
+                credentials=visit.credentials, asked=visit.asked,
+            )  # fmt: skip
+        if use is Use.TIMEOUT:
+            return _timeout(visit)
+        if page is None or use in (Use.FORWARD, Use.VALIDATE):
+            return self._asking(visit).ask(page if use is Use.VALIDATE else None)
+        detail = "max-stale" if use is Use.STALE else ""
+        if use is Use.REFRESH and not self.keeper.refresh(visit.place, page):
+            detail = "regeneration-dropped"
+        return visit.send(page, "HIT" if use is Use.FRESH else "STALE", detail)
+
+    def _asking(self, visit: Visit) -> Asking:
+        return Asking(visit, self._engine, self.keeper, self._behind, self.application)
+
+    # Responses that say nothing of themselves, most of most sites.
+
+    def _passes(self, visit: Visit) -> bool:
+        return visit.said_nothing and visit.page is None and not self._engine.settings.debug
+
+    def dull(self, raw: Raw, environ: Environ) -> bool:
+        """Whether this URL's response said nothing a moment ago, and nothing was stored for it."""
+        return (
+            self._dull.get(raw, 0.0) > time.monotonic()
+            and environ.get("HTTP_CACHE_CONTROL") is None
+        )
+
+    def glance(
+        self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
-        """The response to a GET or HEAD of an undeclared URL."""
-        engine, place = self._engine, None
-        if not _has_body(environ) and not self.keeper.is_draft(visitor):
-            engine.shelf.sync()
-            word = engine.shelf.settled
-            place = self.keeper.place(visitor)
-        if place is None:
-            return call(self._application, environ, start_response, rendering)
-        visit = _Visit(self, visitor, place, word, environ, start_response, rendering)
-        return visit.answer()
+        """Without a look at the store: the app's answer, and a full look if it says something."""
+        began, requested = self.keeper.begin(visitor), self._engine.now()
+        reply = Reply(start_response)
+        reply.ask(lambda told: call(self.application, environ, told, rendering))
+        if reply.committed or not reply.status:
+            return reply.chunks
+        says = any(name.lower() in _SAYING for name, _ in reply.headers)
+        if rendering.policy is None and not says:
+            reply.pass_on(reply.headers)
+            return reply.chunks
+        self._dull.pop(raw, None)
+        return self._look_again(
+            visitor, environ, start_response, rendering, reply, began, requested
+        )
+
+    def _look_again(
+        self, visitor: Visitor, environ: Environ, start_response: StartResponse,
+        rendering: Rendering, reply: Reply, began: Began, requested: float,
+    ) -> Iterable[bytes]:  # fmt: skip
+        visit = self._look(visitor, environ, start_response, rendering, [0.0])
+        if visit is None:
+            reply.pass_on(reply.headers)
+            return reply.chunks
+        visit.exchange.began, visit.exchange.requested = began, requested
+        return self._asking(visit).pass_on(reply)
+
+    # Unsafe methods.
 
     def changed(self, visitor: Visitor, headers: HeaderList) -> Iterator[str]:
         """Names of pages besides its own URL's that an unsafe request has changed."""
         for other in self.keeper.located(visitor, headers):
             if self._engine.concerns(other) or self.keeper.concerns(other):
                 yield path_name(decoded(other.script_name + other.path))
-
-
-class _Visit:
-    """One request, and what becomes of it."""
-
-    def __init__(
-        self, http: PlainHTTP, visitor: Visitor, place: Place, word: int, environ: Environ,
-        start_response: StartResponse, rendering: Rendering,
-    ) -> None:  # fmt: skip
-        self._http = http
-        self._keeper = http.keeper
-        self._engine = http._engine
-        self._visitor = visitor
-        self._place = place
-        self._word = word
-        self._environ = environ
-        self._start_response = start_response
-        self._rendering = rendering
-        self._credentials = has_credentials(environ)
-        self._asked = asked(environ)
-        self._page, self._state = self._keeper.find(place)
-        self._began = self._keeper.begin(place)
-        self._requested = 0.0
-
-    def answer(self) -> Iterable[bytes]:
-        page, state = self._page, self._state
-        use = Use.FORWARD
-        if self._place.key and self._environ.keys().isdisjoint(_NOT_OURS):
-            use = self._choose(page, state)
-        if use is Use.TIMEOUT:
-            return self._timeout()
-        if page is None or use is Use.FORWARD:
-            return self._forward(None)
-        if use is Use.VALIDATE:
-            return self._forward(page)
-        detail = ""
-        if use is Use.REFRESH and not self._keeper.refresh(self._place, page):
-            detail = "regeneration-dropped"
-        if use is Use.STALE:
-            detail = "max-stale"
-        return self._send(page, "HIT" if use is Use.FRESH else "STALE", detail)
-
-    def _choose(self, page: Page | None, state: State | None) -> Use:
-        directives, age, lifetime = self._terms(page)
-        return choose(
-            state, directives, age=age, lifetime=lifetime,
-            credentials=self._credentials, asked=self._asked,
-        )  # fmt: skip
-
-    def _terms(self, page: Page | None) -> tuple[dict[str, str | None], float, float]:
-        if page is None:
-            return {}, 0.0, 0.0
-        directives, _ = effective(page.entry.headers)
-        age = self._engine.now() - page.entry.rendered_at
-        return directives, age, page.entry.revalidate or 0.0
-
-    def _send(
-        self, page: Page, label: str, detail: str = "", cookies: HeaderList | None = None
-    ) -> Iterable[bytes]:
-        """A stored page. ``cookies``: what a 304 has just set for this visitor alone."""
-        place, start_response = self._place, self._start_response
-        plain = label == "HIT" and place.plain and self._asked is NO_WISHES
-        answer = Answer(
-            label, detail, page, forward="stale", plain=plain, cookies=place.cookies,
-            word=self._word, stored=label == "REVALIDATED",
-        )  # fmt: skip
-        if cookies:
-            given = start_response
-
-            def start_response(
-                line: str, headers: HeaderList, exc_info: object = None
-            ) -> Callable[[bytes], object]:
-                return given(line, [*headers, *cookies])
-
-        return self._http._serve(self._visitor, answer, page, self._environ, start_response)
-
-    def _timeout(self) -> Iterable[bytes]:
-        """Only a stored response would do, and there is none that may be used (5.2.1.7)."""
-        body = b"Not in the cache, and the request asked for nothing else.\n"
-        self._start_response(_TIMEOUT, [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(body))),
-            ("X-ISG-Cache", "MISS"),
-            ("Cache-Status", "isgware; detail=only-if-cached"),
-        ])  # fmt: skip
-        return [] if self._visitor.method == "HEAD" else [body]
-
-    # The app is asked.
-
-    def _forward(self, page: Page | None) -> Iterable[bytes]:
-        """Ask the app; with ``page``, whether that still holds."""
-        environ, asks = self._environ, False
-        if page is not None and self._visitor.method == "GET":
-            entry = page.entry
-            if found := conditions(entry.validator, entry.last_modified):
-                environ, asks = {**without(environ, *_CONDITIONAL), **found}, True
-        self._requested = self._engine.now()
-        reply = Reply(self._start_response)
-        try:
-            reply.ask(lambda told: call(self._http._application, environ, told, self._rendering))
-        except Exception:
-            if page is not None and self._stands_in(page):
-                log.warning("The app failed; %s is served stale.", self._place.url, exc_info=True)
-                return self._send(page, "STALE", "stale-if-error")
-            raise
-        if reply.committed or not reply.status:
-            return reply.chunks
-        code = reply.status[:3]
-        if asks and page is not None and code == "304":
-            return self._not_modified(page, reply)
-        if code.isdigit() and int(code) in ERRORS and page and self._stands_in(page):
-            reply.drop()
-            return self._send(page, "STALE", "stale-if-error")
-        return self._pass_on(reply)
-
-    def _stands_in(self, page: Page) -> bool:
-        """Whether ``page`` may be sent in place of an error (RFC 5861, section 4)."""
-        if self._asked.no_cache:
-            return False
-        directives, age, lifetime = self._terms(page)
-        return stale_on_error(directives, self._asked, age=age, lifetime=lifetime)
-
-    def _not_modified(self, page: Page, reply: Reply) -> Iterable[bytes]:
-        entry, headers = page.entry, tuple(reply.headers)
-        reply.drop()
-        if not is_about(headers, entry.validator):
-            log.warning("%s: the app confirmed another page than it was asked for.", entry.route)
-            self._environ = without(self._environ, *_CONDITIONAL)
-            return self._forward(None)
-        fresh = updated(entry.headers, headers)
-        kept = self._keeper.update(
-            self._place, page, fresh, headers, self._requested, self._began, self._rendering
-        )
-        cookies = [pair for pair in headers if pair[0].lower() == "set-cookie"]
-        return self._send(kept, "REVALIDATED", "not-modified", cookies)
-
-    def _pass_on(self, reply: Reply) -> Iterable[bytes]:
-        """The app's own answer, and a copy of it for the store if it may be kept."""
-        if self._rendering.policy is not None:
-            headers = self._http._behind.met_decorator(
-                self._visitor, reply.headers, self._rendering
-            )
-            reply.pass_on(headers)
-            return reply.chunks
-        now = self._engine.now()
-        verdict = self._verdict(reply, now)
-        if isinstance(verdict, Refusal):
-            reply.pass_on(self._learning(reply, verdict) or reply.headers)
-            return reply.chunks
-        if self._visitor.method == "HEAD":
-            self._saw_head(reply)
-            reply.pass_on(reply.headers)
-            return reply.chunks
-        place = self._keeper.extended(self._place, self._visitor, verdict)
-        length = content_length(reply.headers)
-        if place is None or not self._fits(length):
-            reply.pass_on(reply.headers)
-            return reply.chunks
-        line, fields = reply.status, tuple(reply.headers)
-        began, rendering = self._began, self._rendering
-
-        def whole(body: bytes) -> None:
-            self._keeper.keep(place, line, fields, body, verdict, now, began, rendering)
-
-        announced = length if body_allowed(line) else None
-        self._keeper.coming(place)
-        chunks = copying(reply.chunks, announced, self._engine.settings.max_page, whole)
-        reply.pass_on(self._told(reply))
-        return chunks
-
-    def _verdict(self, reply: Reply, now: float) -> Storing | Refusal:
-        if self._rendering.refused:
-            return Refusal("no-store")
-        return may_store(
-            reply.status,
-            tuple(reply.headers),
-            credentials=self._credentials,
-            asked_not_to=self._asked.no_store,
-            requested=self._requested,
-            received=now,
-            heuristic=self._engine.settings.heuristic,
-        )
-
-    def _learning(self, reply: Reply, verdict: Refusal) -> HeaderList | None:
-        """A response that says nothing of itself is a page for ``ISG(revalidate=)``."""
-        if verdict.reason != "no-lifetime" or self._engine.settings.revalidate is None:
-            return None
-        return self._http._behind.learn(self._visitor, reply.status, reply.headers)
-
-    def _fits(self, length: int | None) -> bool:
-        return length is None or 0 <= length <= self._engine.settings.max_page
-
-    def _told(self, reply: Reply) -> HeaderList:
-        """The app's headers, and that its answer is being stored."""
-        replaces = self._page is not None
-        said = status.forwarded(
-            "stale" if replaces else "uri-miss", status=int(reply.status[:3]), stored=True
-        )
-        label = "REVALIDATED" if replaces else "MISS"
-        return [*reply.headers, ("X-ISG-Cache", label), ("Cache-Status", said)]
-
-    def _saw_head(self, reply: Reply) -> None:
-        """A response to HEAD says what GET would now be answered (4.3.5)."""
-        page = self._page
-        if page is None or self._state is State.GONE or reply.status[:3] != "200":
-            return
-        entry, headers = page.entry, tuple(reply.headers)
-        if describes(headers, entry.validator, entry.last_modified, len(entry.body)):
-            fresh = updated(entry.headers, headers)
-            self._keeper.update(
-                self._place, page, fresh, headers, self._requested, self._began, self._rendering
-            )
-        elif entry.code == 200:
-            self._keeper.drop(self._place)
 
 
 def asked(environ: Environ) -> Wishes:
@@ -310,3 +176,15 @@ def _has_body(environ: Environ) -> bool:
     return environ.get("CONTENT_LENGTH") not in (None, "", "0") or bool(
         environ.get("HTTP_TRANSFER_ENCODING")
     )
+
+
+def _timeout(visit: Visit) -> Iterable[bytes]:
+    """Only a stored response would do, and there is none that may be used (5.2.1.7)."""
+    body = b"Not in the cache, and the request asked for nothing else.\n"
+    visit.start_response(_TIMEOUT, [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("X-ISG-Cache", "MISS"),
+        ("Cache-Status", "isgware; detail=only-if-cached"),
+    ])  # fmt: skip
+    return [] if visit.visitor.method == "HEAD" else [body]

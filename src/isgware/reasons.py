@@ -42,15 +42,16 @@ _DECIDERS: Final[dict[str, str]] = {
     "redirect-to-itself": "the header Location of the app's answer",
     "bad-location": "the header Location of the app's answer",
     "bad-header": "a header of the app's answer",
+    "must-understand": "the directive Cache-Control: must-understand of the app's answer",
+    "stale": "the app's answer, which was stale when it came",
 }
+#: Fields of a policy that may hold a whole site.
+_LONG: Final = ("paths", "loading_page")
 _WHO: Final = {
     "HTTP_AUTHORIZATION": "the header Authorization",
     "REMOTE_USER": "the server's REMOTE_USER",
     "AUTH_TYPE": "the server's AUTH_TYPE",
 }
-
-#: Fields of a policy that may hold a whole site.
-_LONG: Final = ("paths", "loading_page")
 
 
 def readable(detail: str) -> str:

@@ -114,20 +114,30 @@ def close_all(chunks: Iterable[bytes]) -> None:
         close()
 
 
+def nothing() -> None:
+    """Nobody waits."""
+
+
 def copying(
-    chunks: Iterable[bytes], announced: int | None, limit: int, whole: Callable[[bytes], None]
+    chunks: Iterable[bytes],
+    announced: int | None,
+    limit: int,
+    whole: Callable[[bytes], None],
+    done: Callable[[], None] = nothing,
 ) -> Iterable[bytes]:
     """``chunks``, which on their way are collected for ``whole``, up to ``limit`` bytes.
 
-    ``announced`` is what Content-Length says. A list, the commonest body, goes to the server as it
-    is: some servers look at its length.
+    ``announced`` is what Content-Length says. ``done`` is called when no copy will come any more,
+    after ``whole`` if there was one. A list, the commonest body, goes to the server as it is: some
+    servers look at its length.
     """
     if isinstance(chunks, list | tuple):
         body = b"".join(chunks)
         if len(body) <= limit and announced in (None, len(body)):
             whole(body)
+        done()
         return chunks
-    return Copied(chunks, announced, limit, whole)
+    return Copied(chunks, announced, limit, whole, done)
 
 
 class Copied:
@@ -137,7 +147,9 @@ class Copied:
         announced: int | None,
         limit: int,
         whole: Callable[[bytes], None],
+        done: Callable[[], None],
     ) -> None:
+        self._done = done
         self._chunks = chunks
         self._iterator = iter(chunks)
         self._announced = announced
@@ -189,9 +201,11 @@ class Copied:
         if whole is not None and self._announced in (None, self._size):
             whole(b"".join(self._kept))
         self._kept.clear()
+        self._done()
 
     def close(self) -> None:
         self._whole = None
+        self._done()
         close_all(self._chunks)
 
 

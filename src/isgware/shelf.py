@@ -39,9 +39,10 @@ class Shelf:
         #: Bounded; at the limit the oldest is forgotten: a lease runs out, a page goes stale.
         self._owed: deque[Callable[[], object]] = deque(maxlen=1_000)
 
-    def begin(self) -> None:
-        """A visit or a job begins: what it may spend on the backend is counted from here."""
-        self.backend.begin()
+    def begin(self, spent: list[float] | None = None) -> None:
+        """A visit or a job begins, or goes on with what it has ``spent``: what it may spend on the
+        backend is counted from here."""
+        self.backend.begin(spent)
 
     def end(self) -> None:
         self.backend.end()

@@ -26,6 +26,7 @@ from .produce import REMEDIES
 from .reasons import changed_by, decider, policy_text, readable
 from .regenerate import Failure
 from .text import duration, printable
+from .why_http import own
 
 if TYPE_CHECKING:
     from .wsgi import ISG
@@ -217,7 +218,9 @@ class _Case:
 
     def _unsafe(self, mode: str) -> Why:
         method = self.visitor.method
-        if mode != "on" or not self.engine.concerns(self.visitor):
+        http = self.core._http
+        stored = http is not None and http.keeper.concerns(self.visitor)
+        if mode != "on" or not (stored or self.engine.concerns(self.visitor)):
             return self._pass("not-declared", "The request goes to the app.", "no policy")
         purges = method in ("POST", "PUT", "PATCH", "DELETE")
         follows = "The app answers this request itself."
@@ -230,7 +233,9 @@ class _Case:
         )  # fmt: skip
 
     def _undeclared(self) -> Why:
-        engine = self.engine
+        engine, http = self.engine, self.core._http
+        if http is not None:
+            return self._say(target=None, **own(http, engine.shelf, self.visitor, self.now))
         if not engine.settings.observes:
             return self._pass("not-declared", "The request goes to the app.", "no policy")
         target = engine.planner.undeclared_target(self.visitor, frozenset(), None, {})

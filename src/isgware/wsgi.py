@@ -188,12 +188,15 @@ class ISG(Operations):
         raw = self._raw(visitor, environ)
         if self._passed.get(raw, 0.0) > time.monotonic():
             return call(self.application, environ, start_response, rendering)
+        http, spent = self._http, [0.0]
+        if http is not None and http.dull(raw, environ):
+            return http.glance(visitor, raw, environ, start_response, rendering)
         started = time.perf_counter()
-        answer = self._decide(visitor)
+        answer = self._decide(visitor, spent)
         if self.settings.debug:
             log_decision(visitor, answer, self._clock(), time.perf_counter() - started)
-        if answer is None and self._http is not None:
-            return self._http(visitor, environ, start_response, rendering)
+        if answer is None and http is not None:
+            return http(visitor, raw, environ, start_response, rendering, spent)
         if answer is None:
             passed, dull = self._behind.undeclared(
                 visitor, self.application, environ, start_response, rendering
@@ -214,10 +217,10 @@ class ISG(Operations):
             )
         return self._own(visitor, answer, environ, start_response, rendering)
 
-    def _decide(self, visitor: Visitor) -> Answer | None:
+    def _decide(self, visitor: Visitor, spent: list[float]) -> Answer | None:
         """A defect of isgware's own must not become a visitor's error page."""
         try:
-            return self.engine.visit(visitor)
+            return self.engine.visit(visitor, spent)
         except ConfigurationError:
             raise
         except Exception:

@@ -91,6 +91,13 @@ SERVING = (
         for said in ("must-revalidate", "proxy-revalidate")
     ),
     case(
+        "5.2.1.4 no-cache and stale-if-error",
+        stored((CC, "max-age=2, stale-if-error=60")),
+        Step(
+            FAILED, after=3, code=503, status="503 Unavailable", asks=((CC, "no-cache"),)
+        ),
+    ),
+    case(
         "4.2.4 no stale page in place of an error unless it is said",
         stored((CC, "max-age=2"), TAG),
         Step(FAILED, after=3, code=503, status="503 Unavailable"),

@@ -7,28 +7,17 @@ from typing import Any
 
 import pytest
 
-from isgware import Policy, RegenerationError, page
+from isgware import RegenerationError, page
+from isgware.export.choice import static
+from tests.http.asking import CC, TAG, ask, play
 from tests.http.conftest import InProcess
-from tests.http.script import Origin, Seen, Step
-from tests.promises.kit import Clock, visit
+from tests.http.script import Step
 
-CC = "Cache-Control"
 SWR = (CC, "max-age=2, stale-while-revalidate=100")
-TAG = ("ETag", '"a"')
 PERSONAL = {
     "Cookie": "session=1", "User-Agent": "mine", "X-Forwarded-For": "198.51.100.7",
     "Accept-Language": "en", "Referer": "http://mine.test/",
 }  # fmt: skip
-
-
-def ask(client: InProcess, *, path: str = "", query: str = "", **headers: str) -> Seen:
-    named = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    return client.ask("GET", f"/script/a{path}", query, named, b"")
-
-
-def play(client: InProcess, *answers: tuple[tuple[str, str], ...], **given: Any) -> None:
-    """The app's answers, one after the other, whoever asks."""
-    client.play("a", [Step("asked", answer, **given) for answer in answers])
 
 
 # Revalidation behind a stale page (RFC 5861, section 3).
@@ -185,7 +174,7 @@ def test_a_view_may_tag_its_answer_or_refuse(with_options: Callable[..., InProce
         said[0]()
         return scripted(environ, start_response)
 
-    client.isg._http._application = app  # type: ignore[union-attr]
+    client.isg._http.application = app  # type: ignore[union-attr]
     ask(client)
     assert ask(client).get("X-ISG-Cache") == "HIT"
     client.isg.purge_tag("news")
@@ -196,186 +185,24 @@ def test_a_view_may_tag_its_answer_or_refuse(with_options: Callable[..., InProce
     assert ask(client).get("X-ISG-Cache") is None
 
 
-# Beside declared routes, and other modes.
-
-ROUTE = {"/script/<name>": Policy(revalidate=60)}
-
-
-@pytest.mark.parametrize("mode", ["shared", "full", "ignore"])
-@pytest.mark.parametrize("said", ["no-cache", "no-store", "max-age=0", "only-if-cached"])
-def test_no_visitor_has_a_declared_page_rendered(
-    with_options: Callable[..., InProcess], mode: str, said: str
-) -> None:
-    client = with_options(cache_control=mode, routes=ROUTE)
-    play(client, (), ())
-    ask(client)
-    for _ in range(2):
-        assert ask(client, Cache_Control=said, Pragma="no-cache").get("X-ISG-Cache") == "HIT"
-    assert len(client.seen("a")) == 1
-
-
-@pytest.mark.parametrize("mode", ["shared", "ignore"])
-def test_other_modes_store_nothing_of_a_visitors_own_request(
-    with_options: Callable[..., InProcess], mode: str
-) -> None:
-    client = with_options(cache_control=mode)
-    play(client, *[((CC, "max-age=60"),)] * 3)
-    for _ in range(2):
-        assert ask(client).get("X-ISG-Cache") is None
-        client.later.run()
-    assert len(client.seen("a")) == 2
-
-
-def test_a_page_of_a_visitors_request_is_never_taken_for_a_clean_one(
-    with_options: Callable[..., InProcess], tmp_path: Any
-) -> None:
-    store = f"file:{tmp_path}/store"
-    full = with_options(store=store)
-    play(full, ((CC, "max-age=60"),))
-    ask(full, Cookie="a=b")
-    assert ask(full).get("X-ISG-Cache") == "HIT"
-    declared = with_options(store=store, cache_control="shared", routes=ROUTE)
-    play(declared, ())
-    assert ask(declared).get("X-ISG-Cache") == "MISS"
-    assert "HTTP_COOKIE" not in declared.seen("a")[0]
-    shared = with_options(store=store, cache_control="shared", revalidate=60)
-    play(shared, ())
-    assert ask(shared).get("X-ISG-Cache") != "HIT"
-    assert len(shared.seen("a")) == 1
-
-
-@pytest.mark.parametrize(
-    ("mode", "said", "ttl"),
-    [
-        ("full", "max-age=30", "ttl=30"),
-        ("full", "max-age=30, s-maxage=20", "ttl=20"),
-        ("shared", "max-age=30", None),
-        ("ignore", "s-maxage=30", None),
-    ],
-)
-def test_a_declared_page_that_nobody_gave_a_time_goes_by_its_headers(
-    with_options: Callable[..., InProcess], mode: str, said: str, ttl: str | None
-) -> None:
-    client = with_options(cache_control=mode, routes={"/script/<name>": Policy()})
-    play(client, ((CC, said),))
-    ask(client)
-    status = ask(client).get("Cache-Status")
-    assert status == ("isgware; hit" + (f"; {ttl}" if ttl else ""))
-
-
-@pytest.mark.parametrize("mode", ["shared", "full"])
-def test_the_age_that_an_upstream_cache_says_is_part_of_the_lifetime(
-    with_options: Callable[..., InProcess], mode: str
-) -> None:
-    client = with_options(cache_control=mode, routes={"/script/<name>": Policy()})
-    play(client, ((CC, "s-maxage=60"), ("Age", "45")))
-    ask(client)
-    hit = ask(client)
-    assert (hit.get("Age"), hit.get("Cache-Status")) == ("45", "isgware; hit; ttl=15")
-
-
-def test_a_default_time_is_for_pages_that_say_nothing(
-    with_options: Callable[..., InProcess],
-) -> None:
-    client = with_options(revalidate=60)
-    play(client, (), (), ())
-    assert ask(client, Cookie="a=b").get("X-ISG-Cache") == "BYPASS"
-    client.later.run()
-    assert "HTTP_COOKIE" not in client.seen("a")[1]  # rendered in the clean room
-    assert ask(client).get("X-ISG-Cache") == "HIT"
-
-
-def test_guesses_are_made_on_request_alone(with_options: Callable[..., InProcess]) -> None:
-    modified = ("Last-Modified", -1000.0)
-    for share, state in ((0, None), (0.1, "HIT")):
-        client = with_options(heuristic=share)
-        client.play("a", [Step("asked", (modified,))] * 2)
-        ask(client)
-        assert ask(client).get("X-ISG-Cache") == state
-
-
-def test_a_page_that_is_fresh_until_told_may_be_kept_downstream_for_a_while_from_now(
-    with_options: Callable[..., InProcess],
-) -> None:
-    client = with_options(routes={"/script/<name>": Policy(revalidate=False)})
-    play(client, ())
-    ask(client)
-    for seconds in (0, 30, 1000):
-        client.tick(seconds)
-        for _ in range(2):  # made ready, and ready
-            hit = ask(client)
-            age = int(hit.get("Age") or -1)
-            assert f"s-maxage={age + 60}," in (hit.get(CC) or "")
-
-
-# Bodies.
-
-
-class Broken:
-    """Announces more than it sends."""
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        start_response("200 OK", [(CC, "max-age=60"), ("Content-Length", "9")])
-        yield b"short"
-
-
-def chunks(environ: Any, start_response: Any) -> Any:
-    start_response("200 OK", [(CC, "max-age=60"), ("Content-Type", "text/plain")])
-    yield b"a"
-    yield b"b"
-
-
-def large(environ: Any, start_response: Any) -> Any:
-    start_response("200 OK", [(CC, "max-age=60")])
-    for _ in range(20):
-        yield b"0123456789"
-
-
-@pytest.mark.parametrize(
-    ("app", "second"),
-    [(Broken(), "MISS"), (chunks, "HIT"), (large, "MISS")],
-    ids=["broken", "chunks", "large"],
-)
-def test_only_a_whole_response_within_the_limit_is_stored(
-    with_options: Callable[..., InProcess], app: Any, second: str
-) -> None:
-    client = with_options(max_page=100)
-    client.isg._http._application = app  # type: ignore[union-attr]
-    first, again = visit(client.isg, "/p"), visit(client.isg, "/p")
-    assert (first.cache, again.cache, first.body == again.body) == ("MISS", second, True)
-
-
-def test_what_may_not_be_stored_passes_untouched(clock: Clock) -> None:
-    origin = Origin(clock)
-    client = InProcess()
-    try:
-        for answer in ((), ((CC, "no-store"),), ((CC, "private"),), (("Set-Cookie", "a=b"),)):
-            origin.play("a", [Step("asked", answer)])
-            client.play("a", [Step("asked", answer)])
-            bare, passed = visit(origin, "/script/a"), visit(client.isg, "/script/a")
-            assert (bare.status, bare.headers, bare.body) == (
-                passed.status, passed.headers, passed.body
-            )  # fmt: skip
-    finally:
-        client.isg.close(0)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def test_a_hit_asks_neither_the_store_nor_the_app(client: InProcess) -> None:
+def test_what_is_kept_is_never_exported(client: InProcess) -> None:
     play(client, ((CC, "max-age=60"),))
     ask(client)
-    ask(client)
-    backend = client.isg._backend.backend
-    client.isg._backend.backend = object()  # type: ignore[assignment]
-    try:
-        with pytest.raises(AttributeError):
-            ask(client)
-    finally:
-        client.isg._backend.backend = backend
-    page_now = next(iter(client.isg._memo.values()))
-    assert page_now.entry.own
-    assert page_now.ready
+    (stored,) = client.isg.catalogue.stored("/script/a")
+    assert stored[1] is not None
+    assert static(stored[1], with_app=True) == "own"
+
+
+def test_who_owns_a_draft_cookie_gets_the_apps_own_answers(
+    with_options: Callable[..., InProcess],
+) -> None:
+    client = with_options(secret="s")
+    play(client, *[((CC, "max-age=60"),)] * 9)
+    drafts = client.isg._http.keeper._drafts  # type: ignore[union-attr]
+    assert drafts is not None
+    cookie = drafts.issue(60, secure=False).partition(";")[0]
+    ask(client, Cookie=cookie)
+    assert ask(client).get("X-ISG-Cache") == "MISS"
+    assert ask(client).get("X-ISG-Cache") == "HIT"
+    assert ask(client, Cookie=cookie).get("X-ISG-Cache") is None
+    assert ask(client).get("X-ISG-Cache") == "HIT"

@@ -194,6 +194,20 @@ VALIDATION = (
         for text in ("*", "*, *", ", *", "*, Foo", "Foo, *")
     ),
     case(
+        "4.1 no cookies, however often, then one",
+        stored(FRESH, ("Vary", "Cookie")),
+        cached(),
+        cached(),
+        asked(asks=(("Cookie", "a=b"),)),
+    ),
+    case(
+        "4.1 one field, however often, then another",
+        stored(FRESH, ("Vary", "Foo"), asks=(("Foo", "1"),)),
+        cached(asks=(("Foo", "1"),)),
+        cached(asks=(("Foo", "1"),)),
+        asked(asks=(("Foo", "2"),)),
+    ),
+    case(
         "4.1 lines are joined",
         stored(FRESH, ("Vary", "Foo"), asks=(("Foo", "1, 2"),)),
         cached(asks=(("Foo", "1"), ("Foo", "2"))),

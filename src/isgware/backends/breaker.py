@@ -85,10 +85,11 @@ class Breaker:
             self.trip(TimeoutError(f"it took {took:.2f} s"))
         return result
 
-    def begin(self) -> None:
-        """A visit or a job begins. Its operations together may take two thirds of the limit and
-        then one more that fails: half a second in all, for the default of 0.3 s."""
-        _spent.set([0.0])
+    def begin(self, spent: list[float] | None = None) -> None:
+        """A visit or a job begins, or goes on with what it has ``spent`` so far. Its operations
+        together may take two thirds of the limit and then one more that fails: half a second in
+        all, for the default of 0.3 s."""
+        _spent.set([0.0] if spent is None else spent)
 
     def _apart(self, work: Callable[..., T], *args: Any, returns: Any = object) -> T:
         """Call what somebody asked for by name: one visit or script may well do so many times."""
