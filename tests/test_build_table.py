@@ -62,3 +62,14 @@ def test_a_static_route_that_may_not_be_stored_turns_out_dynamic() -> None:
     assert (line.kind, line.reason) == ("dynamic", "set-cookie")
     named = made(RouteReport("b", "/<b>", "dynamic", "no paths="), Made("rendered", "/b"))
     assert (named.kind, named.reason) == ("prerendered", "")
+
+
+def test_undeclared_routes_that_begin_alike_are_one_line() -> None:
+    rules = ["/admin/", *(f"/admin/{number}" for number in range(9)), "/a", "/a/b"]
+    rows = [RouteReport(rule, rule, "dynamic", "not declared") for rule in rules]
+    lines = route_table(rows, built=False).splitlines()
+    assert [line.split("  ")[0] for line in lines[1:4]] == [
+        "ƒ /admin/… (10 routes)",
+        "ƒ /a",
+        "ƒ /a/b",
+    ]

@@ -20,6 +20,7 @@ from isgware import connect
 
 SITE = """
 import os, signal, sys, time
+import isgware
 from flask import Flask, abort
 from isgware import Policy, revalidate
 from isgware.flask import ISG
@@ -63,6 +64,7 @@ def search():
 isg = ISG(app, enabled=True)
 memory = Flask("memory")
 ISG(memory, store="memory:", base_url="https://example.com")
+plain = isgware.ISG(lambda environ, start_response: [])
 """
 BASE = ("--base-url", "https://example.com")
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -165,6 +167,10 @@ def test_routes_prints_the_table_without_rendering(isgware_: Run, tmp_path: Path
     kinds = [route["kind"] for route in json.loads(isgware_("routes", "--output=json").stdout)]
     assert kinds == ["dynamic", "static", "prerendered", "dynamic"]
     assert not renders(tmp_path)
+    for command, words in (("routes", ()), ("build", BASE)):
+        done = isgware_(command, *words, app="plain")
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "No routes are known" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def test_paths_that_are_named_take_the_place_of_what_is_declared(app: Flask, bui
     assert stored(isg) == [f"{BASE}/posts/{slug}" for slug in "abc"]
     with pytest.raises(ConfigurationError):
         isg.prerender("/posts/a")
+    assert failures(isg.prerender([{"slug": "a"}, "b"]))["{'slug': 'a'}"] == "not a path"  # type: ignore[list-item]
 
 
 def test_a_plain_app_s_decorator_is_learned_while_building(clock: FakeClock) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from .inventory import NOT_DECLARED
 from .printing import to_json
 from .report import Report, RouteReport
 from .text import duration, printable, size
@@ -16,6 +18,8 @@ _LEGEND: Final = {
     "prerendered": "rendered when the site is built, for each page that paths= lists",
     "dynamic": "rendered for its visitors",
 }
+#: Undeclared routes that begin alike and are listed one by one.
+_FEW: Final = 3
 _LIFETIME: Final = ("REVALIDATE", "EXPIRE")
 _BUILT: Final = ("PAGES", "SIZE", "COMPRESSED")
 _COUNTS: Final = ("ok", "rendered", "fresh", "dynamic", "failed", "seconds", "build_id", "stopped")
@@ -32,6 +36,7 @@ def report_lines(report: Report) -> str:
 
 def route_table(routes: Sequence[RouteReport], *, built: bool) -> str:
     """The table, for people; ``built`` with what was done."""
+    routes = list(_folded(routes))
     head = ["ROUTE", *_BUILT[:1], *_LIFETIME, *_BUILT[1:]] if built else ["ROUTE", *_LIFETIME]
     rows = [_cells(route, built) for route in routes]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
@@ -42,6 +47,25 @@ def route_table(routes: Sequence[RouteReport], *, built: bool) -> str:
     kinds = {route.kind for route in routes}
     legend = [f"{SYMBOLS[kind]} {kind:<11}  {_LEGEND[kind]}" for kind in _LEGEND if kind in kinds]
     return "\n".join([*lines, "", *legend, ""])
+
+
+def _folded(routes: Sequence[RouteReport]) -> Iterator[RouteReport]:
+    """Routes that nobody declared and that begin alike, such as those of Django's admin, as one
+    line if they are more than a few."""
+    alike = Counter(_segment(route) for route in routes if route.reason == NOT_DECLARED)
+    told: set[str] = set()
+    for route in routes:
+        segment = _segment(route)
+        if route.reason != NOT_DECLARED or alike[segment] <= _FEW:
+            yield route
+        elif segment not in told:
+            told.add(segment)
+            rule = f"/{segment}/… ({alike[segment]} routes)"
+            yield RouteReport("", rule, "dynamic", NOT_DECLARED)
+
+
+def _segment(route: RouteReport) -> str:
+    return route.rule.lstrip("/").partition("/")[0]
 
 
 def _cells(route: RouteReport, built: bool) -> list[str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .commands import Subject
     from .wsgi import ISG
 
+_NOTHING_KNOWN = "No routes are known here: declare them with routes={'/posts/<slug>': Policy(…)}."
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 _OUTPUT = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", help="For people or programs."
@@ -75,7 +76,10 @@ def build(
                 render, jobs, timeout, core.site.after_fork
             ),
         )
-    _show(report, output)
+    if output == "text" and not report.routes:
+        click.echo(_NOTHING_KNOWN, err=True)
+    else:
+        _show(report, output)
     if not report.ok:
         raise click.exceptions.Exit(1)
 
@@ -118,4 +122,4 @@ def routes(subject: Subject, output: str) -> None:
     elif lines:
         click.echo(route_table(lines, built=False))
     else:
-        click.echo("No routes are known: declare them with routes=, or name paths.", err=True)
+        click.echo(_NOTHING_KNOWN, err=True)

@@ -11,6 +11,7 @@ from .policy import Policy, combined
 from .report import RouteReport
 from .site import Route, Routes, Site
 
+NOT_DECLARED: Final = "not declared"
 _CONVERTED: Final = re.compile(r"<(?:[^<>:]*:)?([^<>:]+)>")
 
 
@@ -71,7 +72,7 @@ def _why_dynamic(route: Route, policy: Policy | None) -> str:
     if route.methods and "GET" not in route.methods:
         return f"answers {', '.join(sorted(route.methods - {'OPTIONS'}))} only"
     if policy is None:
-        return "not declared"
+        return NOT_DECLARED
     if policy.revalidate is not False and policy.revalidate == 0:
         return "revalidate=0"
     if route.arguments and policy.paths is None:

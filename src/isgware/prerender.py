@@ -207,7 +207,7 @@ def _listed(line: RouteReport, paths: Any) -> Source:
 
 
 def _checked(item: Any) -> str | Unusable:
-    reason = wrong_with(item)
+    reason = wrong_with(item) if isinstance(item, str) else "not a path"
     return Unusable(str(item), reason) if reason else item
 
 
