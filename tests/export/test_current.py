@@ -79,6 +79,9 @@ def test_a_rendered_page_is_exported_at_the_next_step(world: World, now: float) 
     world.current.changed()
     world.current.step(now)
     assert set(world.pages()) == {"a", "b"}
+    world.client.get("/c")
+    world.current.step(now)  # and with that it is done
+    assert set(world.pages()) == {"a", "b"}
 
 
 def test_an_invalidation_is_exported_at_the_next_step(world: World, now: float) -> None:

@@ -164,6 +164,23 @@ def test_removing_leaves_no_empty_directory_and_no_full_one_goes(root: Path) -> 
     assert os.listdir(root) == [".isgware-export"]
 
 
+def test_what_cannot_be_removed_is_not_forgotten(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(root, "a.txt")
+
+    def refuse(*args: object, **keywords: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with Tree(root) as tree:
+        monkeypatch.setattr(os, "unlink", refuse)
+        with pytest.raises(PermissionError):
+            tree.remove("a.txt")
+        monkeypatch.undo()
+    with Tree(root) as tree:
+        assert tree.leftovers([]) == ["a.txt"]
+
+
 # Broken off.
 
 

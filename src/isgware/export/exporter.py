@@ -231,8 +231,7 @@ class _Run:
 
     def remove(self) -> None:
         """Remove what no page of this export has."""
-        for name in self._tree.leftovers(self.kept):
-            self._tree.remove(name)
+        self._tree.remove(*self._tree.leftovers(self.kept))
         self._report.removed = len(self._before.keys() - {one.path for one in self.kept})
 
 

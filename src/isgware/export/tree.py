@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -166,57 +167,72 @@ class Tree:
 
     def holds(self, before: Held | None, wanted: Held) -> bool:
         """Whether the files of a page are there as they should be."""
-        return before == wanted and all(
-            self._size(wanted.file + end) == size for end, size in wanted.sizes.items()
-        )
+        if before != wanted:
+            return False
+        try:
+            parent = self._parent(wanted.file)
+        except (FileNotFoundError, InTheWay):
+            return False
+        try:
+            sizes = {end: _size(_stat(wanted.file + end, parent)) for end in wanted.sizes}
+        finally:
+            os.close(parent)
+        return sizes == wanted.sizes
 
     def put(self, file: str, bodies: Mapping[str, bytes]) -> None:
         """Write a page's files: ``bodies`` by what is appended to the name. Raises `InTheWay`."""
-        for ending in (".gz", ".br"):
-            if ending not in bodies:
-                self.remove(file + ending)
-        for ending, body in bodies.items():
-            self._put(file + ending, body)
+        self.remove(*(file + ending for ending in (".gz", ".br") if ending not in bodies))
+        names = {file + ending: body for ending, body in bodies.items()}
+        parent = self._parent(file, make=True)
+        try:
+            if any(_is_directory(_stat(name, parent)) for name in names):
+                os.close(parent)  # it goes, if there is nothing else in it
+                parent = -1
+                self._clear(names)
+                parent = self._parent(file, make=True)
+            for name, body in names.items():
+                self._put(name, body, parent)
+        finally:
+            if parent >= 0:
+                os.close(parent)
 
-    def _put(self, name: str, body: bytes) -> None:
-        before = self._before(name)
-        if before is not None and stat.S_ISDIR(before.st_mode):
-            self._clear(name)
-            before = self._before(name)
+    def _put(self, name: str, body: bytes, parent: int) -> None:
+        before = _stat(name, parent)
         if before is not None and name not in self._names and not self._force:
             raise InTheWay(name)
-        parent = self._parent(name, make=True)
+        self._note(name)
+        # nginx makes an ETag of time and size: no two versions may share a second.
+        self._write(body, max(time.time(), before.st_mtime + 1 if before else 0.0))
         try:
-            self._note(name)
-            # nginx makes an ETag of time and size: no two versions may share a second.
-            self._write(body, max(time.time(), before.st_mtime + 1 if before else 0.0))
-            os.rename("next", name.rpartition("/")[2], src_dir_fd=self._own, dst_dir_fd=parent)
+            os.rename("next", _base(name), src_dir_fd=self._own, dst_dir_fd=parent)
         except (IsADirectoryError, FileExistsError):
             raise InTheWay(name) from None
-        finally:
-            os.close(parent)
 
-    def remove(self, name: str) -> None:
-        """Remove a file that is ours, and the directories that are empty then."""
-        if name not in self._names:
-            return
-        parts = name.split("/")
-        with contextlib.suppress(FileNotFoundError, InTheWay, IsADirectoryError, PermissionError):
-            parent = self._parent(name)
+    def remove(self, *names: str) -> None:
+        """Remove files that are ours, and the directories that are empty then."""
+        ours = sorted(self._names.intersection(names))
+        directories: set[str] = set()
+        for directory, inside in itertools.groupby(ours, lambda name: name.rpartition("/")[0]):
+            self._unlink(list(inside))
+            parts = directory.split("/") if directory else []
+            directories.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+        self._names.difference_update(ours)
+        for directory in sorted(directories, key=lambda name: name.count("/"), reverse=True):
+            with contextlib.suppress(OSError, InTheWay):  # not empty, or not there
+                parent = self._parent(directory)
+                try:
+                    os.rmdir(_base(directory), dir_fd=parent)
+                finally:
+                    os.close(parent)
+
+    def _unlink(self, names: list[str]) -> None:
+        """Of one directory."""
+        with contextlib.suppress(FileNotFoundError, InTheWay):
+            parent = self._parent(names[0])
             try:
-                os.unlink(parts[-1], dir_fd=parent)
-            finally:
-                os.close(parent)
-        self._names.discard(name)
-        for count in range(len(parts) - 1, 0, -1):
-            try:
-                parent = self._parent("/".join(parts[:count]))
-            except (OSError, InTheWay):
-                return
-            try:
-                os.rmdir(parts[count - 1], dir_fd=parent)
-            except OSError:  # not empty
-                return
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+                        os.unlink(_base(name), dir_fd=parent)
             finally:
                 os.close(parent)
 
@@ -232,7 +248,7 @@ class Tree:
 
     def set_top(self, name: str, data: bytes) -> bool:
         """The same for one of `TOP`; an empty one is none. False also if it is not ours."""
-        before = self._before(name)
+        before = _stat(name, self._root)
         if before is not None and name not in self._names and not (self._force and data):
             return False
         if not data:
@@ -271,10 +287,10 @@ class Tree:
         os.mkdir(part, dir_fd=parent)
         return os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
 
-    def _clear(self, name: str) -> None:
-        """Remove what is ours in a directory whose name a file needs."""
-        for inside in [one for one in self._names if one.startswith(name + "/")]:
-            self.remove(inside)
+    def _clear(self, names: Iterable[str]) -> None:
+        """Remove what is ours in directories whose names are needed for files."""
+        for name in names:
+            self.remove(*(one for one in self._names if one.startswith(name + "/")))
 
     def _note(self, name: str) -> None:
         os.write(self._journal, name.encode() + b"\n")
@@ -308,23 +324,26 @@ class Tree:
         with os.fdopen(descriptor, "rb") as file:
             return file.read()
 
-    def _before(self, name: str) -> os.stat_result | None:
-        """What has this name now."""
-        try:
-            parent = self._parent(name)
-        except (FileNotFoundError, InTheWay):
-            return None
-        try:
-            return os.stat(name.rpartition("/")[2], dir_fd=parent, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        finally:
-            os.close(parent)
 
-    def _size(self, name: str) -> int:
-        """Of a regular file; -1 if there is none."""
-        found = self._before(name)
-        return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else -1
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _stat(name: str, parent: int) -> os.stat_result | None:
+    """What has this name now, in the directory where it belongs."""
+    try:
+        return os.stat(_base(name), dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _is_directory(found: os.stat_result | None) -> bool:
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def _size(found: os.stat_result | None) -> int:
+    """Of a regular file; -1 if there is none."""
+    return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else -1
 
 
 def _inside(name: str) -> bool:
