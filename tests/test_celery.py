@@ -160,6 +160,7 @@ def test_a_broker_that_does_not_answer_holds_one_job_up_and_gets_no_late_ones(
 
 def test_tasks_on_their_way_are_bounded(broker: Broker, executor: CeleryExecutor) -> None:
     broker.gate.clear()
+    assert not executor.send("a", b"job")  # the broker is at it, and does not answer
     executor._timeout = 0.0
     assert not any(executor.send(str(number), b"job") for number in range(150))
     assert executor._messages.qsize() == 100
@@ -207,6 +208,15 @@ def test_a_job_is_done_with_the_isg_of_the_process(
     assert broker.tasks[NAME](job()) == "rendered"
     assert Client(isg).get("/").headers["X-ISG-Cache"] == "HIT"
     assert broker.sent == []
+
+
+def test_a_forked_worker_lets_go_of_what_is_its_parents(
+    broker: Broker, executor: CeleryExecutor, isg: ISG
+) -> None:
+    isg._pid = -1
+    flights = isg.engine.flights
+    assert broker.tasks[NAME](job()) == "rendered"
+    assert (isg._pid, isg.engine.flights is flights) == (os.getpid(), False)
 
 
 @pytest.mark.parametrize("given", ["junk", "null", job("/other")])

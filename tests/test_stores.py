@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from cachelib import BaseCache, FileSystemCache, NullCache, SimpleCache
+from cachelib import BaseCache, FileSystemCache, NullCache, SimpleCache, UWSGICache
 
 from isgware.backends import SQLiteCache
 from isgware.backends.base import Backend
@@ -20,7 +20,7 @@ from isgware.backends.suite import nonce_of, put
 from isgware.core.entry import encode
 from isgware.errors import ConfigurationError
 from isgware.settings import Settings
-from isgware.stores import open_store
+from isgware.stores import open_store, shared
 from isgware.testing import START, make_entry
 from tests.backends.caches import Recorded
 
@@ -239,3 +239,30 @@ def test_redis_is_opened_with_the_limits_and_timeout_of_the_user() -> None:
     assert isinstance(backend, RedisBackend)
     assert backend.prefix == "isg:{shop}:"
     assert (backend._limits.pages, backend._limits.bytes) == (7, 9_000)
+
+
+# What other processes find.
+
+
+@pytest.mark.parametrize(
+    ("cache", "is_shared"),
+    [
+        (SimpleCache, False),
+        (NullCache, False),
+        (UWSGICache, False),
+        (FileSystemCache, True),
+        (BaseCache, True),
+    ],
+)
+def test_a_cache_of_one_process_is_not_shared(tmp_path: Path, cache: Any, is_shared: bool) -> None:
+    beside = SQLiteBackend(tmp_path / "beside")
+    made = cache.__new__(cache)  # uWSGI's cannot be made outside of its server
+    assert shared(CachelibBackend(made, beside)) is is_shared
+
+
+def test_a_backend_that_keeps_no_jobs_is_not_shared() -> None:
+    class Plain:
+        pass
+
+    assert not shared(Plain())  # type: ignore[arg-type]
+    assert not shared(MemoryBackend())

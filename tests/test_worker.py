@@ -116,6 +116,25 @@ def test_a_first_visit_is_rendered_where_it_is(fleet: Fleet) -> None:
     assert fleet.jobs() == 0
 
 
+def test_a_job_that_nobody_does_in_time_is_rendered_by_the_web_process(fleet: Fleet) -> None:
+    moment = [0.0]
+    fleet.web.engine.handover._clock = lambda: moment[0]
+    stale_page(fleet)
+    fleet.get("/b")
+    fleet.get()
+    moment[0] += 5
+    fleet.clock.advance(0.1)
+    fleet.get()
+    assert fleet.rendered == [("web", "/b"), ("web", "/a")]
+    fleet.web.revalidate_path("/b")
+    fleet.get("/b")  # while one comes to nothing, no other is handed over
+    assert fleet.rendered[2:] == [("web", "/b")]
+    moment[0] += 30
+    fleet.web.revalidate_path("/b")
+    fleet.get("/b")
+    assert fleet.rendered[3:] == []
+
+
 def test_an_invalidated_page_is_handed_over_again(fleet: Fleet) -> None:
     stale_page(fleet)
     fleet.get()

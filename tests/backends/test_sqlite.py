@@ -350,11 +350,11 @@ def test_a_store_of_an_earlier_release_gets_the_tables_that_came_later(
     assert store.dequeue("q", START) == b"job"
 
 
-def test_an_idle_worker_writes_nothing(store: SQLiteBackend) -> None:
-    store.enqueue("q", "key", b"job", 10, START)
-    store.dequeue("q", START)
-    changes: list[int] = []
-    store.database.read(lambda db: changes.append(db.total_changes))
+def test_an_idle_worker_waits_for_no_writer(store: SQLiteBackend, tmp_path: Path) -> None:
     assert store.dequeue("q", START) is None
-    store.database.read(lambda db: changes.append(db.total_changes))
-    assert changes[0] == changes[1]
+    idle = SQLiteBackend(tmp_path / "store", timeout=0.05)
+    writer = sqlite3.connect(tmp_path / "store" / "isgware-1.db", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    assert idle.dequeue("q", START) is None
+    writer.close()
+    idle.close()

@@ -21,15 +21,16 @@ local function whole()
 end
 """
 
-#: A key waits once; its end moves with every job, so that a queue that nobody empties goes.
+#: A key waits once, in its first place, with its last job and end. The end of the whole moves with
+#: every job, so that a queue that nobody empties goes.
 ENQUEUE: Final = Script(
     _PARTS
     + """
 local waiting = whole()
-if redis.call('HEXISTS', JOBS, ARGV[3]) == 1 then return 1 end
-if waiting >= tonumber(ARGV[5]) then return 0 end
+local waits = redis.call('HEXISTS', JOBS, ARGV[3]) == 1
+if not waits and waiting >= tonumber(ARGV[5]) then return 0 end
 redis.call('HSET', JOBS, ARGV[3], ARGV[4])
-redis.call('RPUSH', LINE, ARGV[3])
+if not waits then redis.call('RPUSH', LINE, ARGV[3]) end
 redis.call('PEXPIRE', JOBS, ARGV[6])
 redis.call('PEXPIRE', LINE, ARGV[6])
 return 1

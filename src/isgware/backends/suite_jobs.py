@@ -69,6 +69,14 @@ class JobsSuite(Suite):
             assert backend.dequeue("q", later) == b"new"
             assert backend.dequeue("q", later) is None
 
+    def test_a_key_whose_job_ended_may_wait_again(self) -> None:
+        with self.queues() as (backend, _):
+            later = START + JOB_TIME
+            enqueue(backend, "a", b"old")
+            assert backend.enqueue("q", "a", b"new", 10, later)
+            assert backend.dequeue("q", later) == b"new"
+            assert backend.dequeue("q", later) is None
+
     def test_each_job_goes_to_one_of_those_who_ask_at_once(self) -> None:
         with self.queues() as (one, other):
             wanted = [str(number).encode() for number in range(10)]
