@@ -220,7 +220,7 @@ class ISG(Operations):
     def _decide(self, visitor: Visitor, spent: list[float]) -> Answer | None:
         """A defect of isgware's own must not become a visitor's error page."""
         try:
-            return self.engine.visit(visitor, spent)
+            return self.engine.visit(visitor, spent) if self._http else self.engine.visit(visitor)
         except ConfigurationError:
             raise
         except Exception:

@@ -41,7 +41,7 @@ def isgs() -> Iterator[Callable[..., ISG]]:
     made: list[ISG] = []
 
     def make(app: Any, **options: Any) -> ISG:
-        options = {"store": "memory:", "cache_control": "full", **options}
+        options = {"store": "memory:", "cache_control": "full", "wait_time": 60, **options}
         made.append(ISG(app, **options))
         return made[-1]
 
@@ -75,7 +75,7 @@ def test_those_who_want_the_same_wait_for_one_answer(isgs: Callable[..., ISG]) -
 
 def test_nobody_waits_where_nothing_was_ever_stored(isgs: Callable[..., ISG]) -> None:
     app = Slow((CC, "private"))
-    isg = isgs(app, wait_time=60)
+    isg = isgs(app)
     visit(isg, "/p")
     app.gate = Gate()
     visits = [Later(lambda: visit(isg, "/p")) for _ in range(4)]
@@ -88,19 +88,20 @@ def test_nobody_waits_where_nothing_was_ever_stored(isgs: Callable[..., ISG]) ->
     "headers",
     [
         {"Cache-Control": "no-cache"}, {"Authorization": "x"}, {"Range": "bytes=0-1"},
-        {"If-Match": "*"},
+        {"If-Match": "*"}, {"method": "HEAD"},
     ],
     ids=str,
 )  # fmt: skip
 def test_who_wants_something_else_does_not_wait(isgs: Callable[..., ISG], headers: Any) -> None:
+    method = headers.get("method", "GET")
     app = Slow((CC, "max-age=60"))
-    isg = isgs(app, wait_time=60)
+    isg = isgs(app)
     visit(isg, "/p")
     isg.purge_path("/p")
     app.gate = Gate()
     visits = [Later(lambda: visit(isg, "/p"))]
     app.gate.wait()
-    visits.append(Later(lambda: visit(isg, "/p", headers=headers)))
+    visits.append(Later(lambda: visit(isg, "/p", method=method, headers=headers)))
     eventually(lambda: app.calls == 3)
     app.gate.open.set()
     assert {one.result().text for one in visits} == {"call 2", "call 3"}
