@@ -10,12 +10,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import build, export, herd, hits, invalidation, store
+from bench import build, export, herd, hits, instructions, invalidation, store
 
 
 def main() -> None:
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}\n")
-    for module in (hits, store, herd, export, build):
+    for module in (hits, instructions, store, herd, export, build):
         module.main()
         print()
     invalidation.main(sys.argv[1:])

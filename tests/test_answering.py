@@ -25,13 +25,13 @@ def answered(
     environ: dict[str, str], method: str = "GET", accept: str | None = None, **given: Any
 ) -> Answer:
     entry: Entry = an_entry(**given)
-    whole = Page(entry, 0, "base").hit(accept, NOW + 5)
+    whole = Page(entry, 0, "base").answer(accept, NOW + 5, "HIT", "isgware; hit")
     return fitted(whole, entry, {"REQUEST_METHOD": method, **environ})
 
 
 def test_without_any_of_them_the_answer_is_as_it_is() -> None:
     entry = an_entry()
-    whole = Page(entry, 0, "base").hit(None, NOW)
+    whole = Page(entry, 0, "base").answer(None, NOW, "HIT", "isgware; hit")
     assert fitted(whole, entry, {"REQUEST_METHOD": "GET"}) is whole
     head = fitted(whole, entry, {"REQUEST_METHOD": "HEAD"})
     assert head == (whole[0], whole[1], ())  # 9.3.2

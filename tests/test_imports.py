@@ -55,7 +55,7 @@ def imports(name: str) -> Iterator[tuple[str, str]]:
 
 def test_the_walk_finds_what_is_imported() -> None:
     assert ("isgware.core.entry", "Entry") in set(imports("isgware.core.freshness"))
-    assert ("isgware.core.status", "") in set(imports("isgware.memory"))
+    assert ("isgware.core.status", "") in set(imports("isgware.ready"))
     assert len(CORE) >= 8
 
 

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from isgware.core.entry import Entry
 from isgware.memory import Memory, Page
+from isgware.ready import Ready
 from tests.core.making import NOW, an_entry
 
 
@@ -23,6 +24,10 @@ def room_for(pages: int, size: int = 100) -> Memory:
     """A memory that holds so many pages of one size; one page may take a quarter of it."""
     assert pages >= 4
     return Memory(pages * a_page(size=size).size)
+
+
+def ready(page: Page) -> Ready:
+    return Ready(page, "GET", None, 2, False, NOW)
 
 
 def test_a_page_is_found_by_its_key() -> None:
@@ -59,25 +64,25 @@ def test_a_page_too_large_is_not_kept_nor_is_the_one_it_replaces() -> None:
 def test_no_memory_holds_no_page() -> None:
     memory, page = Memory(0), a_page()
     memory.add(page)
-    memory.remember(("GET", "/"), page)
+    memory.remember(("GET", "/"), ready(page))
     assert (memory.get("key"), memory.memo) == (None, {})
 
 
 def test_a_discarded_page_is_gone_under_every_name() -> None:
     memory, page = room_for(4), a_page()
     memory.add(page)
-    memory.remember(("GET", "/"), page)
-    page.make_ready(NOW, 2, False)
+    held = ready(page)
+    memory.remember(("GET", "/"), held)
     memory.discard("key")
     memory.discard("key")
     assert (memory.get("key"), memory.memo, memory.size) == (None, {}, 0)
-    assert page.until == 0.0, "who holds it still does not serve it"
+    assert held.until == 0.0, "who holds it still does not serve it"
 
 
 def test_a_cleared_memory_is_empty() -> None:
     memory, page = room_for(4), a_page()
     memory.add(page)
-    memory.remember(("GET", "/"), page)
+    memory.remember(("GET", "/"), ready(page))
     memory.clear()
     assert (len(memory), memory.size, memory.memo) == (0, 0, {})
 
@@ -110,7 +115,7 @@ def test_the_hot_page_survives_a_flood() -> None:
     memory, hot = room_for(10), a_page("hot")
     memory.add(hot)
     for number in range(100):
-        hot.make_ready(NOW, 2, False)
+        ready(hot)
         memory.add(a_page(str(number)))
     assert memory.get("hot") is hot
 
@@ -141,14 +146,14 @@ def test_a_page_is_found_by_its_request_lines() -> None:
     memory, page = room_for(4), a_page()
     memory.add(page)
     for raw in (("GET", "/"), ("HEAD", "/")):
-        memory.remember(raw, page)
-        assert memory.memo[raw] is page
+        memory.remember(raw, ready(page))
+        assert memory.memo[raw].page is page
 
 
 def test_a_page_that_is_not_kept_is_not_remembered() -> None:
     memory = room_for(4)
     memory.add(a_page())
-    memory.remember(("GET", "/"), a_page())
+    memory.remember(("GET", "/"), ready(a_page()))
     assert memory.memo == {}
 
 
@@ -157,16 +162,16 @@ def test_a_page_is_remembered_by_its_latest_request_lines_only() -> None:
     memory.add(page)
     raws = [("GET", f"/?utm_id={number}") for number in range(100)]
     for raw in raws:
-        memory.remember(raw, page)
+        memory.remember(raw, ready(page))
     assert set(memory.memo) == set(raws[-len(memory.memo) :])
-    assert len(memory.memo) == len(page.raws) <= 16
+    assert len(memory.memo) == len(page.raws) <= 32
 
 
 def test_a_request_line_remembered_twice_counts_once() -> None:
     memory, page = room_for(4), a_page()
     memory.add(page)
     for _ in range(3):
-        memory.remember(("GET", "/"), page)
+        memory.remember(("GET", "/"), ready(page))
     assert len(page.raws) == 1
 
 
@@ -177,7 +182,7 @@ def test_request_lines_take_no_more_than_the_limit() -> None:
         page = a_page(key)
         memory.add(page)
         for number in range(100):
-            memory.remember(("GET", f"/{key}", f"utm_id={number}" + "x" * 4_000), page)
+            memory.remember(("GET", f"/{key}", f"utm_id={number}" + "x" * 4_000), ready(page))
     assert sum(len(part) for raw in memory.memo for part in raw) <= 4 * OVERHEAD
 
 
@@ -188,8 +193,8 @@ def test_pages_visited_since_are_told_once() -> None:
     memory, pages = room_for(4), [a_page(key) for key in "abc"]
     for page in pages:
         memory.add(page)
-    pages[0].make_ready(NOW, 2, False)
-    pages[2].make_ready(NOW, 2, False)
+    ready(pages[0])
+    ready(pages[2])
     assert (memory.recent(10), memory.recent(10)) == (["a", "c"], [])
 
 
@@ -198,7 +203,7 @@ def test_no_more_is_told_than_was_asked_for() -> None:
     for key in "abc":
         page = a_page(key)
         memory.add(page)
-        page.make_ready(NOW, 2, False)
+        ready(page)
     assert (memory.recent(2), memory.recent(2)) == (["a", "b"], ["c"])
 
 
@@ -232,8 +237,7 @@ class Bounds(RuleBasedStateMachine):
     def visit(self, key: str, number: int) -> None:
         page = self.memory.get(key)
         if page is not None:
-            page.make_ready(NOW, 2, False)
-            self.memory.remember(("GET", f"/{key}?{number}"), page)
+            self.memory.remember(("GET", f"/{key}?{number}"), ready(page))
 
     @rule(key=keys)
     def discard(self, key: str) -> None:
@@ -250,7 +254,8 @@ class Bounds(RuleBasedStateMachine):
 
     @invariant()
     def nothing_dangles(self) -> None:
-        for raw, page in self.memory.memo.items():
+        for raw, answer in self.memory.memo.items():
+            page = answer.page
             assert self.memory.get(page.entry.key) is page
             assert raw in page.raws
         for key in self.entries:

@@ -8,6 +8,7 @@ import pytest
 
 from isgware.answering import Answer
 from isgware.memory import Page
+from isgware.ready import CREDENTIALS, Ready
 from tests.core.making import NOW, an_entry
 
 ENCODED = {"encodings": {"gzip": b"zipped", "br": b"brotli"}}
@@ -24,7 +25,12 @@ def headers_of(answer: Answer) -> dict[str, str]:
 
 
 def hit(page: Page, accept: str | None = None, seconds: float = 0) -> Answer:
-    return page.hit(accept, NOW + seconds)
+    made = ready(page, accept, seconds)
+    return made.line, made.headers, made.body
+
+
+def ready(page: Page, accept: str | None = None, seconds: float = 0, method: str = "GET") -> Ready:
+    return Ready(page, method, accept, 2, False, NOW + seconds)
 
 
 # Headers (design 3).
@@ -111,13 +117,6 @@ def test_an_empty_page_has_no_chunks() -> None:
 # A hit is a look-up (P8).
 
 
-def test_a_hit_is_kept_for_the_next_visit() -> None:
-    page = a_page()
-    page.make_ready(NOW, 2, False)
-    answer = hit(page, "gzip")
-    assert page.ready["gzip"] is answer
-
-
 @pytest.mark.parametrize(
     ("at", "since", "until"),
     [
@@ -128,52 +127,99 @@ def test_a_hit_is_kept_for_the_next_visit() -> None:
 )
 def test_answers_are_ready_for_one_second_of_the_age(at: float, since: float, until: float) -> None:
     page = a_page()
-    page.make_ready(NOW + at, 2, True)
-    assert (page.since, page.until) == (NOW + since, NOW + until)
-    assert (page.word, page.cookies_matter, page.used) == (2, True, True)
+    made = ready(page, seconds=at)
+    assert (made.since, made.until) == (NOW + since, NOW + until)
+    assert page.used
+    assert page.visited
 
 
 def test_answers_are_never_ready_longer_than_the_page_is_fresh() -> None:
-    page = a_page(revalidate=10.5)
-    page.make_ready(NOW + 10.2, 2, False)
-    assert page.until == NOW + 10.5
+    assert ready(a_page(revalidate=10.5), seconds=10.2).until == NOW + 10.5
 
 
-def test_making_ready_again_forgets_the_answers_of_the_second_before() -> None:
-    page = a_page()
-    page.make_ready(NOW, 2, False)
-    hit(page)
-    page.make_ready(NOW + 1, 2, False)
-    assert page.ready == {}
+def test_another_second_has_headers_of_its_own() -> None:
+    made = ready(a_page())
+    before = made.headers
+    assert made.renew(NOW + 1)
+    assert (dict(before)["Age"], dict(made.headers)["Age"]) == ("0", "1")
 
 
 @pytest.mark.parametrize(
     ("seconds", "expected"), [(1, True), (59.9, True), (60, False), (3601, False), (-1, False)]
 )
 def test_only_time_may_have_passed_for_another_second(seconds: float, expected: bool) -> None:
+    made = ready(a_page())
+    assert made.renew(NOW + seconds) is expected
+    assert (made.since <= NOW + seconds < made.until) is expected
+
+
+def test_what_was_let_go_does_not_get_ready_again() -> None:
+    made = ready(a_page())
+    made.until = 0.0
+    assert made.renew(NOW) is False
+
+
+def test_head_has_every_header_and_no_body() -> None:
     page = a_page()
-    page.make_ready(NOW, 2, False)
-    assert page.still_fresh(NOW + seconds) is expected
-    assert (page.since <= NOW + seconds < page.until) is expected
+    get, head = ready(page), ready(page, method="HEAD")  # RFC 9110, section 9.3.2
+    assert (head.line, head.headers, head.body) == (get.line, get.headers, ())
+    assert head.renew(NOW + 1)
+    assert head.body == ()
 
 
-def test_a_page_never_judged_is_not_ready_by_itself() -> None:
-    assert a_page().still_fresh(NOW) is False
+# Visitors who are not plain.
 
 
-def test_the_number_of_ready_answers_is_bounded() -> None:
-    page = a_page()
-    page.make_ready(NOW, 2, False)
-    for number in range(100):
-        hit(page, f"gzip;q=0.{number:03}")
-    assert len(page.ready) <= 16
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_who_is_known_is_not_answered_from_here(name: str) -> None:
+    made = ready(a_page())
+    assert name in made.special
+    assert made.conditional({"REQUEST_METHOD": "GET", name: ""}) is None
 
 
-def test_no_long_accept_encoding_is_kept() -> None:
-    page = a_page()
-    page.make_ready(NOW, 2, False)
-    assert hit(page, "gzip," * 1_000)[0] == "200 OK"
-    assert page.ready == {}
+def test_who_has_the_page_gets_the_same_304_for_a_second() -> None:
+    made = ready(a_page(**ENCODED), "gzip")
+    asks = {"REQUEST_METHOD": "GET", "HTTP_IF_NONE_MATCH": '"tag-gzip"'}
+    first = made.conditional(asks)
+    assert first is not None
+    assert (first[0], first[2]) == ("304 Not Modified", ())
+    assert made.conditional(asks) is first
+    made.renew(NOW + 1)
+    second = made.conditional(asks)
+    assert second is not None
+    assert (dict(first[1])["Age"], dict(second[1])["Age"]) == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        pytest.param({"HTTP_IF_NONE_MATCH": '"old"'}, "200 OK", id="another page"),
+        pytest.param({"HTTP_IF_NONE_MATCH": 'W/"tag"'}, "304 Not Modified", id="weakly"),
+        pytest.param({"HTTP_IF_NONE_MATCH": '"tag"', "HTTP_IF_MATCH": '"other"'},
+                     "412 Precondition Failed", id="If-Match goes first"),
+        pytest.param({"HTTP_IF_NONE_MATCH": '"tag"', "HTTP_RANGE": "bytes=0-1"},
+                     "304 Not Modified", id="a range of what one has"),
+        pytest.param({"HTTP_RANGE": "bytes=0-1"}, "206 Partial Content", id="a range"),
+    ],
+)  # fmt: skip
+def test_conditions_are_judged_for_each_request(asked: dict[str, str], line: str) -> None:
+    answer = ready(a_page()).conditional({"REQUEST_METHOD": "GET", **asked})
+    assert answer is not None
+    assert answer[0] == line
+
+
+def test_an_unmodified_since_matters_where_there_is_a_date() -> None:
+    date = "Sun, 06 Nov 1994 08:49:37 GMT"
+    dated = ready(a_page(headers=(("Last-Modified", date),), last_modified=date))
+    assert "HTTP_IF_UNMODIFIED_SINCE" in dated.special
+    assert "HTTP_IF_UNMODIFIED_SINCE" not in ready(a_page()).special
+
+
+def test_a_stored_error_is_no_304() -> None:
+    made = ready(a_page(status="404 Not Found"))
+    answer = made.conditional({"REQUEST_METHOD": "GET", "HTTP_IF_NONE_MATCH": '"tag"'})
+    assert answer is not None
+    assert answer[0] == "404 Not Found"
 
 
 def test_a_page_is_invalidated_by_its_names_its_key_and_its_base() -> None:

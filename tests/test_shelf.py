@@ -16,6 +16,7 @@ from isgware.backends.memory import MemoryBackend
 from isgware.core.entry import Entry, encode
 from isgware.core.freshness import State
 from isgware.memory import Memory, key_name
+from isgware.ready import Ready
 from isgware.shelf import Shelf
 from isgware.testing import START, FakeClock, make_entry
 
@@ -328,7 +329,7 @@ def test_no_failure_of_the_store_comes_out_of_it(world: World) -> None:
     entry = world.entry()
     lease = world.shelf.acquire(entry.key, 10.0, [])
     page, _ = world.shelf.keep(entry, "base")
-    page.make_ready(START, 0, False)
+    Ready(page, "GET", None, 0, False, START)
     for work in (
         lambda: world.shelf.flush_recency(),
         lambda: world.shelf.sync(),
@@ -374,6 +375,6 @@ def test_pages_that_were_visited_are_told_to_the_store(world: World) -> None:
         world.shelf.keep(entry, "base")
     page, _ = world.shelf.find(visited.key, "base", "")
     assert page is not None
-    page.make_ready(START, 0, False)
+    Ready(page, "GET", None, 0, False, START)
     world.shelf.flush_recency()
     assert list(world.backend._good.pages) == [other.key, visited.key]

@@ -1,9 +1,8 @@
 """The in-process layer: ready-to-send pages, bounded in bytes, found without a lock.
 
-A `Page` is an `Entry` made ready: header lists are built at most once per second and encoding, so
-that a hit is a look-up. ``Memory`` keeps pages by key, and finds those of plain requests by the
-raw request line as well (``memo``). Reading takes no lock and writes nothing; what is evicted is
-chosen by the *clock* algorithm from the second in which a page was last made ready.
+``Memory`` keeps pages by key. What answers plain requests is found by the raw request line as well
+(``memo``), made ready to be sent: see `Ready`. Reading takes no lock and writes nothing; what is
+evicted is chosen by the *clock* algorithm from the second in which a page was last made ready.
 """
 
 from __future__ import annotations
@@ -12,57 +11,37 @@ import threading
 from collections import OrderedDict, deque
 from typing import Any, Final
 
-from .answering import CONDITIONS, Answer
-from .core import status
+from .answering import Answer
 from .core.conditional import choose_encoding, etag_for
 from .core.entry import Entry, Headers
 from .core.freshness import names_of
 from .core.request import narrow_query
 from .core.storable import extended
+from .ready import Ready
 
+#: The request line as the server passed it on, in parts; Accept-Encoding is the last.
 Raw = tuple[Any, ...]
-#: One of these in the environ, even an empty one, and the visitor is looked at.
-CREDENTIALS: Final = frozenset({
-    "HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_VERIFY", "SSL_CLIENT_S_DN",
-    "SSL_CLIENT_CERT", "SSL_CLIENT_M_SERIAL", "SSL_CLIENT_I_DN",
-})  # fmt: skip
-#: For pages that came of visitors' own requests, directives of requests count, too, and some
-#: conditions are the app's to judge (RFC 9111, sections 5.2.1 and 4.3.2).
-_JUDGED_OWN: Final = CREDENTIALS | {
-    "HTTP_CACHE_CONTROL", "HTTP_PRAGMA", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE",
-}  # fmt: skip
-_SPECIAL: Final = CREDENTIALS | CONDITIONS
-_SPECIAL_OWN: Final = _JUDGED_OWN | CONDITIONS
 #: Bytes a page is reckoned to take beside its bodies.
 _OVERHEAD: Final = 2_048
-#: So many answers are kept ready, for Accept-Encoding values no longer than that.
-_MAX_READY: Final = 16
-_MAX_ACCEPT: Final = 200
 #: Longer request lines are looked up by key each time: their length is their sender's choice.
 _MAX_RAW: Final = 1_024
-_RAWS_PER_PAGE: Final = 16
+_RAWS_PER_PAGE: Final = 32
 
 
 class Page:
     """A stored page as this process holds it.
 
     ``seen``: the invalidation counter when it was last known to be what the store holds.
-    ``word``, ``since``, ``until``, ``ready``: while the store's word equals ``word`` and the clock
-    is between the two, ``ready`` answers a plain visit, by Accept-Encoding value. ``special``:
-    with any of it in the environ a visit is no plain one, ``judged``: nor to be served from here.
+    ``used``: visited since the clock hand passed; ``visited``: since the store was last told.
+    ``raws``: the request lines by which it is found.
     """
 
-    __slots__ = (
-        "_heads", "cookies_matter", "entry", "judged", "names", "raws", "ready", "seen", "since",
-        "size", "special", "until", "used", "visited", "word",
-    )  # fmt: skip
+    __slots__ = ("_heads", "entry", "names", "raws", "seen", "size", "used", "visited")
 
     def __init__(self, entry: Entry, seen: int, base: str) -> None:
         self.entry = entry
         self.seen = seen
         request = entry.request
-        self.judged = _JUDGED_OWN if entry.own else CREDENTIALS
-        self.special = _SPECIAL_OWN if entry.own else _SPECIAL
         query = narrow_query(request.query, "all") if entry.own else request.query
         self.names = (
             *names_of(request.full_path, query, entry.tags),
@@ -71,10 +50,6 @@ class Page:
         )
         headers = sum(len(name) + len(value) for name, value in entry.headers)
         self.size = entry.size + headers + _OVERHEAD
-        self.cookies_matter = True
-        self.word = -1
-        self.since = self.until = 0.0
-        self.ready: dict[str | None, Answer] = {}
         self.used = self.visited = False
         self.raws: deque[Raw] = deque()
         self._heads: dict[str, Headers] = {}
@@ -86,31 +61,6 @@ class Page:
         if self.entry.revalidate is None:
             return None
         return self.entry.fresh_until - now
-
-    def make_ready(self, now: float, word: int, cookies_matter: bool) -> None:
-        """Let plain visits be answered from ``ready`` for the rest of this second of its age."""
-        entry = self.entry
-        self.until = 0.0  # nobody may pair the old window with the new answers
-        self.ready = {}
-        self.cookies_matter = cookies_matter
-        self.word = word
-        self.since = entry.rendered_at + self.age(now)
-        self.until = min(self.since + 1.0, entry.fresh_until)
-        self.used = self.visited = True
-
-    def still_fresh(self, now: float) -> bool:
-        """Make ready for another second, if time is all that has passed since."""
-        if not self.until or not self.entry.rendered_at <= now < self.entry.fresh_until:
-            return False
-        self.make_ready(now, self.word, self.cookies_matter)
-        return True
-
-    def hit(self, accept_encoding: str | None, now: float) -> Answer:
-        """The answer to a plain visit of a fresh page, kept for the rest of the second."""
-        answer = self.answer(accept_encoding, now, "HIT", status.hit(self.ttl(now)))
-        if len(self.ready) < _MAX_READY and len(accept_encoding or "") < _MAX_ACCEPT:
-            self.ready[accept_encoding] = answer
-        return answer
 
     def answer(
         self, accept_encoding: str | None, now: float, label: str, cache_status: str
@@ -196,7 +146,7 @@ class Memory:
     """Pages by key, up to ``limit`` bytes; a sixteenth of that is for error pages."""
 
     def __init__(self, limit: int) -> None:
-        self.memo: dict[Raw, Page] = {}
+        self.memo: dict[Raw, Ready] = {}
         self._limit = limit
         self._pages = _Shelf()
         self._errors = _Shelf()
@@ -223,17 +173,24 @@ class Memory:
             self._limit - self._errors.size, added
         )
 
-    def remember(self, raw: Raw, page: Page) -> None:
-        """Find ``page`` by its raw request line from now on."""
+    def remember(self, raw: Raw, ready: Ready) -> None:
+        """Answer the request line ``raw`` with ``ready`` from now on."""
         if not worth_remembering(raw):
             return
+        page = ready.page
         with self._lock:
-            if self.get(page.entry.key) is not page or raw in self.memo:
+            if self.get(page.entry.key) is not page:
                 return
-            if len(page.raws) >= _RAWS_PER_PAGE:
-                self.memo.pop(page.raws.popleft(), None)
-            page.raws.append(raw)
-            self.memo[raw] = page
+            if raw not in self.memo:
+                if len(page.raws) >= _RAWS_PER_PAGE:
+                    self._forget(page.raws.popleft())
+                page.raws.append(raw)
+            self.memo[raw] = ready
+
+    def _forget(self, raw: Raw) -> None:
+        ready = self.memo.pop(raw, None)
+        if ready is not None:
+            ready.until = 0.0  # who holds it still does not send it
 
     def discard(self, key: str) -> None:
         with self._lock:
@@ -242,8 +199,8 @@ class Memory:
     def unready(self) -> None:
         """Have every page judged again before it is served, without the store's word for it."""
         with self._lock:
-            for page in (*self._pages.pages.values(), *self._errors.pages.values()):
-                page.word = -1
+            for ready in self.memo.values():
+                ready.word = -1
 
     def clear(self) -> None:
         with self._lock:
@@ -273,7 +230,6 @@ class Memory:
     def _remove(self, key: str) -> None:
         page = self._pages.pop(key) or self._errors.pop(key)
         if page is not None:
-            page.until = 0.0
             for raw in page.raws:
-                self.memo.pop(raw, None)
+                self._forget(raw)
             page.raws.clear()

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from .aftermath import Aftermath
 from .answering import fitted
+from .backends.base import live_word
 from .behind import Behind
 from .catalogue import Catalogue
 from .control import Control
@@ -32,6 +33,7 @@ from .page import Rendering
 from .plainhttp import PlainHTTP
 from .planner import Planner
 from .produce import Producer
+from .ready import Ready
 from .regenerate import Failures, Flights, Pool
 from .render import MARK, StartResponse, WSGIApp
 from .settings import Settings
@@ -73,6 +75,8 @@ class ISG(Operations):
         self._backend = breaker = open_store(settings)
         self._memory = Memory(settings.memory)
         self._memo = self._memory.memo
+        self._own_clock = settings.clock
+        self._words = live_word(breaker.backend)
         shelf = Shelf(breaker, self._memory, self._clock, settings.offline_time)
         drafts = Drafts(settings.secret, self._clock) if settings.secret else None
         planner = Planner(settings, self.site, shelf, self._clock, drafts)
@@ -132,32 +136,46 @@ class ISG(Operations):
                 environ["SCRIPT_NAME"],
                 environ["PATH_INFO"],
                 environ["QUERY_STRING"],
+                environ.get("HTTP_ACCEPT_ENCODING"),
             )
             if self._origin_headers:
-                raw += tuple(environ.get(name) for name in self._origin_headers)
-        except KeyError:  # what a server left out; the slow way has defaults
-            raw = ()
-        page = self._memo.get(raw)
-        if page is None:
+                raw = self._origin_of(environ) + raw
+            ready = self._memo[raw]
+        except KeyError:  # nothing ready; or a server left something out: the slow way has defaults
+            ready = None
+        if ready is None:  # not in the except clause: what the app raises is not of our making
             return self._slow(environ, start_response)
-        now = self._clock()
+        now = time.time() if self._own_clock is None else self._own_clock()
         if (
-            page.word != self._backend.backend.word[0]
-            or (not page.since <= now < page.until and not page.still_fresh(now))
-            or ("HTTP_COOKIE" in environ and self._cookies_count(page, environ["HTTP_COOKIE"]))
+            ready.word != self._words[0][0]
+            or (not ready.since <= now < ready.until and not ready.renew(now))
+            or (
+                "HTTP_COOKIE" in environ
+                and (ready.cookies_matter or (self._watched and self._is_watched(environ)))
+            )
         ):
             return self._slow(environ, start_response)
-        accepted = environ.get("HTTP_ACCEPT_ENCODING")
-        answer = page.ready.get(accepted) or page.hit(accepted, now)
-        if not environ.keys().isdisjoint(page.special):
-            if not environ.keys().isdisjoint(page.judged):
-                return self._slow(environ, start_response)
-            answer = fitted(answer, page.entry, environ)
-        start_response(answer[0], answer[1].copy())
-        return answer[2] if raw[0] == "GET" else ()
+        if not environ.keys().isdisjoint(ready.special):
+            return self._special(ready, environ, start_response)
+        start_response(ready.line, ready.headers.copy())
+        return ready.body
 
-    def _cookies_count(self, page: Page, cookies: str) -> bool:
-        return page.cookies_matter or any(name in cookies for name in self._watched)
+    def _special(
+        self, ready: Ready, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """A hit for somebody who has the page, wants a part of it, or is known."""
+        answer = ready.conditional(environ)
+        if answer is None:
+            return self._slow(environ, start_response)
+        start_response(answer[0], answer[1].copy())
+        return answer[2]
+
+    def _origin_of(self, environ: Environ) -> tuple[Any, ...]:
+        return tuple(environ.get(name) for name in self._origin_headers)
+
+    def _is_watched(self, environ: Environ) -> bool:
+        cookies = environ["HTTP_COOKIE"]
+        return any(name in cookies for name in self._watched)
 
     # Everything that is not a plain hit.
 
@@ -228,10 +246,9 @@ class ISG(Operations):
             return Answer("BYPASS", "isgware-failed")
 
     def _raw(self, visitor: Visitor, environ: Environ) -> Raw:
-        origin = tuple(environ.get(name) for name in self._origin_headers)
         return (
-            visitor.method, visitor.scheme, environ.get("HTTP_HOST"), visitor.script_name,
-            visitor.path, visitor.query, *origin,
+            *self._origin_of(environ), visitor.method, visitor.scheme, environ.get("HTTP_HOST"),
+            visitor.script_name, visitor.path, visitor.query, environ.get("HTTP_ACCEPT_ENCODING"),
         )  # fmt: skip
 
     def _serve(
@@ -243,8 +260,8 @@ class ISG(Operations):
         if answer.label != "MISS":  # a page counts as visited when somebody comes back to it
             page.used = page.visited = True
         if answer.label == "HIT":
-            self._make_ready(answer, page, self._raw(visitor, environ), now)
-            made = page.hit(accepted, now)
+            self._make_ready(answer, page, visitor, self._raw(visitor, environ), now)
+            made = page.answer(accepted, now, "HIT", status.hit(page.ttl(now)))
         else:
             ttl = page.ttl(now)
             if answer.label == "STALE":
@@ -263,16 +280,19 @@ class ISG(Operations):
         start_response(made[0], made[1].copy())
         return made[2]
 
-    def _make_ready(self, answer: Answer, page: Page, raw: Raw, now: float) -> None:
+    def _make_ready(
+        self, answer: Answer, page: Page, visitor: Visitor, raw: Raw, now: float
+    ) -> None:
         """Let the next plain visit of this page be a look-up."""
         word = answer.word
         if not answer.plain or word < 0 or self.settings.debug or self.settings.memory == 0:
             return
         entry = page.entry
-        page.make_ready(now, word, answer.cookies or entry.vary_cookie or entry.anonymous)
+        cookies = answer.cookies or entry.vary_cookie or entry.anonymous
+        ready = Ready(page, visitor.method, visitor.header("Accept-Encoding"), word, cookies, now)
+        self._memory.remember(raw, ready)
         if self.engine.shelf.settled != word:
-            page.word = -1  # unsettled meanwhile, by a purge that the store has not taken yet
-        self._memory.remember(raw, page)
+            ready.word = -1  # unsettled meanwhile, by a purge that the store has not taken yet
 
     def _own(
         self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,

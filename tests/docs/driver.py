@@ -10,6 +10,7 @@ import importlib
 import json
 import sys
 import time
+from types import SimpleNamespace
 from typing import Any
 
 from werkzeug.test import Client
@@ -30,7 +31,7 @@ class Clock:
 def main() -> None:
     name, offset = sys.argv[1:]
     clock = Clock(float(offset))
-    wsgi._wall_clock = clock
+    wsgi.time = SimpleNamespace(**{**vars(time), "time": clock})
     module, _, attribute = name.partition(":")
     client = Client(getattr(importlib.import_module(module), attribute), use_cookies=False)
     for line in sys.stdin:

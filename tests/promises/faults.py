@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from isgware.backends.base import live_word
 from isgware.backends.memory import MemoryBackend
 
 OPERATIONS = (
@@ -24,6 +25,10 @@ class FaultyBackend:
         self.calls: list[str] = []
         self.callers: list[int] = []
         self.fault: Callable[[str], Any] = lambda operation: None
+
+    @property
+    def words(self) -> Any:
+        return live_word(self.inner)
 
     @property
     def word(self) -> Any:

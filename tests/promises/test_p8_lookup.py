@@ -112,7 +112,10 @@ def test_p8_a_hit_in_another_second_is_a_lookup_too(hot, store, site, clock):
     assert visit(hot, "/page").get("Age") == "15"
 
 
-def test_p8_a_first_visit_of_an_encoding_is_a_lookup_too(hot, store, site):
+def test_p8_a_first_visit_of_an_encoding_asks_neither_store_nor_app(hot, store, site):
+    calls, asked = own_calls(store), len(site.seen)
+    assert visit(hot, "/page", headers={"Accept-Encoding": "gzip"}).cache == "HIT"
+    assert (own_calls(store), len(site.seen)) == (calls, asked)
     check_hit(hot, store, site, {"Accept-Encoding": "gzip"})
 
 

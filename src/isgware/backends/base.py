@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from ..core.entry import Entry
 from ..core.freshness import Changes
@@ -181,6 +181,26 @@ class JobQueue(Protocol):
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool: ...
     def dequeue(self, queue: str, now: float) -> bytes | None: ...
     def queued(self, queue: str, now: float) -> int: ...
+
+
+class _Live:
+    """Asks a backend for its word each time."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def __getitem__(self, index: int) -> Sequence[int]:
+        return self._backend.word
+
+
+def live_word(backend: Backend) -> Any:
+    """Something whose item 0 is the backend's word for as long as the process lives.
+
+    A backend may keep such a list up to date itself, as ``words``: a hit reads it, and two
+    properties on the way to the word would be a third of what the hit costs.
+    """
+    words = getattr(backend, "words", None)
+    return _Live(backend) if words is None else words
 
 
 class Coordinator(Backend, JobQueue, Protocol):

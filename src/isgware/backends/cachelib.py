@@ -20,7 +20,7 @@ from cachelib import BaseCache
 from ..core.entry import MAGIC
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable
-from .base import Coordinator, Held, Lease, NotTaken, Row, is_newer, notes_of
+from .base import Coordinator, Held, Lease, NotTaken, Row, is_newer, live_word, notes_of
 from .database import Database
 
 log: Final = logging.getLogger("isgware")
@@ -101,6 +101,10 @@ class CachelibBackend:
     @property
     def word(self) -> Sequence[int]:
         return self.coordinator.word
+
+    @property
+    def words(self) -> Any:
+        return live_word(self.coordinator)
 
     @property
     def database(self) -> Database | None:

@@ -81,6 +81,8 @@ class Database:
     ) -> None:
         self.directory = Path(directory)
         self.files = _Files()
+        self.words = [self.files.word]  # see `live_word`
+        self._binding = threading.Lock()
         self._schema = schema
         self._complete = complete
         self._timeout = timeout
@@ -210,6 +212,7 @@ class Database:
             word = self.files.word
             self.files = _Files()
             self.files.word = word
+            self._binding = threading.Lock()
         self._forking = False
 
     def _begin(self) -> list[None]:
@@ -310,6 +313,7 @@ class Database:
             if stat.S_IMODE(status.st_mode) != 0o600:
                 path.chmod(0o600)
         files.identity = self._on_disk()
+        self._bind()
 
     def _make_database_file(self) -> None:
         """Created closed and linked into place: see the rule above."""
@@ -335,7 +339,7 @@ class Database:
                 if os.fstat(descriptor).st_size < mmap.PAGESIZE:
                     # Written, not truncated to size: a sparse page on a full disk is a SIGBUS.
                     # From a random start: no reader takes it for the word it knew before.
-                    start = secrets.randbits(40) << 1
+                    start = secrets.randbits(28) << 1
                     page = start.to_bytes(8, sys.byteorder).ljust(mmap.PAGESIZE, b"\0")
                     os.pwrite(descriptor, page, 0)
             return memoryview(mmap.mmap(descriptor, mmap.PAGESIZE)).cast("Q")
@@ -374,7 +378,12 @@ class Database:
         """Start over with the next operation; connections in use are closed by their users."""
         if files is self.files:
             self.files = _Files()
+        self._bind()
         _close_idle(files)
+
+    def _bind(self) -> None:
+        with self._binding:  # what readers hold is the word of the present files
+            self.words[0] = self.files.word
 
     def _discard(self, files: _Files) -> None:
         """Remove a database that is beyond reading: what it held are copies."""

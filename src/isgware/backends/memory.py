@@ -56,6 +56,7 @@ class MemoryBackend:
 
     def __init__(self, limits: Limits = MEMORY_LIMITS) -> None:
         self.word: list[int] = [0]
+        self.words = [self.word]
         self._limits = limits
         self._lock = threading.Lock()
         self._nonce = secrets.token_hex(8)

@@ -64,6 +64,7 @@ class RedisBackend:
         #: A client, and cachelib's cache over it.
         self._opened: tuple[Any, RedisCache] | None = None
         self._news = News(connect, self.prefix)
+        self.words = [self._news.word]
         self._told = float("-inf")
         forks.watch(self)
 
@@ -79,14 +80,18 @@ class RedisBackend:
     def after_fork(self, child: bool) -> None:
         if child:
             self._opened = None  # not closed: the sockets are the parent's
-            self._news = News(self._connect, self.prefix)
+            self._renew_news()
 
     def close(self) -> None:
         self._news.stop()
-        self._news = News(self._connect, self.prefix)
+        self._renew_news()
         opened, self._opened = self._opened, None
         if opened is not None:
             close(opened[0])
+
+    def _renew_news(self) -> None:
+        self._news = News(self._connect, self.prefix)
+        self.words[0] = self._news.word
 
     def __del__(self) -> None:
         news = getattr(self, "_news", None)

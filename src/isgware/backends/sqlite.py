@@ -49,6 +49,7 @@ class SQLiteBackend:
         self, directory: str | Path, limits: Limits | None = None, timeout: float = 0.25
     ) -> None:
         self.database = Database(directory, SCHEMA, timeout, add_tables)
+        self.words = self.database.words
         self._limits = limits or Limits()
 
     @property

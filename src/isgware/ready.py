@@ -1,0 +1,92 @@
+"""Answers that are ready to be sent: what a hit hands to the server.
+
+One `Ready` belongs to one request line and Accept-Encoding. Status line, headers and body lie in
+it flat, and are made again at most once per second of the page's age, so that a hit is a look-up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .answering import CONDITIONS, Answer, fitted
+from .core import status
+
+if TYPE_CHECKING:
+    from .memory import Page
+
+#: One of these in the environ, even an empty one, and the visitor is looked at.
+CREDENTIALS: Final = (
+    "HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_VERIFY", "SSL_CLIENT_S_DN",
+    "SSL_CLIENT_CERT", "SSL_CLIENT_M_SERIAL", "SSL_CLIENT_I_DN",
+)  # fmt: skip
+#: For pages that came of visitors' own requests, directives of requests count, too, and some
+#: conditions are the app's to judge (RFC 9111, sections 5.2.1 and 4.3.2).
+_JUDGED_OWN: Final = (
+    *CREDENTIALS,
+    "HTTP_CACHE_CONTROL", "HTTP_PRAGMA", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE",
+)  # fmt: skip
+# Tuples, since every hit looks for each of them, and a set's table has many empty places.
+_SPECIAL: Final = (*CREDENTIALS, *sorted(CONDITIONS))
+_SPECIAL_UNDATED: Final = tuple(name for name in _SPECIAL if name != "HTTP_IF_UNMODIFIED_SINCE")
+_SPECIAL_OWN: Final = tuple(dict.fromkeys((*_JUDGED_OWN, *_SPECIAL)))
+
+
+class Ready:
+    """While the store's word equals ``word`` and the clock is between ``since`` and ``until``, it
+    answers a plain visit: one with none of ``special`` in its environ."""
+
+    __slots__ = (
+        "_accepted", "_bodiless", "_etag", "_unchanged", "body", "cookies_matter", "headers",
+        "line", "page", "since", "special", "until", "word",
+    )  # fmt: skip
+
+    def __init__(
+        self, page: Page, method: str, accepted: str | None, word: int, cookies_matter: bool,
+        now: float,
+    ) -> None:  # fmt: skip
+        self.page = page
+        self.word = word
+        self.cookies_matter = cookies_matter
+        dated = _SPECIAL if page.entry.last_modified else _SPECIAL_UNDATED
+        self.special = _SPECIAL_OWN if page.entry.own else dated
+        self._accepted = accepted
+        self._bodiless = method == "HEAD"
+        self._make(now)
+
+    def renew(self, now: float) -> bool:
+        """Get ready for another second, if time is all that has passed since."""
+        entry = self.page.entry
+        if not self.until or not entry.rendered_at <= now < entry.fresh_until:
+            return False
+        self._make(now)
+        return True
+
+    def _make(self, now: float) -> None:
+        page = self.page
+        self.until = 0.0  # nobody may pair the old second with the new headers
+        self.line, self.headers, body = page.answer(
+            self._accepted, now, "HIT", status.hit(page.ttl(now))
+        )
+        self.body = () if self._bodiless else body
+        tags = [value for name, value in self.headers if name == "ETag"]
+        self._etag = tags[0] if tags and self.line[:3] == "200" else None
+        self._unchanged: Answer | None = None
+        self.since = page.entry.rendered_at + page.age(now)
+        self.until = min(self.since + 1.0, page.entry.fresh_until)
+        page.used = page.visited = True
+
+    def conditional(self, environ: dict[str, Any]) -> Answer | None:
+        """The answer to somebody who is not plain; ``None`` if it is not for here to say."""
+        entry = self.page.entry
+        if not environ.keys().isdisjoint(_JUDGED_OWN if entry.own else CREDENTIALS):
+            return None
+        if (
+            self._etag is None
+            or environ.get("HTTP_IF_NONE_MATCH") != self._etag
+            or "HTTP_IF_MATCH" in environ
+            or "HTTP_IF_UNMODIFIED_SINCE" in environ
+        ):
+            return fitted((self.line, self.headers, self.body), entry, environ)
+        if self._unchanged is None:  # what nearly all who revalidate get: made once a second
+            self._unchanged = fitted((self.line, self.headers, self.body), entry, environ)
+        return self._unchanged
