@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
@@ -23,7 +23,7 @@ from .core.freshness import State
 from .core.lifetime import initial_age, values
 from .core.request import Request, Visitor, counting_cookie, oddity
 from .core.rfc9111 import Storing, kept, may_store
-from .core.storable import MAX_LEARNED, Refusal, Response
+from .core.storable import MAX_LEARNED, Refusal, Response, varies
 from .core.validate import conditions, is_about, updated
 from .core.vary import PERSONAL, selecting
 from .drafts import Drafts
@@ -72,6 +72,10 @@ class Place:
     def plain(self) -> bool:
         """Whether the request line alone names the response, for visitors without ``cookies``."""
         return bool(self.key) and PERSONAL.issuperset(self.nominated)
+
+    def tells_apart(self, vary: Iterable[str]) -> bool:
+        """Whether the key knows of every field in ``vary``."""
+        return {"host", *self.nominated}.issuperset(vary)
 
     @property
     def cookies(self) -> bool:
@@ -134,9 +138,14 @@ class Keeper:
         return place if place.key else None
 
     def find(self, place: Place) -> tuple[Page | None, State | None]:
+        """What is stored for the request. What was learned of an URL may be forgotten before its
+        responses are; so each says once more by which fields it may be selected."""
         if not place.key:
             return None, None
-        return self._engine.shelf.find(place.key, place.base, NOTHING.fingerprint)
+        page, state = self._engine.shelf.find(place.key, place.base, NOTHING.fingerprint)
+        if page is not None and not place.tells_apart(varies(page.entry.headers)):
+            return None, None
+        return page, state
 
     # Keeping.
 
@@ -239,7 +248,7 @@ class Keeper:
             rendered_at=now - initial_age(came, exchange.requested, now),
             last_modified=next(iter(values(fresh, "last-modified")), ""),
         )
-        if isinstance(verdict, Refusal) or rendering.refused:
+        if isinstance(verdict, Refusal) or rendering.refused or not place.tells_apart(verdict.vary):
             self.drop(place)
             return Page(renewed, self._engine.shelf.mirror.counter, place.base)
         renewed = replace(
@@ -353,7 +362,7 @@ class Keeper:
             response.status, response.headers, credentials=False, requested=exchange.requested,
             received=now, heuristic=self._engine.settings.heuristic,
         )  # fmt: skip
-        if isinstance(verdict, Refusal) or not set(verdict.vary) <= set(place.nominated):
+        if isinstance(verdict, Refusal) or not place.tells_apart(verdict.vary):
             self.drop(place)  # whoever comes next asks for themselves
             return ""
         self.keep(place, response.status, response.headers, response.body, verdict, now, exchange)

@@ -52,6 +52,7 @@ STORING = (
     refused("5.2.2.5 no-store, padded", (CC, " max-age=60 ,\tno-store ")),
     refused("5.2.2.7 private", (CC, "private, max-age=60")),
     refused("5.2.2.7 PRIVATE", (CC, "PRIVATE, max-age=60")),
+    refused("a stream of events", FRESH, ("Content-Type", "text/event-stream")),
     refused("Set-Cookie", FRESH, ("Set-Cookie", "a=b")),
     refused("5.2.2.4 no-cache", (CC, "max-age=60, no-cache")),
     refused("5.2.2.4 No-CaChE", (CC, "max-age=60, No-CaChE")),

@@ -150,6 +150,51 @@ def test_a_write_while_the_app_answers_the_first_visitor_wins(client: InProcess)
     assert ask(client).body == b"body 2"
 
 
+@pytest.mark.parametrize("vary", ["Foo", "Cookie"])
+def test_what_was_learned_of_a_url_may_be_forgotten(client: InProcess, vary: str) -> None:
+    answer = ((CC, "max-age=60"), ("Vary", vary))
+    play(client, *[answer] * 9)
+    ask(client)
+    assert ask(client).get("X-ISG-Cache") == "HIT"
+    for name in list(client.isg._backend.backend._notes):
+        client.isg._backend.backend.drop_note(name)
+    client.isg.engine.planner._signposts.clear()
+    client.isg._memo.clear()
+    assert ask(client, **{vary: "1"}).get("X-ISG-Cache") != "HIT"
+
+
+def test_a_304_may_tell_of_more_that_a_response_varies_by(client: InProcess) -> None:
+    more = ((CC, "max-age=60"), ("Vary", "Foo"))
+    client.play("a", [
+        Step("asked", ((CC, "max-age=2"), TAG)), Step("validated", more), Step("asked", more),
+        Step("asked", more),
+    ])  # fmt: skip
+    ask(client, Foo="1")
+    client.tick(3)
+    assert ask(client, Foo="1").get("X-ISG-Cache") == "REVALIDATED"
+    assert ask(client, Foo="2").body == b"body 2"
+    assert ask(client, Foo="2").get("X-ISG-Cache") == "HIT"
+
+
+@pytest.mark.parametrize("field", ["Location", "Content-Location"])
+@pytest.mark.parametrize(
+    ("url", "gone"),
+    [
+        ("http://site.test/script/a/other", True), ("//SITE.test/script/a/other", True),
+        ("http://evil.test/script/a/other", False), ("https://site.test/script/a/other", False),
+        ("http://site.test:81/script/a/other", False),
+    ],
+)  # fmt: skip
+def test_only_urls_of_the_same_origin_are_purged(
+    client: InProcess, field: str, url: str, gone: bool
+) -> None:
+    client.play("a", [Step("asked", ((CC, "max-age=60"),)), Step("asked", ((field, url),))])
+    ask(client, path="/other")
+    client.ask("POST", "/script/a/this", "", [("X-Step", "1")], b"x")
+    state = client.isg.why("/script/a/other", host="site.test", scheme="http").outcome
+    assert state == ("REVALIDATED" if gone else "HIT")
+
+
 def test_regenerate_is_for_declared_pages(client: InProcess) -> None:
     play(client, ((CC, "max-age=60"),))
     ask(client)

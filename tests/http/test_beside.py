@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from isgware import Policy
+from isgware import Policy, revalidate
 from tests.http.asking import CC, ask, play
 from tests.http.conftest import InProcess
 from tests.http.script import Step
@@ -120,3 +120,42 @@ def test_a_page_that_is_fresh_until_told_may_be_kept_downstream_for_a_while_from
             hit = ask(client)
             age = int(hit.get("Age") or -1)
             assert f"s-maxage={age + 60}," in (hit.get(CC) or "")
+
+
+def test_a_decorator_that_is_met_makes_a_clean_page(with_options: Callable[..., InProcess]) -> None:
+    client = with_options()
+    play(client, *[((CC, "max-age=60"),)] * 5)
+    scripted = client.isg.application
+
+    @revalidate(60)
+    def view(environ: Any, start_response: Any) -> Any:
+        return scripted(environ, start_response)
+
+    client.isg._http.application = view  # type: ignore[union-attr]
+    client.isg.engine.producer._application = view
+    for cookie in ("a=1", "b=2"):
+        met = ask(client, Cookie=cookie)
+        assert met.get("X-ISG-Cache") in ("BYPASS", "HIT")
+        client.later.run()
+    assert ["HTTP_COOKIE" in one for one in client.seen("a")] == [True, False]
+    (info,) = client.isg.pages()
+    assert info.ttl == 60
+
+
+def test_one_that_is_met_on_a_page_that_said_nothing_too(
+    with_options: Callable[..., InProcess],
+) -> None:
+    client = with_options()
+    play(client, *[()] * 5)
+    scripted = client.isg.application
+    assert ask(client).get("X-ISG-Cache") is None
+
+    @revalidate(60)
+    def view(environ: Any, start_response: Any) -> Any:
+        return scripted(environ, start_response)
+
+    client.isg._http.application = view  # type: ignore[union-attr]
+    client.isg.engine.producer._application = view
+    assert ask(client).get("Cache-Status") == "isgware; fwd=bypass; detail=learning"
+    client.later.run()
+    assert ask(client).get("X-ISG-Cache") == "HIT"

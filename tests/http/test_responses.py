@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from isgware.site import Site
 from tests.http.asking import CC, TAG, ask, play
 from tests.http.conftest import InProcess
 from tests.http.script import Origin, Step
@@ -187,3 +188,26 @@ def test_a_defect_of_isgwares_own_is_never_the_visitors(
     play(client, ((CC, "max-age=60"),))
     monkeypatch.setattr(client.isg._http.keeper, where, fails)  # type: ignore[union-attr]
     assert ask(client).body == b"body 0"
+
+
+def test_errors_have_a_quota_of_their_own(client: InProcess) -> None:
+    play(client, ((CC, "max-age=60"),), status="404 Not Found")
+    ask(client)
+    assert ask(client).get("X-ISG-Cache") == "HIT"
+    ((_, entry),) = client.isg.catalogue.stored("/script/a")
+    assert entry is not None
+    assert entry.error_quota
+
+
+def test_cookies_that_the_framework_names_are_left_to_the_app(
+    with_options: Callable[..., InProcess],
+) -> None:
+    class Framework(Site):
+        bypass_cookies = ("messages",)
+
+    client = with_options(site=Framework())
+    play(client, *[((CC, "max-age=60"),)] * 5)
+    assert ask(client, Cookie="messages=1").get("X-ISG-Cache") is None
+    assert ask(client).get("X-ISG-Cache") == "MISS"
+    assert ask(client).get("X-ISG-Cache") == "HIT"
+    assert ask(client, Cookie="messages=1").get("X-ISG-Cache") is None
