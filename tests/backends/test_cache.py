@@ -15,7 +15,7 @@ from cachelib import BaseCache
 
 from isgware.backends import SQLiteCache
 from isgware.backends import cache as module
-from isgware.backends.database import NAME
+from isgware.backends.files import NAME
 from isgware.errors import ConfigurationError
 from isgware.testing import FakeClock
 from tests.backends.children import in_child, in_children

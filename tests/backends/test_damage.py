@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from isgware.backends.breaker import Breaker
-from isgware.backends.database import APPLICATION_ID, LOCK, NAME, WORD
+from isgware.backends.database import APPLICATION_ID
+from isgware.backends.files import LOCK, NAME, WORD
 from isgware.backends.sqlite import SQLiteBackend
 from isgware.backends.suite import acquire, nonce_of, put
 from isgware.core.entry import decode

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from isgware.backends import database as module
-from isgware.backends.database import LOCK, NAME, Database
+from isgware.backends.database import Database
+from isgware.backends.files import LOCK, NAME
 from isgware.backends.sqlite import SQLiteBackend
 from isgware.backends.suite import acquire, nonce_of, put
 from isgware.core.entry import encode

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from isgware.backends.database import LOCK, NAME, WORD
+from isgware.backends.files import LOCK, NAME, WORD
 from isgware.backends.sqlite import SQLiteBackend
 from isgware.backends.suite import nonce_of, put
 from isgware.errors import ConfigurationError

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 
-from isgware.backends.database import NAME
+from isgware.backends.files import NAME
 from isgware.backends.sqlite import SQLiteBackend
 from isgware.backends.suite import nonce_of, put
 from isgware.core.entry import encode

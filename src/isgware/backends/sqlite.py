@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..core.freshness import Changes
+from . import sqlite_invalidations as invalidations
 from . import sqlite_jobs as jobs
 from .base import HELD, Held, Lease, Limits, Row, is_newer
 from .database import Damaged, Database
 from .schema import SCHEMA, add_tables
+from .sqlite_invalidations import state
 
 _COLUMNS: Final = (
     "key, page_key, path, url, query, variant, status, size, rendered_at, revalidate, expire, "
@@ -96,7 +98,7 @@ class SQLiteBackend:
         return found
 
     def nonce(self) -> str:
-        return self.database.read(lambda db: _state(db)[0])
+        return self.database.read(lambda db: state(db)[0])
 
     def put(self, row: Row, data: bytes | None, now: float) -> bool:
         return self.put_row(row, data, len(data or b""), now) is not None
@@ -112,7 +114,7 @@ class SQLiteBackend:
                 (row.key,),
             ).fetchone()
             if old:
-                if is_newer(old[1:4], row, _state(db)[0]):
+                if is_newer(old[1:4], row, state(db)[0]):
                     return None
                 count(db, old[4], -1, -old[5])
                 db.execute("DELETE FROM tags WHERE page = ?", (old[0],))
@@ -192,20 +194,7 @@ class SQLiteBackend:
             last = (batch[-1][2], batch[-1][-1])
 
     def sync(self, nonce: str, since: int) -> Changes:
-        def work(db: sqlite3.Connection) -> Changes:
-            db.execute("BEGIN")
-            current, counter, floor, forgotten, _ = _state(db)
-            after = since if current == nonce else 0
-            rows = db.execute(
-                "SELECT name, soft, hard, published FROM names WHERE last > ?", (after,)
-            ).fetchall()
-            db.execute("COMMIT")
-            tables = [
-                tuple((row[0], row[at]) for row in rows if row[at] > after) for at in (1, 2, 3)
-            ]
-            return Changes(current, counter, floor, forgotten, *tables)
-
-        return self.database.read(work)
+        return self.database.read(lambda db: invalidations.changes(db, nonce, since))
 
     def invalidate(self, names: Iterable[str], hard: bool) -> int:
         return self._announce("hard" if hard else "soft", names)
@@ -214,28 +203,8 @@ class SQLiteBackend:
         return self._announce("published", names)
 
     def _announce(self, column: str, names: Iterable[str]) -> int:
-        wanted = list(names)
-
-        def work(db: sqlite3.Connection) -> int:
-            db.execute("UPDATE state SET counter = counter + 1")
-            _, counter, _, _, names_now = _state(db)
-            for name in wanted:
-                known = db.execute(
-                    f"UPDATE names SET {column} = ?, last = ? WHERE name = ?",
-                    (counter, counter, name),
-                ).rowcount
-                if not known:
-                    names_now += 1
-                    db.execute(
-                        f"INSERT INTO names (name, {column}, last) VALUES (?, ?, ?)",
-                        (name, counter, counter),
-                    )
-            if names_now > self._limits.names:
-                names_now -= _forget_names(db, max(1, names_now - self._limits.names * 9 // 10))
-            db.execute("UPDATE state SET names = ?", (names_now,))
-            return int(counter)
-
-        return self.database.announce(work)
+        wanted, limit = list(names), self._limits.names
+        return self.database.announce(lambda db: invalidations.note(db, column, wanted, limit))
 
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
@@ -248,7 +217,7 @@ class SQLiteBackend:
             # put back; it holds nobody up.
             if held and now < held[0] <= now + 2 * ttl and held[1] >= overtake_before:
                 return HELD
-            _state(db)
+            state(db)
             order = db.execute(
                 "UPDATE state SET ordinal = ordinal + 1 RETURNING ordinal"
             ).fetchone()[0]
@@ -326,7 +295,7 @@ class SQLiteBackend:
 
     def ping(self) -> None:
         self.database.verify()
-        self.database.read(_state)
+        self.database.read(state)
 
     def close(self) -> None:
         self.database.close()
@@ -348,14 +317,6 @@ def _row(found: tuple[Any, ...]) -> Row | None:
     except (ValueError, TypeError):
         return None
     return Row(*fields) if isinstance(found[2], str) else None  # in the order of _COLUMNS
-
-
-def _state(db: sqlite3.Connection) -> tuple[str, int, int, int, int]:
-    """Nonce, counter, floor, what was forgotten, and how many names there are."""
-    found = db.execute("SELECT nonce, counter, floor, forgotten, names FROM state").fetchone()
-    if found is None or [type(value) for value in found] != [str, int, int, int, int]:
-        raise Damaged("the table of invalidations is lost")
-    return found  # type: ignore[no-any-return]
 
 
 def total(db: sqlite3.Connection, kind: int) -> tuple[int, int]:
@@ -384,17 +345,3 @@ def _remove(db: sqlite3.Connection, ids: list[tuple[int]]) -> list[str]:
         count(db, found[1], -1, -found[2])
         keys.append(found[0])
     return keys
-
-
-def _forget_names(db: sqlite3.Connection, count: int) -> int:
-    """Drop the ``count`` names that were touched longest ago. What they covered can no longer be
-    told from what they did not, so everything rendered before them is gone: the floor."""
-    forgotten, floor = db.execute(
-        "SELECT max(last), max(max(soft, hard)) FROM (SELECT * FROM names ORDER BY last LIMIT ?)",
-        (count,),
-    ).fetchone()
-    dropped = db.execute("DELETE FROM names WHERE last <= ?", (forgotten,)).rowcount
-    db.execute(
-        "UPDATE state SET floor = max(floor, ?), forgotten = max(forgotten, ?)", (floor, forgotten)
-    )
-    return dropped
