@@ -17,8 +17,7 @@ from .behind import Behind
 from .catalogue import Catalogue
 from .control import Control
 from .core import status
-from .core.freshness import path_name
-from .core.request import Visitor, decoded
+from .core.request import Visitor
 from .core.storable import spent
 from .drafts import COOKIE, Drafts
 from .engine import Answer, Engine
@@ -41,6 +40,7 @@ from .shelf import Shelf
 from .site import Site
 from .speech import log_decision, speak_up
 from .stores import open_store, shared
+from .unsafe import unsafe
 from .verbs import Verbs
 
 log: Final = logging.getLogger("isgware")
@@ -192,7 +192,12 @@ class ISG(Operations):
         if self._control is not None and self._control.covers(visitor.path):
             return self._control(visitor, environ, start_response, rendering)
         if visitor.method not in ("GET", "HEAD"):
-            return self._unsafe(mode, visitor, environ, start_response, rendering)
+            if mode != "on":
+                return call(self.application, environ, start_response, rendering)
+            return unsafe(
+                visitor, self.engine, self._http, self.application, environ, start_response,
+                rendering,
+            )  # fmt: skip
         if mode != "on":
             return self._behind.without_store(
                 mode, visitor, self.application, environ, start_response, rendering
@@ -310,35 +315,6 @@ class ISG(Operations):
             start_response, lambda _, headers: bypassed(headers, answer.detail, answer.forward)
         )
         return call(self.application, environ, told, rendering)
-
-    def _unsafe(
-        self, mode: str, visitor: Visitor, environ: Environ, start_response: StartResponse,
-        rendering: Rendering,
-    ) -> Iterable[bytes]:  # fmt: skip
-        """Other methods pass; one that may have changed the page purges it when it succeeds."""
-        http = self._http
-        concerned = mode == "on" and (
-            self.engine.concerns(visitor) or (http is not None and http.keeper.concerns(visitor))
-        )
-        if mode != "on" or not (concerned or http):
-            return call(self.application, environ, start_response, rendering)
-
-        def look(line: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]] | None:
-            changes = visitor.method in ("POST", "PUT", "PATCH", "DELETE")
-            if http is not None:  # whatever is not known to be safe (RFC 9111, section 4.4)
-                changes = visitor.method not in ("OPTIONS", "TRACE")
-            if changes and line[:1] in ("2", "3"):
-                path = decoded(visitor.script_name + visitor.path)
-                names = [path_name(path)] if concerned else []
-                if http is not None:
-                    names += http.changed(visitor, headers)
-                if names:
-                    self.engine.shelf.invalidate_eventually(names)
-            if not concerned:
-                return None
-            return bypassed(headers, visitor.method.lower(), "method")
-
-        return call(self.application, environ, looking(start_response, look), rendering)
 
     def _settle_mode(self) -> str:
         self._mode = self.site.mode()
