@@ -176,8 +176,6 @@ class Keeper:
         received: float, exchange: Exchange,
     ) -> None:  # fmt: skip
         """Store a whole response. Never raises: its visitor has it already."""
-        if exchange.rendering.refused:
-            return
         try:
             entry = self._entry(place, line, headers, body, storing, received)
             entry = replace(entry, tags=tuple(dict.fromkeys(exchange.rendering.tags)))

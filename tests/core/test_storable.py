@@ -22,7 +22,7 @@ from isgware.core.storable import (
     varies,
 )
 from isgware.policy import ONE_YEAR, Policy
-from tests.core.making import an_entry, examples
+from tests.core.making import NOW, an_entry, examples
 
 MINUTE = Policy(revalidate=60)
 HERE = Request("http", "example.com", "", "/page", "a=1")
@@ -298,6 +298,20 @@ def test_a_declared_route_for_which_nobody_says_is_kept_until_told() -> None:
 
 def test_an_undeclared_route_for_which_nobody_says_is_not_stored() -> None:
     assert verdict(policy=Policy(), declared=False) == Refusal("no-lifetime")
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [("15", (40.0, 15.0)), ("39", (40.0, 39.0)), ("40", "revalidate-0"), ("x", (40.0, 0.0))],
+)
+def test_what_a_lifetime_has_spent_upstream_is_gone(age: str, expected: Any) -> None:
+    found = verdict(headers=(*SHARED, ("Age", age)), policy=Policy(), now=NOW)  # RFC 9111, 4.2.3
+    if isinstance(found, Refusal):
+        assert found.reason == expected
+    else:
+        assert isinstance(found, Terms)
+        assert (found.revalidate, found.age) == expected
+    assert terms(headers=(*SHARED, ("Age", age)), policy=Policy(revalidate=9)).age == 0
 
 
 def test_lifetimes_of_the_response_can_be_ignored() -> None:

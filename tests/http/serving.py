@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.http.script import FAILED, TIMEOUT, Case, Step, asked, cached, case, stored
+from tests.http.script import FAILED, TIMEOUT, Case, Step, asked, cached, case, stored, validated
 
 CC = "Cache-Control"
 FRESH = (CC, "max-age=3600")
@@ -49,6 +49,27 @@ SERVING = (
     wish("no-store is about storing", "no-store", obeyed=False),
     wish("only-if-cached", "only-if-cached", obeyed=False),
     wish("an extension", "foo=bar", obeyed=False),
+    *(
+        case(
+            f"{name}: {value} of a page that is made ready",
+            stored(FRESH, TAG),
+            cached(),
+            cached(),
+            last(asks=((name, value),), code=code),
+            cached(),
+        )
+        for name, value, last, code in (
+            (CC, "no-cache", validated, 200), ("Pragma", "no-cache", validated, 200),
+            ("If-Match", "*", asked, 200), ("If-Unmodified-Since", "x", asked, 200),
+            ("Authorization", "x", asked, 200), ("Range", "bytes=0-1", cached, 206),
+            ("If-None-Match", '"abcdef"', cached, 304),
+        )
+    ),
+    case(
+        "9110 8.6 a 204 has no length",
+        stored(FRESH, status="204 No Content"),
+        cached(code=204, shows={"Content-Length": None}),
+    ),
     case("5.4 Pragma: no-cache", stored(FRESH), asked(asks=(("Pragma", "no-cache"),))),
     case("5.4 another Pragma", stored(FRESH), cached(asks=(("Pragma", "other"),))),
     case("5.2.1.7 only-if-cached, nothing stored", Step(TIMEOUT, asks=((CC, "only-if-cached"),))),

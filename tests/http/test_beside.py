@@ -159,3 +159,18 @@ def test_one_that_is_met_on_a_page_that_said_nothing_too(
     assert ask(client).get("Cache-Status") == "isgware; fwd=bypass; detail=learning"
     client.later.run()
     assert ask(client).get("X-ISG-Cache") == "HIT"
+
+
+def test_what_other_modes_have_learned_is_left_alone(
+    with_options: Callable[..., InProcess], tmp_path: Any
+) -> None:
+    options = {"store": f"file:{tmp_path}/store", "backend_timeout": 30.0}
+    shared = with_options(cache_control="shared", **options)
+    play(shared, *[((CC, "s-maxage=60"),)] * 3)
+    ask(shared)
+    shared.later.run()
+    assert ask(shared).get("X-ISG-Cache") == "HIT"
+    full = with_options(**options)
+    play(full, ((CC, "max-age=30"),))
+    assert ask(full).get("X-ISG-Cache") == "MISS"
+    assert ask(full).get("Cache-Status") == "isgware; hit; ttl=30"
