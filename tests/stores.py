@@ -72,6 +72,12 @@ class Process:
 
     def suspend(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
+        eventually(self._is_stopped, within=10)  # a signal may take its time on a busy machine
+
+    def _is_stopped(self) -> bool:
+        """Whether every thread of the server stands still."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/stat")
+        return all(task.read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)

@@ -166,7 +166,7 @@ def test_a_key_of_another_type_trips_and_is_cleared(
     client.set(f"isg:{{main}}:{key}", "odd")
     with pytest.raises(BackendUnavailable, match="WRONGTYPE"):
         [operation() for operation in operations(breaker).values()]
-    assert breaker.probe()
+    eventually(breaker.probe, within=5)
     assert put(breaker, entry)
 
 
