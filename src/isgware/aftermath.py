@@ -18,11 +18,10 @@ from typing import Final
 from .backends.base import Backend, notes_of
 from .core.entry import Entry
 from .errors import BackendUnavailable
-from .planner import Planner, Target
+from .planner import NO_SIGNPOST, Planner, Target
 from .produce import Failed, Outcome, Refused, Rendered
 from .regenerate import Failure, Failures
 from .shelf import Shelf
-from .signposts import NO_SIGNPOST
 
 log: Final = logging.getLogger("isgware")
 #: Seconds for which a render that another process has begun is not asked for again.
@@ -199,7 +198,7 @@ def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
     try:
         count, until, error, at = json.loads(note or b"null")
         return None if at < rendered_at else Failure(int(count), float(until), str(error))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 
 
@@ -219,5 +218,5 @@ def noted_refusal(backend: Backend, route: str, now: float) -> Refusal | None:
     try:
         reason, error, at, key, url = json.loads(backend.read_note("r:" + route, now) or b"null")
         return Refusal(str(reason), str(error), float(at), str(key), str(url))
-    except (BackendUnavailable, ValueError, TypeError):
+    except (BackendUnavailable, ValueError, TypeError, OverflowError, RecursionError):
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -63,16 +62,7 @@ def _load_zstd() -> Encoder:
     except ImportError:
         from backports import zstd
 
-    # A new compressor costs a small page more than compressing it does.
-    kept = threading.local()
-
-    def compress(body: bytes) -> bytes:
-        compressor = getattr(kept, "compressor", None)
-        if compressor is None:
-            compressor = kept.compressor = zstd.ZstdCompressor(3)
-        return bytes(compressor.compress(body, zstd.ZstdCompressor.FLUSH_FRAME))
-
-    return compress
+    return lambda body: bytes(zstd.compress(body, 3))
 
 
 def _load_gzip() -> Encoder:

@@ -172,7 +172,7 @@ class Queue:
                 for name, at in beats.items()
                 if abs(now - float(at)) < self._silence
             }
-        except (ValueError, TypeError, AttributeError, RecursionError):
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return {}
 
     def beat(self, name: str, *, last: bool = False) -> None:

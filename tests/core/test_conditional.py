@@ -80,6 +80,8 @@ def test_if_none_match(if_none_match: str, expected: bool) -> None:
         pytest.param(LATER, True, id="later"),
         pytest.param(OLD, False, id="earlier"),
         pytest.param("yesterday", False, id="not a date: ignored (13.1.3)"),
+        pytest.param("Sun, 99999999999999999999 Nov 1994 08:49:37 GMT", False, id="no such day"),
+        pytest.param("Sun, 06 Nov 1994 08:49:37 +99999999999999999999", False, id="no such zone"),
         pytest.param("", False, id="empty"),
         pytest.param("Sunday, 06-Nov-94 08:49:37 GMT", True, id="obsolete format (5.6.7)"),
         pytest.param(None, False, id="absent"),

@@ -254,6 +254,8 @@ def test_narrowing_a_query_twice_changes_nothing_more(query: str, names: Any) ->
         pytest.param({"host": "a b"}, "odd-host", id="space in the host"),
         pytest.param({"host": "a\r\nb"}, "odd-host", id="line break in the host"),
         pytest.param({"host": "[::1]:8000"}, None, id="IPv6"),
+        pytest.param({"host": "[:::]"}, "odd-host", id="no IPv6 address in brackets"),
+        pytest.param({"host": "[1.2.3.4]:80"}, "odd-host", id="an IPv4 address in brackets"),
         pytest.param({"scheme": "ws"}, "odd-host", id="another scheme"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from werkzeug.http import parse_date
@@ -47,7 +48,7 @@ def precondition(etag: str, last_modified: str, made: float, conditions: Mapping
         if if_match.strip() != "*" and etag not in _STRONG_TAG.findall(if_match):
             return 412
     elif if_unmodified_since is not None and last_modified:
-        since, modified = parse_date(if_unmodified_since), parse_date(last_modified)
+        since, modified = _date(if_unmodified_since), _date(last_modified)
         if since is not None and modified is not None and modified > since:
             return 412
     none_match = conditions.get("HTTP_IF_NONE_MATCH")
@@ -75,13 +76,22 @@ def not_modified(
         return bool(etag) and (opaque in _ENTITY_TAG.findall(given) or given == etag)
     if if_modified_since is None:
         return False
-    since = parse_date(if_modified_since)
+    since = _date(if_modified_since)
     if since is None:
         return False
     if last_modified:
-        modified = parse_date(last_modified)
+        modified = _date(last_modified)
         return modified is not None and modified <= since
     return made is not None and made <= since.timestamp()
+
+
+def _date(text: str) -> datetime | None:
+    """A date of a client's or an app's; ``None`` for what is none, as one of a year, day or zone
+    beyond all numbers is (``parse_date`` raises for those)."""
+    try:
+        return parse_date(text)
+    except OverflowError:
+        return None
 
 
 def choose_encoding(accept: str | None, stored: Iterable[str]) -> str:

@@ -24,6 +24,8 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _STATUS = re.compile(r"[1-5][0-9][0-9]( [\t\x20-\x7e\x80-\xff]*)?\Z")
 
+_NATIVE = re.compile(r"[\x00-\xff]*\Z")
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -179,7 +181,7 @@ def _sound(entry: Entry) -> bool:
         and type(entry.generation) is int
         and type(entry.order) is int
         and all(isinstance(getattr(entry, name), str) for name in _STRINGS)
-        and all(isinstance(getattr(entry.request, name), str) for name in _REQUEST)
+        and all(_native(getattr(entry.request, name)) for name in _REQUEST)
         and all(isinstance(tag, str) for tag in entry.tags)
         and sound_status(entry.status)
         and sound_headers(entry.headers)
@@ -192,6 +194,11 @@ def _sound(entry: Entry) -> bool:
         )
         and set(entry.encodings) <= {"br", "zstd", "gzip"}
     )
+
+
+def _native(value: Any) -> bool:
+    """Whether this is a string as WSGI has them: bytes decoded as latin-1 (PEP 3333)."""
+    return isinstance(value, str) and _NATIVE.match(value) is not None
 
 
 def _number(value: Any) -> TypeGuard[float]:

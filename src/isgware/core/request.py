@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from ipaddress import IPv6Address
 from typing import Any, Final
 from urllib.parse import quote, unquote_plus
 
@@ -183,9 +184,22 @@ def oddity(visitor: Visitor) -> str | None:
         return "odd-path"
     if len(visitor.query) > 4096 or _CONTROL.search(visitor.query) or not visitor.query.isascii():
         return "odd-query"
-    if visitor.scheme not in ("http", "https") or not HOST.match(visitor.host):
+    if visitor.scheme not in ("http", "https") or not _sound_host(visitor.host):
         return "odd-host"
     return None
+
+
+def _sound_host(host: str) -> bool:
+    """Whether a Host is one that a URL can have; what stands in brackets is an IPv6 address, or
+    whoever takes such a URL apart fails."""
+    if not HOST.match(host):
+        return False
+    if host.startswith("["):
+        try:
+            IPv6Address(host[1 : host.index("]")])
+        except ValueError:
+            return False
+    return True
 
 
 def narrow_query(query: str, names: str | tuple[str, ...]) -> str:
@@ -242,8 +256,9 @@ def _keyed_value(name: str, values: tuple[str, ...] | None, given: str | None) -
 
 
 def _digest(*parts: str) -> str:
-    pieces: list[bytes] = []
+    digest = hashlib.blake2b(digest_size=20)
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
-        pieces += (len(data).to_bytes(4, "big"), data)
-    return hashlib.blake2b(b"".join(pieces), digest_size=20).hexdigest()
+        digest.update(len(data).to_bytes(4, "big"))
+        digest.update(data)
+    return digest.hexdigest()

@@ -199,8 +199,8 @@ def _circular(location: str, request: Request) -> Refusal | None:
     """A redirect to the page's own URL: it differs in scheme or host only, or not at all."""
     if request.path == "\0":
         return None
-    here = urlsplit(request.url)
     try:
+        here = urlsplit(request.url)
         there = urlsplit(urljoin(request.url, location))
     except ValueError:
         return Refusal("bad-location")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from ..backends.base import Row
 from ..core.entry import Entry, Headers
@@ -81,8 +80,8 @@ def row_reason(row: Row, state: State, site: str) -> str:
 
 
 def site_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    """Its scheme and host. Of a damaged URL, too, which ``urlsplit`` refuses."""
+    return "/".join(url.split("/")[:3])
 
 
 def static(entry: Entry, *, with_app: bool) -> Static | str:
