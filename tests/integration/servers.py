@@ -30,6 +30,7 @@ STOPS_WITHIN = 8.0
 APPS = {
     "plain": "plain_site:application",
     "http": "http_site:application",
+    "echo": "echo_site:application",
     "flask": "flask_site:app",
     "django": "django_wsgi:application",
     "celery": "celery_site:application",

@@ -11,122 +11,11 @@ import json
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import isgware
 from isgware import ISG, Policy, revalidate
 from tests.promises.kit import MARK, Clock, Inline, call, environ_of, visit
-
-HOSTILE = [
-    "X-Forwarded-For",
-    "X-Forwarded-Host",
-    "X-Forwarded-Proto",
-    "X-Forwarded-Port",
-    "Forwarded",
-    "X-Forwarded-Prefix",
-    "X-Original-URL",
-    "X-Rewrite-URL",
-    "X-HTTP-Method-Override",
-    "X-Method",
-    "Authorization",
-    "Cookie",
-    "If-None-Match",
-    "If-Modified-Since",
-    "Accept-Encoding",
-    "Range",
-    "Accept-Language",
-    "Accept",
-    "User-Agent",
-    "Origin",
-    "Referer",
-    "X-Status",
-    "X-Vary",
-    "X-Foo",
-    "X-ISG-Cache",
-    "X-Isgware-Render",
-    "Isgware-Render",
-    "Isgware.Render",
-    "Purpose",
-    "X-Middleware",
-    "Sec-Fetch-Mode",
-    "Expect",
-    "Connection",
-    "Transfer-Encoding",
-    "Upgrade",
-    "Max-Forwards",
-    "X-Real-IP",
-    "Content-Type",
-    "Cache-Control",
-    "Pragma",
-    "Host",
-    "Proxy",
-    "X-Nextjs-Data",
-]
-VALUES = st.one_of(
-    st.sampled_from(
-        ["", "1", "evil.test", "DELETE", "POST", "500", "404", "302", "*", "fr", "gzip"]
-    ),
-    st.sampled_from(["/admin", "sid=abc", "_ga=1; sid=2", "Basic YTpi", '"x"', "bytes=0-0", "Foo"]),
-    st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20),
-)
-QUERIES = [
-    "",
-    "utm_source=x",
-    "a=1",
-    "a=1&utm_x=2",
-    "a=1;b=2",
-    "a=1&a=2",
-    "a=%26b",
-    "&",
-    "=",
-    "_isg=1",
-]
-PATHS = [
-    "/page",
-    "/page/",
-    "/page/x.css",
-    "/page;x.css",
-    "//page",
-    "/page/../page",
-    "/Page",
-    "/pa\0ge",
-]
-STRANGE = st.fixed_dictionaries(
-    {
-        "path": st.sampled_from(["/page"] * 8 + PATHS),
-        "query": st.sampled_from([""] * 3 + QUERIES),
-        "method": st.sampled_from(
-            ["GET"] * 6 + ["HEAD", "POST", "PUT", "OPTIONS", "TRACE", "get", "BREW"]
-        ),
-        "host": st.sampled_from(
-            ["site.test"] * 6
-            + ["evil.test", "site.test:80", "SITE.test", "site.test."]
-            + ["a:80@evil", "a,evil", ""]
-        ),
-        "headers": st.dictionaries(st.sampled_from(HOSTILE), VALUES, max_size=5),
-        "body": st.sampled_from([b"", b"", b"name=fat", b"{}"]),
-        "extra": st.dictionaries(
-            st.sampled_from(
-                ["REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_S_DN", "CONTENT_TYPE", "RAW_URI"]
-            ),
-            st.sampled_from(["", "eve", "text/plain"]),
-            max_size=2,
-        ),
-    }
-)
-
-
-def echo(environ, start_response):
-    """Says all it is told, and obeys headers that it should never see in the clean room."""
-    told = {name: value for name, value in environ.items() if isinstance(value, str)}
-    told["body"] = environ["wsgi.input"].read().decode("latin-1")
-    headers = [("Content-Type", "application/json")]
-    if vary := environ.get("HTTP_X_VARY"):
-        headers.append(("Vary", vary))
-    status = environ.get("HTTP_X_STATUS", "")
-    status = f"{status} Odd" if status in ("500", "404", "302") else "200 OK"
-    start_response(status, headers)
-    return [json.dumps(told, sort_keys=True).encode()]
+from tests.promises.strange import STRANGE, echo, request
 
 
 @revalidate(60)
@@ -175,12 +64,6 @@ def test_p1_no_request_changes_what_another_gets(kind, strange):
         assert reply.body == (OWN if reply.cache == "BYPASS" else CLEAN[kind].body)
     assert visit(isg, "/page").body == CLEAN[kind].body
     isg.close(0)
-
-
-def request(strange):
-    return environ_of(strange["path"], strange["query"], method=strange["method"],
-                      host=strange["host"], headers=strange["headers"], body=strange["body"],
-                      **strange["extra"])  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
