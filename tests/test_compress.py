@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import brotli
 import pytest
@@ -33,7 +34,15 @@ def test_what_is_encoded_decodes_to_the_body(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(DECODERS))
 def test_the_same_body_is_always_encoded_to_the_same_bytes(name: str) -> None:
     """A strong ETag names the bytes of each encoding."""
-    assert ALL[name](TEXT) == ALL[name](TEXT)
+    first = ALL[name](TEXT)
+    ALL[name](b"<p>another page in between</p>" * 50)
+    assert ALL[name](TEXT) == first
+
+
+def test_zstd_in_several_threads_keeps_their_bodies_apart() -> None:
+    bodies = [b"%d " % number * 5_000 for number in range(200)]
+    with ThreadPoolExecutor(4) as threads:
+        assert [zstd.decompress(data) for data in threads.map(ALL["zstd"], bodies)] == bodies
 
 
 def test_a_gzip_body_does_not_tell_when_it_was_made() -> None:

@@ -61,6 +61,15 @@ def test_a_page_too_large_is_not_kept_nor_is_the_one_it_replaces() -> None:
     assert memory.size == 0
 
 
+def test_a_memory_that_is_switched_off_lets_go_and_keeps_nothing_more() -> None:
+    memory, page = room_for(4), a_page()
+    memory.add(page)
+    memory.switch_off()
+    assert (len(memory), memory.size) == (0, 0)
+    memory.add(page)
+    assert (len(memory), memory.size) == (0, 0)
+
+
 def test_no_memory_holds_no_page() -> None:
     memory, page = Memory(0), a_page()
     memory.add(page)

@@ -22,6 +22,7 @@ from isgware.seen import Seen
 from isgware.testing import FakeClock
 
 BASE = "https://example.com"
+ORIGIN = Origin("https", "example.com")
 
 
 @pytest.fixture
@@ -393,6 +394,21 @@ def test_a_process_that_serves_shows_the_new_page_at_once(
     builds.prerender()
     answer = client.get("/a")
     assert (answer.headers["X-ISG-Cache"], answer.text) == ("HIT", "new")
+
+
+def test_what_was_learned_of_a_batch_s_pages_is_read_at_once(
+    app: Flask, built: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [f"/posts/{number}" for number in range(50)]
+    route(app, "/posts/<slug>", lambda slug: slug, paths=paths)
+    isg = built(store=f"file:{tmp_path}/pages").core
+    backend, asked = isg.engine.shelf.backend.backend, []
+    at_once, one = backend.read_notes, backend.read_note
+    monkeypatch.setattr(backend, "read_notes", lambda *a: asked.append("many") or at_once(*a))
+    monkeypatch.setattr(backend, "read_note", lambda *a: asked.append("one") or one(*a))
+    found = batch.Renderer(isg.engine, [ORIGIN], stale=False).render(Batch(0, tuple(paths)))
+    assert {made.outcome for made in found} == {"rendered"}
+    assert asked == ["many"]
 
 
 def test_a_page_that_somebody_renders_is_not_rendered_again(

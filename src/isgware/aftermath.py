@@ -18,10 +18,11 @@ from typing import Final
 from .backends.base import Backend, notes_of
 from .core.entry import Entry
 from .errors import BackendUnavailable
-from .planner import NO_SIGNPOST, Planner, Target
+from .planner import Planner, Target
 from .produce import Failed, Outcome, Refused, Rendered
 from .regenerate import Failure, Failures
 from .shelf import Shelf
+from .signposts import NO_SIGNPOST
 
 log: Final = logging.getLogger("isgware")
 #: Seconds for which a render that another process has begun is not asked for again.

@@ -8,6 +8,7 @@ together with the news that they replace others. So a build that is killed leave
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -90,6 +91,7 @@ class Renderer:
         self._shelf.sync()
         made: list[Made] = []
         jobs: dict[str, _Job] = {}
+        self._foresee(batch.paths)
         for path in batch.paths:
             for found in self._targets(path, batch):
                 if isinstance(found, Made):
@@ -103,6 +105,15 @@ class Renderer:
         return made
 
     # Which pages a path stands for.
+
+    def _foresee(self, paths: Sequence[str]) -> None:
+        """Have the planner read at once what it will need to know of each."""
+        for origin in self._origins:
+            visitors = []
+            for path in paths:
+                with contextlib.suppress(ISGError):  # said when its turn comes
+                    visitors.append(visitor_for(path, origin))
+            self._engine.planner.foresee(visitors, (origin.scheme, origin.host))
 
     def _targets(self, path: str, batch: Batch) -> Iterator[_Job | Made]:
         for origin in self._origins:

@@ -23,10 +23,11 @@ from .engine import Engine
 from .memory import Page
 from .own import Environ, HeaderList, bypassed, call, looking, not_there
 from .page import Rendering
-from .planner import Signpost, Target, has_credentials, personal
+from .planner import Target, has_credentials, personal
 from .produce import Failed, Made
 from .regenerate import Work
 from .render import StartResponse, WSGIApp
+from .signposts import Signpost
 from .site import Site
 
 log: Final = logging.getLogger("isgware")

@@ -64,6 +64,7 @@ def build(
     if stale_from is not None:
         copied = copy_as_stale(core.engine, stale_from)
         click.echo(f"Copied {copied:,} pages of build {stale_from!r} as stale.", err=True)
+    core.engine.shelf.memory.switch_off()  # before its workers are forked, each with one like it
     with progress(sys.stderr if output == "json" else sys.stdout) as on_progress:
         report = prerender(
             core,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -62,7 +63,16 @@ def _load_zstd() -> Encoder:
     except ImportError:
         from backports import zstd
 
-    return lambda body: bytes(zstd.compress(body, 3))
+    # A new compressor costs a small page more than compressing it does.
+    kept = threading.local()
+
+    def compress(body: bytes) -> bytes:
+        compressor = getattr(kept, "compressor", None)
+        if compressor is None:
+            compressor = kept.compressor = zstd.ZstdCompressor(3)
+        return bytes(compressor.compress(body, zstd.ZstdCompressor.FLUSH_FRAME))
+
+    return compress
 
 
 def _load_gzip() -> Encoder:

@@ -216,6 +216,11 @@ class Memory:
                 page.visited = False
         return [page.entry.key for page in visited]
 
+    def switch_off(self) -> None:
+        """Keep nothing from now on: this process serves nobody."""
+        self._limit = 0
+        self.clear()
+
     def reset_lock(self) -> None:
         """A forked child may find the lock held by a thread that it does not have."""
         self._lock = threading.Lock()

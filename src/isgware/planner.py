@@ -8,9 +8,8 @@ They are notes in the backend under the URL's base key, so they survive restarts
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -18,6 +17,7 @@ from urllib.parse import parse_qsl
 from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict
 from werkzeug.sansio.utils import host_is_trusted
 
+from .backends.base import notes_of
 from .core.freshness import names_of
 from .core.request import (
     Request,
@@ -36,45 +36,13 @@ from .paths import Paths
 from .policy import NOTHING, Policy, combined, declared
 from .settings import Settings
 from .shelf import Shelf
+from .signposts import NO_SIGNPOST, Signpost
 from .site import Match, Routes, Site
 
 log: Final = logging.getLogger("isgware")
 _MAX_SIGNPOSTS: Final = 8_192
+_MAX_PAIRS: Final = 1_024
 _SIGNPOST_TTL: Final = 366 * 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Signpost:
-    """What was learned about a URL. ``fingerprint`` names the policy of its view, if that was
-    learned; ``undeclared`` that its pages are stored though nobody declared them. ``http`` and
-    ``nominated`` are for what is stored from visitors' own requests: that something is, and the
-    headers that its Vary fields have named."""
-
-    vary: tuple[str, ...] = ()
-    fingerprint: str = ""
-    undeclared: bool = False
-    vary_cookie: bool = False
-    http: bool = False
-    nominated: tuple[str, ...] = ()
-
-    def encode(self) -> bytes:
-        return json.dumps(dataclasses.asdict(self)).encode()
-
-    @classmethod
-    def decode(cls, data: bytes | None) -> Signpost | None:
-        try:
-            raw = json.loads(data or b"null")
-            vary = tuple(str(name) for name in raw["vary"])
-            nominated = tuple(str(name) for name in raw.get("nominated", ()))
-            return cls(
-                vary, str(raw["fingerprint"]), bool(raw["undeclared"]), bool(raw["vary_cookie"]),
-                bool(raw.get("http")), nominated,
-            )  # fmt: skip
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return None
-
-
-NO_SIGNPOST: Final = Signpost()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +112,7 @@ class Planner:
         """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
         and host of the page, whatever ``base_url`` says."""
         match = self.match(visitor)
-        scheme, host = self._site.origin(visitor)
-        visitor = dataclasses.replace(visitor, scheme=scheme, host=host)
+        visitor = self._as_seen(visitor)
         odd = oddity(visitor) or self._untrusted(visitor)
         if odd:
             return Plan(None, odd) if match else None
@@ -168,11 +135,18 @@ class Planner:
             vary_cookie=signpost.vary_cookie,
         )
 
+    def _as_seen(self, visitor: Visitor) -> Visitor:
+        """With scheme and host as the app sees them."""
+        scheme, host = self._site.origin(visitor)
+        if (scheme, host) == (visitor.scheme, visitor.host):
+            return visitor
+        return dataclasses.replace(visitor, scheme=scheme, host=host)
+
     def match(self, visitor: Visitor) -> Match | None:
         """The declared route of this URL; its tags are checked when it is first seen."""
         found, pattern = self._site.match(visitor), self.routes.match(visitor)
         if found and pattern:
-            policy = self._combined(found.policy, pattern.policy)
+            policy = self.combined(found.policy, pattern.policy)
             found = Match(found.route, policy, {**pattern.arguments, **found.arguments})
         found = found or pattern
         if found is not None and found.route not in self._checked:
@@ -205,8 +179,7 @@ class Planner:
 
         ``policy`` is what its view turned out to carry; without one it is learned by the headers.
         """
-        scheme, host = self._site.origin(visitor)
-        visitor = dataclasses.replace(visitor, scheme=scheme, host=host)
+        visitor = self._as_seen(visitor)
         if oddity(visitor) or self._untrusted(visitor):
             return None
         origin = at or self._origin(visitor)
@@ -235,6 +208,19 @@ class Planner:
         self._keep(base, signpost, seen)
         return signpost
 
+    def foresee(self, visitors: Iterable[Visitor], at: tuple[str, str]) -> None:
+        """Read in one operation what has been learned of many URLs that are about to be planned.
+        ``at``: their pages' scheme and host."""
+        bases = [_base(visitor, at).base_key(self._settings.build_id) for visitor in visitors]
+        unknown = [base for base in dict.fromkeys(bases) if base not in self._signposts]
+        backend, seen = self._shelf.backend, self._shelf.mirror.counter
+        try:
+            notes = notes_of(backend, ["s:" + base for base in unknown], self._now())
+        except BackendUnavailable:
+            return
+        for base, note in zip(unknown, notes, strict=True):
+            self._keep(base, Signpost.decode(note) or NO_SIGNPOST, seen)
+
     def learn(self, base: str, signpost: Signpost, *, announce: bool) -> None:
         """Put up a signpost. ``announce``: keys change by it, so other processes must see it."""
         self.remember(base, signpost)
@@ -261,20 +247,24 @@ class Planner:
     def _policy(self, match: Match | None, signpost: Signpost) -> tuple[Policy | None, bool]:
         learned = declared.get(signpost.fingerprint)
         if match is not None:
-            return self._combined(learned, match.policy), True
+            return self.combined(learned, match.policy), True
         if learned is not None:
             return learned, True
         learns = self._settings.cache_control != "full" or self._settings.revalidate is not None
         return (NOTHING, False) if signpost.undeclared and learns else (None, False)
 
-    def _combined(self, first: Policy | None, second: Policy) -> Policy:
-        """`combined`, remembered: it is asked for with each plan."""
+    def combined(self, first: Policy | None, second: Policy) -> Policy:
+        """`combined`, remembered: it is asked for with each plan and each render."""
         if first is None or first is second:
             return second
         pair = (id(first), id(second))
         if pair not in self._pairs:
+            if len(self._pairs) >= _MAX_PAIRS:  # of views that are decorated anew with each call
+                self._pairs.clear()
             # Holding the two keeps their ids theirs.
-            self._pairs[pair] = (combined(first, second) or second, first, second)
+            made = combined(first, second) or second
+            self._pairs[pair] = (made, first, second)
+            return made
         return self._pairs[pair][0]
 
     def _rules(self, policy: Policy, signpost: Signpost) -> Rules:

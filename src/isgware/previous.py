@@ -14,7 +14,7 @@ from .core.entry import decode, encode
 from .core.freshness import State
 from .engine import Engine
 from .errors import ConfigurationError
-from .planner import NO_SIGNPOST, Signpost
+from .signposts import NO_SIGNPOST, Signpost
 
 _TOGETHER: Final = 100
 

@@ -6,6 +6,7 @@ through pipes as JSON. A worker whose pipe ends, since the build was killed, end
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -116,6 +117,7 @@ def _serve(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sys.stdout = sys.stderr  # what views print is no part of the report
     after_fork()
+    gc.freeze()  # what the app is made of stays: no collection need look at it again
     last = time.monotonic()
 
     def beat() -> None:

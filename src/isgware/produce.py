@@ -22,11 +22,11 @@ from .core.storable import Learn, Refusal, Response, Said, Terms, kept_headers, 
 from .errors import ConfigurationError
 from .memory import Page
 from .page import Rendering
-from .planner import Planner, Signpost, Target
-from .policy import combined
+from .planner import Planner, Target
 from .render import Unfit, WSGIApp, render
 from .settings import Settings
 from .shelf import Shelf
+from .signposts import Signpost
 
 log: Final = logging.getLogger("isgware")
 
@@ -129,6 +129,8 @@ class Producer:
     def finish(self, made: Made) -> Made:
         """The page with its encodings, which nobody needs to decide about it."""
         entry = made.entry
+        if not self._encoders:
+            return made
         response = Response(entry.status, entry.headers, b"")
         said, _ = effective(entry.headers)
         encodings = encodings_of(
@@ -137,6 +139,8 @@ class Producer:
             bool(response.all("content-encoding")) or "no-transform" in said,
             self._encoders,
         )
+        if not encodings:
+            return made
         return dataclasses.replace(made, entry=dataclasses.replace(entry, encodings=encodings))
 
     def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
@@ -167,19 +171,31 @@ class Producer:
         self._proven.add(target.route)
         said = ""
         if rendering.policy is not None:
-            planned, target = target, _with_policy(target, rendering)
+            planned, target = target, self._with_policy(target, rendering)
             if not planned.declared or planned.policy.fingerprint != target.policy.fingerprint:
                 said = rendering.policy.fingerprint
         verdict, learned = self._decide(target, response, rendering, replaces)
         if isinstance(verdict, Refusal):
             return self._refused(target, verdict.reason)
-        entry = self._entry(target, response, verdict, rendering)
-        entry = dataclasses.replace(
-            entry, rendered_at=started - verdict.age, render_seconds=round(took, 6)
-        )
+        entry = self._entry(target, response, verdict, rendering, started, took)
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, "not-accepted")
         return Made(entry, learned, target.declared, said)
+
+    def _with_policy(self, target: Target, rendering: Rendering) -> Target:
+        """What the decorator of the view that ran says goes before what was known of the route."""
+        said = rendering.policy
+        assert said is not None
+        policy = self._planner.combined(said, target.policy) if target.declared else said
+        try:
+            tags = said.fill_tags(rendering.arguments)
+        except (ConfigurationError, TypeError) as error:
+            log.error("%s: %s", target.request.url, error)
+            tags = ()
+        tags = tuple(dict.fromkeys((*target.tags, *tags)))
+        if target.declared and policy is target.policy and tags == target.tags:
+            return target
+        return dataclasses.replace(target, policy=policy, declared=True, tags=tags)
 
     def _decide(
         self, target: Target, response: Response, rendering: Rendering, replaces: Entry | None
@@ -208,8 +224,9 @@ class Producer:
         raise AssertionError("what was learned is in the key")
 
     def _entry(
-        self, target: Target, response: Response, terms: Terms, rendering: Rendering
-    ) -> Entry:
+        self, target: Target, response: Response, terms: Terms, rendering: Rendering,
+        started: float, took: float,
+    ) -> Entry:  # fmt: skip
         return Entry(
             key=target.key,
             request=target.request,
@@ -218,7 +235,8 @@ class Producer:
                 response, terms, target.policy, target.request, self._settings.downstream
             ),
             body=response.body,
-            rendered_at=0.0,
+            rendered_at=started - terms.age,
+            render_seconds=round(took, 6),
             revalidate=terms.revalidate,
             expire=terms.expire,
             etag=strong_etag(response.body, response.first("etag")),
@@ -280,21 +298,6 @@ class Producer:
                 REMEDIES.get(reason, ""),
             )
         return Refused(reason)
-
-
-def _with_policy(target: Target, rendering: Rendering) -> Target:
-    """What the decorator of the view that ran says goes before what was known of the route."""
-    said = rendering.policy
-    assert said is not None
-    policy = combined(said, target.policy if target.declared else None) or said
-    try:
-        tags = said.fill_tags(rendering.arguments)
-    except (ConfigurationError, TypeError) as error:
-        log.error("%s: %s", target.request.url, error)
-        tags = ()
-    return dataclasses.replace(
-        target, policy=policy, declared=True, tags=tuple(dict.fromkeys((*target.tags, *tags)))
-    )
 
 
 def _view(entry: Entry) -> PageView:

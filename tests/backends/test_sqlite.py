@@ -38,6 +38,16 @@ def store(tmp_path: Path) -> Iterator[SQLiteBackend]:
     backend.close()
 
 
+def test_notes_of_many_are_those_of_each(store: SQLiteBackend) -> None:
+    names = [f"n{number}" for number in range(0, 1_200, 2)]
+    for name in names:
+        store.write_note(name, name.encode(), 10, START)
+    asked = [f"n{number}" for number in range(1_200)]
+    assert store.read_notes(asked, START) == [store.read_note(name, START) for name in asked]
+    assert store.read_notes(asked, START + 10) == [None] * 1_200
+    assert store.read_notes([], START) == []
+
+
 # Between processes
 
 

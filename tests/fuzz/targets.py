@@ -43,9 +43,9 @@ from isgware.jobs import decode_job
 from isgware.memory import Page
 from isgware.page import Rendering
 from isgware.paths import local_path
-from isgware.planner import Signpost
 from isgware.printing import details, listing, page_lines, to_json
 from isgware.render import environ_for
+from isgware.signposts import Signpost
 
 NOW: Final = 1_700_000_000.0
 KEY: Final = "key"

@@ -7,7 +7,6 @@ the key, the body last, so that the catalogue is read without touching bodies.
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Any, Final
 from ..core.freshness import Changes
 from . import sqlite_invalidations as invalidations
 from . import sqlite_jobs as jobs
-from .base import HELD, Held, Lease, Limits, Row, is_newer
+from . import sqlite_leases as leases
+from .base import Held, Lease, Limits, Row, is_newer
 from .database import Damaged, Database
 from .schema import SCHEMA, add_tables
 from .sqlite_invalidations import state
@@ -123,12 +123,16 @@ class SQLiteBackend:
             db.executemany(
                 "INSERT OR IGNORE INTO tags VALUES (?, ?)", [(tag, page) for tag in row.tags]
             )
-            count(db, int(row.error_quota), 1, size)
-            return self._make_room(db, row, now)
+            totals = count(db, int(row.error_quota), 1, size)
+            return self._make_room(db, row, now, totals)
 
         return self.database.write(work)
 
-    def _make_room(self, db: sqlite3.Connection, added: Row, now: float) -> list[str]:
+    def _make_room(
+        self, db: sqlite3.Connection, added: Row, now: float, totals: tuple[int, int]
+    ) -> list[str]:
+        """Keep to the limits. ``totals``: pages and bytes of the kind that ``added`` is of; the
+        other kind has not grown."""
         gone = _remove(
             db, db.execute("SELECT id FROM pages WHERE keep_until <= ? LIMIT 8", (now,)).fetchall()
         )
@@ -141,21 +145,19 @@ class SQLiteBackend:
                     (added.page_key, added.key, self._limits.variants - 1),
                 ).fetchall(),
             )
-        limits = self._limits
+        limits, kind = self._limits, int(added.error_quota)
         caps = ((limits.pages, limits.bytes), (limits.error_pages, limits.error_bytes))
-        for kind, (max_pages, max_bytes) in enumerate(caps):
-            while True:
-                pages, size = total(db, kind)
-                excess = max(pages - max_pages, 1 if size > max_bytes else 0)
-                if excess <= 0:
-                    break
-                oldest = db.execute(
-                    "SELECT id FROM pages WHERE error_quota = ? AND key != ? ORDER BY used LIMIT ?",
-                    (kind, added.key, min(excess, _BATCH)),
-                ).fetchall()
-                if not oldest:
-                    break
-                gone += _remove(db, oldest)
+        max_pages, max_bytes = caps[kind]
+        pages, size = total(db, kind) if gone else totals
+        while (excess := max(pages - max_pages, 1 if size > max_bytes else 0)) > 0:
+            oldest = db.execute(
+                "SELECT id FROM pages WHERE error_quota = ? AND key != ? ORDER BY used LIMIT ?",
+                (kind, added.key, min(excess, _BATCH)),
+            ).fetchall()
+            if not oldest:
+                break
+            gone += _remove(db, oldest)
+            pages, size = total(db, kind)
         return gone
 
     def delete(self, key: str) -> None:
@@ -209,48 +211,15 @@ class SQLiteBackend:
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
     ) -> Lease | Held:
-        def work(db: sqlite3.Connection) -> Lease | Held:
-            held = db.execute(
-                "SELECT until, generation FROM leases WHERE key = ?", (key,)
-            ).fetchone()
-            # An end further away than any lease lasts was set by a clock that has since been
-            # put back; it holds nobody up.
-            if held and now < held[0] <= now + 2 * ttl and held[1] >= overtake_before:
-                return HELD
-            state(db)
-            order = db.execute(
-                "UPDATE state SET ordinal = ordinal + 1 RETURNING ordinal"
-            ).fetchone()[0]
-            lease = Lease(key, secrets.token_hex(8), order)
-            db.execute(
-                "DELETE FROM leases WHERE key IN (SELECT key FROM leases WHERE until <= ? LIMIT 8)",
-                (now,),
-            )
-            db.execute(
-                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)",
-                (key, lease.token, now + ttl, generation),
-            )
-            return lease
-
-        return self.database.write(work)
+        return self.database.write(
+            lambda db: leases.acquire(db, key, ttl, now, generation, overtake_before)
+        )
 
     def renew(self, lease: Lease, ttl: float, now: float) -> bool:
-        return self.database.write(
-            lambda db: (
-                db.execute(
-                    "UPDATE leases SET until = ? WHERE key = ? AND token = ?",
-                    (now + ttl, lease.key, lease.token),
-                ).rowcount
-                == 1
-            )
-        )
+        return self.database.write(lambda db: leases.renew(db, lease, ttl, now))
 
     def release(self, lease: Lease) -> None:
-        self.database.write(
-            lambda db: db.execute(
-                "DELETE FROM leases WHERE key = ? AND token = ?", (lease.key, lease.token)
-            )
-        )
+        self.database.write(lambda db: leases.release(db, lease))
 
     def read_note(self, name: str, now: float) -> bytes | None:
         row = self.database.read(
@@ -259,6 +228,21 @@ class SQLiteBackend:
             ).fetchone()
         )
         return bytes(row[0]) if row and isinstance(row[0], bytes) else None
+
+    def read_notes(self, names: Sequence[str], now: float) -> list[bytes | None]:
+        """`read_note` of each: many in one statement."""
+        found: dict[str, Any] = {}
+        for start in range(0, len(names), _BATCH):
+            some = names[start : start + _BATCH]
+            query = (
+                f"SELECT name, value FROM notes WHERE name IN ({', '.join('?' * len(some))}) "
+                "AND until > ?"
+            )
+            found |= self.database.read(
+                lambda db, q=query, v=(*some, now): db.execute(q, v).fetchall()  # type: ignore[misc]
+            )
+        values = (found.get(name) for name in names)
+        return [bytes(value) if isinstance(value, bytes) else None for value in values]
 
     def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
         def work(db: sqlite3.Connection) -> None:
@@ -327,10 +311,16 @@ def total(db: sqlite3.Connection, kind: int) -> tuple[int, int]:
     return found  # type: ignore[no-any-return]
 
 
-def count(db: sqlite3.Connection, kind: int, pages: int, size: int) -> None:
-    db.execute(
-        "UPDATE totals SET pages = pages + ?, bytes = bytes + ? WHERE kind = ?", (pages, size, kind)
-    )
+def count(db: sqlite3.Connection, kind: int, pages: int, size: int) -> tuple[int, int]:
+    """Add to what there is of a kind, and say how much it is then."""
+    found = db.execute(
+        "UPDATE totals SET pages = pages + ?, bytes = bytes + ? WHERE kind = ? "
+        "RETURNING pages, bytes",
+        (pages, size, kind),
+    ).fetchone()
+    if found is None:
+        raise Damaged("the totals are lost")
+    return found  # type: ignore[no-any-return]
 
 
 def _remove(db: sqlite3.Connection, ids: list[tuple[int]]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from .structured import Item, dictionary
 
@@ -36,10 +37,15 @@ def parse(values: Iterable[str]) -> Directives:
     """
     found: Directives = {}
     for text in values:
-        for item in _ITEM.findall(text):
-            for name, argument in _directives(item):
-                found.setdefault(name, argument)
+        for name, argument in _directives_of(text):
+            found.setdefault(name, argument)
     return found
+
+
+@lru_cache(maxsize=256)
+def _directives_of(text: str) -> tuple[tuple[str, str | None], ...]:
+    """Remembered, since an app says few different things, and says them with every page."""
+    return tuple(pair for item in _ITEM.findall(text) for pair in _directives(item))
 
 
 def _directives(item: str) -> Iterator[tuple[str, str | None]]:

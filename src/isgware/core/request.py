@@ -256,9 +256,8 @@ def _keyed_value(name: str, values: tuple[str, ...] | None, given: str | None) -
 
 
 def _digest(*parts: str) -> str:
-    digest = hashlib.blake2b(digest_size=20)
+    pieces: list[bytes] = []
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(4, "big"))
-        digest.update(data)
-    return digest.hexdigest()
+        pieces += (len(data).to_bytes(4, "big"), data)
+    return hashlib.blake2b(b"".join(pieces), digest_size=20).hexdigest()
