@@ -123,7 +123,7 @@ class Listing:
         self._usable = usable
         self._items: Iterator[Any] | None = None
         self._ready: deque[str | Unusable] = deque()
-        self.length: int | None = None
+        self.length: int | None = None if policy.paths is not None else 0
 
     def __iter__(self) -> Listing:
         return self
@@ -145,7 +145,8 @@ class Listing:
         return self._ready.popleft()
 
     def open(self) -> Listing:
-        """Call ``paths``, without asking for any item; ``length`` is known if it says so."""
+        """Call ``paths``, if there is one, without asking for any item; ``length`` is known if it
+        says so."""
         if self._policy.paths is not None and not self._around.entered:
             self._around.enter()
             try:

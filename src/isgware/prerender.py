@@ -9,6 +9,7 @@ Nothing grows with the number of pages but eight bytes for each, to tell duplica
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +24,7 @@ from .crew import Crew, Hopeless, Render, Threads
 from .errors import ConfigurationError
 from .inventory import inventory
 from .page import current
-from .paths import Unusable, local_path, wrong_with
+from .paths import Listing, Unusable, local_path, wrong_with
 from .report import Made, Report, RouteReport
 from .seen import Seen
 
@@ -41,11 +42,11 @@ _LARGEST: Final = 100
 @dataclass(slots=True)
 class Source:
     """Paths and the line of the report that they belong to, unless a page says that it is of
-    another route. ``length``: how many they are, if that is known."""
+    another route. ``count`` says how many they are, if that is known."""
 
     line: RouteReport
     items: Iterator[str | Unusable]
-    length: int | None = None
+    count: Callable[[], int | None] = lambda: None
     explicit: bool = False
     lenient: bool = False
 
@@ -80,14 +81,16 @@ def prerender(
     renderer = Renderer(engine, origins, stale=options.stale)
     report = Report(build_id=settings.build_id)
     sources = declared(core, report)
-    if paths is not None or warm is not None:
-        line = RouteReport("", warm[0] if warm else "(paths given)", "prerendered")
-        sources = [_listed(line, paths) if warm is None else Source(line, warm[1], lenient=True)]
-    lengths = [source.length for source in sources]
-    if not options.only and None not in lengths:
-        report.total = sum(length or 0 for length in lengths) * len(origins)
+    # Before paths= is called, which may open connections that no forked process should have.
     crew = (hire or Threads)(renderer.render, jobs, settings.render_timeout)
     try:
+        if paths is not None or warm is not None:
+            line = RouteReport("", warm[0] if warm else "(paths given)", "prerendered")
+            named = _listed(line, paths) if warm is None else Source(line, warm[1], lenient=True)
+            sources = [named]
+        counts = [source.count() for source in sources]
+        if not options.only and None not in counts:
+            report.total = sum(count or 0 for count in counts) * len(origins)
         return Build(report, sources, options, on_progress).run(crew)
     finally:
         crew.close()
@@ -188,13 +191,14 @@ def declared(core: ISG, report: Report) -> list[Source]:
         if known.policy is not None and known.line.kind != "dynamic":
             plain = planner.paths.plain(known.name) if known.plain else []
             listing = planner.paths.listed(known.name, known.policy)
-            if known.policy.paths is not None:
-                listing.open()
-            else:
-                listing.length = 0
-            length = None if listing.length is None else len(plain) + listing.length
-            sources.append(Source(known.line, itertools.chain(plain, listing), length))
+            items = itertools.chain(plain, listing)
+            sources.append(Source(known.line, items, functools.partial(_count, plain, listing)))
     return sources
+
+
+def _count(plain: Sequence[object], listing: Listing) -> int | None:
+    length = listing.open().length
+    return None if length is None else len(plain) + length
 
 
 def _listed(line: RouteReport, paths: Any) -> Source:
@@ -203,7 +207,7 @@ def _listed(line: RouteReport, paths: Any) -> Source:
     if isinstance(items, str):
         raise ConfigurationError("prerender() takes a list of paths, not one: ['/posts/1'].")
     length = len(items) if isinstance(items, Sequence) else None
-    return Source(line, (_checked(item) for item in items), length, explicit=True)
+    return Source(line, (_checked(item) for item in items), lambda: length, explicit=True)
 
 
 def _checked(item: Any) -> str | Unusable:

@@ -117,6 +117,7 @@ def _serve(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sys.stdout = sys.stderr  # what views print is no part of the report
     after_fork()
+    _let_go_of_engines()
     gc.freeze()  # what the app is made of stays: no collection need look at it again
     last = time.monotonic()
 
@@ -137,6 +138,16 @@ def _serve(
             last = time.monotonic()
     except (EOFError, OSError):
         os._exit(0)  # nobody is left to be told
+
+
+def _let_go_of_engines() -> None:
+    """SQLAlchemy's pools know nothing of forks: what the parent process has in them stays its own.
+    The engines are wherever the app keeps them."""
+    core = sys.modules.get("sqlalchemy.engine")
+    if core is not None:
+        for found in gc.get_objects():
+            if issubclass(type(found), core.Engine):
+                found.dispose(close=False)
 
 
 def _encoded(batch: Batch) -> bytes:

@@ -2,6 +2,7 @@
 
 import pytest
 from django.conf.urls.i18n import i18n_patterns
+from django.db import connections
 from django.http import HttpResponse
 from django.urls import include, path
 from django.utils.decorators import method_decorator
@@ -9,6 +10,7 @@ from django.utils.translation import get_language
 from django.views import View
 
 from isgware import Policy, revalidate
+from isgware.django import site
 
 LOCALE = "django.middleware.locale.LocaleMiddleware"
 LANGUAGES = {
@@ -169,3 +171,18 @@ def test_paths_with_a_language_are_built_in_each(project):
     isg = project(patterns, **LANGUAGES)
     planner = isg.core.engine.planner
     assert planner.paths.plain("about") == ["/about", "/de/about", "/fr/about"]
+
+
+class Connection:
+    alias = "default"
+
+
+def test_a_forked_process_leaves_connections_and_pools_to_its_parent(project, monkeypatch):
+    """Unclosed: closing them would end them for both."""
+    isg = project([path("", greeting)])
+    used, pool = Connection(), object()
+    used.connection, used._connection_pools = object(), {"default": pool}
+    monkeypatch.setattr(connections, "all", lambda initialized_only: [used])
+    isg.core.site.after_fork()
+    assert (used.connection, used._connection_pools) == (None, {})
+    assert pool in site._inherited

@@ -109,6 +109,8 @@ class DjangoSite(Site):
         for connection in connections.all(initialized_only=True):
             _inherited.append(connection.connection)  # to close it would end it for the parent
             connection.connection = None
+            pools = getattr(connection, "_connection_pools", {})
+            _inherited.append(pools.pop(connection.alias, None))
 
     def context(self) -> AbstractContextManager[object]:
         return _connections()
