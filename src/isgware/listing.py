@@ -123,24 +123,25 @@ class Listings:
     def _made(self, target: Target, old: _List | None) -> _List:
         route, policy = target.route, target.policy
         began, counter = self._now(), self._counter()
-        found, reason, unusable = Seen(MAX_LISTED), "", []
-        count = 0
+        found, reason = Seen(MAX_LISTED), ""
+        first: Unusable | None = None
+        bad = 0
         for path in self._paths.plain(route):
             if isinstance(path, str):
                 found.add(local_path(path)[0])
-        for item in self._paths.listed(route, policy):
-            if isinstance(item, Unusable):
-                reason = reason if item.item else item.reason
-                unusable.append(item)
-                continue
-            count += 1
+        for count, item in enumerate(self._paths.listed(route, policy), 1):
             if count > MAX_LISTED:
                 reason = f"it lists more than {MAX_LISTED:,} paths"
                 break
-            found.add(local_path(item)[0])
+            if isinstance(item, Unusable):
+                reason = reason if item.item else item.reason
+                first, bad = first or item, bad + 1
+            else:
+                found.add(local_path(item)[0])
         took = max(0.0, self._now() - began)
         if not reason:
-            _warn_of(route, unusable)
+            if first is not None:
+                _warn_of(route, first, bad)
             return _List(found, began, took, counter)
         kept = old.paths if old is not None else None
         if old is not None and old.failed:  # said before
@@ -150,13 +151,11 @@ class Listings:
         return _List(kept, began, took, counter, failed=True)
 
 
-def _warn_of(route: str, unusable: list[Unusable]) -> None:
-    if unusable:
-        first = unusable[0]
-        log.warning(
-            "paths= of %s gave %d items that are no paths of it, such as %s: %s.",
-            route,
-            len(unusable),
-            first.item,
-            first.reason,
-        )
+def _warn_of(route: str, first: Unusable, count: int) -> None:
+    log.warning(
+        "paths= of %s gave %d items that are no paths of it, such as %s: %s.",
+        route,
+        count,
+        first.item,
+        first.reason,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import Any
 
@@ -257,6 +258,16 @@ def test_p7_a_list_that_is_too_long_is_none(wrap, site, monkeypatch, caplog):
     isg = wrap(site, routes={"/posts/<slug>": policy})
     assert visit(isg, "/posts/x").cache == "MISS"
     assert len(read) == 101
+    assert "more than 100 paths" in caplog.text
+
+
+def test_p7_an_endless_list_of_what_is_no_path_is_none(wrap, site, monkeypatch, caplog):
+    monkeypatch.setattr(listing, "MAX_LISTED", 100)
+    given = itertools.repeat(7, 10_000)
+    policy = Policy(revalidate=60, fallback="not-found", paths=lambda: given)
+    isg = wrap(site, routes={"/posts/<slug>": policy})
+    assert visit(isg, "/posts/x").cache == "MISS"
+    assert given.__length_hint__() == 10_000 - 101
     assert "more than 100 paths" in caplog.text
 
 
