@@ -12,12 +12,14 @@ from typing import Any
 
 import click
 import pytest
+from celery import Celery
 from click.testing import CliRunner, Result
 from flask import Flask, abort
 from werkzeug.test import Client
 
 import isgware.flask
 from isgware import ISG, Policy, cli, revalidate
+from isgware.celery import CeleryExecutor
 from isgware.commands import commands
 from isgware.testing import FakeClock
 from isgware.worker import Worker
@@ -246,6 +248,10 @@ def test_a_change_while_switched_off_is_a_failure(
     [
         ({"store": "memory:"}, "give store='file:DIR' on one host"),
         ({"store": "file:pages", "enabled": False}, "isgware is not at work here"),
+        (
+            {"store": "file:pages", "executor": CeleryExecutor(Celery("site"))},
+            "executor=CeleryExecutor sends elsewhere",
+        ),
     ],
 )
 def test_a_worker_that_would_be_of_no_use_is_one_line_and_status_2(

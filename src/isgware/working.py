@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .errors import ConfigurationError
 from .export.current import Current
+from .handover import JobExecutor
 from .text import printable, without_password
 from .worker import Worker, stopped_by_signals
 
@@ -22,15 +24,22 @@ def worker(subject: Subject, threads: int | None, tree: str | None) -> None:
     for. Runs until SIGTERM or Ctrl-C, and finishes what it is at."""
     isg = subject.need_app("worker").core
     subject.need_store()
+    executor = isg.settings.executor
+    if tree is None and isinstance(executor, JobExecutor):
+        raise ConfigurationError(
+            f"executor={type(executor).__name__} sends elsewhere what is to be renewed, so there "
+            "is nothing to do for a worker: start that fleet's own, or leave executor= out."
+        )
     current = Current(isg, tree) if tree is not None else None
     if current is None:
         it = Worker(isg, threads or 0)
     else:
         it = Worker(isg, threads or 0, current.changed, current.close)
-        click.echo(str(current.start()))
     store = printable(str(without_password(isg.settings.store)))
-    click.echo(f"Worker {it.name} renders for {store} on {it.threads} threads.")
-    with stopped_by_signals(it):
+    with stopped_by_signals(it):  # also while the first export is made
+        if current is not None:
+            click.echo(str(current.start()))
+        click.echo(f"Worker {it.name} renders for {store} on {it.threads} threads.")
         well = it.run()
     counts = ", ".join(f"{count:,} {kind}" for kind, count in it.counts.items())
     click.echo(f"Worker {it.name} has ended: {counts}.")
