@@ -113,3 +113,12 @@ def test_the_breaker_opens_when_it_fails(store: SQLiteBackend) -> None:
     with pytest.raises(BackendUnavailable):
         breaker.together(lambda: [][0])
     assert breaker.open_since is not None
+
+
+def test_what_was_invalidated_may_be_read_within_it(store: SQLiteBackend) -> None:
+    keep(store, 1)
+    counter = store.invalidate(["tag:a"], hard=False)
+    found = []
+    store.together(lambda: found.append(store.sync("", 0)), False)
+    assert (found[0].counter, found[0].soft) == (counter, (("tag:a", counter),))
+    assert paths(store) == ["/1"]

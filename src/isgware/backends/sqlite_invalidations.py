@@ -19,13 +19,16 @@ def state(db: sqlite3.Connection) -> tuple[str, int, int, int, int]:
 
 def changes(db: sqlite3.Connection, nonce: str, since: int) -> Changes:
     """See `Backend.sync`."""
-    db.execute("BEGIN")
+    own = not db.in_transaction  # else it is read within `together`
+    if own:
+        db.execute("BEGIN")
     current, counter, floor, forgotten, _ = state(db)
     after = since if current == nonce else 0
     rows = db.execute(
         "SELECT name, soft, hard, published FROM names WHERE last > ?", (after,)
     ).fetchall()
-    db.execute("COMMIT")
+    if own:
+        db.execute("COMMIT")
     tables = [tuple((row[0], row[at]) for row in rows if row[at] > after) for at in (1, 2, 3)]
     return Changes(current, counter, floor, forgotten, *tables)
 
