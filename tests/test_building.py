@@ -26,9 +26,13 @@ from isgware import Policy, revalidate
 from isgware.flask import ISG
 
 app = Flask("site")
+if os.environ.get("NOISY"):
+    print("an app that prints")
 rendered = os.environ["RENDERED"]
 
 def slugs():
+    if os.environ.get("NOISY"):
+        print("paths= that prints")
     return [{"slug": slug} for slug in os.environ.get("SLUGS", "a b").split()]
 
 def note(slug):
@@ -134,6 +138,7 @@ def test_what_fails_is_named_and_the_status_is_1(isgware_: Run, tmp_path: Path) 
         ((*BASE, "--stale-from", ""), "app", "is the build that is being made"),
         ((*BASE, "--stale-from", "7"), "app", "There are no pages of a build '7'"),
         ((*BASE, "--jobs", "0"), "app", "--jobs"),
+        ((*BASE, "--only", "posts/*"), "app", "begin with a slash"),
         ((*BASE, "--from-log", "none.log"), "app", "none.log"),
         ((*BASE, "--from-log", "site_built.py"), "app", "no line of a page"),
     ],
@@ -145,6 +150,13 @@ def test_wrong_usage_is_said_in_a_line(
     assert (done.returncode, done.stdout) == (2, "")
     assert error in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_app_prints_is_no_part_of_the_report(isgware_: Run) -> None:
+    for command in (("build", *BASE), ("routes",), ("ls",)):
+        done = isgware_(*command, "--output", "json", NOISY="1")
+        assert (done.returncode, bool(json.loads(done.stdout))) == (0, True)
+        assert "an app that prints" in done.stderr
 
 
 def test_options_choose_what_is_rendered(isgware_: Run, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import click
@@ -57,6 +58,8 @@ def build(
             "The app's store lies within its own process, where nothing that is built here would "
             "be found: choose one that is shared, such as store='file:.isgware'."
         )
+    if only and only[0] not in "/*?[":
+        raise click.UsageError(f"--only {only!r}: paths begin with a slash, as in '/posts/*'.")
     if build_id is not None:
         _build_as(core, build_id)
     warm = _warm(from_sitemap, from_log)
@@ -65,7 +68,9 @@ def build(
         copied = copy_as_stale(core.engine, stale_from)
         click.echo(f"Copied {copied:,} pages of build {stale_from!r} as stale.", err=True)
     core.engine.shelf.memory.switch_off()  # before its workers are forked, each with one like it
-    with progress(sys.stderr if output == "json" else sys.stdout) as on_progress:
+    shown = sys.stderr if output == "json" else sys.stdout
+    # What paths= prints is no part of the report.
+    with progress(shown) as on_progress, redirect_stdout(sys.stderr):
         report = prerender(
             core,
             jobs=jobs or _processors(),

@@ -12,7 +12,7 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -128,7 +128,8 @@ def _bound(find: Find, names: list[str], work: Any) -> Callable[..., None]:
     @functools.wraps(work)
     def run(**values: Any) -> None:
         with _plain_errors():
-            subject = find(*(values.pop(name) for name in names))
+            with redirect_stdout(sys.stderr):  # what an app prints when it is imported
+                subject = find(*(values.pop(name) for name in names))
             try:
                 work(subject, **values)
             finally:
