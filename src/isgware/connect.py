@@ -56,6 +56,7 @@ class Connection(Invalidations):
         directory: str | Path,
         *,
         base_url: str | None = None,
+        prefix: str | None = None,
         force: bool = False,
         rewrite: bool = False,
     ) -> ExportReport:
@@ -66,6 +67,7 @@ class Connection(Invalidations):
             directory,
             base_url=base_url,
             configured=self._configured,
+            prefix=prefix,
             force=force,
             rewrite=rewrite,
         )

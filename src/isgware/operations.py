@@ -168,21 +168,26 @@ class Operations(Invalidations):
         directory: str | Path,
         *,
         base_url: str | None = None,
+        prefix: str | None = None,
         force: bool = False,
         rewrite: bool = False,
     ) -> ExportReport:
         """Write the stored pages that are everybody's to ``directory``, as files for nginx or a
         CDN, and remove from there what is not stored any more. Nothing is rendered.
 
-        ``base_url`` says which site's pages, if there are several; ``force`` lets the directory
-        hold other things, too; ``rewrite`` writes again what has not changed. Raises
+        ``base_url`` says which site's pages, if there are several; ``prefix`` what the names of
+        nginx's variables begin with (``isgware``), for several sites behind one nginx; ``force``
+        lets the directory hold other things, too; ``rewrite`` writes again what has not changed.
+        Site and prefix are remembered in the directory. Raises
         `ConfigurationError` for a directory or site that cannot be used, `ExportError` if another
         export is at work there or files cannot be written, and `BackendUnavailable`.
         """
         core = self.core
         if not core.active:
             return ExportReport(directory=str(directory))
-        return export_isg(core, directory, base_url=base_url, force=force, rewrite=rewrite)
+        return export_isg(
+            core, directory, base_url=base_url, prefix=prefix, force=force, rewrite=rewrite
+        )
 
     @property
     def report(self) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from isgware import (
     BackendUnavailable,
     ConfigurationError,
     ExportReport,
+    Policy,
     connect,
     page,
     revalidate,
 )
 from isgware.backends.sqlite import SQLiteBackend
+from isgware.export import export_isg
 from isgware.site import Site as WSGISite
 from isgware.testing import FakeClock
 
@@ -387,3 +390,46 @@ def test_an_export_of_nothing_says_what_to_do(site: Site) -> None:
     assert "isgware build" in str(site.export())
     site.visit("/old")
     assert "isgware build" not in str(site.export())
+
+
+def test_a_page_of_another_policy_is_exported_as_a_stale_one(tmp_path: Path) -> None:
+    policies = iter([Policy(revalidate=60), Policy(revalidate=60, tags=["posts"])])
+    told: list[str] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [b"a"]
+
+    for expected in ([], ["/posts/a"]):
+        isg = ISG(
+            app,
+            store=f"file:{tmp_path}/pages", clock=FakeClock(), backend_timeout=10,
+            routes={"/posts/<slug>": next(policies)},
+        )  # fmt: skip
+        if not expected:
+            Client(isg).get("/posts/a")
+        told.clear()
+        report = isg.export(tmp_path / "tree")
+        export_isg(isg, tmp_path / "tree", on_stale=lambda entry: told.append(entry.request.path))
+        assert (report.written + report.unchanged, told) == (1, expected)
+        isg.close()
+
+
+def test_a_prefix_names_every_variable_and_is_remembered(site: Site) -> None:
+    site.headers["X-Price"] = "$5"
+    site.visit("/posts/a", "/old")
+    assert site.export().reload
+    assert site.export(prefix="shop").reload
+    own = site.tree / ".isgware-export"
+    for file in ("nginx-maps.conf", "nginx-location.conf"):
+        assert set(re.findall(r"\$\{?(isgware|shop)_", (own / file).read_text("latin-1"))) == {
+            "shop"
+        }
+    assert not site.export().reload
+    assert site.export(prefix="isgware").reload
+
+
+@pytest.mark.parametrize("prefix", ["", "Shop", "2nd", "a-b", "x" * 33, "a\n"])
+def test_a_prefix_that_nginx_would_not_take_is_refused(site: Site, prefix: str) -> None:
+    with pytest.raises(ConfigurationError, match="prefix="):
+        site.export(prefix=prefix)

@@ -125,16 +125,13 @@ def _joined(headers: Headers) -> dict[str, str]:
 
 
 def written_size(text: str) -> int:
-    """Characters of a header's value as nginx's maps spell it, at most."""
-    return len(text) + 16 * text.count("$") + text.count('"') + text.count("\\")
+    """Characters of a header's value as nginx's maps spell it, at most, and with any prefix."""
+    return len(text) + 41 * text.count("$") + text.count('"') + text.count("\\")
 
 
 def policy_reason(planner: Planner, request: Request, build_id: str) -> str:
     """Why the app would not give this page to everybody, as its policies are now."""
-    visitor = Visitor(
-        "GET", request.scheme, request.host, request.script_name, request.path, "", {}
-    )
-    match = planner.match(visitor)
+    match = planner.match(_visitor(request))
     signpost = planner.signpost(request.base_key(build_id))
     learned = declared.get(signpost.fingerprint)
     known = (match.policy if match is not None else None, learned)
@@ -146,6 +143,18 @@ def policy_reason(planner: Planner, request: Request, build_id: str) -> str:
     if signpost.vary_cookie or any(map(_lets_bypass, policies)):
         return "personal"
     return "dropped" if any(_never_stores(policy) for policy in policies) else ""
+
+
+def outdated(planner: Planner, entry: Entry) -> bool:
+    """Whether the page was made under another policy, so that it counts as stale."""
+    request = entry.request
+    plan = planner.plan(_visitor(request), (request.scheme, request.host))
+    target = plan.target if plan is not None else None
+    return target is not None and target.policy.fingerprint != entry.fingerprint
+
+
+def _visitor(request: Request) -> Visitor:
+    return Visitor("GET", request.scheme, request.host, request.script_name, request.path, "", {})
 
 
 def _lets_bypass(policy: Policy) -> bool:

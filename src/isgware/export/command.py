@@ -22,12 +22,14 @@ _OUTPUT = click.option(
 @click.command
 @click.argument("directory", metavar="DIR", type=click.Path())
 @click.option("--base-url", metavar="URL", help="The site whose pages are exported.")
+@click.option("--prefix", metavar="NAME", help="Of nginx's variables, for several sites.")
 @click.option("--rewrite", is_flag=True, help="Write every file again, changed or not.")
 @click.option("--force", is_flag=True, help="Use a directory that holds other things, too.")
 @_OUTPUT
 def export(
-    subject: Subject, directory: str, base_url: str | None, rewrite: bool, force: bool, output: str
-) -> None:
+    subject: Subject, directory: str, base_url: str | None, prefix: str | None, rewrite: bool,
+    force: bool, output: str,
+) -> None:  # fmt: skip
     """Write the stored pages that are everybody's to DIR, as files for nginx or a CDN, and remove
     from there what is not stored any more. Nothing is rendered: build does that."""
     subject.need_active()
@@ -36,5 +38,7 @@ def export(
             "The app's store lies within its own process, and nothing of it is seen here: choose "
             "one that is shared, such as store='file:.isgware'."
         )
-    report = subject.verbs.export(directory, base_url=base_url, force=force, rewrite=rewrite)
+    report = subject.verbs.export(
+        directory, base_url=base_url, prefix=prefix, force=force, rewrite=rewrite
+    )
     click.echo(to_json(dataclasses.asdict(report)) if output == "json" else str(report))

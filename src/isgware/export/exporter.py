@@ -21,8 +21,8 @@ from ..core.freshness import State
 from ..drafts import COOKIE
 from ..errors import ConfigurationError, ExportError
 from ..text import printable
-from .choice import REASONS, Static, policy_reason, row_reason, site_of, static
-from .layout import Claims, place, url_of
+from .choice import REASONS, Static, outdated, policy_reason, row_reason, site_of, static
+from .layout import Claims, is_prefix, place, url_of
 from .nginx import Listed, headers_file, location, maps, redirects_file
 from .tree import Held, InTheWay, Tree
 
@@ -79,6 +79,7 @@ def export(
     base_url: str | None = None,
     configured: Sequence[str] = (),
     cookies: Sequence[str] = (),
+    prefix: str | None = None,
     force: bool = False,
     rewrite: bool = False,
     on_stale: Callable[[Entry], None] = lambda entry: None,
@@ -89,11 +90,17 @@ def export(
     known.
     ``configured`` are the app's base URLs, ``cookies`` the names of those whose owners may
     get something else on any page. ``on_stale`` is told of each page that is exported though
-    it is stale.
+    it is stale, of itself or since its policy is another one now.
     """
+    if prefix is not None and not is_prefix(prefix):
+        raise ConfigurationError(
+            f"prefix={prefix!r} cannot begin the names of nginx's variables: give small letters, "
+            "digits and underscores, at most 32, a letter first."
+        )
     started = time.monotonic()
     report = ExportReport(directory=str(directory))
     with Tree(Path(directory), force=force) as tree:
+        tree.prefix = prefix or tree.prefix
         report.site = _site(catalogue, tree, base_url, configured, force=force)
         run = _Run(catalogue, tree, report, planner, rewrite=rewrite)
         try:
@@ -175,8 +182,11 @@ class _Run:
                 reason = "missing"
             if reason:
                 self._leave_out(reason, f"{row.path}?{row.query}" if row.query else row.path)
-            elif entry is not None and state is State.STALE:
+            elif entry is not None and (state is State.STALE or self._outdated(entry)):
                 on_stale(entry)
+
+    def _outdated(self, entry: Entry) -> bool:
+        return self._planner is not None and outdated(self._planner, entry)
 
     def _entry(self, entry: Entry) -> str:
         """Why it is left out; empty if it is not."""
@@ -225,7 +235,10 @@ class _Run:
         tree, listed = self._tree, self._listed
         tree.set_top("_headers", headers_file(listed))
         tree.set_top("_redirects", redirects_file(listed))
-        read = {"nginx-maps.conf": maps(listed, cookies), "nginx-location.conf": location(listed)}
+        read = {
+            "nginx-maps.conf": maps(listed, cookies, tree.prefix),
+            "nginx-location.conf": location(listed, tree.prefix),
+        }
         changed = [tree.set_own(name, data) for name, data in read.items()]
         self._report.reload = any(changed)
 

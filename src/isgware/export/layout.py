@@ -12,12 +12,17 @@ Rules, each for a reason that a path which somebody else chose can bring about:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
 #: The directory in the tree that holds what is not a page.
 OWN: Final = ".isgware-export"
+#: What the names of nginx's variables begin with, unless a site has a prefix of its own: of two
+#: maps for one variable nginx takes the last.
+PREFIX: Final = "isgware"
+_PREFIX: Final = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 #: Bytes of one name: 255 on common file systems, less what is appended for encodings.
 MAX_NAME: Final = 250
 #: Bytes of a URL: what fits, with its class, into the buckets that nginx is told to make.
@@ -65,6 +70,11 @@ class Place:
     file: str
     suffix: str
     url: str
+
+
+def is_prefix(text: object) -> bool:
+    """Whether variables may be called so."""
+    return isinstance(text, str) and _PREFIX.match(text) is not None
 
 
 def url_of(path: str) -> str:

@@ -18,7 +18,7 @@ from typing import Final
 
 from ..core.entry import Headers
 from .choice import MOVED, Static
-from .layout import OWN
+from .layout import OWN, PREFIX
 
 _NOTE: Final = "# Written by isgware export. Changes are lost with the next one.\n"
 
@@ -32,48 +32,48 @@ class Listed:
     static: Static
 
 
-def maps(pages: Sequence[Listed], cookies: Iterable[str]) -> bytes:
-    """For nginx's ``http`` block."""
+def maps(pages: Sequence[Listed], cookies: Iterable[str], prefix: str = PREFIX) -> bytes:
+    """For nginx's ``http`` block. All variables begin with ``prefix``."""
     classes = {_class(page): page for page in pages}
     lines = [
         _NOTE,
-        'geo $isgware_dollar { default "$"; }\n',
-        _map("$http_cookie", "isgware_cookie", [(f"~{_cookie_pattern(cookies)}", '"1"')]),
+        f'geo ${prefix}_dollar {{ default "$"; }}\n',
+        _map("$http_cookie", f"{prefix}_cookie", [(f"~{_cookie_pattern(cookies)}", '"1"')]),
         _map(
-            '"$request_method:$http_authorization:$isgware_cookie"', "isgware_own",
+            f'"$request_method:$http_authorization:${prefix}_cookie"', f"{prefix}_own",
             [("GET::", '""'), ("HEAD::", '""')], default="own:",
         ),
         _map(
-            '"$isgware_own$request_uri"', "isgware_class",
+            f'"${prefix}_own$request_uri"', f"{prefix}_class",
             [(page.url.lower(), _quoted(_class(page))) for page in pages],
         ),
         _map(
-            "$isgware_class", "isgware_suffix",
+            f"${prefix}_class", f"{prefix}_suffix",
             [(name, _quoted(page.suffix)) for name, page in sorted(classes.items())],
         ),
-        'map $isgware_class $isgware_file {\n'
-        f'    "" "/{OWN}/none";\n    default "$uri$isgware_suffix";\n}}\n',
+        f'map ${prefix}_class ${prefix}_file {{\n'
+        f'    "" "/{OWN}/none";\n    default "$uri${prefix}_suffix";\n}}\n',
     ]  # fmt: skip
     for status in sorted(MOVED):
         moved = [page for page in pages if page.static.status == status]
-        to = [(page.url.lower(), _value(page.static.location)) for page in moved]
+        to = [(page.url.lower(), _value(page.static.location, prefix)) for page in moved]
         # No file tells /old from /Old, which a map does not.
-        spelt = [(page.url.lower(), _value(page.url)) for page in moved]
+        spelt = [(page.url.lower(), _value(page.url, prefix)) for page in moved]
         lines += [
-            _map('"$isgware_own$request_uri"', f"isgware_{status}", to),
-            _map('"$isgware_own$request_uri"', f"isgware_{status}_from", spelt),
+            _map(f'"${prefix}_own$request_uri"', f"{prefix}_{status}", to),
+            _map(f'"${prefix}_own$request_uri"', f"{prefix}_{status}_from", spelt),
         ]
     for header in _names(pages):
         rows = [
-            (name, _value(dict(page.static.headers)[header]))
+            (name, _value(dict(page.static.headers)[header], prefix))
             for name, page in sorted(classes.items())
             if header in dict(page.static.headers)
         ]
-        lines.append(_map("$isgware_class", _variable(header), rows))
+        lines.append(_map(f"${prefix}_class", _variable(header, prefix), rows))
     return "\n".join(lines).encode("latin-1")
 
 
-def location(pages: Sequence[Listed]) -> bytes:
+def location(pages: Sequence[Listed], prefix: str = PREFIX) -> bytes:
     """For the ``location`` that serves the tree."""
     lines = [
         _NOTE,
@@ -86,10 +86,10 @@ def location(pages: Sequence[Listed]) -> bytes:
         "gzip_vary on;",
         "disable_symlinks on from=$document_root;",
         *(
-            f"if ($isgware_{status}_from = $request_uri) {{ return {status} $isgware_{status}; }}"
+            f"if (${prefix}_{status}_from = $request_uri) {{ return {status} ${prefix}_{status}; }}"
             for status in sorted(MOVED)
         ),
-        *(f"add_header {name} ${_variable(name)};" for name in _names(pages)),
+        *(f"add_header {name} ${_variable(name, prefix)};" for name in _names(pages)),
     ]
     return ("\n".join(lines) + "\n").encode()
 
@@ -138,8 +138,8 @@ def _names(pages: Iterable[Listed]) -> list[str]:
     return sorted({name for page in pages for name, _ in page.static.headers})
 
 
-def _variable(header: str) -> str:
-    return "isgware_h_" + header.lower().replace("-", "_")
+def _variable(header: str, prefix: str) -> str:
+    return f"{prefix}_h_" + header.lower().replace("-", "_")
 
 
 def _map(source: str, variable: str, rows: Iterable[tuple[str, str]], default: str = "") -> str:
@@ -151,8 +151,8 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _value(text: str) -> str:
-    return _quoted(text).replace("$", "${isgware_dollar}")
+def _value(text: str, prefix: str) -> str:
+    return _quoted(text).replace("$", f"${{{prefix}_dollar}}")
 
 
 def _cookie_pattern(names: Iterable[str]) -> str:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ConfigurationError, ExportError
-from .layout import OWN
+from .layout import OWN, PREFIX, is_prefix
 
 FORMAT: Final = 1
 #: Files of ours at the top that are no pages.
@@ -63,6 +63,7 @@ class Tree:
     def __init__(self, directory: Path, *, force: bool = False) -> None:
         self.directory = directory
         self.site = ""
+        self.prefix = PREFIX
         self.held: dict[str, Held] = {}
         self._force = force
         self._names: set[str] = set()
@@ -141,7 +142,10 @@ class Tree:
         held = [Held(*row) for row in manifest.get("pages", ())]
         if (manifest and manifest["format"] != FORMAT) or not all(map(_sound, held)):
             raise ValueError("not a manifest of ours")
-        self.site = str(manifest.get("site", ""))
+        prefix = manifest.get("prefix", PREFIX)
+        if not is_prefix(prefix):
+            raise ValueError("not a prefix of ours")
+        self.site, self.prefix = str(manifest.get("site", "")), prefix
         self.held = {one.path: one for one in held}
         self._names = {name for one in held for name in one.names}
         self._names.update(set(TOP).intersection(manifest.get("top", ())))
@@ -159,7 +163,9 @@ class Tree:
         """What the tree holds from now on."""
         rows = [[one.path, one.file, one.digest, dict(one.sizes)] for one in pages]
         top = sorted(self._names.intersection(TOP))
-        manifest = {"format": FORMAT, "site": site, "top": top, "pages": rows}
+        manifest = {
+            "format": FORMAT, "site": site, "prefix": self.prefix, "top": top, "pages": rows,
+        }  # fmt: skip
         self._replace("manifest", json.dumps(manifest).encode(), self._own)
         os.ftruncate(self._journal, 0)
 
