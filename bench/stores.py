@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from isgware.backends.base import Limits, row_of
@@ -22,11 +23,12 @@ BATCH = 2_000
 TIMEOUT = 30.0
 
 
-def entry(number: int, body: bytes, nonce: str = "") -> Entry:
-    """One page of many: ``/page/7`` bears the tags ``pages`` and ``page:7``."""
+def entry(number: int, body: bytes, nonce: str = "", **fields: Any) -> Entry:
+    """One page of many: ``/page/7`` bears the tags ``pages`` and ``page:7``. ``fields`` are those
+    that it has beside, or otherwise."""
     request = Request("http", "example.com", "", f"/page/{number}")
     now = time.time()
-    return Entry(
+    made = Entry(
         key=request.key(),
         request=request,
         status="200 OK",
@@ -39,18 +41,24 @@ def entry(number: int, body: bytes, nonce: str = "") -> Entry:
         order=number,
         nonce=nonce,
     )
+    return replace(made, **fields) if fields else made
 
 
-def fill(backend: Any, numbers: range, body: bytes) -> None:
-    """Store a page for each number; tells of its progress on a terminal."""
+def fill(backend: Any, numbers: range, body: bytes, **fields: Any) -> None:
+    """Store a page for each number; tells of its progress on a terminal. ``fields``: see `entry`;
+    one that is a function is called with the number."""
     nonce, started = backend.nonce(), time.monotonic()
     put_many = _put_many_redis if isinstance(backend, RedisBackend) else _put_many_sqlite
     for start in range(numbers.start, numbers.stop, BATCH):
         batch = range(start, min(start + BATCH, numbers.stop))
-        put_many(backend, (entry(number, body, nonce) for number in batch))
+        put_many(backend, (entry(n, body, nonce, **_of(fields, n)) for n in batch))
         if sys.stderr.isatty() or batch.stop % 100_000 == 0:
             each = (time.monotonic() - started) / (batch.stop - numbers.start) * 1e6
             print(f"  {batch.stop:,} pages, {each:.0f} us each", file=sys.stderr)
+
+
+def _of(fields: dict[str, Any], number: int) -> dict[str, Any]:
+    return {name: made(number) if callable(made) else made for name, made in fields.items()}
 
 
 def _put_many_sqlite(backend: Any, entries: Iterable[Entry]) -> None:

@@ -166,8 +166,30 @@ def test_a_page_that_is_not_kept_is_not_remembered() -> None:
     assert memory.memo == {}
 
 
+def test_answers_count_towards_the_limit_and_are_given_back() -> None:
+    memory, page = room_for(64), a_page()
+    memory.add(page)
+    alone = memory.size
+    for number in range(40):
+        memory.remember(("GET", f"/?utm_id={number}"), ready(page))
+    assert memory.size == page.size > alone + 32 * 1_000
+    memory.add(a_page(seen=1))
+    assert (memory.size, memory.memo) == (alone, {})
+
+
+def test_answers_push_out_pages_that_nobody_visited() -> None:
+    memory = room_for(4)
+    pages = [a_page(key) for key in "abcd"]
+    for page in pages:
+        memory.add(page)
+    for number in range(20):
+        memory.remember(("GET", f"/?utm_id={number}"), ready(pages[3]))
+    assert memory.size <= room_for(4)._limit
+    assert memory.get("a") is None
+
+
 def test_a_page_is_remembered_by_its_latest_request_lines_only() -> None:
-    memory, page = room_for(4), a_page()
+    memory, page = room_for(64), a_page()
     memory.add(page)
     raws = [("GET", f"/?utm_id={number}") for number in range(100)]
     for raw in raws:

@@ -8,7 +8,8 @@ evicted is chosen by the *clock* algorithm from the second in which a page was l
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
+from functools import lru_cache
 from typing import Any, Final
 
 from .answering import Answer
@@ -21,11 +22,16 @@ from .ready import Ready
 
 #: The request line as the server passed it on, in parts; Accept-Encoding is the last.
 Raw = tuple[Any, ...]
-#: Bytes a page is reckoned to take beside its bodies.
-_OVERHEAD: Final = 2_048
+#: Bytes that a page takes beside its bodies and headers, and those of each answer that is made
+#: ready for one of its request lines; ``python -m bench.memory`` measures both.
+_OVERHEAD: Final = 1_664
+_ANSWER: Final = 1_536
 #: Longer request lines are looked up by key each time: their length is their sender's choice.
 _MAX_RAW: Final = 1_024
 _RAWS_PER_PAGE: Final = 32
+# Pairs that most answers have: held once, not with each of them.
+_VARY: Final = ("Vary", "Accept-Encoding")
+_CODED: Final = {name: ("Content-Encoding", name) for name in ("br", "zstd", "gzip")}
 
 
 class Page:
@@ -36,23 +42,29 @@ class Page:
     ``raws``: the request lines by which it is found.
     """
 
-    __slots__ = ("_heads", "entry", "names", "raws", "seen", "size", "used", "visited")
+    __slots__ = ("_base", "_head", "entry", "raws", "seen", "size", "used", "visited")
 
     def __init__(self, entry: Entry, seen: int, base: str) -> None:
         self.entry = entry
         self.seen = seen
-        request = entry.request
-        query = narrow_query(request.query, "all") if entry.own else request.query
-        self.names = (
-            *names_of(request.full_path, query, entry.tags),
-            key_name(entry.key),
-            base_name(base),
-        )
+        self._base = base
         headers = sum(len(name) + len(value) for name, value in entry.headers)
         self.size = entry.size + headers + _OVERHEAD
         self.used = self.visited = False
-        self.raws: deque[Raw] = deque()
-        self._heads: dict[str, Headers] = {}
+        self.raws: tuple[Raw, ...] = ()
+        self._head: tuple[str, Headers] = ("", ())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those by which it can be invalidated. Put together when something was: kept, they would
+        take more room than all else beside the bodies."""
+        entry, request = self.entry, self.entry.request
+        query = narrow_query(request.query, "all") if entry.own else request.query
+        return (
+            *names_of(request.full_path, query, entry.tags),
+            key_name(entry.key),
+            base_name(self._base),
+        )
 
     def age(self, now: float) -> int:
         return max(0, int(now - self.entry.rendered_at))
@@ -69,8 +81,8 @@ class Page:
         encoding = choose_encoding(accept_encoding, entry.encodings)
         age = self.age(now)
         headers = [
-            *self._head(encoding),
-            ("Age", str(age)),
+            *self._head_for(encoding),
+            _age(age),
             ("X-ISG-Cache", label),
             ("Cache-Status", cache_status),
         ]
@@ -79,11 +91,12 @@ class Page:
         body = entry.body if encoding == "identity" else entry.encodings[encoding]
         return entry.status, headers, (body,) if body else ()
 
-    def _head(self, encoding: str) -> Headers:
-        found = self._heads.get(encoding)
-        if found is None:
-            found = self._heads[encoding] = self._make_head(encoding)
-        return found
+    def _head_for(self, encoding: str) -> Headers:
+        known, head = self._head
+        if known != encoding:
+            head = self._make_head(encoding)
+            self._head = encoding, head
+        return head
 
     def _make_head(self, encoding: str) -> Headers:
         entry = self.entry
@@ -93,16 +106,21 @@ class Page:
             headers = [pair for pair in headers if pair[0].lower() != "vary"]
             if not any("accept-encoding" in value.lower() for value in vary):
                 vary.append("Accept-Encoding")
-            headers.append(("Vary", ", ".join(vary)))
+            headers.append(_VARY if vary == ["Accept-Encoding"] else ("Vary", ", ".join(vary)))
         body = entry.body
         if encoding != "identity":
             body = entry.encodings[encoding]
-            headers.append(("Content-Encoding", encoding))
+            headers.append(_CODED[encoding])
         if entry.etag:
             headers.append(("ETag", etag_for(entry.etag, encoding)))
         if entry.code != 204:  # which may not say one (RFC 9110, section 8.6)
             headers.append(("Content-Length", str(len(body))))
         return tuple(headers)
+
+
+@lru_cache(maxsize=4_096)
+def _age(seconds: int) -> tuple[str, str]:
+    return "Age", str(seconds)
 
 
 def worth_remembering(raw: Raw) -> bool:
@@ -183,9 +201,16 @@ class Memory:
                 return
             if raw not in self.memo:
                 if len(page.raws) >= _RAWS_PER_PAGE:
-                    self._forget(page.raws.popleft())
-                page.raws.append(raw)
+                    self._forget(page.raws[0])
+                    page.raws = page.raws[1:]
+                else:
+                    shelf = self._errors if page.entry.error_quota else self._pages
+                    page.size += _ANSWER
+                    shelf.size += _ANSWER
+                page.raws = (*page.raws, raw)
             self.memo[raw] = ready
+            while gone := self._excess(page):
+                self._remove(gone.entry.key)
 
     def _forget(self, raw: Raw) -> None:
         ready = self.memo.pop(raw, None)
@@ -237,4 +262,4 @@ class Memory:
         if page is not None:
             for raw in page.raws:
                 self._forget(raw)
-            page.raws.clear()
+            page.raws = ()

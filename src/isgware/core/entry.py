@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 
 from .request import Request
+from .sharing import shared
 
 MAGIC: Final = b"ISGW"
 VERSION: Final = 2
@@ -90,6 +91,8 @@ _PLAIN: Final = (
     "nonce", "order", "fingerprint", "build_id", "route", "render_seconds", "vary_cookie",
     "anonymous", "error_quota", "tombstone", "own", "validator",
 )  # fmt: skip
+#: The same for many pages, so that a process with many of them holds them once.
+_SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
 _REQUEST: Final = ("scheme", "host", "script_name", "path", "query")
 
 
@@ -133,9 +136,17 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
         start += size
     keyed_headers, keyed_cookies = described["keyed"]
     scheme, host, script_name, path, query = described["request"]
+    for name in _SHARED:
+        described[name] = shared(described[name])
     return Entry(
         request=Request(
-            scheme, host, script_name, path, query, _pairs(keyed_headers), _pairs(keyed_cookies)
+            shared(scheme),
+            shared(host),
+            shared(script_name),
+            path,
+            query,
+            _pairs(keyed_headers),
+            _pairs(keyed_cookies),
         ),
         headers=_pairs(described["headers"]),
         tags=tuple(described["tags"]),
@@ -146,10 +157,8 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
 
 
 def _pairs(raw: Any) -> Headers:
-    pairs = tuple((name, value) for name, value in raw)
-    if not all(isinstance(part, str) for pair in pairs for part in pair):
-        raise TypeError("not pairs of strings")
-    return pairs
+    # Raises TypeError for what is no string.
+    return tuple((shared(name), shared(value)) for name, value in raw)
 
 
 def sound_headers(headers: Any) -> bool:

@@ -18,6 +18,7 @@ from .directives import effective, shared_lifetime
 from .entry import Entry, Headers, sound_headers, sound_status
 from .lifetime import explicit_lifetime, initial_age
 from .request import Request
+from .sharing import shared
 
 KEPT: Final = frozenset({200, 203, 300, 301, 308})
 GONE: Final = frozenset({404, 410})
@@ -304,7 +305,8 @@ def kept_headers(
         headers.append(("Vary", ", ".join(sorted(name.title() for name in vary))))
     if not response.all("cache-control"):
         headers.append(("Cache-Control", _cache_control(terms, policy, downstream)))
-    return tuple(headers)
+    # Many pages have the same, and a process that keeps many holds them once.
+    return tuple((shared(name), shared(value)) for name, value in headers)
 
 
 def spent(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
