@@ -154,6 +154,9 @@ def test_a_base_url_that_is_given_says_scheme_host_and_mount(app: Flask, built: 
     answer = Client(app).get("/", base_url="https://example.com/shop")
     assert answer.headers["X-ISG-Cache"] == "HIT"
     assert answer.text == "https://example.com/shop/"
+    assert counts(isg.prerender(base_url="https://example.com/caf%C3%A9/")) == (1, 0, 0, 0)
+    answer = Client(app).get("/", base_url="https://example.com/café")
+    assert answer.headers["X-ISG-Cache"] == "HIT"
     with pytest.raises(ConfigurationError, match="no base URL"):
         isg.prerender(base_url="example.com")
 
@@ -295,7 +298,7 @@ def test_a_redirect_to_the_same_page_elsewhere_is_a_failure(app: Flask, built: A
 
 def test_what_paths_should_not_have_given_is_named_with_its_route(app: Flask, built: Any) -> None:
     def paths() -> Iterator[Any]:
-        yield from ("/posts/a", "/posts/a", "https://example.org/b", "/nowhere", {"x": 1})
+        yield from ("/posts/a", "/posts/%61", "https://example.org/b", "/nowhere", {"x": 1})
         yield "/posts/b"
         raise RuntimeError("the database went away")
 
@@ -307,7 +310,7 @@ def test_what_paths_should_not_have_given_is_named_with_its_route(app: Flask, bu
     assert counts(report) == (3, 0, 0, 5)
     assert {failure.route for failure in report.failures} == {"/posts/<slug>"}
     found = failures(report)
-    assert found["/posts/a"] == "listed twice"
+    assert found["/posts/%61"] == "listed twice"
     assert found["https://example.org/b"] == "an absolute URL; give its path alone"
     assert found["/nowhere"] == "no declared route matches this path"
     assert "No URL" in found["{'x': 1}"]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from .batch import Batch, Origin, Renderer
 from .core.request import HOST
@@ -150,7 +150,7 @@ class Build:
             if isinstance(item, Unusable):
                 self._count(source.line, Made("failed", item.item, item.reason))
             elif self._wanted(item):
-                if self._seen.add(item):
+                if self._seen.add("?".join(local_path(item))):  # however it is spelt
                     yield item
                 elif not source.lenient:
                     self._count(source.line, Made("failed", item, "listed twice"))
@@ -247,4 +247,5 @@ def _origin(url: str, mounted: str) -> Origin:
         sound = False
     if not sound or parts.query or parts.fragment:
         raise ConfigurationError(f"{url!r} is no base URL: give one such as 'https://example.com'.")
-    return Origin(parts.scheme, parts.netloc, parts.path.rstrip("/") or mounted)
+    script = unquote_to_bytes(parts.path).decode("latin-1").rstrip("/")  # as servers tell it
+    return Origin(parts.scheme, parts.netloc, script or mounted)
