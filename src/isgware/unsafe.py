@@ -29,7 +29,8 @@ def unsafe(
         return call(application, environ, start_response, rendering)
 
     def look(line: str, headers: HeaderList) -> HeaderList | None:
-        changes = visitor.method in ("POST", "PUT", "PATCH", "DELETE")
+        # Frameworks take "post" for POST, though a method's case counts (RFC 9110, section 9.1).
+        changes = visitor.method.upper() in ("POST", "PUT", "PATCH", "DELETE")
         if http is not None:  # whatever is not known to be safe
             changes = visitor.method not in ("OPTIONS", "TRACE")
         if changes and line[:1] in ("2", "3"):

@@ -205,7 +205,7 @@ def test_p6_an_url_as_its_visitor_sees_it_purges_what_they_are_served(wrap, site
     assert visit(isg, "/p", query).cache == "REVALIDATED"
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "post"])
 @pytest.mark.parametrize(
     "status", ["200 OK", "204 No Content", "303 See Other", "400 Bad", "500 Bad"]
 )
