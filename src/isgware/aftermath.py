@@ -28,6 +28,9 @@ log: Final = logging.getLogger("isgware")
 #: Seconds for which a render that another process has begun is not asked for again.
 _ELSEWHERE: Final = 0.05
 _MAX_DYNAMIC: Final = 8_192
+#: So many refusals of a route's pages in a row, and for so many seconds no other is tried.
+_STREAK: Final = 32
+_PAUSE: Final = 1.0
 #: Seconds for which people can see why a page of a route was not stored.
 _TOLD: Final = 86_400.0
 
@@ -50,11 +53,21 @@ class Aftermath:
         self._now = now
         self._dynamic: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._told: dict[str, tuple[str, float]] = {}  # by declared route
+        self._streaks: dict[str, tuple[int, str, float]] = {}  # of refusals, by declared route
 
-    def refusal(self, key: str) -> str:
-        """Why a page was found not storable a while ago; empty if it was not."""
+    def refusal(self, key: str, route: str = "") -> str:
+        """Why a page was found not storable a while ago; empty if it was not.
+
+        Where all that was tried of a ``route`` for a while was refused, its other pages are not
+        tried either, but for one a second: each try costs the app a render more than no cache
+        would, and a flood of invented URLs would double its work.
+        """
         reason, until = self._dynamic.get(key, ("", 0.0))
-        return reason if self._now() < until else ""
+        now = self._now()
+        if now < until:
+            return reason
+        count, reason, at = self._streaks.get(route, (0, "", 0.0))
+        return reason if count >= _STREAK and abs(now - at) < _PAUSE else ""
 
     def fails(self, key: str) -> bool:
         """Whether the last render of this page failed, as far as this process knows."""
@@ -85,6 +98,7 @@ class Aftermath:
         """Remember what a render came to. ``replaces`` is the page that it was to replace."""
         if isinstance(outcome, Rendered):
             self._dynamic.pop(target.key, None)
+            self._streaks.pop(target.route, None)
             failure = self.failures.clear(target.key)
             if failure and failure.count:
                 self._note(target.key, None)
@@ -93,6 +107,8 @@ class Aftermath:
             if replaces is None:
                 token = "render-failed" if outcome.proven else "clean-room-failed"
                 self._tell(target, token, outcome.reason)
+                if not outcome.proven:
+                    self._count(target, token)
         elif isinstance(outcome, Refused):
             self._refused(target, outcome.reason, replaces)
 
@@ -106,12 +122,18 @@ class Aftermath:
             self._dynamic.popitem(last=False)
         if replaces is None:
             self._tell(target, reason, "")
+            self._count(target, reason)
             if target.policy.fallback == "loading":
                 self._note_dynamic(target.key, reason)
         else:
             # Nobody declared it, and now it says that it may not be stored.
             self._shelf.drop(target.key)
             self._planner.learn(target.base, NO_SIGNPOST, announce=True)
+
+    def _count(self, target: Target, reason: str) -> None:
+        if target.declared:
+            count = self._streaks.get(target.route, (0, "", 0.0))[0]
+            self._streaks[target.route] = count + 1, reason, self._now()
 
     def failed(
         self, target: Target, reason: str, replaces: Entry | None, *, unproven: bool = False

@@ -161,7 +161,7 @@ class Engine:
             state,
             target.declared,
             bypass,
-            self.aftermath.refusal(target.key),
+            self.aftermath.refusal(target.key, target.route),
             failing,
             self.aftermath.due(target.key),
         )

@@ -91,7 +91,7 @@ class Keeper:
         self._application = application
         self._drafts = drafts
         self._encoders = encoders(engine.settings.compress)
-        self._asked: dict[str, float] = {}
+        self._asked: dict[int, float] = {}  # by hash: paths are as long as their sender likes
 
     # Finding.
 
@@ -153,7 +153,7 @@ class Keeper:
         """The app is about to be asked: what it answers is as old as this moment."""
         if len(self._asked) >= _MAX_ASKED:
             self._asked.clear()
-        self._asked[visitor.script_name + visitor.path] = time.monotonic()
+        self._asked[hash(visitor.script_name + visitor.path)] = time.monotonic()
         mirror = self._engine.shelf.mirror
         return mirror.counter, mirror.nonce
 
@@ -271,7 +271,7 @@ class Keeper:
         if self._engine.planner.signpost(place.base).http:
             return True
         since = time.monotonic() - self._engine.settings.render_timeout
-        return self._asked.get(visitor.script_name + visitor.path, 0.0) > since
+        return self._asked.get(hash(visitor.script_name + visitor.path), 0.0) > since
 
     def located(self, visitor: Visitor, headers: HeaderList) -> Iterator[Visitor]:
         """Visits to the URLs that an unsafe method's response says it made or changed: those in
