@@ -101,6 +101,13 @@ def test_other_keys_cover(name: str, ignores: tuple[str, ...], field: str) -> No
     assert (getattr(changed, name)() == getattr(PLAIN, name)()) == (field in ignores)
 
 
+@examples
+@given(request=requests)
+def test_a_response_to_a_visitors_own_request_has_a_key_of_its_own(request: Request) -> None:
+    assert replace(request, cookies=()).own_key() != replace(request, cookies=()).key()
+    assert replace(request, headers=(), cookies=()).own_key() != request.page_key()
+
+
 def test_three_kinds_of_key_never_meet() -> None:
     assert len({PLAIN.key(), PLAIN.base_key(), PLAIN.page_key()}) == 3
 

@@ -258,3 +258,19 @@ def test_p1_untrusted_hosts_are_not_kept(wrap, site):
     assert visit(isg, "/page", host="evil.test").detail == "untrusted-host"
     assert site.rendered("/page") == 0
     assert visit(isg, "/page").cache == "MISS"
+
+
+@pytest.mark.parametrize("name", ["Isgware-Render", "Isgware.Render", "X-ISG-Cache", "isgware"])
+def test_p1_no_client_can_pass_for_a_render(wrap, site, name):
+    isg = wrap(site, routes={"/page": Policy(revalidate=60)})
+    visit(isg, "/page")
+    assert visit(isg, "/page", headers={name: "1"}).cache == "HIT"
+    assert visit(isg, "/other", headers={name: "1"}).cache == ""
+    assert visit(isg, "/page", "a=1", headers={name: "1"}).cache == "MISS"
+
+
+def test_p1_an_isg_in_the_clean_room_of_another_leaves_the_page_to_it(wrap, site):
+    inner = wrap(site, routes={"/page": Policy(revalidate=60)})
+    outer = wrap(inner, routes={"/page": Policy(revalidate=60)})
+    assert [visit(outer, "/page").cache for _ in range(2)] == ["MISS", "HIT"]
+    assert list(inner.pages()) == []

@@ -87,13 +87,6 @@ def test_p8_a_plain_hit_is_a_handful_of_look_ups(hot, store, site, headers):
     assert (own_calls(store), len(site.seen)) == (calls, asked)
 
 
-def test_p8_a_304_calls_no_more_than_a_hit(hot):
-    etag = visit(hot, "/page").get("ETag")
-    assert visit(hot, "/page", headers={"If-None-Match": etag}).status == "304 Not Modified"
-    plain = functions_of(hot, environ_of("/page"))
-    assert functions_of(hot, environ_of("/page", headers={"If-None-Match": etag})) == plain
-
-
 FORBIDDEN = ("acquire", "lock", "Lock", "match", "log", "sql", "execute", "plan", "resolve")
 
 

@@ -1,0 +1,334 @@
+"""The guards that `tools/mutants.py` switches off, and the tests that would miss each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """``text`` stands in ``file`` exactly once; ``without`` in its place, the guard is off."""
+
+    name: str
+    file: str
+    text: str
+    without: str
+    tests: tuple[str, ...]
+
+
+def _of(file: str, *tests: str) -> _Table:
+    return _Table(file, tuple(f"tests/{test}" for test in tests))
+
+
+class _Table:
+    """Guards of one file, held by the same tests."""
+
+    def __init__(self, file: str, tests: tuple[str, ...]) -> None:
+        self._file = file
+        self._tests = tests
+
+    def __call__(self, *rows: tuple[str, str, str]) -> list[Guard]:
+        return [Guard(name, self._file, text, without, self._tests) for name, text, without in rows]
+
+
+_P1, _P2 = "promises/test_p1_clean_room.py", "promises/test_p2_own_or_shared.py"
+
+GUARDS: Final[tuple[Guard, ...]] = (
+    # Poisoning: what is in the key, what is in the render.
+    *_of("core/request.py", "core/test_request.py", _P1)(
+        ("tracking parameters are not shown",
+         "        narrow_query(visitor.query, rules.query),", "        visitor.query,"),
+        ("paths have no two slashes in front", ' or full.startswith("//")', ""),
+        ("paths have no backslash", ' or "\\\\" in full', ""),
+        ("paths have no control character", "or _CONTROL.search(full) ", ""),
+        ("paths have no dots as segments",
+         'any(part in (".", "..") for part in full.split("/"))', "False"),
+        ("paths are not endless", " or len(full) > 4096", ""),
+        ("paths have no endless depth", 'full.count("/") > MAX_SEGMENTS or ', ""),
+        ("paths are UTF-8", '    except UnicodeError:\n        return "odd-path"',
+         "    except UnicodeError:\n        return None"),
+        ("queries have no control character", "_CONTROL.search(visitor.query) or ", ""),
+        ("queries are ASCII", " or not visitor.query.isascii()", ""),
+        ("queries are not endless", "len(visitor.query) > 4096 or ", ""),
+        ("hosts are hosts", "    if not HOST.match(host):\n        return False\n", ""),
+        ("hosts in brackets are addresses", 'if host.startswith("["):', "if False:"),
+        ("keyed headers are bounded and plain",
+         'if len(value) > MAX_KEYED_VALUE or _CONTROL.search(value):\n                return "odd-h',
+         'if False:\n                return "odd-h'),
+        ("keyed cookies are bounded and plain",
+         'if len(value) > MAX_KEYED_VALUE or _CONTROL.search(value):\n'
+         '                    return "odd-c',
+         'if False:\n                    return "odd-c'),
+    ),
+    *_of("core/request.py", "core/test_key.py")(
+        ("keys count the bytes of each part",
+         '(len(data).to_bytes(4, "big"), data)', "(data,)"),
+        ("keys tell headers from cookies", '(*self.headers, ("", ""), *self.cookies)',
+         "(*self.headers, *self.cookies)"),
+        ("keys of own answers are others", '            "own", build_id', '            "variants", build_id'),
+        ("keys tell builds apart", '"page", build_id, self.scheme', '"page", "", self.scheme'),
+    ),
+    *_of("render.py", "test_clean_room.py", _P1)(
+        ("renders have no context of a visitor",
+         "return contextvars.Context().run(run)", "return contextvars.copy_context().run(run)"),
+        ("renders have nobody's address", 'REMOTE_ADDR: Final = "192.0.2.1"',
+         'REMOTE_ADDR: Final = "203.0.113.9"'),
+        ("renders are of GET", '"REQUEST_METHOD": "GET",', '"REQUEST_METHOD": "HEAD",'),
+        ("renders ask for no encoding", '"HTTP_ACCEPT_ENCODING": "identity",', ""),
+    ),
+    *_of("render.py", "test_render.py")(
+        ("bodies are as long as announced", "if announced.strip() != str(len(response.body)):",
+         "if False:"),
+        ("a second response is no page", "        if self._broken:", "        if False:"),
+        ("large bodies are not kept", "return self.streams or self._size > self._max_page",
+         "return self.streams"),
+        ("event streams are not read", "        if self.streams:\n", "        if False:\n"),
+        ("bodies are closed", "            close()\n", "            pass\n"),
+    ),
+    *_of("wsgi.py", _P1, "test_ready_pages.py", _P2)(
+        ("renders are marked by an object", 'if mode == "off" or MARK in environ:',
+         'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ:'),
+        ("ready pages heed cookies that count", "ready.cookies_matter or ", ""),
+    ),
+    *_of("ready.py", "test_ready_pages.py", _P2)(
+        ("ready pages heed credentials", "_SPECIAL: Final = (*CREDENTIALS, *sorted(CONDITIONS))",
+         "_SPECIAL: Final = (*sorted(CONDITIONS),)"),
+        ("conditions heed credentials",
+         "_JUDGED_OWN if entry.own else CREDENTIALS):", "_JUDGED_OWN if entry.own else ()):"),
+    ),
+    *_of("planner.py", "test_drafts.py", _P2, _P1)(
+        ("credentials bypass", "        if has_credentials(headers):\n", "        if False:\n"),
+        ("certificates are credentials",
+         'name.startswith("SSL_CLIENT_") and value not in ("", "NONE")', "False"),
+        ("hosts are trusted or not kept",
+         'return "" if self.trusts(visitor.host) else "untrusted-host"', 'return ""'),
+        ("drafts bypass", "if cookie and self._drafts and self._drafts.owned(cookie):",
+         "if False:"),
+        ("a bypass that raises bypasses", 'return "bypass-failed"', 'return ""'),
+    ),
+    *_of("engine.py", _P2)(
+        ("whoever is somebody has their own answer",
+         "if varies and personal(visitor, target.policy):", "if False:"),
+        ("errors are not for whoever has cookies",
+         'visitor.headers.get("HTTP_COOKIE") or personal_response(outcome.response)',
+         "personal_response(outcome.response)"),
+        ("personal errors are not shared", " or personal_response(outcome.response):", ":"),
+        ("routes that never worked leave everyone their own",
+         "            if not outcome.proven:\n", "            if False:\n"),
+    ),
+    # What may be stored.
+    *_of("core/storable.py", "core/test_storable.py", _P2)(
+        ("header lines are sound",
+         "if not sound_status(response.status) or not sound_headers(response.headers):",
+         "if not sound_status(response.status):"),
+        ("status lines are sound",
+         "if not sound_status(response.status) or not sound_headers(response.headers):",
+         "if not sound_headers(response.headers):"),
+        ("statuses are those of pages", "    if response.code not in KEPT | GONE | TEMPORARY:\n",
+         "    if False:\n"),
+        ("nothing is stored that sets a cookie",
+         '    if response.all("set-cookie"):\n        return Refusal("set-cookie")',
+         '    if False:\n        return Refusal("set-cookie")'),
+        ("a view may refuse", "    if said.refused:\n", "    if False:\n"),
+        ("private is not stored", 'for name in ("no-store", "private"):', 'for name in ("no-store",):'),
+        ("no-store is not stored", 'for name in ("no-store", "private"):', 'for name in ("private",):'),
+        ("no-cache is not stored unless declared",
+         'if "no-cache" in directives and not declared:', "if False:"),
+        ("Vary: * is not stored", '    if "*" in vary:\n', "    if False:\n"),
+        ("Cookie and Authorization are never learned", "vary - keyed - UNKEYABLE", "vary - keyed"),
+        ("variants of a page do not grow without end",
+         "        if len(unknown) + len(keyed) > MAX_LEARNED:\n", "        if False:\n"),
+        ("an empty page replaces no other",
+         "if replaces is not None and response.code == 200 and not response.body and replaces.body:",
+         "if False:"),
+        ("redirects to the same URL elsewhere are not stored",
+         'return Refusal("redirect-to-other-origin") if same_query else None', "return None"),
+        ("errors are kept for seconds", "seconds = min(MAX_ERROR_SECONDS, seconds or", "seconds = max(0, seconds or"),
+        ("responses with cookies are somebody's",
+         'refused or bool(response.all("set-cookie")) or', "refused or"),
+        ("caches in front are not told of personal pages",
+         "policy.bypass or policy.keyed_cookies or terms.vary_cookie or terms.anonymous", "False"),
+    ),
+    *_of("core/directives.py", "core/test_directives.py", "core/test_rfc9111.py", "http")(
+        ("directives are read in any case", "            yield name.lower(), None\n",
+         "            yield name, None\n"),
+        ("fields that directives name are read in any case", "name.strip().lower()", "name.strip()"),
+    ),
+    # What comes out of a store.
+    *_of("core/entry.py", "core/test_entry.py")(
+        ("entries have a checksum", " or zlib.crc32(rest) != checksum", ""),
+        ("entries have a version", " or version != VERSION", ""),
+        ("entries have a key", "entry.key == key and ", ""),
+        ("entries have sound headers", "        and sound_headers(entry.headers)\n", ""),
+        ("entries have sound status lines", "        and sound_status(entry.status)\n", ""),
+        ("entries have sound tags", "        and sound_headers(\n            (\n",
+         "        and sound_headers(\n            () and (\n"),
+        ("entries have numbers for times",
+         "        all(_number(getattr(entry, name)) for name in _NUMBERS)\n", "        True\n"),
+        ("entries have native strings",
+         "_native(getattr(entry.request, name))", "isinstance(getattr(entry.request, name), str)"),
+        ("entries have whole bodies", "if size < 0 or start + size > len(bodies):", "if False:"),
+        ("entries have encodings we know",
+         '        and set(entry.encodings) <= {"br", "zstd", "gzip"}\n', ""),
+        ("entries may be nested without end", "RecursionError, OverflowError", "OverflowError"),
+    ),
+    *_of("backends/cachelib.py", "backends/test_cachelib_pickles.py")(
+        ("nothing is unpickled", "            self.cache.serializer = BytesSerializer()\n",
+         "            pass\n"),
+    ),
+    *_of("signposts.py", "fuzz/test_fuzz.py")(
+        ("signposts may be nested without end", "AttributeError, RecursionError", "AttributeError"),
+    ),
+    *_of("aftermath.py", "fuzz/test_fuzz.py")(
+        ("failures may be counted to infinity",
+         "(ValueError, TypeError, OverflowError, RecursionError):\n        return None\n\n\n@dataclass",
+         "(ValueError, TypeError, RecursionError):\n        return None\n\n\n@dataclass"),
+    ),
+    *_of("handover.py", "fuzz/test_fuzz.py")(
+        ("signs of life may come from any time", "AttributeError, OverflowError,", "AttributeError,"),
+    ),
+    *_of("jobs.py", "test_jobs.py", "fuzz/test_fuzz.py")(
+        ("jobs are of the page they name", " or target.key != key", ""),
+        ("jobs hold texts", " or not all(isinstance(text, str) for text in texts)", ""),
+    ),
+    *_of("core/conditional.py", "core/test_conditional.py")(
+        ("dates may be of any size", "    except OverflowError:\n", "    except KeyError:\n"),
+    ),
+    *_of("text.py", "test_text.py")(
+        ("terminals get no control characters", "    if text.isprintable():\n", "    if True:\n"),
+        ("passwords are not told", r'r":\1…@"', r'r":\1\g<0>@"'),
+    ),
+    # Files.
+    *_of("backends/directory.py", "backends/test_directory.py", "backends/test_sqlite.py",
+         "promises/test_configuration.py")(
+        ("a store is no symbolic link", "if stat.S_ISLNK(status.st_mode):", "if False:"),
+        ("a store is ours", "status.st_uid != os.geteuid() or ", ""),
+    ),
+    *_of("backends/files.py", "backends/test_database.py", "backends/test_sqlite.py",
+         "backends/test_directory.py")(
+        ("a store's directory is the app's alone",
+         "        directory.chmod(0o700)  # whatever the umask\n", ""),
+        ("a store's files are the app's alone", "            path.chmod(0o600)\n", "            pass\n"),
+        ("a store's files are no symbolic links",
+         "    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC\n",
+         "    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC\n"),
+        ("a store's files are files", "        if not stat.S_ISREG(status.st_mode):\n", "        if False:\n"),
+    ),
+    # What may be said from outside.
+    *_of("paths.py", "test_paths.py", "promises/test_details.py", "test_control.py")(
+        ("local paths name no host", 'path.startswith("/") or path.startswith("//"):', 'path.startswith("/"):'),
+        ("local paths have no backslash", '"\\\\" in path or ', ""),
+        ("local paths are printable", "not text.isprintable() or ", ""),
+        ("local paths have no dots", 'any(part in (".", "..") for part in text.split("/"))', "False"),
+    ),
+    *_of("control.py", "test_control.py")(
+        ("the endpoint asks for the secret", "if not self._authorized(visitor):", "if False:"),
+        ("an empty secret opens nothing", "return bool(given) and hmac", "return hmac"),
+        ("secrets may hold any bytes", "token.encode(\"latin-1\", \"replace\")", 'token.encode("ascii")'),
+        ("the endpoint takes POST alone", 'if visitor.method != "POST":', "if False:"),
+        ("the endpoint is no page", "            if self.covers(text):\n", "            if False:\n"),
+        ("bodies are bounded",
+         "request.max_content_length = request.max_form_memory_size = MAX_BODY", "pass"),
+        ("names are bounded", "        if len(paths) + len(tags) > MAX_NAMES:\n", "        if False:\n"),
+        ("documents are objects", "        if not isinstance(document, dict):\n", "        if False:\n"),
+        ("answers of the endpoint are not kept", '            ("Cache-Control", "no-store"),\n', ""),
+        ("answers of the endpoint tell no referrer",
+         '            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret\n', ""),
+    ),
+    *_of("drafts.py", "test_drafts.py")(
+        ("draft cookies are signed", "return signed and self._now()", "return self._now()"),
+        ("draft cookies end", "return signed and self._now() < int(end)", "return signed"),
+        ("draft cookies are not for scripts", "; HttpOnly; SameSite=Lax", "; SameSite=Lax"),
+        ("draft cookies are signed with another key than the secret",
+         'hmac.digest(secret.encode(), b"isgware draft cookies, version 1", "sha256")',
+         "secret.encode()"),
+    ),
+    *_of("own.py", "test_drafts.py")(
+        ("drafts are nobody's to keep", '    if detail == "draft":', '    if detail == "nothing":'),
+    ),
+    # Pages kept from visitors' own requests.
+    *_of("core/rfc9111.py", "core/test_rfc9111.py", "http")(
+        ("own answers with cookies are not kept",
+         'if values(headers, "set-cookie") or values(headers, "set-cookie2"):', "if False:"),
+        ("own answers to credentials are not kept",
+         "    if credentials and not allowed:\n", "    if False:\n"),
+        ("credentials are not answered from own answers",
+         'if credentials and not directives.keys() & {"public", "s-maxage", "must-revalidate"}:',
+         "if False:"),
+        ("own answers are sound",
+         "    if not sound_status(status) or not sound_headers(headers):\n        return Refusal(\"bad",
+         "    if False:\n        return Refusal(\"bad"),
+    ),
+    *_of("core/vary.py", "core/test_vary.py")(
+        ("cookies are in no key of own answers",
+         "if name in PERSONAL or len(value) > MAX_KEYED_VALUE:",
+         "if len(value) > MAX_KEYED_VALUE:"),
+        ("keys of own answers are bounded",
+         "if name in PERSONAL or len(value) > MAX_KEYED_VALUE:", "if name in PERSONAL:"),
+    ),
+    *_of("keeping.py", "http")(
+        ("own answers are kept for trusted hosts",
+         "not host_is_trusted(host, settings.trusted_hosts)", "False"),
+        ("own answers are kept for plain URLs", "        if oddity(visitor):\n", "        if False:\n"),
+        ("drafts are not kept from own answers",
+         "return self._drafts is not None and self._drafts.owned(cookie)", "return False"),
+        ("other origins are not purged",
+         "if (there.scheme, there.netloc.lower()) != (scheme, host.lower()):", "if False:"),
+    ),
+    *_of("plainhttp.py", "http")(
+        ("requests with a body are not shared",
+         "        if _has_body(environ) or self.keeper.is_draft(visitor):\n",
+         "        if self.keeper.is_draft(visitor):\n"),
+    ),
+    # Limits.
+    *_of("planner.py", "promises/test_p7_floods.py")(
+        ("signposts are bounded", "        if len(self._signposts) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
+    ),
+    *_of("wsgi.py", "promises/test_p7_floods.py")(
+        ("URLs that pass are bounded", "if len(self._passed) >= _MAX_PASSED:", "if False:"),
+    ),
+    *_of("plainhttp.py", "promises/test_p7_floods.py")(
+        ("URLs that say nothing are bounded", "if len(self._dull) >= _MAX_DULL:", "if False:"),
+    ),
+    *_of("keeping.py", "promises/test_p7_floods.py")(
+        ("URLs that were asked for are bounded",
+         "        if len(self._asked) >= _MAX_ASKED:\n", "        if False:\n"),
+    ),
+    *_of("memory.py", "test_memory.py", "promises/test_p7_bounded.py", "promises/test_p7_floods.py")(
+        ("request lines of a page are bounded",
+         "                if len(page.raws) >= _RAWS_PER_PAGE:\n", "                if False:\n"),
+        ("request lines are not endless", " <= _MAX_RAW", " <= 10**9"),
+        ("memory is bounded", "        while self.size > limit and self.pages:\n", "        while False:\n"),
+        ("error pages have a quota",
+         "self._errors.excess(self._limit // 16, added) or", "None or"),
+    ),
+    *_of("aftermath.py", "promises/test_p7_floods.py")(
+        ("pages of a refused route are not all tried", "return reason if count >= _STREAK and",
+         "return reason if False and"),
+        ("refusals are bounded", "        while len(self._dynamic) > _MAX_DYNAMIC:\n", "        while False:\n"),
+    ),
+    *_of("fallback.py", "test_loading.py", "promises/test_p7_floods.py")(
+        ("promises are bounded", "            while len(self._promised) > _MAX_PROMISED:\n",
+         "            while False:\n"),
+        ("renders behind loading pages are bounded",
+         'return len(renders) < self._settings.loading_renders', "return True"),
+    ),
+    *_of("handover.py", "test_handover.py")(
+        ("jobs remembered are bounded", "            while len(self._handed) > _MAX_HANDED:\n",
+         "            while False:\n"),
+    ),
+    *_of("regenerate.py", "test_flights.py", "promises/test_p7_bounded.py")(
+        ("waiters are bounded", "            if self.waiting >= self._max_waiters:\n", "            if False:\n"),
+        ("failures are bounded", "            while len(self._failures) > self.LIMIT:\n", "            while False:\n"),
+    ),
+    *_of("core/ranges.py", "core/test_ranges.py")(
+        ("parts are few", " or len(items) > MAX_RANGES", ""),
+        ("parts do not overlap", "_overlap(spans) or ", ""),
+    ),
+    *_of("backends/memory.py", "promises/test_p7_bounded.py", "backends/test_memory.py")(
+        ("variants are bounded", "max(0, len(variants) - self._limits.variants)", "0"),
+        ("names are bounded", "        if sum(map(len, tables)) <= self._limits.names:\n", "        if True:\n"),
+        ("notes are bounded", "            while len(self._notes) > self._limits.names:\n", "            while False:\n"),
+    ),
+)  # fmt: skip
