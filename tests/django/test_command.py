@@ -70,3 +70,18 @@ def test_each_language_is_built(project, tmp_path):
     assert isg.prerender().rendered == 3
     variants = [info.variant for info in isg.pages()]
     assert sorted(variants) == [f"accept-language={name}" for name in ("de", "en", "fr")]
+
+
+def test_a_query_set_that_fetches_related_objects_can_be_listed(project, library):
+    """Of models, which are no paths; but one is told of each."""
+    library.Book.objects.create(title="a")
+
+    @revalidate(60, paths=library.Book.objects.prefetch_related("shelves"))
+    def book(request, title):
+        return HttpResponse(title)
+
+    store = {"store": "memory:", "base_url": "https://example.com", "enabled": True}
+    report = project([path("<title>", book, name="book")], ISGWARE=store).prerender()
+    assert [failure.reason for failure in report.failures] == [
+        "Book is neither a path nor a dict of URL arguments"
+    ]
