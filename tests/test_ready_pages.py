@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from isgware.answering import Answer
+from isgware.answering import CONDITIONS, Answer
 from isgware.memory import Page
 from isgware.ready import CREDENTIALS, Ready
 from tests.core.making import NOW, an_entry
@@ -177,17 +177,26 @@ def test_who_is_known_is_not_answered_from_here(name: str) -> None:
     assert made.conditional({"REQUEST_METHOD": "GET", name: ""}) is None
 
 
-def test_who_has_the_page_gets_the_same_304_for_a_second() -> None:
+def test_what_a_304_says_is_ready_for_a_second() -> None:
     made = ready(a_page(**ENCODED), "gzip")
-    asks = {"REQUEST_METHOD": "GET", "HTTP_IF_NONE_MATCH": '"tag-gzip"'}
-    first = made.conditional(asks)
-    assert first is not None
-    assert (first[0], first[2]) == ("304 Not Modified", ())
-    assert made.conditional(asks) is first
-    made.renew(NOW + 1)
-    second = made.conditional(asks)
-    assert second is not None
-    assert (dict(first[1])["Age"], dict(second[1])["Age"]) == ("0", "1")
+    asks = {"REQUEST_METHOD": "GET", "HTTP_IF_NONE_MATCH": made.etag}
+    first = made.unchanged
+    assert made.etag == '"tag-gzip"'
+    assert made.conditional(asks) == ("304 Not Modified", first, ())
+    assert made.renew(NOW + 1)
+    assert (dict(first)["Age"], dict(made.unchanged)["Age"]) == ("0", "1")
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "301 Moved Permanently"])
+def test_what_is_not_200_has_no_tag_to_be_validated_by(status: str) -> None:
+    assert ready(a_page(status=status)).etag is None
+
+
+def test_no_condition_is_left_out() -> None:
+    looked_for = {"HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"}  # on the hit path itself
+    date = "Sun, 06 Nov 1994 08:49:37 GMT"
+    dated = ready(a_page(headers=(("Last-Modified", date),), last_modified=date))
+    assert {*CREDENTIALS, *CONDITIONS} - looked_for == set(dated.special)
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
          'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ:'),
         ("ready pages heed cookies that count", "ready.cookies_matter or ", ""),
     ),
+    *_of("wsgi.py", "promises/test_p8_lookup.py")(
+        ("a 304 is for who has the page", 'environ["HTTP_IF_NONE_MATCH"] != ready.etag', "False"),
+        ("a date alone is a condition", 'if "HTTP_IF_MODIFIED_SINCE" in environ:', "if False:"),
+    ),
     *_of("ready.py", "test_ready_pages.py", _P2)(
-        ("ready pages heed credentials", "_SPECIAL: Final = (*CREDENTIALS, *sorted(CONDITIONS))",
-         "_SPECIAL: Final = (*sorted(CONDITIONS),)"),
+        ("ready pages heed credentials",
+         "_SPECIAL: Final = (*CREDENTIALS, *sorted(CONDITIONS - _COMMON))",
+         "_SPECIAL: Final = (*sorted(CONDITIONS - _COMMON),)"),
         ("conditions heed credentials",
          "_JUDGED_OWN if entry.own else CREDENTIALS):", "_JUDGED_OWN if entry.own else ()):"),
     ),

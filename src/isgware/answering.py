@@ -22,6 +22,7 @@ CONDITIONS: Final = frozenset({
 })  # fmt: skip
 _OURS: Final = frozenset({"age", "x-isg-cache", "cache-status"})
 _KEPT_IN_304: Final = NOT_MODIFIED_FIELDS | _OURS
+NOT_MODIFIED: Final = "304 Not Modified"
 #: What a 416 or 412 keeps: it is not about the page's bytes.
 _OF_THE_BYTES: Final = frozenset({"content-length", "content-type", "content-encoding"})
 
@@ -34,8 +35,7 @@ def fitted(answer: Answer, entry: Entry, environ: dict[str, Any]) -> Answer:
     etag, last_modified = fields.get("etag", ""), fields.get("last-modified", "")
     code = precondition(etag, last_modified, entry.rendered_at, environ)
     if code == 304:
-        headers = [pair for pair in answer[1] if pair[0].lower() in _KEPT_IN_304]
-        return "304 Not Modified", headers, ()
+        return NOT_MODIFIED, unchanged(answer[1]), ()
     if code == 412:
         return _refused("412 Precondition Failed", answer, [])
     if environ["REQUEST_METHOD"] == "HEAD":
@@ -48,6 +48,11 @@ def fitted(answer: Answer, entry: Entry, environ: dict[str, Any]) -> Answer:
     if if_range is not None and not covers(if_range, etag, last_modified, made, made):
         return answer
     return _partial(answer, asked, etag, fields.get("content-type", ""))
+
+
+def unchanged(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What a 304 says of the page that it stands for (RFC 9110, section 15.4.5)."""
+    return [pair for pair in headers if pair[0].lower() in _KEPT_IN_304]
 
 
 def _partial(answer: Answer, asked: str, etag: str, content_type: str) -> Answer:

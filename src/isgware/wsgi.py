@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from .aftermath import Aftermath
-from .answering import fitted
+from .answering import NOT_MODIFIED, fitted
 from .backends.base import live_word
 from .behind import Behind
 from .catalogue import Catalogue
@@ -156,6 +156,13 @@ class ISG(Operations):
         ):
             return self._slow(environ, start_response)
         if not environ.keys().isdisjoint(ready.special):
+            return self._special(ready, environ, start_response)
+        if "HTTP_IF_NONE_MATCH" in environ:
+            if environ["HTTP_IF_NONE_MATCH"] != ready.etag:
+                return self._special(ready, environ, start_response)
+            start_response(NOT_MODIFIED, ready.unchanged.copy())
+            return ()
+        if "HTTP_IF_MODIFIED_SINCE" in environ:
             return self._special(ready, environ, start_response)
         start_response(ready.line, ready.headers.copy())
         return ready.body

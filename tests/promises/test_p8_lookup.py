@@ -87,6 +87,34 @@ def test_p8_a_plain_hit_is_a_handful_of_look_ups(hot, store, site, headers):
     assert (own_calls(store), len(site.seen)) == (calls, asked)
 
 
+def test_p8_a_304_calls_no_more_than_a_hit(hot):
+    etag = visit(hot, "/page").get("ETag")
+    assert visit(hot, "/page", headers={"If-None-Match": etag}).status == "304 Not Modified"
+    plain = functions_of(hot, environ_of("/page"))
+    assert functions_of(hot, environ_of("/page", headers={"If-None-Match": etag})) == plain
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"If-None-Match": '"other"'}, 200),
+        ({"If-None-Match": "W/{}"}, 304),
+        ({"If-None-Match": '"other"', "If-Modified-Since": "Sun, 06 Nov 2094 08:49:37 GMT"}, 200),
+        ({"If-Modified-Since": "Sun, 06 Nov 2094 08:49:37 GMT"}, 304),
+        ({"If-Modified-Since": "Sun, 06 Nov 1994 08:49:37 GMT"}, 200),
+        ({"If-Match": '"other"'}, 412),
+        ({"If-None-Match": "{}", "If-Match": '"other"'}, 412),
+        ({"Range": "bytes=0-1"}, 206),
+        ({"If-None-Match": "{}", "Range": "bytes=0-1"}, 304),
+    ],
+    ids=str,
+)
+def test_p8_no_condition_is_overlooked_on_the_way(hot, asked, code):
+    etag = visit(hot, "/page").get("ETag")
+    headers = {name: value.replace("{}", etag) for name, value in asked.items()}
+    assert visit(hot, "/page", headers=headers).code == code
+
+
 FORBIDDEN = ("acquire", "lock", "Lock", "match", "log", "sql", "execute", "plan", "resolve")
 
 
