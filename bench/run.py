@@ -10,12 +10,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import build, export, herd, hits, instructions, invalidation, store
+from bench import build, export, herd, hits, instructions, invalidation, memory, simulate, store
 
 
 def main() -> None:
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}\n")
-    for module in (hits, instructions, store, herd, export, build):
+    for module in (hits, instructions, store, herd, export, build, memory, simulate):
         module.main()
         print()
     invalidation.main(sys.argv[1:])
