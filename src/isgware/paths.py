@@ -21,6 +21,8 @@ from .policy import Policy
 from .site import Routes, Site
 
 T = TypeVar("T")
+#: Rows of a query that are read at a time: Django's own default.
+_CHUNK: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,9 @@ def _iterator(policy: Policy) -> tuple[Iterator[Any], int | None]:
     if isinstance(given, str | bytes) or not hasattr(given, "__iter__"):
         raise TypeError(f"paths= gave {type(given).__name__}, which is no iterable of paths")
     if callable(getattr(given, "iterator", None)):  # a QuerySet, which would keep what it has read
-        return given.iterator(), given.count()
+        # Django insists on a size where related objects are fetched along.
+        size = {"chunk_size": _CHUNK} if hasattr(given, "prefetch_related") else {}
+        return given.iterator(**size), given.count()
     found: Iterator[Any] = iter(given)
     if found is policy.paths:  # a generator itself, not the function that makes one
         if getattr(policy, "_used_up", False):

@@ -463,3 +463,20 @@ def test_a_forked_process_reads_with_a_lock_of_its_own(wrap, site, routes):
     assert missing(visit(isg, "/posts/three"))
     lock.release()
     assert eventually(lambda: visit(isg, "/posts/one").cache == "HIT")
+
+
+@pytest.mark.parametrize(
+    ("given", "unlisted"),
+    [
+        pytest.param(["/posts/one"], "BYPASS", id="list"),
+        pytest.param(lambda: iter(["/posts/one"]), "BYPASS", id="function"),
+        pytest.param(iter(["/posts/one"]), "MISS", id="iterator that is used up then"),
+    ],
+)
+def test_a_build_and_the_list_share_paths(wrap, site, caplog, given, unlisted):
+    policy = Policy(revalidate=60, fallback="not-found", paths=given)
+    isg = wrap(site, routes={"/posts/<slug>": policy})
+    assert isg.prerender(base_url="http://site.test").rendered == 1
+    assert visit(isg, "/posts/one").cache == "HIT"
+    assert visit(isg, "/posts/two").cache == unlisted
+    assert ("used up" in caplog.text) == (unlisted == "MISS")
