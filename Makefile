@@ -26,7 +26,7 @@ lint: .venv/.dev  ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/.dev  ## Measure what a hit costs
+bench: .venv/.bench  ## Measure what a hit costs, beside its peers
 	$(BIN)/python bench/run.py $(ARGS)
 
 docs: .venv/.docs  ## Build the documentation into docs/_build/html
@@ -49,6 +49,10 @@ clean:  ## Remove .venv and everything that was built
 
 .venv/.dev: pyproject.toml .venv/.made
 	$(PIP) -e '.[test,lint]'
+	@touch $@
+
+.venv/.bench: pyproject.toml .venv/.made
+	$(PIP) -e '.[test,bench]'
 	@touch $@
 
 .venv/.docs: pyproject.toml .venv/.made

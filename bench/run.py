@@ -10,12 +10,25 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import build, export, herd, hits, instructions, invalidation, memory, simulate, store
+from bench import (
+    build,
+    export,
+    herd,
+    hits,
+    instructions,
+    invalidation,
+    memory,
+    misses,
+    simulate,
+    store,
+    versus,
+)
 
 
 def main() -> None:
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}\n")
-    for module in (hits, instructions, store, herd, export, build, memory, simulate):
+    chosen = (hits, instructions, versus, misses, store, herd, export, build, memory, simulate)
+    for module in chosen:
         module.main()
         print()
     invalidation.main(sys.argv[1:])
