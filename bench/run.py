@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench import (
     build,
     export,
+    feel,
     herd,
     hits,
     instructions,
@@ -21,16 +22,31 @@ from bench import (
     misses,
     simulate,
     store,
+    storm,
     versus,
 )
 
 
 def main() -> None:
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}\n")
-    chosen = (hits, instructions, versus, misses, store, herd, export, build, memory, simulate)
+    chosen = (
+        hits,
+        instructions,
+        versus,
+        misses,
+        store,
+        herd,
+        export,
+        build,
+        memory,
+        simulate,
+        feel,
+    )
     for module in chosen:
         module.main()
         print()
+    storm.main(2_000, 4.0)
+    print()
     invalidation.main(sys.argv[1:])
 
 

@@ -1,0 +1,90 @@
+"""Stale for everybody at once: ``.venv/bin/python -m bench.storm [PAGES [SECONDS]]``.
+
+A site of 10,000 pages, 5 ms of CPU and 20 ms of waiting each, one waitress process, 200 requests a
+second with the popularities of Zipf's law, open loop: with every page fresh; when all were declared
+stale (``revalidate_path("/*")``); and after a deploy that changed the policy, by a process that has
+nothing in memory. Then a burst: a hot page's visitors while 1,000 pages are visited within one
+second, once when those are fresh and once when they are stale. Counts the renders of each page:
+there may be one for each staleness.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import sys
+import tempfile
+from collections import Counter
+
+from bench.openloop import Due, Felt, every, load
+from bench.serving import application, get, renders, serving
+from isgware import connect
+
+RATE = 200
+BURST = 1_000
+COST = {"cpu": 0.005, "wait": 0.02}
+
+
+def fill(place: str, pages: int) -> None:
+    """Render every page once, as ``isgware build`` would."""
+    os.environ |= {"BENCH_STORE": f"file:{place}/store", "BENCH_RENDERS": os.devnull}
+    isg = application()
+    isg.prerender([f"/page/{n}" for n in range(pages)])
+    isg.close()
+
+
+def zipf(pages: int, seconds: float, seed: int) -> list[Due]:
+    """Page n is visited as often as 1 / (n + 1) says."""
+    weights = list(itertools.accumulate(1 / (n + 1) for n in range(pages)))
+    count = int(RATE * seconds)
+    chosen = random.Random(seed).choices(range(pages), cum_weights=weights, k=count)
+    return [Due(at / RATE, f"/page/{n}", "visitors") for at, n in enumerate(chosen)]
+
+
+def tell(name: str, felt: Felt, visited: int, rendered: list[str]) -> None:
+    counts = Counter(path for path in rendered if path != "/hot")
+    most = max(counts.values(), default=0)
+    labels = ", ".join(f"{label.upper()} {count:,}" for label, count in felt.labels.most_common())
+    row = f"{name:24}{felt.row}{visited:9,}{len(counts):9,}{most:6}   {labels}"
+    print(row, flush=True)
+
+
+def main(pages: int = 10_000, seconds: float = 6.0) -> None:
+    print(
+        f"{pages:,} pages, {RATE} requests/s by Zipf's law, {seconds:g} s each; a render takes "
+        f"{1_000 * COST['cpu']:g} ms of CPU and {1_000 * COST['wait']:g} ms of waiting\n"
+    )
+    columns = "".join(f"{word:>9}" for word in ("p50", "p99", "max", "visited", "rendered"))
+    print(f"{'ms from the due arrival':24}{columns}{'most':>6}   answers")
+    with tempfile.TemporaryDirectory() as place:
+        fill(place, pages)
+        plan = zipf(pages, seconds, 1)
+        visited = len({due.path for due in plan})
+
+        def measure(port: int, name: str, dues: list[Due], group: str, visited: int) -> None:
+            before = len(renders(place))
+            felt = load(port, dues)[group]
+            tell(name, felt, visited, renders(place)[before:])
+
+        with serving(place, **COST) as port:
+            get(port, "/hot")
+            load(port, every(0.5, 100, "/hot", "warm-up"))
+            measure(port, "fresh", plan, "visitors", visited)
+            with connect(f"file:{place}/store") as store:
+                store.revalidate_path("/*")
+            measure(port, "all stale", plan, "visitors", visited)
+        with serving(place, release="two", **COST) as port:
+            measure(port, "after a deploy", plan, "visitors", visited)
+        count = min(BURST, pages)
+        burst = [Due(1 + n / count, f"/page/{n}", "burst") for n in range(count)]
+        burst += every(seconds, 100, "/hot", "hot")
+        fill(place, pages)
+        for name, release in (("hot page, fresh burst", "one"), ("hot page, stale burst", "three")):
+            with serving(place, release=release, **COST) as port:
+                get(port, "/hot")
+                measure(port, name, burst, "hot", count)
+
+
+if __name__ == "__main__":
+    main(*(kind(text) for kind, text in zip((int, float), sys.argv[1:], strict=False)))
