@@ -6,7 +6,8 @@ import threading
 import time
 from typing import Any, Self
 
-from isgware.regenerate import Pool, Work
+from isgware.line import Work
+from isgware.pool import Pool
 
 #: Seconds after which a test gives up; nothing takes that long.
 LONG = 10.0
@@ -63,9 +64,10 @@ class Scene:
         return Job(key, self._gate)
 
     def pool(
-        self, workers: int = 2, queue: int = 10, timeout: float = 60.0, executor: Any = None
-    ) -> Pool:
-        self._pools.append(Pool(workers, queue, timeout, LONG, executor))
+        self, workers: int = 2, queue: int = 10, timeout: float = 60.0, executor: Any = None,
+        *, gives_way: bool = True,
+    ) -> Pool:  # fmt: skip
+        self._pools.append(Pool(workers, queue, timeout, LONG, executor, gives_way=gives_way))
         return self._pools[-1]
 
     def running(self, pool: Pool, key: str = "busy") -> Job:

@@ -235,6 +235,11 @@ def test_the_worker_takes_no_more_than_it_has_threads_for(fleet: Fleet) -> None:
     fleet.work()
 
 
+def test_renders_give_way_to_visitors_only_where_those_are(fleet: Fleet) -> None:
+    assert fleet.web.engine.pool._gives_way
+    assert not fleet.worker._pool._gives_way
+
+
 def test_statistics_tell_of_workers_and_of_what_waits_for_them(fleet: Fleet) -> None:
     assert "workers" not in stats_lines(fleet.web.stats())
     stale_page(fleet)

@@ -327,6 +327,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("waiters are bounded", "            if self.waiting >= self._max_waiters:\n", "            if False:\n"),
         ("failures are bounded", "            while len(self._failures) > self.LIMIT:\n", "            while False:\n"),
     ),
+    *_of("line.py", "test_line.py")(
+        ("what waits to be rendered is bounded", "        if len(self) >= self._limit:\n", "        if False:\n"),
+        ("those without a place are bounded",
+         "        while len(self._turned_away) > self._limit:\n", "        while False:\n"),
+        ("wants are bounded", "wants is None or (wants == _MOST and not urgent)", "wants is None"),
+    ),
+    *_of("pool.py", "test_pool.py", "test_pool_faults.py")(
+        ("a hung render holds up no pace",
+         "            running.given_up = True\n            self._pace.end(number)\n",
+         "            running.given_up = True\n"),
+        ("who waits does not wait for the pace", "or self._line.urgent or", "or"),
+    ),
+    *_of("pacing.py", "test_pacing.py")(
+        ("a chosen switch interval stays", "sys.getswitchinterval() == _PYTHONS_OWN and ", ""),
+    ),
     *_of("core/ranges.py", "core/test_ranges.py")(
         ("parts are few", " or len(items) > MAX_RANGES", ""),
         ("parts do not overlap", "_overlap(spans) or ", ""),

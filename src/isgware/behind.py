@@ -20,12 +20,12 @@ from .core.decide import Action, Decision
 from .core.request import Visitor
 from .core.storable import promising, varies
 from .engine import Engine
+from .line import Work
 from .memory import Page
 from .own import Environ, HeaderList, bypassed, call, looking, not_there
 from .page import Rendering
 from .planner import Target, has_credentials, personal
 from .produce import Failed, Made
-from .regenerate import Work
 from .render import StartResponse, WSGIApp
 from .signposts import Signpost
 from .site import Site

@@ -22,10 +22,12 @@ from .errors import BackendUnavailable
 from .fallback import Fallback, Reply
 from .handover import Handover
 from .housekeeping import Housekeeper
+from .line import Work
 from .memory import Page
 from .planner import Plan, Planner, Target, personal
+from .pool import Pool
 from .produce import Elsewhere, Failed, Outcome, Producer, Refused, Rendered
-from .regenerate import Flight, Flights, Pool, Work
+from .regenerate import Flight, Flights
 from .render import BrokenResponse
 from .settings import Settings
 from .shelf import Shelf
@@ -287,7 +289,9 @@ class Engine:
     def schedule(self, target: Target, *, urgent: bool = False) -> bool:
         """Have a page rendered soon, or next. Returns at once; False if that had to be refused."""
         key = target.key
-        if key in self.flights or key in self.pool or not self.aftermath.due(key):
+        if self.pool.want(key, urgent=urgent):
+            return True
+        if key in self.flights or not self.aftermath.due(key):
             return True
         self.housekeeper.start()
         return self.pool.submit(self.work(target), urgent=urgent)

@@ -29,11 +29,11 @@ from .core.vary import PERSONAL, selecting
 from .drafts import Drafts
 from .engine import Engine
 from .errors import BackendUnavailable
+from .line import Work
 from .memory import Page
 from .own import HeaderList
 from .page import Rendering
 from .policy import NOTHING
-from .regenerate import Work
 from .render import Unfit, WSGIApp, render
 from .site import Site
 
@@ -298,7 +298,7 @@ class Keeper:
         """Validate a page soon, or fetch it anew. False if that had to be refused."""
         engine = self._engine
         key = "own:" + place.key
-        if key in engine.pool or not engine.aftermath.due(place.key):
+        if engine.pool.want(key) or not engine.aftermath.due(place.key):
             return True
         engine.housekeeper.start()
         return engine.pool.submit(Work(key, run=lambda: self._refresh(place, page)))

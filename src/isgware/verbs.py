@@ -14,11 +14,11 @@ from .core.freshness import State, names_of, path_name, url_name
 from .core.request import Visitor, narrow_query
 from .engine import Engine
 from .errors import BackendUnavailable, ConfigurationError, RegenerationError
+from .line import Work
 from .memory import key_name
 from .page import current
 from .planner import Target
 from .produce import Elsewhere, Failed, Outcome, Refused, Rendered
-from .regenerate import Work
 
 _numbers: Final = itertools.count()
 #: Renders of one `regenerate`, when others keep getting in ahead of it.

@@ -22,8 +22,8 @@ from .handover import BEAT, queue_of
 from .jobs import target_of
 from .memory import Page
 from .planner import Target
+from .pool import Pool
 from .produce import Outcome, Rendered
-from .regenerate import Pool
 from .stores import shared
 from .wsgi import ISG
 
@@ -59,7 +59,13 @@ class Worker:
         self._on_rendered = on_rendered
         self._before_leaving = before_leaving
         self._queue = queue_of(settings, isg.engine.shelf.backend, isg.engine.now)
-        self._pool = Pool(self.threads, self.threads, settings.render_timeout, settings.drain_time)
+        self._pool = Pool(
+            self.threads,
+            self.threads,
+            settings.render_timeout,
+            settings.drain_time,
+            gives_way=False,
+        )
         isg.engine.pool = self._pool  # also for regenerate(), if a view calls it
         isg.engine.housekeeper.chores.append(self._pool.give_up_hung)
         self._beat_time = min(BEAT, settings.lease_time / 8)

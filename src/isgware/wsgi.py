@@ -31,9 +31,10 @@ from .own import Environ, bypassed, call, looking, not_there, rendering_of, visi
 from .page import Rendering
 from .plainhttp import PlainHTTP
 from .planner import Planner
+from .pool import Pool
 from .produce import Producer
 from .ready import Ready
-from .regenerate import Failures, Flights, Pool
+from .regenerate import Failures, Flights
 from .render import MARK, StartResponse, WSGIApp
 from .settings import Settings
 from .shelf import Shelf

@@ -15,7 +15,8 @@ from typing import Any
 
 from werkzeug.test import Client
 
-from isgware import regenerate, wsgi
+from isgware import pool as pools
+from isgware import wsgi
 
 
 class Clock:
@@ -53,7 +54,7 @@ def visit(client: Client, **request: Any) -> dict[str, Any]:
 
 def settle() -> None:
     deadline = time.monotonic() + 10
-    while any(pool.waiting or pool._busy() for pool in regenerate._pools):
+    while any(pool.waiting or pool._busy() for pool in pools._pools):
         if time.monotonic() > deadline:
             raise TimeoutError("a background render does not end")
         time.sleep(0.01)

@@ -57,6 +57,18 @@ def test_p7_a_page_waits_in_the_queue_once(wrap, clock, later, site):
     assert later.run() == 1
 
 
+def test_p7_the_most_visited_of_stale_pages_are_rendered_first(wrap, clock, later, site):
+    isg = wrap(site, routes=ROUTES, queue_size=2)
+    for path in ("/a", "/b", "/c"):
+        visit(isg, path)
+    clock.tick(61)
+    replies = [visit(isg, path) for path in ("/a", "/b", "/c", "/c", "/b", "/b")]
+    assert [reply.detail for reply in replies] == ["", "", "regeneration-dropped", "", "", ""]
+    site.seen.clear()
+    assert later.run() == 2
+    assert [environ["PATH_INFO"] for environ in site.seen] == ["/b", "/c"]
+
+
 def test_p7_beyond_the_limit_of_waiters_visitors_render_for_themselves(wrap, site):
     gate = Gate()
 

@@ -1,4 +1,4 @@
-"""`isgware.regenerate.Pool` when renders hang, threads cannot be had, and processes fork."""
+"""`isgware.pool.Pool` when renders hang, threads cannot be had, and processes fork."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from isgware.regenerate import Work
+from isgware.line import Work
 from tests.jobs import LONG, Scene, nothing
 
 
@@ -175,7 +175,7 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
 def test_a_pool_works_after_a_fork() -> None:
     done = run(
         "import os, threading\n"
-        "from isgware.regenerate import Pool, Work\n"
+        "from isgware.pool import Pool, Work\n"
         "pool, ran = Pool(1, 10, 60, 1), threading.Event()\n"
         "pool.submit(Work('k', ran.set)); assert ran.wait(10); ran.clear()\n"
         "child = os.fork()\n"
@@ -191,7 +191,7 @@ def test_a_hung_job_does_not_hold_up_the_exit_of_the_interpreter() -> None:
     began = time.monotonic()
     done = run(
         "import threading\n"
-        "from isgware.regenerate import Pool, Work\n"
+        "from isgware.pool import Pool, Work\n"
         "pool, began = Pool(1, 10, 60, 0.1), threading.Event()\n"
         "pool.submit(Work('k', lambda: (began.set(), threading.Event().wait(50))))\n"
         "print(began.wait(10))\n"

@@ -1,4 +1,4 @@
-"""`isgware.regenerate.Pool`: bounded, on daemon threads or in an executor."""
+"""`isgware.pool.Pool`: bounded, on daemon threads or in an executor."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from isgware import regenerate
-from isgware.regenerate import Work
+from isgware import pool as pools
+from isgware.line import Work
+from isgware.pacing import WINDOW, Pace
 from isgware.testing import ManualExecutor
 from tests.jobs import LONG, Scene, nothing, rest
 
@@ -164,7 +165,7 @@ def test_a_pool_that_was_closed_does_not_hold_up_the_exit_as_well(scene: Scene) 
     scene.running(pool, "hung")
     pool.close(0)
     began = time.monotonic()
-    regenerate._drain_at_exit()
+    pools._drain_at_exit()
     assert time.monotonic() - began < LONG / 2
 
 
@@ -267,3 +268,112 @@ def test_an_executors_error_stays_in_its_job(
     pool.submit(Work("k", lambda: 1 / 0 and None))
     assert executor.run_all() == 1
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_what_an_executor_comes_to_after_the_end_is_nothing(scene: Scene) -> None:
+    executor, ran = ManualExecutor(), []
+    pool = scene.pool(executor=executor)
+    pool.submit(Work("k", lambda: ran.append("k")))
+    future = executor._waiting[0][0]
+    pool.close(0)
+    executor.run_all()
+    assert (future.exception(), ran) == (None, [])
+
+
+# The order, and the pace.
+
+
+def test_the_most_wanted_goes_first(scene: Scene) -> None:
+    pool, busy, order = scene.pool(workers=1), scene.job("busy"), []
+    pool.submit(busy.work)
+    assert busy.began.wait(LONG)
+    for key in "abcbcc":
+        pool.submit(Work(key, lambda key=key: order.append(key)))  # type: ignore[misc]
+    busy.release.set()
+    rest(pool, 1)
+    assert order == ["c", "b", "a"]
+
+
+def test_an_executor_is_given_the_most_wanted_first_too(scene: Scene) -> None:
+    executor, order = ManualExecutor(), []
+    pool = scene.pool(executor=executor)
+    for key in "abcbcc":
+        pool.submit(Work(key, lambda key=key: order.append(key)))  # type: ignore[misc]
+    assert executor.run_all() == 3
+    assert order == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize("executor", [None, ManualExecutor()], ids=["threads", "executor"])
+def test_a_full_queue_gives_the_place_of_the_least_wanted_to_what_is_wanted_more(
+    scene: Scene, executor: ManualExecutor | None
+) -> None:
+    pool = scene.pool(workers=1, queue=2, executor=executor)
+    if executor is None:
+        scene.running(pool)
+    taken = [pool.submit(Work(key, nothing)) for key in "abcc"]
+    assert taken == [True, True, False, True]
+    assert (pool.dropped, pool.waiting, "a" in pool, "c" in pool) == (2, 2, False, True)
+    assert executor is None or executor.run_all() == 2
+
+
+def test_wanting_says_whether_it_waits(scene: Scene) -> None:
+    pool = scene.pool(executor=ManualExecutor())
+    pool.submit(Work("k", nothing))
+    assert [pool.want("k"), pool.want("other")] == [True, False]
+
+
+class OneByOne(Pace):
+    """Lets as many run as it is told."""
+
+    def lets(self, running: int) -> bool:
+        return running < self.allowed
+
+
+def test_a_job_begins_when_the_pace_lets_it(scene: Scene) -> None:
+    pool, jobs = scene.pool(workers=3), [scene.job(key) for key in "abc"]
+    pool._pace = pace = OneByOne(3)
+    for each in jobs:
+        pool.submit(each.work)
+    assert jobs[0].began.wait(LONG)
+    assert not jobs[1].began.wait(3 * WINDOW)
+    pace.allowed = 2
+    assert jobs[1].began.wait(LONG)
+    assert not jobs[2].began.is_set()
+    jobs[0].release.set()
+    assert jobs[2].began.wait(LONG)
+
+
+def test_urgent_work_does_not_wait_for_the_pace(scene: Scene) -> None:
+    pool, urgent = scene.pool(workers=2), scene.job("urgent")
+    pool._pace = OneByOne(2)
+    scene.running(pool)
+    pool.submit(urgent.work, urgent=True)
+    assert urgent.began.wait(LONG)
+
+
+def test_a_job_that_is_given_up_counts_no_longer(scene: Scene) -> None:
+    pool, other = scene.pool(workers=1, timeout=0), scene.job("other")
+    pool._pace = OneByOne(1)
+    scene.running(pool, "hung")
+    pool.submit(other.work)
+    pool.give_up_hung()
+    assert other.began.wait(LONG)
+
+
+def test_where_no_visitors_are_served_there_is_no_pace(scene: Scene) -> None:
+    pool, jobs = scene.pool(workers=2, gives_way=False), [scene.job(key) for key in "ab"]
+    pool._pace = OneByOne(2)
+    for each in jobs:
+        pool.submit(each.work)
+    assert [each.began.wait(LONG) for each in jobs] == [True, True]
+
+
+def test_a_job_that_is_over_or_given_up_is_not_watched(scene: Scene) -> None:
+    pool = scene.pool(workers=2, timeout=0)
+    scene.running(pool, "hung")
+    assert len(pool._pace._clocks) == 1
+    pool.give_up_hung()
+    assert not pool._pace._clocks
+    pool.submit(Work("k", nothing))
+    rest(pool, 1)
+    assert not pool._pace._clocks
