@@ -182,6 +182,13 @@ def test_a_body_that_is_not_what_it_says_is_refused(site, data, kind):
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("size", [64 * 1024 + 1, 1_000_000])
+def test_a_body_that_is_too_large_is_not_read(site, size):
+    given = {"tag": "t", "padding": "x" * size}
+    assert site.post("/_isg/revalidate", headers=BEARER, data=given).status_code == 400
+    assert site.post("/_isg/revalidate", headers=BEARER, json=given).status_code == 400
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
 def test_only_post_does_anything(site, app, method):
     answer = site.open("/_isg/revalidate?path=/posts/1", method=method, headers=BEARER)

@@ -1,5 +1,7 @@
 """Draft cookies: made by the endpoint, good for their time, worthless when changed."""
 
+import hmac
+
 import pytest
 from werkzeug.test import Client
 
@@ -135,3 +137,10 @@ def test_the_cookie_is_not_the_secret_and_opens_nothing(isg):
     for part in (value, *value.split(".")):
         answer = Client(isg).post("/_isg/draft", headers={"Authorization": f"Bearer {part}"})
         assert answer.status_code == 401
+
+
+def test_the_secret_itself_signs_nothing(clock):
+    """The key is derived, so that the two uses of the secret never meet."""
+    end = str(int(clock()) + 60)
+    forged = hmac.new(SECRET.encode(), end.encode(), "sha256").hexdigest()
+    assert not Drafts(SECRET, clock).owned(f"{COOKIE}={end}.{forged}")

@@ -200,7 +200,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("core/conditional.py", "core/test_conditional.py")(
         ("dates may be of any size", "    except OverflowError:\n", "    except KeyError:\n"),
     ),
-    *_of("text.py", "test_text.py")(
+    *_of("text.py", "test_text.py", "backends/test_redis_clients.py")(
         ("terminals get no control characters", "    if text.isprintable():\n", "    if True:\n"),
         ("passwords are not told", r'r":\1…@"', r'r":\1\g<0>@"'),
     ),
@@ -227,9 +227,12 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("local paths are printable", "not text.isprintable() or ", ""),
         ("local paths have no dots", 'any(part in (".", "..") for part in text.split("/"))', "False"),
     ),
+    *_of("settings.py", "test_settings.py")(
+        ("a blank secret is none", "not value.strip() or not value.isprintable()",
+         "not value or not value.isprintable()"),
+    ),
     *_of("control.py", "test_control.py")(
         ("the endpoint asks for the secret", "if not self._authorized(visitor):", "if False:"),
-        ("an empty secret opens nothing", "return bool(given) and hmac", "return hmac"),
         ("secrets may hold any bytes", "token.encode(\"latin-1\", \"replace\")", 'token.encode("ascii")'),
         ("the endpoint takes POST alone", 'if visitor.method != "POST":', "if False:"),
         ("the endpoint is no page", "            if self.covers(text):\n", "            if False:\n"),

@@ -63,10 +63,11 @@ def switched_off(guard: Guard) -> tuple[str, bool]:
         place.write_text(place.read_text().replace(guard.text, guard.without))
         started = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider",
-             *guard.tests],
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "pytest_timeout",
+             "-p", "no:cacheprovider", *guard.tests],
             cwd=ROOT, capture_output=True, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1",
+                 "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         )  # fmt: skip
     told = (done.stdout + done.stderr).strip().splitlines()
     seen = done.returncode == FAILED

@@ -76,7 +76,7 @@ def _enabled(name: str, value: Any) -> bool | str | None:
 
 
 def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise _fail(name, value, "give a non-empty string.")
     return value
 
