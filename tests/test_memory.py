@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from isgware.core.entry import Entry
-from isgware.memory import Memory, Page
+from isgware.memory import Memory, Page, worth_remembering
 from isgware.ready import Ready
 from tests.core.making import NOW, an_entry
 
@@ -296,3 +296,10 @@ class Bounds(RuleBasedStateMachine):
 
 TestBounds = Bounds.TestCase
 TestBounds.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_long_request_lines_are_not_remembered() -> None:
+    """Their length is their sender's choice, and there are many of them to a page."""
+    assert worth_remembering(("GET", "http", "h", "", "/" + "x" * 1_000, "", None))
+    assert not worth_remembering(("GET", "http", "h", "", "/" + "x" * 1_024, "", None))
+    assert not worth_remembering(("GET", "http", "h", "", "/", "", "gzip" * 256))

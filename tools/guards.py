@@ -316,7 +316,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "return reason if False and"),
         ("refusals are bounded", "        while len(self._dynamic) > _MAX_DYNAMIC:\n", "        while False:\n"),
     ),
-    *_of("fallback.py", "test_loading.py", "promises/test_p7_floods.py")(
+    *_of("fallback.py", "promises/test_loading.py", "promises/test_p7_floods.py")(
         ("promises are bounded", "            while len(self._promised) > _MAX_PROMISED:\n",
          "            while False:\n"),
         ("renders behind loading pages are bounded",

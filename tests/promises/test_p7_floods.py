@@ -37,10 +37,17 @@ BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
 class App:
     """Counts its work. What is not hot is answered with ``headers`` and ``status``."""
 
-    def __init__(self, *headers: tuple[str, str], status: str = "200 OK", fails: bool = False):
+    def __init__(
+        self,
+        *headers: tuple[str, str],
+        status: str = "200 OK",
+        fails: bool = False,
+        hides: bool = False,
+    ):
         self._headers = headers
         self._status = status
         self._fails = fails
+        self._hides = hides
         self.calls = 0
 
     def __call__(self, environ: Environ, start_response: Any) -> list[bytes]:
@@ -49,6 +56,8 @@ class App:
             status, headers, body = html("hot", ("Cache-Control", "max-age=9999"))
         elif self._fails and MARK in environ:
             raise RuntimeError("not in the clean room")
+        elif self._hides and MARK in environ:
+            status, headers, body = html("x", ("Set-Cookie", "a=1"))
         else:
             status, headers, body = html("x" * 200, *self._headers, status=self._status)
         start_response(status, headers)
@@ -78,6 +87,7 @@ KINDS: dict[str, tuple[Callable[[], App], dict[str, Any], float]] = {
     "not-found": (App, declared(fallback="not-found", paths=[HOT]), 0),
     "undeclared": (App, {}, 1),
     "learned": (App, {"revalidate": 9999}, 2),
+    "learned, refused": (lambda: App(hides=True), {"revalidate": 9999}, 2),
     "full": (lambda: App(SAYS), {"cache_control": "full"}, 1),
     "full, Vary": (lambda: App(SAYS, ("Vary", "X-A, Cookie")), {"cache_control": "full"}, 1),
     "full, silent": (App, {"cache_control": "full"}, 1),
