@@ -3,7 +3,7 @@
 What there is to render comes from *sources*, one for each route, read lazily: its own URL if that
 needs no arguments, and what ``paths`` lists. They are cut into batches that take about a tenth of
 a second, which a crew renders; of what comes of them the report keeps counts and the failures.
-Nothing grows with the number of pages but eight bytes for each, to tell duplicates, up to a limit.
+Nothing grows with the number of pages but a digest of each, to tell duplicates, up to a limit.
 """
 
 from __future__ import annotations
