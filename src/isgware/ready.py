@@ -6,6 +6,7 @@ it flat, and are made again at most once per second of the page's age, so that a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from .answering import CONDITIONS, Answer, fitted, unchanged
@@ -32,6 +33,13 @@ _COMMON: Final = frozenset({"HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"})
 _SPECIAL: Final = (*CREDENTIALS, *sorted(CONDITIONS - _COMMON))
 _SPECIAL_UNDATED: Final = tuple(name for name in _SPECIAL if name != "HTTP_IF_UNMODIFIED_SINCE")
 _SPECIAL_OWN: Final = tuple(dict.fromkeys((*_JUDGED_OWN, *_SPECIAL)))
+
+
+def credentials_unlisted(environ: Mapping[str, Any]) -> bool:
+    """Whether a client certificate may be told in this environ by a name that is not listed."""
+    return environ.keys().isdisjoint(CREDENTIALS) and any(
+        name.startswith("SSL_CLIENT_") for name in environ
+    )
 
 
 class Ready:

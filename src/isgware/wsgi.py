@@ -33,7 +33,7 @@ from .plainhttp import PlainHTTP
 from .planner import Planner
 from .pool import Pool
 from .produce import Producer
-from .ready import Ready
+from .ready import Ready, credentials_unlisted
 from .regenerate import Failures, Flights
 from .render import MARK, StartResponse, WSGIApp
 from .settings import Settings
@@ -124,6 +124,7 @@ class ISG(Operations):
             speak_up()
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
+        self._wary = False
         self._flushed = 0.0
         if carrier is not None:
             carrier.bind(self)
@@ -229,6 +230,7 @@ class ISG(Operations):
         if answer is None and http is not None:
             return http(visitor, raw, environ, start_response, rendering, spent)
         if answer is None:
+            self._heed(visitor)
             passed, dull = self._behind.undeclared(
                 visitor, self.application, environ, start_response, rendering
             )
@@ -300,6 +302,9 @@ class ISG(Operations):
         word = answer.word
         if not answer.plain or word < 0 or self.settings.debug or self.settings.memory == 0:
             return
+        self._heed(visitor)
+        if self._wary:
+            return
         entry = page.entry
         cookies = answer.cookies or entry.vary_cookie or entry.anonymous
         ready = Ready(page, visitor.method, visitor.header("Accept-Encoding"), word, cookies, now)
@@ -307,11 +312,20 @@ class ISG(Operations):
         if self.engine.shelf.settled != word:
             ready.word = -1  # unsettled meanwhile, by a purge that the store has not taken yet
 
+    def _heed(self, visitor: Visitor) -> None:
+        """A server that tells of its users under names that a hit does not look for: from now on
+        every visitor is looked at."""
+        if not self._wary and credentials_unlisted(visitor.headers):
+            self._wary = True
+            self._memory.unready()
+
     def _own(
         self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
         failed = answer.failure
+        if answer.detail == "authorization":
+            self._heed(visitor)
         if failed is not None:
             if failed.response is None:
                 assert failed.error is not None

@@ -194,6 +194,7 @@ def test_p2_a_body_that_depends_on_a_cookie_without_saying_so_is_never_a_visitor
         {"REMOTE_USER": "eve"},
         {"AUTH_TYPE": "Basic"},
         {"SSL_CLIENT_S_DN": "CN=eve"},
+        {"SSL_CLIENT_UNHEARD_OF": "eve"},
     ],
     ids=lambda c: next(iter(c)),
 )
@@ -211,6 +212,15 @@ def test_p2_credentials_bypass_both_ways(wrap, later, site, credential, options)
     asked = site.own("/p")
     assert visit(isg, "/p", **credential).cache in ("BYPASS", "")
     assert site.own("/p") == asked + 1
+
+
+def test_p2_a_server_that_tells_of_certificates_in_its_own_words_is_understood(wrap, site):
+    """nginx passes whatever it is told to, under any name, and empty for who has none."""
+    isg = wrap(site, routes=ANY)
+    for _ in range(3):
+        visit(isg, "/p", SSL_CLIENT_UNHEARD_OF="")
+    assert visit(isg, "/p", SSL_CLIENT_UNHEARD_OF="").cache == "HIT"
+    assert visit(isg, "/p", SSL_CLIENT_UNHEARD_OF="eve").cache == "BYPASS"
 
 
 def test_p2_a_one_shot_link_is_consumed_by_its_visitor(wrap, later, site):
