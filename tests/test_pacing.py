@@ -286,6 +286,14 @@ def test_a_threads_clock_can_be_read_by_another_thread() -> None:
     thread.join()
 
 
+def test_a_thread_whose_clock_must_not_be_read_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(clock: int) -> float:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(time, "clock_gettime", refuse)
+    assert thread_clock() is None
+
+
 def test_greenlets_have_no_clock_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "get_ident", lambda: 1)
     assert thread_clock() is None

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from isgware.line import Work
-from tests.jobs import LONG, Scene, nothing
+from isgware.pacing import PATIENCE
+from tests.jobs import LONG, Scene, nothing, rest
 
 
 @pytest.fixture
@@ -57,6 +58,30 @@ def test_a_job_within_its_time_is_not_given_up(scene: Scene) -> None:
     slow = scene.running(pool, "slow")
     pool.give_up_hung()
     assert slow.times_given_up == 0
+
+
+def test_a_job_that_has_ended_when_its_time_is_over_is_not_given_up(scene: Scene) -> None:
+    """It ended after the list of those that run for too long was made."""
+    pool = scene.pool(workers=1, timeout=0)
+    job = scene.running(pool)
+    [(number, running)] = pool._running.items()
+    job.release.set()
+    rest(pool, 1)
+    pool._replace(number, running)
+    assert (job.times_given_up, pool.stuck) == (0, False)
+
+
+def test_a_job_that_takes_very_long_holds_up_no_other(scene: Scene) -> None:
+    """The pace lets one run at a time, but this one may never end."""
+    pool, others = scene.pool(workers=2), [scene.job(key) for key in "ab"]
+    pool._pace.lets = lambda running: running < 1  # type: ignore[method-assign]
+    scene.running(pool, "hung")
+    [running] = pool._running.values()
+    running.started -= PATIENCE
+    for each in others:
+        pool.submit(each.work)
+        assert each.began.wait(LONG)
+        each.release.set()
 
 
 def test_as_many_threads_are_replaced_as_there_are_workers(scene: Scene) -> None:
@@ -170,6 +195,48 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=60
     )
+
+
+def test_a_child_process_does_not_take_its_parents_work_for_its_own(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody in the child will do it, so the page would stay stale there."""
+    pool = scene.pool(workers=1)
+    busy = scene.running(pool)
+    pool.submit(Work("waiting", nothing))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: 0)
+        assert ("waiting" in pool, pool.want("waiting")) == (False, False)
+    busy.release.set()
+
+
+def test_a_child_process_does_not_give_up_what_its_parent_runs(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = scene.pool(workers=1, timeout=0)
+    busy = scene.running(pool)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: 0)
+        pool.give_up_hung()
+    assert busy.times_given_up == 0
+
+
+def test_a_lock_that_a_thread_of_the_parent_held_is_not_waited_for_in_the_child() -> None:
+    done = run(
+        "import os, signal, threading\n"
+        "from isgware.pool import Pool, Work\n"
+        "pool, held, go = Pool(1, 10, 60, 1), threading.Event(), threading.Event()\n"
+        "pool._line.add(Work('k', print))\n"
+        "def hold():\n"
+        "    with pool._ready: held.set(); go.wait(50)\n"
+        "threading.Thread(target=hold).start(); held.wait(10)\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    signal.alarm(10)\n"
+        "    os._exit(pool.want('k'))\n"
+        "print(os.waitpid(child, 0)[1]); go.set()\n"
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
 
 
 def test_a_pool_works_after_a_fork() -> None:

@@ -314,6 +314,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("aftermath.py", "promises/test_p7_floods.py")(
         ("pages of a refused route are not all tried", "return reason if count >= _STREAK and",
          "return reason if False and"),
+        ("pages of a refused route are tried when asked for again",
+         "        if key in self._passed_over:\n", "        if False:\n"),
+        ("pages that were passed over are bounded",
+         "            while len(self._passed_over) > _MAX_DYNAMIC:\n", "            while False:\n"),
         ("refusals are bounded", "        while len(self._dynamic) > _MAX_DYNAMIC:\n", "        while False:\n"),
     ),
     *_of("fallback.py", "promises/test_loading.py", "promises/test_p7_floods.py")(
@@ -340,6 +344,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a hung render holds up no pace",
          "            running.given_up = True\n            self._pace.end(number)\n",
          "            running.given_up = True\n"),
+        ("a render that may hang holds up no other",
+         "not running.given_up and running.started > since for", "not running.given_up for"),
+        ("what has ended is not given up",
+         "            if number not in self._running:", "            if False:"),
+        ("a child does not take its parent's work for its own",
+         "        self._own_process()\n        return key in self._line\n",
+         "        return key in self._line\n"),
         ("who waits does not wait for the pace", "or self._line.urgent or", "or"),
     ),
     *_of("pacing.py", "test_pacing.py")(

@@ -53,6 +53,7 @@ class Aftermath:
         self._now = now
         self._dynamic: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._told: dict[str, tuple[str, float]] = {}  # by declared route
+        self._passed_over: OrderedDict[str, None] = OrderedDict()
         self._streaks: dict[str, tuple[int, str, float]] = {}  # of refusals, by declared route
 
     def refusal(self, key: str, route: str = "") -> str:
@@ -60,14 +61,25 @@ class Aftermath:
 
         Where all that was tried of a ``route`` for a while was refused, its other pages are not
         tried either, but for one a second: each try costs the app a render more than no cache
-        would, and a flood of invented URLs would double its work.
+        would, and a flood of invented URLs would double its work. It must not keep real pages out
+        of the store, though, so those that somebody asks for again are tried.
         """
         reason, until = self._dynamic.get(key, ("", 0.0))
         now = self._now()
         if now < until:
             return reason
+        if key in self._passed_over:
+            return ""
         count, reason, at = self._streaks.get(route, (0, "", 0.0))
         return reason if count >= _STREAK and abs(now - at) < _PAUSE else ""
+
+    def pass_over(self, key: str, route: str) -> None:
+        """A visitor got the app's own answer. If that was for what became of other pages of the
+        ``route``, this one is tried when it is asked for again."""
+        if self.refusal(key, route) and not self.refusal(key):
+            self._passed_over[key] = None
+            while len(self._passed_over) > _MAX_DYNAMIC:
+                self._passed_over.popitem(last=False)
 
     def fails(self, key: str) -> bool:
         """Whether the last render of this page failed, as far as this process knows."""
@@ -96,6 +108,7 @@ class Aftermath:
 
     def settle(self, target: Target, outcome: Outcome, replaces: Entry | None) -> None:
         """Remember what a render came to. ``replaces`` is the page that it was to replace."""
+        self._passed_over.pop(target.key, None)
         if isinstance(outcome, Rendered):
             self._dynamic.pop(target.key, None)
             self._streaks.pop(target.route, None)

@@ -123,7 +123,8 @@ class Engine:
         if plan.bypass:
             return Answer("BYPASS", plan.bypass)
         page, state = self.shelf.find(target.key, target.base, target.policy.fingerprint)
-        decision = decide(self.facts(visitor, plan, target, page, state))
+        facts = self.facts(visitor, plan, target, page, state)
+        decision = decide(facts)
         if target.policy.fallback == "loading":
             reply = self.fallback.loading(visitor, target, state, decision)
             if reply is not None:
@@ -133,6 +134,8 @@ class Engine:
         if decision.schedule and not self.schedule(target) and decision.label == "STALE":
             decision = replace(decision, detail="regeneration-dropped")
         if decision.action is Action.OWN:
+            if facts.dynamic:
+                self.aftermath.pass_over(target.key, target.route)
             return Answer("BYPASS", decision.detail)
         if decision.action is Action.SERVE:
             return Answer(
@@ -163,7 +166,8 @@ class Engine:
             state,
             target.declared,
             bypass,
-            self.aftermath.refusal(target.key, target.route),
+            # A page that was there can be stored, whatever others of its route were refused for.
+            self.aftermath.refusal(target.key, target.route if page is None else ""),
             failing,
             self.aftermath.due(target.key),
         )

@@ -22,6 +22,9 @@ SHORT: Final = 0.0005
 _PYTHONS_OWN: Final = 0.005
 #: Seconds over which renders are watched before more, or fewer, of them run side by side.
 WINDOW: Final = 0.02
+#: Seconds after which a render holds up no other. It may hang, and until it is given up all that
+#: computes would wait for it.
+PATIENCE: Final = 2.0
 #: Of the time that the rest of the process leaves: renders that take more are let run one at a
 #: time, and while they take less, another may join them.
 _MUCH: Final = 0.75
@@ -82,11 +85,16 @@ def _has_gil() -> bool:
 
 
 def thread_clock() -> int | None:
-    """The clock of this thread's CPU time. ``None`` where the system has none, or threads are
-    greenlets, which answer to another ``get_ident``."""
+    """The clock of this thread's CPU time. ``None`` where the system has none or does not let it be
+    read, or threads are greenlets, which answer to another ``get_ident``."""
     if threading.get_ident.__module__ != "_thread" or not hasattr(time, "pthread_getcpuclockid"):
         return None
-    return time.pthread_getcpuclockid(threading.get_ident())
+    try:
+        clock = time.pthread_getcpuclockid(threading.get_ident())
+        time.clock_gettime(clock)
+    except OSError:  # a sandbox, say; a render must not be lost for it
+        return None
+    return clock
 
 
 class Pace:

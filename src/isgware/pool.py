@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .line import Line, Work
-from .pacing import WINDOW, Pace, short_switches
+from .pacing import PATIENCE, WINDOW, Pace, short_switches
 
 log: Final = logging.getLogger("isgware")
 
@@ -72,14 +72,19 @@ class Pool:
         self._running: dict[int, _Running] = {}
         self._numbers = itertools.count()
 
+    def _own_process(self) -> None:
+        """What a parent process has queued, runs and has locked is not this one's."""
+        if self._pid != os.getpid():
+            self._reset()
+
     def __contains__(self, key: str) -> bool:
+        self._own_process()
         return key in self._line
 
     def submit(self, work: Work, *, urgent: bool = False) -> bool:
         """Take on work, or note that what waits is wanted once more. Returns at once; false if
         there is no place for it."""
-        if self._pid != os.getpid():
-            self._reset()
+        self._own_process()
         with self._ready:
             if self._closed:
                 return False
@@ -171,7 +176,7 @@ class Pool:
 
     def _lets_another_run(self) -> bool:
         """Whether what is next may begin beside what runs: somebody waits for urgent work."""
-        return not self._gives_way or self._line.urgent or self._pace.lets(self._busy())
+        return not self._gives_way or self._line.urgent or self._pace.lets(self._holding_up())
 
     def _register(self, work: Work) -> tuple[_Running, int]:
         running, number = _Running(work.key, time.monotonic(), work.give_up), next(self._numbers)
@@ -206,6 +211,7 @@ class Pool:
 
     def give_up_hung(self) -> None:
         """Leave behind what has run for too long. To be called about once a second."""
+        self._own_process()
         limit = time.monotonic() - self._timeout
         for number, running in list(self._running.items()):
             if running.started < limit and not running.given_up:
@@ -213,6 +219,8 @@ class Pool:
 
     def _replace(self, number: int, running: _Running) -> None:
         with self._ready:
+            if number not in self._running:  # it has ended meanwhile
+                return
             running.given_up = True
             self._pace.end(number)
             if self._executor is None:
@@ -237,6 +245,13 @@ class Pool:
 
     def _busy(self) -> int:
         return sum(not running.given_up for running in list(self._running.values()))
+
+    def _holding_up(self) -> int:
+        """How many renders others may have to wait for."""
+        since = time.monotonic() - PATIENCE
+        return sum(
+            not running.given_up and running.started > since for running in self._running.values()
+        )
 
     @property
     def stuck(self) -> bool:
@@ -272,6 +287,16 @@ def _warn_without_threads() -> None:
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """Before a second thread of the child can look. `Pool` itself looks, too: who forks in C may
+    not tell."""
+    for pool in list(_pools):
+        pool._own_process()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @atexit.register

@@ -177,3 +177,40 @@ def test_p7_a_route_whose_pages_are_refused_is_tried_again(clock, wrap):
     assert visit(isg, "/p/c").cache == "BYPASS"
     clock.tick(1)
     assert [visit(isg, f"/p/{name}").cache for name in "def"] == ["MISS"] * 3
+
+
+def flooded(wrap: Any, clock: Clock, path: str = "") -> tuple[ISG, list[bool]]:
+    """A site of which nothing but /p/good can be stored, after a flood. Before it, ``path`` was."""
+    asked: list[bool] = []
+
+    def app(environ: Environ, start_response: Any) -> list[bytes]:
+        asked.append(MARK in environ)
+        good = environ["PATH_INFO"] == "/p/good"
+        status, headers, body = html("page", *(() if good else (("Set-Cookie", "a=1"),)))
+        start_response(status, headers)
+        return [body]
+
+    isg = wrap(app, **declared())
+    if path:
+        assert visit(isg, path).cache == "MISS"
+    for number in range(40):
+        visit(isg, f"/p/{number}")
+    asked.clear()
+    return isg, asked
+
+
+def test_p7_a_flood_does_not_keep_a_page_that_is_visited_again_out_of_the_store(clock, wrap):
+    isg, _ = flooded(wrap, clock)
+    assert [visit(isg, "/p/good").cache for _ in range(3)] == ["BYPASS", "MISS", "HIT"]
+
+
+def test_p7_a_refused_page_that_is_visited_again_is_tried_once(clock, wrap):
+    isg, asked = flooded(wrap, clock)
+    assert {visit(isg, "/p/bad").detail for _ in range(5)} == {"set-cookie"}
+    assert sum(asked) == 1
+
+
+def test_p7_a_flood_does_not_keep_a_purged_page_out_of_the_store(clock, wrap):
+    isg, _ = flooded(wrap, clock, "/p/good")
+    isg.purge_path("/p/good")
+    assert [visit(isg, "/p/good").cache for _ in range(2)] == ["REVALIDATED", "HIT"]
