@@ -15,6 +15,7 @@ from isgware.line import Work
 from isgware.pacing import WINDOW, Pace
 from isgware.testing import ManualExecutor
 from tests.jobs import LONG, Scene, nothing, rest
+from tests.promises.kit import eventually
 
 
 @pytest.fixture
@@ -69,6 +70,17 @@ def test_a_key_that_waits_is_not_taken_twice(scene: Scene) -> None:
     rest(pool, 1)
     assert ran == [1]
     assert "k" not in pool
+
+
+def test_a_pool_has_what_waits_and_what_runs(scene: Scene) -> None:
+    pool, first, second = scene.pool(workers=1), scene.job("a"), scene.job("b")
+    for each in (first, second):
+        pool.submit(each.work)
+    assert first.began.wait(LONG)
+    assert ("a" in pool, pool.has("a"), pool.has("b"), pool.has("c")) == (False, True, True, False)
+    first.release.set()
+    second.release.set()
+    eventually(lambda: not pool.has("a") and not pool.has("b"))
 
 
 def test_a_key_that_runs_may_be_asked_for_again(scene: Scene) -> None:

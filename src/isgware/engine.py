@@ -86,7 +86,7 @@ class Engine:
             planner,
             shelf,
             aftermath,
-            under_way=lambda key: key in self.flights or key in self.pool,
+            under_way=self.under_way,
             start=lambda target: self.schedule(target, urgent=True),
             background=lambda name, work: pool.submit(Work(name, work)),
             now=now,
@@ -178,7 +178,12 @@ class Engine:
         if self.planner.plan(visitor) is not None:
             return True
         target = self.planner.undeclared_target(visitor, frozenset(), None, {})
-        return target is not None and (target.key in self.flights or target.key in self.pool)
+        return target is not None and self.under_way(target.key)
+
+    def under_way(self, key: str) -> bool:
+        """Whether this process renders a page, or is about to: work that the pool has begun may
+        not have joined its flight yet, nor left the pool when that lands."""
+        return self.pool.has(key) or key in self.flights
 
     def after_fork(self) -> None:
         """Locks and threads of the parent process are not ours."""

@@ -81,6 +81,12 @@ class Pool:
         self._own_process()
         return key in self._line
 
+    def has(self, key: str) -> bool:
+        """Whether work for ``key`` waits or runs; what was given up does not."""
+        with self._ready:
+            running = self._running.values()
+            return key in self._line or any(r.name == key and not r.given_up for r in running)
+
     def submit(self, work: Work, *, urgent: bool = False) -> bool:
         """Take on work, or note that what waits is wanted once more. Returns at once; false if
         there is no place for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from isgware import ISG, ConfigurationError, Policy
 from isgware.backends.memory import MemoryBackend
+from isgware.own import visitor_of
 from tests.promises.kit import (
     MARK,
     Gate,
@@ -17,6 +19,7 @@ from tests.promises.kit import (
     Later,
     Reply,
     Site,
+    environ_of,
     eventually,
     html,
     together,
@@ -377,6 +380,41 @@ def test_a_render_that_another_process_does_is_waited_for(wrap, tmp_path, site):
     gate.open.set()
     eventually(lambda: poll(other, key) == "HIT")
     assert site.rendered("/p") == 1
+
+
+def before_its_flight(isg, monkeypatch) -> Gate:
+    """Where a job waits that has left the queue and has not joined its flight."""
+    gate, look = Gate(), isg.engine._look_again
+
+    def slowly(target):
+        if threading.current_thread().name.startswith("isgware-"):
+            gate.pass_through()
+        return look(target)
+
+    monkeypatch.setattr(isg.engine, "_look_again", slowly)
+    return gate
+
+
+def test_who_comes_before_a_promised_render_has_begun_gets_the_loading_page_too(
+    wrap, site, monkeypatch
+):
+    isg = wrap(site, routes=ROUTES, executor=None)
+    gate = before_its_flight(isg, monkeypatch)
+    first = open_(isg)
+    gate.wait()
+    assert (first.cache, open_(isg).cache) == ("LOADING", "LOADING")
+    gate.open.set()
+    eventually(lambda: open_(isg).cache == "HIT")
+    assert site.rendered("/p") == 1
+
+
+def test_p6_a_post_before_a_promised_render_has_begun_is_a_purge(wrap, site, monkeypatch):
+    isg = wrap(site, executor=None, revalidate=60, routes={})
+    gate = before_its_flight(isg, monkeypatch)
+    visit(isg, "/p")
+    gate.wait()
+    assert isg.engine.concerns(visitor_of(environ_of("/p", method="POST")))
+    gate.open.set()
 
 
 # Limits.
