@@ -19,9 +19,9 @@ from .core.validate import conditions, describes, is_about, updated
 from .engine import Engine
 from .keeping import Keeper, body_allowed, content_length
 from .memory import Page
-from .own import HeaderList, call
+from .own import HeaderList, within
 from .render import WSGIApp
-from .reply import Reply, copying, nothing, without
+from .reply import Reply, close_all, copying, nothing, without
 from .visit import NOT_OURS, Visit
 
 log: Final = logging.getLogger("isgware")
@@ -50,7 +50,7 @@ class Asking:
         """
         if not self._shareable():
             return self._forward(page)
-        visit, flights, shelf = self._visit, self._engine.flights, self._engine.shelf
+        visit, flights = self._visit, self._engine.flights
         arrival, nonce = visit.exchange.began
         flight, leads = flights.join(
             "own:" + visit.place.key, arrival, nonce,
@@ -64,12 +64,24 @@ class Asking:
                 if not self._copying:
                     self._done()
         if flights.wait(flight, self._engine.settings.wait_time):
-            shelf.sync()
-            place = self._keeper.place(visit.visitor) or visit.place
-            found, state = self._keeper.find(place)
-            if found is not None and state is State.FRESH:
+            found = self._left()
+            if found is not None:
                 return visit.send(found, "REVALIDATED" if visit.page else "MISS", collapsed=True)
         return self._forward(page)
+
+    def _left(self) -> Page | None:
+        """What the visitor who asked the app has left for those who waited."""
+        visit, shelf = self._visit, self._engine.shelf
+        shelf.begin(visit.exchange.spent)
+        try:
+            shelf.sync()
+            found, state = self._keeper.find(self._keeper.place(visit.visitor) or visit.place)
+        except Exception:  # a defect of isgware's own must not become a visitor's error page
+            log.exception("isgware failed; the app answers for itself.")
+            return None
+        finally:
+            shelf.end()
+        return found if state is State.FRESH else None
 
     def _shareable(self) -> bool:
         visit = self._visit
@@ -92,9 +104,10 @@ class Asking:
         visit.exchange.requested = self._engine.now()
         reply = Reply(visit.start_response)
         try:
-            reply.ask(lambda told: call(self._application, environ, told, visit.exchange.rendering))
+            with within(visit.exchange.rendering):  # a generator runs only when it is asked on
+                reply.ask(lambda told: self._application(environ, told))
         except Exception:
-            if page is not None and self._stands_in(page):
+            if page is not None and not reply.committed and self._stands_in(page):
                 log.warning("The app failed; %s is served stale.", visit.place.url, exc_info=True)
                 return visit.send(page, "STALE", "stale-if-error")
             raise
@@ -124,7 +137,11 @@ class Asking:
             visit.environ = without(visit.environ, *_CONDITIONAL)
             return self._forward(None)
         fresh = updated(entry.headers, headers)
-        kept = self._keeper.update(visit.place, page, fresh, headers, visit.exchange)
+        try:
+            kept = self._keeper.update(visit.place, page, fresh, headers, visit.exchange)
+        except Exception:  # the app has said that the page holds, whatever becomes of that
+            log.exception("%s could not be renewed.", visit.place.url)
+            kept = page
         cookies = [pair for pair in headers if pair[0].lower() == "set-cookie"]
         return visit.send(kept, "REVALIDATED", "not-modified", cookies)
 
@@ -140,11 +157,21 @@ class Asking:
         if whole is None:
             reply.pass_on(headers)
             return reply.chunks
-        self._copying = True
+        keep = whole
+
+        def unless_overtaken(body: bytes) -> None:
+            if not reply.overtaken:
+                keep(body)
+
         length = content_length(reply.headers) if body_allowed(reply.status) else None
         limit = self._engine.settings.max_page
-        chunks = copying(reply.chunks, length, limit, whole, lambda: self._done())
+        try:
+            chunks = copying(reply.chunks, length, limit, unless_overtaken, lambda: self._done())
+        except BaseException:  # it cannot be iterated over
+            close_all(reply.chunks)
+            raise
         reply.pass_on(headers)
+        self._copying = True  # from here on the server sees to it that the body ends
         return chunks
 
     def _judge(self, reply: Reply) -> tuple[HeaderList, Callable[[bytes], None] | None]:

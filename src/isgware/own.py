@@ -6,7 +6,8 @@ Nothing is buffered here; the app's iterable goes to the server as it is. What i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from werkzeug.exceptions import NotFound
@@ -31,6 +32,16 @@ def call(
     token = current.set(rendering)
     try:
         return application(environ, start_response)
+    finally:
+        current.reset(token)
+
+
+@contextmanager
+def within(rendering: Rendering) -> Iterator[None]:
+    """What is run in here is part of ``rendering``."""
+    token = current.set(rendering)
+    try:
+        yield
     finally:
         current.reset(token)
 

@@ -27,6 +27,9 @@ class Reply:
         self.headers: HeaderList = []
         self.chunks: Iterable[bytes] = ()
         self.committed = False
+        #: Whether the app went on talking to the server past its head: what its iterable yields
+        #: is then not the body of that head, or not all of it.
+        self.overtaken = False
         self._start_response = start_response
         self._write: Callable[[bytes], object] | None = None
         self._exc_info: Any = None
@@ -57,9 +60,10 @@ class Reply:
         self, status: str, headers: HeaderList, exc_info: Any = None
     ) -> Callable[[bytes], object]:
         if self.committed:
+            self.overtaken = True
             return self._pass(status, headers, exc_info)
         if self.status and exc_info is None:
-            self.pass_on(self.headers)  # the server's to refuse
+            self._commit(self.headers)  # the server's to refuse
             return self._pass(status, headers, None)
         self.status, self.headers, self._exc_info = status, list(headers), exc_info
         return self._written
@@ -71,12 +75,21 @@ class Reply:
 
     def _written(self, data: bytes) -> object:
         if not self.committed:
-            self.pass_on(self.headers)
+            self._commit(self.headers)
+        self.overtaken = True
         assert self._write is not None
         return self._write(data)
 
     def pass_on(self, headers: HeaderList) -> None:
-        """Tell the server the status as it is, and ``headers``."""
+        """Tell the server the status as it is, and ``headers``. If it will not have them, nobody
+        else is left to close what the app has returned."""
+        try:
+            self._commit(headers)
+        except BaseException:
+            close_all(self.chunks)
+            raise
+
+    def _commit(self, headers: HeaderList) -> None:
         self.committed = True
         self._write = self._pass(self.status, headers, self._exc_info)
         self._exc_info = None
