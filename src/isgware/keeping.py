@@ -25,7 +25,7 @@ from .core.request import Request, Visitor, counting_cookie, oddity
 from .core.rfc9111 import Storing, kept, may_store
 from .core.storable import MAX_LEARNED, Refusal, Response, varies
 from .core.validate import conditions, is_about, updated
-from .core.vary import PERSONAL, selecting
+from .core.vary import PERSONAL, REROUTING, selecting
 from .drafts import Drafts
 from .engine import Engine
 from .errors import BackendUnavailable
@@ -100,7 +100,7 @@ class Keeper:
         cookie = visitor.headers.get("HTTP_COOKIE")
         if not cookie:
             return False
-        names = self._site.bypass_cookies
+        names = (*self._site.bypass_cookies, *self._site.language_cookies)
         if names and counting_cookie(cookie, names):
             return True
         return self._drafts is not None and self._drafts.owned(cookie)
@@ -122,7 +122,7 @@ class Keeper:
     def _placed(
         self, request: Request, base: str, nominated: tuple[str, ...], visitor: Visitor
     ) -> Place:
-        selected = selecting(nominated, visitor.header)
+        selected = selecting({*nominated, *REROUTING}, visitor.header)
         if selected is None:
             return Place(request, "", base, nominated)
         request = replace(request, headers=selected)
@@ -294,24 +294,27 @@ class Keeper:
 
     # Behind the visitor.
 
-    def refresh(self, place: Place, page: Page) -> bool:
+    def refresh(self, place: Place) -> bool:
         """Validate a page soon, or fetch it anew. False if that had to be refused."""
         engine = self._engine
         key = "own:" + place.key
-        if engine.pool.want(key) or not engine.aftermath.due(place.key):
-            return True
-        engine.housekeeper.start()
-        return engine.pool.submit(Work(key, run=lambda: self._refresh(place, page)))
+        try:
+            if engine.pool.want(key) or not engine.aftermath.due(place.key):
+                return True
+            engine.housekeeper.start()
+            return engine.pool.submit(Work(key, run=lambda: self._refresh(place)))
+        except Exception:  # there is a page for the visitor all the same
+            log.exception("%s could not be revalidated.", place.url)
+            return False
 
-    def _refresh(self, place: Place, page: Page) -> None:
+    def _refresh(self, place: Place) -> None:
         """Nobody's request: of the first visitor's it holds what Vary names, and nothing else."""
         engine = self._engine
         engine.shelf.begin()
         engine.shelf.sync()
-        now_page, state = engine.shelf.find(place.key, place.base, NOTHING.fingerprint, again=True)
-        if state is State.FRESH:
-            return
-        page = now_page or page
+        page, state = engine.shelf.find(place.key, place.base, NOTHING.fingerprint, again=True)
+        if page is None or state is State.FRESH or state is State.GONE:
+            return  # purged since: its validators must not bring it back
         try:
             lease = engine.shelf.acquire(place.key, engine.settings.lease_time, page.names)
             if lease is None:
@@ -360,7 +363,7 @@ class Keeper:
             response.status, response.headers, credentials=False, requested=exchange.requested,
             received=now, heuristic=self._engine.settings.heuristic,
         )  # fmt: skip
-        if isinstance(verdict, Refusal) or not place.tells_apart(verdict.vary):
+        if isinstance(verdict, Refusal) or rendering.refused or not place.tells_apart(verdict.vary):
             self.drop(place)  # whoever comes next asks for themselves
             return ""
         self.keep(place, response.status, response.headers, response.body, verdict, now, exchange)

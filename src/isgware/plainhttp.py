@@ -19,10 +19,11 @@ from .behind import Behind
 from .core.freshness import path_name
 from .core.request import Visitor, decoded
 from .core.rfc9111 import NO_WISHES, Use, Wishes, choose, wishes
+from .core.vary import REROUTING
 from .engine import Engine
 from .keeping import Began, Exchange, Keeper
 from .memory import Raw, worth_remembering
-from .own import Environ, HeaderList, bypassed, call, looking
+from .own import Environ, HeaderList, bypassed, call, looking, within
 from .page import Rendering
 from .planner import has_credentials
 from .render import StartResponse, WSGIApp
@@ -37,6 +38,8 @@ _SAYING: Final = frozenset({
 #: For so many seconds an URL whose response said nothing is not looked for in the store.
 _DULL_SECONDS: Final = 5.0
 _MAX_DULL: Final = 8_192
+#: `isgware.core.vary.REROUTING` as an environ has it.
+REROUTED: Final = tuple(sorted("HTTP_" + name.upper().replace("-", "_") for name in REROUTING))
 _TIMEOUT: Final = "504 Gateway Timeout"
 
 
@@ -86,10 +89,11 @@ class PlainHTTP:
             place = self.keeper.place(visitor)
             if place is None:
                 return None
+            # Before the page is judged: what is purged after that, a 304 does not bring back.
+            exchange = Exchange(self.keeper.begin(visitor), rendering, spent=spent)
             page, state = self.keeper.find(place)
         finally:
             shelf.end()
-        exchange = Exchange(self.keeper.begin(visitor), rendering, spent=spent)
         return Visit(
             visitor, place, environ, start_response, exchange, asked(environ),
             has_credentials(environ), page, state, word, self._serve, self._engine.now,
@@ -108,7 +112,7 @@ class PlainHTTP:
         if page is None or use in (Use.FORWARD, Use.VALIDATE):
             return self._asking(visit).ask(page if use is Use.VALIDATE else None)
         detail = "max-stale" if use is Use.STALE else ""
-        if use is Use.REFRESH and not self.keeper.refresh(visit.place, page):
+        if use is Use.REFRESH and not self.keeper.refresh(visit.place):
             detail = "regeneration-dropped"
         return visit.send(page, "HIT" if use is Use.FRESH else "STALE", detail)
 
@@ -134,7 +138,8 @@ class PlainHTTP:
         """Without a look at the store: the app's answer, and a full look if it says something."""
         began, requested = self.keeper.begin(visitor), self._engine.now()
         reply = Reply(start_response)
-        reply.ask(lambda told: call(self.application, environ, told, rendering))
+        with within(rendering):
+            reply.ask(lambda told: self.application(environ, told))
         if reply.committed or not reply.status:
             return reply.chunks
         says = any(name.lower() in _SAYING for name, _ in reply.headers)
@@ -150,7 +155,11 @@ class PlainHTTP:
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
         rendering: Rendering, reply: Reply, began: Began, requested: float,
     ) -> Iterable[bytes]:  # fmt: skip
-        visit = self._look(visitor, environ, start_response, rendering, [0.0])
+        try:
+            visit = self._look(visitor, environ, start_response, rendering, [0.0])
+        except Exception:  # as above
+            log.exception("isgware failed; the app answers for itself.")
+            visit = None
         if visit is None:
             reply.pass_on(reply.headers)
             return reply.chunks

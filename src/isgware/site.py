@@ -47,6 +47,8 @@ class Site:
     origin_headers: tuple[str, ...] = ()
     #: Cookies whose owners get the app's own answer on every declared route.
     bypass_cookies: tuple[str, ...] = ()
+    #: Cookies by which the framework chooses a language, though its Vary does not say so.
+    language_cookies: tuple[str, ...] = ()
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
 

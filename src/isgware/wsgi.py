@@ -29,7 +29,7 @@ from .memory import Memory, Page, Raw, worth_remembering
 from .operations import Operations
 from .own import Environ, bypassed, call, looking, not_there, rendering_of, visitor_of
 from .page import Rendering
-from .plainhttp import PlainHTTP
+from .plainhttp import REROUTED, PlainHTTP
 from .planner import Planner
 from .pool import Pool
 from .produce import Producer
@@ -119,6 +119,9 @@ class ISG(Operations):
         self._mode = "" if settings.enabled is None else _MODES[settings.enabled]
         self._origin_headers = self.site.origin_headers
         self._watched = (*self.site.bypass_cookies, *((COOKIE,) if drafts else ()))
+        if self._http is not None:
+            self._origin_headers += REROUTED
+            self._watched += self.site.language_cookies
         self._control = Control(self, settings, drafts) if settings.secret and drafts else None
         if settings.debug or settings.enabled == "report":
             speak_up()
@@ -180,6 +183,8 @@ class ISG(Operations):
         return answer[2]
 
     def _origin_of(self, environ: Environ) -> tuple[Any, ...]:
+        if environ.keys().isdisjoint(self._origin_headers):
+            return ()
         return tuple(environ.get(name) for name in self._origin_headers)
 
     def _is_watched(self, environ: Environ) -> bool:

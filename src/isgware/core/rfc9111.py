@@ -49,6 +49,12 @@ UNDERSTOOD: Final = frozenset({
     505,
 })  # fmt: skip
 _PARTS: Final = frozenset({206, 304, 416})
+#: They are about fields of one request, about its body, its sender or its connection: what the
+#: next visitor of the same URL would be answered, they do not say. An app that gives a lifetime to
+#: all of its responses gives it to these as well, and anybody can provoke them.
+_ABOUT_THE_REQUEST: Final = frozenset({
+    401, 407, 408, 411, 412, 413, 415, 417, 421, 425, 426, 428, 429, 431,
+})  # fmt: skip
 #: Answers for which a stale page may stand in (RFC 5861, section 4).
 ERRORS: Final = frozenset({500, 502, 503, 504})
 
@@ -121,7 +127,7 @@ def may_store(
     if not sound_status(status) or not sound_headers(headers):
         return Refusal("bad-header")
     code = int(status[:3])
-    if code < 200 or code in _PARTS:
+    if code < 200 or code in _PARTS or code in _ABOUT_THE_REQUEST:
         return Refusal(f"status-{code}")
     if asked_not_to:
         return Refusal("no-store")

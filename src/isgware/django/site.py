@@ -43,6 +43,7 @@ class DjangoSite(Site):
         self.resolvers: Mapping[str, Resolve] = {}
         if settings.USE_I18N and _LOCALE in middleware:
             self.resolvers = {"accept-language": resolve_language}
+            self.language_cookies = (settings.LANGUAGE_COOKIE_NAME,)
 
     def match(self, visitor: Visitor) -> Match | None:
         path = decoded(visitor.path)
