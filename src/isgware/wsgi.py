@@ -143,7 +143,7 @@ class ISG(Operations):
                 environ["QUERY_STRING"],
                 environ.get("HTTP_ACCEPT_ENCODING"),
             )
-            if self._origin_headers:
+            if self._origin_headers and not environ.keys().isdisjoint(self._origin_headers):
                 raw = self._origin_of(environ) + raw
             ready = self._memo[raw]
         except KeyError:  # nothing ready; or a server left something out: the slow way has defaults
