@@ -270,10 +270,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("core/vary.py", "core/test_vary.py")(
         ("cookies are in no key of own answers",
-         "if name in PERSONAL or len(value) > MAX_KEYED_VALUE:",
-         "if len(value) > MAX_KEYED_VALUE:"),
+         "if name in PERSONAL or name in OVERRIDING or len(value) > MAX_KEYED_VALUE:",
+         "if name in OVERRIDING or len(value) > MAX_KEYED_VALUE:"),
+        ("what changes the method is in no key of own answers",
+         "if name in PERSONAL or name in OVERRIDING or len(value) > MAX_KEYED_VALUE:",
+         "if name in PERSONAL or len(value) > MAX_KEYED_VALUE:"),
         ("keys of own answers are bounded",
-         "if name in PERSONAL or len(value) > MAX_KEYED_VALUE:", "if name in PERSONAL:"),
+         "if name in PERSONAL or name in OVERRIDING or len(value) > MAX_KEYED_VALUE:",
+         "if name in PERSONAL or name in OVERRIDING:"),
     ),
     *_of("keeping.py", "http")(
         ("own answers are kept for trusted hosts",

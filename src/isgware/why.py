@@ -25,7 +25,7 @@ from .produce import REMEDIES
 from .reasons import changed_by, decider, policy_text, readable
 from .regenerate import Failure
 from .text import duration
-from .why_http import own
+from .why_http import own, page_parts
 from .why_text import Why as Why
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class _Case:
         elif engine.fallback.unlisted(target, state, decision):
             decision = Decision(Action.OWN, "BYPASS", "not-listed")
         failure = self._failure(target, page)
-        found = _page_parts(page, state, self.now) if page and state else {}
+        found = page_parts(page, state, self.now) if page and state else {}
         found |= {
             "detail": decision.detail,
             "follows": self._follows(decision, target),
@@ -286,18 +286,6 @@ def _told(refusal: Refusal | None, target: Target, now: float) -> str:
     error = f": {refusal.error}" if refusal.error else ""
     ago = duration(now - refusal.at)
     return f"{which} was not stored {ago} ago: {readable(refusal.reason)}{error}"
-
-
-def _page_parts(page: Page, state: State, now: float) -> dict[str, Any]:
-    entry = page.entry
-    return {
-        "state": state.value,
-        "status": entry.code,
-        "age": max(0.0, now - entry.rendered_at),
-        "ttl": page.ttl(now),
-        "expires": entry.expires_at - now,
-        "tags": entry.tags,
-    }
 
 
 def _key_parts(visitor: Visitor, target: Target) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def own(http: PlainHTTP, shelf: Shelf, visitor: Visitor, now: float) -> dict[str
         "policy": "the response's own headers (RFC 9111)",
         "key": place.key,
         "headers": tuple((name, visitor.header(name)) for name in place.nominated),
-        **(_parts(page, state, now) if page and state else {}),
+        **(page_parts(page, state, now) if page and state else {}),
     }
 
 
@@ -80,7 +80,7 @@ def _decided_by(
     return f"stale for {duration(now - page.entry.fresh_until)}"
 
 
-def _parts(page: Page, state: State, now: float) -> dict[str, Any]:
+def page_parts(page: Page, state: State, now: float) -> dict[str, Any]:
     entry = page.entry
     return {
         "state": state.value,

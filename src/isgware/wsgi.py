@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from .aftermath import Aftermath
 from .answering import NOT_MODIFIED, fitted
+from .assembly import engine_of
 from .backends.base import live_word
 from .behind import Behind
 from .catalogue import Catalogue
@@ -20,27 +19,21 @@ from .core import status
 from .core.request import Visitor
 from .core.storable import spent
 from .drafts import COOKIE, Drafts
-from .engine import Answer, Engine
+from .engine import Answer
 from .errors import ConfigurationError
-from .handover import JobExecutor, handover_of
-from .housekeeping import Housekeeper
+from .handover import JobExecutor
 from .keeping import Keeper
 from .memory import Memory, Page, Raw, worth_remembering
 from .operations import Operations
 from .own import Environ, bypassed, call, looking, not_there, rendering_of, visitor_of
 from .page import Rendering
 from .plainhttp import REROUTED, PlainHTTP
-from .planner import Planner
-from .pool import Pool
-from .produce import Producer
 from .ready import Ready, credentials_unlisted
-from .regenerate import Failures, Flights
 from .render import MARK, StartResponse, WSGIApp
 from .settings import Settings
-from .shelf import Shelf
 from .site import Site
 from .speech import log_decision, speak_up
-from .stores import open_store, shared
+from .stores import open_store
 from .unsafe import unsafe
 from .verbs import Verbs
 
@@ -78,38 +71,12 @@ class ISG(Operations):
         self._memo = self._memory.memo
         self._own_clock = settings.clock
         self._words = live_word(breaker.backend)
-        shelf = Shelf(breaker, self._memory, self._clock, settings.offline_time)
         drafts = Drafts(settings.secret, self._clock) if settings.secret else None
-        planner = Planner(settings, self.site, shelf, self._clock, drafts)
-        housekeeper = Housekeeper(
-            settings.probe_interval,
-            settings.lease_time,
-            settings.render_timeout,
-            lambda lease: breaker.renew(lease, settings.lease_time, self._clock()),
+        self.engine = engine_of(
+            application, settings, self.site, breaker, self._memory, drafts, self._clock
         )
-        carrier = settings.executor if isinstance(settings.executor, JobExecutor) else None
-        pool = Pool(
-            settings.workers,
-            settings.queue_size,
-            settings.render_timeout,
-            settings.drain_time,
-            None if carrier else settings.executor,
-        )
-        self.engine = Engine(
-            settings,
-            planner,
-            shelf,
-            Producer(application, settings, planner, shelf, self._clock),
-            Flights(settings.max_waiters),
-            pool,
-            Aftermath(planner, shelf, Failures(random.random), settings.dynamic_time, self._clock),
-            housekeeper,
-            self._clock,
-            handover_of(settings, breaker, self._clock, shared=shared(breaker.backend)),
-        )
-        breaker.on_open = housekeeper.start
-        housekeeper.chores += [self._probe, pool.give_up_hung, self._keep_house]
-        self.catalogue = Catalogue(shelf, settings.build_id, self._clock)
+        self.engine.housekeeper.chores += [self._probe, self._keep_house]
+        self.catalogue = Catalogue(self.engine.shelf, settings.build_id, self._clock)
         self.verbs = Verbs(self.engine, self.catalogue)
         self._behind = Behind(self.engine, self.site)
         self._http: PlainHTTP | None = None
@@ -129,8 +96,8 @@ class ISG(Operations):
         self._passed: dict[Raw, float] = {}
         self._wary = False
         self._flushed = 0.0
-        if carrier is not None:
-            carrier.bind(self)
+        if isinstance(settings.executor, JobExecutor):
+            settings.executor.bind(self)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isgware.core.vary import PERSONAL, normalised, selecting
+from isgware.core.vary import OVERRIDING, PERSONAL, normalised, selecting
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,6 @@ def test_selecting(names: tuple[str, ...], fields: dict[str, str], expected: obj
     assert selecting(names, fields.get) == expected
 
 
-@pytest.mark.parametrize("name", sorted(PERSONAL))
-def test_what_is_personal_is_never_part_of_a_key(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(PERSONAL | OVERRIDING))
+def test_what_is_personal_or_changes_the_method_is_never_part_of_a_key(name: str) -> None:
     assert selecting((name,), {name: "secret"}.get) is None
