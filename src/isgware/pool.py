@@ -61,7 +61,6 @@ class Pool:
         _pools.add(self)
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self._closed = False
         self._line = Line(self._queue_size)
         self._pace = Pace(self._workers)
@@ -71,11 +70,18 @@ class Pool:
         self._idle = 0
         self._running: dict[int, _Running] = {}
         self._numbers = itertools.count()
+        self._pid = os.getpid()  # last: from here on others look no further
 
     def _own_process(self) -> None:
-        """What a parent process has queued, runs and has locked is not this one's."""
+        """What a parent process has queued, runs and has locked is not this one's.
+
+        Looked at on use, not when the process forks: a server may replace the locks and threads of
+        a child by its own (gevent's) only then, and they have to be of one kind.
+        """
         if self._pid != os.getpid():
-            self._reset()
+            with _renewing:
+                if self._pid != os.getpid():
+                    self._reset()
 
     def __contains__(self, key: str) -> bool:
         self._own_process()
@@ -83,6 +89,7 @@ class Pool:
 
     def has(self, key: str) -> bool:
         """Whether work for ``key`` waits or runs; what was given up does not."""
+        self._own_process()
         with self._ready:
             running = self._running.values()
             return key in self._line or any(r.name == key and not r.given_up for r in running)
@@ -295,11 +302,13 @@ def _warn_without_threads() -> None:
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
+#: Held for no longer than it takes to make a few objects.
+_renewing = threading.Lock()
+
+
 def _after_fork() -> None:
-    """Before a second thread of the child can look. `Pool` itself looks, too: who forks in C may
-    not tell."""
-    for pool in list(_pools):
-        pool._own_process()
+    global _renewing
+    _renewing = threading.Lock()
 
 
 os.register_at_fork(after_in_child=_after_fork)
