@@ -8,9 +8,10 @@ import json
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.integration import servers
@@ -42,6 +43,7 @@ class Fleet:
     store_url: str
     slack: float
     redis: Redis | None = None
+    restarting: threading.Lock = field(default_factory=threading.Lock)
 
     def kill_a_worker(self, draw: random.Random) -> None:
         with contextlib.suppress(ProcessLookupError, IndexError):
@@ -50,13 +52,14 @@ class Fleet:
     def restart_the_store(self, away: float) -> Outage:
         """Kill Redis, which keeps nothing on the disk, and start it again ``away`` s later."""
         assert self.redis is not None
-        begin = time.monotonic()
-        self.redis.kill()
-        time.sleep(away)
-        self.redis.start()
-        for server in self.servers:
-            self._recovered(server)
-        return Outage(begin, time.monotonic())
+        with self.restarting:  # one client's may last until another's is due
+            begin = time.monotonic()
+            self.redis.kill()
+            time.sleep(away)
+            self.redis.start()
+            for server in self.servers:
+                self._recovered(server)
+            return Outage(begin, time.monotonic())
 
     def _recovered(self, server: Server) -> None:
         """Return when a call to each process has reached the store, and brought it up to date."""
