@@ -61,6 +61,6 @@ def assert_that_much_happened(crowd: Crowd, labels: Counter[str], fleet: Fleet) 
     assert visits > OPERATIONS / 2
     assert labels["HIT"] > visits / 8
     assert min(labels["STALE"], labels["REVALIDATED"], labels["MISS"]) > visits / 100
-    assert len(crowd.history.said) > OPERATIONS / 16
+    assert len(crowd.history.said) > OPERATIONS / 32  # fewer while the store is away
     assert len({visit.pid for visit in crowd.history.visits}) > len(fleet.servers) + 2
     assert len(crowd.history.outages) == (2 if fleet.redis is not None else 0)
