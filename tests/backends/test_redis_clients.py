@@ -165,6 +165,7 @@ def test_a_server_that_speaks_tls(secured: tuple[Redis, Path]) -> None:
     client = redis.Redis(port=server.port, ssl=True, ssl_ca_certs=str(certificate))
     with opened(client) as backend:
         assert [row.path for row in backend.rows()] == ["/"]
+    client.close()  # it is its owner's
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(secured: tuple[Redis, Path]) -> None:

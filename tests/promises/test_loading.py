@@ -208,7 +208,8 @@ def test_p5_many_visitors_are_one_render(wrap, site):
     isg = wrap(site, routes=ROUTES, executor=None)
     site.views["/p"] = lambda environ: html("one")
     replies = together(16, lambda number: open_(isg))
-    assert {reply.cache for reply in replies} <= {"LOADING", "HIT"}
+    # Who looked just before the page was there, and asked just after, gets it as its first visitor.
+    assert {reply.cache for reply in replies} <= {"LOADING", "HIT", "MISS"}
     eventually(lambda: open_(isg).cache == "HIT")
     assert site.rendered("/p") == 1
 
