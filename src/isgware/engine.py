@@ -175,7 +175,7 @@ class Engine:
     def concerns(self, visitor: Visitor) -> bool:
         """Whether this URL has, may have, or is about to have a stored page."""
         self.shelf.sync()
-        if self.planner.plan(visitor) is not None:
+        if self.planner.plan(visitor, again=True) is not None:
             return True
         target = self.planner.undeclared_target(visitor, frozenset(), None, {})
         return target is not None and self.under_way(target.key)

@@ -268,7 +268,7 @@ class Keeper:
         place = self.place(visitor)
         if place is None:
             return False
-        if self._engine.planner.signpost(place.base).http:
+        if self._engine.planner.signpost(place.base, again=True).http:
             return True
         since = time.monotonic() - self._engine.settings.render_timeout
         return self._asked.get(hash(visitor.script_name + visitor.path), 0.0) > since

@@ -108,9 +108,11 @@ class Planner:
         self.values = site.values
         self._origins = tuple(tuple(url.rstrip("/").split("://", 1)) for url in settings.base_url)
 
-    def plan(self, visitor: Visitor, at: tuple[str, str] | None = None) -> Plan | None:
+    def plan(
+        self, visitor: Visitor, at: tuple[str, str] | None = None, *, again: bool = False
+    ) -> Plan | None:
         """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
-        and host of the page, whatever ``base_url`` says."""
+        and host of the page, whatever ``base_url`` says; ``again`` as for `signpost`."""
         match = self.match(visitor)
         visitor = self._as_seen(visitor)
         odd = oddity(visitor) or self._untrusted(visitor)
@@ -118,7 +120,7 @@ class Planner:
             return Plan(None, odd) if match else None
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
-        signpost = self.signpost(base)
+        signpost = self.signpost(base, again=again and match is None)
         policy, is_declared = self._policy(match, signpost)
         if policy is None:
             return None
@@ -193,12 +195,17 @@ class Planner:
         match = Match(f"view:{policy.fingerprint}", policy, arguments) if policy else None
         return self._target(request, base, match, policy or NOTHING, policy is not None, rules)
 
-    def signpost(self, base: str) -> Signpost:
-        """What was learned of a URL; remembered here until the backend says that it changed."""
+    def signpost(self, base: str, *, again: bool = False) -> Signpost:
+        """What was learned of a URL; remembered here until the backend says that it changed.
+
+        That pages of a URL are kept at all is not announced: a process that does not know makes
+        one more render at most. ``again``: look whether another process has learned it since.
+        """
         mirror = self._shelf.mirror
         found = self._signposts.get(base)
         if found and found[1] >= max(mirror.forgotten, mirror.published.get(base_name(base), 0)):
-            return found[0]
+            if not again or found[0].kept:
+                return found[0]
         seen = mirror.counter
         try:
             note = self._shelf.backend.read_note("s:" + base, self._now())

@@ -22,6 +22,11 @@ class Signpost:
     http: bool = False
     nominated: tuple[str, ...] = ()
 
+    @property
+    def kept(self) -> bool:
+        """Whether pages of the URL are, or may be."""
+        return bool(self.http or self.undeclared or self.fingerprint)
+
     def encode(self) -> bytes:
         return json.dumps(dataclasses.asdict(self)).encode()
 

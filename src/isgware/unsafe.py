@@ -24,24 +24,29 @@ def unsafe(
     """Let the app answer; a 2xx or 3xx to a method that changes things purges the page of its URL,
     if that is declared, stored or rendering. ``http``: under ``cache_control="full"``, by whose
     rules (RFC 9111, section 4.4) pages that nobody declared go too."""
-    concerned = engine.concerns(visitor) or (http is not None and http.keeper.concerns(visitor))
-    if not (concerned or http):
-        return call(application, environ, start_response, rendering)
 
     def look(line: str, headers: HeaderList) -> HeaderList | None:
-        # Frameworks take "post" for POST, though a method's case counts (RFC 9110, section 9.1).
-        changes = visitor.method.upper() in ("POST", "PUT", "PATCH", "DELETE")
-        if http is not None:  # whatever is not known to be safe
-            changes = visitor.method not in ("OPTIONS", "TRACE")
-        if changes and line[:1] in ("2", "3"):
-            path = decoded(visitor.script_name + visitor.path)
-            names = [path_name(path)] if concerned else []
-            if http is not None:
-                names += http.changed(visitor, headers)
-            if names:
-                engine.shelf.invalidate_eventually(names)
-        if not concerned:
-            return None
-        return bypassed(headers, visitor.method.lower(), "method")
+        # Only now, when the change is made: what was stored while the app was at it goes, too.
+        engine.shelf.begin()
+        try:
+            concerned = engine.concerns(visitor) or bool(http and http.keeper.concerns(visitor))
+            names = []
+            if line[:1] in ("2", "3") and _changes(visitor.method, http is not None):
+                path = decoded(visitor.script_name + visitor.path)
+                names = [path_name(path)] if concerned else []
+                names += http.changed(visitor, headers) if http else []
+        finally:
+            engine.shelf.end()
+        if names:
+            engine.shelf.invalidate_eventually(names)
+        return bypassed(headers, visitor.method.lower(), "method") if concerned else None
 
     return call(application, environ, looking(start_response, look), rendering)
+
+
+def _changes(method: str, every: bool) -> bool:
+    """Whether a method changes things. ``every`` that is not known to be safe, or the common ones;
+    frameworks take "post" for POST, though a method's case counts (RFC 9110, section 9.1)."""
+    if every:
+        return method not in ("OPTIONS", "TRACE")
+    return method.upper() in ("POST", "PUT", "PATCH", "DELETE")

@@ -328,3 +328,25 @@ def test_p6_a_purge_that_the_table_has_forgotten_still_wins_over_a_render_under_
     assert after.result().text == "new"
     leader.result()
     assert visit(isg, "/slow").text == "new"
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"revalidate": 60}, {"cache_control": "full"}], ids=["shared", "all", "full"]
+)
+def test_p6_a_page_that_was_first_kept_during_a_write_is_purged_after_it(
+    wrap, site, later, options
+):
+    value = ["old"]
+
+    def view(environ):
+        if environ["REQUEST_METHOD"] == "POST":
+            visit(isg, "/p")
+            later.run()
+            assert visit(isg, "/p").cache == "HIT"
+            value[0] = "new"
+        return html(value[0], ("Cache-Control", "s-maxage=60"))
+
+    site.views["/p"] = view
+    isg = wrap(site, **options)
+    visit(isg, "/p", method="POST")
+    assert visit(isg, "/p").text == "new"

@@ -16,9 +16,12 @@ class Workers:
     def __init__(self, wrap, tmp_path, **options) -> None:
         self.sites, self.backgrounds = (Site(), Site()), (Manual(), Manual())
         self.one, self.two = (
-            wrap(site, store=f"file:{tmp_path}", executor=later, **{"routes": ROUTES, **options})
+            wrap(
+                site, store=f"file:{tmp_path}", executor=later,
+                **{"routes": ROUTES, "backend_timeout": 30.0, **options},
+            )
             for site, later in zip(self.sites, self.backgrounds, strict=True)
-        )
+        )  # fmt: skip
 
     def both(self, path: str = "/p") -> list[str]:
         return [visit(isg, path).cache for isg in (self.one, self.two)]
@@ -48,6 +51,21 @@ def test_p6_a_purge_in_one_process_holds_in_the_other_at_once(workers, verb, who
     assert visit(workers.two, "/p").cache == "REVALIDATED"
     assert visit(workers.one, "/p").cache == "HIT"
     assert workers.rendered() == 2
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"revalidate": 60}, {"cache_control": "full"}], ids=["shared", "all", "full"]
+)
+def test_p6_a_write_in_one_process_purges_what_the_other_has_learned(wrap, tmp_path, options):
+    workers = Workers(wrap, tmp_path, routes={}, **options)
+    for site in workers.sites:
+        site.views["/p"] = lambda environ: html("page", ("Cache-Control", "s-maxage=60"))
+    visit(workers.two, "/p", method="POST")  # from here on it knows that nothing is kept
+    visit(workers.one, "/p")
+    workers.backgrounds[0].run()
+    assert visit(workers.one, "/p").cache == "HIT"
+    visit(workers.two, "/p", method="POST")
+    assert visit(workers.one, "/p").cache != "HIT"
 
 
 def test_p6_a_soft_revalidation_in_one_process_holds_in_the_other_at_once(workers):
