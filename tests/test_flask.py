@@ -43,6 +43,13 @@ def test_init_app_reads_the_configuration_of_the_app(app):
     assert label(Client(app).get("/about")) == "MISS"
 
 
+def test_lifetimes_from_two_places_that_do_not_fit_are_no_error_page(app):
+    app.config["ISGWARE_ROUTES"] = {"/a": Policy(expire=600)}
+    app.get("/a")(revalidate(3600)(lambda: "a"))
+    ISG(app)
+    assert [label(Client(app).get("/a")) for _ in range(2)] == ["MISS", "HIT"]
+
+
 def test_an_unknown_option_in_the_configuration_names_its_neighbour(app):
     app.config["ISGWARE_REVALIDAT"] = 5
     with pytest.raises(ConfigurationError, match="Did you mean 'revalidate'"):
@@ -53,6 +60,11 @@ def test_wrapping_twice_is_an_error(app):
     ISG(app)
     with pytest.raises(ConfigurationError, match="already"):
         ISG(app)
+
+
+def test_what_is_no_flask_app_is_refused():
+    with pytest.raises(ConfigurationError, match="give a Flask app"):
+        ISG(lambda environ, start_response: [])
 
 
 def test_one_isg_wraps_one_app(app):

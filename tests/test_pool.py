@@ -217,7 +217,8 @@ def test_an_executor_runs_the_work_in_place_of_threads(scene: Scene) -> None:
     assert pool.submit(Work("k", lambda: ran.append("k"))) is True
     assert ("k" in pool, ran) == (True, [])
     executor.run_all()
-    assert ("k" in pool, ran, set(threading.enumerate())) == (False, ["k"], before)
+    assert ("k" in pool, ran) == (False, ["k"])
+    assert set(threading.enumerate()) <= before, "no thread of the pool's (others' may have ended)"
 
 
 def test_an_executors_queue_is_bounded_too(scene: Scene) -> None:

@@ -135,6 +135,10 @@ class ISG(Operations):
 
     def init_app(self, app: Flask) -> None:
         """Wrap ``app.wsgi_app``. Raises `ConfigurationError` for a second time on one app."""
+        if not hasattr(app, "wsgi_app"):
+            raise ConfigurationError(
+                f"ISG({app!r}): give a Flask app; isgware.ISG wraps other WSGI applications."
+            )
         if "isgware" in app.extensions:
             raise ConfigurationError("This Flask app is wrapped by isgware already.")
         if self._core is not None:

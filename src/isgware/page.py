@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .errors import ConfigurationError
+
 if TYPE_CHECKING:
     from .policy import Policy
 
@@ -30,6 +32,8 @@ class Rendering:
     revalidate: float | bool | None = None
     expire: float | None = None
     refused: bool = False
+    #: A text that was to be a tag and makes none: nobody could purge the page by it.
+    odd_tag: bool = False
     key: str = ""
     error: BaseException | None = None
     #: What the framework takes for "there is no such page", raised in place of the view.
@@ -76,13 +80,21 @@ class Page:
     def tag(self, *tags: str) -> None:
         """Add names by which this page can be revalidated or purged.
 
-        Raises `ConfigurationError` for a tag that is not a printable, non-empty string.
+        A page with a tag that is empty, longer than 256 characters or not printable is not
+        stored: nobody could purge it by that. Raises `ConfigurationError` for what is no string.
         """
         rendering = current.get()
-        if rendering is not None:
-            from .checks import checked_tag
+        if rendering is None:
+            return
+        from .checks import checked_tag
 
-            rendering.tags.extend(checked_tag(tag) for tag in tags)
+        for tag in tags:
+            try:
+                rendering.tags.append(checked_tag(tag))
+            except ConfigurationError:
+                if not isinstance(tag, str):
+                    raise
+                rendering.odd_tag = True  # it may be made of what a client sent
 
     def no_store(self) -> None:
         """Keep this page out of the store, whatever its policy says."""

@@ -104,6 +104,7 @@ class Planner:
         self.paths = Paths(site, self.routes)
         self._signposts: dict[str, tuple[Signpost, int]] = {}
         self._checked: set[str] = set()
+        self._odd: set[str] = set()
         self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}
         self.values = site.values
         self._origins = tuple(tuple(url.rstrip("/").split("://", 1)) for url in settings.base_url)
@@ -128,10 +129,13 @@ class Planner:
         request = narrow(visitor, rules, origin)
         if isinstance(request, str):
             return Plan(None, request)
-        target = self._target(request, base, match, policy, is_declared, rules)
+        tags = self._tags(match, policy)
+        if tags is None and match is not None and policy != match.policy:
+            tags = ()  # of a decorator that was only met: it takes its view's arguments
+        target = self._target(request, base, match, policy, is_declared, rules, tags or ())
         return Plan(
             target,
-            self._bypass(visitor, policy),
+            self._bypass(visitor, policy) or ("odd-tag" if tags is None else ""),
             plain=not rules.headers and not rules.cookies and not callable(policy.bypass),
             cookies=policy.bypass is not None,
             vary_cookie=signpost.vary_cookie,
@@ -193,7 +197,12 @@ class Planner:
         if isinstance(request, str):
             return None
         match = Match(f"view:{policy.fingerprint}", policy, arguments) if policy else None
-        return self._target(request, base, match, policy or NOTHING, policy is not None, rules)
+        tags = self._tags(match, policy or NOTHING)
+        if tags is None:
+            return None
+        return self._target(
+            request, base, match, policy or NOTHING, policy is not None, rules, tags
+        )
 
     def signpost(self, base: str, *, again: bool = False) -> Signpost:
         """What was learned of a URL; remembered here until the backend says that it changed.
@@ -287,20 +296,11 @@ class Planner:
 
     def _target(
         self, request: Request, base: str, match: Match | None, policy: Policy,
-        is_declared: bool, rules: Rules,
+        is_declared: bool, rules: Rules, tags: tuple[str, ...],
     ) -> Target:  # fmt: skip
-        key = request.key(self._settings.build_id)
-        arguments = match.arguments if match else {}
-        tags: tuple[str, ...] = ()
-        if match is not None:
-            try:
-                tags = policy.fill_tags(arguments)
-            except ConfigurationError as error:
-                # A URL may fill a tag with what is no tag: an oversized or unprintable argument.
-                log.debug("%s: %s", match.route, error)
         return Target(
             request,
-            key,
+            request.key(self._settings.build_id),
             base,
             match.route if match else f"view:{policy.fingerprint}" if is_declared else "undeclared",
             policy,
@@ -309,6 +309,22 @@ class Planner:
             frozenset(name for name, _ in rules.headers),
             names_of(request.full_path, request.query, tags),
         )
+
+    def _tags(self, match: Match | None, policy: Policy) -> tuple[str, ...] | None:
+        """``None`` if one of them is no tag, say of an oversized argument: nobody could purge the
+        page by it, so the page is not stored."""
+        if match is None:
+            return ()
+        try:
+            return policy.fill_tags(match.arguments)
+        except ConfigurationError as error:
+            if match.route not in self._odd:
+                self._odd.add(match.route)
+                log.warning(
+                    "%s: %s Such pages are not stored.", match.route, error,
+                    exc_info=error.__cause__ if callable(policy.tags) else None,
+                )  # fmt: skip
+            return None
 
     def _bypass(self, visitor: Visitor, policy: Policy) -> str:
         headers = visitor.headers

@@ -137,10 +137,16 @@ class Policy:
     def fill_tags(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         """The route's tags, with ``{name}`` filled from the URL's arguments.
 
-        Raises `ConfigurationError` when a tag names an argument the route does not have.
+        Raises `ConfigurationError` when a tag names an argument the route does not have, when what
+        is filled in makes no tag, and when a callable fails.
         """
         if callable(self.tags):
-            return tuple(checked_tag(tag) for tag in self.tags(**arguments))
+            try:
+                return tuple(checked_tag(tag) for tag in self.tags(**arguments))
+            except ConfigurationError:
+                raise
+            except Exception as error:
+                raise ConfigurationError(f"The callable tags= raised {error!r}.") from error
         filled = []
         for tag in self.tags:
             try:
@@ -148,6 +154,12 @@ class Policy:
             except (KeyError, IndexError, AttributeError, ValueError) as error:
                 raise ConfigurationError(no_such_argument(tag, arguments)) from error
         return tuple(filled)
+
+    @functools.cached_property
+    def placeholders(self) -> frozenset[str]:
+        """The names of URL arguments in its tags."""
+        tags = () if callable(self.tags) else self.tags
+        return frozenset(name for tag in tags for name in placeholders(tag))
 
     def check_arguments(self, names: Iterable[str]) -> None:
         """Raise `ConfigurationError` if a tag's placeholder is not among a route's arguments."""
@@ -174,6 +186,8 @@ def combined(*policies: Policy | None) -> Policy | None:
                 break
     if "vary" in said:
         said["vary"] = dict(said["vary"])
+    if "expire" in said and said.get("revalidate"):  # each may come from another policy
+        said["expire"] = max(said["expire"], said["revalidate"])
     return Policy(**said)
 
 
@@ -239,7 +253,7 @@ def _decorate_function(view: Callable[..., Any], policy: Policy) -> Callable[...
 
         @functools.wraps(view)
         async def run_async(*args: Any, **kwargs: Any) -> Any:
-            declare(policy, kwargs)
+            declare(policy, _named(view, policy, args, kwargs))
             return await view(*args, **kwargs)
 
         wrapper: Callable[..., Any] = run_async
@@ -247,7 +261,7 @@ def _decorate_function(view: Callable[..., Any], policy: Policy) -> Callable[...
 
         @functools.wraps(view)
         def run(*args: Any, **kwargs: Any) -> Any:
-            declare(policy, kwargs)
+            declare(policy, _named(view, policy, args, kwargs))
             return view(*args, **kwargs)
 
         wrapper = run
@@ -255,6 +269,20 @@ def _decorate_function(view: Callable[..., Any], policy: Policy) -> Callable[...
     with contextlib.suppress(TypeError):
         _bare.add(view)
     return wrapper
+
+
+def _named(
+    view: Callable[..., Any], policy: Policy, args: tuple[Any, ...], arguments: dict[str, Any]
+) -> dict[str, Any]:
+    """A view's arguments by name, also those that tags name and that came by position."""
+    missing = policy.placeholders - arguments.keys()
+    if not (missing and args):
+        return arguments
+    try:
+        bound = inspect.signature(view).bind_partial(*args).arguments
+    except (TypeError, ValueError):
+        return arguments
+    return {**arguments, **{name: bound[name] for name in missing & bound.keys()}}
 
 
 def _decorate_class(view: type[T], policy: Policy) -> type[T]:

@@ -171,9 +171,16 @@ class Producer:
         self._proven.add(target.route)
         said = ""
         if rendering.policy is not None:
-            planned, target = target, self._with_policy(target, rendering)
+            planned = target
+            try:
+                target = self._with_policy(target, rendering)
+            except ConfigurationError as error:
+                log.error("%s: %s", target.request.url, error)
+                return self._refused(target, "odd-tag")
             if not planned.declared or planned.policy.fingerprint != target.policy.fingerprint:
                 said = rendering.policy.fingerprint
+        if rendering.odd_tag:
+            return self._refused(target, "odd-tag")
         verdict, learned = self._decide(target, response, rendering, replaces)
         if isinstance(verdict, Refusal):
             return self._refused(target, verdict.reason)
@@ -183,15 +190,20 @@ class Producer:
         return Made(entry, learned, target.declared, said)
 
     def _with_policy(self, target: Target, rendering: Rendering) -> Target:
-        """What the decorator of the view that ran says goes before what was known of the route."""
+        """What the decorator of the view that ran says goes before what was known of the route.
+
+        Raises `ConfigurationError` if its tags cannot be filled.
+        """
         said = rendering.policy
         assert said is not None
         policy = self._planner.combined(said, target.policy) if target.declared else said
+        tags: tuple[str, ...] = ()
         try:
             tags = said.fill_tags(rendering.arguments)
-        except (ConfigurationError, TypeError) as error:
-            log.error("%s: %s", target.request.url, error)
-            tags = ()
+        except ConfigurationError:
+            # Frameworks may take from a view what is an argument of its route.
+            if not (target.tags and policy == target.policy):
+                raise
         tags = tuple(dict.fromkeys((*target.tags, *tags)))
         if target.declared and policy is target.policy and tags == target.tags:
             return target
@@ -325,5 +337,7 @@ REMEDIES: Final[dict[str, str]] = {
     "user): name it in vary=, or leave the route undeclared.",
     "untrusted-host": "Add the host to trusted_hosts, if it is yours.",
     "bypass-failed": "The exception that bypass= raised is in the log.",
+    "odd-tag": "Give the page tags of 1 to 256 printable characters; a callable tags= may shorten "
+    "what the URL holds.",
     "bad-header": "A header or the status line holds characters that HTTP forbids.",
 }

@@ -62,6 +62,8 @@ class ISG(Operations):
         framework: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
+        if not callable(application):
+            raise ConfigurationError(f"ISG({application!r}): give a WSGI application.")
         self.application = application
         self.settings = settings = Settings.load(options, framework, os.environ)
         self.site = site or Site()

@@ -25,6 +25,12 @@ def test_a_wrong_option_is_named_with_its_remedy(wrap, site):
             wrap(site, **options)
 
 
+@pytest.mark.parametrize("app", [None, 7, "site:app"], ids=repr)
+def test_what_is_no_application_is_refused(wrap, app):
+    with pytest.raises(ConfigurationError, match="WSGI application"):
+        wrap(app)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
