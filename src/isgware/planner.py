@@ -125,7 +125,7 @@ class Planner:
         policy, is_declared = self._policy(match, signpost)
         if policy is None:
             return None
-        rules = self._rules(policy, signpost)
+        rules = self._rules(policy, signpost, visitor)
         request = narrow(visitor, rules, origin)
         if isinstance(request, str):
             return Plan(None, request)
@@ -192,7 +192,8 @@ class Planner:
         base = _base(visitor, origin).base_key(self._settings.build_id)
         signpost = self.signpost(base)
         known = frozenset(signpost.vary) | vary
-        rules = self._rules(policy or NOTHING, dataclasses.replace(signpost, vary=tuple(known)))
+        signpost = dataclasses.replace(signpost, vary=tuple(known))
+        rules = self._rules(policy or NOTHING, signpost, visitor)
         request = narrow(visitor, rules, origin)
         if isinstance(request, str):
             return None
@@ -283,9 +284,9 @@ class Planner:
             return made
         return self._pairs[pair][0]
 
-    def _rules(self, policy: Policy, signpost: Signpost) -> Rules:
+    def _rules(self, policy: Policy, signpost: Signpost, visitor: Visitor) -> Rules:
         headers = dict(policy.headers)
-        for name in signpost.vary:
+        for name in (*signpost.vary, *self._site.varies_by(visitor)):
             headers.setdefault(name, None)
         return Rules(
             policy.query,  # type: ignore[arg-type]

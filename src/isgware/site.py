@@ -63,6 +63,11 @@ class Site:
         """Scheme and host as the app sees them."""
         return visitor.scheme, visitor.host
 
+    def varies_by(self, visitor: Visitor) -> Iterable[str]:
+        """Headers (in lower case) that the framework adds to the ``Vary`` of every page at this
+        URL: known beforehand, they need not be learned of each."""
+        return ()
+
     def mode(self) -> str:
         """What to do while nobody says ``enabled``: ``on``, ``off``, or ``develop``."""
         return "on"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
 from typing import Any, Final
@@ -69,6 +69,14 @@ class DjangoSite(Site):
         if settings.USE_X_FORWARDED_HOST:
             host = visitor.headers.get("HTTP_X_FORWARDED_HOST") or host
         return scheme, host
+
+    def varies_by(self, visitor: Visitor) -> Iterable[str]:
+        """As ``LocaleMiddleware`` does: by language, where the path does not tell it."""
+        if not self.resolvers:
+            return ()
+        prefixed, _ = is_language_prefix_patterns_used(settings.ROOT_URLCONF)
+        told = prefixed and translation.get_language_from_path(decoded(visitor.path))
+        return () if told else tuple(self.resolvers)
 
     def mode(self) -> str:
         if hasattr(mail, "outbox"):  # what django.test sets up, and nothing else
