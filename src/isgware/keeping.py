@@ -137,12 +137,14 @@ class Keeper:
         place = self._placed(replace(place.request, headers=()), place.base, nominated, visitor)
         return place if place.key else None
 
-    def find(self, place: Place) -> tuple[Page | None, State | None]:
+    def find(self, place: Place, *, again: bool = False) -> tuple[Page | None, State | None]:
         """What is stored for the request. What was learned of an URL may be forgotten before its
-        responses are; so each says once more by which fields it may be selected."""
+        responses are; so each says once more by which fields it may be selected. ``again``: as
+        for the shelf."""
         if not place.key:
             return None, None
-        page, state = self._engine.shelf.find(place.key, place.base, NOTHING.fingerprint)
+        shelf = self._engine.shelf
+        page, state = shelf.find(place.key, place.base, NOTHING.fingerprint, again=again)
         if page is not None and not place.tells_apart(varies(page.entry.headers)):
             return None, None
         return page, state

@@ -16,7 +16,7 @@ from typing import Final
 
 from .asking import Asking
 from .behind import Behind
-from .core.freshness import path_name
+from .core.freshness import State, path_name
 from .core.request import Visitor, decoded
 from .core.rfc9111 import NO_WISHES, Use, Wishes, choose, wishes
 from .core.vary import REROUTING
@@ -100,13 +100,10 @@ class PlainHTTP:
         )  # fmt: skip
 
     def _answer(self, visit: Visit) -> Iterable[bytes]:
-        page, use = visit.page, Use.FORWARD
-        if visit.place.key and visit.environ.keys().isdisjoint(NOT_OURS):
-            directives, age, lifetime = visit.terms(page)
-            use = choose(
-                visit.state, directives, age=age, lifetime=lifetime,
-                credentials=visit.credentials, asked=visit.asked,
-            )  # fmt: skip
+        use = self._use(visit)
+        if use is Use.VALIDATE and self._renewed_elsewhere(visit):
+            use = self._use(visit)
+        page = visit.page
         if use is Use.TIMEOUT:
             return _timeout(visit)
         if page is None or use in (Use.FORWARD, Use.VALIDATE):
@@ -115,6 +112,34 @@ class PlainHTTP:
         if use is Use.REFRESH and not self.keeper.refresh(visit.place):
             detail = "regeneration-dropped"
         return visit.send(page, "HIT" if use is Use.FRESH else "STALE", detail)
+
+    def _use(self, visit: Visit) -> Use:
+        if not visit.place.key or not visit.environ.keys().isdisjoint(NOT_OURS):
+            return Use.FORWARD
+        directives, age, lifetime = visit.terms(visit.page)
+        return choose(
+            visit.state, directives, age=age, lifetime=lifetime,
+            credentials=visit.credentials, asked=visit.asked,
+        )  # fmt: skip
+
+    def _renewed_elsewhere(self, visit: Visit) -> bool:
+        """Whether another process has renewed what this one has in memory and is over its time:
+        the store is asked before the app is."""
+        known, shelf = visit.page, self._engine.shelf
+        if visit.state is State.FRESH or known is None or not known.entry.revalidate:
+            return False
+        shelf.begin(visit.exchange.spent)
+        try:
+            found, state = self.keeper.find(visit.place, again=True)
+        except Exception:  # as in `__call__`
+            log.exception("isgware failed; the app answers for itself.")
+            return False
+        finally:
+            shelf.end()
+        if found is None or found is known:
+            return False
+        visit.page, visit.state = found, state
+        return True
 
     def _asking(self, visit: Visit) -> Asking:
         return Asking(visit, self._engine, self.keeper, self._behind, self.application)

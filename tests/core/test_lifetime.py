@@ -115,6 +115,8 @@ def test_heuristic_lifetime(
         pytest.param(["0,7200"], 0, id="5.1 the first member is 0"),
         pytest.param(["7200", "0"], 7200, id="5.1 the first line"),
         pytest.param(["0", "7200"], 0, id="5.1 the first line is 0"),
+        pytest.param([" ,, 7200", "0"], 7200, id="9110 5.6.1.2 empty members"),
+        pytest.param(["", "7200"], 7200, id="9110 5.6.1.2 an empty line"),
         pytest.param(["2147483649"], 2**31, id="1.2.2 huge"),
         pytest.param(["9" * 40], 2**31, id="1.2.2 beyond huge"),
         *(

@@ -220,6 +220,8 @@ def test_a_malformed_location_does_not_raise(location: str) -> None:
         ((" Accept-Language ,COOKIE,, ",), {"accept-language", "cookie"}),
         (("Accept", "Cookie"), {"accept", "cookie"}),
         (("*",), {"*"}),
+        (('"Accept, *', "a b;c"), {"*"}),
+        (("X-A, @",), {"x-a", "*"}),
     ],
 )
 def test_varies(values: tuple[str, ...], names: set[str]) -> None:

@@ -155,3 +155,21 @@ def test_another_process_finds_the_variant_and_hears_of_a_purge(
     assert ask(other, "1") == "HIT"
     one.ask("POST", "/script/a", "", [("X-Step", "0")], b"x")
     assert ask(other, "1") == "REVALIDATED"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_another_process_has_renewed_is_not_asked_for_again(
+    with_options: Callable[..., InProcess], tmp_path: Any, method: str
+) -> None:
+    one, two = (
+        with_options(store=f"file:{tmp_path}/store", backend_timeout=30.0) for _ in range(2)
+    )
+    fresh = ((CC, "max-age=2"), ("ETag", '"a"'))
+    for client in (one, two):
+        client.play("a", [Step("asked", fresh), Step("validated", fresh)])
+        client.ask("GET", "/script/a", "", [], b"")
+    one.tick(3), two.tick(3)
+    assert one.ask("GET", "/script/a", "", [], b"").get("X-ISG-Cache") == "REVALIDATED"
+    hit = two.ask(method, "/script/a", "", [], b"")
+    assert (hit.get("X-ISG-Cache"), hit.get("Age")) == ("HIT", "0")
+    assert (len(one.seen("a")), len(two.seen("a"))) == (2, 0)

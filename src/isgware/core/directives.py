@@ -12,12 +12,15 @@ from functools import lru_cache
 
 from .structured import Item, dictionary
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: A name in a header field (RFC 9110, section 5.6.2).
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 #: Split at commas outside of quoted strings; a quote that never ends is read as any character.
 _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
 #: Honoured even in an item that does not parse.
 _REFUSALS = frozenset({"no-store", "private", "no-cache"})
+#: Those that may name fields, and are about these alone then (5.2.2.4, 5.2.2.7).
+QUALIFIED = frozenset({"private", "no-cache"})
 #: Targeted fields (RFC 9213) that this cache obeys, the most specific first.
 TARGETED = ("isg-cache-control", "cdn-cache-control")
 
@@ -30,7 +33,8 @@ Directives = dict[str, str | None]
 
 
 def parse(values: Iterable[str]) -> Directives:
-    """Directives by lower-case name; of a repeated one the first counts (RFC 9111, 4.2.1).
+    """Directives by lower-case name; of a repeated one the first counts (RFC 9111, 4.2.1), but
+    for `QUALIFIED` ones: they refuse all that any of them refuses.
 
     An item that does not parse gives no lifetime, but a refusal in it counts: a typing error must
     not make public what was meant to be private.
@@ -38,6 +42,10 @@ def parse(values: Iterable[str]) -> Directives:
     found: Directives = {}
     for text in values:
         for name, argument in _directives_of(text):
+            if name in QUALIFIED and name in found:
+                several = field_names(found[name]), field_names(argument)
+                argument = ", ".join(sorted(several[0] | several[1])) if all(several) else None
+                found[name] = argument
             found.setdefault(name, argument)
     return found
 
@@ -50,7 +58,7 @@ def _directives_of(text: str) -> tuple[tuple[str, str | None], ...]:
 
 def _directives(item: str) -> Iterator[tuple[str, str | None]]:
     name, equals, argument = (part.strip() for part in item.partition("="))
-    if _TOKEN.fullmatch(name):
+    if TOKEN.fullmatch(name):
         quoted = _QUOTED.fullmatch(argument)
         if not equals:
             yield name.lower(), None

@@ -71,10 +71,10 @@ def initial_age(headers: Headers, requested: float, received: float) -> float:
 
 
 def age_value(lines: Sequence[str]) -> float:
-    """What Age says: the first member of the first line counts, and if that is no number of
-    seconds, nothing (RFC 9111, section 5.1)."""
-    first = lines[0].partition(",")[0].strip() if lines else ""
-    return delta_seconds(first) or 0.0
+    """What Age says: the first member counts, and if that is no number of seconds, nothing
+    (RFC 9111, section 5.1). An empty one is no member (RFC 9110, section 5.6.1.2)."""
+    members = (member.strip(" \t") for line in lines for member in line.split(","))
+    return delta_seconds(next(filter(None, members), None)) or 0.0
 
 
 def date(headers: Headers, received: float) -> float | None:

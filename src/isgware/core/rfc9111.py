@@ -146,7 +146,7 @@ def may_store(
         lifetime = heuristic_lifetime(headers, code, directives, heuristic, received)
     if lifetime is None and not directives.keys() & {"no-cache", "public"}:
         return Refusal("no-lifetime")
-    if "no-cache" in directives and not directives["no-cache"]:
+    if _unqualified("no-cache", directives):
         lifetime = 0.0  # fresh never: each use is validated
     lasting = max(
         window(directives, "stale-while-revalidate"), window(directives, "stale-if-error")
@@ -165,12 +165,17 @@ def _refused(directives: Directives, code: int, credentials: bool) -> Refusal | 
             return Refusal("must-understand")
     elif "no-store" in directives:  # which must-understand stands in for (5.2.2.3)
         return Refusal("no-store")
-    if "private" in directives and not field_names(directives["private"]):
+    if _unqualified("private", directives):
         return Refusal("private")
     allowed = directives.keys() & {"public", "s-maxage", "must-revalidate"}
     if credentials and not allowed:
         return Refusal("authorization")  # section 3.5
     return None
+
+
+def _unqualified(name: str, directives: Directives) -> bool:
+    """Whether a directive that may name fields is about the whole response."""
+    return name in directives and not field_names(directives[name])
 
 
 def _omitted(directives: Directives) -> frozenset[str]:
@@ -229,7 +234,7 @@ def _choose(
         return Use.FORWARD
     if credentials and not directives.keys() & {"public", "s-maxage", "must-revalidate"}:
         return Use.FORWARD  # section 3.5, both ways
-    if asked.no_cache or ("no-cache" in directives and not directives["no-cache"]):
+    if asked.no_cache or _unqualified("no-cache", directives):
         return Use.VALIDATE
     if asked.max_age is not None and age > asked.max_age:
         return Use.VALIDATE
@@ -258,7 +263,7 @@ def strict(directives: Directives) -> bool:
 
 def stale_on_error(directives: Directives, asked: Wishes, *, age: float, lifetime: float) -> bool:
     """Whether the stored response may stand in for an error of the app (RFC 5861, section 4)."""
-    if strict(directives) or ("no-cache" in directives and not directives["no-cache"]):
+    if strict(directives) or _unqualified("no-cache", directives):
         return False
     wished = 0.0 if "s-maxage" in directives else asked.stale_if_error
     return _within(age - lifetime, max(window(directives, "stale-if-error"), wished))

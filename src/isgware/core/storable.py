@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 from werkzeug.http import parse_set_header
 
 from ..policy import UNKEYABLE, Policy
-from .directives import effective, shared_lifetime
+from .directives import TOKEN, effective, shared_lifetime
 from .entry import Entry, Headers, sound_headers, sound_status
 from .lifetime import explicit_lifetime, initial_age
 from .request import Request
@@ -281,12 +281,13 @@ def _terms(
 
 
 def varies(headers: Headers) -> frozenset[str]:
-    """Lower-case names in every Vary line; an empty one says nothing."""
+    """Lower-case names in every Vary line; an empty one says nothing, what is no name anything."""
     names: set[str] = set()
     for name, value in headers:
         if name.lower() == "vary":
-            names.update(item.strip().lower() for item in parse_set_header(value))
-    return frozenset(names - {""})
+            items = (item.strip(" \t").lower() for item in value.split(","))
+            names.update(item if TOKEN.fullmatch(item) else "*" for item in items if item)
+    return frozenset(names)
 
 
 def kept_headers(
