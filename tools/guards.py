@@ -290,8 +290,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("plainhttp.py", "http")(
         ("requests with a body are not shared",
-         "        if _has_body(environ) or self.keeper.is_draft(visitor):\n",
-         "        if self.keeper.is_draft(visitor):\n"),
+         "if _has_body(environ) or self.keeper", "if self.keeper"),
+        ("request lines are as keys have them", " or _disguised(environ):", ":"),
     ),
     # Limits.
     *_of("planner.py", "promises/test_p7_floods.py")(

@@ -17,7 +17,7 @@ from typing import Final
 from .asking import Asking
 from .behind import Behind
 from .core.freshness import State, path_name
-from .core.request import Visitor, decoded
+from .core.request import Visitor, decoded, disguised
 from .core.rfc9111 import NO_WISHES, Use, Wishes, choose, wishes
 from .core.vary import REROUTING
 from .engine import Engine
@@ -79,7 +79,7 @@ class PlainHTTP:
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
         rendering: Rendering, spent: list[float],
     ) -> Visit | None:  # fmt: skip
-        if _has_body(environ) or self.keeper.is_draft(visitor):
+        if _has_body(environ) or self.keeper.is_draft(visitor) or _disguised(environ):
             return None
         shelf = self._engine.shelf
         shelf.begin(spent)
@@ -210,6 +210,13 @@ def _has_body(environ: Environ) -> bool:
     return environ.get("CONTENT_LENGTH") not in (None, "", "0") or bool(
         environ.get("HTTP_TRANSFER_ENCODING")
     )
+
+
+def _disguised(environ: Environ) -> bool:
+    """Whether the request line, which servers tell by one of two names and an app may go by, has
+    more in it than what the key has."""
+    found = (environ.get("RAW_URI"), environ.get("REQUEST_URI"))
+    return any(disguised(target) for target in found if target)
 
 
 def _timeout(visit: Visit) -> Iterable[bytes]:

@@ -18,6 +18,7 @@ from isgware.core.request import (
     cookie_pairs,
     counting_cookie,
     decoded,
+    disguised,
     narrow,
     narrow_query,
     oddity,
@@ -327,3 +328,17 @@ def test_a_cookie_in_the_key_makes_nobody_personal() -> None:
 @pytest.mark.parametrize("name", [name.replace("*", "x") for name in HARMLESS_COOKIES])
 def test_analytics_and_consent_cookies_do_not_count(name: str) -> None:
     assert counting_cookie(f"{name}=1", None) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/", False), ("/a/b.html?x=%2F%41", False), ("/caf%C3%A9", False), ("/a%20b", False),
+        ("/a%22%3Cb%3E%60%7B%7C%7D%5B%5D%5E", False), ("/a%25b%3Ac%27%28%29%2B%40", False),
+        ("/%41", True), ("/%7a", True), ("/%30", True), ("/a%2Db", True), ("/%2e%2E/b", True),
+        ("/a%2Fb", True), ("/a%5cb", True), ("/%5F", True), ("/%7E", True),
+        ("http://evil.test/", True), ("*", True), ("", True),
+    ],
+)  # fmt: skip
+def test_disguised(target: str, expected: bool) -> None:
+    assert disguised(target) is expected

@@ -64,6 +64,23 @@ def test_a_request_that_overrides_its_method_is_not_kept(client: InProcess, name
     assert visit(isg, "/p").cache == "HIT"
 
 
+@pytest.mark.parametrize("name", ["RAW_URI", "REQUEST_URI"])
+@pytest.mark.parametrize("line", ["/%70", "/%7E/..%2fp", "/a%2Fp", "http://evil.test/p", "*"])
+def test_a_request_line_that_says_more_than_the_path_is_not_kept(
+    client: InProcess, name: str, line: str
+) -> None:
+    def echo(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", KEPT)
+        return [environ[name].encode()]
+
+    isg = around(client, echo)
+    reply = visit(isg, "/p", **{name: line})
+    assert (reply.cache, reply.text) == ("", line)
+    for cache in ("MISS", "HIT"):
+        reply = visit(isg, "/p", **{name: "/p?a=%61"})
+        assert (reply.cache, reply.text) == (cache, "/p?a=%61")
+
+
 def test_what_was_made_for_a_forwarded_host_is_renewed_for_it(client: InProcess) -> None:
     play(client, (SWR,), (SWR,))
     ask(client, X_Forwarded_Host="a.test")

@@ -39,6 +39,10 @@ MAX_SEGMENTS: Final = 64
 MAX_KEYED_VALUE: Final = 1024
 HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+#: A slash, a backslash or what needs no escape (RFC 3986, section 2.3), escaped.
+_HIDDEN = re.compile(
+    r"%(?:2[DEF]|3[0-9]|4[1-9A-F]|5[0-9ACF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE | re.ASCII
+)
 _TRACKING = re.compile("|".join(re.escape(name).replace(r"\*", ".*") for name in TRACKING))
 _ACCEPTS: Final = {
     "accept": MIMEAccept,
@@ -187,6 +191,12 @@ def oddity(visitor: Visitor) -> str | None:
     if visitor.scheme not in ("http", "https") or not _sound_host(visitor.host):
         return "odd-host"
     return None
+
+
+def disguised(target: str) -> bool:
+    """Whether a request line says something that the path a server made of it does not: another
+    host (absolute form), or escapes that other visitors of the same path do not write."""
+    return not target.startswith("/") or _HIDDEN.search(target.partition("?")[0]) is not None
 
 
 def _sound_host(host: str) -> bool:
