@@ -197,9 +197,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("jobs are of the page they name", " or target.key != key", ""),
         ("jobs hold texts", " or not all(isinstance(text, str) for text in texts)", ""),
     ),
-    *_of("core/conditional.py", "core/test_conditional.py")(
-        ("dates may be of any size", "    except OverflowError:\n", "    except KeyError:\n"),
-    ),
     *_of("text.py", "test_text.py", "backends/test_redis_clients.py")(
         ("terminals get no control characters", "    if text.isprintable():\n", "    if True:\n"),
         ("passwords are not told", r'r":\1…@"', r'r":\1\g<0>@"'),

@@ -12,9 +12,10 @@ from isgware.core.conditional import (
     choose_encoding,
     etag_for,
     not_modified,
+    precondition,
     strong_etag,
 )
-from tests.core.making import examples
+from tests.core.making import NOW, examples
 
 ALL = ("br", "zstd", "gzip")
 OLD, DATE, LATER = (
@@ -82,6 +83,11 @@ def test_if_none_match(if_none_match: str, expected: bool) -> None:
         pytest.param("yesterday", False, id="not a date: ignored (13.1.3)"),
         pytest.param("Sun, 99999999999999999999 Nov 1994 08:49:37 GMT", False, id="no such day"),
         pytest.param("Sun, 06 Nov 1994 08:49:37 +99999999999999999999", False, id="no such zone"),
+        pytest.param("Sun, 06 Nov 1994 08:49:38 UTC", False, id="a zone that is no HTTP date's"),
+        pytest.param("Sun, 06 Nov 1994 08:49:38 +0000", False, id="an offset"),
+        pytest.param("Sun, 06 Nov 1994 08:49", False, id="cut off"),
+        pytest.param(f"{LATER}, {LATER}", False, id="two of them"),
+        pytest.param(f"{LATER}; length=9", False, id="with a parameter"),
         pytest.param("", False, id="empty"),
         pytest.param("Sunday, 06-Nov-94 08:49:37 GMT", True, id="obsolete format (5.6.7)"),
         pytest.param(None, False, id="absent"),
@@ -93,6 +99,15 @@ def test_if_modified_since(since: str | None, expected: bool) -> None:
 
 def test_if_none_match_goes_before_if_modified_since() -> None:
     assert not_modified('"abc"', DATE, '"other"', LATER) is False
+
+
+@pytest.mark.parametrize(
+    ("since", "code"),
+    [(LATER, 0), (DATE, 0), (OLD, 412), (OLD.replace("GMT", "UTC"), 0), ("x", 0), ("", 0)],
+)
+def test_if_unmodified_since(since: str, code: int) -> None:
+    asks = {"HTTP_IF_UNMODIFIED_SINCE": since}
+    assert precondition('"abc"', DATE, NOW, asks) == code
 
 
 def test_a_page_without_last_modified_does_not_heed_dates() -> None:

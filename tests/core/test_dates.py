@@ -53,6 +53,11 @@ def test_a_two_digit_year_is_at_most_fifty_years_ahead() -> None:
     assert http_date("Monday, 01-Jan-74 00:00:00 GMT", NOW) == 126230400.0
 
 
+@pytest.mark.parametrize("now", [1e300, -1e300, float("nan"), float("inf")])
+def test_a_year_of_two_digits_is_of_no_century_for_a_clock_beyond_all_dates(now: float) -> None:
+    assert http_date("Monday, 01-Jan-73 00:00:00 GMT", now) is None
+
+
 @examples
 @given(st.integers(0, 10_000_000_000))
 def test_every_date_that_is_written_is_read(seconds: int) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any, Final
 
-from werkzeug.http import parse_date
+from .dates import http_date
 
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 #: Those that may stand for the very same bytes (8.8.3.2).
@@ -48,7 +47,7 @@ def precondition(etag: str, last_modified: str, made: float, conditions: Mapping
         if if_match.strip() != "*" and etag not in _STRONG_TAG.findall(if_match):
             return 412
     elif if_unmodified_since is not None and last_modified:
-        since, modified = _date(if_unmodified_since), _date(last_modified)
+        since, modified = http_date(if_unmodified_since, made), http_date(last_modified, made)
         if since is not None and modified is not None and modified > since:
             return 412
     none_match = conditions.get("HTTP_IF_NONE_MATCH")
@@ -65,8 +64,9 @@ def not_modified(
 ) -> bool:
     """Whether a GET or HEAD is answered 304 (13.1.2, 13.1.3, 13.2.2).
 
-    If-None-Match is compared weakly, and when it is there If-Modified-Since is not looked at. A
-    page without Last-Modified counts as modified when it was ``made`` (RFC 9111, 4.3.2).
+    If-None-Match is compared weakly, and when it is there If-Modified-Since is not looked at, nor
+    is one that is no HTTP date, or several. A page without Last-Modified counts as modified when
+    it was ``made`` (RFC 9111, 4.3.2).
     """
     if if_none_match is not None:
         given = if_none_match.strip()
@@ -76,22 +76,11 @@ def not_modified(
         return bool(etag) and (opaque in _ENTITY_TAG.findall(given) or given == etag)
     if if_modified_since is None:
         return False
-    since = _date(if_modified_since)
+    since = http_date(if_modified_since, made or 0.0)
     if since is None:
         return False
-    if last_modified:
-        modified = _date(last_modified)
-        return modified is not None and modified <= since
-    return made is not None and made <= since.timestamp()
-
-
-def _date(text: str) -> datetime | None:
-    """A date of a client's or an app's; ``None`` for what is none, as one of a year, day or zone
-    beyond all numbers is (``parse_date`` raises for those)."""
-    try:
-        return parse_date(text)
-    except OverflowError:
-        return None
+    modified = http_date(last_modified, made or 0.0) if last_modified else made
+    return modified is not None and modified <= since
 
 
 def choose_encoding(accept: str | None, stored: Iterable[str]) -> str:

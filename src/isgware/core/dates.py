@@ -39,17 +39,19 @@ def http_date(text: str, now: float) -> float | None:
     found = next((match for form in _FORMS if (match := form.fullmatch(text.strip()))), None)
     if found is None:
         return None
-    year = int(found["year"])
-    if len(found["year"]) == 2:
-        this_year = datetime.fromtimestamp(now, UTC).year
-        year += this_year - this_year % 100
-        if year > this_year + 50:
-            year -= 100
     second = min(int(found["second"]), 59)  # a leap second
     try:
         return datetime(
-            year, _MONTHS[found["month"].lower()], int(found["day"]),
+            _year(found["year"], now), _MONTHS[found["month"].lower()], int(found["day"]),
             int(found["hour"]), int(found["minute"]), second, tzinfo=UTC,
         ).timestamp()  # fmt: skip
-    except ValueError:
+    except (ValueError, OverflowError, OSError):  # the latter for a `now` beyond all dates
         return None
+
+
+def _year(digits: str, now: float) -> int:
+    if len(digits) != 2:
+        return int(digits)
+    this_year = datetime.fromtimestamp(now, UTC).year
+    year = int(digits) + this_year - this_year % 100
+    return year - 100 if year > this_year + 50 else year
