@@ -1,5 +1,5 @@
 # Everything here works in a fresh clone: what a target needs is installed into .venv first.
-# Variables: PYTHON= the interpreter to make .venv with, ARGS= for pytest and the benchmarks,
+# Variables: PYTHON= the interpreter to make .venv with, ARGS= for pytest or the benchmarks' names,
 # PORT= for the demo.
 
 BIN := .venv/bin
@@ -26,8 +26,8 @@ lint: .venv/.dev  ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/.bench  ## Measure what a hit costs, beside its peers
-	$(BIN)/python bench/run.py $(ARGS)
+bench: .venv/.bench  ## Measure a hit beside its peers (ARGS=--list shows what else)
+	@$(BIN)/python -m bench.run $(ARGS)
 
 docs: .venv/.docs  ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
@@ -52,7 +52,7 @@ clean:  ## Remove .venv and everything that was built
 	@touch $@
 
 .venv/.bench: pyproject.toml .venv/.made
-	$(PIP) -e '.[test,bench]'
+	$(PIP) -e '.[bench]'
 	@touch $@
 
 .venv/.docs: pyproject.toml .venv/.made

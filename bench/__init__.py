@@ -1,1 +1,1 @@
-"""Benchmarks. ``make bench`` runs them all and prints tables; nothing here is asserted in tests."""
+"""Benchmarks, each a module with `main`; `bench.run` lists them. No test asserts a time."""

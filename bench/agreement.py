@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from bench.apps import environ
+from bench.kit.apps import environ, ignored
 from isgware import ISG, Policy, connect
 
 HOSTS = 3
@@ -31,7 +31,7 @@ def host(url: str, version: Any, seen: Any, stop: Any) -> None:
     isg = ISG(app, store=url, routes=routes, enabled=True, backend_timeout=5)
     request, last = environ(), -1
     while not stop.is_set():
-        body = b"".join(isg(request.copy(), lambda status, headers, exc_info=None: None))
+        body = b"".join(isg(request.copy(), ignored))
         if int(body) != last:
             last = int(body)
             seen.send((last, time.monotonic()))

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from bench.kit.machine import ROOT
+from bench.kit.report import Column, Report, options
+
 PAGES = 10_000
 JOBS = 2
 BASE = "https://example.com"
@@ -117,28 +121,36 @@ def build(directory: Path, pages: int, *options: str) -> tuple[float, float, int
     return elapsed, cpu, int((directory / "peak").read_text())
 
 
-def main() -> None:
-    print(f"isgware build --jobs {JOBS}: {PAGES:,} pages of the Flask example\n")
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = options("build", __doc__).parse_args(arguments)
+    about = f"isgware build --jobs {JOBS}: {PAGES:,} pages of the Flask example"
+    report = Report("build", about, chosen.save, ("Flask",))
     with tempfile.TemporaryDirectory() as made:
         directory = Path(made)
         (directory / "site_of_the_bench.py").write_text(SITE)
         start, start_cpu, _ = run(directory, 1, "-c", "import site_of_the_bench")
         _, _, small = build(directory, 1_000)
-        subprocess.run(["rm", "-rf", str(directory / "pages")], check=True)
+        shutil.rmtree(directory / "pages")
         app, app_cpu = alone(directory)
         elapsed, cpu, peak = build(directory, PAGES)
         again, again_cpu, _ = build(directory, PAGES, "--stale")
-    print(f"{'':24}{'elapsed s':>12}{'processor s':>14}")
-    print(f"{'the app alone':24}{app:12.2f}{app_cpu:14.2f}")
-    print(f"{'import of the app':24}{start:12.2f}{start_cpu:14.2f}")
-    print(f"{'the build':24}{elapsed:12.2f}{cpu:14.2f}")
-    print(f"{'the build, --stale':24}{again:12.2f}{again_cpu:14.2f}\n")
-    print(f"ratio, import aside: {(elapsed - start) / app:.2f} elapsed, ", end="")
-    print(f"{(cpu - start_cpu) / app_cpu:.2f} processor time")
+    report.table(
+        ("", Column("elapsed s", ".2f"), Column("processor s", ".2f")),
+        [
+            ("the app alone", app, app_cpu),
+            ("import of the app", start, start_cpu),
+            ("the build", elapsed, cpu),
+            ("the build, --stale", again, again_cpu),
+            ("ratio of build and app, import aside",
+             (elapsed - start) / app, (cpu - start_cpu) / app_cpu),
+        ],
+    )  # fmt: skip
     beside = (cpu - start_cpu - app_cpu) / PAGES * 1e3
-    print(f"beside the app: {beside:.2f} ms of processor time a page")
-    print(f"peak memory of the parent: {small / 1024:.1f} MB for 1,000 pages, ", end="")
-    print(f"{peak / 1024:.1f} MB for {PAGES:,}")
+    report.say(
+        f"Beside the app: {beside:.2f} ms of processor time a page. Peak memory of the parent: "
+        f"{small / 1024:.1f} MiB for 1,000 pages, {peak / 1024:.1f} MiB for {PAGES:,}."
+    )
+    report.close()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.kit.load import HOST
+from bench.kit.machine import program, settle
+
 BOTH: Final = ("", "gzip")
 IDENTITY: Final = ("",)
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -50,12 +53,14 @@ http {{
 @dataclass(frozen=True)
 class Contender:
     """``site``: the function of `bench.sites` that granian serves; ``needs``: the program in front
-    of the constant bytes instead; ``encodings``: what it is asked for."""
+    of the constant bytes instead; ``encodings``: what it is asked for; ``stores``: whether it has
+    the page, and so bears the open loop's rate."""
 
     name: str
     site: str = ""
     needs: str = ""
     encodings: tuple[str, ...] = BOTH
+    stores: bool = True
 
 
 #: The first is what the others are compared with. nginx and Varnish stand in front of it.
@@ -67,7 +72,7 @@ CONTENDERS: Final = (
     Contender("Varnish", needs="varnishd"),
     Contender("Flask-Caching", "flask_caching", encodings=IDENTITY),
     Contender("Django cache middleware", "django_cache"),
-    Contender("Flask, rendered each time", "flask_site", encodings=IDENTITY),
+    Contender("Flask, rendered each time", "flask_site", encodings=IDENTITY, stores=False),
 )
 
 
@@ -106,17 +111,24 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def _path(name: str) -> str:
+    found = program(name)
+    assert found is not None, name
+    return found
+
+
 def command(kind: Contender, port: int, directory: str, origin: int) -> list[str]:
     if kind.needs == "nginx":
         own = Path(directory, "nginx")
         own.mkdir()
         user = "user root;" if os.getuid() == 0 else ""
         Path(own, "conf").write_text(NGINX.format(own=own, user=user, port=port, origin=origin))
-        return ["nginx", "-p", str(own), "-c", f"{own}/conf"]
+        return [_path("nginx"), "-p", str(own), "-c", f"{own}/conf"]
     if kind.needs == "varnishd":
         return [
-            "varnishd", "-F", "-j", "none", "-a", f"127.0.0.1:{port}", "-b", f"127.0.0.1:{origin}",
-            "-n", f"{directory}/varnish", "-s", "malloc,64m", "-t", "3600",
+            _path("varnishd"), "-F", "-j", "none", "-a", f"127.0.0.1:{port}",
+            "-b", f"127.0.0.1:{origin}", "-n", f"{directory}/varnish", "-s", "malloc,64m",
+            "-t", "3600",
             "-p", "http_gzip_support=off",  # keep both encodings, as nginx does, and unpack none
         ]  # fmt: skip
     return [
@@ -129,8 +141,6 @@ def command(kind: Contender, port: int, directory: str, origin: int) -> list[str
 @contextlib.contextmanager
 def started(kind: Contender, directory: str, before: list[Running]) -> Iterator[Running]:
     """A server that answers and has the page; stopped at the end by its own process id."""
-    from bench.versus import settle
-
     port = free_port()
     origin = before[0].port if before else 0
     process = subprocess.Popen(
@@ -154,7 +164,7 @@ def started(kind: Contender, directory: str, before: list[Running]) -> Iterator[
 
 
 def _await(port: int, accept: str, process: subprocess.Popen[bytes], name: str) -> None:
-    asked = urllib.request.Request(f"http://127.0.0.1:{port}/page")
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/page", headers={"Host": HOST})
     if accept:
         asked.add_header("Accept-Encoding", accept)
     until = time.monotonic() + 30

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.apps import BODY
+from bench.kit.apps import BODY
+from bench.kit.report import Column, Report, options
 from isgware import connect
 from isgware.backends.base import row_of
 from isgware.core.entry import Entry, encode
@@ -36,8 +38,15 @@ def entry(number: int, word: str, nonce: str) -> Entry:
     )
 
 
-def main() -> None:
-    print(f"Export of {PAGES:,} pages of 10 kB, with .gz and .br\n")
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = options("export", __doc__).parse_args(arguments)
+    report = Report("export", f"Export of {PAGES:,} pages of 10 kB, with .gz and .br", chosen.save)
+    report.table(("", Column("seconds", ".2f"), "written", "unchanged", "removed"), measure())
+    report.close()
+
+
+def measure() -> list[tuple[float | str, ...]]:
+    rows: list[tuple[float | str, ...]] = []
     with tempfile.TemporaryDirectory() as place:
         store, tree = f"file:{place}/pages", Path(place) / "tree"
         with connect(store, backend_timeout=30) as pages:
@@ -49,11 +58,8 @@ def main() -> None:
                     pages.store.put(row_of(made), encode(made), time.time())
 
             def export(what: str) -> None:
-                report = pages.export(tree)
-                print(
-                    f"{what:<20}{report.seconds:>8.2f} s   {report.written:,} written, "
-                    f"{report.unchanged:,} unchanged, {report.removed:,} removed"
-                )
+                done = pages.export(tree)
+                rows.append((what, done.seconds, done.written, done.unchanged, done.removed))
 
             put(range(PAGES), "one")
             export("the first")
@@ -62,6 +68,7 @@ def main() -> None:
             export(f"{CHANGED} changed")
             pages.purge_path("/page/*")
             export("all purged")
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,26 +1,27 @@
-"""What visitors of a hot page feel while other pages are regenerated:
-``.venv/bin/python -m bench.feel [SECONDS]``.
+"""What visitors of a hot page feel while other pages are regenerated.
 
 A hundred requests a second for one page, open loop, of one waitress process. Meanwhile two pages,
 then five, each 100 ms of pure CPU, go stale every second. They are rendered by the process's own
 pool, as it is and with Python's own switch interval (5 ms) left alone, and by ``isgware worker``.
-``SECONDS`` is how long each line is measured (default 3).
 """
 
 from __future__ import annotations
 
 import contextlib
-import sys
 import tempfile
+from collections.abc import Sequence
+from typing import Any, Final
 
-from bench.openloop import Due, Felt, every, load
-from bench.serving import get, renders, serving, working
+from bench.kit.load import Due, Felt, every, load
+from bench.kit.report import Column, Report, options
+from bench.kit.serving import get, renders, serving, working
 
 RATE = 100
 BURNING = (2, 5)
 CPU = 0.1
 #: Seconds; said by hand, and therefore left as it is while renders run.
 PYTHONS_OWN = 0.004_999
+COLUMNS: Final = (Column("p50", ".1f"), Column("p99", ".1f"), Column("max", ".1f"))
 
 
 def feel(seconds: float, burning: int, *, worker: bool = False, **said: object) -> tuple[Felt, int]:
@@ -41,23 +42,31 @@ def feel(seconds: float, burning: int, *, worker: bool = False, **said: object) 
         return felt, len(renders(place)) - before
 
 
-def main(seconds: float = 3.0) -> None:
-    print(
-        f"{RATE} requests/s of a hot page, one waitress process, {seconds:g} s each; pages of "
-        f"{1_000 * CPU:g} ms of CPU go stale every second\n"
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = options("feel", __doc__)
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each line (default: 6)")
+    chosen = parser.parse_args(arguments)
+    report = Report(
+        "feel",
+        f"{RATE} requests/s of a hot page, one waitress process, {chosen.seconds:g} s each; pages "
+        f"of {1_000 * CPU:g} ms of CPU go stale every second",
+        chosen.save,
+        ("waitress",),
     )
-    print(f"{'ms from the intended arrival':38}{'p50':>9}{'p99':>9}{'max':>9}{'renders':>9}")
+    rows: list[tuple[float | str, ...]] = []
 
-    def line(name: str, burning: int, **said: object) -> None:
-        felt, rendered = feel(seconds, burning, **said)  # type: ignore[arg-type]
-        print(f"{name:38}{felt.row}{rendered:9}", flush=True)
+    def line(name: str, burning: int, **said: Any) -> None:
+        felt, rendered = feel(chosen.seconds, burning, **said)
+        rows.append((name, *felt.row, rendered))
 
     line("idle", 0)
     for burning in BURNING:
         line(f"{burning} pages, isgware worker", burning, worker=True)
         line(f"{burning} pages, own pool", burning)
         line(f"{burning} pages, own pool, interval 5 ms", burning, interval=PYTHONS_OWN)
+    report.table(("ms from the intended arrival", *COLUMNS, "renders"), rows)
+    report.close()
 
 
 if __name__ == "__main__":
-    main(*map(float, sys.argv[1:2]))
+    main()

@@ -1,5 +1,6 @@
 """A thousand requests from fifty clients: on a cold page whose render takes a second, and then on
-the same page when it is stale. Renders, and how long visitors waited."""
+the same page when it is stale. Renders, and how long visitors waited.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +9,12 @@ import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bench.apps import BODY
+from bench.kit.apps import BODY
+from bench.kit.report import Column, Report, options
 from isgware import ISG, Policy
 
 CLIENTS, REQUESTS = 50, 1_000
@@ -49,28 +52,33 @@ def herd(port: int) -> tuple[dict[str, int], list[float]]:
     return labels, sorted(took * 1000 for _, took in results)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     import waitress
 
-    app = SlowApp()
+    chosen = options("herd", __doc__).parse_args(arguments)
+    about = f"{REQUESTS:,} requests from {CLIENTS} clients, render 1 s, one waitress process"
+    report = Report("herd", about, chosen.save, ("waitress",))
+    app, rows = SlowApp(), []
     with tempfile.TemporaryDirectory() as directory:
         isg = ISG(app, store=f"file:{directory}/store", routes={"/page": Policy(revalidate=3600)})
         server = waitress.create_server(isg, host="127.0.0.1", port=0, threads=60)
         threading.Thread(target=server.run, daemon=True).start()
         port = server.effective_port
-        print(f"{REQUESTS} requests from {CLIENTS} clients, render 1 s, one process\n")
         for name in ("cold", "stale"):
             before = app.renders
             if name == "stale":
                 isg.revalidate_path("/page")
             labels, times = herd(port)
             time.sleep(1.5)
-            middle, worst = statistics.median(times), times[-1]
-            print(f"{name}: {app.renders - before} render, {labels}")
             late = times[int(len(times) * 0.99)]
-            print(f"  ms: median {middle:.1f}, p99 {late:.1f}, max {worst:.1f}")
+            told = ", ".join(f"{count:,} {label}" for label, count in labels.items())
+            middle = statistics.median(times)
+            rows.append((name, app.renders - before, middle, late, times[-1], told))
         isg.close()
         server.close()
+    columns = (Column(f"{name} ms", ",.1f") for name in ("p50", "p99", "max"))
+    report.table(("", "renders", *columns, "answers"), rows)
+    report.close()
 
 
 if __name__ == "__main__":

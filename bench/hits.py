@@ -8,22 +8,21 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
-from bench.apps import constant, environ, saying
+from bench.kit.apps import App, asked, constant, environ, ignored, saying
+from bench.kit.report import Column, Report, options
 from isgware import ISG, Policy
 
 ROUNDS, CALLS = 15, 4_000
 
 
-def cpu_per_call(app: Callable[..., Any], request: dict[str, Any]) -> float:
-    def start_response(status: str, headers: list[Any], exc_info: Any = None) -> None:
-        return None
-
+def cpu_per_call(app: App, request: dict[str, Any]) -> float:
+    """Microseconds."""
     started = time.process_time()
     for _ in range(CALLS):
-        for _chunk in app(request.copy(), start_response):
+        for _chunk in app(request.copy(), ignored):
             pass
     return (time.process_time() - started) / CALLS * 1e6
 
@@ -36,8 +35,8 @@ def measure() -> list[tuple[str, float]]:
         embedded = ISG(constant, store=f"file:{directory}/store", routes=routes)
         full = ISG(saying, store=f"file:{directory}/full", cache_control="full")
         plain = environ()
-        etag = dict(_headers(memory, plain))["ETag"]
-        cases = {
+        etag = asked(memory, plain)[1]["ETag"]
+        cases: dict[str, tuple[App, dict[str, Any]]] = {
             "bare app": (constant, plain),
             "hit, memory:": (memory, plain),
             "hit, file:": (embedded, plain),
@@ -60,19 +59,18 @@ def measure() -> list[tuple[str, float]]:
     return [(name, statistics.median(values)) for name, values in times.items()]
 
 
-def _headers(app: Any, request: dict[str, Any]) -> list[tuple[str, str]]:
-    seen: list[tuple[str, str]] = []
-    app(request.copy(), lambda status, headers, exc_info=None: seen.extend(headers))
-    return seen
-
-
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = options("hits", __doc__).parse_args(arguments)
+    report = Report(
+        "hits", "CPU per call in process, 30 kB page, no server", chosen.save, ("Werkzeug",)
+    )
     results = measure()
     bare = results[0][1]
-    print("CPU per call in process, 30 kB page, no server\n")
-    print(f"{'':22}{'us':>8}{'added us':>10}{'x bare':>8}")
-    for name, value in results:
-        print(f"{name:22}{value:8.2f}{value - bare:10.2f}{value / bare:8.1f}")
+    report.table(
+        ("", Column("µs", ".2f"), Column("added µs", ".2f"), Column("x bare", ".1f")),
+        [(name, value, value - bare, value / bare) for name, value in results],
+    )
+    report.close()
 
 
 if __name__ == "__main__":

@@ -1,33 +1,36 @@
 """What a hit adds to a bare WSGI call, in instructions: a number without moods.
 
-Counted by callgrind over 2,000 calls with one environ, after 300 that warm everything up. Needs
-valgrind. ``python -m bench.instructions`` prints a table; ``--json`` the bare numbers; ``--save``
-appends them to ``bench/instructions.json``, with the commit that they belong to, and writes the
-table that the documentation shows.
+Counted by callgrind over 2,000 calls with one environ, after 300 that warm everything up; needs
+valgrind, and half a minute. --save appends the counts to bench/instructions.json, with the commit
+that they belong to, and writes the table that the documentation shows. --check compares them with
+those that were kept last for the same build of Python, and fails if a hit became dearer.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench.apps import constant, environ
+from bench.kit.apps import App, asked, constant, environ, ignored
+from bench.kit.machine import ROOT, missing, program
+from bench.kit.report import SHOWN as MEASURED
 from isgware import ISG, Policy
 
 WARM, CALLS = 300, 2_000
-ROOT: Final = Path(__file__).resolve().parent.parent
 KEPT: Final = ROOT / "bench" / "instructions.json"
-SHOWN: Final = ROOT / "docs" / "measured" / "instructions.md"
+SHOWN: Final = MEASURED / "instructions.md"
+#: What a count may exceed the one that was kept by. Runs of one commit differ by less than 1 %.
+TOLERANCE: Final = 0.03
 BARE: Final = "bare app"
 CASES: Final = (
     BARE, "hit, memory:", "hit, file:", "hit, gzip", "hit, br", "hit, zstd", "hit, cookies", "HEAD",
@@ -38,7 +41,7 @@ CASES: Final = (
 _MARK: Final = "getsid"
 
 
-def prepared(case: str, directory: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+def prepared(case: str, directory: str) -> tuple[App, dict[str, Any]]:
     """The app and the request of a case; the page is in the store and in memory."""
     request = environ()
     if case == BARE:
@@ -52,15 +55,14 @@ def prepared(case: str, directory: str) -> tuple[Callable[..., Any], dict[str, A
         wait_time=600,
         lease_time=600,
     )  # all is slow under valgrind
-    seen: list[tuple[str, str]] = []
-    app(request.copy(), lambda status, headers, exc_info=None: seen.extend(headers))
+    etag = asked(app, request)[1]["ETag"]
     extra: dict[str, dict[str, str]] = {
         "hit, gzip": {"HTTP_ACCEPT_ENCODING": "gzip, deflate"},
         "hit, br": {"HTTP_ACCEPT_ENCODING": "gzip, deflate, br, zstd"},
         "hit, zstd": {"HTTP_ACCEPT_ENCODING": "zstd"},
         "hit, cookies": {"HTTP_COOKIE": "theme=dark; _ga=GA1.1.1"},
         "HEAD": {"REQUEST_METHOD": "HEAD"},
-        "304": {"HTTP_IF_NONE_MATCH": dict(seen)["ETag"]},
+        "304": {"HTTP_IF_NONE_MATCH": etag},
         "undeclared route": environ("/other"),
     }
     return app, {**request, **extra.get(case, {})}
@@ -69,12 +71,9 @@ def prepared(case: str, directory: str) -> tuple[Callable[..., Any], dict[str, A
 def watched() -> None:
     """What callgrind watches: every case in turn."""
 
-    def start_response(status: str, headers: list[Any], exc_info: Any = None) -> None:
-        return None
-
-    def repeat(app: Callable[..., Any], request: dict[str, Any], calls: int) -> None:
+    def repeat(app: App, request: dict[str, Any], calls: int) -> None:
         for _ in range(calls):
-            for _chunk in app(request.copy(), start_response):
+            for _chunk in app(request.copy(), ignored):
                 pass
 
     with tempfile.TemporaryDirectory() as directory:
@@ -94,7 +93,7 @@ def measure() -> dict[str, int]:
     """Instructions per call, by case."""
     with tempfile.TemporaryDirectory() as directory:
         command = [
-            "valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/out",
+            program("valgrind") or "", "--tool=callgrind", f"--callgrind-out-file={directory}/out",
             f"--dump-before={_MARK}", sys.executable, "-m", "bench.instructions", "--watched",
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
@@ -125,7 +124,8 @@ def save(counted: dict[str, int]) -> None:
         raise SystemExit("src/ has changes that are in no commit: commit them, then count.")
     commit = git("log", "-1", "--format=%h", "--", "src/isgware")
     entry = {"commit": commit, "date": git("log", "-1", "--format=%cs", commit),
-             "interpreter": interpreter(), "instructions": counted}  # fmt: skip
+             "interpreter": interpreter(), "compiler": platform.python_compiler(),
+             "instructions": counted}  # fmt: skip
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else []
     same = [(commit, entry["interpreter"])]
     kept = [old for old in kept if (old["commit"], old["interpreter"]) not in same]
@@ -149,25 +149,57 @@ def shown(kept: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    if shutil.which("valgrind") is None:
-        print("Instructions per hit: not counted, since valgrind is not installed.")
+def dearer(counted: dict[str, int], kept: Sequence[dict[str, Any]]) -> list[str]:
+    """What takes more instructions than it did when they were last kept for this interpreter."""
+    built = interpreter(), platform.python_compiler()
+    same = [old for old in kept if (old["interpreter"], old.get("compiler", built[1])) == built]
+    if not same:
+        raise SystemExit(f"No counts were kept for {interpreter()}: nothing to compare with.")
+    before = same[-1]["instructions"]
+    return [
+        f"{case}: {count:,}, and {before[case]:,} at {same[-1]['commit']}"
+        for case, count in counted.items()
+        if case in before and count > before[case] * (1 + TOLERANCE)
+    ]
+
+
+def told(counted: dict[str, int]) -> str:
+    bare = counted[BARE]
+    lines = ["Instructions per call in process, 30 kB page, no server (callgrind)\n"]
+    lines.append(f"{'':22}{'total':>9}{'added':>9}")
+    lines += [f"{case:22}{count:9,}{count - bare:9,}" for case, count in counted.items()]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.instructions",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--save", action="store_true", help="keep the counts for this commit")
+    parser.add_argument(
+        "--check", action="store_true",
+        help=f"exit with 1 if one is more than {TOLERANCE:.0%} above those kept last",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the bare counts")
+    parser.add_argument("--watched", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args(arguments)
+    if chosen.watched:
+        watched()
+        return
+    if program("valgrind") is None:
+        print(f"Instructions per hit: not counted, since {missing('valgrind')}.")
         return
     counted = measure()
-    if "--save" in sys.argv:
+    print(json.dumps(counted, indent=2) if chosen.json else told(counted))
+    if chosen.check:
+        if found := dearer(counted, json.loads(KEPT.read_text())):
+            raise SystemExit("Dearer than before:\n" + "\n".join(found))
+        print(f"\nNo dearer than the counts kept last, within {TOLERANCE:.0%}.")
+    if chosen.save:
         save(counted)
-    if "--json" in sys.argv:
-        print(json.dumps(counted, indent=2))
-        return
-    bare = counted[BARE]
-    print("Instructions per call in process, 30 kB page, no server (callgrind)\n")
-    print(f"{'':22}{'total':>9}{'added':>9}")
-    for case, count in counted.items():
-        print(f"{case:22}{count:9,}{count - bare:9,}")
 
 
 if __name__ == "__main__":
-    if "--watched" in sys.argv:
-        watched()
-    else:
-        main()
+    main()

@@ -1,38 +1,35 @@
-"""What an invalidation costs, whatever it covers: ``python -m bench.invalidation``.
+"""What an invalidation costs, whatever it covers.
 
 Three questions. What does one call cost with ten pages in the store, and with a million? What does
 a hit cost while many other pages are invalidated? How soon do three hosts show the new page?
+A million pages take some minutes to store; ``--pages 10 10000`` leaves them out.
 """
 
 from __future__ import annotations
 
-import argparse
-import shutil
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
-from bench import stores
 from bench.agreement import agreement
-from bench.apps import constant, environ
 from bench.hits import cpu_per_call
+from bench.kit import stores
+from bench.kit.apps import asked, constant, environ
+from bench.kit.report import Column, Report, options
 from isgware import ISG, Policy, connect
 
 PAGES = (10, 10_000, 1_000_000)
 CALLS, ROUNDS, PENDING = 300, 15, 10_000
 BODY = b"<p>A small page.</p>" * 10
+MILLISECONDS: Final = [Column(f"{name} ms", ",.2f") for name in ("p50", "p99", "max")]
+Row = tuple[float | str, ...]
 
 
-def kinds() -> list[str]:
-    """The stores that can be had here."""
-    return [kind for kind in stores.KINDS if kind != "redis:" or shutil.which("redis-server")]
-
-
-def row(name: str, times: list[float]) -> None:
-    times.sort()
-    late = times[int(len(times) * 0.99)]
-    print(f"{name:34}{statistics.median(times):10.2f}{late:10.2f}{times[-1]:10.2f}")
+def spread(times: list[float]) -> tuple[float, float, float]:
+    """The median, p99 and the longest."""
+    times = sorted(times)
+    return statistics.median(times), times[int(len(times) * 0.99)], times[-1]
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -42,7 +39,7 @@ def timed(work: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-def cost_of_a_call(kind: str, sizes: Sequence[int]) -> None:
+def cost_of_a_call(kind: str, sizes: Sequence[int]) -> Iterator[Row]:
     """The public call, until it returns: by a tag that all pages bear, and by one page's path."""
     with stores.KINDS[kind]() as (backend, url), connect(url, backend_timeout=30) as store:
         held = 0
@@ -55,10 +52,11 @@ def cost_of_a_call(kind: str, sizes: Sequence[int]) -> None:
                 ("one path", lambda: store.purge_path("/page/7")),
                 ("all", store.purge_all),
             ):
-                row(f"{kind:7}{size:>10,} pages, {name}", [timed(call) for _ in range(CALLS)])
+                times = spread([timed(call) for _ in range(CALLS)])
+                yield (f"`{kind}` {size:,} pages, {name}", *times)
 
 
-def cost_of_a_hit(kind: str) -> None:
+def cost_of_a_hit(kind: str) -> Iterator[Row]:
     """CPU per hit, by turns: nothing invalidated; many names, none of them the page's; and the
     first hit after an invalidation of another page."""
     routes = {"/page": Policy(revalidate=3600)}
@@ -83,43 +81,45 @@ def cost_of_a_hit(kind: str) -> None:
         ("first hit after an invalidation", "after"),
     ):
         value = statistics.median(times[label])
-        print(f"{kind:7}{name:34}{value:10.2f}{value / base:10.2f}")
+        yield f"`{kind}` {name}", value, value / base
 
 
 def _first_hit(isg: ISG, number: int) -> float:
     isg.purge_tag(f"other:{number}")
-    request, seen = environ(), []
-
-    def start_response(status: str, headers: list[Any], exc_info: Any = None) -> None:
-        seen.extend(headers)
-
     started = time.process_time()
-    isg(request, start_response)
+    told = asked(isg, environ())[1]
     took = (time.process_time() - started) * 1e6
-    assert ("X-ISG-Cache", "HIT") in seen, seen
+    assert told["X-ISG-Cache"] == "HIT", told
     return took
 
 
-def main(arguments: Sequence[str] = ()) -> None:
-    parser = argparse.ArgumentParser(prog="bench.invalidation", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = options("invalidation", __doc__)
     parser.add_argument("--pages", type=int, nargs="+", default=PAGES, help="sizes of the store")
     parser.add_argument("--rounds", type=int, default=300, help="purges that hosts agree about")
     chosen = parser.parse_args(arguments)
-    print(f"An invalidation, until the call returns, ms ({CALLS} calls)\n")
-    print(f"{'':34}{'median':>10}{'p99':>10}{'max':>10}")
-    for kind in kinds():
-        cost_of_a_call(kind, chosen.pages)
-    print("\nA hit, CPU us per call in process, medians, and as a ratio\n")
-    for kind in kinds():
-        cost_of_a_hit(kind)
-    if "redis:" in kinds():
-        print(f"\nUntil three hosts show the new page after a purge, ms ({chosen.rounds} purges)\n")
-        print(f"{'':34}{'median':>10}{'p99':>10}{'max':>10}")
-        for name, times in agreement(chosen.rounds).items():
-            row(name, times)
+    report = Report(
+        "invalidation", "What an invalidation costs", chosen.save, ("redis", "redis-server")
+    )
+    kinds = stores.kinds()
+    report.table(
+        ("", *MILLISECONDS),
+        [row for kind in kinds for row in cost_of_a_call(kind, chosen.pages)],
+        "call", f"Until the call returns, {CALLS} calls each",
+    )  # fmt: skip
+    report.table(
+        ("", Column("CPU µs", ".2f"), Column("ratio", ".2f")),
+        [row for kind in kinds for row in cost_of_a_hit(kind)],
+        "hit", "A hit in process, medians",
+    )  # fmt: skip
+    if "redis:" in kinds:
+        report.table(
+            ("", *MILLISECONDS),
+            [(name, *spread(times)) for name, times in agreement(chosen.rounds).items()],
+            "agreement", f"Until hosts over one Redis show the new page, {chosen.rounds} purges",
+        )  # fmt: skip
+    report.close()
 
 
 if __name__ == "__main__":
-    import sys
-
-    main(sys.argv[1:])
+    main()

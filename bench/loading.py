@@ -1,4 +1,4 @@
-"""How long the first visitor waits for a loading page: ``.venv/bin/python -m bench.loading``.
+"""How long the first visitor waits for a loading page.
 
 Each visit is of another page that nobody has rendered, in a store on disk. Also: the question of
 the page's script while the render is under way, and the 404 of a page that ``paths`` lacks.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from bench.apps import constant, environ
+from bench.kit.apps import constant, environ
+from bench.kit.report import Column, Report, options
 from isgware import ISG, Policy
 
 VISITS = 2_000
@@ -26,17 +27,26 @@ class Never(Executor):
         return Future()
 
 
-def milliseconds(work: Callable[[int], object]) -> str:
+def milliseconds(work: Callable[[int], object]) -> tuple[float, float, float]:
+    """The median, p99 and the longest."""
     times = []
     for number in range(VISITS):
         started = time.perf_counter()
         work(number)
         times.append(1_000 * (time.perf_counter() - started))
     cuts = statistics.quantiles(times, n=100)
-    return f"median {cuts[49]:6.3f} ms, 99% under {cuts[98]:6.3f} ms, longest {max(times):6.3f} ms"
+    return cuts[49], cuts[98], max(times)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = options("loading", __doc__).parse_args(arguments)
+    report = Report("loading", f"Without a server; {VISITS:,} visits each", chosen.save)
+    columns = (Column(f"{name} ms", ".3f") for name in ("p50", "p99", "max"))
+    report.table(("", *columns), measure())
+    report.close()
+
+
+def measure() -> list[tuple[float | str, ...]]:
     keys: dict[int, str] = {}
     with tempfile.TemporaryDirectory() as directory:
         isg = ISG(
@@ -56,9 +66,13 @@ def main() -> None:
         )
 
         def ask(path: str, **more: str) -> tuple[str, bytes]:
-            told: list[str] = []
-            body = isg({**environ(path), **more}, lambda line, headers: told.append(line))
-            return told[0], b"".join(body)
+            lines: list[str] = []
+
+            def start_response(line: str, headers: Any, exc_info: Any = None) -> Any:
+                lines.append(line)
+
+            body = isg({**environ(path), **more}, start_response)
+            return lines[0], b"".join(body)
 
         def visit(number: int) -> None:
             line, body = ask(f"/first/{number}")
@@ -73,10 +87,13 @@ def main() -> None:
             assert ask(f"/listed/{number}")[0] == "404 NOT FOUND"
 
         missing(0)  # reads the list
-        print("loading page      ", milliseconds(visit))
-        print("its script's poll ", milliseconds(poll))
-        print("404, not listed   ", milliseconds(missing))
+        rows: list[tuple[float | str, ...]] = [
+            ("loading page", *milliseconds(visit)),
+            ("its script's poll", *milliseconds(poll)),
+            ("404, not listed", *milliseconds(missing)),
+        ]
         isg.close(0)
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,77 +1,50 @@
-"""What pages take in a process: ``python -m bench.memory`` (``--pages 100000`` for the whole).
+"""What pages take in a process.
 
 First what a page takes beside its bodies, and what each answer takes that is made ready for one of
 its request lines: traced, so that neither the machine nor the allocator has a part in it. Then the
-resident memory of a process that serves from a ``file:`` store with far more pages than it may
-hold, while many requests pass: every tenth of them a number, which should not grow.
+resident memory of processes that serve from a store with far more pages than they may hold, to
+several kinds of visitors. It should reach its limit and stay there. ``--pages 100000 --requests
+300000`` takes a quarter of an hour.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import os
-import random
+import json
 import subprocess
 import sys
 import tempfile
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final
 
-from bench import stores
-from bench.apps import BODY, constant, environ
-from isgware import ISG, Policy
-from isgware.backends.base import Limits
-from isgware.backends.sqlite import SQLiteBackend
+from bench.kit import stores
+from bench.kit.apps import BODY
+from bench.kit.machine import ROOT
+from bench.kit.report import Column, Report, Value, options
+from bench.visitors import KINDS, LIMIT, POLICY, RULE, TOLD
 from isgware.core.entry import decode, encode
 from isgware.memory import Memory, Page
 from isgware.ready import Ready
 
-T = TypeVar("T")
-PAGES, REQUESTS, TRACED = 10_000, 100_000, 500
-LIMIT = 64 * 1024**2
-POLICY = Policy(revalidate=86_400)
-RULE = "/page/<int:number>"
-HEADERS = (
+PAGES, REQUESTS, TRACED = 10_000, 60_000, 500
+#: A store of so many small pages says what its catalogue takes of each.
+CATALOGUED: Final = 10_000
+HEADERS: Final = (
     ("Content-Type", "text/html; charset=utf-8"),
     ("Cache-Control", "public, max-age=0, s-maxage=86400, stale-while-revalidate=31449600"),
 )
-ENCODINGS = {"br": b"b" * 6_000, "zstd": b"z" * 7_000, "gzip": b"g" * 7_500}
+ENCODINGS: Final = {"br": b"b" * 6_000, "zstd": b"z" * 7_000, "gzip": b"g" * 7_500}
 
 
-def main(arguments: Sequence[str] = ()) -> None:
-    parser = argparse.ArgumentParser(prog="bench.memory", description=__doc__)
-    parser.add_argument("--pages", type=int, default=PAGES)
-    parser.add_argument("--requests", type=int, default=REQUESTS)
-    parser.add_argument("--replay", help=argparse.SUPPRESS)
-    chosen = parser.parse_args(arguments)
-    if chosen.replay:
-        replay(chosen.replay, chosen.pages, chosen.requests)
-        return
-    overhead()
-    with tempfile.TemporaryDirectory() as directory:
-        limits = Limits(pages=2 * chosen.pages, bytes=1 << 42)
-        backend = SQLiteBackend(f"{directory}/store", limits, stores.TIMEOUT)
-        stores.fill(
-            backend, range(chosen.pages), BODY, headers=HEADERS, route=RULE,
-            fingerprint=POLICY.fingerprint, revalidate=86_400.0, expire=1e7,
-        )  # fmt: skip
-        backend.close()
-        print(f"\n{chosen.pages:,} pages of 30 kB in file:, {LIMIT >> 20} MiB in process, ", end="")
-        print(f"{chosen.requests:,} requests\n", flush=True)
-        words = ("--pages", str(chosen.pages), "--requests", str(chosen.requests))
-        command = [sys.executable, "-m", "bench.memory", "--replay", directory, *words]
-        subprocess.run(command, check=True)
-
-
-def overhead() -> None:
-    """Print what a page and an answer take, in bytes, traced."""
+def overhead(kinds: Sequence[str]) -> Iterator[list[Value]]:
+    """What a page and an answer take, in bytes, traced, and as the limit reckons with them."""
     raw = [encode(_entry(number)) for number in range(TRACED)]
     keys = [_entry(number).key for number in range(TRACED)]
-    stored = sum(map(len, raw)) / TRACED
     bodies = len(BODY) + sum(map(len, ENCODINGS.values()))
+    stored = sum(map(len, raw)) / TRACED - bodies
     memory = Memory(1 << 40)
 
     def load() -> None:
@@ -88,13 +61,26 @@ def overhead() -> None:
             memory.remember(("GET", "http", "example.com", "", f"/page/{number}", "", None), ready)
 
     tracemalloc.start()
-    page, before = traced(load), memory.size
-    answer, after = traced(answers), memory.size
+    page, before = traced(load) - bodies, memory.size / TRACED
+    answer, after = traced(answers), memory.size / TRACED
     tracemalloc.stop()
-    print(f"{'bytes, each':40}{'measured':>10}{'reckoned':>10}")
-    print(f"{'a page beside its bodies':40}{page - bodies:10.0f}{before / TRACED - bodies:10.0f}")
-    print(f"{'a page beside what is stored of it':40}{page - stored:10.0f}")
-    print(f"{'an answer made ready':40}{answer:10.0f}{(after - before) / TRACED:10.0f}")
+    yield ["a page in memory, beside its bodies", page, before - bodies]
+    yield ["… its key, of that", float(sys.getsizeof(keys[0])), None]
+    yield ["… beside all that is stored of it", page - stored, None]
+    yield ["an answer made ready, with its request line", answer, after - before]
+    yield ["stored, beside its bodies", stored, None]
+    for kind in kinds:
+        yield [f"its part of the catalogue, {kind}", catalogued(kind), None]
+
+
+def catalogued(kind: str) -> float:
+    """Bytes that a store takes for a page beside what is stored of it."""
+    with stores.KINDS[kind]() as (backend, _):
+        backend.nonce()  # makes it
+        empty = stores.taken(backend)
+        stores.fill(backend, range(CATALOGUED), b"", headers=HEADERS, route=RULE)
+        each = len(encode(stores.entry(CATALOGUED, b"", "f" * 16, headers=HEADERS, route=RULE)))
+        return (stores.taken(backend) - empty) / CATALOGUED - each
 
 
 def _entry(number: int) -> Any:
@@ -113,37 +99,54 @@ def traced(work: Callable[[], object]) -> float:
     return (tracemalloc.get_traced_memory()[0] - before) / TRACED
 
 
-def replay(directory: str, pages: int, requests: int) -> None:
-    """Ask for pages as visitors do, some often and most seldom, and print the memory taken."""
-    empty = resident()
-    isg = ISG(
-        constant, store=f"file:{directory}/store", memory=LIMIT, routes={RULE: POLICY},
-        backend_timeout=stores.TIMEOUT, max_pages=2 * pages, max_bytes=1 << 42,
-    )  # fmt: skip
-    chance, request, labels = random.Random(1), environ(), {"HIT": 0}
-
-    def start_response(status: str, headers: list[Any], exc_info: Any = None) -> None:
-        label = dict(headers)["X-ISG-Cache"]
-        labels[label] = labels.get(label, 0) + 1
-
-    print(f"{'requests':>12}{'resident MiB':>14}{'pages held':>12}")
-    print(f"{0:12,}{empty:14.1f}{0:12,}")
-    request |= {"HTTP_HOST": "example.com", "SERVER_NAME": "example.com"}
-    for number in range(1, requests + 1):
-        # By Zipf's law, but for every tenth visit, which is of any page.
-        page = int(chance.random() * pages if number % 10 == 0 else pages ** chance.random())
-        isg({**request, "PATH_INFO": f"/page/{page}"}, start_response)
-        if number % (requests // 10) == 0:
-            print(f"{number:12,}{resident():14.1f}{len(isg.engine.shelf.memory):12,}", flush=True)
-    isg.close()
-    print("\n" + ", ".join(f"{count:,} {label}" for label, count in sorted(labels.items())))
+def replays(kinds: Sequence[str], chosen: argparse.Namespace) -> Iterator[list[Value]]:
+    """MiB of a process by the part of its requests that have passed, and the pages it held."""
+    for kind in kinds:
+        with stores.KINDS[kind]() as (backend, url):
+            stores.fill(
+                backend, range(chosen.pages), BODY, headers=HEADERS, route=RULE,
+                fingerprint=POLICY.fingerprint, revalidate=86_400.0, expire=1e7,
+            )  # fmt: skip
+            yield _replay(f"{kind}", "plain", url, chosen)
+            if kind == "file:":
+                yield _replay("… browsers with and without cookies", "browsers", url, chosen)
+                yield _replay("… everything invented", "hostile", url, chosen)
+    with tempfile.TemporaryDirectory() as directory:
+        yield _replay('file:, cache_control="full"', "full", f"file:{directory}/store", chosen)
 
 
-def resident() -> float:
-    """MiB."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024**2
+def _replay(name: str, visitors: str, url: str, chosen: argparse.Namespace) -> list[Value]:
+    words = (visitors, url, str(chosen.pages), str(chosen.requests))
+    command = [sys.executable, "-m", "bench.visitors", *words]
+    if sys.stderr.isatty():
+        print(f"  {name}", file=sys.stderr)
+    memory, held, answers = json.loads(subprocess.check_output(command, cwd=ROOT, text=True))
+    print(f"{name} ({KINDS[visitors].__doc__}): {answers}", flush=True)
+    return [name, *memory, held]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = options("memory", __doc__)
+    parser.add_argument("--pages", type=int, default=PAGES, help=f"default: {PAGES}")
+    parser.add_argument("--requests", type=int, default=REQUESTS, help=f"default: {REQUESTS}")
+    chosen = parser.parse_args(arguments)
+    report = Report(
+        "memory",
+        f"{chosen.pages:,} pages of 30 kB, {LIMIT >> 20} MiB in process, {chosen.requests:,} "
+        "requests",
+        chosen.save,
+        ("redis", "redis-server"),
+    )
+    kinds = stores.kinds()
+    report.table(
+        ("bytes, each", "measured", "as the limit counts it"), list(overhead(kinds)), "each"
+    )
+    columns = (Column(f"{part:.0%}", ",.1f") for part in TOLD)
+    report.table(
+        ("MiB resident after", *columns, "pages held"), list(replays(kinds, chosen)), "replay"
+    )
+    report.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,20 +1,16 @@
-"""What a page costs that is in the embedded store but not in this process's memory.
-
-``python -m bench.misses`` prints it; ``--save`` keeps it for the documentation.
-"""
+"""What a page costs that is in the embedded store but not in this process's memory."""
 
 from __future__ import annotations
 
 import random
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from bench.apps import constant, environ
+from bench.kit.apps import constant, environ, ignored
+from bench.kit.report import Report, options
 from isgware import ISG, Policy
 from isgware.backends.sqlite import SQLiteBackend
 from isgware.core.entry import Entry, decode
@@ -22,7 +18,6 @@ from isgware.memory import Page
 from isgware.ready import Ready
 
 PAGES = 2_000
-SHOWN: Final = Path(__file__).resolve().parent.parent / "docs" / "measured" / "misses.md"
 
 
 def timed(work: Callable[[Any], object], given: list[Any]) -> float:
@@ -35,15 +30,12 @@ def timed(work: Callable[[Any], object], given: list[Any]) -> float:
     return statistics.median(times) / 1e3
 
 
-def ignored(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
-    return None
-
-
 def measure() -> list[tuple[str, float]]:
     with tempfile.TemporaryDirectory() as directory:
         options: dict[str, Any] = {
             "store": f"file:{directory}/store",
             "routes": {"/page/<int:number>": Policy(revalidate=3600)},
+            "backend_timeout": 5.0,
         }
         asked = [environ(f"/page/{number}") for number in range(PAGES)]
         before = ISG(constant, **options)
@@ -90,15 +82,15 @@ def _parts(backend: SQLiteBackend, keys: list[str]) -> list[tuple[str, float]]:
         backend.close()
 
 
-def main() -> None:
-    results = measure()
-    print(f"A page of 30 kB from file:, not in memory; {PAGES:,} pages, medians of CPU in us\n")
-    for name, value in results:
-        print(f"{name:28}{value:8.0f}")
-    if "--save" in sys.argv:
-        lines = ["| from `file:`, 30 kB | CPU µs |", "|---|---:|"]
-        lines += [f"| {name} | {value:.0f} |" for name, value in results]
-        SHOWN.write_text("\n".join(lines) + "\n")
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = options("misses", __doc__).parse_args(arguments)
+    report = Report(
+        "misses",
+        f"A page of 30 kB from file:, not in memory; {PAGES:,} pages, medians of CPU time",
+        chosen.save,
+    )
+    report.table(("from `file:`, 30 kB", "CPU µs"), measure())
+    report.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What does not fit a machine, worked out: ``python -m bench.simulate``.
+"""What does not fit a machine, worked out.
 
 Traffic is Zipf's (the page of rank r is asked for in proportion to 1/r) and visits come by chance.
 Then a page is renewed once in its lifetime and the time until somebody comes, and a worker has it
@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import math
 import random
-import shutil
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from bench import stores
+from bench.kit import stores
+from bench.kit.report import Column, Report, options
 from isgware.backends.base import row_of
 from isgware.core.entry import encode
 
@@ -59,6 +59,8 @@ SITES: Final = (
     Site("a hundred hosts", 10_000_000, 1_000, 50_000),
     Site("fifty regions", 100_000_000, 1_000, 50_000, regions=50),
 )
+#: What `measured` finds where there is no Redis.
+TAKEN: Final = {"read": 16.0, "store": 137.0, "sync": 22.0}
 PURGES: Final = (1, 10, 100, 1_000)
 CHECKED: Final = Site("checked", 2_000, 4, 200, lifetime=60.0, held=200)
 
@@ -175,7 +177,8 @@ def measured() -> dict[str, float]:
     """Microseconds of Redis's own processor time for an operation."""
     with stores.redis() as (backend, _):
         stores.fill(backend, range(200), b"x" * STORED)
-        client, nonce = backend._opened[0], backend.nonce()
+        nonce = backend.nonce()
+        client = backend._clients()[0]
         entries = [
             replace(stores.entry(n % 200, b"x" * STORED, nonce), order=time.time_ns() + n)
             for n in range(SAMPLES)
@@ -197,25 +200,43 @@ def measured() -> dict[str, float]:
         }
 
 
-def main() -> None:
-    costs = {"read": 30.0, "store": 120.0, "sync": 20.0}
-    if shutil.which("redis-server"):
-        costs = measured()
-    print("Redis's processor time, us: ", end="")
-    print(", ".join(f"{name} {cost:.0f}" for name, cost in costs.items()))
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = options("simulate", __doc__).parse_args(arguments)
+    report = Report(
+        "simulate", "Sites that do not fit a machine", chosen.save, ("redis", "redis-server")
+    )
+    costs = measured() if "redis:" in stores.kinds() else TAKEN
+    report.table(
+        ("", "µs"), list(costs.items()), "redis", "Redis's processor time for an operation"
+    )
     renders, reads = visit_by_visit(CHECKED, 1_200)
     sums = Load(CHECKED)
-    print(f"\n{CHECKED.pages:,} pages, visit by visit against the sums, a second:")
-    print(f"renders {renders:.2f} and {sums.renders:.2f}, reads {reads:.1f} and {sums.reads:.1f}\n")
+    report.table(
+        ("", Column("visit by visit", ".1f"), Column("by sums", ".1f")),
+        [("renders a second", renders, sums.renders), ("reads a second", reads, sums.reads)],
+        "checked", f"{CHECKED.pages:,} pages, both ways",
+    )  # fmt: skip
     loads = [Load(site) for site in SITES]
-    print(f"{'':38}" + "".join(f"{site.name:>17}" for site in SITES))
-    for name, of in rows(costs):
-        print(f"{name:38}" + "".join(f"{of(load):17,.2f}" for load in loads))
+    report.table(
+        ("", *(site.name for site in SITES)),
+        [[name, *(_short(of(load)) for load in loads)] for name, of in rows(costs)],
+        "sites",
+    )
     site = SITES[2]
-    print(f"\n{site.name}: {'invalidations a second':22}" + "".join(f"{n:12,}" for n in PURGES))
     loads = [Load(replace(site, purges=n)) for n in PURGES]
-    for name, of in fan_out(costs):
-        print(f"{name:39}" + "".join(f"{of(load):12,.3f}" for load in loads))
+    report.table(
+        ("", *(f"{n:,}" for n in PURGES)),
+        [[name, *(_short(of(load)) for load in loads)] for name, of in fan_out(costs)],
+        "fan-out", f"Invalidations a second, {site.name}",
+    )  # fmt: skip
+    report.close()
+
+
+def _short(value: float) -> str:
+    """As many digits as such sums deserve."""
+    if value >= 1_000:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
 
 
 def busy(load: Load, costs: dict[str, float]) -> float:
@@ -230,7 +251,7 @@ def fan_out(costs: dict[str, float]) -> list[tuple[str, Callable[[Load], float]]
         ("workers asking what, a second", lambda load: load.syncs),
         ("messages a second", lambda load: load.site.purges * load.site.workers),
         ("Redis, processors", lambda load: busy(load, costs)),
-        ("a worker judging again, of one", lambda load: load.judged),
+        ("per cent of a worker, judging again", lambda load: load.judged * 100),
         ("hours until the table is full", lambda load: NAMES / load.site.purges / 3_600),
     ]
 

@@ -13,21 +13,9 @@ from typing import Any
 
 LIFETIME = 3600
 _WORDS = [
-    "amber",
-    "birch",
-    "cedar",
-    "delta",
-    "ember",
-    "fjord",
-    "grove",
-    "heath",
-    "inlet",
-    "jetty",
-    "kelp",
-    "larch",
-    "moss",
-    "north",
-]
+    "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath", "inlet", "jetty",
+    "kelp", "larch", "moss", "north",
+]  # fmt: skip
 _TEMPLATE = """<!doctype html><title>{{ title }}</title><h1>{{ title }}</h1><table>
 {% for row in rows %}<tr id="item-{{ row.number }}"><td><a href="/items/{{ row.name }}">\
 {{ row.name|title }}</a><td>{{ row.words|join(" ") }}<td>{{ "%.2f"|format(row.price) }}</tr>
@@ -50,7 +38,7 @@ def rows() -> list[dict[str, Any]]:
 def rendered() -> str:
     import jinja2
 
-    return jinja2.Template(_TEMPLATE).render(title="Everything", rows=rows())
+    return str(jinja2.Template(_TEMPLATE).render(title="Everything", rows=rows()))
 
 
 def constant() -> Any:

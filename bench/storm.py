@@ -1,4 +1,4 @@
-"""Stale for everybody at once: ``.venv/bin/python -m bench.storm [PAGES [SECONDS]]``.
+"""Stale for everybody at once.
 
 A site of 10,000 pages, 5 ms of CPU and 20 ms of waiting each, one waitress process, 200 requests a
 second with the popularities of Zipf's law, open loop: with every page fresh; when all were declared
@@ -13,17 +13,20 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 
-from bench.openloop import Due, Felt, every, load
-from bench.serving import application, get, renders, serving
+from bench.feel import COLUMNS
+from bench.kit.load import Due, Felt, every, load
+from bench.kit.report import Report, options
+from bench.kit.serving import application, get, renders, serving
 from isgware import connect
 
 RATE = 200
 BURST = 1_000
 COST = {"cpu": 0.005, "wait": 0.02}
+Row = tuple[float | str, ...]
 
 
 def fill(place: str, pages: int) -> None:
@@ -42,21 +45,33 @@ def zipf(pages: int, seconds: float, seed: int) -> list[Due]:
     return [Due(at / RATE, f"/page/{n}", "visitors") for at, n in enumerate(chosen)]
 
 
-def tell(name: str, felt: Felt, visited: int, rendered: list[str]) -> None:
+def told(name: str, felt: Felt, visited: int, rendered: list[str]) -> Row:
     counts = Counter(path for path in rendered if path != "/hot")
     most = max(counts.values(), default=0)
     labels = ", ".join(f"{label.upper()} {count:,}" for label, count in felt.labels.most_common())
-    row = f"{name:24}{felt.row}{visited:9,}{len(counts):9,}{most:6}   {labels}"
-    print(row, flush=True)
+    return (name, *felt.row, visited, len(counts), most, labels)
 
 
-def main(pages: int = 10_000, seconds: float = 6.0) -> None:
-    print(
-        f"{pages:,} pages, {RATE} requests/s by Zipf's law, {seconds:g} s each; a render takes "
-        f"{1_000 * COST['cpu']:g} ms of CPU and {1_000 * COST['wait']:g} ms of waiting\n"
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = options("storm", __doc__)
+    parser.add_argument("--pages", type=int, default=10_000, help="default: 10000")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each line (default: 6)")
+    chosen = parser.parse_args(arguments)
+    report = Report(
+        "storm",
+        f"{chosen.pages:,} pages, {RATE} requests/s by Zipf's law, {chosen.seconds:g} s each; a "
+        f"render takes {1_000 * COST['cpu']:g} ms of CPU and {1_000 * COST['wait']:g} ms of "
+        "waiting",
+        chosen.save,
+        ("waitress",),
     )
-    columns = "".join(f"{word:>9}" for word in ("p50", "p99", "max", "visited", "rendered"))
-    print(f"{'ms from the due arrival':24}{columns}{'most':>6}   answers")
+    head = ("ms from the intended arrival", *COLUMNS, "visited", "rendered", "most", "answers")
+    report.table(head, storm(chosen.pages, chosen.seconds))
+    report.close()
+
+
+def storm(pages: int, seconds: float) -> list[Row]:
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as place:
         fill(place, pages)
         plan = zipf(pages, seconds, 1)
@@ -65,7 +80,7 @@ def main(pages: int = 10_000, seconds: float = 6.0) -> None:
         def measure(port: int, name: str, dues: list[Due], group: str, visited: int) -> None:
             before = len(renders(place))
             felt = load(port, dues)[group]
-            tell(name, felt, visited, renders(place)[before:])
+            rows.append(told(name, felt, visited, renders(place)[before:]))
 
         with serving(place, **COST) as port:
             get(port, "/hot")
@@ -84,7 +99,8 @@ def main(pages: int = 10_000, seconds: float = 6.0) -> None:
             with serving(place, release=release, **COST) as port:
                 get(port, "/hot")
                 measure(port, name, burst, "hot", count)
+    return rows
 
 
 if __name__ == "__main__":
-    main(*(kind(text) for kind, text in zip((int, float), sys.argv[1:], strict=False)))
+    main()

@@ -1,61 +1,64 @@
 """isgware against what else people put in front of an app: CPU, throughput, latency of a hit.
 
-All servers run at once, and are asked in turns, so that the machine's moods fall on all of them.
-Each has one process and one thread; it gets one core, the load another, where there are two.
-``python -m bench.versus`` prints a table; ``--save`` keeps it, and plots, for the documentation.
+All servers run at once and are asked in turns, many times over, so that the machine's moods fall on
+all of them. Each has one process and one thread; it gets one core, the load another, where there
+are two. nginx, Varnish and wrk take part where they are installed. Takes four minutes;
+``--rounds 2`` one.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
-import importlib.metadata
-import json
 import os
-import platform
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from bench import versus_report as report
 from bench.contenders import CONTENDERS, Running, started
+from bench.kit import charts
+from bench.kit.load import CLOSED, HOST, Felt, every, flat_out, load
+from bench.kit.machine import missing, program, settle
+from bench.kit.report import Column, Report, Value, options
 
-ROUNDS = 3
-SECONDS = 1.0
-#: Requests per second of the open loop: what the slowest contender bears without a queue.
-RATE = 200.0
+ROUNDS, SECONDS = 10, 1.0
+#: Of the open loop, requests a second: half of what the slowest cache bears on a slow machine.
+RATE: Final = 1_000.0
+#: Seconds of the open loop in each round. Ten rounds are 20,000 requests: p99.9 has 20 beyond it.
+STEADY: Final = 2.0
+SHARES: Final = (0.5, 0.99, 0.999)
+VERSIONS: Final = ("granian", "Flask", "Flask-Caching", "Django", "nginx", "varnishd", "wrk")
+CPU: Final = ("", Column("CPU µs", ",.1f"), Column("x constant", ".2f"),
+              Column("CPU µs, gzip", ",.1f"), Column("x constant, gzip", ".2f"),
+              "requests/s")  # fmt: skip
+LATENCY: Final = ("", Column("p50 ms", ".2f"), Column("p99 ms", ".2f"), Column("p99.9 ms", ".2f"),
+                  Column("p50 x", ".2f"), Column("p99 x", ".2f"), Column("p99.9 x", ".2f"),
+                  "requests")  # fmt: skip
 
 
 @dataclass
 class Measured:
-    """One contender with one Accept-Encoding, a value for each round. ``cpu`` in seconds per
-    request, ``waits`` in seconds."""
+    """One contender: for each Accept-Encoding seconds of CPU per request and requests a second,
+    a value for each round; and what a steady rate of visitors felt."""
 
-    cpu: list[float] = field(default_factory=list)
-    rate: list[float] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
-
-    def percentile(self, share: float) -> float:
-        waits = sorted(self.waits)
-        return waits[min(int(len(waits) * share), len(waits) - 1)]
+    cpu: dict[str, list[float]] = field(default_factory=dict)
+    rate: dict[str, list[float]] = field(default_factory=dict)
+    felt: Felt = field(default_factory=Felt)
 
 
-def load(*arguments: object) -> str:
-    """What a load generator prints. It is another process, on another core."""
-    command = [sys.executable, "-m", "bench.load", *map(str, arguments)]
-    return subprocess.check_output(command, text=True, preexec_fn=lambda: settle(-1))
-
-
-def flat_out(port: int, accept: str) -> tuple[int, float]:
+def hammered(port: int, accept: str) -> tuple[int, float]:
     """Requests answered and seconds taken by clients that ask again at once. `wrk`, where it is
     installed, asks faster than the fastest server answers; the bench's own generator does not."""
-    if not shutil.which("wrk"):
-        count, took = json.loads(load("closed", port, accept, SECONDS))
-        return count, took
-    asked = ["-H", f"Accept-Encoding: {accept}"] if accept else []
-    command = ["wrk", "-t1", "-c16", "-d1s", *asked, f"http://127.0.0.1:{port}/page"]
+    wrk = program("wrk")
+    if wrk is None:
+        return flat_out(port, accept, SECONDS, core=-1)
+    asked = ["-H", f"Host: {HOST}", *(["-H", f"Accept-Encoding: {accept}"] if accept else [])]
+    address = f"http://127.0.0.1:{port}/page"
+    command = [wrk, "-t1", f"-c{CLOSED}", f"-d{SECONDS:.0f}s", *asked, address]
     told = subprocess.check_output(command, text=True, preexec_fn=lambda: settle(-1))
     if "Non-2xx" in told:
         raise SystemExit(f"Port {port} answered errors:\n{told}")
@@ -63,70 +66,103 @@ def flat_out(port: int, accept: str) -> tuple[int, float]:
     return int(words[words.index("requests") - 1]), float(words[words.index("in") + 1].strip("s,"))
 
 
-def settle(core: int) -> None:
-    """Keep this process on one of the cores it may use: the first (0) or the last (-1)."""
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[core]})
-
-
-def measure(running: list[Running]) -> dict[tuple[str, str], Measured]:
-    results: dict[tuple[str, str], Measured] = {}
-    for _ in range(ROUNDS):
+def measure(running: Sequence[Running], rounds: int) -> dict[str, Measured]:
+    results = {one.kind.name: Measured() for one in running}
+    for number in range(rounds):
+        if sys.stderr.isatty():
+            print(f"  round {number + 1} of {rounds}", file=sys.stderr)
         for one in running:
+            found = results[one.kind.name]
             for accept in one.kind.encodings:
-                found = results.setdefault((one.kind.name, accept), Measured())
                 before = one.cpu()
-                count, took = flat_out(one.port, accept)
-                found.cpu.append((one.cpu() - before) / count)
-                found.rate.append(count / took)
-                if not accept:
-                    found.waits += json.loads(load("open", one.port, accept, SECONDS, RATE))
+                count, took = hammered(one.port, accept)
+                found.cpu.setdefault(accept, []).append((one.cpu() - before) / count)
+                found.rate.setdefault(accept, []).append(count / took)
+            if one.kind.stores:
+                found.felt.join(visited(one.port))
     return results
 
 
-def machine() -> list[str]:
-    """What has to be known to compare the figures with others."""
-    packages = ("granian", "Flask", "Flask-Caching", "Django")
-    with contextlib.suppress(OSError), open("/proc/cpuinfo") as told:
-        models = [line.partition(":")[2].strip() for line in told if line.startswith("model name")]
-    return [
-        f"{os.cpu_count()} cores ({models[0] if models else platform.machine()}), "
-        f"{platform.system()}, Python {platform.python_version()}",
-        ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages),
-        *(version for version in map(_version, ("nginx", "varnishd")) if version),
-        f"load average at the start and at the end {_LOAD:.1f} and {os.getloadavg()[0]:.1f} "
-        "(the bench itself makes about 1.5)",
-    ]
+def visited(port: int) -> Felt:
+    """What visitors of a steady rate felt, all of whom got the stored page."""
+    felt = load(port, every(STEADY, RATE, "/page", "all"), most=CLOSED, core=-1)["all"]
+    if strange := felt.labels.keys() - {"200", "hit"}:
+        raise SystemExit(f"Port {port} answered {', '.join(sorted(strange))}.")
+    return felt
 
 
-_LOAD = os.getloadavg()[0]
+def cpu_rows(results: dict[str, Measured]) -> list[list[Value]]:
+    """Ratios are medians of the rounds' ratios: what disturbs a round disturbs both its sides."""
+    least = next(iter(results.values())).cpu
+    rows: list[list[Value]] = []
+    for name, found in results.items():
+        row: list[Value] = [name]
+        for accept in ("", "gzip"):
+            if accept not in found.cpu:
+                row += [None, None]
+                continue
+            pairs = zip(found.cpu[accept], least[accept], strict=True)
+            row.append(statistics.median(found.cpu[accept]) * 1e6)
+            row.append(statistics.median(mine / bare for mine, bare in pairs))
+        rows.append([*row, statistics.median(found.rate[""])])
+    return rows
 
 
-def _version(program: str) -> str:
-    """``nginx/1.22.1``, ``varnish-7.1.1``: the word of its own description that names it."""
-    if not shutil.which(program):
-        return ""
-    option = {"nginx": "-v", "varnishd": "-V"}[program]
-    done = subprocess.run([program, option], capture_output=True, text=True)
-    words = (done.stderr + done.stdout).replace("(", " ").split()
-    return next((word for word in words if word.startswith(("nginx/", "varnish-"))), program)
+def latency_rows(results: dict[str, Measured]) -> list[list[Value]]:
+    """Percentiles over all rounds' requests, and as multiples of those of constant bytes."""
+    least = next(iter(results.values())).felt
+    rows: list[list[Value]] = []
+    for name, found in results.items():
+        if found.felt.times:
+            times = [found.felt.percentile(share) for share in SHARES]
+            bare = [least.percentile(share) for share in SHARES]
+            ratios = [mine / other for mine, other in zip(times, bare, strict=True)]
+            rows.append([name, *times, *ratios, len(found.felt.times)])
+    return rows
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = options("versus", __doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default: {ROUNDS}")
+    chosen = parser.parse_args(arguments)
+    report = Report(
+        "versus", "A hit on a 30 kB page over loopback, one process and one thread each",
+        chosen.save, VERSIONS,
+    )  # fmt: skip
+    results = compared(report, chosen)
+    cpu, latency = cpu_rows(results), latency_rows(results)
+    report.table(CPU, cpu, "cpu")
+    report.table(
+        LATENCY, latency, "latency", f"Latency at {RATE:,.0f} requests/s, from the intended arrival"
+    )
+    report.plot("cpu", _drawn("CPU per request", ("identity", "gzip"), cpu, (2, 4)))
+    report.plot("latency", _drawn("Latency", ("p50", "p99", "p99.9"), latency, (4, 5, 6)))
+    report.close()
+
+
+def compared(report: Report, chosen: argparse.Namespace) -> dict[str, Measured]:
+    if program("wrk") is None:
+        report.say(f"{missing('wrk')}: the bench's own load, instead, is slower than some servers.")
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         os.chmod(directory, 0o755)
         running: list[Running] = []
         for kind in CONTENDERS:
-            if kind.needs and not shutil.which(kind.needs):
-                print(f"{kind.name}: not measured, since {kind.needs} is not installed.")
+            if kind.needs and program(kind.needs) is None:
+                report.say(f"{kind.name} takes no part: {missing(kind.needs)}.")
                 continue
             running.append(stack.enter_context(started(kind, directory, running)))
-        results = measure(running)
-    rows = report.rows(results, statistics.median)
-    print(report.as_text(rows, machine()))
-    if "--save" in sys.argv:
-        report.save(rows, machine())
+        return measure(running, chosen.rounds)
+
+
+def _drawn(
+    title: str, series: Sequence[str], rows: Sequence[Sequence[Value]], columns: Sequence[int]
+) -> str:
+    given = [(str(row[0]), [_number(row[column]) for column in columns]) for row in rows]
+    return charts.bars(title, "times constant bytes", series, given)
+
+
+def _number(value: Value) -> float | None:
+    return None if value is None else float(value)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ copyright = author
 version = release = isgware.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-exclude_patterns = ["_build", "measured"]  # the latter are parts of benchmarks.md
+exclude_patterns = ["_build", "measured"]  # the latter are parts of other pages
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 

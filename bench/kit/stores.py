@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import sys
 import tempfile
 import time
@@ -16,6 +17,8 @@ from isgware.backends.redis_client import from_url
 from isgware.backends.sqlite import SQLiteBackend
 from isgware.core.entry import Entry, encode
 from isgware.core.request import Request
+
+from .machine import missing, program
 
 LIMITS = Limits(pages=2_000_000, names=1_000_000)
 BATCH = 2_000
@@ -116,10 +119,36 @@ def redis() -> Iterator[tuple[Any, str]]:
     from tests.stores import Redis, running
 
     with running(Redis()) as server:
-        connect, namespace = from_url(server.url, TIMEOUT)
-        backend = RedisBackend(connect, LIMITS, namespace)
+        backend = opened(server.url)
         yield backend, server.url
         backend.close()
 
 
 KINDS = {"file:": sqlite, "redis:": redis}
+
+
+def kinds() -> list[str]:
+    """Those that can be had here."""
+    if program("redis-server"):
+        return list(KINDS)
+    print(f"Without Redis: {missing('redis-server')}.")
+    return ["file:"]
+
+
+def opened(url: str) -> Any:
+    """A backend of this process's own over a store of `KINDS`."""
+    if url.startswith("file:"):
+        return SQLiteBackend(url[len("file:") :], LIMITS, TIMEOUT)
+    connect, namespace = from_url(url, TIMEOUT)
+    return RedisBackend(connect, LIMITS, namespace)
+
+
+def taken(backend: Any) -> float:
+    """Bytes that a store takes, on the disk or in Redis."""
+    if isinstance(backend, RedisBackend):
+        return float(backend._clients()[0].info("memory")["used_memory"])
+    directory = backend.database.directory
+    for path in directory.glob("*.db"):  # what waits in its journal is not there for long
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return float(sum(file.stat().st_size for file in directory.iterdir()))

@@ -22,7 +22,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from .apps import BODY
+from .load import HOST
+from .machine import ROOT
+
 THREADS = 8
 
 
@@ -34,8 +37,6 @@ def burn(seconds: float) -> None:
 
 
 def site(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    from bench.apps import BODY
-
     path = environ["PATH_INFO"]
     if path != "/hot":
         burn(float(os.environ.get("BENCH_CPU", 0)))
@@ -55,7 +56,7 @@ def application() -> Any:
     return ISG(
         site,
         store=os.environ["BENCH_STORE"],
-        base_url="http://bench.example",
+        base_url=f"http://{HOST}",
         compress=False,
         routes={
             "/hot": Policy(revalidate=3600),
@@ -81,7 +82,7 @@ def main() -> None:
 @contextlib.contextmanager
 def serving(place: str, **said: object) -> Iterator[int]:
     """A server over the store in ``place``; its port. ``said`` goes into its environment."""
-    with _process([sys.executable, "-m", "bench.serving"], place, said) as process:
+    with _process([sys.executable, "-m", "bench.kit.serving"], place, said) as process:
         assert process.stdout is not None
         yield int(process.stdout.readline())
 
@@ -89,7 +90,7 @@ def serving(place: str, **said: object) -> Iterator[int]:
 @contextlib.contextmanager
 def working(place: str, **said: object) -> Iterator[None]:
     """An ``isgware worker`` beside the server, that has said that it is there."""
-    command = [sys.executable, "-m", "isgware", "worker", "bench.serving:working_app"]
+    command = [sys.executable, "-m", "isgware", "worker", "bench.kit.serving:working_app"]
     with _process(command, place, said) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -121,9 +122,7 @@ def renders(place: str) -> list[str]:
 
 def get(port: int, path: str) -> None:
     """One visit before the load begins."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}{path}", headers={"Host": "bench.example"}
-    )
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": HOST})
     with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request) as answer:
         answer.read()
 
