@@ -106,11 +106,12 @@ def measured(
     kind: str, at: int, backend: Any, url: str, sample: Sequence[Any], name: str, pages: int,
     variants: int = 0,
 ) -> Iterator[tuple[int, str, str, float]]:  # fmt: skip
-    """All that is asked of one store, ``pages`` of which are in it; ``at`` is what has grown."""
-    for what, value in operations(backend, sample, name).items():
-        yield at, OPERATIONS, f"{kind} {what}", value
+    """All that is asked of one store with so many pages in it; ``at`` is what has grown. Processes
+    are started first: afterwards pages are stale, and would be rendered behind their visitors."""
     taken = stores.taken(backend) / pages
     seen = started(url, VARIED_PAGES if variants else min(ASKED, pages), variants)
+    for what, value in operations(backend, sample, name).items():
+        yield at, OPERATIONS, f"{kind} {what}", value
     yield at, START, kind, seen.start
     yield at, MEMORY, kind, seen.memory
     yield at, STORE, kind, taken
