@@ -46,6 +46,19 @@ def cache(site, path="/posts/1"):
     return site.get(path).headers["X-ISG-Cache"]
 
 
+@pytest.mark.parametrize("path", ["/posts/1", "/shop/posts/1", "/posts/*", "/posts/1?a=1"])
+@pytest.mark.parametrize("mode", ["purge", "revalidate"])
+def test_a_path_may_leave_out_where_the_app_is_mounted(site, path, mode):
+    shop = {"environ_overrides": {"SCRIPT_NAME": "/shop"}}
+    for _ in range(2):
+        before = site.get("/posts/1?a=1", **shop).headers["X-ISG-Cache"]
+    assert before == "HIT"
+    data = {"path": path, "mode": mode}
+    assert site.post("/_isg/revalidate", data=data, headers=BEARER, **shop).status_code == 200
+    after = {"purge": "REVALIDATED", "revalidate": "STALE"}[mode]
+    assert site.get("/posts/1?a=1", **shop).headers["X-ISG-Cache"] == after
+
+
 def test_without_a_secret_there_is_no_endpoint(app):
     site = Client(ISG(app, store="memory:", revalidate=60))
     assert site.post("/_isg/revalidate", data={"tag": "x"}).text == "the app's own"

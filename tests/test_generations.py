@@ -22,6 +22,7 @@ from isgware.core.entry import Entry
 from isgware.core.freshness import State, accepts, names_of
 from isgware.memory import Memory, key_name
 from isgware.shelf import Shelf
+from isgware.site import Site
 from isgware.testing import FakeClock, make_entry
 from isgware.verbs import Verbs
 
@@ -135,7 +136,7 @@ class Generations(RuleBasedStateMachine):
         )  # fmt: skip
         if render.now:
             engine: Any = SimpleNamespace(shelf=shelf)
-            verbs = Verbs(engine, None)  # type: ignore[arg-type]
+            verbs = Verbs(engine, None, Site())  # type: ignore[arg-type]
             entry = replace(entry, generation=verbs._supersede(entry, render.generation))
             path = f"path:{PATH}"
             self.said.append(Said(self._event(), path, False, self.table, render.order))

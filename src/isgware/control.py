@@ -99,7 +99,7 @@ class Control:
             log.warning("Control: %s", error)
             return Reply(500, {"message": "Error revalidating"})
         except BackendUnavailable:
-            return Reply(503, {"message": "The store is out of reach; nothing was changed"})
+            return Reply(503, {"message": "The store is out of reach; try again"})
         finally:
             current.reset(token)
 

@@ -6,12 +6,12 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from .catalogue import Catalogue, PageInfo, local_path, names_for_path
 from .core.entry import Entry, decode
 from .core.freshness import State, names_of, path_name, url_name
-from .core.request import Visitor, narrow_query
+from .core.request import Visitor, decoded, narrow_query
 from .engine import Engine
 from .errors import BackendUnavailable, ConfigurationError, RegenerationError
 from .line import Work
@@ -19,6 +19,7 @@ from .memory import key_name
 from .page import current
 from .planner import Target
 from .produce import Elsewhere, Failed, Outcome, Refused, Rendered
+from .site import Site
 
 _numbers: Final = itertools.count()
 #: Renders of one `regenerate`, when others keep getting in ahead of it.
@@ -28,20 +29,30 @@ _TRIES: Final = 3
 class Verbs:
     """What an ISG does to its pages that takes its app, or knowledge of its routes."""
 
-    def __init__(self, engine: Engine, catalogue: Catalogue) -> None:
+    def __init__(self, engine: Engine, catalogue: Catalogue, site: Site) -> None:
         self._engine = engine
+        self._site = site
         self._catalogue = catalogue
 
     def names(self, path: str) -> list[str]:
-        """What ``path`` stands for; with a query, also as the policy of its route keeps it."""
-        names = names_for_path(path)
-        text, query = local_path(path)
-        if query and not path.endswith("/*"):
-            match = self._engine.planner.match(self.visitor(text, query))
-            if match is not None:
-                kept = narrow_query(query, match.policy.query)  # type: ignore[arg-type]
-                names.append(url_name(text, kept))
+        """What ``path`` stands for; with a query, also as the policy of its route keeps it. One
+        that does not begin with where the app is mounted may be meant below that."""
+        names = []
+        for given in (path, *self._mounted(path)):
+            names += names_for_path(given)
+            text, query = local_path(given)
+            if query and not given.endswith("/*"):
+                match = self._engine.planner.match(self.visitor(text, query))
+                if match is not None:
+                    kept = narrow_query(query, match.policy.query)  # type: ignore[arg-type]
+                    names.append(url_name(text, kept))
         return list(dict.fromkeys(names))
+
+    def _mounted(self, path: str) -> Iterator[str]:
+        rendering = current.get()
+        for script in {self._site.script_name, rendering.script_name if rendering else ""} - {""}:
+            if not (local_path(path)[0] + "/").startswith(decoded(script) + "/"):
+                yield quote(decoded(script)) + path
 
     def visitor(self, path: str, query: str) -> Visitor:
         """A plain GET of a decoded path, at its known host or, for want of one, a likely one."""

@@ -79,7 +79,7 @@ class ISG(Operations):
         )
         self.engine.housekeeper.chores += [self._probe, self._keep_house]
         self.catalogue = Catalogue(self.engine.shelf, settings.build_id, self._clock)
-        self.verbs = Verbs(self.engine, self.catalogue)
+        self.verbs = Verbs(self.engine, self.catalogue, self.site)
         self._behind = Behind(self.engine, self.site)
         self._http: PlainHTTP | None = None
         if settings.cache_control == "full":
