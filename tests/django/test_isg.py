@@ -70,6 +70,46 @@ def test_a_rollback_takes_the_purge_with_it(project, visit, database):
     assert visit(isg, "/news")[0] == "HIT"
 
 
+@pytest.fixture
+def growing(project, database):
+    """The ISG of a page that tells what is committed, and that list; ``None`` breaks it."""
+    committed = ["old"]
+
+    @revalidate(False)
+    def view(request):
+        return HttpResponse(committed[-1] + "")
+
+    options = {"store": "memory:", "base_url": "http://localhost"}
+    return project([path("page", view)], ISGWARE=options), committed
+
+
+def test_what_is_regenerated_in_a_transaction_is_rendered_again_after_it(growing, visit):
+    isg, committed = growing
+    with transaction.atomic():
+        transaction.on_commit(lambda: committed.append("new"))
+        assert isg.regenerate("/page").status == 200
+        assert visit(isg, "/page") == ("HIT", "old")
+    assert visit(isg, "/page") == ("HIT", "new")
+
+
+def test_a_rollback_takes_the_second_render_with_it(growing, visit):
+    isg, committed = growing
+    with transaction.atomic():
+        isg.regenerate("/page")
+        committed.append("new")
+        transaction.set_rollback(True)
+    assert visit(isg, "/page") == ("HIT", "old")
+
+
+def test_a_second_render_that_fails_leaves_the_page_stale(growing, visit, caplog):
+    isg, committed = growing
+    with transaction.atomic():
+        transaction.on_commit(lambda: committed.append(None))
+        isg.regenerate("/page")
+    assert visit(isg, "/page") == ("STALE", "old")
+    assert "After the commit: /page could not be rendered" in caplog.text
+
+
 @pytest.mark.parametrize("verb", ["revalidate_tag", "purge_tag"])
 def test_a_bad_tag_is_told_at_once_not_at_the_commit(project, verb):
     isg = project([])

@@ -5,16 +5,19 @@ Options come from ``settings.ISGWARE``. `isg` is the process's ISG, for views, c
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from .. import wsgi
-from ..errors import ConfigurationError
+from ..catalogue import PageInfo
+from ..errors import ConfigurationError, ISGError
 from ..operations import Operations
 
 __all__ = ["ISG", "isg", "revalidate_on_change"]
 
+log: Final = logging.getLogger("isgware")
 _lock: Final = threading.Lock()
 _current: list[ISG] = []
 
@@ -55,6 +58,25 @@ class ISG(Operations):
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         on_commit(lambda: self._core._invalidate(names, hard=hard))
 
+    def regenerate(self, path: str) -> PageInfo | None:
+        """Render the path's plain variant now. See `isgware.ISG.regenerate`.
+
+        Inside ``transaction.atomic`` once more after the commit: the render, which has a database
+        connection of its own, sees nothing of what the transaction has changed.
+        """
+        info = super().regenerate(path)
+        if _open_transactions():
+            on_commit(lambda: self._once_more(path))
+        return info
+
+    def _once_more(self, path: str) -> None:
+        """What called for it has its answer; a page that cannot be rendered is stale, at least."""
+        try:
+            super().regenerate(path)
+        except ISGError as error:
+            log.warning("After the commit: %s", error)
+            self._invalidate_eventually(self._names(path), hard=False)
+
 
 def isg() -> ISG:
     """The process's ISG: the one ``wsgi.py`` made, or, in commands and tasks, one of the same
@@ -92,16 +114,22 @@ def revalidate_on_change(
 def on_commit(action: Callable[[], None]) -> None:
     """Run ``action`` when every transaction under way in this thread has been committed; at once
     if there is none. A transaction that is rolled back takes the action with it."""
-    from django.db import connections, transaction
+    from django.db import transaction
 
-    open_ones = [
+    for alias in _open_transactions():
+        action = _after(alias, action, transaction.on_commit)
+    action()
+
+
+def _open_transactions() -> list[str]:
+    """The databases with a transaction under way in this thread."""
+    from django.db import connections
+
+    return [
         connection.alias
         for connection in connections.all(initialized_only=True)
         if connection.in_atomic_block
     ]
-    for alias in open_ones:
-        action = _after(alias, action, transaction.on_commit)
-    action()
 
 
 def _after(alias: str, action: Callable[[], None], register: Any) -> Callable[[], None]:
