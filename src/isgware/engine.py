@@ -217,6 +217,8 @@ class Engine:
                 return None if time.monotonic() < deadline else Answer("BYPASS", "wait-timeout")
             if outcome.learned and self._key_now(visitor) != target.key:
                 return None
+            if outcome.found and time.monotonic() < deadline:
+                return None  # it came as this visitor had just looked: a hit
             if (made.entry.vary_cookie or made.entry.anonymous) and personal(
                 visitor, target.policy
             ):
@@ -271,7 +273,7 @@ class Engine:
         self, target: Target, flight: Flight, names: Sequence[str], arrival: int, deadline: float
     ) -> Outcome:
         """Render for everybody, unless another process does: then wait for its page."""
-        pause = 0.005
+        pause = 0.0
         while True:
             try:
                 lease = self.shelf.acquire(target.key, self.settings.lease_time, names)
@@ -280,13 +282,13 @@ class Engine:
             page, state = self._look_again(target)
             if page is not None and state is State.FRESH and self._acceptable(page, arrival):
                 self.shelf.release(lease)
-                return Rendered(page)
+                return Rendered(page, found=not pause)
             if lease is not None:
                 return self._produce(target, lease, flight)
             if time.monotonic() > deadline:
                 return Elsewhere()
+            pause = min(max(pause * 1.5, 0.005), 0.05)
             time.sleep(pause)
-            pause = min(pause * 1.5, 0.05)
             self.shelf.begin()
             self.shelf.sync()
 
@@ -342,7 +344,7 @@ class Engine:
             page, state = self._look_again(target)
             if page is not None and state is State.FRESH:  # rendered elsewhere since we looked
                 self.shelf.release(lease)
-                outcome = Rendered(page)
+                outcome = Rendered(page, found=True)
                 return None
             if elsewhere:
                 self.handover.came_to_nothing(target.key)

@@ -131,9 +131,12 @@ class Fallback:
         key = target.key
         if self._under_way(key):
             return not self._aftermath.fails(key)  # or it is somebody's retry
-        if self._over(key):
-            return False
+        over = self._over(key)  # may ask the store, so before the lock
         with self._lock:
+            if self._under_way(key):  # promised to another visitor since
+                return not self._aftermath.fails(key)
+            if over or self._tried(key):
+                return False
             if not self._has_room(target.route) or not self._start(target):
                 return False
             self._renders.setdefault(target.route, set()).add(key)

@@ -34,11 +34,12 @@ log: Final = logging.getLogger("isgware")
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A page was made and kept. ``learned``: headers it turned out to vary by; ``stored``: the
-    store took it, too."""
+    store took it, too; ``found``: it was there already when it was to be made."""
 
     page: Page
     learned: tuple[str, ...] = ()
     stored: bool = True
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)

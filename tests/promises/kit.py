@@ -251,6 +251,19 @@ def eventually(condition: Callable[[], Any], seconds: float = 5) -> Any:
     return value
 
 
+def just_after_a_look(isg: Any, monkeypatch: Any, happens: Callable[[], Any]) -> None:
+    """Let something happen when the next visitor has looked for their page, and not gone on."""
+    find = isg.engine.shelf.find
+
+    def look(*arguments: Any, **options: Any) -> Any:
+        found = find(*arguments, **options)
+        monkeypatch.setattr(isg.engine.shelf, "find", find)
+        happens()
+        return found
+
+    monkeypatch.setattr(isg.engine.shelf, "find", look)
+
+
 class Gate:
     """A place in a render where it waits until the test lets it go on."""
 

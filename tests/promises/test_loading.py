@@ -22,6 +22,7 @@ from tests.promises.kit import (
     environ_of,
     eventually,
     html,
+    just_after_a_look,
     together,
     visit,
 )
@@ -208,10 +209,44 @@ def test_p5_many_visitors_are_one_render(wrap, site):
     isg = wrap(site, routes=ROUTES, executor=None)
     site.views["/p"] = lambda environ: html("one")
     replies = together(16, lambda number: open_(isg))
-    # Who looked just before the page was there, and asked just after, gets it as its first visitor.
-    assert {reply.cache for reply in replies} <= {"LOADING", "HIT", "MISS"}
+    assert {reply.cache for reply in replies} <= {"LOADING", "HIT"}
     eventually(lambda: open_(isg).cache == "HIT")
     assert site.rendered("/p") == 1
+
+
+def test_who_looked_just_before_the_promised_page_was_there_gets_it_as_a_hit(
+    wrap, later, site, monkeypatch
+):
+    isg = wrap(site, routes=ROUTES)
+    assert open_(isg).cache == "LOADING"
+    just_after_a_look(isg, monkeypatch, later.run)
+    reply = open_(isg)
+    assert (reply.cache, reply.text) == ("HIT", "/p #1")
+    assert reply.get("Cache-Status").startswith("isgware; hit")
+    assert site.rendered("/p") == 1
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["under way", "done"])
+def test_a_page_that_is_promised_to_two_visitors_at_once_is_no_page_that_was_tried(
+    wrap, later, site, monkeypatch, ends
+):
+    isg = wrap(site, routes=ROUTES)
+    fallback = isg.engine.fallback
+    over = fallback._over
+
+    def another_comes(key):
+        monkeypatch.setattr(fallback, "_over", over)
+        before = over(key)
+        assert open_(isg).cache == "LOADING"
+        if not ends:
+            return over(key)
+        later.run()
+        return before
+
+    monkeypatch.setattr(fallback, "_over", another_comes)
+    assert open_(isg).cache == ("HIT" if ends else "LOADING")
+    later.run()
+    assert (open_(isg).cache, site.rendered("/p")) == ("HIT", 1)
 
 
 def test_the_script_hears_how_the_render_goes(wrap, later, site):

@@ -8,7 +8,17 @@ import time
 import pytest
 
 from isgware import ISG, Policy
-from tests.promises.kit import MARK, Gate, Later, Site, eventually, html, together, visit
+from tests.promises.kit import (
+    MARK,
+    Gate,
+    Later,
+    Site,
+    eventually,
+    html,
+    just_after_a_look,
+    together,
+    visit,
+)
 
 ROUTES = {"/<x>": Policy(revalidate=60, expire=600)}
 
@@ -62,6 +72,21 @@ def test_p5_visitors_of_two_instances_of_one_store_are_one_render(wrap, site, ga
     gate.open.set()
     assert {each.result().text for each in visits} == {"clean 1"}
     assert (site.rendered("/slow"), site.own("/slow")) == (1, 0)
+
+
+@pytest.mark.parametrize("state", ["cold", "expired", "purged"])
+def test_p5_who_looked_just_before_the_page_was_there_gets_it_as_a_hit(
+    wrap, clock, site, monkeypatch, state
+):
+    isg = wrap(site, routes=ROUTES)
+    if state != "cold":
+        visit(isg, "/p")
+        isg.purge_path("/p") if state == "purged" else clock.tick(601)
+    site.seen.clear()
+    just_after_a_look(isg, monkeypatch, lambda: Later(lambda: visit(isg, "/p")).result())
+    reply = visit(isg, "/p")
+    assert (reply.cache, reply.get("Cache-Status")) == ("HIT", "isgware; hit; ttl=60")
+    assert len(site.seen) == 1
 
 
 def test_p5_fifty_visitors_past_expiry_are_one_render(wrap, clock, site, gate):
