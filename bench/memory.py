@@ -53,21 +53,24 @@ def overhead(kinds: Sequence[str]) -> Iterator[list[Value]]:
             assert found is not None
             memory.add(Page(found, 0, found.request.base_key()))
 
-    def answers() -> None:
+    def answers(query: str) -> None:
         for number, key in enumerate(keys):
             page = memory.get(key)
             assert page is not None
             ready = Ready(page, "GET", "gzip, deflate, br", 0, False, page.entry.rendered_at)
-            memory.remember(("GET", "http", "example.com", "", f"/page/{number}", "", None), ready)
+            raw = ("GET", "http", "example.com", "", f"/page/{number}", query + str(number), None)
+            memory.remember(raw, ready)
 
     tracemalloc.start()
     page, before = traced(load) - bodies, memory.size / TRACED
-    answer, after = traced(answers), memory.size / TRACED
+    answer, after = traced(lambda: answers("")), memory.size / TRACED
+    longer, last = traced(lambda: answers("q" * 900)), memory.size / TRACED
     tracemalloc.stop()
     yield ["a page in memory, beside its bodies", page, before - bodies]
     yield ["… its key, of that", float(sys.getsizeof(keys[0])), None]
     yield ["… beside all that is stored of it", page - stored, None]
     yield ["an answer made ready, with its request line", answer, after - before]
+    yield ["… with a query of 900 letters", longer, last - after]
     yield ["stored, beside its bodies", stored, None]
     for kind in kinds:
         yield [f"its part of the catalogue, {kind}", catalogued(kind), None]

@@ -177,6 +177,21 @@ def test_answers_count_towards_the_limit_and_are_given_back() -> None:
     assert (memory.size, memory.memo) == (alone, {})
 
 
+def test_a_request_line_counts_for_its_length() -> None:
+    """Somebody may invent lines that are nearly as long as an answer is large."""
+    memory, page = room_for(64), a_page()
+    memory.add(page)
+    alone = memory.size
+    memory.remember(("GET", "/?" + "x" * 900), ready(page))
+    long = memory.size - alone
+    for number in range(40):
+        memory.remember(("GET", f"/?{number:04}"), ready(page))
+    short = (memory.size - alone) // len(page.raws)
+    assert long == short + 900 - 4
+    memory.discard("key")
+    assert memory.size == 0
+
+
 def test_answers_push_out_pages_that_nobody_visited() -> None:
     memory = room_for(4)
     pages = [a_page(key) for key in "abcd"]

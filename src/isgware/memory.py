@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,9 +24,9 @@ from .ready import Ready
 #: The request line as the server passed it on, in parts; Accept-Encoding is the last.
 Raw = tuple[Any, ...]
 #: Bytes that a page takes beside its bodies and headers, and those of each answer that is made
-#: ready for one of its request lines; ``python -m bench.memory`` measures both.
+#: ready for one of its request lines, beside that line; ``python -m bench.memory`` measures both.
 _OVERHEAD: Final = 1_664
-_ANSWER: Final = 1_536
+_ANSWER: Final = 1_472
 #: Longer request lines are looked up by key each time: their length is their sender's choice.
 _MAX_RAW: Final = 1_024
 _RAWS_PER_PAGE: Final = 32
@@ -128,6 +129,19 @@ def worth_remembering(raw: Raw) -> bool:
     return sum(len(part) for part in raw if part) <= _MAX_RAW
 
 
+def _cost(raw: Raw) -> int:
+    """Bytes that an answer takes with the request line by which it is found."""
+    return _ANSWER + len("".join(_strings(raw)))
+
+
+def _strings(raw: Raw) -> Iterator[str]:
+    for part in raw:
+        if isinstance(part, tuple):
+            yield from _strings(part)
+        elif part:
+            yield part
+
+
 def key_name(key: str) -> str:
     return "key:" + key
 
@@ -200,13 +214,14 @@ class Memory:
             if self.get(page.entry.key) is not page:
                 return
             if raw not in self.memo:
+                more = _cost(raw)
                 if len(page.raws) >= _RAWS_PER_PAGE:
+                    more -= _cost(page.raws[0])
                     self._forget(page.raws[0])
                     page.raws = page.raws[1:]
-                else:
-                    shelf = self._errors if page.entry.error_quota else self._pages
-                    page.size += _ANSWER
-                    shelf.size += _ANSWER
+                shelf = self._errors if page.entry.error_quota else self._pages
+                page.size += more
+                shelf.size += more
                 page.raws = (*page.raws, raw)
             self.memo[raw] = ready
             while gone := self._excess(page):
