@@ -2,7 +2,7 @@
 
 All servers run at once and are asked in turns, many times over, so that the machine's moods fall on
 all of them. Each has one process and one thread; it gets one core, the load another, where there
-are two. nginx, Varnish and wrk take part where they are installed. Takes four minutes;
+are two. nginx, Varnish and wrk take part where they are installed. Takes five minutes;
 ``--rounds 2`` one.
 """
 

@@ -59,6 +59,7 @@ def described(versions: Sequence[str], load: float) -> dict[str, Any]:
         "versions": {name: found for name in versions if (found := _version(name))},
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "nice": _nice(),
         "load": [round(load, 1), round(os.getloadavg()[0], 1)],
     }
 
@@ -66,11 +67,12 @@ def described(versions: Sequence[str], load: float) -> dict[str, Any]:
 def in_words(machine: dict[str, Any]) -> str:
     versions = [f"{name} {version}" for name, version in machine["versions"].items()]
     start, end = machine["load"]
+    nice = f", at nice {machine['nice']}" if machine.get("nice") else ""
     told = (
         f"{machine['cores']} cores ({machine['processor']}), {machine['system']}",
         ", ".join([f"Python {machine['python']}", *versions]),
         f"commit {machine['commit']}, {machine['date']}",
-        f"load average {start:.1f} at the start and {end:.1f} at the end",
+        f"load average {start:.1f} at the start and {end:.1f} at the end{nice}",
     )
     return "; ".join(told)
 
@@ -96,6 +98,14 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def _nice() -> int:
+    """The priority of this process: its session's, where Linux schedules sessions as groups."""
+    with contextlib.suppress(OSError, ValueError), open("/proc/self/autogroup") as told:
+        if session := int(told.read().rpartition("nice")[2]):
+            return session
+    return os.nice(0) if hasattr(os, "nice") else 0
 
 
 def _version(name: str) -> str:
