@@ -1,7 +1,7 @@
 """The benchmarks by name: ``make bench``, or ``python -m bench.run``.
 
-Without names it runs those that say how isgware stands beside its peers, which takes eight minutes on
-two cores. Each can also be run alone, with options of its own: python -m bench.NAME --help.
+Without names it runs those that say how isgware stands beside its peers, which takes eight minutes
+on two cores. Each can also be run alone, with options of its own: python -m bench.NAME --help.
 """
 
 from __future__ import annotations
