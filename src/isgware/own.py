@@ -6,8 +6,7 @@ Nothing is buffered here; the app's iterable goes to the server as it is. What i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from werkzeug.exceptions import NotFound
@@ -36,14 +35,20 @@ def call(
         current.reset(token)
 
 
-@contextmanager
-def within(rendering: Rendering) -> Iterator[None]:
-    """What is run in here is part of ``rendering``."""
-    token = current.set(rendering)
-    try:
-        yield
-    finally:
-        current.reset(token)
+class within:
+    """What is run in here is part of ``rendering``. A class, since a generator would cost as much
+    as the rest of a request that isgware has nothing to do with."""
+
+    __slots__ = ("_rendering", "_token")
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
+
+    def __enter__(self) -> None:
+        self._token = current.set(self._rendering)
+
+    def __exit__(self, *_: object) -> None:
+        current.reset(self._token)
 
 
 def looking(start_response: StartResponse, look: Look) -> StartResponse:
