@@ -2,6 +2,9 @@
 
 While it is open, operations fail at once with `BackendUnavailable`, which costs a visitor nothing;
 a probe in the background closes it again. Nothing of a backend's own errors passes through.
+
+Where pages lie in another service than the table of invalidations, the loss of the pages does not
+close the way to the table: what is purged then must not be served from memory.
 """
 
 from __future__ import annotations
@@ -45,6 +48,7 @@ class Breaker:
         self.limit = limit
         self.on_open = on_open
         self.open_since: float | None = None
+        self._pages_only = False
         self.changed: float | None = None
         self.trips = 0
         self._retrying = threading.Lock()
@@ -56,9 +60,13 @@ class Breaker:
     def word(self) -> Sequence[int]:
         return self.backend.word
 
-    def call(self, work: Callable[..., T], *args: Any, returns: Any = object, **kwargs: Any) -> T:
-        """Do it, if the circuit is closed. What is not of the type that it ``returns`` is junk."""
-        if self.open_since is not None:
+    def call(
+        self, work: Callable[..., T], *args: Any, returns: Any = object, pages: bool = False,
+        beside: bool = False, **kwargs: Any,
+    ) -> T:  # fmt: skip
+        """Do it, if the circuit is closed. What is not of the type that it ``returns`` is junk.
+        ``pages``: it asks for pages. ``beside``: it is tried if only those are out of reach."""
+        if self.open_since is not None and not (beside and self._pages_only):
             raise BackendUnavailable("The store is out of reach; it is probed in the background.")
         started = time.monotonic()
         try:
@@ -68,10 +76,10 @@ class Breaker:
         except (UnicodeError, OverflowError, NotTaken) as error:  # the values, not the store
             raise BackendUnavailable(f"The store cannot hold this: {error}") from error
         except ConfigurationError as error:
-            self.trip(error)
+            self.trip(error, pages_only=pages)
             raise BackendUnavailable(str(error)) from error
         except Exception as error:
-            self.trip(error)
+            self.trip(error, pages_only=pages)
             raise BackendUnavailable(
                 f"The store failed: {type(error).__name__}: {error}"
             ) from error
@@ -82,7 +90,7 @@ class Breaker:
             spent[0] += took
             total = spent[0] + self.limit / 3
         if total > self.limit:
-            self.trip(TimeoutError(f"it took {took:.2f} s"))
+            self.trip(TimeoutError(f"it took {took:.2f} s"), pages_only=pages)
         return result
 
     def begin(self, spent: list[float] | None = None) -> None:
@@ -91,11 +99,13 @@ class Breaker:
         all, for the default of 0.3 s."""
         _spent.set([0.0] if spent is None else spent)
 
-    def _apart(self, work: Callable[..., T], *args: Any, returns: Any = object) -> T:
+    def _apart(
+        self, work: Callable[..., T], *args: Any, returns: Any = object, beside: bool = False
+    ) -> T:
         """Call what somebody asked for by name: one visit or script may well do so many times."""
         token = _spent.set(None)
         try:
-            return self.call(work, *args, returns=returns)
+            return self.call(work, *args, returns=returns, beside=beside)
         finally:
             _spent.reset(token)
 
@@ -103,9 +113,11 @@ class Breaker:
         """What follows in this context is not part of the visit or job."""
         _spent.set(None)
 
-    def trip(self, error: BaseException) -> None:
-        """Open the circuit."""
+    def trip(self, error: BaseException, *, pages_only: bool = False) -> None:
+        """Open the circuit. ``pages_only``: what failed is where the pages are."""
         now = time.monotonic()
+        if self.open_since is None or not pages_only:
+            self._pages_only = pages_only and hasattr(self.backend, "coordinator")
         if self.open_since is None:
             self.open_since = self.changed = now
             self.trips += 1
@@ -155,13 +167,13 @@ class Breaker:
             self.probe()
 
     def get(self, key: str, now: float) -> bytes | None:
-        return self.call(self.backend.get, key, now, returns=bytes | None)
+        return self.call(self.backend.get, key, now, returns=bytes | None, pages=True)
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
-        return self.call(self.backend.put, row, data, now, returns=bool)
+        return self.call(self.backend.put, row, data, now, returns=bool, pages=True)
 
     def delete(self, key: str) -> None:
-        self.call(self.backend.delete, key, returns=NoneType)
+        self.call(self.backend.delete, key, returns=NoneType, pages=True)
 
     def touch(self, keys: Sequence[str], now: float) -> None:
         for start in range(0, len(keys), _TOUCHED_AT_ONCE):
@@ -192,10 +204,10 @@ class Breaker:
             yield row
 
     def sync(self, nonce: str, since: int) -> Changes:
-        return self.call(self.backend.sync, nonce, since, returns=Changes)
+        return self.call(self.backend.sync, nonce, since, returns=Changes, beside=True)
 
     def invalidate(self, names: Iterable[str], hard: bool) -> int:
-        return self._apart(self.backend.invalidate, names, hard, returns=int)
+        return self._apart(self.backend.invalidate, names, hard, returns=int, beside=True)
 
     def publish(self, names: Iterable[str]) -> int:
         return self.call(self.backend.publish, names, returns=int)
