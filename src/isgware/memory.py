@@ -21,7 +21,8 @@ from .core.request import narrow_query
 from .core.storable import extended
 from .ready import Ready
 
-#: The request line as the server passed it on, in parts; Accept-Encoding is the last.
+#: The request line as the server passed it on, in parts; Accept-Encoding is the last, if there is
+#: one. Behind a proxy that is believed, a pair of what that says and this.
 Raw = tuple[Any, ...]
 #: Bytes that a page takes beside its bodies and headers, and those of each answer that is made
 #: ready for one of its request lines, beside that line; ``python -m bench.memory`` measures both.
@@ -126,7 +127,8 @@ def _age(seconds: int) -> tuple[str, str]:
 
 def worth_remembering(raw: Raw) -> bool:
     """Whether a raw request line is short enough to key a table by."""
-    return sum(len(part) for part in raw if part) <= _MAX_RAW
+    origin, line = raw if len(raw) == 2 else ((), raw)
+    return sum(len(part) for part in (*origin, *line) if part) <= _MAX_RAW
 
 
 def _cost(raw: Raw) -> int:

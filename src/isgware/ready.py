@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from .answering import CONDITIONS, Answer, fitted, unchanged
+from .answering import Answer, fitted, unchanged
 from .core import status
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: One of these in the environ, even an empty one, and the visitor is looked at.
 CREDENTIALS: Final = (
     "HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_VERIFY", "SSL_CLIENT_S_DN",
-    "SSL_CLIENT_CERT", "SSL_CLIENT_M_SERIAL", "SSL_CLIENT_I_DN",
+    "SSL_CLIENT_CERT",
 )  # fmt: skip
 #: For pages that came of visitors' own requests, directives of requests count, too, and some
 #: conditions are the app's to judge (RFC 9111, sections 5.2.1 and 4.3.2).
@@ -26,13 +26,6 @@ _JUDGED_OWN: Final = (
     *CREDENTIALS,
     "HTTP_CACHE_CONTROL", "HTTP_PRAGMA", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE",
 )  # fmt: skip
-#: What a plain visit or a simple validation has not. The hit path looks for the other two itself:
-#: If-None-Match goes before If-Modified-Since (RFC 9110, section 13.2.2).
-_COMMON: Final = frozenset({"HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"})
-# Tuples, since every hit looks for each of them, and a set's table has many empty places.
-_SPECIAL: Final = (*CREDENTIALS, *sorted(CONDITIONS - _COMMON))
-_SPECIAL_UNDATED: Final = tuple(name for name in _SPECIAL if name != "HTTP_IF_UNMODIFIED_SINCE")
-_SPECIAL_OWN: Final = tuple(dict.fromkeys((*_JUDGED_OWN, *_SPECIAL)))
 
 
 def credentials_unlisted(environ: Mapping[str, Any]) -> bool:
@@ -44,12 +37,13 @@ def credentials_unlisted(environ: Mapping[str, Any]) -> bool:
 
 class Ready:
     """While the store's word equals ``word`` and the clock is between ``since`` and ``until``, it
-    answers a plain visit: one with none of ``special`` in its environ, and no other condition than
-    an If-None-Match of ``etag``, which is answered 304 with the headers ``unchanged``."""
+    answers a plain visit: one without credentials, and without a condition but an If-None-Match of
+    ``etag``, which is answered 304 with the headers ``unchanged``. ``own`` and ``dated`` say which
+    conditions there are for this page."""
 
     __slots__ = (
-        "_accepted", "_bodiless", "body", "cookies_matter", "etag", "headers", "line", "page",
-        "since", "special", "unchanged", "until", "word",
+        "_accepted", "_bodiless", "body", "cookies_matter", "dated", "etag", "headers", "line",
+        "own", "page", "since", "unchanged", "until", "word",
     )  # fmt: skip
 
     def __init__(
@@ -59,8 +53,8 @@ class Ready:
         self.page = page
         self.word = word
         self.cookies_matter = cookies_matter
-        dated = _SPECIAL if page.entry.last_modified else _SPECIAL_UNDATED
-        self.special = _SPECIAL_OWN if page.entry.own else dated
+        self.own = page.entry.own
+        self.dated = self.own or bool(page.entry.last_modified)
         self._accepted = accepted
         self._bodiless = method == "HEAD"
         self._make(now)
@@ -79,7 +73,7 @@ class Ready:
         self.line, self.headers, body = page.answer(
             self._accepted, now, "HIT", status.hit(page.ttl(now))
         )
-        self.body = () if self._bodiless else body
+        self.body = b"" if self._bodiless or not body else body[0]
         tags = [value for name, value in self.headers if name == "ETag"]
         self.etag = tags[0] if tags and self.line[:3] == "200" else None
         self.unchanged = unchanged(self.headers)
@@ -92,4 +86,4 @@ class Ready:
         entry = self.page.entry
         if not environ.keys().isdisjoint(_JUDGED_OWN if entry.own else CREDENTIALS):
             return None
-        return fitted((self.line, self.headers, self.body), entry, environ)
+        return fitted((self.line, self.headers, (self.body,)), entry, environ)
