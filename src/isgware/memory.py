@@ -127,8 +127,7 @@ def _age(seconds: int) -> tuple[str, str]:
 
 def worth_remembering(raw: Raw) -> bool:
     """Whether a raw request line is short enough to key a table by."""
-    origin, line = raw if len(raw) == 2 else ((), raw)
-    return sum(len(part) for part in (*origin, *line) if part) <= _MAX_RAW
+    return sum(map(len, _strings(raw))) <= _MAX_RAW
 
 
 def _cost(raw: Raw) -> int:
