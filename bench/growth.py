@@ -35,7 +35,7 @@ FIELDS: Final = {"route": RULE, "revalidate": 86_400.0, "expire": 1e7}
 #: What is measured, in its unit; each is a plot.
 OPERATIONS, START, MEMORY, STORE, RATE = (
     "operations, µs", "start-up, ms", "memory, MiB of all processes", "store, bytes a page",
-    "operations a second",
+    "throughput, operations a second",
 )  # fmt: skip
 #: By what is measured and by store or operation: its value for each count.
 Grown = dict[str, dict[str, list[tuple[float, float]]]]
@@ -200,10 +200,10 @@ def tell(report: Report, across: str, found: Grown) -> None:
     for unit, lines in found.items():
         what, _, measure = unit.partition(", ")
         for name, points in lines.items():
-            told = f"{name}, {measure}" if what == "operations" else f"{name} {unit}"
+            told = f"{name}, {measure}" if " " in name else f"{name} {unit}"
             rows.append([told, *(value for _, value in points)])
         title = f"{what.capitalize()} by {across}"
-        report.plot(what.replace(" ", "-"), charts.lines(title, across, measure or what, lines))
+        report.plot(what, charts.lines(title, across, measure, lines))
     report.table(head, rows)
 
 

@@ -50,8 +50,9 @@ def bars(
 def lines(title: str, across: str, upwards: str, drawn: Mapping[str, Points]) -> str:
     """``across`` and ``upwards`` name the axes; values are greater than zero."""
     points = [point for line in drawn.values() for point in line]
-    x = _Axis([x for x, _ in points], _LEFT, _WIDTH - _RIGHT)
-    y = _Axis([y for _, y in points], _HEIGHT - _BOTTOM, _TOP)
+    counts = sorted({x for x, _ in points})
+    x = _Axis(counts, _LEFT, _WIDTH - _RIGHT)
+    y = _Axis(_powers([y for _, y in points]), _HEIGHT - _BOTTOM, _TOP)
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     parts = [*_grid(x, y), _text(middle, _HEIGHT - 8, across, anchor="middle")]
     ends: list[float] = []
@@ -61,27 +62,31 @@ def lines(title: str, across: str, upwards: str, drawn: Mapping[str, Points]) ->
 
 
 class _Axis:
-    """A logarithmic scale from whole powers of ten to whole powers of ten, onto pixels."""
+    """A logarithmic scale from the first to the last of its ticks, onto pixels."""
 
-    def __init__(self, values: Sequence[float], start: float, end: float) -> None:
-        self.low = math.floor(math.log10(min(values)))
-        self.high = max(math.ceil(math.log10(max(values))), self.low + 1)
+    def __init__(self, ticks: Sequence[float], start: float, end: float) -> None:
+        self.ticks = ticks
+        self._low = math.log10(ticks[0])
+        self._high = max(math.log10(ticks[-1]), self._low + 0.1)
         self._start, self._end = start, end
 
     def __call__(self, value: float) -> float:
-        part = (math.log10(value) - self.low) / (self.high - self.low)
+        part = (math.log10(value) - self._low) / (self._high - self._low)
         return self._start + part * (self._end - self._start)
 
-    def ticks(self) -> Iterator[float]:
-        for power in range(self.low, self.high + 1):
-            yield 10.0**power
+
+def _powers(values: Sequence[float]) -> list[float]:
+    """The powers of ten between which ``values`` lie."""
+    low = math.floor(math.log10(min(values)))
+    high = max(math.ceil(math.log10(max(values))), low + 1)
+    return [10.0**power for power in range(low, high + 1)]
 
 
 def _grid(x: _Axis, y: _Axis) -> Iterator[str]:
-    for value in x.ticks():
+    for value in x.ticks:
         yield _rule(x(value), _TOP, x(value), _HEIGHT - _BOTTOM)
         yield _text(x(value), _HEIGHT - _BOTTOM + 16, _short(value), anchor="middle")
-    for value in y.ticks():
+    for value in y.ticks:
         yield _rule(_LEFT, y(value), _WIDTH - _RIGHT, y(value))
         yield _text(_LEFT - 6, y(value) + 4, _short(value), anchor="end")
 
