@@ -105,6 +105,18 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a 304 is for who has the page", 'environ["HTTP_IF_NONE_MATCH"] != ready.etag', "False"),
         ("a date alone is a condition", 'if "HTTP_IF_MODIFIED_SINCE" in environ:', "if False:"),
     ),
+    *_of("wsgi.py", "promises/test_p8_stale_visitors.py")(
+        ("stale pages heed cookies", "(self._is_watched(environ) or ready.cookies_matter)", "False"),
+        ("stale pages are sent while they last",
+         "if not ready.lasts(self._words[0][0], self._clock()):", "if False:"),
+        ("stale pages are sent while their render is awaited",
+         "return self.engine.awaited(ready.page.entry.key)", "return True"),
+    ),
+    *_of("ready.py", "promises/test_p8_stale_visitors.py")(
+        ("stale pages are purged", "self.word == word and self.since <= now", "self.since <= now"),
+        ("stale pages expire", "min(self.since + 1.0, self.page.entry.expires_at)",
+         "self.since + 1.0"),
+    ),
     *_of("ready.py", "test_ready_pages.py", _P2)(
         ("conditions heed credentials",
          "_JUDGED_OWN if entry.own else CREDENTIALS):", "_JUDGED_OWN if entry.own else ()):"),

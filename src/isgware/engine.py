@@ -139,13 +139,9 @@ class Engine:
             return Answer("BYPASS", decision.detail)
         if decision.action is Action.SERVE:
             return Answer(
-                decision.label,
-                decision.detail,
-                page,
-                forward="stale",
-                plain=plan.plain,
+                decision.label, decision.detail, page, forward="stale", plain=plan.plain,
                 cookies=plan.cookies,
-            )
+            )  # fmt: skip
         return self._render_for(visitor, target, page, state, decision, arrival, deadline)
 
     def facts(
@@ -225,13 +221,9 @@ class Engine:
                 return Answer("BYPASS", "cookie", forward="miss")
             forward = "stale" if decision.label == "REVALIDATED" else "uri-miss"
             return Answer(
-                decision.label,
-                decision.detail,
-                made,
-                forward=forward,
-                collapsed=not leads,
+                decision.label, decision.detail, made, forward=forward, collapsed=not leads,
                 stored=outcome.stored,
-            )
+            )  # fmt: skip
         if old is not None and isinstance(outcome, Failed | Refused):
             return Answer("STALE", "stale-if-error", old, forward="stale")
         return self._without_page(visitor, outcome)
@@ -300,12 +292,20 @@ class Engine:
     def schedule(self, target: Target, *, urgent: bool = False) -> bool:
         """Have a page rendered soon, or next. Returns at once; False if that had to be refused."""
         key = target.key
-        if self.pool.want(key, urgent=urgent):
-            return True
+        if self.pool.want(key):
+            return not urgent or self.pool.submit(self.work(target), urgent=True)
         if key in self.flights or not self.aftermath.due(key):
             return True
         self.housekeeper.start()
         return self.pool.submit(self.work(target), urgent=urgent)
+
+    def awaited(self, key: str) -> bool:
+        """Whether the regeneration of a stale page is on its way, and nothing is to be said of it
+        but that the page is stale. If it waits, the page is wanted once more. Takes no lock."""
+        if self.pool.want(key) or key in self.flights:
+            return True
+        failure = self.aftermath.failures.get(key)
+        return failure is not None and not failure.count and not self.aftermath.due(key)
 
     def work(self, target: Target, done: Callable[[Outcome | None], None] | None = None) -> Work:
         """The regeneration of a page. With ``done``, which is told what came of the render or

@@ -14,11 +14,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 from .answering import Answer
+from .core import status
 from .core.conditional import choose_encoding, etag_for
 from .core.entry import Entry, Headers
 from .core.freshness import names_of
 from .core.request import narrow_query
-from .core.storable import extended
+from .core.storable import extended, spent
 from .ready import Ready
 
 #: The request line as the server passed it on, in parts; Accept-Encoding is the last, if there is
@@ -92,6 +93,11 @@ class Page:
             headers = extended(headers, age)
         body = entry.body if encoding == "identity" else entry.encodings[encoding]
         return entry.status, headers, (body,) if body else ()
+
+    def stale_answer(self, accept_encoding: str | None, now: float, detail: str = "") -> Answer:
+        said = status.forwarded("stale", ttl=min(self.ttl(now) or 0.0, 0.0), detail=detail)
+        line, headers, body = self.answer(accept_encoding, now, "STALE", said)
+        return line, spent(headers) if now < self.entry.fresh_until else headers, body
 
     def _head_for(self, encoding: str) -> Headers:
         known, head = self._head
@@ -231,7 +237,7 @@ class Memory:
     def _forget(self, raw: Raw) -> None:
         ready = self.memo.pop(raw, None)
         if ready is not None:
-            ready.until = 0.0  # who holds it still does not send it
+            ready.end()
 
     def discard(self, key: str) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from .line import Line, Work
 from .pacing import PATIENCE, WINDOW, Pace, short_switches
 
 log: Final = logging.getLogger("isgware")
+#: Wants that count between two renders that begin; of more, the last ones.
+_WANTS: Final = 10_000
 
 
 @dataclass(eq=False)
@@ -63,6 +66,7 @@ class Pool:
     def _reset(self) -> None:
         self._closed = False
         self._line = Line(self._queue_size)
+        self._wanted: deque[str] = deque(maxlen=_WANTS)
         self._pace = Pace(self._workers)
         self._ready = threading.Condition()
         self._threads = 0
@@ -104,6 +108,7 @@ class Pool:
             if work.key in self._line:
                 self._line.want(work.key, urgent=urgent)
                 return True
+            self._count_wants()
             lost = self._line.add(work, urgent=urgent)
             self.dropped += lost is not None
             if lost is work:
@@ -120,13 +125,18 @@ class Pool:
             return self._start_thread() or self._threads > self._abandoned
         return True
 
-    def want(self, key: str, *, urgent: bool = False) -> bool:
-        """Whether work for ``key`` waits; if so, it is wanted once more."""
+    def want(self, key: str) -> bool:
+        """Whether work for ``key`` waits; if so, it is wanted once more. Takes no lock: a thread
+        that holds it may have to wait for the interpreter's, behind every render."""
         if key not in self:
             return False
-        with self._ready:
-            self._line.want(key, urgent=urgent)
+        self._wanted.append(key)
         return True
+
+    def _count_wants(self) -> None:
+        """Put what waits into its order, before that matters."""
+        while self._wanted:
+            self._line.want(self._wanted.popleft())
 
     def _hand_over(self, key: str) -> bool:
         try:
@@ -175,6 +185,7 @@ class Pool:
                     self._idle += 1
                     self._ready.wait()
                     self._idle -= 1
+                self._count_wants()
                 work = self._line.pop()
                 running, number = self._register(work)
                 if self._gives_way:
@@ -201,6 +212,7 @@ class Pool:
         with self._ready:
             if not self._line:  # closed meanwhile
                 return
+            self._count_wants()
             work = self._line.pop()
             running, number = self._register(work)
         self._run(work, running, number)

@@ -59,6 +59,10 @@ class Ready:
         self._bodiless = method == "HEAD"
         self._make(now)
 
+    def end(self) -> None:
+        """Be sent no more, not even by who holds it still."""
+        self.until = 0.0
+
     def renew(self, now: float) -> bool:
         """Get ready for another second, if time is all that has passed since."""
         entry = self.page.entry
@@ -70,9 +74,7 @@ class Ready:
     def _make(self, now: float) -> None:
         page = self.page
         self.until = 0.0  # nobody may pair the old second with the new headers
-        self.line, self.headers, body = page.answer(
-            self._accepted, now, "HIT", status.hit(page.ttl(now))
-        )
+        self.line, self.headers, body = self._answer(now)
         self.body = b"" if self._bodiless or not body else body[0]
         tags = [value for name, value in self.headers if name == "ETag"]
         self.etag = tags[0] if tags and self.line[:3] == "200" else None
@@ -81,9 +83,37 @@ class Ready:
         self.until = min(self.since + 1.0, page.entry.fresh_until)
         page.used = page.visited = True
 
+    def _answer(self, now: float) -> Answer:
+        return self.page.answer(self._accepted, now, "HIT", status.hit(self.page.ttl(now)))
+
     def conditional(self, environ: dict[str, Any]) -> Answer | None:
         """The answer to somebody who is not plain; ``None`` if it is not for here to say."""
         entry = self.page.entry
         if not environ.keys().isdisjoint(_JUDGED_OWN if entry.own else CREDENTIALS):
             return None
         return fitted((self.line, self.headers, (self.body,)), entry, environ)
+
+
+class Pending(Ready):
+    """The answer of a page that is stale, for the rest of a second in which its regeneration is on
+    its way. To the hit path its time is always over: who sends it asks `Engine.awaited` first."""
+
+    __slots__ = ("_ends",)
+
+    def _make(self, now: float) -> None:
+        super()._make(now)
+        self._ends = min(self.since + 1.0, self.page.entry.expires_at)
+        self.since, self.until = now, 0.0
+
+    def _answer(self, now: float) -> Answer:
+        return self.page.stale_answer(self._accepted, now)
+
+    def lasts(self, word: int, now: float) -> bool:
+        """Whether nothing was invalidated since, and its second is not over."""
+        return self.word == word and self.since <= now < self._ends
+
+    def end(self) -> None:
+        self._ends = 0.0
+
+    def renew(self, now: float) -> bool:
+        return False

@@ -18,7 +18,6 @@ from .catalogue import Catalogue
 from .control import Control
 from .core import status
 from .core.request import Visitor
-from .core.storable import spent
 from .drafts import COOKIE, Drafts
 from .engine import Answer
 from .errors import ConfigurationError
@@ -29,7 +28,7 @@ from .operations import Operations
 from .own import Environ, bypassed, call, looking, not_there, rendering_of, visitor_of
 from .page import Rendering
 from .plainhttp import REROUTED, PlainHTTP
-from .ready import Ready, credentials_unlisted
+from .ready import Pending, Ready, credentials_unlisted
 from .render import MARK, StartResponse, WSGIApp
 from .settings import Settings
 from .site import Site
@@ -129,7 +128,7 @@ class ISG(Operations):
                 and (ready.cookies_matter or (self._watched and self._is_watched(environ)))
             )
         ):
-            return self._slow(environ, start_response)
+            return self._slow(environ, start_response, ready)
         # `CREDENTIALS`, and the rarer of `CONDITIONS`: name by name, which costs half of what
         # Python takes for a set of them.
         if (
@@ -176,12 +175,16 @@ class ISG(Operations):
 
     # Everything that is not a plain hit.
 
-    def _slow(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _slow(
+        self, environ: Environ, start_response: StartResponse, ready: Ready | None = None
+    ) -> Iterable[bytes]:
         mode = self._mode or self._settle_mode()
         if mode == "off" or MARK in environ:
             return self.application(environ, start_response)
         self._settle_process()
         self.engine.housekeeper.start()
+        if isinstance(ready, Pending) and self._is_pending(ready, environ):
+            return self._special(ready, environ, start_response)
         visitor = visitor_of(environ)
         if visitor is None:
             return self.application(environ, start_response)
@@ -200,6 +203,14 @@ class ISG(Operations):
                 mode, visitor, self.application, environ, start_response, rendering
             )
         return self._get(visitor, environ, start_response, rendering)
+
+    def _is_pending(self, ready: Pending, environ: Environ) -> bool:
+        """Whether this visitor of a page that is stale gets what the last one got."""
+        if not ready.lasts(self._words[0][0], self._clock()):
+            return False
+        if "HTTP_COOKIE" in environ and (self._is_watched(environ) or ready.cookies_matter):
+            return False
+        return self.engine.awaited(ready.page.entry.key)
 
     def _get(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
@@ -267,29 +278,26 @@ class ISG(Operations):
         if answer.label != "MISS":  # a page counts as visited when somebody comes back to it
             page.used = page.visited = True
         if answer.label == "HIT":
-            self._make_ready(answer, page, visitor, self._raw(visitor, environ), now)
+            self._make_ready(Ready, answer, page, visitor, environ, now)
             made = page.answer(accepted, now, "HIT", status.hit(page.ttl(now)))
+        elif answer.label == "STALE":
+            if not answer.detail:
+                self._make_ready(Pending, answer, page, visitor, environ, now)
+            made = page.stale_answer(accepted, now, answer.detail)
         else:
-            ttl = page.ttl(now)
-            if answer.label == "STALE":
-                ttl = min(ttl or 0.0, 0.0)
             said = status.forwarded(
-                answer.forward,
-                ttl=ttl,
-                stored=answer.stored,
-                collapsed=answer.collapsed,
-                detail=answer.detail,
-            )
+                answer.forward, ttl=page.ttl(now), stored=answer.stored,
+                collapsed=answer.collapsed, detail=answer.detail,
+            )  # fmt: skip
             made = page.answer(accepted, now, answer.label, said)
-            if answer.label == "STALE" and now < page.entry.fresh_until:
-                made = (made[0], spent(made[1]), made[2])
         made = fitted(made, page.entry, environ)
         start_response(made[0], made[1].copy())
         return [*made[2]]
 
     def _make_ready(
-        self, answer: Answer, page: Page, visitor: Visitor, raw: Raw, now: float
-    ) -> None:
+        self, kind: type[Ready], answer: Answer, page: Page, visitor: Visitor, environ: Environ,
+        now: float,
+    ) -> None:  # fmt: skip
         """Let the next plain visit of this page be a look-up."""
         word = answer.word
         if not answer.plain or word < 0 or self.settings.debug or self.settings.memory == 0:
@@ -299,8 +307,8 @@ class ISG(Operations):
             return
         entry = page.entry
         cookies = answer.cookies or entry.vary_cookie or entry.anonymous
-        ready = Ready(page, visitor.method, visitor.header("Accept-Encoding"), word, cookies, now)
-        self._memory.remember(raw, ready)
+        ready = kind(page, visitor.method, visitor.header("Accept-Encoding"), word, cookies, now)
+        self._memory.remember(self._raw(visitor, environ), ready)
         if self.engine.shelf.settled != word:
             ready.word = -1  # unsettled meanwhile, by a purge that the store has not taken yet
 

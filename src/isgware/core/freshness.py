@@ -106,11 +106,12 @@ class Generations:
         return max((max(soft.get(name, 0), hard.get(name, 0)) for name in names), default=0)
 
     def renewed(self, names: Iterable[str], since: int) -> bool:
-        """Whether a copy read at counter ``since`` may have been replaced or invalidated."""
+        """Whether a copy read at counter ``since`` may have been replaced before its time, or
+        purged. One that was only declared stale may be served as it is."""
         if since < self.forgotten:
             return True
-        published = self.published
-        return self.last(names) > since or any(published.get(name, 0) > since for name in names)
+        hard, published = self.hard, self.published
+        return any(max(hard.get(name, 0), published.get(name, 0)) > since for name in names)
 
 
 def accepts(
