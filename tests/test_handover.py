@@ -164,9 +164,14 @@ def backend() -> Counting:
     return Counting()
 
 
+def taken(queue: Queue) -> bytes | None:
+    job = queue.take()
+    return None if job is None else job.data
+
+
 @pytest.fixture
 def queue(backend: Counting, clock: FakeClock) -> Queue:
-    return Queue(Breaker(backend, 1.0), "", 3, 5.0, clock, clock)
+    return Queue(Breaker(backend, 1.0), "", 3, 5.0, 10.0, clock, clock)
 
 
 def test_a_worker_is_there_while_it_gives_signs_of_life(queue: Queue, clock: FakeClock) -> None:
@@ -224,12 +229,12 @@ def test_a_note_that_is_not_ours_says_that_nobody_is_there(
 
 
 def test_a_queue_belongs_to_a_build(queue: Queue, backend: Counting, clock: FakeClock) -> None:
-    other = Queue(Breaker(backend, 1.0), "two", 3, 5.0, clock, clock)
+    other = Queue(Breaker(backend, 1.0), "two", 3, 5.0, 10.0, clock, clock)
     other.beat("w")
     assert not queue.there()
     assert queue.send("a", b"job")
     assert other.take() is None
-    assert queue.take() == b"job"
+    assert taken(queue) == b"job"
 
 
 def test_a_full_queue_takes_no_more(queue: Queue) -> None:
@@ -246,12 +251,67 @@ def test_without_the_store_nobody_is_there_and_nothing_is_taken(
         queue.take()
 
 
+def test_the_most_wanted_job_is_taken_first(queue: Queue) -> None:
+    for key in "abc":
+        queue.send(key, key.encode())
+    queue.rank({"b": 2, "c": 5, "gone": 9})
+    assert [taken(queue) for _ in range(4)] == [b"c", b"b", b"a", None]
+
+
+def test_a_job_of_a_worker_that_died_is_taken_again_once(queue: Queue, clock: FakeClock) -> None:
+    queue.send("a", b"job")
+    assert taken(queue) == b"job"
+    clock.advance(9.9)
+    assert (taken(queue), queue.waiting()) == (None, 0)
+    clock.advance(0.1)
+    assert (queue.waiting(), taken(queue)) == (1, b"job")
+    clock.advance(10)
+    assert taken(queue) is None
+
+
+def test_wants_are_told_in_one_operation_and_only_of_what_was_handed_over(
+    backend: Counting, queue: Queue, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, int]] = []
+    monkeypatch.setattr(backend, "want", lambda queue, wants: told.append(dict(wants)))
+    handover = Handover(queue, PATIENCE, clock)
+    queue.beat("w")
+    for key in "ab":
+        assert handover.give(target(key), make_entry(), None)
+    for key in "abbbx":
+        handover.want(key)
+    handover.pass_on_wants()
+    handover.pass_on_wants()
+    assert told == [{"a": 1, "b": 3}]
+
+
+def test_wants_that_the_store_does_not_take_are_nobodys_error(
+    backend: Counting, queue: Queue, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "want", lambda queue, wants: 1 / 0)
+    handover = Handover(queue, PATIENCE, clock)
+    queue.beat("w")
+    handover.give(target("a"), make_entry(), None)
+    handover.want("a")
+    handover.pass_on_wants()
+
+
+def test_a_carrier_without_an_order_is_told_nothing(
+    give: Any, carrier: Carrier, clock: FakeClock
+) -> None:
+    handover = Handover(carrier, PATIENCE, clock)
+    handover.give(target("a"), make_entry(), None)
+    handover.want("a")
+    handover.pass_on_wants()
+    assert carrier.sent == ["a"]
+
+
 # From the settings.
 
 
 def test_a_store_of_one_process_hands_nothing_over(clock: FakeClock) -> None:
     store = Breaker(MemoryBackend(), 1.0)
-    Queue(store, "", 3, 5.0, clock).beat("w")
+    Queue(store, "", 3, 5.0, 10.0, clock).beat("w")
     for shared in (True, False):
         handover = handover_of(Settings(), store, clock, shared=shared)
         assert handover.give(target("a"), make_entry(), None) is shared

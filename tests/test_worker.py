@@ -13,6 +13,7 @@ from cachelib import SimpleCache
 from werkzeug.test import Client
 
 from isgware import ISG, ConfigurationError, Policy
+from isgware.errors import BackendUnavailable
 from isgware.printing import stats_lines
 from isgware.testing import FakeClock, ManualExecutor
 from isgware.worker import Worker
@@ -176,10 +177,10 @@ def test_a_job_that_came_while_its_page_failed_is_dropped(fleet: Fleet) -> None:
     stale_page(fleet)
     fleet.fails = True
     fleet.get()
-    data = fleet.worker._queue.take()
-    assert data is not None
+    job = fleet.worker._queue.take()
+    assert job is not None
     for _ in range(2):
-        fleet.worker._queue.send("a", data)
+        fleet.worker._queue.send("a", job.data)
         fleet.work()
     assert fleet.rendered == [("worker", "/a")]
 
@@ -211,6 +212,66 @@ def test_a_job_whose_planning_raises_is_dropped(
     fleet.work()
     assert fleet.worker.counts["nothing to do"] == 1
     assert "could not be planned" in caplog.text
+
+
+def test_the_most_visited_are_rendered_first(fleet: Fleet) -> None:
+    for path in ("/a", "/b", "/c"):
+        fleet.get(path)
+    fleet.clock.advance(61)
+    fleet.worker._queue.beat("w")
+    fleet.rendered.clear()
+    for path in ("/a", "/b", "/c", "/c", "/b", "/c"):
+        assert fleet.get(path) == "STALE web"
+    fleet.web.engine.handover.pass_on_wants()
+    fleet.work()
+    assert fleet.rendered == [("worker", "/c"), ("worker", "/b"), ("worker", "/a")]
+
+
+def test_visits_of_a_page_that_waits_write_nothing(fleet: Fleet) -> None:
+    stale_page(fleet)
+    fleet.get()
+    database = fleet.web.engine.shelf.backend.backend.database  # type: ignore[attr-defined]
+    database.write = lambda work: 1 / 0
+    for _ in range(100):
+        assert fleet.get() == "STALE web"
+    del database.write
+    assert sum(1 for _ in fleet.web.engine.handover._wanted) == 100
+
+
+def test_a_job_that_is_done_is_looked_at_by_nobody_else(fleet: Fleet) -> None:
+    stale_page(fleet)
+    fleet.get()
+    fleet.work()
+    fleet.clock.advance(30)
+    assert fleet.jobs() == 0
+    assert not fleet.worker.step()
+
+
+def test_a_job_of_a_worker_that_died_is_done_by_the_next(fleet: Fleet) -> None:
+    stale_page(fleet)
+    fleet.get()
+    assert fleet.worker._queue.take() is not None  # and no more was heard of it
+    fleet.clock.advance(9.9)
+    assert not fleet.worker.step()
+    fleet.clock.advance(0.1)
+    fleet.work()
+    assert fleet.rendered == [("worker", "/a")]
+
+
+def test_a_store_that_takes_no_done_costs_a_look(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(job: object) -> None:
+        raise BackendUnavailable("away")
+
+    stale_page(fleet)
+    fleet.get()
+    monkeypatch.setattr(fleet.worker._queue, "done", lost)
+    fleet.work()
+    fleet.clock.advance(10)
+    fleet.work()
+    assert fleet.rendered == [("worker", "/a")]
+    assert dict(fleet.worker.counts) == {"rendered": 1, "not kept": 0, "nothing to do": 1}
 
 
 def test_what_is_no_job_is_dropped(fleet: Fleet) -> None:

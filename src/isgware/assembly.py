@@ -46,7 +46,8 @@ def engine_of(
         None if isinstance(settings.executor, JobExecutor) else settings.executor,
     )
     store.on_open = housekeeper.start
-    housekeeper.chores.append(pool.give_up_hung)
+    handover = handover_of(settings, store, now, shared=shared(store.backend))
+    housekeeper.chores += [pool.give_up_hung, handover.pass_on_wants]
     return Engine(
         settings,
         planner,
@@ -57,5 +58,5 @@ def engine_of(
         Aftermath(planner, shelf, Failures(random.random), settings.dynamic_time, now),
         housekeeper,
         now,
-        handover_of(settings, store, now, shared=shared(store.backend)),
+        handover,
     )

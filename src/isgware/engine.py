@@ -295,6 +295,7 @@ class Engine:
         if self.pool.want(key):
             return not urgent or self.pool.submit(self.work(target), urgent=True)
         if key in self.flights or not self.aftermath.due(key):
+            self.handover.want(key)
             return True
         self.housekeeper.start()
         return self.pool.submit(self.work(target), urgent=urgent)
@@ -304,8 +305,10 @@ class Engine:
         but that the page is stale. If it waits, the page is wanted once more. Takes no lock."""
         if self.pool.want(key) or key in self.flights:
             return True
-        failure = self.aftermath.failures.get(key)
-        return failure is not None and not failure.count and not self.aftermath.due(key)
+        if not self.aftermath.elsewhere(key) or self.aftermath.due(key):
+            return False
+        self.handover.want(key)
+        return True
 
     def work(self, target: Target, done: Callable[[Outcome | None], None] | None = None) -> Work:
         """The regeneration of a page. With ``done``, which is told what came of the render or

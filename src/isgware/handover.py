@@ -8,13 +8,15 @@ nothing is rendered here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
+from .backends.base import Job
 from .backends.breaker import Breaker
 from .core.entry import Entry
 from .errors import BackendUnavailable, ConfigurationError
@@ -32,6 +34,8 @@ _PAUSE: Final = 6
 BEAT: Final = 1.0
 #: Attempts that are remembered; at the limit the oldest is forgotten, and may be asked for again.
 _MAX_HANDED: Final = 4_096
+#: Wants that are counted between two tellings; of more, the last ones.
+_MAX_WANTS: Final = 10_000
 
 
 @runtime_checkable
@@ -43,6 +47,14 @@ class Carrier(Protocol):
 
     def send(self, key: str, job: bytes) -> bool:
         """Take a job; false if that cannot be done now."""
+
+
+@runtime_checkable
+class Ranking(Carrier, Protocol):
+    """A carrier whose most wanted jobs go first."""
+
+    def rank(self, wants: Mapping[str, int]) -> None:
+        """Add to how much keys are wanted, those that still wait. Does not raise."""
 
 
 @runtime_checkable
@@ -71,6 +83,7 @@ class Handover:
 
     def _reset(self) -> None:
         self._handed: OrderedDict[str, tuple[Any, float]] = OrderedDict()
+        self._wanted: deque[str] = deque(maxlen=_MAX_WANTS)
         self._lock = threading.Lock()
 
     def after_fork(self) -> None:
@@ -101,6 +114,18 @@ class Handover:
                 self._handed.popitem(last=False)
         return True
 
+    def want(self, key: str) -> None:
+        """A visitor asks for a page that may have been handed over. Takes no lock."""
+        if key in self._handed:
+            self._wanted.append(key)
+
+    def pass_on_wants(self) -> None:
+        """Tell, in one operation, how much more is wanted what was handed over. To be called about
+        once a second."""
+        wants = Counter(self._wanted.popleft() for _ in range(len(self._wanted)))
+        if wants and isinstance(self._carrier, Ranking):
+            self._carrier.rank(wants)
+
     def came_to_nothing(self, key: str) -> None:
         """Nobody renders this page, which is now rendered here. If it was handed over and had its
         time, others may fare no better, so none is for a while."""
@@ -114,7 +139,8 @@ class Handover:
 class Queue:
     """The queue of one build in the store, and the note of the workers who empty it.
 
-    ``silence``: seconds without a sign of life after which a worker counts as gone.
+    ``silence``: seconds without a sign of life after which a worker counts as gone; ``hold``: those
+    for which a job belongs to whoever took it.
     """
 
     def __init__(
@@ -123,6 +149,7 @@ class Queue:
         build_id: str,
         limit: int,
         silence: float,
+        hold: float,
         now: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -130,6 +157,7 @@ class Queue:
         self._build_id = build_id
         self._limit = limit
         self._silence = silence
+        self._hold = hold
         self._now = now
         self._clock = clock
         self._looked = float("-inf")
@@ -151,11 +179,20 @@ class Queue:
         except BackendUnavailable:
             return False
 
+    def rank(self, wants: Mapping[str, int]) -> None:
+        with contextlib.suppress(BackendUnavailable):
+            self._store.want(self._build_id, wants)
+
     # Of the worker. These raise `BackendUnavailable`.
 
-    def take(self) -> bytes | None:
-        """The job that waits longest."""
-        return self._store.dequeue(self._build_id, self._now())
+    def take(self) -> Job | None:
+        """The job that is wanted most. Unless it is `done`, it waits again when a worker that died
+        over it no longer holds its lease."""
+        return self._store.dequeue(self._build_id, self._now(), self._hold)
+
+    def done(self, job: Job) -> None:
+        """Nobody else needs to look at this job."""
+        self._store.done(self._build_id, job)
 
     def waiting(self) -> int:
         """How many jobs wait."""
@@ -200,7 +237,8 @@ def patience_of(settings: Settings) -> float:
 
 def queue_of(settings: Settings, store: Breaker, now: Callable[[], float]) -> Queue:
     """The queue of the settings' build."""
-    return Queue(store, settings.build_id, settings.queue_size, patience_of(settings), now)
+    patience, hold = patience_of(settings), settings.lease_time
+    return Queue(store, settings.build_id, settings.queue_size, patience, hold, now)
 
 
 def handover_of(

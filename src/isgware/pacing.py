@@ -26,9 +26,9 @@ WINDOW: Final = 0.02
 #: computes would wait for it.
 PATIENCE: Final = 2.0
 #: Of the time that the rest of the process leaves: renders that take more are let run one at a
-#: time, and while they take less, another may join them.
-_MUCH: Final = 0.75
-_LITTLE: Final = 0.5
+#: time, and while they take less, another may join them. `bench.storm` compares.
+_MUCH: Final = 0.3
+_LITTLE: Final = 0.15
 
 
 class _Switching:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from .backends.base import Job
 from .errors import BackendUnavailable, ConfigurationError
 from .handover import BEAT, queue_of
 from .jobs import target_of
@@ -96,16 +97,16 @@ class Worker:
             return False
         engine = self._isg.engine
         try:
-            data = self._queue.take()
+            job = self._queue.take()
         except BackendUnavailable:
             return False
-        if data is None:
+        if job is None:
             return False
-        target = self._planned(data)
+        target = self._planned(job.data)
         if target is None:
-            self.counts["nothing to do"] += 1
+            self._done(job, None)
             return True
-        return self._pool.submit(engine.work(target, self._done))
+        return self._pool.submit(engine.work(target, lambda outcome: self._done(job, outcome)))
 
     def _planned(self, data: bytes) -> Target | None:
         try:
@@ -114,7 +115,11 @@ class Worker:
             log.exception("A job could not be planned; it is dropped.")
             return None
 
-    def _done(self, outcome: Outcome | None) -> None:
+    def _done(self, job: Job, outcome: Outcome | None) -> None:
+        try:
+            self._queue.done(job)
+        except BackendUnavailable as error:
+            log.debug("A job will be looked at once more: %s", error)
         kind = "nothing to do" if outcome is None else "not kept"
         if isinstance(outcome, Rendered):
             kind = "rendered"

@@ -354,27 +354,33 @@ def test_a_child_has_connections_of_its_own(store: RedisBackend) -> None:
 # Jobs
 
 
-@pytest.mark.parametrize("part", ["line", "jobs"])
+@pytest.mark.parametrize("part", ["line", "taken", "jobs"])
 @pytest.mark.parametrize("damage", ["lost", "odd"])
 def test_a_queue_that_lost_a_part_begins_anew(
     store: RedisBackend, redis_server: Redis, part: str, damage: str
 ) -> None:
     for key in "ab":
         store.enqueue("q", key, b"old", 2, START)
+    if part == "taken":
+        assert store.dequeue("q", START, 10.0) is not None
     name, client = f"{store.prefix}{part}:q", redis_server.client()
     client.delete(name)
     if damage == "odd":
         client.set(name, "of another type")
     assert store.queued("q", START) == 0
-    assert store.dequeue("q", START) is None
+    assert store.dequeue("q", START, 10.0) is None
     assert [store.enqueue("q", key, b"new", 2, START) for key in "abc"] == [True, True, False]
-    assert store.dequeue("q", START) == b"new"
+    job = store.dequeue("q", START, 10.0)
+    assert job is not None
+    assert job.data == b"new"
 
 
 def test_a_queue_that_nobody_empties_ends_by_itself(
     store: RedisBackend, redis_server: Redis
 ) -> None:
-    store.enqueue("q", "key", b"job", 10, START)
+    for key in ("key", "taken"):
+        store.enqueue("q", key, b"job", 10, START)
+    store.dequeue("q", START, 10.0)
     client = redis_server.client()
-    for part in ("line", "jobs"):
+    for part in ("line", "taken", "jobs"):
         assert 590 < client.ttl(f"{store.prefix}{part}:q") <= 600

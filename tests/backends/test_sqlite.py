@@ -353,18 +353,18 @@ def test_a_store_of_an_earlier_release_gets_the_tables_that_came_later(
     put(store, entry)
     store.close()
     with sqlite3.connect(tmp_path / "store" / "isgware-1.db") as earlier:
-        earlier.execute("DROP TABLE jobs")
+        earlier.execute("DROP TABLE regenerations")
     earlier.close()
     assert store.enqueue("q", "key", b"job", 10, START)
     assert store.get(entry.key, START) == encode(entry)
-    assert store.dequeue("q", START) == b"job"
+    assert store.dequeue("q", START, 10.0) is not None
 
 
 def test_an_idle_worker_waits_for_no_writer(store: SQLiteBackend, tmp_path: Path) -> None:
-    assert store.dequeue("q", START) is None
+    assert store.dequeue("q", START, 10.0) is None
     idle = SQLiteBackend(tmp_path / "store", timeout=0.05)
     writer = sqlite3.connect(tmp_path / "store" / "isgware-1.db", isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
-    assert idle.dequeue("q", START) is None
+    assert idle.dequeue("q", START, 10.0) is None
     writer.close()
     idle.close()

@@ -123,7 +123,7 @@ def note(data: bytes) -> None:
         assert Signpost.decode(signpost.encode()) == signpost
     noted_failure(store, KEY, NOW, 0.0)
     noted_refusal(store, "/page", NOW)
-    Queue(store, "", 10, 5.0, lambda: NOW).workers()
+    Queue(store, "", 10, 5.0, 10.0, lambda: NOW).workers()
     job = decode_job(data)
     if job is not None:
         oddity(job[1])

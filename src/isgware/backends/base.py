@@ -8,15 +8,16 @@ Rules that every backend keeps, and that `isgware.testing.BackendContract` check
   returns; where hosts share the store, on the others within 100 ms. An odd value means "ask
   ``sync``"; equal even values mean "nothing happened since".
 - ``put`` never lets an older render overwrite a newer one: see `is_newer`.
-- A job waits once per queue and key, in the order of arrival, and is handed to one who asks. It
-  may be lost with whoever took it, or after `JOB_TIME`: it is a hint, never the only trace.
+- A job waits once per queue and key; the most wanted is next, among equals the first that came. It
+  is handed to one who asks, and waits again if they are not done in time. It may be lost after
+  `JOB_TIME` or `TAKES`, or with the store: it is a hint, never the only trace.
 - A lease belongs to a token. It ends when it is released, or not renewed in time, or overtaken by
   a render that began after an invalidation its owner had not seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Protocol, runtime_checkable
@@ -29,6 +30,10 @@ GRACE: Final = 86_400.0
 ERROR_GRACE: Final = 60.0
 #: Seconds after which a job that nobody took is gone.
 JOB_TIME: Final = 600.0
+#: How often a job is handed out. One that was the end of so many workers may be so for each.
+TAKES: Final = 2
+#: Wants that count.
+MOST_WANTS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,15 @@ class Lease:
     order: int
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What was taken out of a queue. Its ``ticket`` is not that of a later job for its key."""
+
+    key: str
+    ticket: int
+    data: bytes
+
+
 class NotTaken(Exception):
     """The backend is well, but does not take this (it is full, the page is too large for it).
 
@@ -175,11 +189,15 @@ def notes_of(backend: Backend, names: Sequence[str], now: float) -> list[bytes |
 class JobQueue(Protocol):
     """What a backend has besides, for regenerations by other processes; ISG works without.
 
-    ``enqueue`` is false when the queue holds ``limit`` jobs; a key that waits already is taken.
+    ``enqueue`` is false when ``limit`` jobs wait; a key that waits already is wanted once more.
+    ``want`` adds to what keys that wait are wanted. What ``dequeue`` gives waits again after
+    ``hold`` seconds, unless it is ``done``, or enqueued anew meanwhile.
     """
 
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool: ...
-    def dequeue(self, queue: str, now: float) -> bytes | None: ...
+    def want(self, queue: str, wants: Mapping[str, int]) -> None: ...
+    def dequeue(self, queue: str, now: float, hold: float) -> Job | None: ...
+    def done(self, queue: str, job: Job) -> None: ...
     def queued(self, queue: str, now: float) -> int: ...
 
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from types import NoneType
 from typing import Any, Final, TypeVar
 
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable, ConfigurationError
-from .base import Backend, Held, JobQueue, Lease, NotTaken, Row
+from .base import Backend, Held, Job, JobQueue, Lease, NotTaken, Row
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
@@ -257,8 +257,14 @@ class Breaker:
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
         return self.call(self._queue.enqueue, queue, key, data, limit, now, returns=bool)
 
-    def dequeue(self, queue: str, now: float) -> bytes | None:
-        return self.call(self._queue.dequeue, queue, now, returns=bytes | None)
+    def want(self, queue: str, wants: Mapping[str, int]) -> None:
+        self.call(self._queue.want, queue, wants, returns=NoneType)
+
+    def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
+        return self.call(self._queue.dequeue, queue, now, hold, returns=Job | None)
+
+    def done(self, queue: str, job: Job) -> None:
+        self.call(self._queue.done, queue, job, returns=NoneType)
 
     def queued(self, queue: str, now: float) -> int:
         return self.call(self._queue.queued, queue, now, returns=int)

@@ -12,7 +12,7 @@ import math
 import os
 import pickletools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Final
 
 from cachelib import BaseCache
@@ -20,7 +20,7 @@ from cachelib import BaseCache
 from ..core.entry import MAGIC
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable
-from .base import Coordinator, Held, Lease, NotTaken, Row, is_newer, live_word, notes_of
+from .base import Coordinator, Held, Job, Lease, NotTaken, Row, is_newer, live_word, notes_of
 from .database import Database
 
 log: Final = logging.getLogger("isgware")
@@ -190,8 +190,14 @@ class CachelibBackend:
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
         return self.coordinator.enqueue(queue, key, data, limit, now)
 
-    def dequeue(self, queue: str, now: float) -> bytes | None:
-        return self.coordinator.dequeue(queue, now)
+    def want(self, queue: str, wants: Mapping[str, int]) -> None:
+        self.coordinator.want(queue, wants)
+
+    def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
+        return self.coordinator.dequeue(queue, now, hold)
+
+    def done(self, queue: str, job: Job) -> None:
+        self.coordinator.done(queue, job)
 
     def queued(self, queue: str, now: float) -> int:
         return self.coordinator.queued(queue, now)

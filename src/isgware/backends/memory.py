@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
 from ..core.freshness import Changes
 from . import forks
-from .base import HELD, JOB_TIME, Held, Lease, Limits, Row, is_newer
+from .base import HELD, Held, Job, Lease, Limits, Row, is_newer
+from .memory_jobs import Jobs
 
 MEMORY_LIMITS: Final = Limits(pages=100_000, bytes=256 * 1024**2)
 #: How many of the least recently used pages each ``put`` looks at, to let go of ended ones.
@@ -69,7 +70,7 @@ class MemoryBackend:
         self._published: dict[str, int] = {}
         self._leases: dict[str, tuple[Lease, float, int]] = {}
         self._notes: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
-        self._jobs: dict[str, OrderedDict[str, tuple[bytes, float]]] = {}
+        self._jobs = Jobs()
         forks.watch(self)
 
     def before_fork(self) -> None:
@@ -235,32 +236,23 @@ class MemoryBackend:
 
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
         with self._lock:
-            jobs = self._waiting(queue, now)
-            if key in jobs:
-                return True
-            if len(jobs) >= limit:
-                return False
-            self._jobs[queue] = jobs
-            jobs[key] = (data, now + JOB_TIME)
-            return True
+            return self._jobs.enqueue(queue, key, data, limit, now)
 
-    def dequeue(self, queue: str, now: float) -> bytes | None:
+    def want(self, queue: str, wants: Mapping[str, int]) -> None:
         with self._lock:
-            jobs = self._waiting(queue, now)
-            data = jobs.popitem(last=False)[1][0] if jobs else None
-            if not jobs:
-                self._jobs.pop(queue, None)
-            return data
+            self._jobs.want(queue, wants)
+
+    def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
+        with self._lock:
+            return self._jobs.dequeue(queue, now, hold)
+
+    def done(self, queue: str, job: Job) -> None:
+        with self._lock:
+            self._jobs.done(queue, job)
 
     def queued(self, queue: str, now: float) -> int:
         with self._lock:
-            return len(self._waiting(queue, now))
-
-    def _waiting(self, queue: str, now: float) -> OrderedDict[str, tuple[bytes, float]]:
-        jobs = self._jobs.get(queue, OrderedDict())
-        for key in [key for key, (_, until) in jobs.items() if until <= now]:
-            del jobs[key]
-        return jobs
+            return self._jobs.queued(queue, now)
 
     def ping(self) -> None:
         """Always there."""

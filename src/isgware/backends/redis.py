@@ -16,7 +16,7 @@ import secrets
 import struct
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,7 +27,7 @@ from ..core.freshness import Changes
 from . import forks
 from . import redis_jobs as jobs
 from . import redis_scripts as scripts
-from .base import HELD, JOB_TIME, Held, Lease, Limits, NotTaken, Row
+from .base import HELD, JOB_TIME, Held, Job, Lease, Limits, NotTaken, Row
 from .cachelib import BytesSerializer
 from .redis_client import NAMESPACE, Connect, close
 from .redis_news import News
@@ -287,18 +287,29 @@ class RedisBackend:
 
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
         job = _UNTIL.pack(now + JOB_TIME) + data
-        return bool(self._run(jobs.ENQUEUE, "", queue, key, job, limit, math.ceil(JOB_TIME * 1000)))
+        lasting = math.ceil(JOB_TIME * 1000)
+        return bool(self._run(jobs.ENQUEUE, "", queue, key, job, now, limit, lasting))
 
-    def dequeue(self, queue: str, now: float) -> bytes | None:
+    def want(self, queue: str, wants: Mapping[str, int]) -> None:
+        self._run(jobs.WANT, "", queue, *(part for item in wants.items() for part in item))
+
+    def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
         while True:
-            found = self._run(jobs.DEQUEUE, "", queue)
-            if not isinstance(found, bytes) or len(found) < _UNTIL.size:
+            lasting = math.ceil(JOB_TIME * 1000)
+            found = self._run(jobs.DEQUEUE, "", queue, now, now + hold, lasting)
+            if not found:
                 return None
-            if now < _UNTIL.unpack_from(found)[0]:
-                return found[_UNTIL.size :]
+            name, ticket, data = found
+            job = Job(name.decode(), int(ticket), data[_UNTIL.size :])
+            if len(data) >= _UNTIL.size and now < _UNTIL.unpack_from(data)[0]:
+                return job
+            self.done(queue, job)
+
+    def done(self, queue: str, job: Job) -> None:
+        self._run(jobs.DONE, "", queue, job.key, job.ticket)
 
     def queued(self, queue: str, now: float) -> int:
-        return int(self._run(jobs.QUEUED, "", queue))
+        return int(self._run(jobs.QUEUED, "", queue, now))
 
     def ping(self) -> None:
         """Ask for the state; on the way, clear what stands in our place and is of another type."""

@@ -43,16 +43,18 @@ CREATE TABLE state (
 INSERT INTO state VALUES (lower(hex(randomblob(8))), 0, 0, 0, 0, 0)
 """
 _JOBS: Final = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id INTEGER PRIMARY KEY, queue TEXT NOT NULL, key TEXT NOT NULL, until REAL NOT NULL,
+CREATE TABLE IF NOT EXISTS regenerations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, key TEXT NOT NULL,
+    until REAL NOT NULL, wants INTEGER NOT NULL, takes INTEGER NOT NULL, held REAL NOT NULL,
     data BLOB NOT NULL, UNIQUE (queue, key));
-CREATE INDEX IF NOT EXISTS jobs_by_end ON jobs (until)
+CREATE INDEX IF NOT EXISTS regenerations_by_end ON regenerations (until);
+CREATE INDEX IF NOT EXISTS regenerations_by_wants ON regenerations (queue, wants DESC, id)
 """
 
 
 def add_tables(connection: sqlite3.Connection) -> None:
     """Make what came later in a store that lacks it. Processes of an earlier release work on with
     such a store, so its version stays what it is."""
-    known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'jobs'"
+    known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'regenerations'"
     if not connection.execute(known).fetchone():
         connection.executescript(f"BEGIN IMMEDIATE; {_JOBS}; COMMIT")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from ..core.freshness import Changes
 from . import sqlite_invalidations as invalidations
 from . import sqlite_jobs as jobs
 from . import sqlite_leases as leases
-from .base import Held, Lease, Limits, Row, is_newer
+from .base import Held, Job, Lease, Limits, Row, is_newer
 from .database import Damaged, Database
 from .schema import SCHEMA, add_tables
 from .sqlite_invalidations import state
@@ -269,10 +269,16 @@ class SQLiteBackend:
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
         return self.database.write(lambda db: jobs.enqueue(db, queue, key, data, limit, now))
 
-    def dequeue(self, queue: str, now: float) -> bytes | None:
+    def want(self, queue: str, wants: Mapping[str, int]) -> None:
+        self.database.write(lambda db: jobs.want(db, queue, wants.items()))
+
+    def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
         if not self.queued(queue, now):  # so that an idle worker writes nothing
             return None
-        return self.database.write(lambda db: jobs.dequeue(db, queue, now))
+        return self.database.write(lambda db: jobs.dequeue(db, queue, now, hold))
+
+    def done(self, queue: str, job: Job) -> None:
+        self.database.write(lambda db: jobs.done(db, queue, job))
 
     def queued(self, queue: str, now: float) -> int:
         return self.database.read(lambda db: jobs.queued(db, queue, now))

@@ -1,0 +1,72 @@
+"""The queue of regenerations within one process."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .base import JOB_TIME, MOST_WANTS, TAKES, Job
+
+
+@dataclass(slots=True)
+class _Waiting:
+    job: Job
+    until: float
+    wants: int = 1
+    takes: int = 0
+    held: float = 0.0
+
+
+@dataclass(slots=True)
+class Jobs:
+    """`JobQueue` without its lock: whoever has it has one."""
+
+    _queues: dict[str, dict[str, _Waiting]] = field(default_factory=dict)
+    _tickets: itertools.count[int] = field(default_factory=itertools.count)
+
+    def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
+        jobs = self._alive(queue, now)
+        known = jobs.get(key)
+        if known is not None and known.held <= now:
+            self.want(queue, {key: 1})
+            return True
+        jobs.pop(key, None)
+        if self.queued(queue, now) >= limit:
+            return False
+        job = Job(key, next(self._tickets), data)
+        self._queues.setdefault(queue, {})[key] = _Waiting(job, now + JOB_TIME)
+        return True
+
+    def want(self, queue: str, wants: Mapping[str, int]) -> None:
+        jobs = self._queues.get(queue, {})
+        for key, count in wants.items():
+            if key in jobs:
+                jobs[key].wants = min(jobs[key].wants + count, MOST_WANTS)
+
+    def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
+        jobs = self._alive(queue, now)
+        waiting = [each for each in jobs.values() if each.held <= now]
+        for each in sorted(waiting, key=lambda each: (-each.wants, each.job.ticket)):
+            if each.takes < TAKES:
+                each.takes, each.held = each.takes + 1, now + hold
+                return each.job
+            del jobs[each.job.key]
+        return None
+
+    def done(self, queue: str, job: Job) -> None:
+        jobs = self._queues.get(queue, {})
+        known = jobs.get(job.key)
+        if known is not None and known.job.ticket == job.ticket:
+            del jobs[job.key]
+
+    def queued(self, queue: str, now: float) -> int:
+        return sum(each.held <= now for each in self._alive(queue, now).values())
+
+    def _alive(self, queue: str, now: float) -> dict[str, _Waiting]:
+        jobs = self._queues.get(queue, {})
+        for key in [key for key, each in jobs.items() if each.until <= now]:
+            del jobs[key]
+        if not jobs:
+            self._queues.pop(queue, None)
+        return jobs
