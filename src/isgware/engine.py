@@ -301,8 +301,8 @@ class Engine:
         return self.pool.submit(self.work(target), urgent=urgent)
 
     def awaited(self, key: str) -> bool:
-        """Whether the regeneration of a stale page is on its way, and nothing is to be said of it
-        but that the page is stale. If it waits, the page is wanted once more. Takes no lock."""
+        """Whether a stale page is being regenerated, so that it may be sent as before. If it
+        waits, it is wanted once more. Takes no lock."""
         if self.pool.want(key) or key in self.flights:
             return True
         if not self.aftermath.elsewhere(key) or self.aftermath.due(key):
@@ -389,11 +389,9 @@ class Engine:
             self.housekeeper.hold(lease)
         try:
             outcome = self.producer.produce(
-                target,
-                lease.order if lease else order,
-                replaces,
+                target, lease.order if lease else order, replaces,
                 wanted=lambda: not flight.landed.is_set(),
-            )
+            )  # fmt: skip
         finally:
             if lease is not None:
                 self.housekeeper.let_go(lease)
