@@ -21,7 +21,7 @@ from .backends.base import Lease, Row
 from .catalogue import row_state
 from .core.entry import Entry
 from .core.freshness import State
-from .core.request import Request, Visitor
+from .core.request import Request, Visitor, cgi_name
 from .engine import Engine
 from .errors import BackendUnavailable, ISGError
 from .memory import key_name
@@ -317,7 +317,7 @@ def variants(policy: Policy, values: Callable[[str], Iterable[str]]) -> Iterator
         headers: dict[str, Any] = {}
         for (name, _), value in zip(named, chosen, strict=False):
             if value:
-                headers["HTTP_" + name.upper().replace("-", "_")] = value
+                headers[cgi_name(name)] = value
         pairs = [
             f"{name}={value}"
             for (name, _), value in zip(cookies, chosen[len(named) :], strict=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from .core.request import Request, Visitor
+from .core.request import Request, Visitor, cgi_name
 from .planner import Target
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def decode_job(data: bytes | str) -> tuple[str, Visitor] | None:
     """The key of a job, and a visitor who would get its page; ``None`` for what is no job."""
     try:
         number, key, scheme, host, script_name, path, query, headers, cookies = json.loads(data)
-        shown = {"HTTP_" + name.upper().replace("-", "_"): value for name, value in headers}
+        shown = {cgi_name(name): value for name, value in headers}
         if cookies:
             shown["HTTP_COOKIE"] = "; ".join(f"{name}={value}" for name, value in cookies)
     except (ValueError, TypeError, AttributeError, RecursionError):

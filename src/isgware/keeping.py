@@ -25,7 +25,7 @@ from .core.request import Request, Visitor, counting_cookie, oddity
 from .core.rfc9111 import Storing, kept, may_store
 from .core.storable import MAX_LEARNED, Refusal, Response, varies
 from .core.validate import conditions, is_about, updated
-from .core.vary import PERSONAL, REROUTING, selecting
+from .core.vary import REROUTING, selecting
 from .drafts import Drafts
 from .engine import Engine
 from .errors import BackendUnavailable
@@ -39,6 +39,8 @@ from .site import Site
 
 log: Final = logging.getLogger("isgware")
 _MAX_ASKED: Final = 8_192
+#: Of what may be in a Vary, the hit path looks for these itself.
+_LOOKED_FOR: Final = frozenset({"cookie", "authorization"})
 #: Invalidation counter and nonce of the store's table when a request was passed on.
 Began = tuple[int, str]
 
@@ -71,7 +73,7 @@ class Place:
     @property
     def plain(self) -> bool:
         """Whether the request line alone names the response, for visitors without ``cookies``."""
-        return bool(self.key) and PERSONAL.issuperset(self.nominated)
+        return bool(self.key) and _LOOKED_FOR.issuperset(self.nominated)
 
     def tells_apart(self, vary: Iterable[str]) -> bool:
         """Whether the key knows of every field in ``vary``."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
-from .core.request import Request
+from .core.request import Request, cgi_name
 from .core.storable import Response
 from .errors import ISGError
 from .page import Rendering, current
@@ -68,7 +68,7 @@ def environ_for(request: Request, rendering: Rendering) -> dict[str, Any]:
         MARK: rendering,
     }
     for header, value in request.headers:
-        environ["HTTP_" + header.upper().replace("-", "_")] = value
+        environ[cgi_name(header)] = value
     if request.cookies:
         environ["HTTP_COOKIE"] = "; ".join(f"{key}={value}" for key, value in request.cookies)
     return environ

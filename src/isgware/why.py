@@ -16,7 +16,7 @@ from .aftermath import Refusal, noted_failure, noted_refusal
 from .catalogue import local_path
 from .core.decide import Action, Decision, decide
 from .core.freshness import Generations, State
-from .core.request import Request, Visitor
+from .core.request import Request, Visitor, cgi_name
 from .errors import BackendUnavailable
 from .memory import Page
 from .planner import Plan, Target, has_credentials
@@ -61,9 +61,7 @@ def why(
 
 
 def _environ(headers: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, str]:
-    environ = {
-        "HTTP_" + name.upper().replace("-", "_"): value.strip() for name, value in headers.items()
-    }
+    environ = {cgi_name(name): value.strip() for name, value in headers.items()}
     jar = [environ[name] for name in ("HTTP_COOKIE",) if name in environ]
     jar += [f"{name}={value}" for name, value in cookies.items()]
     return {**environ, "HTTP_COOKIE": "; ".join(jar)} if jar else environ

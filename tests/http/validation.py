@@ -193,12 +193,15 @@ VALIDATION = (
         varies(text, text, {"Foo": "1"}, {"Foo": "1"}, hit=False)
         for text in ("*", "*, *", ", *", "*, Foo", "Foo, *")
     ),
-    case(
-        "4.1 no cookies, however often, then one",
-        stored(FRESH, ("Vary", "Cookie")),
-        cached(),
-        cached(),
-        asked(asks=(("Cookie", "a=b"),)),
+    *(
+        case(
+            f"4.1 no {name}, however often, then one",
+            stored(FRESH, ("Vary", name)),
+            cached(),
+            cached(),
+            asked(asks=((name, "a=b"),)),
+        )
+        for name in ("Cookie", "Cookie2", "Authorization", "Proxy-Authorization", "Content-Type")
     ),
     case(
         "4.1 one field, however often, then another",

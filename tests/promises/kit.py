@@ -13,6 +13,8 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from isgware.core.request import cgi_name
+
 Environ = dict[str, Any]
 MARK = "isgware.render"
 
@@ -123,7 +125,7 @@ def environ_of(
     if body:
         environ["CONTENT_LENGTH"] = str(len(body))
     for name, value in (headers or {}).items():
-        environ["HTTP_" + name.upper().replace("-", "_")] = value
+        environ[cgi_name(name)] = value
     environ.update(extra)
     return environ
 

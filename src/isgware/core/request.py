@@ -51,6 +51,13 @@ _ACCEPTS: Final = {
 }
 
 
+def cgi_name(field: str) -> str:
+    """What a header field is called in an environ (RFC 3875, section 4.1). That of the length is
+    left out: no request that counts here has a body."""
+    name = field.upper().replace("-", "_")
+    return name if name == "CONTENT_TYPE" else "HTTP_" + name
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """A request as it arrived. ``headers`` maps CGI names (``HTTP_ACCEPT``) to values."""
@@ -64,7 +71,7 @@ class Visitor:
     headers: Mapping[str, Any]
 
     def header(self, name: str) -> str | None:
-        value = self.headers.get("HTTP_" + name.upper().replace("-", "_"))
+        value = self.headers.get(cgi_name(name))
         return value if isinstance(value, str) else None
 
 
