@@ -53,6 +53,18 @@ def test_p6_a_purge_in_one_process_holds_in_the_other_at_once(workers, verb, who
     assert workers.rendered() == 2
 
 
+def test_p6_a_purge_holds_in_a_process_that_has_found_the_store_slow(wrap, tmp_path):
+    """The word tells that the other could write, so the table of invalidations can be asked."""
+    workers = Workers(wrap, tmp_path, probe_interval=60)
+    workers.both()
+    breaker = workers.one.engine.shelf.backend
+    breaker.trip(TimeoutError("it took 0.4 s"))
+    assert visit(workers.one, "/p").cache == "HIT"
+    workers.two.purge_tag("t")
+    assert visit(workers.one, "/p").cache == "REVALIDATED"
+    assert breaker.open_since is not None, "and nothing else of it is asked"
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"revalidate": 60}, {"cache_control": "full"}], ids=["shared", "all", "full"]
 )

@@ -3,8 +3,9 @@
 While it is open, operations fail at once with `BackendUnavailable`, which costs a visitor nothing;
 a probe in the background closes it again. Nothing of a backend's own errors passes through.
 
-Where pages lie in another service than the table of invalidations, the loss of the pages does not
-close the way to the table: what is purged then must not be served from memory.
+The way to the table of invalidations stays open as long as that is not what failed, if it lies in
+another service than the pages, or in a file of which a word in memory tells that others can write
+it: what is purged meanwhile must not be served from memory.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _spent: Final[ContextVar[list[float] | None]] = ContextVar("isgware_spent", defa
 _QUIET: Final = 60.0
 #: Seconds between two probes that callers make themselves.
 _RETRY: Final = 1.0
+#: Kinds of operations on the table of invalidations.
+_TABLE: Final = ("sync", "invalidate")
 #: So that no batch holds other writers up for long.
 _TOUCHED_AT_ONCE: Final = 500
 
@@ -48,7 +51,7 @@ class Breaker:
         self.limit = limit
         self.on_open = on_open
         self.open_since: float | None = None
-        self._pages_only = False
+        self._spared: tuple[str, ...] = ()
         self.changed: float | None = None
         self.trips = 0
         self._retrying = threading.Lock()
@@ -61,12 +64,12 @@ class Breaker:
         return self.backend.word
 
     def call(
-        self, work: Callable[..., T], *args: Any, returns: Any = object, pages: bool = False,
-        beside: bool = False, **kwargs: Any,
+        self, work: Callable[..., T], *args: Any, returns: Any = object, kind: str = "",
+        **kwargs: Any,
     ) -> T:  # fmt: skip
         """Do it, if the circuit is closed. What is not of the type that it ``returns`` is junk.
-        ``pages``: it asks for pages. ``beside``: it is tried if only those are out of reach."""
-        if self.open_since is not None and not (beside and self._pages_only):
+        ``kind``: ``pages`` if it asks for pages, or one of those that may be spared."""
+        if self.open_since is not None and kind not in self._spared:
             raise BackendUnavailable("The store is out of reach; it is probed in the background.")
         started = time.monotonic()
         try:
@@ -76,10 +79,10 @@ class Breaker:
         except (UnicodeError, OverflowError, NotTaken) as error:  # the values, not the store
             raise BackendUnavailable(f"The store cannot hold this: {error}") from error
         except ConfigurationError as error:
-            self.trip(error, pages_only=pages)
+            self.trip(error, kind=kind)
             raise BackendUnavailable(str(error)) from error
         except Exception as error:
-            self.trip(error, pages_only=pages)
+            self.trip(error, kind=kind)
             raise BackendUnavailable(
                 f"The store failed: {type(error).__name__}: {error}"
             ) from error
@@ -90,7 +93,7 @@ class Breaker:
             spent[0] += took
             total = spent[0] + self.limit / 3
         if total > self.limit:
-            self.trip(TimeoutError(f"it took {took:.2f} s"), pages_only=pages)
+            self.trip(TimeoutError(f"it took {took:.2f} s"), kind=kind)
         return result
 
     def begin(self, spent: list[float] | None = None) -> None:
@@ -100,12 +103,12 @@ class Breaker:
         _spent.set([0.0] if spent is None else spent)
 
     def _apart(
-        self, work: Callable[..., T], *args: Any, returns: Any = object, beside: bool = False
+        self, work: Callable[..., T], *args: Any, returns: Any = object, kind: str = ""
     ) -> T:
         """Call what somebody asked for by name: one visit or script may well do so many times."""
         token = _spent.set(None)
         try:
-            return self.call(work, *args, returns=returns, beside=beside)
+            return self.call(work, *args, returns=returns, kind=kind)
         finally:
             _spent.reset(token)
 
@@ -113,11 +116,11 @@ class Breaker:
         """What follows in this context is not part of the visit or job."""
         _spent.set(None)
 
-    def trip(self, error: BaseException, *, pages_only: bool = False) -> None:
-        """Open the circuit. ``pages_only``: what failed is where the pages are."""
+    def trip(self, error: BaseException, *, kind: str = "") -> None:
+        """Open the circuit. ``kind``: of the operation that failed."""
         now = time.monotonic()
-        if self.open_since is None or not pages_only:
-            self._pages_only = pages_only and hasattr(self.backend, "coordinator")
+        if self.open_since is None or kind in _TABLE:
+            self._spared = self._beside(kind)
         if self.open_since is None:
             self.open_since = self.changed = now
             self.trips += 1
@@ -131,6 +134,14 @@ class Breaker:
                     error,
                 )
             self.on_open()
+
+    def _beside(self, failed: str) -> tuple[str, ...]:
+        """What is still worth asking when an operation of this kind has failed."""
+        if failed in _TABLE:
+            return ()
+        if failed == "pages" and hasattr(self.backend, "coordinator"):
+            return _TABLE
+        return _TABLE[:1] if getattr(self.backend, "database", None) is not None else ()
 
     def probe(self) -> bool:
         """Try the backend if the circuit is open; close it on success. True when closed."""
@@ -167,13 +178,13 @@ class Breaker:
             self.probe()
 
     def get(self, key: str, now: float) -> bytes | None:
-        return self.call(self.backend.get, key, now, returns=bytes | None, pages=True)
+        return self.call(self.backend.get, key, now, returns=bytes | None, kind="pages")
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
-        return self.call(self.backend.put, row, data, now, returns=bool, pages=True)
+        return self.call(self.backend.put, row, data, now, returns=bool, kind="pages")
 
     def delete(self, key: str) -> None:
-        self.call(self.backend.delete, key, returns=NoneType, pages=True)
+        self.call(self.backend.delete, key, returns=NoneType, kind="pages")
 
     def touch(self, keys: Sequence[str], now: float) -> None:
         for start in range(0, len(keys), _TOUCHED_AT_ONCE):
@@ -204,10 +215,10 @@ class Breaker:
             yield row
 
     def sync(self, nonce: str, since: int) -> Changes:
-        return self.call(self.backend.sync, nonce, since, returns=Changes, beside=True)
+        return self.call(self.backend.sync, nonce, since, returns=Changes, kind="sync")
 
     def invalidate(self, names: Iterable[str], hard: bool) -> int:
-        return self._apart(self.backend.invalidate, names, hard, returns=int, beside=True)
+        return self._apart(self.backend.invalidate, names, hard, returns=int, kind="invalidate")
 
     def publish(self, names: Iterable[str]) -> int:
         return self.call(self.backend.publish, names, returns=int)
