@@ -78,6 +78,9 @@ def by_pages(kind: str, sizes: Sequence[int]) -> Iterator[tuple[int, str, str, f
         for size in sorted(sizes):
             stores.fill(backend, range(held, size), BODY, **_fields())
             held = size
+            put = works_of(backend, [_entry(n) for n in range(min(ASKED, size))], "")["set"]
+            for number in range(min(ASKED, size)):  # invalidated when the store was smaller
+                put(number)
             sample = [_entry(random.randrange(size)) for _ in range(SAMPLES)]
             yield from measured(kind, size, backend, url, sample, "tag:pages", size)
 

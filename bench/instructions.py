@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--save", action="store_true", help="keep the counts for this commit")
     parser.add_argument(
         "--check", action="store_true",
-        help=f"exit with 1 if one is more than {TOLERANCE:.0%} above those kept last",
+        help=f"exit with 1 if one is more than {TOLERANCE:.0%}% above those kept last",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the bare counts")
     parser.add_argument("--watched", action="store_true", help=argparse.SUPPRESS)
