@@ -167,6 +167,39 @@ def test_routes_by_host_are_told_apart():
     assert label(client.get("/", base_url="http://b.example")) is None
 
 
+def test_an_app_that_finds_its_routes_in_its_own_way_is_asked_for_each_path():
+    class ByCountry(Flask):
+        def create_url_adapter(self, request):
+            if request is not None and request.path.startswith("/ch/"):
+                request.environ["HTTP_HOST"] = "ch.example"
+            return super().create_url_adapter(request)
+
+    app = ByCountry("countries", host_matching=True, static_host="static.example")
+
+    @app.get("/ch/<name>", host="ch.example")
+    @revalidate(60)
+    def page_of_switzerland(name):
+        return name
+
+    ISG(app, store="memory:")
+    client = Client(app)
+    base = "http://example.com"
+    assert label(client.get("/at/a", base_url=base)) is None
+    assert label(client.get("/ch/a", base_url=base)) == "MISS"
+
+
+def test_visitors_who_make_up_hosts_fill_no_table(app):
+    @app.get("/")
+    @revalidate(60)
+    def home():
+        return "home"
+
+    isg = ISG(app)
+    for number in range(200):
+        isg.why("/", host=f"{number}.example")
+    assert len(isg.core.site._adapters) <= 64
+
+
 def test_visitors_with_a_session_get_their_own_page(app):
     @app.get("/hello")
     @revalidate(60)

@@ -64,6 +64,9 @@ class Batch:
     overtake: bool = False
 
 
+_Visitors = dict[tuple[str, Origin], Visitor]
+
+
 @dataclass(slots=True)
 class _Job:
     target: Target
@@ -91,9 +94,9 @@ class Renderer:
         self._shelf.sync()
         made: list[Made] = []
         jobs: dict[str, _Job] = {}
-        self._foresee(batch.paths)
+        visitors = self._foresee(batch.paths)
         for path in batch.paths:
-            for found in self._targets(path, batch):
+            for found in self._targets(path, batch, visitors):
                 if isinstance(found, Made):
                     made.append(found)
                 elif found.target.key not in jobs:
@@ -106,19 +109,21 @@ class Renderer:
 
     # Which pages a path stands for.
 
-    def _foresee(self, paths: Sequence[str]) -> None:
+    def _foresee(self, paths: Sequence[str]) -> _Visitors:
         """Have the planner read at once what it will need to know of each."""
+        visitors: _Visitors = {}
         for origin in self._origins:
-            visitors = []
             for path in paths:
                 with contextlib.suppress(ISGError):  # said when its turn comes
-                    visitors.append(visitor_for(path, origin))
-            self._engine.planner.foresee(visitors, (origin.scheme, origin.host))
+                    visitors[path, origin] = visitor_for(path, origin)
+            own = (visitors[path, at] for path, at in visitors if at is origin)
+            self._engine.planner.foresee(own, (origin.scheme, origin.host))
+        return visitors
 
-    def _targets(self, path: str, batch: Batch) -> Iterator[_Job | Made]:
+    def _targets(self, path: str, batch: Batch, visitors: _Visitors) -> Iterator[_Job | Made]:
         for origin in self._origins:
             try:
-                visitor = visitor_for(path, origin)
+                visitor = visitors.get((path, origin)) or visitor_for(path, origin)
                 yield from self._planned(path, visitor, origin, batch)
             except ISGError as error:
                 yield Made("failed", path, str(error))
@@ -151,11 +156,12 @@ class Renderer:
         made: list[Made] = []
         self._patiently(lambda: self._look(jobs))
         if self._stale:
-            fresh = [job for job in jobs if self._fresh(job)]
-            made += [
-                Made("fresh", _page(job.target.request), route=job.target.route) for job in fresh
-            ]
-            jobs = [job for job in jobs if not self._fresh(job)]
+            known, jobs = jobs, []
+            for job in known:
+                if self._fresh(job):
+                    made.append(Made("fresh", _page(job.target.request), route=job.target.route))
+                else:
+                    jobs.append(job)
         if not jobs:
             return made
         self._together(lambda: self._lease(jobs, batch.overtake or not self._stale))
@@ -190,8 +196,10 @@ class Renderer:
 
     def _lease(self, jobs: list[_Job], overtake: bool) -> None:
         seconds = self._engine.settings.lease_time
-        for job in jobs:
-            job.lease = self._shelf.acquire(job.target.key, seconds, (), overtake=overtake)
+        keys = [job.target.key for job in jobs]
+        leases = self._shelf.acquire_all(keys, seconds, overtake=overtake)
+        for job, lease in zip(jobs, leases, strict=True):
+            job.lease = lease
 
     def _attempt(self, job: _Job) -> Outcome | Page:
         engine, shelf, target = self._engine, self._shelf, job.target
@@ -261,7 +269,7 @@ class Renderer:
             if not kept.stored:
                 self._need_store()
                 return _failed(job, "the store does not take this page")
-            return _of(outcome.entry, batch.lenient)
+            return _of(outcome, batch.lenient)
         engine.aftermath.settle(target, outcome, job.old)
         if isinstance(outcome, Failed):
             caught = outcome.error if outcome.response is not None else None
@@ -332,13 +340,14 @@ def variants(policy: Policy, values: Callable[[str], Iterable[str]]) -> Iterator
 _MAX_VARIANTS: Final = 50
 
 
-def _of(entry: Entry, lenient: bool) -> Made:
+def _of(page: Page, lenient: bool) -> Made:
+    entry = page.entry
     url = _page(entry.request)
     if entry.code >= 400:
         if lenient:
             return Made("dynamic", url, f"answered {entry.code}", route=entry.route)
         return Made("failed", url, f"answered {entry.status}", route=entry.route)
-    compressed = min((len(data) for data in entry.encodings.values()), default=len(entry.body))
+    compressed = min((len(data) for data in page.encodings.values()), default=len(entry.body))
     return Made("rendered", url, "", entry.render_seconds, len(entry.body), compressed, entry.route)
 
 

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from flask import Flask
 from flask.signals import got_request_exception
 from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.routing import MapAdapter
 
 from . import wsgi
-from .core.request import Visitor
+from .core.request import Visitor, decoded
 from .errors import ConfigurationError
 from .operations import Operations
 from .page import note_error
 from .policy import policy_of, wrapped_by_revalidate
 from .site import Match, Route, Site, built
 
-if TYPE_CHECKING:
-    from flask import Flask
-
 _PREFIX: Final = "ISGWARE_"
+#: Hosts whose adapters are kept: any visitor can name another.
+_MAX_ADAPTERS: Final = 64
 
 
 class FlaskSite(Site):
@@ -35,20 +36,35 @@ class FlaskSite(Site):
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._checked = False
+        self._adapters: dict[tuple[str, ...], MapAdapter] = {}
 
     def match(self, visitor: Visitor) -> Match | None:
         if not self._checked:
             self.check()
         try:
-            adapter = self._app.create_url_adapter(self._app.request_class(_get(visitor)))
+            adapter = self._adapter(visitor)
             if adapter is None:
                 return None
-            rule, arguments = adapter.match(return_rule=True)
+            rule, arguments = adapter.match(decoded(visitor.path), return_rule=True)
         except (HTTPException, ValueError):
             return None
         view = self._app.view_functions.get(rule.endpoint)
         policy = policy_of(view) if view is not None else None
         return Match(rule.endpoint, policy, arguments) if policy is not None else None
+
+    def _adapter(self, visitor: Visitor) -> MapAdapter | None:
+        """What finds the route of a path. To make one takes longer than to use it, and Flask's own
+        differ by what is before the path alone."""
+        app, at = self._app, (visitor.scheme, visitor.host, visitor.script_name)
+        found = self._adapters.get(at)
+        if found is None:
+            found = app.create_url_adapter(app.request_class(_get(visitor)))
+            own = getattr(app.create_url_adapter, "__func__", None) is Flask.create_url_adapter
+            if found is not None and own:
+                if len(self._adapters) >= _MAX_ADAPTERS:
+                    self._adapters.clear()
+                self._adapters[at] = found
+        return found
 
     def check(self) -> None:
         """Raise `ConfigurationError` for what cannot work, once all routes are known."""

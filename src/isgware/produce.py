@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from werkzeug.datastructures import Headers
@@ -69,12 +69,14 @@ Outcome = Rendered | Refused | Failed | Elsewhere
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A page that may be stored. ``said``: the policy its view carries, if the plan missed it."""
+    """A page that may be stored. ``said``: the policy its view carries, if the plan missed it.
+    ``encodings`` of its body, once it is finished: they become part of the entry as it is kept."""
 
     entry: Entry
     learned: tuple[str, ...]
     declared: bool
     said: str
+    encodings: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +142,14 @@ class Producer:
             bool(response.all("content-encoding")) or "no-transform" in said,
             self._encoders,
         )
-        if not encodings:
-            return made
-        return dataclasses.replace(made, entry=dataclasses.replace(entry, encodings=encodings))
+        return dataclasses.replace(made, encodings=encodings) if encodings else made
 
     def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
         """Store what `attempt` made, under the order of its lease and what it knew of the table of
         invalidations when it began."""
-        entry = dataclasses.replace(made.entry, generation=generation, nonce=nonce, order=order)
+        entry = dataclasses.replace(
+            made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings
+        )
         page, stored = self._shelf.keep(entry, target.base)
         self._put_up_signpost(target, made)
         return Rendered(page, made.learned, stored)

@@ -166,17 +166,21 @@ class Shelf:
 
         One taken before any of ``names`` was invalidated is overtaken; with ``overtake`` any is.
         """
-        mirror = self.mirror
-        lease = self.backend.acquire(
-            key,
-            ttl,
-            self._clock(),
-            generation=mirror.counter,
-            overtake_before=mirror.counter + 1
-            if overtake
-            else max(mirror.last(names), mirror.floor),
-        )
+        known = self._known(names, overtake)
+        lease = self.backend.acquire(key, ttl, self._clock(), **known)
         return lease if isinstance(lease, Lease) else None
+
+    def acquire_all(
+        self, keys: Sequence[str], ttl: float, *, overtake: bool = False
+    ) -> list[Lease | None]:
+        """`acquire` of each of ``keys``, which differ."""
+        found = self.backend.acquire_all(keys, ttl, self._clock(), **self._known((), overtake))
+        return [lease if isinstance(lease, Lease) else None for lease in found]
+
+    def _known(self, names: Sequence[str], overtake: bool) -> dict[str, int]:
+        mirror = self.mirror
+        since = mirror.counter + 1 if overtake else max(mirror.last(names), mirror.floor)
+        return {"generation": mirror.counter, "overtake_before": since}
 
     def release(self, lease: Lease | None) -> None:
         if lease is not None:

@@ -32,8 +32,10 @@ class Signpost:
 
     @classmethod
     def decode(cls, data: bytes | None) -> Signpost | None:
+        if data is None:
+            return None
         try:
-            raw = json.loads(data or b"null")
+            raw = json.loads(data)
             vary = tuple(str(name) for name in raw["vary"])
             nominated = tuple(str(name) for name in raw.get("nominated", ()))
             return cls(

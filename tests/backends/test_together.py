@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from isgware.backends.base import Lease, row_of
+from isgware.backends.base import HELD, Lease, row_of
 from isgware.backends.breaker import Breaker
 from isgware.backends.memory import MemoryBackend
 from isgware.backends.sqlite import SQLiteBackend
-from isgware.backends.suite import START, make_entry
+from isgware.backends.suite import START, acquire, make_entry
 from isgware.core.entry import Entry, encode
 from isgware.errors import BackendUnavailable
 
@@ -122,3 +122,25 @@ def test_what_was_invalidated_may_be_read_within_it(store: SQLiteBackend) -> Non
     store.together(lambda: found.append(store.sync("", 0)), False)
     assert (found[0].counter, found[0].soft) == (counter, (("tag:a", counter),))
     assert paths(store) == ["/1"]
+
+
+@pytest.mark.parametrize("make", [SQLiteBackend, lambda _: MemoryBackend()], ids=["file", "memory"])
+def test_leases_of_many_pages_are_those_of_each(make: Any, tmp_path: Path) -> None:
+    """``file:`` grants them in few statements, other stores one by one."""
+    store = Breaker(make(tmp_path / "store"), limit=60.0)
+    taken = acquire(store, "2", ttl=10)
+    assert taken is not None
+
+    def ask(keys: list[str], overtake_before: int = 0, now: float = START) -> list[Any]:
+        return store.acquire_all(keys, 10.0, now, generation=0, overtake_before=overtake_before)
+
+    one, two, three = ask(["1", "2", "3"])
+    assert two is HELD
+    assert taken.order < one.order < three.order
+    assert ask(["1", "2", "3"]) == [HELD] * 3
+    store.release(one)
+    assert ask(["1", "3"])[1] is HELD
+    assert HELD not in ask(["1", "2", "3"], overtake_before=1)
+    assert HELD not in ask(["1", "2", "3"], now=START + 20)
+    later = ask([f"more {n}" for n in range(1_200)])
+    assert len({lease.order for lease in later}) == len({lease.token for lease in later}) == 1_200

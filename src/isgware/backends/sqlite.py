@@ -211,8 +211,16 @@ class SQLiteBackend:
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
     ) -> Lease | Held:
+        return self.acquire_all(
+            [key], ttl, now, generation=generation, overtake_before=overtake_before
+        )[0]
+
+    def acquire_all(
+        self, keys: Sequence[str], ttl: float, now: float, *, generation: int, overtake_before: int
+    ) -> list[Lease | Held]:
+        """`acquire` of each: many in few statements."""
         return self.database.write(
-            lambda db: leases.acquire(db, key, ttl, now, generation, overtake_before)
+            lambda db: leases.acquire(db, keys, ttl, now, generation, overtake_before)
         )
 
     def renew(self, lease: Lease, ttl: float, now: float) -> bool:
