@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,6 +92,17 @@ def test_an_error_at_once_and_something_else_than_an_iterable(paths: Paths) -> N
     assert listed(paths, broken) == [Unusable("", "LookupError: no")]
     (found,) = listed(paths, lambda: "/posts/a")
     assert found.reason == "TypeError: paths= gave str, which is no iterable of paths"
+
+
+def test_what_would_end_the_program_ends_the_list(paths: Paths) -> None:
+    """Code of a script that was made ``paths``, say; a view may do the same."""
+
+    def slugs() -> Iterator[str]:
+        yield "/posts/a"
+        sys.exit("no data")
+
+    assert listed(paths, slugs) == ["/posts/a", Unusable("", "SystemExit: no data")]
+    assert listed(paths, lambda: sys.exit(3)) == [Unusable("", "SystemExit: 3")]
 
 
 def test_paths_are_asked_for_one_by_one(paths: Paths) -> None:

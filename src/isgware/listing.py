@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -70,10 +71,12 @@ class Listings:
         self._wait_time = wait_time
         self._lists: dict[str, _List] = {}
         self._locks: dict[str, threading.Lock] = {}
+        self._reading: dict[str, float] = {}  # since when, by the monotonic clock
 
     def after_fork(self) -> None:
         """Locks of the parent process are not ours."""
         self._locks = {}
+        self._reading = {}
 
     def lacks(self, target: Target) -> bool:
         """Whether the route of a page has a list, and the page is not on it."""
@@ -107,17 +110,22 @@ class Listings:
         self._read(target, old)
 
     def _read(self, target: Target, old: _List | None) -> _List | None:
-        """Read the list, or wait for whoever does. ``None`` if that took too long."""
+        """Read the list, or wait for whoever does. ``None`` if that took too long: once it has,
+        nobody waits for it any more."""
         lock = self._locks.setdefault(target.route, threading.Lock())
-        if not lock.acquire(timeout=self._wait_time):
+        now = time.monotonic()
+        spent = now - self._reading.get(target.route, now)
+        if not lock.acquire(timeout=max(0.0, self._wait_time - spent)):
             return old
         try:
+            self._reading[target.route] = time.monotonic()
             known = self._lists.get(target.route)
             if known is not None and known is not old:  # it was read while we waited
                 return known
             made = self._lists[target.route] = self._made(target, old)
             return made
         finally:
+            self._reading.pop(target.route, None)
             lock.release()
 
     def _made(self, target: Target, old: _List | None) -> _List:

@@ -68,7 +68,7 @@ class Paths:
     def _built(self, route: str, arguments: Mapping[str, Any]) -> list[str | Unusable]:
         try:
             urls = (self._routes if route in self._routes else self._site).urls(route, arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a script ends its list, not us
             return [Unusable(_shown(arguments), last_line(error))]
         found: list[str | Unusable] = []
         for url in urls:
@@ -137,7 +137,7 @@ class Listing:
                 raise StopIteration
             try:
                 item = self._around.run(lambda: next(self._items or iter(()), _END))
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a script ends its list, not us
                 self.close()
                 return Unusable("", last_line(error))
             if item is _END:
@@ -153,7 +153,7 @@ class Listing:
             self._around.enter()
             try:
                 self._items, self.length = self._around.run(lambda: _iterator(self._policy))
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a script ends its list, not us
                 self.close()
                 self._ready.append(Unusable("", last_line(error)))
         return self

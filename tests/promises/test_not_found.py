@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -299,6 +301,25 @@ def test_p4_nobody_waits_for_ever_for_a_list(wrap, site):
     reader = Later(lambda: visit(isg, "/posts/a"))
     gate.wait()
     assert visit(isg, "/posts/b").cache == "MISS"
+    gate.open.set()
+    assert missing(reader.result())
+
+
+def test_p4_once_a_list_took_too_long_nobody_waits_for_it(wrap, site, monkeypatch):
+    gate = Gate()
+
+    def hung() -> Any:
+        gate.pass_through()
+        return []
+
+    policy = Policy(revalidate=60, fallback="not-found", paths=hung)
+    isg = wrap(site, routes={"/posts/<slug>": policy}, wait_time=60)
+    reader = Later(lambda: visit(isg, "/posts/a"))
+    gate.wait()
+    now = time.monotonic()
+    monkeypatch.setattr(listing, "time", SimpleNamespace(monotonic=lambda: now + 61))
+    visitor = Later(lambda: visit(isg, "/posts/b"))
+    assert visitor.result(30).cache == "MISS"
     gate.open.set()
     assert missing(reader.result())
 
