@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,31 @@ def test_a_sitemap_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
     assert first == "/a"
     assert isinstance(second, Unusable)
     assert "ParseError" in second.reason
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (gzip.compress(b"https://a.example/x\n" * 9)[:-12], "EOFError"),
+        (b"\x1f\x8b is no gzip", "BadGzipFile"),
+        (b'<?xml version="1.0" encoding="martian"?><urlset/>', "unknown encoding"),
+    ],
+    ids=["cut off", "no gzip", "encoding"],
+)
+def test_a_sitemap_that_cannot_be_read_is_named(data: bytes, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "sitemap"
+    file.write_bytes(data)
+    *_, last = sitemap_paths(str(file))
+    assert isinstance(last, Unusable)
+    assert last.reason.startswith(f"{file}: ")
+    assert says in last.reason
+
+
+def test_a_log_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "access.log.gz"
+    file.write_bytes(gzip.compress(b'"GET /x HTTP/1.1" 200 9\n' * 9)[:-12])
+    with pytest.raises(ConfigurationError, match="cannot be read: EOFError"):
+        list(log_paths(str(file)))
 
 
 def test_an_index_of_sitemaps_is_refused(tmp_path: Path) -> None:

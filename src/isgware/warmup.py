@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,22 +33,26 @@ MOST_PATHS: Final = 1_000_000
 
 def sitemap_paths(file: str) -> Iterator[str | Unusable]:
     """The pages of a sitemap (sitemaps.org: XML, or a URL on each line), in its order; ``-`` is
-    the standard input. Compressed or not.
+    the standard input. Compressed or not. Where it is damaged it ends.
 
     Raises `ConfigurationError` for an index of other sitemaps.
     """
+    try:
+        for url in _urls(file):
+            path = path_of(url)
+            reason = wrong_with(path)
+            yield Unusable(url, reason) if reason else path
+    except ConfigurationError:
+        raise
+    except Exception as error:  # of the file, of gzip, of XML and its encoding
+        yield Unusable("", f"{file}: {last_line(error)}")
+
+
+def _urls(file: str) -> Iterator[str]:
     with _opened(file) as stream:
         start = stream.peek(64).lstrip()  # type: ignore[attr-defined]
-        urls = (
-            _xml_urls(stream, file) if start.startswith((b"<", b"\xef\xbb\xbf")) else _lines(stream)
-        )
-        try:
-            for url in urls:
-                path = path_of(url)
-                reason = wrong_with(path)
-                yield Unusable(url, reason) if reason else path
-        except ElementTree.ParseError as error:
-            yield Unusable("", f"{file}: {last_line(error)}")
+        is_xml = start.startswith((b"<", b"\xef\xbb\xbf"))
+        yield from _xml_urls(stream, file) if is_xml else _lines(stream)
 
 
 def _xml_urls(stream: IO[bytes], file: str) -> Iterator[str]:
@@ -74,8 +79,20 @@ def log_paths(file: str) -> Iterator[str]:
     ``-`` is the standard input. Compressed or not.
 
     Counts GET and HEAD requests that were answered 200 or 304. What is no path of a page is
-    passed over: visitors ask for anything. Raises `ConfigurationError` if no line is a request.
+    passed over: visitors ask for anything. Raises `ConfigurationError` if no line is a request, or
+    if the file is damaged: which pages were visited most would be anybody's guess.
     """
+    try:
+        counted = _counted(file)
+    except (EOFError, OSError, zlib.error) as error:
+        raise ConfigurationError(f"{file} cannot be read: {last_line(error)}") from error
+    for url, _ in counted.most_common():
+        path = path_of(url.decode("latin-1"))
+        if not wrong_with(path):
+            yield path
+
+
+def _counted(file: str) -> Counter[bytes]:
     counted: Counter[bytes] = Counter()
     lines = 0
     with _opened(file) as stream:
@@ -88,10 +105,7 @@ def log_paths(file: str) -> Iterator[str]:
                     counted = Counter({url: times for url, times in counted.items() if times > 1})
     if lines and not counted:
         raise ConfigurationError(f"{file} has no line of a page in the combined log format.")
-    for url, _ in counted.most_common():
-        path = path_of(url.decode("latin-1"))
-        if not wrong_with(path):
-            yield path
+    return counted
 
 
 def first_of(paths: Iterator[T]) -> Iterator[T]:
