@@ -213,6 +213,15 @@ def test_several_threads_render(app: Flask, built: Any) -> None:
 # What is left alone.
 
 
+@pytest.mark.parametrize("jobs", [0, -1, True, "2", 1.5])
+def test_fewer_than_one_job_is_an_error_not_an_empty_build(
+    jobs: Any, app: Flask, built: Any
+) -> None:
+    route(app, "/", lambda: "home")
+    with pytest.raises(ConfigurationError, match="1 or more"):
+        built().prerender(jobs=jobs)
+
+
 def test_stale_leaves_what_is_fresh(app: Flask, built: Any, clock: FakeClock) -> None:
     rendered = []
     route(app, "/posts/<slug>", lambda slug: rendered.append(slug) or slug, paths=["/posts/a"])

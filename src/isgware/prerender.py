@@ -75,6 +75,8 @@ def prerender(
     """See `isgware.ISG.prerender`. ``hire`` makes another crew than one of threads; ``warm`` are
     paths that a file gives, and what to call them."""
     settings, engine = core.settings, core.engine
+    if type(jobs) is not int or jobs < 1:
+        raise ConfigurationError(f"jobs={jobs!r}: say how many render side by side, 1 or more.")
     if not core.active:
         return Report(build_id=settings.build_id)
     origins = origins_of(core, [base_url] if isinstance(base_url, str) else base_url)
