@@ -409,6 +409,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("renders behind loading pages are bounded",
          'return len(renders) < self._settings.loading_renders', "return True"),
     ),
+    *_of("flask.py", "test_flask.py")(
+        ("hosts whose adapters are kept are bounded",
+         "if len(self._adapters) >= _MAX_ADAPTERS:", "if False:"),
+        ("an app's own way to its routes is asked each time",
+         "if found is not None and own:", "if found is not None:"),
+    ),
+    *_of("listing.py", "promises/test_not_found.py")(
+        ("nobody waits for a list that took too long already",
+         "max(0.0, self._wait_time - spent)", "self._wait_time"),
+    ),
     *_of("handover.py", "test_handover.py")(
         ("jobs remembered are bounded", "            while len(self._handed) > _MAX_HANDED:\n",
          "            while False:\n"),

@@ -158,10 +158,10 @@ class Fallback:
             return self._has_room(target.route) and not self._over(target.key)
 
     def _has_room(self, route: str) -> bool:
-        renders, most = self._renders.get(route, set()), self._settings.loading_renders
-        if len(renders) >= most:
+        renders = self._renders.get(route, set())
+        if len(renders) >= self._settings.loading_renders:
             renders -= {key for key in renders if not self._under_way(key)}
-        return len(renders) < most
+        return len(renders) < self._settings.loading_renders
 
     def _over(self, key: str) -> bool:
         """Whether the page was tried, here or elsewhere, and is not there all the same."""

@@ -240,11 +240,21 @@ class Breaker:
         self, keys: Sequence[str], ttl: float, now: float, *, generation: int, overtake_before: int
     ) -> list[Lease | Held]:
         """`acquire` of each of ``keys``, which differ: at once if the backend knows how."""
-        said = {"generation": generation, "overtake_before": overtake_before}
         at_once = getattr(self.backend, "acquire_all", None)
         if at_once is None:
-            return [self.acquire(key, ttl, now, **said) for key in keys]
-        return self.call(at_once, keys, ttl, now, returns=list, **said)
+            return [
+                self.acquire(key, ttl, now, generation=generation, overtake_before=overtake_before)
+                for key in keys
+            ]
+        return self.call(
+            at_once,
+            keys,
+            ttl,
+            now,
+            generation=generation,
+            overtake_before=overtake_before,
+            returns=list,
+        )
 
     def renew(self, lease: Lease, ttl: float, now: float) -> bool:
         return self.call(self.backend.renew, lease, ttl, now, returns=bool)
