@@ -15,14 +15,14 @@ from .core.request import Visitor, decoded, narrow_query
 from .engine import Engine
 from .errors import BackendUnavailable, ConfigurationError, RegenerationError
 from .line import Work
-from .memory import key_name
+from .memory import Page, key_name
 from .page import current
 from .planner import Target
 from .produce import Elsewhere, Failed, Outcome, Refused, Rendered
 from .site import Site
 
 _numbers: Final = itertools.count()
-#: Renders of one `regenerate`, when others keep getting in ahead of it.
+#: Renders of one `regenerate`, when others or purges keep getting in ahead of it.
 _TRIES: Final = 3
 
 
@@ -131,8 +131,10 @@ class Verbs:
 
             for _ in range(_TRIES):
                 outcome = self._produce(target, order, replaces, shelf.mirror.counter, wanted)
-                if not isinstance(outcome, Rendered) or outcome.page.entry.order == order:
-                    break  # else another `regenerate` got in ahead, with what may be older
+                if not isinstance(outcome, Rendered):
+                    break
+                if outcome.page.entry.order == order and not self._missed(outcome.page):
+                    break  # else another `regenerate` or a purge got in ahead: it may be older
             engine.aftermath.settle(target, outcome, replaces)
             if isinstance(outcome, Rendered):
                 shelf.backend.publish([key_name(target.key)])
@@ -143,6 +145,11 @@ class Verbs:
                 shelf.release(lease)
             engine.flights.land(flight, outcome)
         return outcome
+
+    def _missed(self, page: Page) -> bool:
+        """Whether something of a page was invalidated while it was rendered."""
+        self._engine.shelf.sync()
+        return self._engine.shelf.mirror.last(page.names) > page.entry.generation
 
     def _produce(
         self, target: Target, order: int, replaces: Entry | None, before: int,

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from isgware import Policy
-from tests.promises.kit import Later, html, visit
+from isgware import Policy, RegenerationError
+from tests.promises.kit import MARK, Later, html, visit
 
 ROUTES = {"/page": Policy(revalidate=60)}
 LONG = 10.0
@@ -40,3 +40,35 @@ def test_p6_a_regenerate_that_began_before_an_edit_does_not_hide_one_that_began_
     isg.regenerate("/page")
     reply = visit(isg, "/page")
     assert "new" in reply.text
+
+
+@pytest.mark.parametrize("verb", ["purge_path", "revalidate_path"])
+def test_p6_a_regenerate_that_a_purge_has_overtaken_renders_again(wrap, site, verb):
+    """It was asked for a page that is new when it returns."""
+    renders = []
+
+    def view(environ):
+        renders.append(1)
+        if len(renders) == 2:
+            getattr(isg, verb)("/p")
+        return html(f"render {len(renders)}")
+
+    site.views["/p"] = view
+    isg = wrap(site, routes={"/p": Policy(revalidate=60)}, executor=None)
+    visit(isg, "/p")
+    assert isg.regenerate("/p").state == "fresh"
+    assert (visit(isg, "/p").cache, visit(isg, "/p").text) == ("HIT", "render 3")
+
+
+def test_p6_a_regenerate_that_is_overtaken_each_time_gives_up(wrap, site):
+    def view(environ):
+        if MARK in environ:
+            isg.purge_path("/p")
+        return html("never up to date")
+
+    site.views["/p"] = view
+    options = {"base_url": "http://site.test", "executor": None}
+    isg = wrap(site, routes={"/p": Policy(revalidate=60)}, **options)
+    with pytest.raises(RegenerationError, match="purged while it was rendered"):
+        isg.regenerate("/p")
+    assert site.rendered("/p") == 3
