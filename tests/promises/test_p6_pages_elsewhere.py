@@ -93,3 +93,12 @@ def test_p6_pages_that_are_back_are_asked_again(two, pages):
     assert one.engine.shelf.backend.probe()
     assert visit(one, "/p").cache == "REVALIDATED"
     assert one.stats().circuit == "closed"
+
+
+def test_p6_the_table_is_not_blamed_for_the_time_that_pages_took(wrap, tmp_path, pages):
+    isg = wrap(Site(), store=pages, coordinator=f"file:{tmp_path}", backend_timeout=30.0)
+    breaker = isg.engine.shelf.backend
+    breaker.begin([29.0])  # a visit that has waited for pages
+    breaker.sync("", 0)
+    assert breaker.open_since is not None
+    assert breaker.sync("", 0).nonce
