@@ -1,5 +1,6 @@
 """The control endpoint: who is let in, what is understood, what is done."""
 
+import hmac
 import json
 import logging
 
@@ -244,6 +245,16 @@ def test_the_secret_is_in_no_log(site, caplog, app):
         site.post(f"/_isg/revalidate?secret={secret}", data={"path": "/posts/1"})
     assert SECRET not in caplog.text
     assert "guess" not in caplog.text
+
+
+def test_secrets_are_compared_in_a_time_that_tells_nothing(site, monkeypatch):
+    compared, compare = [], hmac.compare_digest
+    monkeypatch.setattr(
+        hmac, "compare_digest", lambda *both: compared.append(both) or compare(*both)
+    )
+    for secret in (SECRET, "guess"):
+        site.post(f"/_isg/revalidate?secret={secret}", data={"tag": "x"})
+    assert compared == [(secret.encode(), SECRET.encode()) for secret in (SECRET, "guess")]
 
 
 def test_mount_moves_the_endpoint(app):

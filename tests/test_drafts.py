@@ -54,6 +54,16 @@ def test_the_cookie_is_out_of_the_reach_of_scripts(isg):
     assert secure.headers["Set-Cookie"].endswith("; Secure")
 
 
+def test_signatures_are_compared_in_a_time_that_tells_nothing(isg, monkeypatch):
+    compared, compare = [], hmac.compare_digest
+    monkeypatch.setattr(
+        hmac, "compare_digest", lambda *both: compared.append(both) or compare(*both)
+    )
+    forged = {"Cookie": f"{COOKIE}=99999999999.{'0' * 64}"}
+    Client(isg, use_cookies=False).get("/", headers=forged)
+    assert [given for _, given in compared] == [b"0" * 64]
+
+
 def test_behind_a_proxy_that_ends_tls_base_url_tells(clock):
     isg = ISG(app, store="memory:", secret=SECRET, base_url="https://site.example")
     answer = Client(isg).post("/_isg/draft", headers=BEARER)

@@ -249,6 +249,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("control.py", "test_control.py")(
         ("the endpoint asks for the secret", "if not self._authorized(visitor):", "if False:"),
+        ("secrets are compared in constant time",
+         "hmac.compare_digest(given, self._secret)", "given == self._secret"),
         ("secrets may hold any bytes", "token.encode(\"latin-1\", \"replace\")", 'token.encode("ascii")'),
         ("the endpoint takes POST alone", 'if visitor.method != "POST":', "if False:"),
         ("the endpoint is no page", "            if self.covers(text):\n", "            if False:\n"),
@@ -262,6 +264,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("drafts.py", "test_drafts.py")(
         ("draft cookies are signed", "return signed and self._now()", "return self._now()"),
+        ("signatures are compared in constant time",
+         "hmac.compare_digest(self._sign(end).encode(), signature.encode())",
+         "self._sign(end) == signature"),
         ("draft cookies end", "return signed and self._now() < int(end)", "return signed"),
         ("draft cookies are not for scripts", "; HttpOnly; SameSite=Lax", "; SameSite=Lax"),
         ("draft cookies are signed with another key than the secret",
