@@ -12,6 +12,7 @@ from typing import Final
 
 from .backends.base import Lease
 from .errors import BackendUnavailable
+from .forked import settling
 
 log: Final = logging.getLogger("isgware")
 
@@ -34,16 +35,18 @@ class Housekeeper:
         self._reset()
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self._thread: threading.Thread | None = None
         self._held: dict[str, tuple[Lease, float]] = {}
         self._starting = threading.Lock()
         self._stop = threading.Event()
+        self._pid = os.getpid()  # last: from here on other threads look no further
 
     def start(self) -> None:
         """Make sure that the thread of this process runs."""
         if self._pid != os.getpid():
-            self._reset()
+            with settling():
+                if self._pid != os.getpid():
+                    self._reset()
         if self._thread is not None or self._stop.is_set():
             return
         with self._starting:

@@ -19,6 +19,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .forked import settling
 from .line import Line, Work
 from .pacing import PATIENCE, WINDOW, Pace, short_switches
 
@@ -77,13 +78,9 @@ class Pool:
         self._pid = os.getpid()  # last: from here on others look no further
 
     def _own_process(self) -> None:
-        """What a parent process has queued, runs and has locked is not this one's.
-
-        Looked at on use, not when the process forks: a server may replace the locks and threads of
-        a child by its own (gevent's) only then, and they have to be of one kind.
-        """
+        """What a parent process has queued, runs and has locked is not this one's."""
         if self._pid != os.getpid():
-            with _renewing:
+            with settling():
                 if self._pid != os.getpid():
                     self._reset()
 
@@ -312,18 +309,6 @@ def _warn_without_threads() -> None:
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
-
-
-#: Held for no longer than it takes to make a few objects.
-_renewing = threading.Lock()
-
-
-def _after_fork() -> None:
-    global _renewing
-    _renewing = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 @atexit.register

@@ -21,6 +21,7 @@ from .core.request import Visitor
 from .drafts import COOKIE, Drafts
 from .engine import Answer
 from .errors import ConfigurationError
+from .forked import settling
 from .handover import JobExecutor
 from .keeping import Keeper
 from .memory import Memory, Page, Raw, worth_remembering
@@ -345,12 +346,14 @@ class ISG(Operations):
     def _settle_process(self) -> None:
         """Let go of what belongs to a parent process."""
         if self._pid != os.getpid():
-            self._after_fork()
+            with settling():
+                if self._pid != os.getpid():
+                    self._after_fork()
 
     def _after_fork(self) -> None:
-        self._pid = os.getpid()
         self._memory.reset_lock()
         self.engine.after_fork()
+        self._pid = os.getpid()  # last: from here on other threads look no further
 
     def _probe(self) -> None:
         self._backend.probe()
