@@ -25,9 +25,28 @@ def hello(environ: Environ, start_response: Any) -> list[bytes]:
 def program(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("ISGWARE", "FLASK", "DJANGO"))}
     return subprocess.run(
-        words, cwd=cwd, env={**kept, **environ}, text=True, timeout=60, check=False,
+        words, cwd=cwd, env={**kept, **environ}, text=True, timeout=300, check=False,
         capture_output=True,
     )  # fmt: skip
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize(
+    "words", ["ls STORE", "ls STORE --output json", "stats STORE", "--help", "ls --help"]
+)
+def test_output_that_cannot_be_written_is_one_line_and_status_1(words: str, tmp_path: Path) -> None:
+    store = f"file:{tmp_path}/pages"
+    isg = ISG(hello, store=store, routes=ROUTES)
+    for letter in "abcdefghij":  # more than a buffer holds
+        Client(isg).get("/" + letter * 1000)
+    isg.close()
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "isgware", *words.replace("STORE", store).split()],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=300, check=False,
+        )  # fmt: skip
+    said = "Error: The output cannot be written: No space left on device.\n"
+    assert (done.stderr, done.returncode) == (said, 1)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import io
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -153,6 +155,23 @@ def _plain_errors() -> Iterator[None]:
         raise Wrong(str(error)) from error
     except ISGError as error:
         raise Failed(str(error)) from error
+    except OSError as error:
+        raise _told(error) from error
+
+
+def _told(error: OSError) -> Exception:
+    """One line if it is the output that cannot be written, for a full disk. (A reader who has gone
+    is click's affair.)"""
+    try:
+        if error.errno != errno.EPIPE:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+    except OSError as lost:
+        # What waits to be written would fail once more as the interpreter exits.
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return Failed(f"The output cannot be written: {lost.strerror}.")
+    return error
 
 
 @click.command
@@ -323,4 +342,11 @@ def _say(done: str, paths: Sequence[str], tags: Sequence[str]) -> None:
 
 def run(group: click.Group, arguments: Sequence[str], name: str) -> None:
     """Run as a program. Exits with 0 for done, 1 for something failed, 2 for wrong usage."""
-    sys.exit(group.main(list(arguments), prog_name=name))
+    try:
+        sys.exit(group.main(list(arguments), prog_name=name))
+    except OSError as error:  # --help, too, has an output
+        told = _told(error)
+        if not isinstance(told, Failed):
+            raise
+        told.show()
+        sys.exit(told.exit_code)
