@@ -5,6 +5,15 @@ from typing import NoReturn
 
 import pytest
 
+#: A machine that has a lot to do, or stalls, is no store out of reach, no process that died and no
+#: render that hangs. Tests of these limits set their own.
+PATIENT = {
+    "ISGWARE_BACKEND_TIMEOUT": "30",
+    "ISGWARE_LEASE_TIME": "60",
+    "ISGWARE_WAIT_TIME": "60",
+}
+os.environ.update(PATIENT)
+
 
 def unavailable(reason: str) -> NoReturn:
     """Skip the test for want of what ``reason`` names; with ``CI=true``, where all is had, fail."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -11,20 +12,23 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.conftest import unavailable
 
-STARTS_WITHIN = 10.0
+STARTS_WITHIN = 60.0
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One that the system gives to nobody by itself, before a server binds it or while that is
+    restarted."""
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:
@@ -72,7 +76,7 @@ class Process:
 
     def suspend(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
-        eventually(self._is_stopped, within=10)  # a signal may take its time on a busy machine
+        eventually(self._is_stopped, within=60)  # a signal may take its time on a busy machine
 
     def _is_stopped(self) -> bool:
         """Whether every thread of the server stands still."""
@@ -209,7 +213,7 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self.cut()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
         self._listener.close()
 
     def _start(self, work: Any, *arguments: Any) -> None:
@@ -247,6 +251,18 @@ class Proxy:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         source.close()
+
+
+def in_time(seconds: float, work: Callable[[], object], tries: int = 20) -> None:
+    """Do ``work`` until it took less than ``seconds``. A machine that stalls spoils some tries;
+    work that takes too long by itself, all of them."""
+    for _ in range(tries):
+        started = time.monotonic()
+        work()
+        took = time.monotonic() - started
+        if took < seconds:
+            return
+    raise AssertionError(f"never within {seconds} s; the last time it took {took:.3f} s")
 
 
 def eventually(true: Any, within: float) -> float:

@@ -89,7 +89,7 @@ def isgware_(tmp_path: Path, environ: dict[str, str]) -> Run:
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "isgware", command, f"site_built:{app}", *words],
-            cwd=tmp_path, env={**environ, **more}, capture_output=True, text=True, timeout=60,
+            cwd=tmp_path, env={**environ, **more}, capture_output=True, text=True, timeout=300,
             check=False,
         )  # fmt: skip
 
@@ -255,7 +255,7 @@ def test_a_build_that_is_interrupted_leaves_nobody_behind(
     while len(renders(tmp_path)) < 10:
         time.sleep(0.01)
     os.killpg(build.pid, signal.SIGINT)
-    _, stderr = build.communicate(timeout=30)
+    _, stderr = build.communicate(timeout=300)
     assert build.returncode == 1
     assert "Traceback" not in stderr
     for pid in workers:
@@ -345,7 +345,7 @@ def test_stale_from_serves_the_previous_build_meanwhile(isgware_: Run, tmp_path:
     }
     seen = subprocess.run(
         [sys.executable, "-c", visit], cwd=tmp_path, env={**os.environ, **environ},
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert seen.stdout == "STALE a of 1\nHIT b of 2\n"
     assert len(stored(tmp_path, build_id="1")) == 3

@@ -57,7 +57,7 @@ def test_a_worker_uses_no_connection_of_its_parent(tmp_path: Path, when: str) ->
     (tmp_path / "forked.py").write_text(SITE)
     subprocess.run(
         [sys.executable, "-m", "isgware", "build", "forked:app", "--jobs", "1"],
-        cwd=tmp_path, env={**os.environ, "WHEN": when}, capture_output=True, timeout=60,
+        cwd=tmp_path, env={**os.environ, "WHEN": when}, capture_output=True, timeout=300,
         check=False,
     )  # fmt: skip
     with connect(f"file:{tmp_path}/pages") as store:

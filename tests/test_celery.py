@@ -17,8 +17,7 @@ from isgware.celery import NAME, CeleryExecutor
 from isgware.core.request import Request
 from isgware.jobs import encode_job
 from isgware.testing import FakeClock
-
-LONG = 10.0
+from tests.promises.kit import LONG, Later, eventually
 
 
 class Broker:
@@ -64,10 +63,20 @@ def broker() -> Broker:
 
 @pytest.fixture
 def executor(broker: Broker) -> Iterator[CeleryExecutor]:
-    executor = CeleryExecutor(broker, queue="pages", timeout=0.2)
+    executor = CeleryExecutor(broker, queue="pages", timeout=LONG)
     yield executor
     broker.gate.set()
+    executor._timeout = LONG
     executor.close()
+
+
+def busy(broker: Broker, executor: CeleryExecutor) -> Later:
+    """Have the broker be at a task, and not answer; from now on nobody waits for it."""
+    broker.gate.clear()
+    first = Later(lambda: executor.send("a", b"1"))
+    eventually(lambda: executor._sending_since is not None)
+    executor._timeout = 0.0
+    return first
 
 
 def make(executor: CeleryExecutor, store: str, **options: Any) -> ISG:
@@ -100,7 +109,9 @@ def test_a_task_carries_the_job_and_ends_when_nobody_waits_for_it(
     [(name, args, options)] = broker.sent
     assert (name, args) == (NAME, ["job"])
     assert (options["queue"], options["serializer"], options["retry"]) == ("pages", "json", False)
-    assert (options["expires"], options["soft_time_limit"]) == (5.0, 60.0)
+    settings = isg.settings
+    assert options["expires"] == settings.lease_time / 2
+    assert options["soft_time_limit"] == settings.render_timeout
 
 
 def test_one_connection_serves_many_tasks_and_is_made_anew_after_an_error(
@@ -121,7 +132,7 @@ def test_a_redis_broker_is_asked_with_a_time_limit_unless_the_fleet_has_its_own(
 ) -> None:
     broker.conf.broker_transport_options = {"socket_timeout": 9}
     executor.send("a", b"1")
-    options = {"socket_timeout": 9, "socket_connect_timeout": 0.2}
+    options = {"socket_timeout": 9, "socket_connect_timeout": LONG}
     assert broker.connections[0]["transport_options"] == options
 
 
@@ -147,21 +158,20 @@ def test_a_broker_that_refuses_is_left_alone_for_a_while(
 def test_a_broker_that_does_not_answer_holds_one_job_up_and_gets_no_late_ones(
     broker: Broker, executor: CeleryExecutor
 ) -> None:
-    broker.gate.clear()
-    assert not executor.send("a", b"1")
+    first = busy(broker, executor)
     assert not executor.send("b", b"2")
     executor._paused_until = 0.0
     assert not executor.there()
+    executor._timeout = LONG
     broker.gate.set()
+    assert first.result()
     assert executor.send("c", b"3")
     assert [args for _, args, _ in broker.sent] == [["1"], ["3"]]
     assert executor.there()
 
 
 def test_tasks_on_their_way_are_bounded(broker: Broker, executor: CeleryExecutor) -> None:
-    broker.gate.clear()
-    assert not executor.send("a", b"job")  # the broker is at it, and does not answer
-    executor._timeout = 0.0
+    busy(broker, executor)
     assert not any(executor.send(str(number), b"job") for number in range(150))
     assert executor._messages.qsize() == 100
 

@@ -130,7 +130,7 @@ def test_the_engine_imports_no_server_and_no_framework() -> None:
 
 def in_a_fresh_process(script: str) -> object:
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stderr == ""
     return json.loads(done.stdout)

@@ -335,6 +335,12 @@ def test_wanting_says_whether_it_waits(scene: Scene) -> None:
     assert [pool.want("k"), pool.want("other")] == [True, False]
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a test takes, its jobs hold up others if the pace says so."""
+    monkeypatch.setattr("isgware.pool.PATIENCE", 1_000_000.0)
+
+
 class OneByOne(Pace):
     """Lets as many run as it is told."""
 
@@ -342,6 +348,7 @@ class OneByOne(Pace):
         return running < self.allowed
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_job_begins_when_the_pace_lets_it(scene: Scene) -> None:
     pool, jobs = scene.pool(workers=3), [scene.job(key) for key in "abc"]
     pool._pace = pace = OneByOne(3)
@@ -356,6 +363,7 @@ def test_a_job_begins_when_the_pace_lets_it(scene: Scene) -> None:
     assert jobs[2].began.wait(LONG)
 
 
+@pytest.mark.usefixtures("patient")
 def test_urgent_work_does_not_wait_for_the_pace(scene: Scene) -> None:
     pool, urgent = scene.pool(workers=2), scene.job("urgent")
     pool._pace = OneByOne(2)
@@ -364,6 +372,7 @@ def test_urgent_work_does_not_wait_for_the_pace(scene: Scene) -> None:
     assert urgent.began.wait(LONG)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_job_that_is_given_up_counts_no_longer(scene: Scene) -> None:
     pool, other = scene.pool(workers=1, timeout=0), scene.job("other")
     pool._pace = OneByOne(1)
@@ -373,6 +382,7 @@ def test_a_job_that_is_given_up_counts_no_longer(scene: Scene) -> None:
     assert other.began.wait(LONG)
 
 
+@pytest.mark.usefixtures("patient")
 def test_where_no_visitors_are_served_there_is_no_pace(scene: Scene) -> None:
     pool, jobs = scene.pool(workers=2, gives_way=False), [scene.job(key) for key in "ab"]
     pool._pace = OneByOne(2)

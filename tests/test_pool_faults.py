@@ -193,7 +193,7 @@ def test_a_child_process_does_not_wait_for_its_parents_work(
 
 def run(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=300
     )
 
 
@@ -228,11 +228,11 @@ def test_a_lock_that_a_thread_of_the_parent_held_is_not_waited_for_in_the_child(
         "pool, held, go = Pool(1, 10, 60, 1), threading.Event(), threading.Event()\n"
         "pool._line.add(Work('k', print))\n"
         "def hold():\n"
-        "    with pool._ready: held.set(); go.wait(50)\n"
-        "threading.Thread(target=hold).start(); held.wait(10)\n"
+        "    with pool._ready: held.set(); go.wait(200)\n"
+        "threading.Thread(target=hold).start(); held.wait(60)\n"
         "child = os.fork()\n"
         "if not child:\n"
-        "    signal.alarm(10)\n"
+        "    signal.alarm(100)\n"
         "    os._exit(pool.want('k'))\n"
         "print(os.waitpid(child, 0)[1]); go.set()\n"
     )
@@ -244,11 +244,11 @@ def test_a_pool_works_after_a_fork() -> None:
         "import os, threading\n"
         "from isgware.pool import Pool, Work\n"
         "pool, ran = Pool(1, 10, 60, 1), threading.Event()\n"
-        "pool.submit(Work('k', ran.set)); assert ran.wait(10); ran.clear()\n"
+        "pool.submit(Work('k', ran.set)); assert ran.wait(60); ran.clear()\n"
         "child = os.fork()\n"
         "if not child:\n"
         "    pool.submit(Work('k', ran.set))\n"
-        "    os._exit(0 if ran.wait(10) else 1)\n"
+        "    os._exit(0 if ran.wait(60) else 1)\n"
         "print(os.waitpid(child, 0)[1])\n"
     )
     assert (done.stdout, done.stderr) == ("0\n", "")
@@ -260,8 +260,8 @@ def test_a_hung_job_does_not_hold_up_the_exit_of_the_interpreter() -> None:
         "import threading\n"
         "from isgware.pool import Pool, Work\n"
         "pool, began = Pool(1, 10, 60, 0.1), threading.Event()\n"
-        "pool.submit(Work('k', lambda: (began.set(), threading.Event().wait(50))))\n"
-        "print(began.wait(10))\n"
+        "pool.submit(Work('k', lambda: (began.set(), threading.Event().wait(200))))\n"
+        "print(began.wait(60))\n"
     )
     assert (done.stdout, done.stderr, done.returncode) == ("True\n", "", 0)
     assert time.monotonic() - began < 30

@@ -46,7 +46,7 @@ class Fleet:
 
         given = {"routes": {"/<name>": Policy(revalidate=60)}, "enabled": True, **options}
         given.setdefault("store", f"file:{self.directory}")
-        given.setdefault("backend_timeout", 5.0)  # a busy machine is no fault
+        given.setdefault("lease_time", 10.0)
         self.isgs.append(ISG(app, clock=self.clock, **given))
         return self.isgs[-1]
 

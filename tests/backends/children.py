@@ -48,7 +48,7 @@ class Child:
 
 
 def _run(work: Callable[[], Any], write: int) -> NoReturn:
-    signal.alarm(60)
+    signal.alarm(300)
     try:
         answer = pickle.dumps((True, work()))
     except BaseException:

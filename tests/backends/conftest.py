@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,15 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(directory: Path) -> Iterator[SQLiteBackend]:
+    backend = SQLiteBackend(directory, timeout=30)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def hasty(directory: Path) -> Iterator[SQLiteBackend]:
+    """The same, whose operations wait for others as long as they do in a site: a quarter of a
+    second."""
     backend = SQLiteBackend(directory)
     yield backend
     backend.close()
@@ -33,7 +43,7 @@ def store(directory: Path) -> Iterator[SQLiteBackend]:
 
 @pytest.fixture
 def beside(tmp_path: Path) -> Iterator[SQLiteBackend]:
-    coordinator = SQLiteBackend(tmp_path / "beside")
+    coordinator = SQLiteBackend(tmp_path / "beside", timeout=30)
     yield coordinator
     coordinator.close()
 
@@ -59,6 +69,14 @@ def own_redis() -> Iterator[Redis]:
         yield server
 
 
+def end_of_news() -> None:
+    """Return when no thread listens to a Redis any more: those of stores that were closed end
+    within a second."""
+    for thread in threading.enumerate():
+        if thread.name == "isgware-news":
+            thread.join(60)
+
+
 Connected = Callable[..., RedisBackend]
 
 
@@ -68,7 +86,7 @@ def connected() -> Iterator[Connected]:
     opened: list[RedisBackend] = []
 
     def connect(
-        place: Any, limits: Limits | None = None, *, timeout: float = 2.0, namespace: str = ""
+        place: Any, limits: Limits | None = None, *, timeout: float = 5.0, namespace: str = ""
     ) -> RedisBackend:
         url = place.url + (f"?namespace={namespace}" if namespace else "")
         made, name = from_url(url, timeout)
@@ -79,3 +97,4 @@ def connected() -> Iterator[Connected]:
     yield connect
     for backend in opened:
         backend.close()
+    end_of_news()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import pytest
 
 from isgware.backends.suite import acquire, nonce_of, put
 from isgware.core.entry import encode
+from isgware.errors import BackendUnavailable
 from isgware.settings import Settings
 from isgware.stores import open_store
 from isgware.testing import START, make_entry
@@ -15,11 +18,18 @@ from isgware.testing import START, make_entry
 
 @contextlib.contextmanager
 def opened(store: Any, **options: Any) -> Iterator[Any]:
-    breaker = open_store(Settings(store=store, **{"backend_timeout": 2.0, **options}))
+    breaker = open_store(Settings(store=store, **{"backend_timeout": 5.0, **options}))
     try:
         yield breaker
     finally:
         breaker.close()
+
+
+def fails(breaker: Any, work: Callable[[], object], match: str = ".") -> None:
+    """``work`` does not get through to the store, though it is tried."""
+    breaker.open_since = None
+    with pytest.raises(BackendUnavailable, match=match):
+        work()
 
 
 def works(backend: Any) -> None:

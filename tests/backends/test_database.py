@@ -7,10 +7,10 @@ import os
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,10 @@ from tests.backends.children import (
     Child,
 )
 from tests.backends.files import modes, remove
+from tests.promises.kit import together
+from tests.stores import in_time
 
+#: An operation may wait a quarter of a second for others.
 PATIENCE = 0.5
 
 
@@ -127,48 +130,51 @@ def held(lock: Callable[[], object]) -> Iterator[None]:
 
 
 def test_the_lock_file_of_another_process_is_waited_for_no_longer_than_may_be(
-    store: SQLiteBackend,
+    hasty: SQLiteBackend,
 ) -> None:
-    entry = make_entry(nonce=nonce_of(store))
+    entry = make_entry(nonce=nonce_of(hasty))
 
     def lock() -> int:
-        descriptor = os.open(store.database.directory / LOCK, os.O_RDWR)
+        descriptor = os.open(hasty.database.directory / LOCK, os.O_RDWR)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         return descriptor
 
-    with held(lock):
-        started = time.monotonic()
+    def invalidate() -> None:
         with pytest.raises(sqlite3.OperationalError, match="lock file is held"):
-            store.invalidate(["tag:a"], hard=True)
-        assert time.monotonic() - started < PATIENCE
-        assert put(store, entry)
-        assert store.get(entry.key, START) == encode(entry)
-    assert store.invalidate(["tag:a"], hard=True) == 1
+            hasty.invalidate(["tag:a"], hard=True)
+
+    with held(lock):
+        in_time(PATIENCE, invalidate)
+        assert put(hasty, entry)
+        assert hasty.get(entry.key, START) == encode(entry)
+    assert hasty.invalidate(["tag:a"], hard=True) == 1
 
 
 def test_a_database_locked_by_another_process_is_waited_for_no_longer_than_may_be(
-    store: SQLiteBackend,
+    hasty: SQLiteBackend,
 ) -> None:
-    entry = make_entry(nonce=nonce_of(store))
-    put(store, entry)
+    entry = make_entry(nonce=nonce_of(hasty))
+    put(hasty, entry)
 
     def lock() -> sqlite3.Connection:
-        connection = sqlite3.connect(store.database.directory / NAME, isolation_level=None)
+        connection = sqlite3.connect(hasty.database.directory / NAME, isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
         return connection
 
     with held(lock):
         works: list[Callable[[], object]] = [
-            lambda: put(store, entry),
-            lambda: store.invalidate(["a"], hard=True),
+            lambda: put(hasty, entry),
+            lambda: hasty.invalidate(["a"], hard=True),
         ]
-        for work in works:
-            started = time.monotonic()
+
+        def fail(work: Callable[[], object]) -> None:
             with pytest.raises(sqlite3.OperationalError, match="locked"):
                 work()
-            assert time.monotonic() - started < PATIENCE
-        assert store.get(entry.key, START) == encode(entry)
-    assert acquire(store) is not None
+
+        for work in works:
+            in_time(PATIENCE, partial(fail, work))
+        assert hasty.get(entry.key, START) == encode(entry)
+    assert acquire(hasty) is not None
 
 
 def test_threads_that_wait_for_the_opening_wait_no_longer_than_may_be(directory: Path) -> None:
@@ -182,22 +188,16 @@ def test_threads_that_wait_for_the_opening_wait_no_longer_than_may_be(directory:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         return descriptor
 
-    took = []
-
     def work() -> None:
-        started = time.monotonic()
         with pytest.raises(sqlite3.OperationalError):
             backend.ping()
-        took.append(time.monotonic() - started)
+
+    def six_at_once() -> None:
+        results = together(6, lambda number: work())
+        assert results == [None] * 6
 
     with held(lock):
-        threads = [threading.Thread(target=work) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert len(took) == 6
-    assert max(took) < 2 * PATIENCE
+        in_time(2 * PATIENCE, six_at_once)
 
 
 # Closing

@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,8 @@ from isgware.settings import Settings
 from isgware.stores import open_store
 from isgware.testing import START, BackendContract, make_entry
 from tests.backends.children import in_children
-from tests.stores import Memcached, Proxy, Redis, eventually, running
+from tests.backends.opening import fails
+from tests.stores import Memcached, Proxy, Redis, eventually, in_time, running
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +93,7 @@ def backend(memcached: Memcached, tmp_path: Path) -> Iterator[Any]:
         Settings(
             store=memcached.url,
             coordinator=f"file:{tmp_path / 'beside'}",
-            backend_timeout=2.0,
+            backend_timeout=30.0,
         )
     )
     yield made
@@ -161,13 +161,10 @@ def test_a_server_that_is_gone_costs_one_operation_and_comes_back(
     entry = make_entry(nonce=nonce_of(backend))
     put(backend, entry)
     own_memcached.suspend() if fault == "stopped" else own_memcached.kill()
-    started = time.monotonic()
-    with pytest.raises(BackendUnavailable):
-        backend.get(entry.key, START)
-    assert time.monotonic() - started < 0.8
+    in_time(0.8, lambda: fails(backend, lambda: backend.get(entry.key, START)))
     assert not backend.probe()
     own_memcached.resume() if fault == "stopped" else own_memcached.start()
-    eventually(backend.probe, within=5)
+    eventually(backend.probe, within=60)
     assert put(backend, entry)
     backend.close()
 
@@ -219,12 +216,9 @@ def test_a_page_that_trickles_in_costs_one_operation(memcached: Memcached, tmp_p
     entry = make_entry("/", b"x" * 500_000, nonce=nonce_of(breaker))
     assert put(breaker, entry)
     proxy.trickling = True
-    started = time.monotonic()
-    with pytest.raises(BackendUnavailable, match="timed out"):
-        breaker.get(entry.key, START)
-    assert time.monotonic() - started < 1.0
+    in_time(1.0, lambda: fails(breaker, lambda: breaker.get(entry.key, START), "timed out"))
     proxy.trickling = False
-    eventually(breaker.probe, within=5)
+    eventually(breaker.probe, within=60)
     assert breaker.get(entry.key, START) == encode(entry)
     breaker.close()
     proxy.close()

@@ -31,11 +31,11 @@ def test_a_forked_child_is_not_held_up_by_a_lock_of_its_parents_threads() -> Non
     def hold() -> None:
         with backend._lock:
             locked.set()
-            done.wait(30)
+            done.wait(60)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    locked.wait(30)
+    locked.wait(60)
     try:
         assert in_child(lambda: backend.invalidate(["a"], hard=True)) == 1
     finally:

@@ -6,8 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +22,10 @@ from isgware.settings import Settings
 from isgware.stores import open_store
 from isgware.testing import START
 from tests.backends.caches import Recorded
-from tests.backends.opening import opened, works
+from tests.backends.conftest import end_of_news
+from tests.backends.opening import fails, opened, works
 from tests.conftest import unavailable
-from tests.stores import Redis, eventually, running
+from tests.stores import Redis, eventually, in_time, running
 
 
 @pytest.mark.parametrize("scheme", ["redis", "valkey"])
@@ -64,11 +63,11 @@ def test_a_user_with_no_more_rights_than_needed(
     with opened(url) as one, opened(url) as other:
         works(one)
         nonce_of(other)
-        eventually(lambda: other.word[0] % 2 == 0, within=5)
+        eventually(lambda: other.word[0] % 2 == 0, within=60)
         before = other.word[0]
         one.invalidate(["tag:b"], hard=True)
-        eventually(lambda: other.word[0] != before, within=3)
-        eventually(lambda: ("&isg:*" in caplog.text) == (not channels), within=3)
+        eventually(lambda: other.word[0] != before, within=60)
+        eventually(lambda: ("&isg:*" in caplog.text) == (not channels), within=60)
     assert "sesame" not in caplog.text
 
 
@@ -76,10 +75,7 @@ def test_timeouts_in_a_url_do_not_undo_ours(own_redis: Redis) -> None:
     with opened(own_redis.url + "?socket_timeout=60", backend_timeout=0.5) as backend:
         nonce_of(backend)
         own_redis.suspend()
-        started = time.monotonic()
-        with pytest.raises(BackendUnavailable):
-            backend.get("key", START)
-        assert time.monotonic() - started < 0.8
+        in_time(0.8, lambda: fails(backend, lambda: backend.get("key", START)))
         own_redis.resume()
 
 
@@ -90,10 +86,7 @@ def test_a_client_is_neither_changed_nor_waited_for(own_redis: Redis) -> None:
         works(backend)
         before = nonce_of(backend)
         own_redis.suspend()
-        started = time.monotonic()
-        with pytest.raises(BackendUnavailable):
-            backend.sync(before, 0)
-        assert time.monotonic() - started < 0.8
+        in_time(0.8, lambda: fails(backend, lambda: backend.sync(before, 0)))
         own_redis.resume()
     assert client.get("nothing") is None
     client.set("theirs", "text")
@@ -137,9 +130,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Redis, P
         yield server, certificate
         # redis-py connects again to a server that ends beneath a subscription, and Python's ssl
         # leaves a socket open that is reset before its handshake: so no subscription is left.
-        for thread in threading.enumerate():
-            if thread.name == "isgware-news":
-                thread.join(5)
+        end_of_news()
 
 
 class Secured(Redis):
@@ -164,10 +155,10 @@ def test_a_server_that_speaks_tls(secured: tuple[Redis, Path]) -> None:
     with opened(url) as one, opened(url) as other:
         works(one)
         nonce_of(other)
-        eventually(lambda: other.word[0] % 2 == 0, within=5)
+        eventually(lambda: other.word[0] % 2 == 0, within=60)
         before = other.word[0]
         one.invalidate(["tag:b"], hard=True)
-        eventually(lambda: other.word[0] != before, within=2)
+        eventually(lambda: other.word[0] != before, within=60)
     client = redis.Redis(port=server.port, ssl=True, ssl_ca_certs=str(certificate))
     with opened(client) as backend:
         assert [row.path for row in backend.rows()] == ["/"]

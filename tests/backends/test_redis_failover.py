@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,18 +14,19 @@ from isgware.backends.suite import nonce_of, put
 from isgware.errors import BackendUnavailable
 from isgware.testing import START, make_entry
 from tests.backends.opening import opened, works
-from tests.stores import Redis, SentinelServer, eventually, running
+from tests.stores import Redis, SentinelServer, eventually, in_time, running
 
-#: Seconds of an operation, and what a machine that is busy with other tests may add.
+#: Seconds of an operation, and what a busy machine may add.
 OPERATION, SLACK = 0.6, 0.6
 
 
 def fails_in_time(breaker: Any) -> None:
-    breaker.open_since = None
-    started = time.monotonic()
-    with pytest.raises(BackendUnavailable):
-        breaker.get("key", START)
-    assert time.monotonic() - started < OPERATION + SLACK
+    def try_once() -> None:
+        breaker.open_since = None
+        with pytest.raises(BackendUnavailable):
+            breaker.get("key", START)
+
+    in_time(OPERATION + SLACK, try_once)
 
 
 def nonce_once_back(breaker: Any, unlike: str = "") -> str:
@@ -44,14 +44,14 @@ def nonce_once_back(breaker: Any, unlike: str = "") -> str:
 
 def listens(breaker: Any) -> None:
     nonce_once_back(breaker)
-    eventually(lambda: breaker.word[0] % 2 == 0, within=10)
+    eventually(lambda: breaker.word[0] % 2 == 0, within=60)
 
 
 def hears(other: Any, one: Any) -> None:
     listens(other)
     before = other.word[0]
     one.invalidate(["tag:b"], hard=True)
-    eventually(lambda: other.word[0] != before, within=2)
+    eventually(lambda: other.word[0] != before, within=60)
 
 
 # Sentinel
@@ -105,7 +105,7 @@ def test_watchers_that_do_not_answer_cost_one_operation_together(
     with opened(client_of(watchers), backend_timeout=OPERATION) as backend:
         fails_in_time(backend)
         watchers[2].resume()
-        eventually(backend.probe, within=10)
+        eventually(backend.probe, within=60)
         for watcher in watchers[:2]:
             watcher.resume()
 
@@ -174,10 +174,8 @@ def test_a_cluster_through_its_client(cluster: list[Redis]) -> None:
     with opened(client) as one, opened(client) as other:
         works(one)
         listens(other)
-        eventually(lambda: subscribers(cluster) == 2, within=10)
-        before = other.word[0]
-        one.invalidate(["tag:b"], True)
-        assert eventually(lambda: other.word[0] != before, within=2) < 0.1
+        eventually(lambda: subscribers(cluster) == 2, within=60)
+        in_time(0.1, lambda: hears(other, one))
     found = [node.client().dbsize() for node in cluster]
     assert found[:2] == [0, 0]  # all of a store is on one node, and its replica
     client.close()

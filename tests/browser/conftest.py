@@ -72,5 +72,5 @@ def serve() -> Iterator[Callable[[Any], str]]:
     yield serve
     for server, thread in servers:
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
         server.server_close()

@@ -78,7 +78,7 @@ def environ() -> dict[str, str]:
 def run(site: Path, *command: str) -> str:
     done = subprocess.run(
         words(site, *command), cwd=site, env=environ(), capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=300, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -103,7 +103,7 @@ def test_a_worker_runs_until_it_is_told_to_end(site: Path) -> None:
         while not told or " renders for file:pages on " not in told[-1]:
             told.append(worker.stdout.readline())
         worker.send_signal(signal.SIGTERM)
-        ended, complaints = worker.communicate(timeout=30)
+        ended, complaints = worker.communicate(timeout=300)
     assert told[0].startswith("tree: 0 written")
     assert "has ended: 0 rendered" in ended
     assert (worker.returncode, complaints) == (0, "")

@@ -46,7 +46,7 @@ def test_the_example_for_django_does_what_is_said(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.stderr == ""

@@ -29,7 +29,7 @@ def gunicorn(target: str, directory: Path, log: Path, **environ: str) -> Iterato
     finally:
         server.terminate()
         try:
-            server.wait(15)
+            server.wait(60)
         except subprocess.TimeoutExpired:
             server.kill()
             raise

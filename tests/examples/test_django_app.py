@@ -39,7 +39,7 @@ def site(tmp_path: Path) -> Iterator[str]:
         cwd=HERE,
         env={**os.environ, **environ},
         check=True,
-        timeout=60,
+        timeout=300,
     )
     with gunicorn("project.wsgi", HERE, tmp_path / "log", **environ) as url:
         yield url

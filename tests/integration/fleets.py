@@ -23,7 +23,7 @@ from tests.stores import Redis, running
 
 servers.APPS["model"] = "model_site:application"
 #: Seconds within which every process has found a store again that is back, however busy it is.
-_RECOVERS = 20.0
+_RECOVERS = 90.0
 #: What a client sees of a worker that is killed under it.
 BROKEN = (OSError, http.client.HTTPException, json.JSONDecodeError)
 #: Workers are killed with leases in hand, so these are short; and a busy machine is no outage.
@@ -123,7 +123,7 @@ def three_hosts_share_a_redis(tmp: Path, data: Path) -> Iterator[Fleet]:
         yield fleet
 
 
-#: Three times what is promised: the machine has more to do than this test.
+#: Three times what is promised; `operations.beating` adds what the machine's other work takes.
 SLACK = 0.3
 FLEETS: dict[str, Callable[[Path, Path], contextlib.AbstractContextManager[Fleet]]] = {
     "four-workers-file": four_workers_share_a_directory,

@@ -84,7 +84,7 @@ class Nginx(Process):
         """As ``nginx -s reload``: done when a worker with the new configuration has begun."""
         before = self._workers()
         os.kill(self.pid, signal.SIGHUP)
-        eventually(lambda: self._workers() and not self._workers() & before, within=10)
+        eventually(lambda: self._workers() and not self._workers() & before, within=60)
 
     def said(self) -> str:
         return (self.directory / "log").read_text()
@@ -94,7 +94,7 @@ class Nginx(Process):
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(10)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -115,5 +115,5 @@ def app_server(app: Any) -> Iterator[int]:
         yield server.server_port
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
         server.server_close()

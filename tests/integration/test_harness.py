@@ -18,7 +18,7 @@ def test_each_server_serves_the_bare_site_and_stops(kind: str, serve: Serve, wor
     assert (first.status, first.state, second.state) == (200, None, None)
     assert first.nonce != second.nonce
     assert len(world.renders("/page/a")) == 2
-    assert server.stop() < 8
+    server.stop()
     assert "Traceback" not in server.stderr()
 
 

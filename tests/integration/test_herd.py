@@ -40,14 +40,12 @@ def test_p5_nobody_waits_for_the_one_render_of_a_stale_page(
 ) -> None:
     server = serve(kind, workers=workers, threads=threads)
     old = server.get("/page/stale")
-    world.knob("/page/stale", sleep=3)
-    server.do("revalidate_path", "/page/stale")
-    answers = herd(lambda: server.get("/page/stale"), clients=50, requests=1000)
-    slowest = max(answer.seconds for answer in answers)
-    assert states(answers) <= {"STALE", "HIT"}
-    assert answers[0].state == "STALE"
-    assert {answer.nonce for answer in answers if answer.state == "STALE"} == {old.nonce}
-    assert slowest < 1.5
+    with world.held("/page/stale"):
+        server.do("revalidate_path", "/page/stale")
+        answers = herd(lambda: server.get("/page/stale"), clients=50, requests=1000)
+    assert states(answers) == {"STALE"}
+    assert nonces(answers) == {old.nonce}
+    eventually(lambda: server.get("/page/stale"), lambda it: it.nonce != old.nonce, within=60)
     assert len(world.renders("/page/stale")) == 2
 
 
@@ -63,22 +61,35 @@ def test_p5_a_purged_page_is_one_render_for_all_who_come(serve: Serve, world: Wo
 
 
 def test_p5_an_error_is_shared_by_those_who_waited(serve: Serve, world: World) -> None:
-    server = serve(threads=30)
+    server = serve(threads=30, env={"SITE_ASKED": "1"})
     assert server.get("/page/works").status == 200
-    world.knob("/page/fails", sleep=1.5, status=500)
-    answers = herd(lambda: server.get("/page/fails"), clients=20, requests=20)
+    with ThreadPoolExecutor(1) as pool:
+        with world.held("/page/fails", status=500):
+            herded = pool.submit(
+                lambda: herd(lambda: server.get("/page/fails"), clients=20, requests=20)
+            )
+            eventually(lambda: len(world.renders(event="asked")), lambda it: it == 21, within=60)
+            time.sleep(1)  # from where that is noted to where they wait
+        answers = herded.result()
     assert {answer.status for answer in answers} == {500}
     assert len(world.renders("/page/fails")) == 1
 
 
 def test_nobody_queues_for_a_page_that_may_not_be_stored(serve: Serve, world: World) -> None:
     server = serve(threads=30)
-    world.knob("/page/mine", sleep=0.5, headers={"Set-Cookie": "a=b"})
+    world.knob("/page/mine", headers={"Set-Cookie": "a=b"})
     learned = server.get("/page/mine")
     assert learned.state == "BYPASS"
-    started = time.monotonic()
-    answers = herd(lambda: server.get("/page/mine"), clients=20, requests=20)
-    assert time.monotonic() - started < 3
+    before = len(world.renders("/page/mine"))
+    with ThreadPoolExecutor(1) as pool:
+        with world.held("/page/mine", headers={"Set-Cookie": "a=b"}):
+            herded = pool.submit(
+                lambda: herd(lambda: server.get("/page/mine"), clients=20, requests=20)
+            )
+            eventually(
+                lambda: len(world.renders("/page/mine")), lambda it: it == before + 20, within=60
+            )
+        answers = herded.result()
     assert states(answers) == {"BYPASS"}
     assert len(nonces(answers)) == 20
 
@@ -99,5 +110,5 @@ def test_p5_each_of_a_hundred_revalidations_is_one_render(serve: Serve, world: W
 def until_new(server: Server, old: str) -> str:
     """Visit the page until this server has another than the old one: its nonce."""
     return eventually(
-        lambda: server.get("/page/a"), lambda it: it.nonce != old, within=5, every=0.001
+        lambda: server.get("/page/a"), lambda it: it.nonce != old, within=60, every=0.001
     ).nonce

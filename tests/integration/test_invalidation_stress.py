@@ -41,6 +41,10 @@ class Ledger:
         self.faults: list[str] = []
         self.done = threading.Event()
 
+    @property
+    def enough(self) -> bool:
+        return self.promised > 20 and self.visits > 100
+
     def write(self, invalidate: Callable[[], dict[str, object]]) -> None:
         self.version += 1
         self.world.knob(PAGE, text=str(self.version), sleep=0.005)
@@ -51,7 +55,7 @@ class Ledger:
     def visit(self, server: Server) -> None:
         promised = self.promised
         try:
-            answer = server.get(PAGE, timeout=20)
+            answer = server.get(PAGE)
         except BROKEN:
             return
         self.visits += 1
@@ -66,19 +70,20 @@ class Ledger:
 
 
 def run(ledger: Ledger, servers: list[Server], beat: Callable[[], None]) -> None:
-    """Four visitors all the time; writes and beats in turns for four seconds."""
+    """Four visitors all the time; writes and beats in turns for four seconds, or until enough was
+    written and seen."""
     visitors = [
         threading.Thread(target=ledger.keep_visiting, args=(servers, seed)) for seed in range(4)
     ]
     for visitor in visitors:
         visitor.start()
     draw = random.Random(3)
-    deadline = time.monotonic() + 4
+    started = time.monotonic()
     try:
-        while time.monotonic() < deadline:
+        while (took := time.monotonic() - started) < 4 or (took < 60 and not ledger.enough):
             server, verb = draw.choice(servers), draw.choice(ledger.verbs)
             name = "pages" if verb.endswith("tag") else PAGE
-            ledger.write(lambda: server.do(verb, name, timeout=20))  # noqa: B023
+            ledger.write(lambda: server.do(verb, name))  # noqa: B023
             beat()
     finally:
         ledger.done.set()
@@ -99,14 +104,13 @@ def test_p6_nobody_gets_less_than_was_promised(
     ledger = Ledger(world, verbs)
     run(ledger, servers, lambda: time.sleep(random.uniform(0, 0.02)))
     assert not ledger.faults
-    assert ledger.promised > 20
-    assert ledger.visits > 100
+    assert ledger.enough
 
 
 def test_p6_a_purge_that_returned_holds_though_workers_are_killed(
     serve: Serve, world: World
 ) -> None:
-    short = {"ISGWARE_LEASE_TIME": "1", "ISGWARE_WAIT_TIME": "2"}
+    short = {"ISGWARE_LEASE_TIME": "1"}
     servers = [
         serve("gunicorn-gthread-preload", workers=3, threads=4, env=short),
         serve("waitress", env=short),
@@ -123,7 +127,7 @@ def test_p6_a_purge_that_returned_holds_though_workers_are_killed(
 
     run(ledger, servers, kill_one)
     assert not ledger.faults
-    assert ledger.promised > 10
+    assert ledger.enough
     last = str(ledger.version)
     for server in servers:
-        eventually(lambda: server.get(PAGE), lambda it: it.page["text"] == last, within=5)  # noqa: B023
+        eventually(lambda: server.get(PAGE), lambda it: it.page["text"] == last, within=60)  # noqa: B023

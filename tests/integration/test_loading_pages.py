@@ -19,14 +19,14 @@ BROWSER = {
     "Sec-Fetch-Dest": "document",
     "Sec-Fetch-Mode": "navigate",
 }
-SHORTER = {"ISGWARE_LEASE_TIME": "2", "ISGWARE_WAIT_TIME": "5"}
+SHORTER = {"ISGWARE_LEASE_TIME": "2"}
 
 
 def open_page(server: Server, path: str) -> Answer:
     return server.get(path, headers=BROWSER)
 
 
-def follow(server: Server, path: str, loading: Answer, *, within: float = 20) -> str:
+def follow(server: Server, path: str, loading: Answer, *, within: float = 60) -> str:
     """Do what the script does, until it would stop: what it has heard then."""
     key = re.search(rb'data-isg-key="([0-9a-f]+)"', loading.body)
     assert key is not None
@@ -37,6 +37,16 @@ def follow(server: Server, path: str, loading: Answer, *, within: float = 20) ->
         return answer.headers.get("x-isg-poll") or "ready"
 
     return eventually(ask, lambda said: said != "rendering", within=within)
+
+
+def once_all_know(server: Server, path: str) -> list[Answer]:
+    """What visitors get of a page that is not to be had. A process that the script has come to may
+    have a render of its own in its queue, which on a busy machine takes a moment to begin."""
+    return eventually(
+        lambda: herd(lambda: open_page(server, path), clients=6, requests=12),
+        lambda answers: states(answers) == {"BYPASS"},
+        within=60,
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,8 +61,8 @@ def test_all_who_come_get_the_loading_page_and_then_the_one_render(
     kind: str, workers: int, threads: int, serve: Serve, world: World
 ) -> None:
     server = serve(kind, workers=workers, threads=threads)
-    world.knob("/first/a", sleep=4)
-    first = herd(lambda: open_page(server, "/first/a"), clients=16, requests=48)
+    with world.held("/first/a"):
+        first = herd(lambda: open_page(server, "/first/a"), clients=16, requests=48)
     assert states(first) == {"LOADING"}
     assert follow(server, "/first/a", first[0]) == "ready"
     then = herd(lambda: open_page(server, "/first/a"), clients=8, requests=24)
@@ -69,8 +79,7 @@ def test_a_failed_render_is_known_to_all_processes_and_nobody_is_sent_round(
     loading = open_page(server, "/first/a")
     assert loading.state == "LOADING"
     assert follow(server, "/first/a", loading) == "failed"
-    again = herd(lambda: open_page(server, "/first/a"), clients=6, requests=12)
-    assert states(again) == {"BYPASS"}
+    again = once_all_know(server, "/first/a")
     assert {answer.status for answer in again} == {500}
 
 
@@ -81,8 +90,7 @@ def test_a_page_that_may_not_be_stored_is_the_app_s_own_answer_in_all_processes(
     world.knob("/first/a", headers={"Set-Cookie": "a=b"}, sleep=0.5)
     loading = open_page(server, "/first/a")
     assert follow(server, "/first/a", loading) == "ready"
-    again = herd(lambda: open_page(server, "/first/a"), clients=6, requests=12)
-    assert states(again) == {"BYPASS"}
+    again = once_all_know(server, "/first/a")
     assert {answer.headers["set-cookie"] for answer in again} == {"a=b"}
 
 
@@ -90,7 +98,7 @@ def test_p5_a_promise_outlives_the_process_that_made_it(serve: Serve, world: Wor
     server = serve(workers=2, threads=4, env=SHORTER)
     world.knob("/first/a", sleep=600)
     loading = open_page(server, "/first/a")
-    begun = eventually(lambda: world.renders("/first/a"), bool, within=5)
+    begun = eventually(lambda: world.renders("/first/a"), bool, within=60)
     world.knob("/first/a", text="whole")
     os.kill(begun[0]["pid"], signal.SIGKILL)
     time.sleep(0.5)  # gunicorn has a new worker by then

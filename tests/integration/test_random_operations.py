@@ -36,7 +36,8 @@ def test_p6_nobody_sees_what_they_may_not(name: str, tmp_path: Path) -> None:
         settle(crowd)
         assert not crowd.report(), f"{crowd.report()}\n{fleet.said()}"
     labels = Counter(visit.label for visit in crowd.history.visits)
-    print(f"{name}: {OPERATIONS} operations in {seconds:.0f} s, seed {SEED}, {dict(labels)}")
+    print(f"{name}: {OPERATIONS} operations in {seconds:.0f} s, seed {SEED}, {dict(labels)}, "
+          f"{len(crowd.history.said)} calls, slack {crowd.history.slack:.2f} s")  # fmt: skip
     assert_that_much_happened(crowd, labels, fleet)
 
 
@@ -45,14 +46,16 @@ def settle(crowd: Crowd) -> None:
     quiet = time.monotonic()
     draw = random.Random(crowd.seed)
     server = draw.choice(crowd.fleet.servers)
-    eventually(lambda: server.do("revalidate_tag", "pages"), lambda it: "error" not in it, within=9)
+    eventually(
+        lambda: server.do("revalidate_tag", "pages"), lambda it: "error" not in it, within=60
+    )
     time.sleep(crowd.fleet.slack)
 
     def is_new(visit: Visit | None) -> bool:
         return visit is not None and visit.label == "HIT" and visit.begun > quiet
 
     for path in PATHS[::6]:
-        eventually(lambda: crowd.visit(path, draw), is_new, within=20)  # noqa: B023
+        eventually(lambda: crowd.visit(path, draw), is_new, within=60)  # noqa: B023
 
 
 def assert_that_much_happened(crowd: Crowd, labels: Counter[str], fleet: Fleet) -> None:
@@ -61,6 +64,6 @@ def assert_that_much_happened(crowd: Crowd, labels: Counter[str], fleet: Fleet) 
     assert visits > OPERATIONS / 2
     assert labels["HIT"] > visits / 8
     assert min(labels["STALE"], labels["REVALIDATED"], labels["MISS"]) > visits / 100
-    assert len(crowd.history.said) > OPERATIONS / 32  # fewer while the store is away
+    assert len(crowd.history.said) > OPERATIONS / 10
     assert len({visit.pid for visit in crowd.history.visits}) > len(fleet.servers) + 2
     assert len(crowd.history.outages) == (2 if fleet.redis is not None else 0)

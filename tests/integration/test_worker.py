@@ -20,8 +20,9 @@ from tests.integration.workers import WorkerProcess
 from tests.integration.world import World
 from tests.stores import Redis, running
 
-#: A lease's time, half of which a worker may be silent, or a job take.
-LEASE = 4.0
+#: Where a worker is killed or frozen: half of this time it may be silent, or a job take. Elsewhere
+#: that is as long as a machine may stall.
+HASTY = {"ISGWARE_LEASE_TIME": "4"}
 PAGES = [f"/page/{number}" for number in range(20)]
 
 
@@ -40,26 +41,25 @@ class Site:
 
     def renew(self, path: str) -> Answer:
         """Make a page stale, and visit it until it is new."""
-        old = eventually(lambda: self.server.get(path), lambda it: it.state == "HIT", within=10)
+        old = eventually(lambda: self.server.get(path), lambda it: it.state == "HIT", within=60)
         assert "error" not in self.server.do("revalidate_path", path)
         return self.newer(path, old)
 
-    def newer(self, path: str, old: Answer, within: float = 20) -> Answer:
+    def newer(self, path: str, old: Answer, within: float = 60) -> Answer:
         def look() -> Answer:
             answer = self.server.get(path)
             assert answer.status == 200
-            assert answer.seconds < 2, "a stale page keeps nobody waiting"
+            assert answer.state in ("STALE", "HIT"), "a stale page keeps nobody waiting"
             return answer
 
         return eventually(look, lambda it: it.nonce != old.nonce, within=within)
 
 
-@pytest.fixture(params=["file", "redis"])
-def site(request: pytest.FixtureRequest, serve: Serve, world: World) -> Iterator[Site]:
+@contextlib.contextmanager
+def working(store: str, serve: Serve, world: World, **env: str) -> Iterator[Site]:
     with contextlib.ExitStack() as stack:
-        env = {"ISGWARE_LEASE_TIME": str(LEASE), "ISGWARE_DRAIN_TIME": "3"}
-        env["ISGWARE_BACKEND_TIMEOUT"] = "2"  # a busy machine is no fault of the store
-        if request.param == "redis":
+        env["ISGWARE_DRAIN_TIME"] = "3"
+        if store == "redis":
             env["SITE_STORE"] = stack.enter_context(running(Redis())).url
         site = Site(world, serve(workers=2, threads=4, env=env), env)
         for path in PAGES:
@@ -69,13 +69,26 @@ def site(request: pytest.FixtureRequest, serve: Serve, world: World) -> Iterator
             worker.kill()
 
 
+@pytest.fixture(params=["file", "redis"])
+def site(request: pytest.FixtureRequest, serve: Serve, world: World) -> Iterator[Site]:
+    with working(request.param, serve, world) as site:
+        yield site
+
+
+@pytest.fixture(params=["file", "redis"])
+def hasty(request: pytest.FixtureRequest, serve: Serve, world: World) -> Iterator[Site]:
+    """Where a worker that is gone is soon missed."""
+    with working(request.param, serve, world, **HASTY) as site:
+        yield site
+
+
 def renderers(world: World, path: str) -> list[int]:
     return [entry["pid"] for entry in world.renders(path)]
 
 
 def until_handed_over(site: Site, worker: WorkerProcess, path: str) -> None:
     """The web processes have seen the worker."""
-    eventually(lambda: site.renew(path), lambda it: it.page["pid"] == worker.pid, within=15)
+    eventually(lambda: site.renew(path), lambda it: it.page["pid"] == worker.pid, within=60)
 
 
 def rendering_in(site: Site, worker: WorkerProcess, path: str) -> int:
@@ -88,7 +101,7 @@ def rendering_in(site: Site, worker: WorkerProcess, path: str) -> int:
         begun = site.world.renders(path)
         return [entry["pid"] for entry in begun if entry["nonce"] not in ended]
 
-    eventually(look, lambda pids: pids == [worker.pid], within=30)
+    eventually(look, lambda pids: pids == [worker.pid], within=60)
     return len(site.world.renders(path))
 
 
@@ -120,34 +133,35 @@ def test_a_worker_that_takes_leave_is_missed_at_once(site: Site) -> None:
     until_handed_over(site, worker, PAGES[0])
     assert worker.stop() == 0
     eventually(
-        lambda: site.renew(PAGES[1]).page["pid"], lambda pid: pid in site.server.pids(), within=5
+        lambda: site.renew(PAGES[1]).page["pid"], lambda pid: pid in site.server.pids(), within=60
     )
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 def test_web_processes_render_again_when_the_worker_is_gone(
-    site: Site, end: signal.Signals
+    hasty: Site, end: signal.Signals
 ) -> None:
-    worker = site.worker()
-    until_handed_over(site, worker, PAGES[0])
+    worker = hasty.worker()
+    until_handed_over(hasty, worker, PAGES[0])
     os.kill(worker.pid, end)
     for path in PAGES[1:4]:
-        assert site.renew(path).page["pid"] != worker.pid
+        assert hasty.renew(path).page["pid"] != worker.pid
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_that_goes_in_mid_render_holds_its_page_up_for_a_lease(
-    site: Site, end: signal.Signals
+    hasty: Site, end: signal.Signals
 ) -> None:
+    site = hasty
     path, worker = PAGES[0], site.worker()
     until_handed_over(site, worker, PAGES[1])
-    site.world.knob(path, sleep=2.0, text="before")
-    count = rendering_in(site, worker, path)
-    os.kill(worker.pid, end)
-    site.world.knob(path, text="after")
-    new = eventually(
-        lambda: site.server.get(path), lambda it: it.page["text"] == "after", within=20
-    )
+    with site.world.held(path, text="before"):
+        count = rendering_in(site, worker, path)
+        os.kill(worker.pid, end)
+        site.world.knob(path, text="after")
+        new = eventually(
+            lambda: site.server.get(path), lambda it: it.page["text"] == "after", within=60
+        )
     assert new.page["pid"] != worker.pid
     assert len(renderers(site.world, path)) == count + 1
     if end is signal.SIGSTOP:  # what it still has in hand is older, and changes nothing
@@ -155,14 +169,14 @@ def test_a_worker_that_goes_in_mid_render_holds_its_page_up_for_a_lease(
         eventually(
             lambda: len(site.world.renders(path, "end")),
             lambda ended: ended == count + 1,
-            within=10,
+            within=60,
         )
         assert worker.stop() == 0
         # The other web process may show its old page once more, but then nobody does.
         eventually(
             lambda: {site.server.get(path).page["text"] for _ in range(8)},
             lambda seen: seen == {"after"},
-            within=5,
+            within=60,
         )
 
 
@@ -186,23 +200,24 @@ def test_two_workers_share_the_work_and_render_no_page_twice(site: Site) -> None
 def test_p6_what_is_invalidated_while_the_worker_renders_is_rendered_again(site: Site) -> None:
     path, worker = PAGES[0], site.worker()
     until_handed_over(site, worker, PAGES[1])
-    site.world.knob(path, sleep=2.0, text="one")
-    rendering_in(site, worker, path)
-    site.world.knob(path, text="two")
-    assert "error" not in site.server.do("purge_path", path)
-    assert site.server.get(path).page["text"] == "two"
+    with site.world.held(path, text="one"):
+        rendering_in(site, worker, path)
+        site.world.knob(path, text="two")
+        assert "error" not in site.server.do("purge_path", path)
+        assert site.server.get(path).page["text"] == "two"
     eventually(  # the worker's own render ends, and overwrites nothing
         lambda: (len(site.world.renders(path, "end")), len(site.world.renders(path))),
         lambda counts: counts[0] == counts[1],
-        within=10,
+        within=60,
     )
     assert {site.server.get(path).page["text"] for _ in range(8)} == {"two"}
 
 
 def test_a_worker_outlives_its_redis(serve: Serve, world: World) -> None:
     with running(Redis()) as store:
-        server = serve(env={"SITE_STORE": store.url})
-        worker = WorkerProcess(world, env={"SITE_STORE": store.url})
+        env = {"SITE_STORE": store.url, **HASTY}
+        server = serve(env=env)
+        worker = WorkerProcess(world, env=env)
         site = Site(world, server, {}, [worker])
         try:
             worker.started()
@@ -247,7 +262,7 @@ def test_a_broken_app_is_one_line_and_status_2(world: World) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "isgware", "worker", "broken:app"],
         cwd=world.directory, env=environment(world, {}), capture_output=True, text=True,
-        timeout=30, check=False,
+        timeout=300, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "Error: broken cannot be imported: ZeroDivisionError: division by zero\n"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,17 @@ class World:
         scratch = self.directory / "scratch"
         scratch.write_text(json.dumps(values))
         os.replace(scratch, sitecore.knob_file(self.directory, path))
+
+    @contextlib.contextmanager
+    def held(self, path: str, **values: Any) -> Iterator[None]:
+        """Renders of this page that begin in this block do not end before it does, unless the page
+        is given another knob: then those that begin after that."""
+        gate = self.directory / f"gate-{uuid.uuid4().hex}"
+        self.knob(path, until=str(gate), **values)
+        try:
+            yield
+        finally:
+            gate.touch()
 
     def renders(self, path: str | None = None, event: str = "begin") -> list[dict[str, Any]]:
         """What the log says of the renders that began (or ended), of one page or of all."""

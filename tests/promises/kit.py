@@ -15,6 +15,8 @@ from typing import Any
 
 from isgware.core.request import cgi_name
 
+#: Seconds after which a test gives up; nothing takes that long, but for a machine that stalls.
+LONG = 60.0
 Environ = dict[str, Any]
 MARK = "isgware.render"
 
@@ -63,7 +65,7 @@ class Inline(Executor):
         future: Future[Any] = Future()
         thread = threading.Thread(target=lambda: future.set_result(fn(*args, **kwargs)))
         thread.start()
-        thread.join(20)
+        thread.join(LONG)
         return future
 
 
@@ -195,12 +197,12 @@ class Site:
         return sum(MARK not in environ for environ in self.asked(path))
 
 
-def together(count: int, work: Callable[[int], Any], seconds: float = 30) -> list[Any]:
+def together(count: int, work: Callable[[int], Any], seconds: float = LONG) -> list[Any]:
     """Run ``work(n)`` on threads that start as one. Their results; an exception counts as one."""
     barrier, results = threading.Barrier(count), [None] * count
 
     def run(number: int) -> None:
-        barrier.wait(10)
+        barrier.wait(LONG)
         try:
             results[number] = work(number)
         except BaseException as error:
@@ -232,7 +234,7 @@ class Later:
         self.thread = threading.Thread(target=run, daemon=True)
         self.thread.start()
 
-    def result(self, seconds: float = 10) -> Any:
+    def result(self, seconds: float = LONG) -> Any:
         self.thread.join(seconds)
         assert not self.thread.is_alive(), "it hangs"
         if self._failed:
@@ -244,7 +246,7 @@ class Later:
         return not self.thread.is_alive()
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 5) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = LONG) -> Any:
     """Wait for what happens on other threads."""
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -275,10 +277,10 @@ class Gate:
 
     def pass_through(self) -> None:
         self.reached.set()
-        assert self.open.wait(20), "the gate was never opened"
+        assert self.open.wait(2 * LONG), "the gate was never opened"
 
     def wait(self) -> None:
-        assert self.reached.wait(10), "nobody came to the gate"
+        assert self.reached.wait(LONG), "nobody came to the gate"
 
 
 def reachable(root: Any) -> Iterator[tuple[Any, str]]:

@@ -168,7 +168,7 @@ def test_regenerate_from_within_its_own_render_is_refused_not_hung(wrap, site):
 
     site.views["/p"] = view
     isg = wrap(site, routes=ROUTES, executor=None)
-    Later(lambda: visit(isg, "/p")).result(5)
+    Later(lambda: visit(isg, "/p")).result(60)
     assert len(caught) == 1
 
 

@@ -230,7 +230,9 @@ def test_p5_a_view_that_tries_to_end_its_thread_does_not_end_regeneration(error,
 
 
 def test_p5_a_lease_is_gone_soon_after_its_owner_died(wrap, clock, site, gate, tmp_path):
-    dead, alive = (wrap(site, routes=ROUTES, store=f"file:{tmp_path}") for _ in range(2))
+    dead, alive = (
+        wrap(site, routes=ROUTES, store=f"file:{tmp_path}", lease_time=10) for _ in range(2)
+    )
     dead.engine.housekeeper.hold = lambda lease: None  # its process is gone: nobody renews
     Later(lambda: visit(dead, "/slow"))
     gate.wait()

