@@ -7,6 +7,7 @@ from werkzeug.test import Client
 
 from isgware import ConfigurationError, Policy, page, revalidate
 from isgware.flask import ISG
+from isgware.testing import ManualExecutor
 
 
 @pytest.fixture
@@ -60,6 +61,19 @@ def test_wrapping_twice_is_an_error(app):
     ISG(app)
     with pytest.raises(ConfigurationError, match="already"):
         ISG(app)
+
+
+def test_report_mode_needs_no_client_that_closes_its_answers(app, caplog):
+    """Flask's own does so only when it is told to."""
+    app.get("/a")(revalidate(60)(lambda: "a"))
+    executor = ManualExecutor()
+    isg = ISG(app, enabled="report", executor=executor)
+    with caplog.at_level("INFO", "isgware"):
+        answer = app.test_client().get("/a")
+        assert answer.text == "a"
+        executor.run_all()
+    assert isg.report["same"] == 1
+    assert "would be stored, equal to what its visitor got" in caplog.text
 
 
 def test_what_is_no_flask_app_is_refused():

@@ -247,6 +247,8 @@ class _Tee:
         try:
             chunk = next(self._iterator)
         except StopIteration:
+            if not self._done and self._size <= self._limit:
+                self._whole(b"".join(self._kept))
             self._done = True
             raise
         self._size += len(chunk)
@@ -258,5 +260,3 @@ class _Tee:
         close = getattr(self._chunks, "close", None)
         if close is not None:
             close()
-        if self._done and self._size <= self._limit:
-            self._whole(b"".join(self._kept))
