@@ -3,6 +3,8 @@
 A hundred requests a second for one page, open loop, of one waitress process. Meanwhile two pages,
 then five, each 100 ms of pure CPU, go stale every second. They are rendered by the process's own
 pool, as it is and with Python's own switch interval (5 ms) left alone, and by ``isgware worker``.
+What the pool might do besides is tried, too: threads of a lower priority, and a forked child for
+each render.
 """
 
 from __future__ import annotations
@@ -64,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         line(f"{burning} pages, isgware worker", burning, worker=True)
         line(f"{burning} pages, own pool", burning)
         line(f"{burning} pages, own pool, interval 5 ms", burning, interval=PYTHONS_OWN)
+        line(f"{burning} pages, own pool, nice 10", burning, nice=10)
+        line(f"{burning} pages, own pool, nice 19", burning, nice=19)
+        line(f"{burning} pages, own pool, a child each", burning, fork=1)
     report.table(("ms from the intended arrival", *COLUMNS, "renders"), rows)
     report.close()
 

@@ -1,9 +1,11 @@
 """Stale for everybody at once.
 
 A site of 10,000 pages, 5 ms of CPU and 20 ms of waiting each, one waitress process, 200 requests a
-second with the popularities of Zipf's law, open loop: with every page fresh; when all were declared
-stale (``revalidate_path("/*")``); and after a deploy that changed the policy, by a process that has
-nothing in memory. Then a burst: a hot page's visitors while 1,000 pages are visited within one
+second with the popularities of Zipf's law, open loop: with every page fresh, read from the store by
+a process that has nothing in memory, and in its memory; when all were declared stale
+(``revalidate_path("/*")``); and after a deploy that changed the policy, by a process that has
+nothing in memory. Those who were served stale pages, and those who had hits beside them, are told
+apart, too. Then a burst: a hot page's visitors while 1,000 pages are visited within one
 second, once when those are fresh and once when they are stale. Counts the renders of each page:
 there may be one for each staleness.
 """
@@ -45,11 +47,17 @@ def zipf(pages: int, seconds: float, seed: int) -> list[Due]:
     return [Due(at / RATE, f"/page/{n}", "visitors") for at, n in enumerate(chosen)]
 
 
-def told(name: str, felt: Felt, visited: int, rendered: list[str]) -> Row:
+def told(name: str, felt: Felt, visited: int, rendered: list[str]) -> list[Row]:
     counts = Counter(path for path in rendered if path != "/hot")
     most = max(counts.values(), default=0)
     labels = ", ".join(f"{label.upper()} {count:,}" for label, count in felt.labels.most_common())
-    return (name, *felt.row, visited, len(counts), most, labels)
+    rows: list[Row] = [(name, *felt.row, visited, len(counts), most, labels)]
+    if len(felt.answers) > 1:
+        rows += [
+            (f"{name}, {label.upper()}", *answer.row, "", "", "", "")
+            for label, answer in sorted(felt.answers.items())
+        ]
+    return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -80,12 +88,13 @@ def storm(pages: int, seconds: float) -> list[Row]:
         def measure(port: int, name: str, dues: list[Due], group: str, visited: int) -> None:
             before = len(renders(place))
             felt = load(port, dues)[group]
-            rows.append(told(name, felt, visited, renders(place)[before:]))
+            rows.extend(told(name, felt, visited, renders(place)[before:]))
 
         with serving(place, **COST) as port:
             get(port, "/hot")
             load(port, every(0.5, 100, "/hot", "warm-up"))
-            measure(port, "fresh", plan, "visitors", visited)
+            measure(port, "fresh, from the store", plan, "visitors", visited)
+            measure(port, "fresh, in memory", plan, "visitors", visited)
             with connect(f"file:{place}/store") as store:
                 store.revalidate_path("/*")
             measure(port, "all stale", plan, "visitors", visited)

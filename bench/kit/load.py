@@ -42,10 +42,12 @@ class Due:
 
 @dataclass
 class Felt:
-    """What the visitors of a group felt: milliseconds, ascending, and what they were served."""
+    """What the visitors of a group felt: milliseconds, ascending, and what they were served; and
+    the same for those who got each answer."""
 
     times: list[float] = field(default_factory=list)
     labels: Counter[str] = field(default_factory=Counter)
+    answers: dict[str, Felt] = field(default_factory=dict)
 
     def percentile(self, share: float) -> float:
         return self.times[min(len(self.times) - 1, int(len(self.times) * share))]
@@ -58,6 +60,8 @@ class Felt:
     def join(self, other: Felt) -> None:
         self.times = sorted(self.times + other.times)
         self.labels += other.labels
+        for label, felt in other.answers.items():
+            self.answers.setdefault(label, Felt()).join(felt)
 
 
 def every(seconds: float, rate: float, path: str, group: str, offset: float = 0.0) -> list[Due]:
@@ -75,10 +79,12 @@ def load(
     groups: dict[str, Felt] = {}
     for group, label, milliseconds in json.loads(_run(arguments, core, json.dumps(plan))):
         felt = groups.setdefault(group, Felt())
-        felt.times.append(milliseconds)
-        felt.labels[label] += 1
+        for one in (felt, felt.answers.setdefault(label, Felt())):
+            one.times.append(milliseconds)
+            one.labels[label] += 1
     for felt in groups.values():
-        felt.times.sort()
+        for one in (felt, *felt.answers.values()):
+            one.times.sort()
     return groups
 
 

@@ -4,7 +4,9 @@ and the workers beside them.
 What a process is to serve is said in its environment: ``BENCH_STORE``, the URL of the store;
 ``BENCH_RENDERS``, a file to which every render adds its path; ``BENCH_CPU`` and ``BENCH_WAIT``,
 seconds of each that a render takes; ``BENCH_INTERVAL``, seconds, to set Python's switch interval;
-``BENCH_RELEASE``, which stands in the policy, so that pages of another one are stale.
+``BENCH_RELEASE``, which stands in the policy, so that pages of another one are stale;
+``BENCH_NICE``, the priority of threads that render in the background; ``BENCH_FORK``, to have a
+child process do the work of each such render.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +39,35 @@ def burn(seconds: float) -> None:
         sum(range(200))
 
 
+def work() -> None:
+    """What a render takes."""
+    burn(float(os.environ.get("BENCH_CPU", 0)))
+    time.sleep(float(os.environ.get("BENCH_WAIT", 0)))
+
+
+def apart(work: Callable[[], None]) -> None:
+    """Do ``work`` in a child process, and wait for it: an experiment, which looks after nothing
+    that the child has inherited."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
 def site(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     path = environ["PATH_INFO"]
     if path != "/hot":
-        burn(float(os.environ.get("BENCH_CPU", 0)))
-        time.sleep(float(os.environ.get("BENCH_WAIT", 0)))
+        behind = threading.current_thread().name.startswith("isgware-")
+        if behind and "BENCH_NICE" in os.environ:
+            thread, nice = threading.get_native_id(), int(os.environ["BENCH_NICE"])
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
+        if behind and "BENCH_FORK" in os.environ:
+            apart(work)
+        else:
+            work()
     log = os.open(os.environ["BENCH_RENDERS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(log, f"{path}\n".encode())
     os.close(log)
