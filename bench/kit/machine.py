@@ -60,6 +60,7 @@ def described(versions: Sequence[str], load: float) -> dict[str, Any]:
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "nice": _nice(),
+        "real_time": _real_time(),
         "load": [round(load, 1), round(os.getloadavg()[0], 1)],
     }
 
@@ -68,6 +69,8 @@ def in_words(machine: dict[str, Any]) -> str:
     versions = [f"{name} {version}" for name, version in machine["versions"].items()]
     start, end = machine["load"]
     nice = f", at nice {machine['nice']}" if machine.get("nice") else ""
+    if machine.get("real_time"):  # which lets nobody else run before
+        nice = ", at real-time priority"
     told = (
         f"{machine['cores']} cores ({machine['processor']}), {machine['system']}",
         ", ".join([f"Python {machine['python']}", *versions]),
@@ -106,6 +109,11 @@ def _nice() -> int:
         if session := int(told.read().rpartition("nice")[2]):
             return session
     return os.nice(0) if hasattr(os, "nice") else 0
+
+
+def _real_time() -> bool:
+    scheduler = getattr(os, "sched_getscheduler", None)
+    return scheduler is not None and scheduler(0) in (os.SCHED_RR, os.SCHED_FIFO)
 
 
 def _version(name: str) -> str:
