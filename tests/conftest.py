@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 from typing import NoReturn
 
 import pytest
@@ -13,6 +14,9 @@ PATIENT = {
     "ISGWARE_WAIT_TIME": "60",
 }
 os.environ.update(PATIENT)
+#: In the background of a shell Ctrl-C is ignored, also by what is started from there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def unavailable(reason: str) -> NoReturn:

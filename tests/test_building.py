@@ -199,7 +199,7 @@ def test_the_page_that_ends_its_process_has_failed_and_the_rest_goes_on(
     others = [f"s{number}" for number in range(60)]
     slugs = " ".join([*others[:40], slug, *others[40:]])
     words = ("--jobs", "2", "--output", "json")
-    done = isgware_("build", *BASE, *words, SLUGS=slugs, ISGWARE_RENDER_TIMEOUT="2")
+    done = isgware_("build", *BASE, *words, SLUGS=slugs, ISGWARE_RENDER_TIMEOUT="6")
     found = json.loads(done.stdout)
     (failure,) = found["failures"]
     assert (done.returncode, found["rendered"]) == (1, 61)

@@ -211,15 +211,17 @@ def test_p7_hung_renders_are_given_up_and_replaced(wrap, clock, site):
         return html("hang")
 
     site.views["/hang"] = hang
-    isg = wrap(
-        site, routes=ROUTES, executor=None, workers=1, render_timeout=0.15, probe_interval=0.05
-    )
+    isg = wrap(site, routes=ROUTES, executor=None, workers=1)
     visit(isg, "/hang")
     visit(isg, "/p")
     clock.tick(61)
     visit(isg, "/hang")
     gate.wait()
     visit(isg, "/p")
+    pool = isg.engine.pool
+    (hung,) = pool._running.values()
+    hung.started -= 61  # seconds ago
+    pool.give_up_hung()
     eventually(lambda: visit(isg, "/p").cache == "HIT")
     eventually(lambda: visit(isg, "/hang").detail == "regeneration-failed")
     states = {info.path: (info.state, info.failures) for info in isg.pages()}
