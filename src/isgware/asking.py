@@ -229,11 +229,9 @@ class Asking:
 
     def _told(self, reply: Reply) -> HeaderList:
         """The app's headers, and that its answer is being stored."""
-        replaces = self._visit.page is not None
-        said = status.forwarded(
-            "stale" if replaces else "uri-miss", status=int(reply.status[:3]), stored=True
-        )
-        label = "REVALIDATED" if replaces else "MISS"
+        visit = self._visit
+        said = status.forwarded(visit.forwarded, status=int(reply.status[:3]), stored=True)
+        label = "MISS" if visit.page is None else "REVALIDATED"
         return [*reply.headers, ("X-ISG-Cache", label), ("Cache-Status", said)]
 
     def _saw_head(self, reply: Reply) -> None:

@@ -49,6 +49,13 @@ class Visit:
         directives, _ = effective(page.entry.headers)
         return directives, self.now() - page.entry.rendered_at, page.entry.revalidate or 0.0
 
+    @property
+    def forwarded(self) -> str:
+        """Why the app is asked, if it is (RFC 9211, section 2.2)."""
+        if self.page is None:
+            return "miss" if self.place.nominated else "uri-miss"
+        return "request" if self.state is State.FRESH else "stale"
+
     def send(
         self, page: Page, label: str, detail: str = "", cookies: HeaderList | None = None,
         collapsed: bool = False,
@@ -57,7 +64,7 @@ class Visit:
         place, start_response = self.place, self.start_response
         plain = label == "HIT" and place.plain
         answer = Answer(
-            label, detail, page, forward="uri-miss" if label == "MISS" else "stale", plain=plain,
+            label, detail, page, forward=self.forwarded, plain=plain,
             cookies=place.cookies, word=self.word, stored=label in ("MISS", "REVALIDATED"),
             collapsed=collapsed,
         )  # fmt: skip

@@ -70,6 +70,38 @@ SERVING = (
         stored(FRESH, status="204 No Content"),
         cached(code=204, shows={"Content-Length": None}),
     ),
+    # Why the app was asked (9211, 2.2).
+    case(
+        "9211 fwd=request",
+        stored(FRESH, TAG, shows={"Cache-Status": "isgware; fwd=uri-miss; fwd-status=200; stored"}),
+        validated(
+            FRESH,
+            asks=((CC, "no-cache"),),
+            shows={
+                "Cache-Status": "isgware; fwd=request; stored; ttl=3600; detail=not-modified",
+            },
+        ),
+        asked(
+            answer=(FRESH,), asks=((CC, "max-age=0"),), after=1,
+            shows={"Cache-Status": "isgware; fwd=request; fwd-status=200; stored"},
+        ),
+    ),
+    case(
+        "9211 fwd=stale",
+        stored((CC, "max-age=2"), TAG),
+        asked(
+            answer=(FRESH,), after=3,
+            shows={"Cache-Status": "isgware; fwd=stale; fwd-status=200; stored"},
+        ),
+    ),
+    case(
+        "9211 fwd=miss, of an URL that is known to vary",
+        stored(FRESH, ("Vary", "Foo"), asks=(("Foo", "1"),)),
+        asked(
+            answer=(FRESH, ("Vary", "Foo")), asks=(("Foo", "2"),),
+            shows={"Cache-Status": "isgware; fwd=miss; fwd-status=200; stored"},
+        ),
+    ),
     case("5.4 Pragma: no-cache", stored(FRESH), asked(asks=(("Pragma", "no-cache"),))),
     case("5.4 another Pragma", stored(FRESH), cached(asks=(("Pragma", "other"),))),
     case("5.2.1.7 only-if-cached, nothing stored", Step(TIMEOUT, asks=((CC, "only-if-cached"),))),

@@ -22,7 +22,7 @@ def forwarded(
     collapsed: bool = False,
     detail: str = "",
 ) -> str:
-    """``why`` is one of RFC 9211's: bypass, method, uri-miss, vary-miss, miss, stale."""
+    """``why`` is one of RFC 9211's: bypass, method, uri-miss, miss, request, stale."""
     parts = ["isgware", f"fwd={why}"]
     if status is not None:
         parts.append(f"fwd-status={status}")
