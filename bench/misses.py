@@ -1,16 +1,17 @@
-"""What a page costs that is in the embedded store but not in this process's memory."""
+"""What a page costs that is in the store but not in this process's memory."""
 
 from __future__ import annotations
 
 import random
+import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from bench.kit.apps import constant, environ, ignored
-from bench.kit.report import Report, options
+from bench.kit.report import Column, Report, options
 from isgware import ISG, Policy
 from isgware.backends.sqlite import SQLiteBackend
 from isgware.core.entry import Entry, decode
@@ -18,15 +19,18 @@ from isgware.memory import Page
 from isgware.ready import Ready
 
 PAGES = 2_000
+ROUTES: Final = {"/page/<int:number>": Policy(revalidate=3600)}
 
 
-def timed(work: Callable[[Any], object], given: list[Any]) -> float:
-    """Microseconds of this thread's CPU, the median of one call with each of ``given``."""
+def timed(
+    work: Callable[[Any], object], given: list[Any], clock: Callable[[], int] = time.thread_time_ns
+) -> float:
+    """Microseconds by ``clock``, the median of one call with each of ``given``."""
     times = []
     for each in given:
-        started = time.thread_time_ns()
+        started = clock()
         work(each)
-        times.append(time.thread_time_ns() - started)
+        times.append(clock() - started)
     return statistics.median(times) / 1e3
 
 
@@ -34,7 +38,7 @@ def measure() -> list[tuple[str, float]]:
     with tempfile.TemporaryDirectory() as directory:
         options: dict[str, Any] = {
             "store": f"file:{directory}/store",
-            "routes": {"/page/<int:number>": Policy(revalidate=3600)},
+            "routes": ROUTES,
             "backend_timeout": 5.0,
         }
         asked = [environ(f"/page/{number}") for number in range(PAGES)]
@@ -49,6 +53,46 @@ def measure() -> list[tuple[str, float]]:
         visit = timed(lambda each: now(each, ignored), [each.copy() for each in asked])
         now.close()
         return [*_parts(SQLiteBackend(f"{directory}/store"), keys), ("the whole visit", visit)]
+
+
+def from_redis() -> list[tuple[str, float, float]]:
+    """What visits cost by the clock, and how many commands each sends to a Redis on this host."""
+    from tests.stores import Redis, running
+
+    with running(Redis()) as server:
+        client = server.client()
+
+        def told() -> int:
+            """The listener asks with others, once a second."""
+            said = client.info("commandstats")
+            names = ("get", "mget", "evalsha", "eval")
+            return sum(said.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in names)
+
+        def isg() -> ISG:
+            made = ISG(constant, store=server.url, routes=ROUTES, backend_timeout=5.0)
+            made(environ("/page/0"), ignored)
+            return made
+
+        def visits(to: ISG) -> tuple[float, float]:
+            asked = [environ(f"/page/{number}") for number in range(1, PAGES)]
+            random.Random(1).shuffle(asked)
+            before = told()
+            took = timed(lambda each: to(each, ignored), asked, time.perf_counter_ns)
+            return took, (told() - before) / len(asked)
+
+        before, now = isg(), isg()
+        visits(before)
+        first = visits(now)
+        now._memory.clear()
+        again = visits(now)
+        ping = timed(lambda _: client.ping(), [None] * PAGES, time.perf_counter_ns)
+        before.close()
+        now.close()
+    return [
+        ("a visit, the first of its URL", *first),
+        ("a visit, of a URL seen before", *again),
+        ("a bare PING by redis-py, to compare", ping, 1.0),
+    ]
 
 
 def _rows(directory: str) -> list[Any]:
@@ -86,10 +130,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = options("misses", __doc__).parse_args(arguments)
     report = Report(
         "misses",
-        f"A page of 30 kB from file:, not in memory; {PAGES:,} pages, medians of CPU time",
+        f"A page of 30 kB that is not in memory; {PAGES:,} pages, medians",
         chosen.save,
     )
     report.table(("from `file:`, 30 kB", "CPU µs"), measure())
+    if shutil.which("redis-server"):
+        head = ("from Redis over loopback, 30 kB", "µs by the clock", Column("commands", ".2f"))
+        report.table(head, from_redis(), part="redis")
     report.close()
 
 

@@ -378,8 +378,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("request lines are as keys have them", " or _disguised(environ):", ":"),
     ),
     # Limits.
-    *_of("planner.py", "promises/test_p7_floods.py")(
-        ("signposts are bounded", "        if len(self._signposts) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
+    *_of("signposts.py", "promises/test_p7_floods.py")(
+        ("signposts are bounded", "        if len(self._known) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
     ),
     *_of("wsgi.py", "promises/test_p7_floods.py")(
         ("URLs that pass are bounded", "if len(self._passed) >= _MAX_PASSED:", "if False:"),

@@ -72,7 +72,7 @@ class Asking:
     def _left(self) -> Page | None:
         """What the visitor who asked the app has left for those who waited."""
         visit, shelf = self._visit, self._engine.shelf
-        shelf.begin(visit.exchange.spent)
+        shelf.begin(visit.exchange.errand)
         try:
             shelf.sync()
             found, state = self._keeper.find(self._keeper.place(visit.visitor) or visit.place)
@@ -190,7 +190,7 @@ class Asking:
         place = self._keeper.extended(visit.place, visit.visitor, verdict)
         if place is None or not self._fits(content_length(headers)):
             return headers, None
-        self._keeper.coming(place, visit.exchange.spent)
+        self._keeper.coming(place, visit.exchange.errand)
         line, fields = reply.status, tuple(headers)
 
         def whole(body: bytes) -> None:

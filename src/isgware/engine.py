@@ -18,6 +18,7 @@ from .core.decide import Action, Decision, Facts, decide
 from .core.freshness import State, accepts
 from .core.request import Visitor
 from .core.storable import personal_response
+from .errand import Errand
 from .errors import BackendUnavailable
 from .fallback import Fallback, Reply
 from .handover import Handover
@@ -92,10 +93,10 @@ class Engine:
             now=now,
         )
 
-    def visit(self, visitor: Visitor, spent: list[float] | None = None) -> Answer | None:
-        """What this GET or HEAD gets; ``None`` if its URL is not declared. ``spent`` collects the
-        seconds that go to the store."""
-        self.shelf.begin(spent)
+    def visit(self, visitor: Visitor, errand: Errand | None = None) -> Answer | None:
+        """What this GET or HEAD gets; ``None`` if its URL is not declared. ``errand``: the visit's,
+        if it goes on after that."""
+        self.shelf.begin(errand)
         try:
             return self._visit(visitor)
         finally:

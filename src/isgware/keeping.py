@@ -28,6 +28,7 @@ from .core.validate import conditions, is_about, updated
 from .core.vary import REROUTING, selecting
 from .drafts import Drafts
 from .engine import Engine
+from .errand import Errand
 from .errors import BackendUnavailable
 from .line import Work
 from .memory import Page
@@ -35,6 +36,7 @@ from .own import HeaderList
 from .page import Rendering
 from .policy import NOTHING
 from .render import Unfit, WSGIApp, render
+from .signposts import Signpost
 from .site import Site
 
 log: Final = logging.getLogger("isgware")
@@ -48,12 +50,12 @@ Began = tuple[int, str]
 @dataclass(slots=True)
 class Exchange:
     """One request to the app: what was invalidated before it, what its view said, when it was
-    asked, and the seconds that its visit has spent on the store."""
+    asked, and the errand that its visit is."""
 
     began: Began
     rendering: Rendering
     requested: float = 0.0
-    spent: list[float] = field(default_factory=lambda: [0.0])
+    errand: Errand = field(default_factory=Errand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Keeper:
         self._site = site
         self._application = application
         self._drafts = drafts
+        engine.planner.own_key = self._expected
         self._encoders = encoders(engine.settings.compress)
         self._asked: dict[int, float] = {}  # by hash: paths are as long as their sender likes
 
@@ -120,6 +123,13 @@ class Keeper:
         base = bare.base_key(settings.build_id)
         nominated = self._engine.planner.signpost(base).nominated
         return self._placed(replace(bare, query=visitor.query), base, nominated, visitor)
+
+    def _expected(self, visitor: Visitor, signpost: Signpost) -> str:
+        """The key of the response to this request, if ``signpost`` is that of its URL."""
+        request = Request(
+            visitor.scheme, visitor.host, visitor.script_name, visitor.path, visitor.query
+        )
+        return self._placed(request, "", signpost.nominated, visitor).key
 
     def _placed(
         self, request: Request, base: str, nominated: tuple[str, ...], visitor: Visitor
@@ -161,11 +171,11 @@ class Keeper:
         mirror = self._engine.shelf.mirror
         return mirror.counter, mirror.nonce
 
-    def coming(self, place: Place, spent: list[float]) -> None:
+    def coming(self, place: Place, errand: Errand) -> None:
         """A response is about to be stored: let every process know that the URL has any, and
         what its responses vary by."""
         planner, shelf = self._engine.planner, self._engine.shelf
-        shelf.begin(spent)
+        shelf.begin(errand)
         try:
             known = planner.signpost(place.base)
             nominated = tuple(sorted({*known.nominated, *place.nominated}))
@@ -225,7 +235,7 @@ class Keeper:
     def _store(self, place: Place, entry: Entry, exchange: Exchange) -> Page:
         shelf = self._engine.shelf
         generation, nonce = exchange.began
-        shelf.begin(exchange.spent)
+        shelf.begin(exchange.errand)
         try:
             old, _ = self.find(place)
             order = old.entry.order + 1 if old is not None else 0

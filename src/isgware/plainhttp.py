@@ -21,6 +21,7 @@ from .core.request import Visitor, decoded, disguised
 from .core.rfc9111 import NO_WISHES, Use, Wishes, choose, wishes
 from .core.vary import REROUTING
 from .engine import Engine
+from .errand import Errand
 from .keeping import Began, Exchange, Keeper
 from .memory import Raw, worth_remembering
 from .own import Environ, HeaderList, bypassed, call, looking, within
@@ -56,12 +57,11 @@ class PlainHTTP:
 
     def __call__(
         self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
-        rendering: Rendering, spent: list[float],
+        rendering: Rendering, errand: Errand,
     ) -> Iterable[bytes]:  # fmt: skip
-        """The response to a GET or HEAD of an undeclared URL. ``spent``: what the visit has spent
-        on the store so far."""
+        """The response to a GET or HEAD of an undeclared URL. ``errand``: of the visit so far."""
         try:
-            visit = self._look(visitor, environ, start_response, rendering, spent)
+            visit = self._look(visitor, environ, start_response, rendering, errand)
         except Exception:  # a defect of isgware's own must not become a visitor's error page
             log.exception("isgware failed; the app answers for itself.")
             told = looking(start_response, lambda _, said: bypassed(said, "isgware-failed"))
@@ -77,12 +77,12 @@ class PlainHTTP:
 
     def _look(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
-        rendering: Rendering, spent: list[float],
+        rendering: Rendering, errand: Errand,
     ) -> Visit | None:  # fmt: skip
         if _has_body(environ) or self.keeper.is_draft(visitor) or _disguised(environ):
             return None
         shelf = self._engine.shelf
-        shelf.begin(spent)
+        shelf.begin(errand)
         try:
             shelf.sync()
             word = shelf.settled
@@ -90,7 +90,7 @@ class PlainHTTP:
             if place is None:
                 return None
             # Before the page is judged: what is purged after that, a 304 does not bring back.
-            exchange = Exchange(self.keeper.begin(visitor), rendering, spent=spent)
+            exchange = Exchange(self.keeper.begin(visitor), rendering, errand=errand)
             page, state = self.keeper.find(place)
         finally:
             shelf.end()
@@ -128,7 +128,7 @@ class PlainHTTP:
         known, shelf = visit.page, self._engine.shelf
         if visit.state is State.FRESH or known is None or not known.entry.revalidate:
             return False
-        shelf.begin(visit.exchange.spent)
+        shelf.begin(visit.exchange.errand)
         try:
             found, state = self.keeper.find(visit.place, again=True)
         except Exception:  # as in `__call__`
@@ -181,7 +181,7 @@ class PlainHTTP:
         rendering: Rendering, reply: Reply, began: Began, requested: float,
     ) -> Iterable[bytes]:  # fmt: skip
         try:
-            visit = self._look(visitor, environ, start_response, rendering, [0.0])
+            visit = self._look(visitor, environ, start_response, rendering, Errand())
         except Exception:  # as above
             log.exception("isgware failed; the app answers for itself.")
             visit = None

@@ -1,9 +1,4 @@
-"""From a visitor to a `Plan`: whose page it is, under which key, and why they may not have it.
-
-Also keeps *signposts*: what has to be known about a URL before a key can be built and is not
-declared but learned (which headers it varies by, the policy of a view that was only seen running).
-They are notes in the backend under the URL's base key, so they survive restarts and are shared.
-"""
+"""From a visitor to a `Plan`: whose page it is, under which key, and why they may not have it."""
 
 from __future__ import annotations
 
@@ -17,7 +12,6 @@ from urllib.parse import parse_qsl
 from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict
 from werkzeug.sansio.utils import host_is_trusted
 
-from .backends.base import notes_of
 from .core.freshness import names_of
 from .core.request import (
     Request,
@@ -30,19 +24,18 @@ from .core.request import (
     oddity,
 )
 from .drafts import Drafts
-from .errors import BackendUnavailable, ConfigurationError
-from .memory import base_name
+from .errors import ConfigurationError
 from .paths import Paths
 from .policy import NOTHING, Policy, combined, declared
 from .settings import Settings
 from .shelf import Shelf
-from .signposts import NO_SIGNPOST, Signpost
+from .signposts import NO_SIGNPOST, Signpost, Signposts
 from .site import Match, Routes, Site
 
 log: Final = logging.getLogger("isgware")
-_MAX_SIGNPOSTS: Final = 8_192
 _MAX_PAIRS: Final = 1_024
-_SIGNPOST_TTL: Final = 366 * 86_400.0
+#: What is most often learned of a URL that nobody declared, if anything is.
+_LEARNED: Final = Signpost(undeclared=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +95,13 @@ class Planner:
         self._now = now
         self.routes = Routes(settings.routes)
         self.paths = Paths(site, self.routes)
-        self._signposts: dict[str, tuple[Signpost, int]] = {}
+        self.signposts = signposts = Signposts(shelf, now)
+        self.signpost, self.learn = signposts.find, signposts.learn
+        self.remember = signposts.remember
+        #: What was learned of the latest URL of each route; of those that belong to none, under "".
+        self._latest: dict[str, Signpost] = {}
+        #: The key of what is kept of a URL whose pages are not rendered, if such is kept at all.
+        self.own_key: Callable[[Visitor, Signpost], str] = lambda visitor, signpost: ""
         self._checked: set[str] = set()
         self._odd: set[str] = set()
         self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}
@@ -113,7 +112,7 @@ class Planner:
         self, visitor: Visitor, at: tuple[str, str] | None = None, *, again: bool = False
     ) -> Plan | None:
         """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
-        and host of the page, whatever ``base_url`` says; ``again`` as for `signpost`."""
+        and host of the page, whatever ``base_url`` says; ``again`` as for `Signposts.find`."""
         match = self.match(visitor)
         visitor = self._as_seen(visitor)
         odd = oddity(visitor) or self._untrusted(visitor)
@@ -121,7 +120,11 @@ class Planner:
             return Plan(None, odd) if match else None
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
-        signpost = self.signpost(base, again=again and match is None)
+        signpost = self.signpost(
+            base, lambda: self._expected(visitor, match, origin), again=again and match is None
+        )
+        if match or signpost != NO_SIGNPOST:
+            self._latest[match.route if match else ""] = signpost
         policy, is_declared = self._policy(match, signpost)
         if policy is None:
             return None
@@ -205,61 +208,22 @@ class Planner:
             request, base, match, policy or NOTHING, policy is not None, rules, tags
         )
 
-    def signpost(self, base: str, *, again: bool = False) -> Signpost:
-        """What was learned of a URL; remembered here until the backend says that it changed.
-
-        That pages of a URL are kept at all is not announced: a process that does not know makes
-        one more render at most. ``again``: look whether another process has learned it since.
-        """
-        mirror = self._shelf.mirror
-        found = self._signposts.get(base)
-        if found and found[1] >= max(mirror.forgotten, mirror.published.get(base_name(base), 0)):
-            if not again or found[0].kept:
-                return found[0]
-        seen = mirror.counter
-        try:
-            note = self._shelf.backend.read_note("s:" + base, self._now())
-        except BackendUnavailable:
-            return found[0] if found else NO_SIGNPOST
-        signpost = Signpost.decode(note) or NO_SIGNPOST
-        self._keep(base, signpost, seen)
-        return signpost
-
     def foresee(self, visitors: Iterable[Visitor], at: tuple[str, str]) -> None:
         """Read in one operation what has been learned of many URLs that are about to be planned.
         ``at``: their pages' scheme and host."""
-        bases = [_base(visitor, at).base_key(self._settings.build_id) for visitor in visitors]
-        unknown = [base for base in dict.fromkeys(bases) if base not in self._signposts]
-        backend, seen = self._shelf.backend, self._shelf.mirror.counter
-        try:
-            notes = notes_of(backend, ["s:" + base for base in unknown], self._now())
-        except BackendUnavailable:
-            return
-        for base, note in zip(unknown, notes, strict=True):
-            self._keep(base, Signpost.decode(note) or NO_SIGNPOST, seen)
+        build_id = self._settings.build_id
+        self.signposts.foresee(_base(visitor, at).base_key(build_id) for visitor in visitors)
 
-    def learn(self, base: str, signpost: Signpost, *, announce: bool) -> None:
-        """Put up a signpost. ``announce``: keys change by it, so other processes must see it."""
-        self.remember(base, signpost)
-        backend = self._shelf.backend
-        try:
-            if signpost == NO_SIGNPOST:
-                backend.drop_note("s:" + base)
-            else:
-                backend.write_note("s:" + base, signpost.encode(), _SIGNPOST_TTL, self._now())
-            if announce:
-                backend.publish([base_name(base)])
-        except BackendUnavailable as error:
-            log.debug("What was learned of a URL stays in this process: %s", error)
-
-    def remember(self, base: str, signpost: Signpost) -> None:
-        """Put up a signpost in this process only."""
-        self._keep(base, signpost, self._shelf.mirror.counter)
-
-    def _keep(self, base: str, signpost: Signpost, seen: int) -> None:
-        if len(self._signposts) >= _MAX_SIGNPOSTS:
-            self._signposts.clear()  # read again from the backend as needed
-        self._signposts[base] = (signpost, seen)
+    def _expected(
+        self, visitor: Visitor, match: Match | None, origin: tuple[str, str] | None
+    ) -> str:
+        """The key that this visitor's page has if its URL is as the last one of its route was."""
+        likely = self._latest.get(match.route if match else "", NO_SIGNPOST if match else _LEARNED)
+        policy, _ = self._policy(match, likely)
+        if policy is None:
+            return self.own_key(visitor, likely)
+        request = narrow(visitor, self._rules(policy, likely, visitor), origin)
+        return "" if isinstance(request, str) else request.key(self._settings.build_id)
 
     def _policy(self, match: Match | None, signpost: Signpost) -> tuple[Policy | None, bool]:
         learned = declared.get(signpost.fingerprint)

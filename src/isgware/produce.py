@@ -286,7 +286,7 @@ class Producer:
             known.http,
             known.nominated,
         )
-        if signpost != known:
+        if signpost != known or not self._planner.signposts.stands(target.base, signpost):
             self._planner.learn(target.base, signpost, announce=signpost.vary != known.vary)
 
     def proven(self, route: str) -> bool:

@@ -17,6 +17,7 @@ from .backends.base import Lease, Row, row_of
 from .backends.breaker import Breaker
 from .core.entry import Entry, decode, encode
 from .core.freshness import Changes, Generations, State, judge
+from .errand import Copy, Errand, current
 from .errors import BackendUnavailable
 from .memory import Memory, Page
 
@@ -39,10 +40,10 @@ class Shelf:
         #: Bounded; at the limit the oldest is forgotten: a lease runs out, a page goes stale.
         self._owed: deque[Callable[[], object]] = deque(maxlen=1_000)
 
-    def begin(self, spent: list[float] | None = None) -> None:
-        """A visit or a job begins, or goes on with what it has ``spent``: what it may spend on the
-        backend is counted from here."""
-        self.backend.begin(spent)
+    def begin(self, errand: Errand | None = None) -> None:
+        """A visit or a job begins, or goes on with its ``errand``: what it may spend on the backend
+        is counted from here."""
+        self.backend.begin(errand)
 
     def end(self) -> None:
         self.backend.end()
@@ -86,9 +87,11 @@ class Shelf:
     ) -> tuple[Page | None, State | None]:
         """The page under ``key`` and its state now. ``again``: look in the backend even if memory
         has it, since another process may have rendered it."""
+        errand = current.get()
+        ahead = errand.take(key) if errand is not None else None
         page = self.memory.get(key)
         if page is None or again or self._renewed(page):
-            page = self._fetch(key, base, page)
+            page = self._fetch(key, base, page, None if again else ahead)
         if page is None:
             return None, None
         state = judge(page.entry, page.names, self.mirror, self._clock(), fingerprint)
@@ -107,10 +110,13 @@ class Shelf:
             page.seen = counter
         return False
 
-    def _fetch(self, key: str, base: str, known: Page | None) -> Page | None:
-        seen = self.mirror.counter
+    def _fetch(
+        self, key: str, base: str, known: Page | None, copy: Copy | None = None
+    ) -> Page | None:
+        """The page as the backend has it, or had it when ``copy`` was read."""
+        seen = self.mirror.counter if copy is None else copy.seen
         try:
-            data = self.backend.get(key, self._clock())
+            data = self.backend.get(key, self._clock()) if copy is None else copy.data
         except BackendUnavailable:
             return known
         entry = decode(data, key)
@@ -124,6 +130,23 @@ class Shelf:
         page = Page(entry, seen, base)
         self.memory.add(page)
         return page
+
+    def read_note(self, name: str, expected: Callable[[], str] | None = None) -> bytes | None:
+        """What a note says. ``expected``: the key of the page that this visit will probably ask
+        for next. If reading is a round trip, and the page is not here, the two are one.
+
+        Raises `BackendUnavailable`.
+        """
+        errand = current.get()
+        if expected is not None and errand is not None and self.backend.reads_along:
+            key = expected()
+            page = self.memory.get(key)
+            if key and (page is None or self._renewed(page)):
+                seen = self.mirror.counter  # read first: what changes after that is looked at again
+                data, note = self.backend.get_with_note(key, name, self._clock())
+                errand.ahead = Copy(key, data, seen)
+                return note
+        return self.backend.read_note(name, self._clock())
 
     def rows_of(self, keys: Sequence[str]) -> dict[str, Row]:
         """What the store has under ``keys``, without their bodies where it can tell them apart.

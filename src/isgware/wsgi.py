@@ -20,6 +20,7 @@ from .core import status
 from .core.request import Visitor
 from .drafts import COOKIE, Drafts
 from .engine import Answer
+from .errand import Errand
 from .errors import ConfigurationError
 from .forked import settling
 from .handover import JobExecutor
@@ -220,15 +221,15 @@ class ISG(Operations):
         raw = self._raw(visitor, environ)
         if self._passed.get(raw, 0.0) > time.monotonic():
             return call(self.application, environ, start_response, rendering)
-        http, spent = self._http, [0.0]
+        http, errand = self._http, Errand()
         if http is not None and http.dull(raw, environ):
             return http.glance(visitor, raw, environ, start_response, rendering)
         started = time.perf_counter()
-        answer = self._decide(visitor, spent)
+        answer = self._decide(visitor, errand)
         if self.settings.debug:
             log_decision(visitor, answer, self._clock(), time.perf_counter() - started)
         if answer is None and http is not None:
-            return http(visitor, raw, environ, start_response, rendering, spent)
+            return http(visitor, raw, environ, start_response, rendering, errand)
         if answer is None:
             self._heed(visitor)
             passed, dull = self._behind.undeclared(
@@ -250,10 +251,10 @@ class ISG(Operations):
             )
         return self._own(visitor, answer, environ, start_response, rendering)
 
-    def _decide(self, visitor: Visitor, spent: list[float]) -> Answer | None:
+    def _decide(self, visitor: Visitor, errand: Errand) -> Answer | None:
         """A defect of isgware's own must not become a visitor's error page."""
         try:
-            return self.engine.visit(visitor, spent) if self._http else self.engine.visit(visitor)
+            return self.engine.visit(visitor, errand)
         except ConfigurationError:
             raise
         except Exception:

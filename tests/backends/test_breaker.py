@@ -42,6 +42,9 @@ class Faulty(MemoryBackend):
         self.takes = 0.0
         self.calls = 0
 
+    def get_with_note(self, key: str, note: str, now: float) -> tuple[None, None]:
+        return None, None
+
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
         if name.startswith("_") or not callable(found) or name in UNHARMED:
@@ -60,7 +63,7 @@ class Faulty(MemoryBackend):
 @pytest.fixture(autouse=True)
 def _no_visit_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the tests before have visited in this thread."""
-    monkeypatch.setattr(module, "_spent", contextvars.ContextVar("spent", default=None))
+    monkeypatch.setattr(module, "current", contextvars.ContextVar("errand", default=None))
 
 
 @pytest.fixture
@@ -104,6 +107,7 @@ def operations(breaker: Breaker) -> dict[str, Callable[[], object]]:
         "read_note": lambda: breaker.read_note("n", START),
         "write_note": lambda: breaker.write_note("n", b"", 10, START),
         "drop_note": lambda: breaker.drop_note("n"),
+        "get_with_note": lambda: breaker.get_with_note(entry.key, "n", START),
         "ping": breaker.ping,
     }
 
@@ -178,6 +182,7 @@ def test_a_visit_or_script_may_invalidate_often(breaker: Breaker, backend: Fault
 JUNK: list[tuple[str, object]] = [
     ("get", "text"), ("put", None), ("sync", None), ("invalidate", False), ("invalidate", None),
     ("publish", "1"), ("acquire", True), ("acquire", None), ("renew", 1), ("read_note", 5),
+    ("get_with_note", (b"page", 5)), ("get_with_note", (False, None)),
 ]  # fmt: skip
 
 

@@ -1,82 +1,269 @@
-"""What a visit asks of Redis: a page that is not in memory is one round trip."""
+"""What a visit asks of Redis: one round trip for a page that is not in memory, and no write."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from isgware import ISG, Policy
-from isgware.backends.redis import RedisBackend
-from tests.stores import Redis
+from isgware import ISG, Policy, revalidate
+from isgware.backends.redis_scripts import PING, SYNC, TOUCH
+from tests.backends.watching import Told, watching, writes
+from tests.promises.kit import environ_of, forget
+from tests.stores import Memcached, Redis, eventually, running
 
-ROUTES = {"/page/<int:number>": Policy(revalidate=3600)}
+LANGUAGES = {"Accept-Language": ["en", "fr"]}
+ROUTES = {
+    "/plain/<x>": Policy(revalidate=3600),
+    "/declared/<x>": Policy(revalidate=3600, query=("q",), vary={**LANGUAGES, "cookie:c": None}),
+    "/learned/<x>": Policy(revalidate=3600),
+}
+FRENCH = {"Accept-Language": "fr"}
 
 
-def page(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    start_response("200 OK", [("Content-Type", "text/html")])
-    return [environ["PATH_INFO"].encode()]
+def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    path = environ["PATH_INFO"]
+    headers = [("Content-Type", "text/html")]
+    if path.startswith("/learned/"):
+        headers.append(("Vary", "Accept-Language"))
+    if path.startswith("/says/"):
+        headers.append(("Cache-Control", "s-maxage=3600"))
+    start_response("200 OK", headers)
+    return [path.encode()]
 
 
-def visit(isg: ISG, path: str) -> str:
-    """The X-ISG-Cache of a visitor's answer."""
-    told: dict[str, str] = {}
-    environ = {
-        "REQUEST_METHOD": "GET", "wsgi.url_scheme": "http", "HTTP_HOST": "example.com",
-        "SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": "", "SERVER_NAME": "example.com",
-        "SERVER_PORT": "80",
-    }  # fmt: skip
-    isg(environ, lambda status, headers, exc_info=None: told.update(headers))
-    return told["X-ISG-Cache"]
+@revalidate(3600)
+def decorated(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    return app(environ, start_response)
+
+
+class Process:
+    """What a worker process has of its own."""
+
+    def __init__(self, application: Any, **options: Any) -> None:
+        patient = {"backend_timeout": 5.0, "enabled": True}
+        self.isg = ISG(application, **{**patient, "routes": ROUTES, **options})
+
+    def visit(self, path: str, query: str = "", **headers: str) -> str:
+        """The X-ISG-Cache of a visitor's answer."""
+        told: dict[str, str] = {}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        environ = environ_of(path, query, headers=named)
+        chunks = self.isg(environ, lambda status, said, exc_info=None: told.update(said))
+        assert b"".join(chunks) == path.encode()
+        return told.get("X-ISG-Cache", "")
+
+    def stores(self, path: str, query: str = "", **headers: str) -> None:
+        eventually(lambda: self.visit(path, query, **headers) == "HIT", within=10)
+
+    def forgets(self) -> None:
+        forget(self.isg)
+
+
+class Fleet:
+    """Processes that share a Redis, which says what it is told."""
+
+    def __init__(self, server: Redis, told: Callable[[], list[Told]]) -> None:
+        self.server, self.told = server, told
+        self.processes: list[Process] = []
+
+    def process(self, application: Any = app, **options: Any) -> Process:
+        """A new one, that has its connections and knows what was invalidated."""
+        made = Process(application, **{"store": self.server.url, **options})
+        self.processes.append(made)
+        shelf = made.isg.engine.shelf
+
+        def knows() -> bool:
+            shelf.sync()
+            return shelf.settled == made.isg._backend.word[0]
+
+        eventually(knows, within=10)
+        return made
+
+    def has(
+        self, *paths: str, application: Any = app, query: str = "",
+        headers: dict[str, str] | None = None, **options: Any,
+    ) -> None:  # fmt: skip
+        """Pages that a process has rendered which is no more."""
+        process = self.process(application, **options)
+        for path in paths:
+            process.stores(path, query, **headers or {})
+        process.isg.close(10)
+
+    def trips(self, work: Callable[[], object]) -> list[str]:
+        """The commands of visitors while ``work`` is done: without those of the thread that asks
+        once a second whether anything was invalidated, and of what is told every five."""
+        self.told()
+        work()
+        return [_said(each) for each in self.told() if each.by != "lua" and not _other(each)]
+
+
+def _said(told: Told) -> str:
+    return "SYNC" if SYNC.sha in told.words else told.name
+
+
+def _other(told: Told) -> bool:
+    asked = told.name in ("HMGET", "PING", "SUBSCRIBE", "CLIENT", "INFO", "SELECT", "QUIT")
+    return asked or not {PING.sha, TOUCH.sha}.isdisjoint(told.words)
 
 
 @pytest.fixture
-def trips(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Grows by one with each round trip of this thread: the listener's and the housekeeper's are no
-    visitor's."""
-    own, counted, ask = threading.get_ident(), [], RedisBackend._ask
-
-    def counting(self: RedisBackend, work: Callable[..., Any]) -> Any:
-        if threading.get_ident() == own:
-            counted.append(work.__qualname__)
-        return ask(self, work)
-
-    monkeypatch.setattr(RedisBackend, "_ask", counting)
-    return counted
+def fleet(redis_server: Redis) -> Iterator[Fleet]:
+    with watching(redis_server) as told:
+        made = Fleet(redis_server, told)
+        yield made
+        for process in made.processes:
+            process.isg.close(0)
 
 
-@pytest.fixture
-def second(own_redis: Redis) -> Any:
-    """An ISG that has its connections, and none of the pages that another has stored."""
-    with_pages = ISG(page, store=own_redis.url, routes=ROUTES)
-    for number in range(3):
-        assert visit(with_pages, f"/page/{number}") == "MISS"
-    with_pages.close()
-    isg = ISG(page, store=own_redis.url, routes=ROUTES)
-    assert visit(isg, "/page/0") == "HIT"
-    # It listens, at last, to what others say, which makes it ask once more what they have said.
-    assert isg._backend.backend._news._tried.wait(60)  # type: ignore[attr-defined]
-    assert visit(isg, "/page/0") == "HIT"
-    yield isg
-    isg.close()
+@pytest.mark.parametrize(
+    ("path", "query", "headers"),
+    [
+        pytest.param("/plain/{}", "a=1", {}, id="plain"),
+        pytest.param("/declared/{}", "q=1&other=2", {"Cookie": "c=eur", **FRENCH}, id="declared"),
+    ],
+)
+def test_the_first_sight_of_a_declared_page_is_one_round_trip(
+    path: str, query: str, headers: dict[str, str], fleet: Fleet
+) -> None:
+    fleet.has(path.format(1), query=query, headers=headers)
+    other = fleet.process()
+    said: list[str] = []
+    look = lambda: said.append(other.visit(path.format(1), query, **headers))  # noqa: E731
+    assert fleet.trips(look) == ["MGET"]
+    assert said == ["HIT"]
+    assert fleet.trips(look) == []
+    other.isg._memory.clear()
+    assert fleet.trips(look) == ["GET"]  # what was learned of the URL is known
+    assert said == ["HIT"] * 3
 
 
-def test_a_page_that_is_not_in_memory_is_one_round_trip(second: ISG, trips: list[str]) -> None:
-    second._memory.clear()
-    assert visit(second, "/page/0") == "HIT"
-    assert len(trips) == 1
+def test_it_is_without_memory_too(fleet: Fleet) -> None:
+    fleet.has("/plain/1")
+    other = fleet.process(memory=0)
+    for expected in (["MGET"], ["GET"], ["GET"]):
+        assert fleet.trips(lambda: other.visit("/plain/1")) == expected
 
 
-def test_what_was_learned_of_a_url_is_read_once(second: ISG, trips: list[str]) -> None:
-    assert visit(second, "/page/1") == "HIT"
-    assert len(trips) == 2  # the signpost decides the key of the page
-    second._memory.clear()
-    assert visit(second, "/page/1") == "HIT"
-    assert len(trips) == 3
+def test_of_a_learned_vary_only_the_first_of_a_route_takes_two(fleet: Fleet) -> None:
+    fleet.has("/learned/1", "/learned/2", headers=FRENCH)
+    fleet.has("/plain/1")
+    other = fleet.process()
+    assert fleet.trips(lambda: other.visit("/learned/1", **FRENCH)) == ["MGET", "GET"]
+    assert fleet.trips(lambda: other.visit("/learned/2", **FRENCH)) == ["MGET"]
+    assert other.visit("/learned/2", **FRENCH) == "HIT"
+    assert fleet.trips(lambda: other.visit("/plain/1")) == ["MGET"]
 
 
-def test_a_page_in_memory_asks_redis_nothing(second: ISG, trips: list[str]) -> None:
-    assert visit(second, "/page/0") == "HIT"
-    assert trips == []
+@pytest.mark.parametrize(
+    ("application", "options", "path"),
+    [
+        pytest.param(decorated, {"routes": {}}, "/x/{}", id="a decorator met while it ran"),
+        pytest.param(app, {"routes": {}, "revalidate": 60}, "/x/{}", id="ISG(revalidate=)"),
+        pytest.param(app, {}, "/says/{}", id="its own headers"),
+        pytest.param(app, {"cache_control": "full"}, "/says/{}", id="full"),
+        pytest.param(
+            app, {"cache_control": "full", "base_url": "http://site.test"}, "/says/{}",
+            id="full with base_url",
+        ),
+    ],
+)  # fmt: skip
+def test_the_first_sight_of_a_page_that_nobody_declared_is_one_round_trip(
+    application: Any, options: dict[str, Any], path: str, fleet: Fleet
+) -> None:
+    fleet.has(path.format(1), path.format(2), application=application, **options)
+    other = fleet.process(application, **options)
+    for number in (1, 2):
+        assert fleet.trips(lambda: other.visit(path.format(number))) == ["MGET"]  # noqa: B023
+        assert other.visit(path.format(number)) == "HIT"
+
+
+def test_in_full_mode_of_a_vary_only_the_first_takes_two(fleet: Fleet) -> None:
+    def varying(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        headers = [("Cache-Control", "s-maxage=3600"), ("Vary", "Accept-Language")]
+        start_response("200 OK", headers)
+        return [environ["PATH_INFO"].encode()]
+
+    fleet.has("/1", "/2", headers=FRENCH, application=varying, cache_control="full", routes={})
+    other = fleet.process(app, cache_control="full", routes={})
+    assert fleet.trips(lambda: other.visit("/1", **FRENCH)) == ["MGET", "GET"]
+    assert fleet.trips(lambda: other.visit("/2", **FRENCH)) == ["MGET"]
+    assert other.visit("/2", **FRENCH) == "HIT"
+
+
+@pytest.mark.parametrize("options", [{}, {"cache_control": "full"}], ids=["shared", "full"])
+def test_a_url_of_which_nothing_is_kept_is_one_round_trip(
+    options: dict[str, Any], fleet: Fleet
+) -> None:
+    process = fleet.process(**options)
+    assert fleet.trips(lambda: process.visit("/x")) == ["MGET"]
+    assert fleet.trips(lambda: process.visit("/x")) == []
+
+
+def test_a_post_reads_no_page(fleet: Fleet) -> None:
+    fleet.has("/plain/1")
+    other = fleet.process()
+    environ = environ_of("/plain/1", method="POST")
+    trips = fleet.trips(lambda: other.isg(environ, lambda *args: None))
+    assert "MGET" not in trips
+
+
+def test_an_invalidation_elsewhere_is_one_round_trip_more_and_only_once(fleet: Fleet) -> None:
+    fleet.has("/plain/1", "/plain/2")
+    one, other = fleet.process(), fleet.process()
+    word = other.isg._backend.word[0]
+    one.isg.revalidate_tag("unrelated")
+    eventually(lambda: other.isg._backend.word[0] != word, within=10)
+    assert fleet.trips(lambda: other.visit("/plain/1")) == ["SYNC", "MGET"]
+    assert fleet.trips(lambda: other.visit("/plain/2")) == ["MGET"]
+
+
+def test_a_page_that_another_process_made_anew_is_read_once(fleet: Fleet) -> None:
+    one, other = fleet.process(base_url="http://site.test"), fleet.process()
+    other.stores("/plain/1")
+    word = other.isg._backend.word[0]
+    one.isg.regenerate("/plain/1")
+    eventually(lambda: other.isg._backend.word[0] != word, within=10)
+    assert fleet.trips(lambda: other.visit("/plain/1")) == ["SYNC", "GET"]
+    assert fleet.trips(lambda: other.visit("/plain/1")) == []
+
+
+def test_pages_in_memcached_are_one_round_trip_to_each(fleet: Fleet) -> None:
+    with running(Memcached()) as memcached:
+        options = {"store": memcached.url, "coordinator": fleet.server.url}
+        fleet.has("/plain/1", **options)
+        other = fleet.process(**options)
+        asked: list[str] = []
+        cache, get = other.isg._backend.backend.cache, other.isg._backend.backend.cache.get
+        cache.get = lambda key: asked.append(key) or get(key)
+        assert fleet.trips(lambda: other.visit("/plain/1")) == ["MGET"]
+        assert len(asked) == 1
+        assert other.visit("/plain/1") == "HIT"
+        assert fleet.trips(lambda: other.visit("/plain/2"))[0] == "MGET"
+
+
+def test_reading_writes_nothing_but_when_pages_were_used_and_that_in_batches(fleet: Fleet) -> None:
+    """A thousand visits: to pages in Redis alone, to pages in memory, and to URLs of which nothing
+    is kept."""
+    fleet.has(*(f"/plain/{number}" for number in range(100)))
+    reader = fleet.process()
+    fleet.told()
+    started = time.monotonic()
+    labels = []
+    for visit in range(1_000):
+        if visit % 300 == 0:
+            reader.forgets()
+        path = f"/nothing/{visit}" if visit % 5 == 4 else f"/plain/{visit % 100}"
+        labels.append(reader.visit(path))
+    seconds = time.monotonic() - started
+    reader.isg.engine.shelf.flush_recency()
+    told = fleet.told()
+    assert labels.count("HIT") == 800
+    scripts = [each for each in told if TOUCH.sha in each.words]
+    assert 1 <= len(scripts) <= 2 + seconds / 5
+    written = writes(fleet.server, told)
+    assert {(each.by, each.name, *each.keys) for each in written} == {("lua", "ZADD", "used")}
+    assert {each.words[2] for each in written} == {"XX"}
+    assert len(written) <= 2 * 100 * len(scripts)

@@ -158,7 +158,7 @@ def test_what_was_learned_of_a_url_may_be_forgotten(client: InProcess, vary: str
     assert ask(client).get("X-ISG-Cache") == "HIT"
     for name in list(client.isg._backend.backend._notes):
         client.isg._backend.backend.drop_note(name)
-    client.isg.engine.planner._signposts.clear()
+    client.isg.engine.planner.signposts._known.clear()
     client.isg._memo.clear()
     assert ask(client, **{vary: "1"}).get("X-ISG-Cache") != "HIT"
 

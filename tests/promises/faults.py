@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from isgware.backends.base import live_word
+from isgware.backends.base import get_with_note, live_word
 from isgware.backends.memory import MemoryBackend
 
 OPERATIONS = (
@@ -18,10 +18,13 @@ OPERATIONS = (
 
 class FaultyBackend:
     """``fault(operation)`` is asked before each call; what it returns, unless it is ``None``, is
-    the answer. It may also raise, or sleep."""
+    the answer. It may also raise, or sleep. ``along``: it reads a page and a note in one operation,
+    as those do that are far away."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, along: bool = True) -> None:
         self.inner = MemoryBackend()
+        if along:
+            self.get_with_note = self._get_with_note
         self.calls: list[str] = []
         self.callers: list[int] = []
         self.fault: Callable[[str], Any] = lambda operation: None
@@ -37,12 +40,17 @@ class FaultyBackend:
     def close(self) -> None:
         pass
 
+    def _get_with_note(self, key: str, note: str, now: float) -> Any:
+        return self._do("get_with_note", key, note, now)
+
     def _do(self, operation: str, *args: Any, **kwargs: Any) -> Any:
         self.calls.append(operation)
         self.callers.append(threading.get_ident())
         answer = self.fault(operation)
         if answer is not None:
             return answer[0]
+        if operation == "get_with_note":
+            return get_with_note(self.inner, *args)
         return getattr(self.inner, operation)(*args, **kwargs)
 
     def fail_at(self, nth: int, how: Callable[[], Any], only_once: bool = False) -> None:

@@ -102,6 +102,12 @@ class Reply:
         return ""
 
 
+def forget(isg: Any) -> None:
+    """Leave a process nothing but the store: it is as one that has just started."""
+    isg._memory.clear()
+    isg.engine.planner.signposts._known.clear()
+
+
 def environ_of(
     path: str = "/", query: str = "", *, method: str = "GET", host: str = "site.test",
     headers: dict[str, str] | None = None, body: bytes = b"", **extra: Any,

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from isgware import Policy, page
+from isgware import Policy, page, revalidate
 from tests.promises.kit import MARK, Site, environ_of, html, visit
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, expire=600)}
@@ -295,6 +295,22 @@ def test_an_empty_page_is_kept_where_nothing_was(wrap, site):
     site.views["/p"] = lambda environ: html("")
     isg = wrap(site, routes=ROUTES)
     assert [visit(isg, "/p").cache for _ in range(2)] == ["MISS", "HIT"]
+
+
+def test_a_decorator_that_was_met_while_its_view_ran_is_known_after_a_restart(
+    wrap, later, tmp_path
+):
+    @revalidate(60)
+    def view(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [b"a page"]
+
+    first = wrap(view, store=f"file:{tmp_path}")
+    assert visit(first, "/p").detail == "learning"
+    later.run()
+    assert visit(first, "/p").cache == "HIT"
+    restarted = wrap(view, store=f"file:{tmp_path}")
+    assert visit(restarted, "/p").cache == "HIT"
 
 
 def test_a_header_that_the_page_varies_by_is_learned(wrap, clock, later, site, tmp_path):

@@ -13,7 +13,7 @@ from isgware import ISG, BackendUnavailable, ISGError, Policy
 from isgware.backends import breaker
 from isgware.errors import ConfigurationError
 from tests.promises.faults import FAULTS, FaultyBackend, broken
-from tests.promises.kit import Clock, Inline, Site, html, visit
+from tests.promises.kit import Clock, Inline, Site, forget, html, visit
 
 ROUTES = {"/page": Policy(revalidate=60, expire=600, tags=["t"]), "/<x>": Policy(revalidate=60)}
 
@@ -44,12 +44,15 @@ class Story:
     def tell(self) -> None:
         self.look()
         self.look()
+        forget(self.isg)
+        self.look()
         self.version += 1
         self.clock.tick(61)
         self.look()
         self.look()
         self.version += 1
         self.say("revalidate_tag", "t")
+        forget(self.isg)
         self.look()
         self.version += 1
         if self.say("purge_path", "/page"):
@@ -89,15 +92,14 @@ def steps(make) -> int:
     return len(store.calls)
 
 
-CALLS = steps(FaultyBackend)
-
-
+@pytest.mark.parametrize("along", [True, False], ids=["along", "apart"])
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("once", [True, False], ids=["once", "from-then-on"])
-def test_p4_any_fault_at_any_call_is_never_the_visitors(fault, once):
-    assert CALLS > 30
-    for nth in range(1, CALLS + 1):
-        store = FaultyBackend()
+def test_p4_any_fault_at_any_call_is_never_the_visitors(fault, once, along):
+    calls = steps(lambda: FaultyBackend(along=along))
+    assert calls > 30
+    for nth in range(1, calls + 1):
+        store = FaultyBackend(along=along)
         story = Story(store)
         store.fail_at(nth, FAULTS[fault], only_once=once)
         try:
@@ -351,6 +353,6 @@ def test_p3_a_directory_that_cannot_be_used_any_more_is_a_fault_like_another(tmp
 
 def test_p4_what_we_got_wrong_ourselves_is_not_the_visitors_either(wrap, site, monkeypatch, caplog):
     isg = wrap(site, routes=ROUTES)
-    monkeypatch.setattr(isg.engine, "visit", lambda visitor: 1 / 0)
+    monkeypatch.setattr(isg.engine, "visit", lambda *args: 1 / 0)
     assert visit(isg, "/page").text == "/page #1"
     assert "ZeroDivisionError" in caplog.text

@@ -4,12 +4,14 @@ n-th reading tries every interleaving that there is, without a single sleep."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from isgware import Policy
 from tests.promises.faults import FaultyBackend, broken
-from tests.promises.kit import Clock, Later, Manual, visit
+from tests.promises.kit import Clock, Later, Manual, forget, visit
 
 ROUTES = {"/page": Policy(revalidate=60, expire=600, tags=["t"])}
 VERBS = {
@@ -50,16 +52,27 @@ def prepare(isg, clock: Clock, state: str) -> None:
         visit(isg, "/page")
     if state == "hot":
         visit(isg, "/page")
+    if state == "elsewhere":
+        forget(isg)
     clock.tick({"stale": 61, "expired": 601, "next-second": 1}.get(state, 0))
 
 
-@pytest.mark.parametrize("store", ["memory", "file"])
-@pytest.mark.parametrize("state", ["fresh", "hot", "next-second", "stale", "expired", "cold"])
+STATES = ["fresh", "hot", "next-second", "stale", "expired", "cold", "elsewhere"]
+
+
+def store_of(name: str, tmp_path: Path) -> Any:
+    return (
+        FaultyBackend() if name == "along" else f"file:{tmp_path}" if name == "file" else "memory:"
+    )
+
+
+@pytest.mark.parametrize("store", ["memory", "file", "along"])
+@pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("verb", VERBS)
 def test_p6_an_invalidation_at_any_moment_of_a_visit_wins(
     wrap, clock, site, later: Manual, tmp_path, verb, state, store
 ):
-    isg = wrap(site, routes=ROUTES, store="memory:" if store == "memory" else f"file:{tmp_path}")
+    isg = wrap(site, routes=ROUTES, store=store_of(store, tmp_path))
 
     def act(nth: int) -> None:
         prepare(isg, clock, state)
@@ -89,13 +102,12 @@ def test_p6_an_invalidation_at_any_moment_of_a_visit_wins(
     assert moments(clock, act) >= 1
 
 
-@pytest.mark.parametrize("store", ["memory", "file"])
+@pytest.mark.parametrize("store", ["memory", "file", "along"])
 def test_p6_regenerate_at_any_moment_of_a_visit_is_seen_by_the_next(
     wrap, clock, site, later, tmp_path, store
 ):
-    isg = wrap(site, routes=ROUTES, store="memory:" if store == "memory" else f"file:{tmp_path}",
-               executor=None)  # fmt: skip
-    for state in ("fresh", "hot", "stale", "expired"):
+    isg = wrap(site, routes=ROUTES, store=store_of(store, tmp_path), executor=None)
+    for state in ("fresh", "hot", "stale", "expired", "elsewhere"):
 
         def act(nth: int, state: str = state) -> None:
             prepare(isg, clock, state)
@@ -111,7 +123,7 @@ def test_p6_regenerate_at_any_moment_of_a_visit_is_seen_by_the_next(
         moments(clock, act)
 
 
-@pytest.mark.parametrize("state", ["fresh", "hot", "next-second"])
+@pytest.mark.parametrize("state", ["fresh", "hot", "next-second", "elsewhere"])
 def test_p6_a_post_during_an_outage_at_any_moment_of_a_hit_wins(wrap, clock, site, state):
     """What this process knows to have changed it does not serve, whatever the store says."""
     store = FaultyBackend()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from isgware import Policy, RegenerationError, page
+from tests.promises.faults import FaultyBackend
 from tests.promises.kit import MARK, Gate, Later, Manual, Site, html, visit
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, expire=600, tags=["t"])}
@@ -13,11 +16,12 @@ ROUTES = {"/<path:x>": Policy(revalidate=60, expire=600, tags=["t"])}
 class Workers:
     """Two instances, with an app of their own each, so that it is plain who renders."""
 
-    def __init__(self, wrap, tmp_path, **options) -> None:
+    def __init__(self, wrap, store, **options) -> None:
+        store = f"file:{store}" if isinstance(store, Path) else store
         self.sites, self.backgrounds = (Site(), Site()), (Manual(), Manual())
         self.one, self.two = (
             wrap(
-                site, store=f"file:{tmp_path}", executor=later,
+                site, store=store, executor=later,
                 **{"routes": ROUTES, "backend_timeout": 30.0, **options},
             )
             for site, later in zip(self.sites, self.backgrounds, strict=True)
@@ -30,9 +34,9 @@ class Workers:
         return sum(site.rendered(path) for site in self.sites)
 
 
-@pytest.fixture
-def workers(wrap, tmp_path) -> Workers:
-    return Workers(wrap, tmp_path)
+@pytest.fixture(params=["file", "along"])
+def workers(wrap, tmp_path, request) -> Workers:
+    return Workers(wrap, tmp_path if request.param == "file" else FaultyBackend())
 
 
 def test_p6_what_one_rendered_the_other_serves(workers):
@@ -198,6 +202,7 @@ def test_p6_a_page_forgotten_in_the_table_is_gone_not_fresh(workers):
     """Dropping old rows of the table raises a floor."""
     workers.both()
     backend = workers.one._backend.backend
+    backend = getattr(backend, "inner", backend)
     backend._limits = type(backend._limits)(names=10)
     workers.one.purge_path("/p")
     for number in range(30):
@@ -206,7 +211,8 @@ def test_p6_a_page_forgotten_in_the_table_is_gone_not_fresh(workers):
     assert visit(workers.one, "/p").cache == "HIT"
 
 
-def test_p6_a_store_made_anew_makes_memory_stale(workers, tmp_path):
+def test_p6_a_store_made_anew_makes_memory_stale(wrap, tmp_path):
+    workers = Workers(wrap, tmp_path)
     workers.both()
     for name in ("isgware-1.db", "isgware-1.db-wal", "isgware-1.db-shm", "isgware-1.word"):
         (tmp_path / name).unlink(missing_ok=True)

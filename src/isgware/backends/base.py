@@ -185,6 +185,19 @@ def notes_of(backend: Backend, names: Sequence[str], now: float) -> list[bytes |
     return found
 
 
+def get_with_note(
+    backend: Backend, key: str, note: str, now: float
+) -> tuple[bytes | None, bytes | None]:
+    """What `Backend.get` and `Backend.read_note` say. In one operation where the backend offers
+    ``get_with_note``: it does where one costs a round trip, and then a page and what was learned
+    of its URL are asked for together."""
+    at_once = getattr(backend, "get_with_note", None)
+    if at_once is None:
+        return backend.get(key, now), backend.read_note(note, now)
+    found: tuple[bytes | None, bytes | None] = at_once(key, note, now)
+    return found
+
+
 @runtime_checkable
 class JobQueue(Protocol):
     """What a backend has besides, for regenerations by other processes; ISG works without.

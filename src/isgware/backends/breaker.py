@@ -14,18 +14,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
 from types import NoneType
 from typing import Any, Final, TypeVar
 
 from ..core.freshness import Changes
+from ..errand import Errand, current
 from ..errors import BackendUnavailable, ConfigurationError
-from .base import Backend, Held, Job, JobQueue, Lease, NotTaken, Row
+from .base import Backend, Held, Job, JobQueue, Lease, NotTaken, Row, get_with_note
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
-#: Seconds that the visit or job of this context has spent on the backend so far.
-_spent: Final[ContextVar[list[float] | None]] = ContextVar("isgware_spent", default=None)
 #: Seconds between two messages about the same outage.
 _QUIET: Final = 60.0
 #: Seconds between two probes that callers make themselves.
@@ -87,35 +85,35 @@ class Breaker:
                 f"The store failed: {type(error).__name__}: {error}"
             ) from error
         took = time.monotonic() - started
-        spent = _spent.get()
+        errand = current.get()
         total = took
-        if spent is not None:
-            spent[0] += took
-            total = spent[0] + self.limit / 3
+        if errand is not None:
+            errand.seconds += took
+            total = errand.seconds + self.limit / 3
         if total > self.limit:
             slow = kind if took > self.limit / 3 else "pages"  # or was it what came before
             self.trip(TimeoutError(f"it took {took:.2f} s"), kind=slow)
         return result
 
-    def begin(self, spent: list[float] | None = None) -> None:
-        """A visit or a job begins, or goes on with what it has ``spent`` so far. Its operations
-        together may take two thirds of the limit and then one more that fails: half a second in
-        all, for the default of 0.3 s."""
-        _spent.set([0.0] if spent is None else spent)
+    def begin(self, errand: Errand | None = None) -> None:
+        """A visit or a job begins, or goes on with its ``errand``. Its operations together may take
+        two thirds of the limit and then one more that fails: half a second in all, for the default
+        of 0.3 s."""
+        current.set(Errand() if errand is None else errand)
 
     def _apart(
         self, work: Callable[..., T], *args: Any, returns: Any = object, kind: str = ""
     ) -> T:
         """Call what somebody asked for by name: one visit or script may well do so many times."""
-        token = _spent.set(None)
+        token = current.set(None)
         try:
             return self.call(work, *args, returns=returns, kind=kind)
         finally:
-            _spent.reset(token)
+            current.reset(token)
 
     def end(self) -> None:
         """What follows in this context is not part of the visit or job."""
-        _spent.set(None)
+        current.set(None)
 
     def trip(self, error: BaseException, *, kind: str = "") -> None:
         """Open the circuit. ``kind``: of the operation that failed."""
@@ -180,6 +178,14 @@ class Breaker:
 
     def get(self, key: str, now: float) -> bytes | None:
         return self.call(self.backend.get, key, now, returns=bytes | None, kind="pages")
+
+    @property
+    def reads_along(self) -> bool:
+        """Whether the backend reads a page and a note in one operation: see `get_with_note`."""
+        return getattr(self.backend, "get_with_note", None) is not None
+
+    def get_with_note(self, key: str, note: str, now: float) -> tuple[bytes | None, bytes | None]:
+        return self.call(_both, self.backend, key, note, now)
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
         return self.call(self.backend.put, row, data, now, returns=bool, kind="pages")
@@ -306,6 +312,14 @@ class Breaker:
 
     def close(self) -> None:
         self.backend.close()
+
+
+def _both(backend: Backend, key: str, note: str, now: float) -> tuple[bytes | None, bytes | None]:
+    page, found = get_with_note(backend, key, note, now)
+    for each in (page, found):
+        if not isinstance(each, bytes | None):
+            raise TypeError(f"it answered {type(each).__name__}")
+    return page, found
 
 
 def _next(rows: Iterator[Row]) -> Row | None:

@@ -20,7 +20,18 @@ from cachelib import BaseCache
 from ..core.entry import MAGIC
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable
-from .base import Coordinator, Held, Job, Lease, NotTaken, Row, is_newer, live_word, notes_of
+from .base import (
+    Coordinator,
+    Held,
+    Job,
+    Lease,
+    NotTaken,
+    Row,
+    get_with_note,
+    is_newer,
+    live_word,
+    notes_of,
+)
 from .database import Database
 
 log: Final = logging.getLogger("isgware")
@@ -117,7 +128,22 @@ class CachelibBackend:
         return f"isg:{self._nonce}:{key}"
 
     def get(self, key: str, now: float) -> bytes | None:
-        mark = self.coordinator.get(key, now)
+        return self._marked(key, self.coordinator.get(key, now))
+
+    @property
+    def get_with_note(self) -> Any:
+        """One operation of the coordinator, if that knows how, and one of the cache."""
+        if getattr(self.coordinator, "get_with_note", None) is None:
+            return None
+
+        def at_once(key: str, note: str, now: float) -> tuple[bytes | None, bytes | None]:
+            mark, found = get_with_note(self.coordinator, key, note, now)
+            return self._marked(key, mark), found
+
+        return at_once
+
+    def _marked(self, key: str, mark: bytes | None) -> bytes | None:
+        """The page that the catalogue speaks of, if that is what the cache has."""
         if mark is None:
             return None
         data = self.cache.get(self._key(key))

@@ -134,14 +134,13 @@ class RedisBackend:
     # Pages
 
     def get(self, key: str, now: float) -> bytes | None:
-        found = self._ask(lambda _, pages: _read(pages.get, key))
-        if not isinstance(found, bytes) or len(found) < _TAIL:
-            return None
-        tail = _loaded(found[-_TAIL:])
-        try:
-            return found[:-_TAIL] if now < tail[3] else None
-        except (TypeError, IndexError, KeyError):
-            return None
+        return _page(self._ask(lambda _, pages: _read(pages.get, key)), now)
+
+    def get_with_note(self, key: str, note: str, now: float) -> tuple[bytes | None, bytes | None]:
+        """`get` and `read_note` in one round trip."""
+        names = [f"{self.prefix}page:{key}", f"{self.prefix}note:{note}"]
+        page, found = self._ask(lambda client, _: client.mget(names))
+        return _page(page, now), _note(found, now)
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
         return self.put_row(row, data, len(data), now) is not None
@@ -348,6 +347,17 @@ def _loaded(data: bytes) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
+        return None
+
+
+def _page(found: Any, now: float) -> bytes | None:
+    """The entry, without what stands behind it; ``None`` if it has ended, or is not ours."""
+    if not isinstance(found, bytes) or len(found) < _TAIL:
+        return None
+    tail = _loaded(found[-_TAIL:])
+    try:
+        return found[:-_TAIL] if now < tail[3] else None
+    except (TypeError, IndexError, KeyError):
         return None
 
 

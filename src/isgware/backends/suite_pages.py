@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..core.entry import encode
-from .base import Backend, Limits, row_of
+from .base import Backend, Limits, get_with_note, row_of
 from .suite import START, Suite, make_entry, nonce_of, put
 
 
@@ -26,6 +26,27 @@ class PagesSuite(Suite):
     def test_get_of_an_unknown_page_is_a_miss(self) -> None:
         with self.opened() as backend:
             assert backend.get("unknown", START) is None
+
+    def test_a_page_and_a_note_are_read_together_as_they_are_apart(self) -> None:
+        """`get_with_note` does it: where the backend offers that as one operation, so."""
+        with self.two() as (one, other):
+            entry = self.stored(one)
+            one.write_note("n", b"\x00value", 10, START)
+            found = (encode(entry), b"\x00value")
+            assert get_with_note(one, entry.key, "n", START) == found
+            assert get_with_note(other, entry.key, "n", START) == found
+            assert get_with_note(other, "unknown", "n", START) == (None, found[1])
+            assert get_with_note(other, entry.key, "unknown", START) == (found[0], None)
+            assert get_with_note(other, entry.key, "n", START + 10) == (found[0], None)
+            one.write_note("n", b"", 10, START)
+            one.delete(entry.key)
+            assert get_with_note(other, entry.key, "n", START) == (None, b"")
+
+    def test_a_page_that_has_ended_is_not_read_together_with_a_note_either(self) -> None:
+        with self.opened() as backend:
+            entry, later = self.stored(backend), 10 * 86_400.0
+            backend.write_note("n", b"value", 2 * later, START)
+            assert get_with_note(backend, entry.key, "n", START + later) == (None, b"value")
 
     def test_a_page_replaces_the_one_under_its_key(self) -> None:
         with self.opened() as backend:
