@@ -94,8 +94,7 @@ class Engine:
         )
 
     def visit(self, visitor: Visitor, errand: Errand | None = None) -> Answer | None:
-        """What this GET or HEAD gets; ``None`` if its URL is not declared. ``errand``: the visit's,
-        if it goes on after that."""
+        """What this GET or HEAD gets; ``None`` if its URL is not declared."""
         self.shelf.begin(errand)
         try:
             return self._visit(visitor)
@@ -124,6 +123,8 @@ class Engine:
         if plan.bypass:
             return Answer("BYPASS", plan.bypass)
         page, state = self.shelf.find(target.key, target.base, target.policy.fingerprint)
+        if page is not None and self.planner.relearned(target, page.entry):
+            return None
         facts = self.facts(visitor, plan, target, page, state)
         decision = decide(facts)
         if target.policy.fallback == "loading":
@@ -212,7 +213,8 @@ class Engine:
             made = outcome.page
             if not self._acceptable(made, arrival):
                 return None if time.monotonic() < deadline else Answer("BYPASS", "wait-timeout")
-            if outcome.learned and self._key_now(visitor) != target.key:
+            learned = self.planner.relearned(target, made.entry) or outcome.learned
+            if learned and self._key_now(visitor) != target.key:
                 return None
             if outcome.found and time.monotonic() < deadline:
                 return None  # it came as this visitor had just looked: a hit

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict
 from werkzeug.sansio.utils import host_is_trusted
 
+from .core.entry import Entry
 from .core.freshness import names_of
 from .core.request import (
     Request,
@@ -23,10 +24,11 @@ from .core.request import (
     narrow,
     oddity,
 )
+from .core.storable import varies
 from .drafts import Drafts
 from .errors import ConfigurationError
 from .paths import Paths
-from .policy import NOTHING, Policy, combined, declared
+from .policy import NOTHING, UNKEYABLE, Policy, combined, declared
 from .settings import Settings
 from .shelf import Shelf
 from .signposts import NO_SIGNPOST, Signpost, Signposts
@@ -179,6 +181,20 @@ class Planner:
         if not found:
             found.append("learned" if self._settings.revalidate is None else "default")
         return tuple(found)
+
+    def relearned(self, target: Target, entry: Entry) -> bool:
+        """Whether a page varies by more than its visitor's plan knew: plan again, then. What was
+        learned of a URL may be forgotten before its pages are; so each says it once more."""
+        if entry.fingerprint != target.policy.fingerprint:
+            return False  # its Vary may be the words of a policy that holds no more
+        names = varies(entry.headers) - target.keyed - UNKEYABLE
+        if not names:
+            return False
+        known = self.signpost(target.base)
+        if not names.issubset(known.vary):
+            vary = tuple(sorted(names.union(known.vary)))
+            self.learn(target.base, dataclasses.replace(known, vary=vary), announce=False)
+        return True
 
     def undeclared_target(
         self, visitor: Visitor, vary: frozenset[str], policy: Policy | None,

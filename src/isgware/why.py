@@ -187,6 +187,10 @@ class _Case:
     def _stored_or_not(self, plan: Plan, target: Target) -> Why:
         engine = self.engine
         page, state = engine.shelf.find(target.key, target.base, target.policy.fingerprint)
+        if page is not None and engine.planner.relearned(target, page.entry):
+            again = engine.planner.plan(self.visitor)
+            if again is not None and again.target is not None:
+                return self._stored_or_not(again, again.target)
         if page is not None and state is not State.FRESH:
             engine.aftermath.fails_elsewhere(target.key, page.entry.rendered_at)
         facts = engine.facts(self.visitor, plan, target, page, state)

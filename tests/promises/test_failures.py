@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from isgware import Policy, page, revalidate
-from tests.promises.kit import MARK, Site, environ_of, html, visit
+from tests.promises.faults import FaultyBackend
+from tests.promises.kit import MARK, Site, environ_of, forget, html, visit
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, expire=600)}
 
@@ -311,6 +312,48 @@ def test_a_decorator_that_was_met_while_its_view_ran_is_known_after_a_restart(
     assert visit(first, "/p").cache == "HIT"
     restarted = wrap(view, store=f"file:{tmp_path}")
     assert visit(restarted, "/p").cache == "HIT"
+
+
+@pytest.mark.parametrize("fails", [None, "write_note"], ids=["lost", "lost-and-not-taken"])
+@pytest.mark.parametrize("first", ["fr", ""], ids=["who-sends-it", "who-does-not"])
+def test_what_was_learned_may_be_forgotten_before_the_page_is(wrap, clock, later, first, fails):
+    """Notes are bounded. Each page says once more by what it varies."""
+    site, store = Site(), FaultyBackend()
+    site.views["/p"] = lambda environ: html(environ.get("HTTP_X_A", "none"), ("Vary", "X-A"))
+    isg = wrap(site, routes={"/p": Policy(revalidate=60)}, store=store)
+
+    def look(value: str) -> str:
+        reply = visit(isg, "/p", headers={"X-A": value} if value else {})
+        assert reply.text == (value or "none")
+        return reply.cache
+
+    for value in ("fr", "en", ""):
+        look(value)
+    store.inner._notes.clear()
+    store.fault = lambda operation: (None,) if operation == fails else None
+    forget(isg)
+    assert isg.why("/p", headers={"X-A": "fr"}).outcome == "HIT"
+    store.inner._notes.clear()
+    forget(isg)
+    for value in (first, "fr", "en", "", "fr"):
+        assert look(value) == "HIT"
+    assert bool(store.inner._notes) == (fails is None)
+    clock.tick(61)
+    assert look("fr") == "STALE"
+    later.run()
+    assert look("fr") == "HIT"
+
+
+def test_what_a_policy_of_before_varied_by_is_not_learned(wrap, later):
+    store = FaultyBackend()
+    site = Site({"/p": lambda environ: html("a page")})
+    before = wrap(site, routes={"/p": Policy(revalidate=60, vary=["X-A"])}, store=store)
+    assert visit(before, "/p").cache == "MISS"
+    isg = wrap(site, routes={"/p": Policy(revalidate=60)}, store=store)
+    assert visit(isg, "/p", headers={"X-A": "fr"}).cache == "STALE"
+    later.run()
+    assert visit(isg, "/p", headers={"X-A": "en"}).cache == "HIT"
+    assert "X-A" not in visit(isg, "/p").get("Vary")
 
 
 def test_a_header_that_the_page_varies_by_is_learned(wrap, clock, later, site, tmp_path):
