@@ -360,7 +360,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "    def close(self) -> None:\n        self._whole = None\n        self._done()",
          "    def close(self) -> None:\n        self._finish()\n        self._done()"),
     ),
-    *_of("planner.py", "promises/test_p6_two_processes.py")(
+    *_of("signposts.py", "promises/test_p6_two_processes.py")(
         ("a write hears of what others have learned", "if not again or found[0].kept:", "if True:"),
     ),
     *_of("keeping.py", "http")(

@@ -83,15 +83,12 @@ class Engine:
         self.now = now
         self.handover = handover
         self.fallback = Fallback(
-            settings,
-            planner,
-            shelf,
-            aftermath,
+            settings, planner, shelf, aftermath,
             under_way=self.under_way,
             start=lambda target: self.schedule(target, urgent=True),
             background=lambda name, work: pool.submit(Work(name, work)),
             now=now,
-        )
+        )  # fmt: skip
 
     def visit(self, visitor: Visitor, errand: Errand | None = None) -> Answer | None:
         """What this GET or HEAD gets; ``None`` if its URL is not declared."""

@@ -234,6 +234,8 @@ class Planner:
         self, visitor: Visitor, match: Match | None, origin: tuple[str, str] | None
     ) -> str:
         """The key that this visitor's page has if its URL is as the last one of its route was."""
+        if visitor.method not in ("GET", "HEAD"):
+            return ""
         likely = self._latest.get(match.route if match else "", NO_SIGNPOST if match else _LEARNED)
         policy, _ = self._policy(match, likely)
         if policy is None:

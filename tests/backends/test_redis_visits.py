@@ -58,6 +58,17 @@ class Process:
     def stores(self, path: str, query: str = "", **headers: str) -> None:
         eventually(lambda: self.visit(path, query, **headers) == "HIT", within=10)
 
+    def hears(self) -> int:
+        """Bring its table of invalidations up to date; the store's word for that."""
+        shelf, backend = self.isg.engine.shelf, self.isg._backend
+
+        def knows() -> bool:
+            shelf.sync()
+            return shelf.settled == backend.word[0]
+
+        eventually(knows, within=10)
+        return shelf.settled
+
     def forgets(self) -> None:
         forget(self.isg)
 
@@ -73,13 +84,7 @@ class Fleet:
         """A new one, that has its connections and knows what was invalidated."""
         made = Process(application, **{"store": self.server.url, **options})
         self.processes.append(made)
-        shelf = made.isg.engine.shelf
-
-        def knows() -> bool:
-            shelf.sync()
-            return shelf.settled == made.isg._backend.word[0]
-
-        eventually(knows, within=10)
+        made.hears()
         return made
 
     def has(
@@ -92,7 +97,15 @@ class Fleet:
             process.stores(path, query, **headers or {})
         process.isg.close(10)
 
-    def trips(self, work: Callable[[], object]) -> list[str]:
+    def trips(self, process: Process, work: Callable[[], object]) -> list[str]:
+        """The commands of a visitor who changes nothing, and nobody else does. On a busy machine a
+        subscription may seem silent: then the word changes, and the table is asked for once."""
+        word = process.hears()
+        said = self.said(work)
+        moved = process.isg._backend.word[0] != word
+        return [name for name in said if not (moved and name == "SYNC")]
+
+    def said(self, work: Callable[[], object]) -> list[str]:
         """The commands of visitors while ``work`` is done: without those of the thread that asks
         once a second whether anything was invalidated, and of what is told every five."""
         self.told()
@@ -132,11 +145,11 @@ def test_the_first_sight_of_a_declared_page_is_one_round_trip(
     other = fleet.process()
     said: list[str] = []
     look = lambda: said.append(other.visit(path.format(1), query, **headers))  # noqa: E731
-    assert fleet.trips(look) == ["MGET"]
+    assert fleet.trips(other, look) == ["MGET"]
     assert said == ["HIT"]
-    assert fleet.trips(look) == []
+    assert fleet.trips(other, look) == []
     other.isg._memory.clear()
-    assert fleet.trips(look) == ["GET"]  # what was learned of the URL is known
+    assert fleet.trips(other, look) == ["GET"]  # what was learned of the URL is known
     assert said == ["HIT"] * 3
 
 
@@ -144,17 +157,17 @@ def test_it_is_without_memory_too(fleet: Fleet) -> None:
     fleet.has("/plain/1")
     other = fleet.process(memory=0)
     for expected in (["MGET"], ["GET"], ["GET"]):
-        assert fleet.trips(lambda: other.visit("/plain/1")) == expected
+        assert fleet.trips(other, lambda: other.visit("/plain/1")) == expected
 
 
 def test_of_a_learned_vary_only_the_first_of_a_route_takes_two(fleet: Fleet) -> None:
     fleet.has("/learned/1", "/learned/2", headers=FRENCH)
     fleet.has("/plain/1")
     other = fleet.process()
-    assert fleet.trips(lambda: other.visit("/learned/1", **FRENCH)) == ["MGET", "GET"]
-    assert fleet.trips(lambda: other.visit("/learned/2", **FRENCH)) == ["MGET"]
+    assert fleet.trips(other, lambda: other.visit("/learned/1", **FRENCH)) == ["MGET", "GET"]
+    assert fleet.trips(other, lambda: other.visit("/learned/2", **FRENCH)) == ["MGET"]
     assert other.visit("/learned/2", **FRENCH) == "HIT"
-    assert fleet.trips(lambda: other.visit("/plain/1")) == ["MGET"]
+    assert fleet.trips(other, lambda: other.visit("/plain/1")) == ["MGET"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +189,7 @@ def test_the_first_sight_of_a_page_that_nobody_declared_is_one_round_trip(
     fleet.has(path.format(1), path.format(2), application=application, **options)
     other = fleet.process(application, **options)
     for number in (1, 2):
-        assert fleet.trips(lambda: other.visit(path.format(number))) == ["MGET"]  # noqa: B023
+        assert fleet.trips(other, lambda: other.visit(path.format(number))) == ["MGET"]  # noqa: B023
         assert other.visit(path.format(number)) == "HIT"
 
 
@@ -188,8 +201,8 @@ def test_in_full_mode_of_a_vary_only_the_first_takes_two(fleet: Fleet) -> None:
 
     fleet.has("/1", "/2", headers=FRENCH, application=varying, cache_control="full", routes={})
     other = fleet.process(app, cache_control="full", routes={})
-    assert fleet.trips(lambda: other.visit("/1", **FRENCH)) == ["MGET", "GET"]
-    assert fleet.trips(lambda: other.visit("/2", **FRENCH)) == ["MGET"]
+    assert fleet.trips(other, lambda: other.visit("/1", **FRENCH)) == ["MGET", "GET"]
+    assert fleet.trips(other, lambda: other.visit("/2", **FRENCH)) == ["MGET"]
     assert other.visit("/2", **FRENCH) == "HIT"
 
 
@@ -198,16 +211,16 @@ def test_a_url_of_which_nothing_is_kept_is_one_round_trip(
     options: dict[str, Any], fleet: Fleet
 ) -> None:
     process = fleet.process(**options)
-    assert fleet.trips(lambda: process.visit("/x")) == ["MGET"]
-    assert fleet.trips(lambda: process.visit("/x")) == []
+    assert fleet.trips(process, lambda: process.visit("/x")) == ["MGET"]
+    assert fleet.trips(process, lambda: process.visit("/x")) == []
 
 
 def test_a_post_reads_no_page(fleet: Fleet) -> None:
     fleet.has("/plain/1")
     other = fleet.process()
     environ = environ_of("/plain/1", method="POST")
-    trips = fleet.trips(lambda: other.isg(environ, lambda *args: None))
-    assert "MGET" not in trips
+    said = fleet.said(lambda: other.isg(environ, lambda *args: None))
+    assert "MGET" not in said
 
 
 def test_an_invalidation_elsewhere_is_one_round_trip_more_and_only_once(fleet: Fleet) -> None:
@@ -216,8 +229,10 @@ def test_an_invalidation_elsewhere_is_one_round_trip_more_and_only_once(fleet: F
     word = other.isg._backend.word[0]
     one.isg.revalidate_tag("unrelated")
     eventually(lambda: other.isg._backend.word[0] != word, within=10)
-    assert fleet.trips(lambda: other.visit("/plain/1")) == ["SYNC", "MGET"]
-    assert fleet.trips(lambda: other.visit("/plain/2")) == ["MGET"]
+    said = fleet.said(lambda: other.visit("/plain/1"))
+    assert (said[0], said[-1], said.count("MGET")) == ("SYNC", "MGET", 1)
+    assert set(said) == {"SYNC", "MGET"}
+    assert fleet.trips(other, lambda: other.visit("/plain/2")) == ["MGET"]
 
 
 def test_a_page_that_another_process_made_anew_is_read_once(fleet: Fleet) -> None:
@@ -226,8 +241,9 @@ def test_a_page_that_another_process_made_anew_is_read_once(fleet: Fleet) -> Non
     word = other.isg._backend.word[0]
     one.isg.regenerate("/plain/1")
     eventually(lambda: other.isg._backend.word[0] != word, within=10)
-    assert fleet.trips(lambda: other.visit("/plain/1")) == ["SYNC", "GET"]
-    assert fleet.trips(lambda: other.visit("/plain/1")) == []
+    said = fleet.said(lambda: other.visit("/plain/1"))
+    assert (set(said), said.count("GET")) == ({"SYNC", "GET"}, 1)
+    assert fleet.trips(other, lambda: other.visit("/plain/1")) == []
 
 
 def test_pages_in_memcached_are_one_round_trip_to_each(fleet: Fleet) -> None:
@@ -238,10 +254,10 @@ def test_pages_in_memcached_are_one_round_trip_to_each(fleet: Fleet) -> None:
         asked: list[str] = []
         cache, get = other.isg._backend.backend.cache, other.isg._backend.backend.cache.get
         cache.get = lambda key: asked.append(key) or get(key)
-        assert fleet.trips(lambda: other.visit("/plain/1")) == ["MGET"]
+        assert fleet.trips(other, lambda: other.visit("/plain/1")) == ["MGET"]
         assert len(asked) == 1
         assert other.visit("/plain/1") == "HIT"
-        assert fleet.trips(lambda: other.visit("/plain/2"))[0] == "MGET"
+        assert fleet.trips(other, lambda: other.visit("/plain/2"))[0] == "MGET"
 
 
 def test_reading_writes_nothing_but_when_pages_were_used_and_that_in_batches(fleet: Fleet) -> None:

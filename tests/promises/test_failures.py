@@ -171,14 +171,14 @@ def test_unpublishing_replaces_the_page_across_restarts_too(
     wrap, clock, later, site, tmp_path, status
 ):
     store = f"file:{tmp_path}"
-    isg = wrap(site, routes=ROUTES, store=store)
+    isg = wrap(site, routes=ROUTES, store=store, backend_timeout=30.0)
     visit(isg, "/p")
     site.views["/p"] = lambda environ: html("gone", status=status)
     clock.tick(61)
     visit(isg, "/p")
     later.run()
     assert (visit(isg, "/p").status, visit(isg, "/p").cache) == (status, "HIT")
-    restarted = wrap(Site({"/p": broken}), routes=ROUTES, store=store)
+    restarted = wrap(Site({"/p": broken}), routes=ROUTES, store=store, backend_timeout=30.0)
     assert (visit(restarted, "/p").status, visit(restarted, "/p").cache) == (status, "HIT")
     clock.tick(400)  # long after it was fresh: the tombstone stands, the old page does not return
     for _ in range(2):
@@ -306,11 +306,11 @@ def test_a_decorator_that_was_met_while_its_view_ran_is_known_after_a_restart(
         start_response("200 OK", [("Content-Type", "text/html")])
         return [b"a page"]
 
-    first = wrap(view, store=f"file:{tmp_path}")
+    first = wrap(view, store=f"file:{tmp_path}", backend_timeout=30.0)
     assert visit(first, "/p").detail == "learning"
     later.run()
     assert visit(first, "/p").cache == "HIT"
-    restarted = wrap(view, store=f"file:{tmp_path}")
+    restarted = wrap(view, store=f"file:{tmp_path}", backend_timeout=30.0)
     assert visit(restarted, "/p").cache == "HIT"
 
 
@@ -359,12 +359,13 @@ def test_what_a_policy_of_before_varied_by_is_not_learned(wrap, later):
 def test_a_header_that_the_page_varies_by_is_learned(wrap, clock, later, site, tmp_path):
     site.views["/p"] = lambda environ: html(environ.get("HTTP_X_A", "none"), ("Vary", "X-A"))
     store = f"file:{tmp_path}"
-    isg = wrap(site, routes={"/p": Policy(revalidate=60)}, store=store)
+    options = {"routes": {"/p": Policy(revalidate=60)}, "store": store, "backend_timeout": 30.0}
+    isg = wrap(site, **options)
     for _ in range(2):
         for value in ("fr", "en"):
             assert visit(isg, "/p", headers={"X-A": value}).text == value
         assert visit(isg, "/p").text == "none"
-    restarted = wrap(site, routes={"/p": Policy(revalidate=60)}, store=store)
+    restarted = wrap(site, **options)
     assert visit(restarted, "/p", headers={"X-A": "fr"}).cache == "HIT"
     clock.tick(61)
     assert visit(isg, "/p", headers={"X-A": "fr"}).cache == "STALE"

@@ -72,7 +72,7 @@ def store_of(name: str, tmp_path: Path) -> Any:
 def test_p6_an_invalidation_at_any_moment_of_a_visit_wins(
     wrap, clock, site, later: Manual, tmp_path, verb, state, store
 ):
-    isg = wrap(site, routes=ROUTES, store=store_of(store, tmp_path))
+    isg = wrap(site, routes=ROUTES, store=store_of(store, tmp_path), backend_timeout=30.0)
 
     def act(nth: int) -> None:
         prepare(isg, clock, state)
@@ -106,7 +106,9 @@ def test_p6_an_invalidation_at_any_moment_of_a_visit_wins(
 def test_p6_regenerate_at_any_moment_of_a_visit_is_seen_by_the_next(
     wrap, clock, site, later, tmp_path, store
 ):
-    isg = wrap(site, routes=ROUTES, store=store_of(store, tmp_path), executor=None)
+    isg = wrap(
+        site, routes=ROUTES, store=store_of(store, tmp_path), backend_timeout=30.0, executor=None
+    )
     for state in ("fresh", "hot", "stale", "expired", "elsewhere"):
 
         def act(nth: int, state: str = state) -> None:
