@@ -25,7 +25,7 @@ from .core.freshness import (
     url_name,
 )
 from .core.request import narrow_query
-from .errors import BackendUnavailable, ConfigurationError, RegenerationError
+from .errors import BackendUnavailable, ConfigurationError
 from .paths import local_path as local_path
 from .regenerate import Failure
 from .shelf import Shelf
@@ -144,9 +144,14 @@ class Catalogue:
         return removed
 
     def info_of(self, entry: Entry) -> PageInfo:
-        for info in self._infos([row_of(entry)]):
+        """Of a page that was made just now, though it may be purged already."""
+        row = row_of(entry)
+        for info in self._infos([row]):
             return info
-        raise RegenerationError(f"{entry.request.full_path} was purged while it was rendered.")
+        return _info(row, State.EXPIRED, None, self._now())
+
+    def gone(self, entry: Entry) -> bool:
+        return row_state(row_of(entry), self._shelf.mirror, self._now()) is State.GONE
 
     def _infos(self, rows: Sequence[Row]) -> Iterator[PageInfo]:
         """Of those that are not gone."""

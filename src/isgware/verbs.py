@@ -119,6 +119,7 @@ class Verbs:
         lease = shelf.acquire(target.key, engine.settings.lease_time, (), overtake=True)
         flight, _ = engine.flights.join(target.key, before, shelf.mirror.nonce, lambda _: False)
         outcome: Outcome = Elsewhere()
+        overtaken = False
         if lease is not None:
             engine.housekeeper.hold(lease)
         try:
@@ -133,7 +134,8 @@ class Verbs:
                 outcome = self._produce(target, order, replaces, shelf.mirror.counter, wanted)
                 if not isinstance(outcome, Rendered):
                     break
-                if outcome.page.entry.order == order and not self._missed(outcome.page):
+                overtaken = self._missed(outcome.page)
+                if outcome.page.entry.order == order and not overtaken:
                     break  # else another `regenerate` or a purge got in ahead: it may be older
             engine.aftermath.settle(target, outcome, replaces)
             if isinstance(outcome, Rendered):
@@ -144,6 +146,8 @@ class Verbs:
                 engine.housekeeper.let_go(lease)
                 shelf.release(lease)
             engine.flights.land(flight, outcome)
+        if overtaken and isinstance(outcome, Rendered) and self._catalogue.gone(outcome.page.entry):
+            return Refused("it was purged while it was rendered, time and again")
         return outcome
 
     def _missed(self, page: Page) -> bool:

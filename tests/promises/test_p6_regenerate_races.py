@@ -72,3 +72,19 @@ def test_p6_a_regenerate_that_is_overtaken_each_time_gives_up(wrap, site):
     with pytest.raises(RegenerationError, match="purged while it was rendered"):
         isg.regenerate("/p")
     assert site.rendered("/p") == 3
+
+
+def test_p6_a_page_that_is_purged_once_it_is_made_was_regenerated_all_the_same(
+    wrap, site, monkeypatch
+):
+    options = {"base_url": "http://site.test", "executor": None}
+    isg = wrap(site, routes={"/p": Policy(revalidate=60)}, **options)
+    told = isg.catalogue.info_of
+
+    def purged_meanwhile(entry):
+        isg.purge_path("/p")
+        return told(entry)
+
+    monkeypatch.setattr(isg.catalogue, "info_of", purged_meanwhile)
+    assert isg.regenerate("/p").status == 200
+    assert visit(isg, "/p").cache == "REVALIDATED"
