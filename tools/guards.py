@@ -121,6 +121,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("conditions heed credentials",
          "_JUDGED_OWN if entry.own else CREDENTIALS):", "_JUDGED_OWN if entry.own else ()):"),
     ),
+    *_of("ready.py", "http/test_hostile.py")(
+        ("ready own pages heed bodies",
+         'or environ.get("CONTENT_LENGTH") not in _NOTHING\n', "\n"),
+        ("ready own pages heed bodies of no said length",
+         'or "HTTP_TRANSFER_ENCODING" in environ\n', "\n"),
+        ("ready own pages heed how a target is spelled",
+         "or target_of(environ) != self.target", "or False"),
+    ),
     *_of("planner.py", "test_drafts.py", _P2, _P1)(
         ("credentials bypass", "        if has_credentials(headers):\n", "        if False:\n"),
         ("certificates are credentials",

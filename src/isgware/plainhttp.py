@@ -27,6 +27,7 @@ from .memory import Raw, worth_remembering
 from .own import Environ, HeaderList, bypassed, call, looking, within
 from .page import Rendering
 from .planner import has_credentials
+from .ready import target_of
 from .render import StartResponse, WSGIApp
 from .reply import Reply
 from .visit import NOT_OURS, Serve, Visit
@@ -215,8 +216,7 @@ def _has_body(environ: Environ) -> bool:
 def _disguised(environ: Environ) -> bool:
     """Whether the request line, which servers tell by one of two names and an app may go by, has
     more in it than what the key has."""
-    found = (environ.get("RAW_URI"), environ.get("REQUEST_URI"))
-    return any(disguised(target) for target in found if target)
+    return any(disguised(target) for target in target_of(environ) if target)
 
 
 def _timeout(visit: Visit) -> Iterable[bytes]:

@@ -20,12 +20,11 @@ CREDENTIALS: Final = (
     "HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_VERIFY", "SSL_CLIENT_S_DN",
     "SSL_CLIENT_CERT",
 )  # fmt: skip
-#: For pages that came of visitors' own requests, directives of requests count, too, and some
-#: conditions are the app's to judge (RFC 9111, sections 5.2.1 and 4.3.2).
-_JUDGED_OWN: Final = (
-    *CREDENTIALS,
-    "HTTP_CACHE_CONTROL", "HTTP_PRAGMA", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE",
-)  # fmt: skip
+#: Of pages that came of visitors' own requests some conditions are the app's to judge (RFC 9111,
+#: section 4.3.2).
+_JUDGED_OWN: Final = (*CREDENTIALS, "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
+#: What CONTENT_LENGTH says when there is no body.
+_NOTHING: Final = ("", "0", None)
 
 
 def credentials_unlisted(environ: Mapping[str, Any]) -> bool:
@@ -35,23 +34,30 @@ def credentials_unlisted(environ: Mapping[str, Any]) -> bool:
     )
 
 
+def target_of(environ: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The target of a request as it came, by the names under which servers tell it."""
+    return environ.get("RAW_URI"), environ.get("REQUEST_URI")
+
+
 class Ready:
     """While the store's word equals ``word`` and the clock is between ``since`` and ``until``, it
     answers a plain visit: one without credentials, and without a condition but an If-None-Match of
     ``etag``, which is answered 304 with the headers ``unchanged``. ``own`` and ``dated`` say which
-    conditions there are for this page."""
+    conditions there are for this page; ``target`` is how the server wrote the one of the visitor
+    for whom it was made."""
 
     __slots__ = (
         "_accepted", "_bodiless", "body", "cookies_matter", "dated", "etag", "headers", "line",
-        "own", "page", "since", "unchanged", "until", "word",
+        "own", "page", "since", "target", "unchanged", "until", "word",
     )  # fmt: skip
 
     def __init__(
         self, page: Page, method: str, accepted: str | None, word: int, cookies_matter: bool,
-        now: float,
+        now: float, target: tuple[Any, Any] = (None, None),
     ) -> None:  # fmt: skip
         self.page = page
         self.word = word
+        self.target = target
         self.cookies_matter = cookies_matter
         self.own = page.entry.own
         self.dated = self.own or bool(page.entry.last_modified)
@@ -86,10 +92,23 @@ class Ready:
     def _answer(self, now: float) -> Answer:
         return self.page.answer(self._accepted, now, "HIT", status.hit(self.page.ttl(now)))
 
+    def unlike(self, environ: dict[str, Any]) -> bool:
+        """Whether a request for a page of visitors' own may be more than its key says: it has
+        directives (RFC 9111, section 5.2.1), a body, or another spelling of the target."""
+        return (
+            "HTTP_CACHE_CONTROL" in environ
+            or "HTTP_PRAGMA" in environ
+            or environ.get("CONTENT_LENGTH") not in _NOTHING
+            or "HTTP_TRANSFER_ENCODING" in environ
+            or target_of(environ) != self.target
+        )
+
     def conditional(self, environ: dict[str, Any]) -> Answer | None:
         """The answer to somebody who is not plain; ``None`` if it is not for here to say."""
         entry = self.page.entry
         if not environ.keys().isdisjoint(_JUDGED_OWN if entry.own else CREDENTIALS):
+            return None
+        if entry.own and self.unlike(environ):
             return None
         return fitted((self.line, self.headers, (self.body,)), entry, environ)
 

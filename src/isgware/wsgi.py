@@ -30,7 +30,7 @@ from .operations import Operations
 from .own import Environ, bypassed, call, looking, not_there, rendering_of, visitor_of
 from .page import Rendering
 from .plainhttp import REROUTED, PlainHTTP
-from .ready import Pending, Ready, credentials_unlisted
+from .ready import Pending, Ready, credentials_unlisted, target_of
 from .render import MARK, StartResponse, WSGIApp
 from .settings import Settings
 from .site import Site
@@ -143,7 +143,7 @@ class ISG(Operations):
             or "HTTP_RANGE" in environ
             or "HTTP_IF_MATCH" in environ
             or (ready.dated and "HTTP_IF_UNMODIFIED_SINCE" in environ)
-            or (ready.own and ("HTTP_CACHE_CONTROL" in environ or "HTTP_PRAGMA" in environ))
+            or (ready.own and ready.unlike(environ))
         ):
             return self._special(ready, environ, start_response)
         if "HTTP_IF_NONE_MATCH" in environ:
@@ -309,7 +309,8 @@ class ISG(Operations):
             return
         entry = page.entry
         cookies = answer.cookies or entry.vary_cookie or entry.anonymous
-        ready = kind(page, visitor.method, visitor.header("Accept-Encoding"), word, cookies, now)
+        accepted, target = visitor.header("Accept-Encoding"), target_of(environ)
+        ready = kind(page, visitor.method, accepted, word, cookies, now, target)
         self._memory.remember(self._raw(visitor, environ), ready)
         if self.engine.shelf.settled != word:
             ready.word = -1  # unsettled meanwhile, by a purge that the store has not taken yet

@@ -81,6 +81,42 @@ def test_a_request_line_that_says_more_than_the_path_is_not_kept(
         assert (reply.cache, reply.text) == (cache, "/p?a=%61")
 
 
+@pytest.mark.parametrize("name", ["RAW_URI", "REQUEST_URI"])
+def test_a_page_that_is_ready_is_not_for_a_request_line_that_says_more(
+    client: InProcess, name: str
+) -> None:
+    def echo(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", KEPT)
+        return [environ[name].encode()]
+
+    isg = around(client, echo)
+    for cache in ("MISS", "HIT", "HIT"):
+        assert visit(isg, "/p", **{name: "/p"}).cache == cache
+    for line in ("/%70", "http://evil.test/p"):
+        for headers in ({}, {"If-None-Match": '"other"'}):
+            reply = visit(isg, "/p", headers=headers, **{name: line})
+            assert (reply.cache, reply.text) == ("", line)
+    for _ in range(2):  # another spelling of the same
+        assert visit(isg, "/p", **{name: "/p?"}).text == "/p"
+
+
+@pytest.mark.parametrize("sent", [{"CONTENT_LENGTH": "1"}, {"HTTP_TRANSFER_ENCODING": "chunked"}])
+def test_a_page_that_is_ready_is_not_for_a_request_with_a_body(
+    client: InProcess, sent: dict[str, str]
+) -> None:
+    def echo(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", KEPT)
+        return [b"".join(environ.get(name, "").encode() for name in sent)]
+
+    isg = around(client, echo)
+    for cache in ("MISS", "HIT", "HIT"):
+        assert visit(isg, "/p").cache == cache
+    for headers in ({}, {"If-None-Match": '"other"'}):
+        reply = visit(isg, "/p", headers=headers, **sent)
+        assert (reply.cache, reply.text) == ("", *sent.values())
+    assert visit(isg, "/p", CONTENT_LENGTH="").cache == "HIT"
+
+
 def test_what_was_made_for_a_forwarded_host_is_renewed_for_it(client: InProcess) -> None:
     play(client, (SWR,), (SWR,))
     ask(client, X_Forwarded_Host="a.test")
