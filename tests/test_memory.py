@@ -261,6 +261,20 @@ def test_a_lock_held_in_the_parent_does_not_stop_a_forked_child() -> None:
     assert memory.get("key")
 
 
+def test_a_request_line_whose_page_is_another_now_is_found_by_that_alone() -> None:
+    """Say because another policy was learned for its URL: what is dropped then is gone."""
+    memory, old, new = room_for(6), a_page("old"), a_page("new")
+    for page in (old, new):
+        memory.add(page)
+    memory.remember(("GET", "/"), ready(old))
+    memory.remember(("GET", "/"), ready(new))
+    assert (old.raws, new.raws) == ((), (("GET", "/"),))
+    memory.discard("old")
+    assert memory.memo[("GET", "/")].page is new
+    memory.discard("new")
+    assert (memory.memo, memory.size) == ({}, 0)
+
+
 class Bounds(RuleBasedStateMachine):
     """Whatever is added, visited and dropped: sums agree, limits hold, nothing dangles."""
 
@@ -284,6 +298,12 @@ class Bounds(RuleBasedStateMachine):
         page = self.memory.get(key)
         if page is not None:
             self.memory.remember(("GET", f"/{key}?{number}"), ready(page))
+
+    @rule(key=keys, number=st.integers(0, 3))
+    def visit_what_was_of_another(self, key: str, number: int) -> None:
+        page = self.memory.get(key)
+        if page is not None:
+            self.memory.remember(("GET", f"/?{number}"), ready(page))
 
     @rule(key=keys)
     def discard(self, key: str) -> None:

@@ -220,7 +220,11 @@ class Memory:
         with self._lock:
             if self.get(page.entry.key) is not page:
                 return
-            if raw not in self.memo:
+            known = self.memo.get(raw)
+            if known is not None and known.page is not page:  # its URL has another policy by now
+                self._take_from(known.page, raw)
+                known = None
+            if known is None:
                 more = _cost(raw)
                 if len(page.raws) >= _RAWS_PER_PAGE:
                     more -= _cost(page.raws[0])
@@ -238,6 +242,13 @@ class Memory:
         ready = self.memo.pop(raw, None)
         if ready is not None:
             ready.end()
+
+    def _take_from(self, page: Page, raw: Raw) -> None:
+        page.raws = tuple(other for other in page.raws if other != raw)
+        page.size -= _cost(raw)
+        shelf = self._errors if page.entry.error_quota else self._pages
+        shelf.size -= _cost(raw)
+        self._forget(raw)
 
     def discard(self, key: str) -> None:
         with self._lock:
