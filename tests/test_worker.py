@@ -258,6 +258,25 @@ def test_a_job_of_a_worker_that_died_is_done_by_the_next(fleet: Fleet) -> None:
     assert fleet.rendered == [("worker", "/a")]
 
 
+def test_a_job_waits_until_the_lease_of_a_worker_that_died_is_over(fleet: Fleet) -> None:
+    """It was renewed while the worker lived, so it ends later than the job's hold."""
+    stale_page(fleet)
+    fleet.get()
+    job = fleet.worker._queue.take()
+    assert job is not None
+    shelf = fleet.web.engine.shelf
+    fleet.clock.advance(6)
+    assert shelf.acquire(job.key, 10.0, ["all"]) is not None
+    fleet.clock.advance(4)
+    fleet.work()
+    assert (fleet.rendered, fleet.jobs()) == ([], 0)
+    fleet.clock.advance(10)
+    fleet.work()
+    assert fleet.rendered == [("worker", "/a")]
+    fleet.clock.advance(10)
+    assert fleet.jobs() == 0
+
+
 def test_a_store_that_takes_no_done_costs_a_look(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,10 +116,12 @@ class Worker:
             return None
 
     def _done(self, job: Job, outcome: Outcome | None) -> None:
-        try:
-            self._queue.done(job)
-        except BackendUnavailable as error:
-            log.debug("A job will be looked at once more: %s", error)
+        # One whose lease another has stays: they may be dead, and a lease outlasts its owner.
+        if outcome is not None or not self._is_under_way(job.key):
+            try:
+                self._queue.done(job)
+            except BackendUnavailable as error:
+                log.debug("A job will be looked at once more: %s", error)
         kind = "nothing to do" if outcome is None else "not kept"
         if isinstance(outcome, Rendered):
             kind = "rendered"
@@ -129,6 +131,10 @@ class Worker:
                 log.exception("What follows a render failed; the page is kept all the same.")
         self.counts[kind] += 1
         self._wake.set()
+
+    def _is_under_way(self, key: str) -> bool:
+        engine = self._isg.engine
+        return key in engine.flights or engine.aftermath.elsewhere(key)
 
     def _say_that_we_are_here(self) -> None:
         now = time.monotonic()

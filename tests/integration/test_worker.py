@@ -148,6 +148,19 @@ def test_web_processes_render_again_when_the_worker_is_gone(
         assert hasty.renew(path).page["pid"] != worker.pid
 
 
+def test_what_a_killed_worker_was_at_is_rendered_by_the_next_without_a_visit(hasty: Site) -> None:
+    path, worker = PAGES[0], hasty.worker()
+    until_handed_over(hasty, worker, PAGES[1])
+    hasty.world.knob(path, sleep=2.0)
+    count = rendering_in(hasty, worker, path)
+    os.kill(worker.pid, signal.SIGKILL)
+    hasty.world.knob(path, sleep=0.0)
+    other = hasty.worker()
+    eventually(
+        lambda: renderers(hasty.world, path)[count:], lambda pids: pids == [other.pid], within=60
+    )
+
+
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_that_goes_in_mid_render_holds_its_page_up_for_a_lease(
     hasty: Site, end: signal.Signals

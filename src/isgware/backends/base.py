@@ -31,7 +31,7 @@ ERROR_GRACE: Final = 60.0
 #: Seconds after which a job that nobody took is gone.
 JOB_TIME: Final = 600.0
 #: How often a job is handed out. One that was the end of so many workers may be so for each.
-TAKES: Final = 2
+TAKES: Final = 3
 #: Wants that count.
 MOST_WANTS: Final = 100_000
 
