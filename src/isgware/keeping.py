@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
@@ -31,7 +32,7 @@ from .engine import Engine
 from .errand import Errand
 from .errors import BackendUnavailable
 from .line import Work
-from .memory import Page
+from .memory import Page, key_name
 from .own import HeaderList
 from .page import Rendering
 from .policy import NOTHING
@@ -237,10 +238,15 @@ class Keeper:
         generation, nonce = exchange.began
         shelf.begin(exchange.errand)
         try:
-            old, _ = self.find(place)
+            old, state = self.find(place)
             order = old.entry.order + 1 if old is not None else 0
             entry = replace(entry, generation=generation, nonce=nonce, order=order)
-            return shelf.keep(entry, place.base)[0]
+            kept, stored = shelf.keep(entry, place.base)
+            if stored and old and state is State.FRESH and old.entry.body != entry.body:
+                # Before its time: others would go on with theirs (RFC 9111, section 4).
+                with suppress(BackendUnavailable):
+                    shelf.backend.publish([key_name(entry.key)])
+            return kept
         finally:
             shelf.end()
 

@@ -173,3 +173,19 @@ def test_what_another_process_has_renewed_is_not_asked_for_again(
     hit = two.ask(method, "/script/a", "", [], b"")
     assert (hit.get("X-ISG-Cache"), hit.get("Age")) == ("HIT", "0")
     assert (len(one.seen("a")), len(two.seen("a"))) == (2, 0)
+
+
+def test_what_replaces_a_fresh_response_in_one_process_shows_in_the_other(
+    with_options: Callable[..., InProcess], tmp_path: Any
+) -> None:
+    one, two = (
+        with_options(store=f"file:{tmp_path}/store", backend_timeout=30.0) for _ in range(2)
+    )
+    for client in (one, two):
+        client.play("a", [Step("asked", ((CC, "max-age=60"),))] * 2)
+    for client in (one, two, two):
+        assert client.ask("GET", "/script/a", "", [], b"").body == b"body 0"
+    one.tick(1), two.tick(1)
+    assert one.ask("GET", "/script/a", "", [(CC, "no-cache")], b"").body == b"body 1"
+    hit = two.ask("GET", "/script/a", "", [], b"")
+    assert (hit.get("X-ISG-Cache"), hit.body, two.seen("a")) == ("HIT", b"body 1", [])
