@@ -312,8 +312,8 @@ class ISG(Operations):
         accepted, target = visitor.header("Accept-Encoding"), target_of(environ)
         ready = kind(page, visitor.method, accepted, word, cookies, now, target)
         self._memory.remember(self._raw(visitor, environ), ready)
-        if self.engine.shelf.settled != word:
-            ready.word = -1  # unsettled meanwhile, by a purge that the store has not taken yet
+        if self._wary or self.engine.shelf.settled != word:
+            ready.word = -1  # meanwhile; or unsettled, by a purge that the store has not taken yet
 
     def _heed(self, visitor: Visitor) -> None:
         """A server that tells of its users under names that a hit does not look for: from now on

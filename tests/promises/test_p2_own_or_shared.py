@@ -223,6 +223,24 @@ def test_p2_a_server_that_tells_of_certificates_in_its_own_words_is_understood(w
     assert visit(isg, "/p", SSL_CLIENT_UNHEARD_OF="eve").cache == "BYPASS"
 
 
+def test_p2_credentials_that_are_first_told_while_a_page_is_made_ready_count(
+    wrap, site, monkeypatch
+):
+    isg = wrap(site, routes={"/<name>": Policy(revalidate=60)})
+    visit(isg, "/p")
+    visit(isg, "/q")
+    remember = isg._memory.remember
+
+    def late(raw, ready):
+        monkeypatch.undo()
+        assert visit(isg, "/q", SSL_CLIENT_UNHEARD_OF="eve").cache == "BYPASS"
+        remember(raw, ready)
+
+    monkeypatch.setattr(isg._memory, "remember", late)
+    visit(isg, "/p")
+    assert visit(isg, "/p", SSL_CLIENT_UNHEARD_OF="eve").cache == "BYPASS"
+
+
 def test_p2_a_one_shot_link_is_consumed_by_its_visitor(wrap, later, site):
     used = []
 
