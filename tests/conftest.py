@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
@@ -17,6 +19,18 @@ os.environ.update(PATIENT)
 #: In the background of a shell Ctrl-C is ignored, also by what is started from there.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def house_is_kept_no_longer() -> Iterator[None]:
+    """An ISG that a test leaves open would probe its store, and log, beside tests that follow."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        work = getattr(thread, "_target", None)
+        if thread.name == "isgware-keeper" and work is not None:
+            work.__self__.close()
+            thread.join(60)
 
 
 def unavailable(reason: str) -> NoReturn:
