@@ -65,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = options("loading", __doc__).parse_args(arguments)
     report = Report("loading", f"Without a server; {VISITS:,} visits each", chosen.save)
     columns = (
-        Column(f"{name} ms", ".3f") for name in ("p50", "p99", "max", "processor p50", "p99")
+        Column(f"{name} ms", ".3f")
+        for name in ("p50", "p99", "max", "processor p50", "processor p99")
     )
     report.table(("", *columns), measure())
     report.close()

@@ -37,7 +37,7 @@ BENCHMARKS: Final = (
     Benchmark("storm", "a whole site stale at once", 2),
     Benchmark("loading", "how soon a loading page is there", 0.2),
     Benchmark("invalidation", "what invalidating costs, and when all hosts know of it", 6),
-    Benchmark("build", "isgware build beside the app alone", 1),
+    Benchmark("build", "isgware build beside the app alone", 3),
     Benchmark("export", "an export, the first and later ones", 1),
     Benchmark("memory", "what pages take in a process", 2),
     Benchmark("growth", "what grows with pages, workers, tags, variants, to a million pages", 15),
