@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
@@ -35,6 +35,7 @@ from .line import Work
 from .memory import Page, key_name
 from .own import HeaderList
 from .page import Rendering
+from .places import Began, Exchange, Place
 from .policy import NOTHING
 from .render import Unfit, WSGIApp, render
 from .signposts import Signpost
@@ -42,49 +43,6 @@ from .site import Site
 
 log: Final = logging.getLogger("isgware")
 _MAX_ASKED: Final = 8_192
-#: Of what may be in a Vary, the hit path looks for these itself.
-_LOOKED_FOR: Final = frozenset({"cookie", "authorization"})
-#: Invalidation counter and nonce of the store's table when a request was passed on.
-Began = tuple[int, str]
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One request to the app: what was invalidated before it, what its view said, when it was
-    asked, and the errand that its visit is."""
-
-    began: Began
-    rendering: Rendering
-    requested: float = 0.0
-    errand: Errand = field(default_factory=Errand)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the response to a request lies, if there is one. ``key`` is empty if the request has
-    something personal by which responses of this URL vary: then it has no place."""
-
-    request: Request
-    key: str
-    base: str
-    nominated: tuple[str, ...]
-
-    @property
-    def url(self) -> str:
-        return self.request.url
-
-    @property
-    def plain(self) -> bool:
-        """Whether the request line alone names the response, for visitors without ``cookies``."""
-        return bool(self.key) and _LOOKED_FOR.issuperset(self.nominated)
-
-    def tells_apart(self, vary: Iterable[str]) -> bool:
-        """Whether the key knows of every field in ``vary``."""
-        return {"host", *self.nominated}.issuperset(vary)
-
-    @property
-    def cookies(self) -> bool:
-        return "cookie" in self.nominated
 
 
 class Keeper:

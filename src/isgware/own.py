@@ -7,7 +7,7 @@ Nothing is buffered here; the app's iterable goes to the server as it is. What i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.exceptions import NotFound
 
@@ -16,6 +16,9 @@ from .core.request import Visitor
 from .page import Rendering, current
 from .render import StartResponse, WSGIApp
 from .site import Site
+
+if TYPE_CHECKING:
+    from .engine import Answer
 
 Environ = dict[str, Any]
 HTML: Final = "text/html; charset=utf-8"
@@ -79,6 +82,26 @@ def not_there(
     body = NotFound().get_body().encode()
     told("404 NOT FOUND", [("Content-Type", HTML), ("Content-Length", str(len(body)))])
     return [] if visitor.method == "HEAD" else [body]
+
+
+def passed_by(
+    visitor: Visitor, answer: Answer, application: WSGIApp, environ: Environ,
+    start_response: StartResponse, rendering: Rendering,
+) -> Iterable[bytes]:  # fmt: skip
+    """The app's response where there is no page to be had: what it has failed with just now, or
+    what it says to this very visitor."""
+    failed = answer.failure
+    if failed is not None:
+        if failed.response is None:
+            assert failed.error is not None
+            raise failed.error
+        headers = bypassed(list(failed.response.headers), answer.detail, answer.forward)
+        start_response(failed.response.status, headers)
+        return [] if visitor.method == "HEAD" else [failed.response.body]
+    told = looking(
+        start_response, lambda _, headers: bypassed(headers, answer.detail, answer.forward)
+    )
+    return call(application, environ, told, rendering)
 
 
 def bypassed(headers: HeaderList, detail: str, forward: str = "bypass") -> HeaderList:

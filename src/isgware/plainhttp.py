@@ -22,10 +22,11 @@ from .core.rfc9111 import NO_WISHES, Use, Wishes, choose, wishes
 from .core.vary import REROUTING
 from .engine import Engine
 from .errand import Errand
-from .keeping import Began, Exchange, Keeper
+from .keeping import Keeper
 from .memory import Raw, worth_remembering
 from .own import Environ, HeaderList, bypassed, call, looking, within
 from .page import Rendering
+from .places import Began, Exchange
 from .planner import has_credentials
 from .ready import target_of
 from .render import StartResponse, WSGIApp

@@ -11,9 +11,9 @@ from .core.freshness import State
 from .core.request import Visitor
 from .core.rfc9111 import Wishes
 from .engine import Answer
-from .keeping import Exchange, Place
 from .memory import Page
 from .own import Environ, HeaderList
+from .places import Exchange, Place
 from .render import StartResponse
 
 #: Conditions that are the app's to judge (RFC 9111, section 4.3.2).

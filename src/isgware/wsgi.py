@@ -27,7 +27,7 @@ from .handover import JobExecutor
 from .keeping import Keeper
 from .memory import Memory, Page, Raw, worth_remembering
 from .operations import Operations
-from .own import Environ, bypassed, call, looking, not_there, rendering_of, visitor_of
+from .own import Environ, call, not_there, passed_by, rendering_of, visitor_of
 from .page import Rendering
 from .plainhttp import REROUTED, PlainHTTP
 from .ready import Pending, Ready, credentials_unlisted, target_of
@@ -249,7 +249,9 @@ class ISG(Operations):
             return not_there(
                 visitor, self.site, self.application, environ, start_response, rendering
             )
-        return self._own(visitor, answer, environ, start_response, rendering)
+        if answer.detail == "authorization":
+            self._heed(visitor)
+        return passed_by(visitor, answer, self.application, environ, start_response, rendering)
 
     def _decide(self, visitor: Visitor, errand: Errand) -> Answer | None:
         """A defect of isgware's own must not become a visitor's error page."""
@@ -321,25 +323,6 @@ class ISG(Operations):
         if not self._wary and credentials_unlisted(visitor.headers):
             self._wary = True
             self._memory.unready()
-
-    def _own(
-        self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,
-        rendering: Rendering,
-    ) -> Iterable[bytes]:  # fmt: skip
-        failed = answer.failure
-        if answer.detail == "authorization":
-            self._heed(visitor)
-        if failed is not None:
-            if failed.response is None:
-                assert failed.error is not None
-                raise failed.error
-            headers = bypassed(list(failed.response.headers), answer.detail, answer.forward)
-            start_response(failed.response.status, headers)
-            return [] if visitor.method == "HEAD" else [failed.response.body]
-        told = looking(
-            start_response, lambda _, headers: bypassed(headers, answer.detail, answer.forward)
-        )
-        return call(self.application, environ, told, rendering)
 
     def _settle_mode(self) -> str:
         self._mode = self.site.mode()
