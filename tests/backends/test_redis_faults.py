@@ -298,3 +298,35 @@ def test_a_store_that_is_not_there_at_the_start_is_used_once_it_is(own_redis: Re
     eventually(lambda: own_redis.client().exists("isg:{main}:state"), within=60)
     eventually(lambda: site.get("/b")[0] == "HIT", within=60)
     site.isg.close(0)
+
+
+def test_a_purge_holds_in_a_process_that_has_found_redis_slow(own_redis: Redis) -> None:
+    """It has heard of it, so Redis can be asked."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"page"]
+
+    def cache(isg: ISG) -> str:
+        told: list[dict[str, str]] = []
+        isg(environ_of("/p"), lambda _, headers, exc_info=None: told.append(dict(headers)))
+        return told[-1]["X-ISG-Cache"]
+
+    one, other = (
+        ISG(
+            app, store=own_redis.url, routes={"/p": Policy(revalidate=600)}, probe_interval=600,
+            backend_timeout=30,
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    try:
+        cache(one)
+        eventually(lambda: cache(one) == "HIT", within=30)
+        one.engine.shelf.backend.trip(TimeoutError("it took 0.4 s"))
+        assert cache(one) == "HIT"
+        other.purge_path("/p")
+        eventually(lambda: cache(one) != "HIT", within=30)
+        assert one.engine.shelf.backend.open_since is not None, "and nothing else of it is asked"
+    finally:
+        one.close(0)
+        other.close(0)

@@ -9,6 +9,7 @@ import pytest
 from cachelib import SimpleCache
 
 from isgware import BackendUnavailable, Policy
+from isgware.errand import Errand
 from tests.promises.kit import Site, visit
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, tags=["t"])}
@@ -98,7 +99,7 @@ def test_p6_pages_that_are_back_are_asked_again(two, pages):
 def test_p6_the_table_is_not_blamed_for_the_time_that_pages_took(wrap, tmp_path, pages):
     isg = wrap(Site(), store=pages, coordinator=f"file:{tmp_path}", backend_timeout=30.0)
     breaker = isg.engine.shelf.backend
-    breaker.begin([29.0])  # a visit that has waited for pages
+    breaker.begin(Errand(seconds=29.0))  # a visit that has waited for pages
     breaker.sync("", 0)
     assert breaker.open_since is not None
     assert breaker.sync("", 0).nonce

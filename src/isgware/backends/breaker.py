@@ -4,8 +4,8 @@ While it is open, operations fail at once with `BackendUnavailable`, which costs
 a probe in the background closes it again. Nothing of a backend's own errors passes through.
 
 The way to the table of invalidations stays open as long as that is not what failed, if it lies in
-another service than the pages, or in a file of which a word in memory tells that others can write
-it: what is purged meanwhile must not be served from memory.
+another service than the pages, or where a word in memory tells that others can write it: what is
+purged meanwhile must not be served from memory.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..core.freshness import Changes
 from ..errand import Errand, current
 from ..errors import BackendUnavailable, ConfigurationError
 from .base import Backend, Held, Job, JobQueue, Lease, NotTaken, Row, get_with_note
+from .memory import MemoryBackend
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
@@ -67,7 +68,7 @@ class Breaker:
     ) -> T:  # fmt: skip
         """Do it, if the circuit is closed. What is not of the type that it ``returns`` is junk.
         ``kind``: ``pages`` if it asks for pages, or one of those that may be spared."""
-        if self.open_since is not None and kind not in self._spared:
+        if self.open_since is not None and not self._worth_asking(kind):
             raise BackendUnavailable("The store is out of reach; it is probed in the background.")
         started = time.monotonic()
         try:
@@ -140,7 +141,12 @@ class Breaker:
             return ()
         if failed == "pages" and hasattr(self.backend, "coordinator"):
             return _TABLE
-        return _TABLE[:1] if getattr(self.backend, "database", None) is not None else ()
+        alone = isinstance(self.backend, MemoryBackend)  # nobody else writes it
+        return _TABLE[:1] if hasattr(self.backend, "words") and not alone else ()
+
+    def _worth_asking(self, kind: str) -> bool:
+        """While the circuit is open. An odd word says that others cannot ask either."""
+        return kind in self._spared and (self._spared == _TABLE or self.word[0] % 2 == 0)
 
     def probe(self) -> bool:
         """Try the backend if the circuit is open; close it on success. True when closed."""
