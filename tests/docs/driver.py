@@ -53,7 +53,7 @@ def visit(client: Client, **request: Any) -> dict[str, Any]:
 
 
 def settle() -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(pool.waiting or pool._busy() for pool in pools._pools):
         if time.monotonic() > deadline:
             raise TimeoutError("a background render does not end")

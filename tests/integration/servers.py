@@ -318,7 +318,7 @@ def environment(world: World, extra: dict[str, str]) -> dict[str, str]:
     }
 
 
-def run_script(world: World, script: str, *arguments: str, timeout: float = 60) -> dict[str, Any]:
+def run_script(world: World, script: str, *arguments: str, timeout: float = 300) -> dict[str, Any]:
     """Run one of the sites' scripts to its end; what it printed last, as JSON."""
     done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", str(SITES / script), *arguments],

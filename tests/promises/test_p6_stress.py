@@ -37,6 +37,9 @@ def restless_threads() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
+SEEN = {"HIT", "REVALIDATED"}
+
+
 class World:
     """``version`` is what a render shows; ``floor`` what every visitor must see at least."""
 
@@ -46,6 +49,11 @@ class World:
         self.labels: set[str] = set()
         self.end = time.monotonic() + SECONDS
 
+    def goes_on(self) -> bool:
+        """For its time, and then until enough was seen: a machine that stalls sees little."""
+        over = time.monotonic() - self.end
+        return over < 0 or (over < 30 and not self.labels >= SEEN)
+
     def view(self, environ):
         began = self.version
         page.tag("late")
@@ -54,7 +62,7 @@ class World:
         return html(f"{began} " + "x" * 300)
 
     def visit(self, isg) -> None:
-        while time.monotonic() < self.end:
+        while self.goes_on():
             least = self.floor
             reply = visit(isg, "/p", headers={"Accept-Encoding": random.choice(["gzip", ""])})
             shown = reply.body if reply.get("Content-Encoding") == "" else b""
@@ -63,7 +71,7 @@ class World:
                 self.wrong.append(f"{shown[:9]!r} {reply.cache} after {least}")
 
     def write(self, isgs) -> None:
-        while time.monotonic() < self.end:
+        while self.goes_on():
             self.version += 1
             mine, isg = self.version, random.choice(isgs)
             random.choice(PURGES)(isg)
@@ -71,7 +79,7 @@ class World:
             time.sleep(random.random() * 0.01)
 
     def disturb(self, isgs) -> None:
-        while time.monotonic() < self.end:
+        while self.goes_on():
             isg = random.choice(isgs)
             try:
                 random.choice(DISTURBANCES)(isg)
@@ -112,4 +120,4 @@ def test_p6_whoever_comes_after_a_purge_never_sees_what_it_purged(wrap, site, tm
         assert not thread.is_alive()
     assert errors == []
     assert world.wrong == []
-    assert {"HIT", "REVALIDATED"} <= world.labels
+    assert world.labels >= SEEN
