@@ -151,7 +151,7 @@ def test_stale_pages_of_the_tree_are_asked_for_the_oldest_first(world: World, no
     world.current.start()
     asked = []
     while job := world.current._queue.take():
-        decoded = decode_job(job)
+        decoded = decode_job(job.data)
         assert decoded is not None
         asked.append(decoded[1].path)
     assert asked == ["/a", "/c"]  # half the queue; and what is no file is its visitors' matter
