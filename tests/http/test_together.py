@@ -41,7 +41,7 @@ def isgs() -> Iterator[Callable[..., ISG]]:
     made: list[ISG] = []
 
     def make(app: Any, **options: Any) -> ISG:
-        options = {"store": "memory:", "cache_control": "full", "wait_time": 60, **options}
+        options = {"store": "memory:", "cache_control": "full", "wait_time": 600, **options}
         made.append(ISG(app, **options))
         return made[-1]
 
