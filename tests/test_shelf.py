@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from isgware import shelf as module
-from isgware.backends.base import Lease
+from isgware.backends.base import Lease, NotTaken
 from isgware.backends.breaker import Breaker
 from isgware.backends.memory import MemoryBackend
 from isgware.core.entry import Entry, encode
@@ -29,7 +29,7 @@ class Counting(MemoryBackend):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[str] = []
-        self.broken = False
+        self.broken = self.full = self.refuses = self.mute = False
         self.meanwhile: Callable[[], object] | None = None
 
     def _ask(self, name: str) -> None:
@@ -43,7 +43,16 @@ class Counting(MemoryBackend):
 
     def put(self, *args: Any) -> bool:
         self._ask("put")
+        if self.full:
+            raise OSError("no space left")
+        if self.refuses:
+            raise NotTaken("too large")
         return super().put(*args)
+
+    def publish(self, names: Iterable[str]) -> int:
+        if self.mute:
+            raise OSError("gone")
+        return super().publish(names)
 
     def delete(self, key: str) -> None:
         self._ask("delete")
@@ -266,6 +275,151 @@ def test_a_page_the_store_does_not_take_is_kept_in_memory_alone(world: World) ->
     assert find(world.shelf, entry) == (b"page", State.FRESH)
     world.backend.broken = False
     assert world.backend.get(entry.key, START) is None
+
+
+def back(world: World) -> None:
+    world.backend.broken = False
+    assert world.shelf.backend.probe()
+    assert world.other.backend.probe()
+
+
+def test_what_each_made_without_the_store_is_one_page_when_it_is_back(world: World) -> None:
+    entry = world.entry(body=b"one")
+    world.backend.broken = True
+    world.shelf.keep(entry, "base")
+    world.other.keep(replace(entry, body=b"other", rendered_at=entry.rendered_at + 1), "base")
+    world.shelf.pay()  # in vain
+    back(world)
+    for shelf in (world.shelf, world.other):
+        shelf.pay()
+    for shelf in (world.shelf, world.other, world.process()):
+        shelf.sync()
+        assert find(shelf, entry) == (b"one", State.FRESH)
+    world.asked()
+    world.shelf.pay()
+    assert world.asked() == []  # once is enough
+
+
+def test_a_store_that_answers_but_takes_no_page_is_not_offered_one_each_second(
+    world: World,
+) -> None:
+    world.backend.full = True
+    world.shelf.keep(world.entry(), "base")
+    world.asked()
+    offered = []
+    for _ in range(200):
+        world.monotonic.advance(1)
+        world.shelf.backend.probe()
+        world.shelf.pay()
+        offered.append(world.asked().count("put"))
+    assert 5 <= sum(offered) <= 10
+    world.backend.full = False
+    world.monotonic.advance(60)
+    back(world)
+    world.shelf.pay()
+    assert world.backend.get(world.entry().key, START) is not None
+
+
+def test_a_long_outage_is_no_reason_to_wait(world: World) -> None:
+    entry = world.entry()
+    world.backend.broken = True
+    world.shelf.keep(entry, "base")
+    for _ in range(200):
+        world.monotonic.advance(1)
+        world.shelf.pay()
+    back(world)
+    world.shelf.pay()
+    assert world.backend.get(entry.key, START) is not None
+
+
+def test_what_was_made_without_the_store_replaces_what_is_older_everywhere(world: World) -> None:
+    old = world.entry(body=b"old", order=1)
+    world.other.keep(old, "base")
+    world.backend.broken = True
+    world.shelf.keep(replace(old, body=b"new", order=2), "base")
+    back(world)
+    assert find(world.other, old) == (b"old", State.FRESH)
+    world.shelf.pay()
+    world.other.sync()
+    assert find(world.other, old) == (b"new", State.FRESH)
+
+
+def test_what_was_made_without_the_store_gives_way_to_what_is_newer(world: World) -> None:
+    made = world.entry(body=b"made")
+    world.backend.broken = True
+    world.shelf.keep(made, "base")
+    back(world)
+    world.other.keep(replace(made, body=b"newer", order=made.order + 1), "base")
+    world.shelf.pay()
+    assert find(world.shelf, made) == (b"newer", State.FRESH)
+
+
+def test_what_each_made_without_a_lease_is_one_page_soon(world: World) -> None:
+    entry = world.entry(body=b"one")
+    third = world.process()
+    third.sync()
+    world.shelf.keep(entry, "base")
+    assert find(third, entry) == (b"one", State.FRESH)
+    world.other.keep(replace(entry, body=b"other", rendered_at=entry.rendered_at + 1), "base")
+    for shelf in (world.shelf, world.other):
+        shelf.alone(entry.key, "base")
+        shelf.pay()
+    for shelf in (world.shelf, world.other, third, world.process()):
+        shelf.sync()
+        assert find(shelf, entry) == (b"other", State.FRESH)
+
+
+def test_an_outage_while_pages_are_handed_in_loses_none(world: World) -> None:
+    entry = world.entry(body=b"page")
+    world.other.keep(replace(entry, body=b"older", order=-1), "base")
+    world.backend.broken = True
+    world.shelf.keep(entry, "base")
+    back(world)
+    world.backend.mute = True
+    world.shelf.pay()  # stored, but nobody was told
+    world.backend.mute = False
+    back(world)
+    world.monotonic.advance(1)
+    world.shelf.pay()
+    world.other.sync()
+    assert find(world.other, entry) == (b"page", State.FRESH)
+
+
+def test_what_was_purged_or_forgotten_meanwhile_is_not_handed_in(world: World) -> None:
+    gone, purged = world.entry("/gone"), world.entry("/purged", tags=("a",))
+    world.backend.broken = True
+    world.shelf.keep(gone, "base")
+    world.shelf.keep(purged, "base")
+    world.shelf.memory.discard(gone.key)
+    back(world)
+    world.other.invalidate(["tag:a"], hard=True)
+    world.shelf.pay()
+    assert find(world.other, gone) == (None, None)
+    assert find(world.other, purged)[1] is not State.FRESH
+
+
+def test_so_many_pages_are_handed_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_ALONE", 2)
+    entries = [world.entry(path) for path in ("/1", "/2", "/3")]
+    world.backend.broken = True
+    for entry in entries:
+        world.shelf.keep(entry, "base")
+    back(world)
+    world.shelf.pay()
+    assert [world.backend.get(entry.key, START) is None for entry in entries] == [
+        True, False, False,
+    ]  # fmt: skip
+
+
+def test_what_the_store_cannot_hold_is_offered_once(world: World) -> None:
+    entry = world.entry()
+    world.backend.broken = True
+    world.shelf.keep(entry, "base")
+    back(world)
+    world.backend.refuses = True
+    for _ in range(2):
+        world.shelf.pay()
+    assert world.asked().count("put") == 2  # the one that broke, and this one
 
 
 def test_an_older_render_does_not_replace_a_newer_in_memory_without_the_store(

@@ -247,7 +247,6 @@ class Engine:
 
     def _join(self, target: Target, names: Sequence[str], arrival: int) -> tuple[Flight, bool]:
         mirror = self.shelf.mirror
-
         oldest = time.monotonic() - self.settings.render_timeout
 
         def joinable(flight: Flight) -> bool:
@@ -375,8 +374,7 @@ class Engine:
         """A render hangs: its key counts as failed, and others may try."""
         log.error("Rendering %s took too long and was given up.", target.request.url)
         page = self.shelf.memory.get(target.key)
-        replaces = page.entry if page is not None else None
-        self.aftermath.failed(target, "the render took too long", replaces)
+        self.aftermath.failed(target, "the render took too long", page.entry if page else None)
         for flight in started:
             self.flights.land(flight, Elsewhere())
 
@@ -396,5 +394,7 @@ class Engine:
             if lease is not None:
                 self.housekeeper.let_go(lease)
                 self.shelf.release(lease)
+        if lease is None:
+            self.shelf.alone(target.key, target.base)
         self.aftermath.settle(target, outcome, replaces)
         return outcome

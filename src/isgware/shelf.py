@@ -19,9 +19,13 @@ from .core.entry import Entry, decode, encode
 from .core.freshness import Changes, Generations, State, judge
 from .errand import Copy, Errand, current
 from .errors import BackendUnavailable
-from .memory import Memory, Page
+from .memory import Memory, Page, key_name
 
 log: Final = logging.getLogger("isgware")
+#: So many pages that were made while the backend was away are seen to, the latest of them.
+_MAX_ALONE: Final = 10_000
+#: Seconds, at most, until that is tried again with one that answers but takes no pages.
+_MAX_PAUSE: Final = 60.0
 
 
 class Shelf:
@@ -39,6 +43,9 @@ class Shelf:
         self._offline_since: float | None = None
         #: Bounded; at the limit the oldest is forgotten: a lease runs out, a page goes stale.
         self._owed: deque[Callable[[], object]] = deque(maxlen=1_000)
+        #: Base keys of pages of which others may have another, by key.
+        self._alone: dict[str, str] = {}
+        self._pause = self._try_at = 0.0
 
     def begin(self, errand: Errand | None = None) -> None:
         """A visit or a job begins, or goes on with its ``errand``: what it may spend on the backend
@@ -168,11 +175,21 @@ class Shelf:
         except BackendUnavailable as error:
             stored = False
             log.debug("A page of %s stays in memory only: %s", entry.route, error)
+            if self.backend.open_since is not None:  # and not for what the page is
+                self.alone(entry.key, base)
         known = self.memory.get(entry.key)
         if known is not None and _newer(known.entry, entry):
             return known, stored
         self.memory.add(page)
         return page, stored
+
+    def alone(self, key: str, base: str) -> None:
+        """Others may have made this page at the same time, each in vain or without a lease: see to
+        it, when the backend is back, that all have the same."""
+        if len(self._alone) >= _MAX_ALONE and key not in self._alone:
+            for oldest in list(self._alone)[:1]:
+                self._alone.pop(oldest, None)
+        self._alone[key] = base
 
     def drop(self, key: str) -> None:
         """Forget a page, here and in the backend."""
@@ -244,6 +261,48 @@ class Shelf:
 
     def pay(self) -> None:
         """Do what the backend did not take when it was due. To be called about once a second."""
+        self._pay_owed()
+        if self._alone and self.backend.open_since is None and time.monotonic() >= self._try_at:
+            self._hand_all_in()
+
+    def _hand_all_in(self) -> None:
+        handed: dict[str, str] = {}
+        try:
+            for key, base in list(self._alone.items()):
+                if self._hand_in(key, base):
+                    handed[key] = base
+                self._alone.pop(key, None)
+            if handed:
+                self.backend.publish(map(key_name, handed))
+            self._pause = 0.0
+        except BackendUnavailable:  # one that takes no page can be read: not each second anew
+            self._alone.update(handed)
+            self._pause = min(max(1.0, 2 * self._pause), _MAX_PAUSE)
+            self._try_at = time.monotonic() + self._pause
+
+    def _hand_in(self, key: str, base: str) -> bool:
+        """Let the backend have a page that others may have made, too; if theirs is there, have
+        that. True if ours is, in place of what others may have. Raises `BackendUnavailable`."""
+        page, now = self.memory.get(key), self._clock()
+        if page is None or page.entry.nonce != self.mirror.nonce:
+            return False
+        seen = self.mirror.counter
+        theirs = decode(self.backend.get(key, now), key)
+        if theirs is not None and _same(page.entry, theirs):
+            return True
+        if theirs is not None and not _newer(page.entry, theirs):
+            self.memory.add(Page(theirs, seen, base))
+            return False
+        try:
+            if self.backend.put(row_of(page.entry), encode(page.entry), now):
+                return True
+            self._fetch(key, base, None)
+        except BackendUnavailable:
+            if self.backend.open_since is not None:  # else it is what the page is, and stays so
+                raise
+        return False
+
+    def _pay_owed(self) -> None:
         while self._owed:
             action = self._owed.popleft()
             try:
