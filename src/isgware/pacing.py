@@ -27,8 +27,8 @@ WINDOW: Final = 0.02
 PATIENCE: Final = 2.0
 #: Of the time that the rest of the process leaves: renders that take more are let run one at a
 #: time, and while they take less, another may join them. `bench.storm` compares.
-_MUCH: Final = 0.3
-_LITTLE: Final = 0.15
+_MUCH: Final = 0.65
+_LITTLE: Final = 0.4
 
 
 class _Switching:
