@@ -286,12 +286,19 @@ def test_wants_are_told_in_one_operation_and_only_of_what_was_handed_over(
 def test_wants_that_the_store_does_not_take_are_nobodys_error(
     backend: Counting, queue: Queue, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backend, "want", lambda queue, wants: 1 / 0)
+    told: list[dict[str, int]] = []
+
+    def fail(queue: str, wants: dict[str, int]) -> None:
+        told.append(dict(wants))
+        raise OSError("gone")
+
+    monkeypatch.setattr(backend, "want", fail)
     handover = Handover(queue, PATIENCE, clock)
     queue.beat("w")
     handover.give(target("a"), make_entry(), None)
     handover.want("a")
     handover.pass_on_wants()
+    assert told == [{"a": 1}]
 
 
 def test_a_carrier_without_an_order_is_told_nothing(

@@ -14,7 +14,7 @@ from werkzeug.test import Client
 import isgware.flask
 from isgware import ISG, ConfigurationError, Policy, batch, page, revalidate
 from isgware.batch import Batch, Origin, visitor_for
-from isgware.crew import Crew
+from isgware.crew import Crew, Worker
 from isgware.flask import FlaskSite
 from isgware.prerender import Build, Options, Source
 from isgware.report import Made, Report, RouteReport
@@ -481,6 +481,12 @@ class Idle(Crew):
 
     def __init__(self) -> None:
         super().__init__(0, 1.0)
+
+    def _hire(self) -> Worker:
+        pytest.fail("nobody is needed")
+
+    def _wait(self, seconds: float) -> list[tuple[Worker, list[Made]]]:
+        pytest.fail("there is nobody to wait for")
 
     def run(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, list[Made]]]:
         for each in batches:

@@ -12,6 +12,7 @@ import dataclasses
 import queue
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -33,7 +34,7 @@ class Hopeless(ISGError):
     """Every worker is lost, whatever it is given."""
 
 
-class Worker:
+class Worker(ABC):
     """``since``: when it was last heard of, in seconds of the monotonic clock."""
 
     def __init__(self) -> None:
@@ -46,19 +47,20 @@ class Worker:
         self.batches.append(batch)
         self.send(batch)
 
+    @abstractmethod
     def send(self, batch: Batch) -> None:
-        raise NotImplementedError
+        """Let it have a batch, without waiting for what comes of it."""
 
     def lost(self) -> str:
         """Why nothing is to be expected of it any more; empty if it is well."""
         return ""
 
+    @abstractmethod
     def dismiss(self, patience: float = 0.0) -> None:
         """Have it end. ``patience``: seconds that it may take to finish what it has at hand."""
-        raise NotImplementedError
 
 
-class Crew:
+class Crew(ABC):
     """``jobs`` workers. ``timeout``: seconds after which one that is not heard of is given up."""
 
     def __init__(self, jobs: int, timeout: float) -> None:
@@ -67,12 +69,13 @@ class Crew:
         self._again: list[Batch] = []
         self._lost = 0
 
+    @abstractmethod
     def _hire(self) -> Worker:
-        raise NotImplementedError
+        """Another worker, which has nothing to do yet."""
 
+    @abstractmethod
     def _wait(self, seconds: float) -> list[tuple[Worker, list[Made]]]:
         """What was made, each by a worker of its first batch; empty if time is up."""
-        raise NotImplementedError
 
     def run(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, list[Made]]]:
         """Render them all, in whatever order they come out. Raises `Hopeless`."""
