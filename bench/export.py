@@ -11,8 +11,8 @@ from bench.kit.apps import BODY
 from bench.kit.report import Column, Report, options
 from isgware import connect
 from isgware.backends.base import row_of
-from isgware.core.entry import Entry, encode
-from isgware.core.request import Request
+from isgware.core.cache_key import Request
+from isgware.core.stored_page import Entry, encode
 
 PAGES = 10_000
 CHANGED = 100

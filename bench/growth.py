@@ -20,7 +20,7 @@ from bench.kit import charts, stores
 from bench.kit.report import Column, Report, Value, options
 from bench.newcomer import POLICY, RULE, VARIED, started
 from isgware.backends.base import row_of
-from isgware.core.entry import decode, encode
+from isgware.core.stored_page import decode, encode
 
 PAGES: Final = (100, 1_000, 10_000, 100_000, 1_000_000)
 WORKERS: Final = (1, 2, 4, 8)

@@ -25,9 +25,9 @@ from bench.kit.apps import BODY
 from bench.kit.machine import ROOT
 from bench.kit.report import Column, Report, Value, options
 from bench.visitors import KINDS, LIMIT, POLICY, RULE, TOLD
-from isgware.core.entry import decode, encode
-from isgware.memory import Memory, Page
-from isgware.ready import Ready
+from isgware.core.stored_page import decode, encode
+from isgware.serving.prepared_hits import Ready
+from isgware.storage.process_cache import Memory, Page
 
 PAGES, REQUESTS, TRACED = 10_000, 60_000, 500
 #: A store of so many small pages says what its catalogue takes of each.

@@ -13,10 +13,10 @@ from typing import Any, Final
 from bench.kit.apps import constant, environ, ignored
 from bench.kit.report import Column, Report, options
 from isgware import ISG, Policy
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.core.entry import Entry, decode
-from isgware.memory import Page
-from isgware.ready import Ready
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.core.stored_page import Entry, decode
+from isgware.serving.prepared_hits import Ready
+from isgware.storage.process_cache import Page
 
 PAGES = 2_000
 ROUTES: Final = {"/page/<int:number>": Policy(revalidate=3600)}

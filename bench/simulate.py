@@ -21,7 +21,7 @@ from typing import Any, Final
 from bench.kit import stores
 from bench.kit.report import Column, Report, options
 from isgware.backends.base import row_of
-from isgware.core.entry import encode
+from isgware.core.stored_page import encode
 
 #: Bytes of a page as it is stored: 30 kB and its three encodings.
 STORED: Final = 50_000

@@ -14,8 +14,8 @@ from werkzeug.test import Client
 
 from isgware import ISG, ConfigurationError, Policy
 from isgware.celery import NAME, CeleryExecutor
-from isgware.core.request import Request
-from isgware.jobs import encode_job
+from isgware.core.cache_key import Request
+from isgware.regeneration.shared_jobs import encode_job
 from isgware.testing import FakeClock
 from tests.promises.kit import LONG, Later, eventually
 

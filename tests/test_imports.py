@@ -20,7 +20,7 @@ MODULES = {
     for path in sorted(ROOT.rglob("*.py"))
     if path != ROOT / "__init__.py"
 }  # fmt: skip
-CORE = [name for name in MODULES if name.startswith("isgware.core.")]
+CORE = [name for name in MODULES if name.startswith(("isgware.core.", "isgware.http."))]
 #: Of ours, what `core` may import beside itself.
 PURE = {"isgware.errors", "isgware.policy"}
 #: Of werkzeug, what knows no environ, no file and no socket.
@@ -54,8 +54,8 @@ def imports(name: str) -> Iterator[tuple[str, str]]:
 
 
 def test_the_walk_finds_what_is_imported() -> None:
-    assert ("isgware.core.entry", "Entry") in set(imports("isgware.core.freshness"))
-    assert ("isgware.core.status", "") in set(imports("isgware.ready"))
+    assert ("isgware.core.stored_page", "Entry") in set(imports("isgware.core.freshness"))
+    assert ("isgware.http.cache_status", "") in set(imports("isgware.serving.prepared_hits"))
     assert len(CORE) >= 8
 
 
@@ -64,7 +64,7 @@ def test_core_imports_only_core_errors_policy_and_pure_werkzeug(name: str) -> No
     for module, _ in imports(name):
         top = module.partition(".")[0]
         if top == "isgware":
-            assert module in PURE or module.startswith("isgware.core."), module
+            assert module in PURE or module.startswith(("isgware.core.", "isgware.http.")), module
         elif top == "werkzeug":
             assert module in PURE_WERKZEUG, module
         else:
@@ -114,15 +114,15 @@ def test_nothing_unpickles(name: str) -> None:
     [name for name in MODULES if not name.startswith(("isgware.django", "isgware.flask"))],
 )
 def test_no_adapter_is_imported_by_what_it_adapts(name: str) -> None:
-    adapters = ("isgware.flask", "isgware.django", "isgware.cli", "isgware.sqlalchemy")
+    adapters = ("isgware.flask", "isgware.django", "isgware.cli.main", "isgware.sqlalchemy")
     if name not in (*adapters, "isgware.__main__"):
         assert not [module for module, _ in imports(name) if module in adapters]
 
 
 def test_the_engine_imports_no_server_and_no_framework() -> None:
-    for module, _ in imports("isgware.engine"):
+    for module, _ in imports("isgware.serving.engine"):
         assert module.partition(".")[0] not in {"flask", "django", "cachelib", "sqlite3", "redis"}
-        assert module not in {"isgware.wsgi", "isgware.flask", "isgware.django", "isgware.verbs"}
+        assert module not in {"isgware.wsgi", "isgware.flask", "isgware.django"}
 
 
 # At run time.
@@ -140,7 +140,7 @@ def test_importing_isgware_imports_no_extra() -> None:
     loaded = in_a_fresh_process("import json, sys, isgware; print(json.dumps(sorted(sys.modules)))")
     assert isinstance(loaded, list)
     assert EXTRAS & set(loaded) == set()
-    assert not [name for name in loaded if name.startswith(("isgware.cli", "isgware.testing"))]
+    assert not [name for name in loaded if name.startswith(("isgware.cli.main", "isgware.testing"))]
 
 
 def test_importing_isgware_starts_nothing() -> None:

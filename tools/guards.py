@@ -36,7 +36,7 @@ _P1, _P2 = "promises/test_p1_clean_room.py", "promises/test_p2_own_or_shared.py"
 
 GUARDS: Final[tuple[Guard, ...]] = (
     # Poisoning: what is in the key, what is in the render.
-    *_of("core/request.py", "core/test_request.py", _P1)(
+    *_of("core/cache_key.py", "core/test_cacheable_request.py", _P1)(
         ("tracking parameters are not shown",
          "        narrow_query(visitor.query, rules.query),", "        visitor.query,"),
         ("paths have no two slashes in front", ' or full.startswith("//")', ""),
@@ -61,7 +61,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          '                    return "odd-c',
          'if False:\n                    return "odd-c'),
     ),
-    *_of("core/request.py", "core/test_key.py")(
+    *_of("core/cache_key.py", "core/test_cache_key.py")(
         ("keys count the bytes of each part",
          '(len(data).to_bytes(4, "big"), data)', "(data,)"),
         ("keys tell headers from cookies", '(*self.headers, ("", ""), *self.cookies)',
@@ -69,7 +69,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("keys of own answers are others", '            "own", build_id', '            "variants", build_id'),
         ("keys tell builds apart", '"page", build_id, self.scheme', '"page", "", self.scheme'),
     ),
-    *_of("render.py", "test_clean_room.py", _P1)(
+    *_of("rendering/clean_room.py", "rendering/test_clean_room.py", _P1)(
         ("renders have no context of a visitor",
          "return contextvars.Context().run(run)", "return contextvars.copy_context().run(run)"),
         ("renders have nobody's address", 'REMOTE_ADDR: Final = "192.0.2.1"',
@@ -77,7 +77,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("renders are of GET", '"REQUEST_METHOD": "GET",', '"REQUEST_METHOD": "HEAD",'),
         ("renders ask for no encoding", '"HTTP_ACCEPT_ENCODING": "identity",', ""),
     ),
-    *_of("render.py", "test_render.py")(
+    *_of("rendering/clean_room.py", "rendering/test_capture.py")(
         ("bodies are as long as announced", "if announced.strip() != str(len(response.body)):",
          "if False:"),
         ("a second response is no page", "        if self._broken:", "        if False:"),
@@ -86,7 +86,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("event streams are not read", "        if self.streams:\n", "        if False:\n"),
         ("bodies are closed", "            close()\n", "            pass\n"),
     ),
-    *_of("wsgi.py", _P1, "test_ready_pages.py", _P2)(
+    *_of("wsgi.py", _P1, "serving/test_prepared_hits.py", _P2)(
         ("renders are marked by an object", 'if mode == "off" or MARK in environ:',
          'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ:'),
         ("ready pages heed cookies that count", "ready.cookies_matter or ", ""),
@@ -112,16 +112,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("stale pages are sent while their render is awaited",
          "return self.engine.awaited(ready.page.entry.key)", "return True"),
     ),
-    *_of("ready.py", "promises/test_p8_stale_visitors.py")(
+    *_of("serving/prepared_hits.py", "promises/test_p8_stale_visitors.py")(
         ("stale pages are purged", "self.word == word and self.since <= now", "self.since <= now"),
         ("stale pages expire", "min(self.since + 1.0, self.page.entry.expires_at)",
          "self.since + 1.0"),
     ),
-    *_of("ready.py", "test_ready_pages.py", _P2)(
+    *_of("serving/prepared_hits.py", "serving/test_prepared_hits.py", _P2)(
         ("conditions heed credentials",
          "_JUDGED_OWN if entry.own else CREDENTIALS):", "_JUDGED_OWN if entry.own else ()):"),
     ),
-    *_of("ready.py", "http/test_hostile.py")(
+    *_of("serving/prepared_hits.py", "shared_cache/test_hostile.py")(
         ("ready own pages heed bodies",
          'or environ.get("CONTENT_LENGTH") not in _NOTHING\n', "\n"),
         ("ready own pages heed bodies of no said length",
@@ -129,7 +129,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("ready own pages heed how a target is spelled",
          "or target_of(environ) != self.target", "or False"),
     ),
-    *_of("planner.py", "test_drafts.py", _P2, _P1)(
+    *_of("routing/planner.py", "serving/test_drafts.py", _P2, _P1)(
         ("credentials bypass", "        if has_credentials(headers):\n", "        if False:\n"),
         ("certificates are credentials",
          'name.startswith("SSL_CLIENT_") and value not in ("", "NONE")', "False"),
@@ -139,7 +139,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "if False:"),
         ("a bypass that raises bypasses", 'return "bypass-failed"', 'return ""'),
     ),
-    *_of("engine.py", _P2)(
+    *_of("serving/engine.py", _P2)(
         ("whoever is somebody has their own answer",
          "if varies and personal(visitor, target.policy):", "if False:"),
         ("errors are not for whoever has cookies",
@@ -182,13 +182,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("caches in front are not told of personal pages",
          "policy.bypass or policy.keyed_cookies or terms.vary_cookie or terms.anonymous", "False"),
     ),
-    *_of("core/directives.py", "core/test_directives.py", "core/test_rfc9111.py", "http")(
+    *_of("http/cache_control.py", "http/test_cache_control.py", "shared_cache/test_rules.py", "shared_cache")(
         ("directives are read in any case", "            yield name.lower(), None\n",
          "            yield name, None\n"),
         ("fields that directives name are read in any case", "name.strip().lower()", "name.strip()"),
     ),
     # What comes out of a store.
-    *_of("core/entry.py", "core/test_entry.py")(
+    *_of("core/stored_page.py", "core/test_stored_page.py")(
         ("entries have a checksum", " or zlib.crc32(rest) != checksum", ""),
         ("entries have a version", " or version != VERSION", ""),
         ("entries have a key", "entry.key == key and ", ""),
@@ -209,32 +209,32 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("nothing is unpickled", "            self.cache.serializer = BytesSerializer()\n",
          "            pass\n"),
     ),
-    *_of("signposts.py", "fuzz/test_fuzz.py")(
+    *_of("routing/learned_routes.py", "fuzz/test_fuzz.py")(
         ("signposts may be nested without end", "AttributeError, RecursionError", "AttributeError"),
     ),
-    *_of("aftermath.py", "fuzz/test_fuzz.py")(
+    *_of("regeneration/outcomes.py", "fuzz/test_fuzz.py")(
         ("failures may be counted to infinity",
          "(ValueError, TypeError, OverflowError, RecursionError):\n        return None\n\n\n@dataclass",
          "(ValueError, TypeError, RecursionError):\n        return None\n\n\n@dataclass"),
     ),
-    *_of("handover.py", "fuzz/test_fuzz.py")(
+    *_of("regeneration/handoff.py", "fuzz/test_fuzz.py")(
         ("signs of life may come from any time", "AttributeError, OverflowError,", "AttributeError,"),
     ),
-    *_of("jobs.py", "test_jobs.py", "fuzz/test_fuzz.py")(
+    *_of("regeneration/shared_jobs.py", "regeneration/test_shared_jobs.py", "fuzz/test_fuzz.py")(
         ("jobs are of the page they name", " or target.key != key", ""),
         ("jobs hold texts", " or not all(isinstance(text, str) for text in texts)", ""),
     ),
-    *_of("text.py", "test_text.py", "backends/test_redis_clients.py")(
+    *_of("formatting.py", "test_formatting.py", "backends/test_redis_clients.py")(
         ("terminals get no control characters", "    if text.isprintable():\n", "    if True:\n"),
         ("passwords are not told", r'r":\1…@"', r'r":\1\g<0>@"'),
     ),
     # Files.
-    *_of("backends/directory.py", "backends/test_directory.py", "backends/test_sqlite.py",
+    *_of("backends/sqlite/directory.py", "backends/test_directory.py", "backends/test_sqlite.py",
          "promises/test_configuration.py")(
         ("a store is no symbolic link", "if stat.S_ISLNK(status.st_mode):", "if False:"),
         ("a store is ours", "status.st_uid != os.geteuid() or ", ""),
     ),
-    *_of("backends/files.py", "backends/test_database.py", "backends/test_sqlite.py",
+    *_of("backends/sqlite/files.py", "backends/test_database.py", "backends/test_sqlite.py",
          "backends/test_directory.py")(
         ("a store's directory is the app's alone",
          "        directory.chmod(0o700)  # whatever the umask\n", ""),
@@ -245,7 +245,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a store's files are files", "        if not stat.S_ISREG(status.st_mode):\n", "        if False:\n"),
     ),
     # What may be said from outside.
-    *_of("paths.py", "test_paths.py", "promises/test_details.py", "test_control.py")(
+    *_of("routing/declared_paths.py", "routing/test_declared_paths.py", "promises/test_details.py", "management/test_control_endpoint.py")(
         ("local paths name no host", 'path.startswith("/") or path.startswith("//"):', 'path.startswith("/"):'),
         ("local paths have no backslash", '"\\\\" in path or ', ""),
         ("local paths are printable", "not text.isprintable() or ", ""),
@@ -255,7 +255,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a blank secret is none", "not value.strip() or not value.isprintable()",
          "not value or not value.isprintable()"),
     ),
-    *_of("control.py", "test_control.py")(
+    *_of("management/control_endpoint.py", "management/test_control_endpoint.py")(
         ("the endpoint asks for the secret", "if not self._authorized(visitor):", "if False:"),
         ("secrets are compared in constant time",
          "hmac.compare_digest(given, self._secret)", "given == self._secret"),
@@ -270,7 +270,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("answers of the endpoint tell no referrer",
          '            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret\n', ""),
     ),
-    *_of("drafts.py", "test_drafts.py")(
+    *_of("serving/drafts.py", "serving/test_drafts.py")(
         ("draft cookies are signed", "return signed and self._now()", "return self._now()"),
         ("signatures are compared in constant time",
          "hmac.compare_digest(self._sign(end).encode(), signature.encode())",
@@ -281,11 +281,11 @@ GUARDS: Final[tuple[Guard, ...]] = (
          'hmac.digest(secret.encode(), b"isgware draft cookies, version 1", "sha256")',
          "secret.encode()"),
     ),
-    *_of("own.py", "test_drafts.py")(
+    *_of("serving/passthrough.py", "serving/test_drafts.py")(
         ("drafts are nobody's to keep", '    if detail == "draft":', '    if detail == "nothing":'),
     ),
     # Pages kept from visitors' own requests.
-    *_of("core/rfc9111.py", "core/test_rfc9111.py", "http")(
+    *_of("shared_cache/rules.py", "shared_cache/test_rules.py", "shared_cache")(
         ("own answers with cookies are not kept",
          'if values(headers, "set-cookie") or values(headers, "set-cookie2"):', "if False:"),
         ("own answers to credentials are not kept",
@@ -315,17 +315,17 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a Vary that is no list of names says anything",
          'item if TOKEN.fullmatch(item) else "*"', "item"),
     ),
-    *_of("core/directives.py", "core/test_directives.py")(
+    *_of("http/cache_control.py", "http/test_cache_control.py")(
         ("directives that name fields add up", "if name in QUALIFIED and name in found:", "if False:"),
     ),
-    *_of("core/validate.py", "http/test_tables.py")(
+    *_of("http/validation.py", "shared_cache/test_tables.py")(
         ("a cookie of a 304 is not kept", ' | {"set-cookie", "set-cookie2"}', ""),
     ),
-    *_of("core/validate.py", "core/test_validate.py")(
+    *_of("http/validation.py", "http/test_validation.py")(
         ("a 304 about another page renews none",
          "return not said or not etag or _opaque(said[0]) == _opaque(etag)", "return True"),
     ),
-    *_of("core/vary.py", "core/test_vary.py")(
+    *_of("http/vary.py", "http/test_vary.py")(
         ("cookies are in no key of own answers",
          "if name in PERSONAL or name in OVERRIDING or len(value) > MAX_KEYED_VALUE:",
          "if name in OVERRIDING or len(value) > MAX_KEYED_VALUE:"),
@@ -336,17 +336,17 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "if name in PERSONAL or name in OVERRIDING or len(value) > MAX_KEYED_VALUE:",
          "if name in PERSONAL or name in OVERRIDING:"),
     ),
-    *_of("keeping.py", "http/test_hostile.py")(
+    *_of("shared_cache/responses.py", "shared_cache/test_hostile.py")(
         ("own answers are kept apart by what reroutes a request",
          "selecting({*nominated, *REROUTING}, visitor.header)",
          "selecting({*nominated}, visitor.header)"),
         ("nothing is renewed that was purged", " or state is State.GONE:", ":"),
     ),
-    *_of("keeping.py", "http/test_behind.py")(
+    *_of("shared_cache/responses.py", "shared_cache/test_behind.py")(
         ("an own answer is for those whom its Vary names",
          "if page is not None and not place.tells_apart(varies(page.entry.headers)):", "if False:"),
     ),
-    *_of("asking.py", "http")(
+    *_of("shared_cache/forward.py", "shared_cache")(
         ("what HEAD is answered is no page", '        if visit.visitor.method == "HEAD":\n            self._saw',
          '        if False:\n            self._saw'),
         ("own answers that stream are not kept",
@@ -357,7 +357,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            and not visit.credentials\n", ""),
         ("what an app takes back is not kept", "            if not reply.overtaken:\n", "            if True:\n"),
     ),
-    *_of("reply.py", "test_reply.py")(
+    *_of("shared_cache/reply.py", "shared_cache/test_reply.py")(
         ("own answers are as long as announced",
          "if whole is not None and self._announced in (None, self._size):", "if whole is not None:"),
         ("own answers in one piece are as long as announced",
@@ -368,10 +368,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "    def close(self) -> None:\n        self._whole = None\n        self._done()",
          "    def close(self) -> None:\n        self._finish()\n        self._done()"),
     ),
-    *_of("signposts.py", "promises/test_p6_two_processes.py")(
+    *_of("routing/learned_routes.py", "promises/test_p6_two_processes.py")(
         ("a write hears of what others have learned", "if not again or found[0].kept:", "if True:"),
     ),
-    *_of("keeping.py", "http")(
+    *_of("shared_cache/responses.py", "shared_cache")(
         ("own answers are kept for trusted hosts",
          "not host_is_trusted(host, settings.trusted_hosts)", "False"),
         ("own answers are kept for plain URLs", "        if oddity(visitor):\n", "        if False:\n"),
@@ -380,26 +380,26 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("other origins are not purged",
          "if (there.scheme, there.netloc.lower()) != (scheme, host.lower()):", "if False:"),
     ),
-    *_of("plainhttp.py", "http")(
+    *_of("shared_cache/cache.py", "shared_cache")(
         ("requests with a body are not shared",
          "if _has_body(environ) or self.keeper", "if self.keeper"),
         ("request lines are as keys have them", " or _disguised(environ):", ":"),
     ),
     # Limits.
-    *_of("signposts.py", "promises/test_p7_floods.py")(
+    *_of("routing/learned_routes.py", "promises/test_p7_floods.py")(
         ("signposts are bounded", "        if len(self._known) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
     ),
     *_of("wsgi.py", "promises/test_p7_floods.py")(
         ("URLs that pass are bounded", "if len(self._passed) >= _MAX_PASSED:", "if False:"),
     ),
-    *_of("plainhttp.py", "promises/test_p7_floods.py")(
+    *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
         ("URLs that say nothing are bounded", "if len(self._dull) >= _MAX_DULL:", "if False:"),
     ),
-    *_of("keeping.py", "promises/test_p7_floods.py")(
+    *_of("shared_cache/responses.py", "promises/test_p7_floods.py")(
         ("URLs that were asked for are bounded",
          "        if len(self._asked) >= _MAX_ASKED:\n", "        if False:\n"),
     ),
-    *_of("memory.py", "test_memory.py", "promises/test_p7_bounded.py", "promises/test_p7_floods.py")(
+    *_of("storage/process_cache.py", "storage/test_process_cache.py", "promises/test_p7_bounded.py", "promises/test_p7_floods.py")(
         ("request lines of a page are bounded",
          "                if len(page.raws) >= _RAWS_PER_PAGE:\n", "                if False:\n"),
         ("request lines are not endless", " <= _MAX_RAW", " <= 10**9"),
@@ -407,7 +407,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("error pages have a quota",
          "self._errors.excess(self._limit // 16, added) or", "None or"),
     ),
-    *_of("aftermath.py", "promises/test_p7_floods.py")(
+    *_of("regeneration/outcomes.py", "promises/test_p7_floods.py")(
         ("pages of a refused route are not all tried", "return reason if count >= _STREAK and",
          "return reason if False and"),
         ("pages of a refused route are tried when asked for again",
@@ -416,7 +416,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            while len(self._passed_over) > _MAX_DYNAMIC:\n", "            while False:\n"),
         ("refusals are bounded", "        while len(self._dynamic) > _MAX_DYNAMIC:\n", "        while False:\n"),
     ),
-    *_of("fallback.py", "promises/test_loading.py", "promises/test_p7_floods.py")(
+    *_of("serving/loading_page.py", "promises/test_loading.py", "promises/test_p7_floods.py")(
         ("promises are bounded", "            while len(self._promised) > _MAX_PROMISED:\n",
          "            while False:\n"),
         ("renders behind loading pages are bounded",
@@ -428,25 +428,25 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("an app's own way to its routes is asked each time",
          "if found is not None and own:", "if found is not None:"),
     ),
-    *_of("listing.py", "promises/test_not_found.py")(
+    *_of("serving/listed_paths.py", "promises/test_not_found.py")(
         ("nobody waits for a list that took too long already",
          "max(0.0, self._wait_time - spent)", "self._wait_time"),
     ),
-    *_of("handover.py", "test_handover.py")(
+    *_of("regeneration/handoff.py", "regeneration/test_handoff.py")(
         ("jobs remembered are bounded", "            while len(self._handed) > _MAX_HANDED:\n",
          "            while False:\n"),
     ),
-    *_of("regenerate.py", "test_flights.py", "promises/test_p7_bounded.py")(
+    *_of("regeneration/single_flight.py", "regeneration/test_single_flight.py", "promises/test_p7_bounded.py")(
         ("waiters are bounded", "            if self.waiting >= self._max_waiters:\n", "            if False:\n"),
         ("failures are bounded", "            while len(self._failures) > self.LIMIT:\n", "            while False:\n"),
     ),
-    *_of("line.py", "test_line.py")(
+    *_of("regeneration/local_queue.py", "regeneration/test_local_queue.py")(
         ("what waits to be rendered is bounded", "        if len(self) >= self._limit:\n", "        if False:\n"),
         ("those without a place are bounded",
          "        while len(self._turned_away) > self._limit:\n", "        while False:\n"),
         ("wants are bounded", "wants is None or (wants == _MOST and not urgent)", "wants is None"),
     ),
-    *_of("pool.py", "test_pool.py", "test_pool_faults.py")(
+    *_of("regeneration/render_threads.py", "regeneration/test_render_threads.py", "regeneration/test_render_thread_faults.py")(
         ("a hung render holds up no pace",
          "            running.given_up = True\n            self._pace.end(number)\n",
          "            running.given_up = True\n"),
@@ -459,10 +459,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        return key in self._line\n"),
         ("who waits does not wait for the pace", "or self._line.urgent or", "or"),
     ),
-    *_of("pacing.py", "test_pacing.py")(
+    *_of("regeneration/pacing.py", "regeneration/test_pacing.py")(
         ("a chosen switch interval stays", "sys.getswitchinterval() == _PYTHONS_OWN and ", ""),
     ),
-    *_of("core/ranges.py", "core/test_ranges.py")(
+    *_of("http/ranges.py", "http/test_ranges.py")(
         ("parts are few", " or len(items) > MAX_RANGES", ""),
         ("parts do not overlap", "_overlap(spans) or ", ""),
     ),

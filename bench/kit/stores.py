@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from isgware.backends.base import Limits, row_of
-from isgware.backends.redis import RedisBackend
-from isgware.backends.redis_client import from_url
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.core.entry import Entry, encode
-from isgware.core.request import Request
+from isgware.backends.redis.backend import RedisBackend
+from isgware.backends.redis.client import from_url
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.core.cache_key import Request
+from isgware.core.stored_page import Entry, encode
 
 from .machine import missing, program
 
@@ -95,7 +95,7 @@ def _put_many_redis(backend: Any, entries: Iterable[Entry]) -> None:
 
 class _Queue:
     def __init__(self, client: Any) -> None:
-        from isgware.backends.redis_scripts import PUT
+        from isgware.backends.redis.scripts import PUT
 
         client.script_load(PUT.text)
         self.pipeline = client.pipeline(transaction=False)

@@ -4,8 +4,6 @@
 page stays fresh; `page` is what a view talks to while it renders.
 """
 
-from .catalogue import PageInfo
-from .connect import Connection, connect
 from .errors import (
     BackendUnavailable,
     ConfigurationError,
@@ -15,10 +13,12 @@ from .errors import (
     RegenerationError,
 )
 from .export import ExportReport
+from .management.store_client import Connection, connect
+from .management.stored_pages import PageInfo
+from .management.why import Why
 from .page import page
 from .policy import Policy, revalidate
 from .version import VERSION as __version__
-from .why import Why
 from .wsgi import ISG
 
 __all__ = [

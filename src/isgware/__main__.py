@@ -1,5 +1,5 @@
 """``python -m isgware``."""
 
-from .cli import main
+from .cli.main import main
 
 main()

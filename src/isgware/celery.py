@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import ConfigurationError
-from .handover import patience_of
-from .jobs import target_of
-from .produce import Outcome, Rendered
+from .regeneration.handoff import patience_of
+from .regeneration.shared_jobs import target_of
+from .rendering.producer import Outcome, Rendered
 
 if TYPE_CHECKING:
     from .wsgi import ISG

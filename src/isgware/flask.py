@@ -16,12 +16,12 @@ from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import MapAdapter
 
 from . import wsgi
-from .core.request import Visitor, decoded
+from .core.cache_key import Visitor, decoded
 from .errors import ConfigurationError
-from .operations import Operations
+from .management.operations import Operations
 from .page import note_error
 from .policy import policy_of, wrapped_by_revalidate
-from .site import Match, Route, Site, built
+from .routing.framework import Match, Route, Site, built
 
 _PREFIX: Final = "ISGWARE_"
 #: Hosts whose adapters are kept: any visitor can name another.
@@ -173,7 +173,7 @@ class ISG(Operations):
 
     def _add_commands(self, app: Flask) -> None:
         """``flask isg``: click comes with Flask."""
-        from .commands import commands, subject_of
+        from .cli.commands import commands, subject_of
 
         if "isg" not in app.cli.commands:
             app.cli.add_command(commands("isg", lambda: subject_of(self)))

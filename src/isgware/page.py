@@ -86,7 +86,7 @@ class Page:
         rendering = current.get()
         if rendering is None:
             return
-        from .checks import checked_tag
+        from .policy_checks import checked_tag
 
         for tag in tags:
             try:
@@ -112,7 +112,7 @@ class Page:
     def revalidate(self, seconds: float | bool | None) -> None:
         rendering = current.get()
         if rendering is not None:
-            from .checks import checked_revalidate
+            from .policy_checks import checked_revalidate
 
             rendering.revalidate = checked_revalidate(seconds)
 
@@ -126,7 +126,7 @@ class Page:
     def expire(self, seconds: float | None) -> None:
         rendering = current.get()
         if rendering is not None:
-            from .checks import checked_expire
+            from .policy_checks import checked_expire
 
             rendering.expire = None if seconds is None else checked_expire(seconds)
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
-from .checks import UNKEYABLE as UNKEYABLE
-from .checks import (
+from .errors import ConfigurationError
+from .page import declare
+from .policy_checks import UNKEYABLE as UNKEYABLE
+from .policy_checks import (
     checked_expire,
     checked_loading_page,
     checked_query,
@@ -27,8 +29,6 @@ from .checks import (
     no_such_argument,
     placeholders,
 )
-from .errors import ConfigurationError
-from .page import declare
 
 ONE_YEAR: Final = 31_536_000.0
 ATTRIBUTE: Final = "__isgware_policy__"

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from .checks import checked_loading_page, checked_revalidate
-from .core.request import HOST
+from .core.cache_key import HOST
 from .errors import ConfigurationError
 from .policy import Policy
+from .policy_checks import checked_loading_page, checked_revalidate
 
 Check = Callable[[str, Any], Any]
 

@@ -10,34 +10,34 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any, Final
 
-from .answering import NOT_MODIFIED, fitted
-from .assembly import engine_of
+from .after_fork import settling
 from .backends.base import live_word
-from .behind import Behind
-from .catalogue import Catalogue
-from .control import Control
-from .core import status
-from .core.request import Visitor
-from .drafts import COOKIE, Drafts
-from .engine import Answer
-from .errand import Errand
+from .backends.read_ahead import Errand
+from .core.cache_key import Visitor
+from .core.preconditions import NOT_MODIFIED, fitted
 from .errors import ConfigurationError
-from .forked import settling
-from .handover import JobExecutor
-from .keeping import Keeper
-from .memory import Memory, Page, Raw, worth_remembering
-from .operations import Operations
-from .own import Environ, call, not_there, passed_by, rendering_of, visitor_of
+from .http import cache_status as status
+from .management.control_endpoint import Control
+from .management.log import log_decision, speak_up
+from .management.operations import Operations
+from .management.regenerate_now import Verbs
+from .management.stored_pages import Catalogue
 from .page import Rendering
-from .plainhttp import REROUTED, PlainHTTP
-from .ready import Pending, Ready, credentials_unlisted, target_of
-from .render import MARK, StartResponse, WSGIApp
+from .regeneration.handoff import JobExecutor
+from .rendering.clean_room import MARK, StartResponse, WSGIApp
+from .routing.framework import Site
+from .runtime import engine_of
+from .serving.drafts import COOKIE, Drafts
+from .serving.engine import Answer
+from .serving.learning import Behind
+from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
+from .serving.prepared_hits import Pending, Ready, credentials_unlisted, target_of
+from .serving.unsafe_methods import unsafe
 from .settings import Settings
-from .site import Site
-from .speech import log_decision, speak_up
-from .stores import open_store
-from .unsafe import unsafe
-from .verbs import Verbs
+from .shared_cache.cache import REROUTED, PlainHTTP
+from .shared_cache.responses import Keeper
+from .storage.open_store import open_store
+from .storage.process_cache import Memory, Page, Raw, worth_remembering
 
 log: Final = logging.getLogger("isgware")
 #: For how long an URL that had nothing to be learned from passes without being looked at.

@@ -14,9 +14,9 @@ if "isgware.backends" not in sys.modules:  # too late when other tests were name
     pytest.register_assert_rewrite("isgware.backends")
 
 from isgware.backends.base import Limits
-from isgware.backends.redis import RedisBackend
-from isgware.backends.redis_client import from_url
-from isgware.backends.sqlite import SQLiteBackend
+from isgware.backends.redis.backend import RedisBackend
+from isgware.backends.redis.client import from_url
+from isgware.backends.sqlite.backend import SQLiteBackend
 from tests.stores import Redis, running
 
 

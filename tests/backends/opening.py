@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from isgware.backends.suite import acquire, nonce_of, put
-from isgware.core.entry import encode
+from isgware.core.stored_page import encode
 from isgware.errors import BackendUnavailable
 from isgware.settings import Settings
-from isgware.stores import open_store
+from isgware.storage.open_store import open_store
 from isgware.testing import START, make_entry
+from isgware.testing.backend_suite import acquire, nonce_of, put
 
 
 @contextlib.contextmanager

@@ -14,10 +14,10 @@ from isgware.backends import breaker as module
 from isgware.backends.base import Backend, Limits, row_of
 from isgware.backends.breaker import Breaker
 from isgware.backends.memory import MemoryBackend
-from isgware.backends.suite import acquire, nonce_of
-from isgware.core.entry import encode
+from isgware.core.stored_page import encode
 from isgware.errors import BackendUnavailable, ConfigurationError
 from isgware.testing import START, BackendContract, FakeClock, make_entry
+from isgware.testing.backend_suite import acquire, nonce_of
 
 LIMIT = 0.3
 

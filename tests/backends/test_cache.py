@@ -14,8 +14,8 @@ import pytest
 from cachelib import BaseCache
 
 from isgware.backends import SQLiteCache
-from isgware.backends import cache as module
-from isgware.backends.files import NAME
+from isgware.backends.sqlite import cache as module
+from isgware.backends.sqlite.files import NAME
 from isgware.errors import ConfigurationError
 from isgware.testing import FakeClock
 from tests.backends.children import in_child, in_children

@@ -14,11 +14,11 @@ from cachelib import BaseCache, FileSystemCache, SimpleCache
 from isgware.backends.base import Backend, Limits, row_of
 from isgware.backends.breaker import Breaker
 from isgware.backends.cachelib import MARK, CachelibBackend
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.backends.suite import nonce_of, put
-from isgware.core.entry import encode
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.core.stored_page import encode
 from isgware.errors import BackendUnavailable
 from isgware.testing import START, BackendContract, make_entry
+from isgware.testing.backend_suite import nonce_of, put
 from tests.backends.caches import Recorded
 
 

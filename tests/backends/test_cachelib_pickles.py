@@ -12,10 +12,10 @@ import pytest
 from cachelib import FileSystemCache, SimpleCache
 
 from isgware.backends.cachelib import MARK, BytesSerializer, CachelibBackend
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.backends.suite import nonce_of, put
-from isgware.core.entry import MAGIC, encode
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.core.stored_page import MAGIC, encode
 from isgware.testing import START, make_entry
+from isgware.testing.backend_suite import nonce_of, put
 
 
 class Bomb:

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from isgware.backends.breaker import Breaker
-from isgware.backends.database import APPLICATION_ID
-from isgware.backends.files import LOCK, NAME, WORD
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.backends.suite import acquire, nonce_of, put
-from isgware.core.entry import decode
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.backends.sqlite.database import APPLICATION_ID
+from isgware.backends.sqlite.files import LOCK, NAME, WORD
+from isgware.core.stored_page import decode
 from isgware.errors import BackendUnavailable
 from isgware.testing import START, make_entry
+from isgware.testing.backend_suite import acquire, nonce_of, put
 from tests.backends.children import drop_privileges, in_child, place_of_nobody
 from tests.conftest import unavailable
 
@@ -337,7 +337,7 @@ def test_a_directory_that_became_read_only_refuses_and_recovers() -> None:
 def test_a_store_that_was_harmed_logs_no_traceback_in_another_interpreter(directory: Path) -> None:
     HARMS["garbage"](directory / NAME)
     code = (
-        "import sys; from isgware.backends.sqlite import SQLiteBackend\n"
+        "import sys; from isgware.backends.sqlite.backend import SQLiteBackend\n"
         "from isgware.backends.breaker import Breaker\n"
         "store = Breaker(SQLiteBackend(sys.argv[1]), 60.0)\n"
         "try: store.sync('', 0)\n"

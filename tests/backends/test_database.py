@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from isgware.backends import database as module
-from isgware.backends.database import Database
-from isgware.backends.files import LOCK, NAME
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.backends.suite import acquire, nonce_of, put
-from isgware.core.entry import encode
+from isgware.backends.sqlite import database as module
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.backends.sqlite.database import Database
+from isgware.backends.sqlite.files import LOCK, NAME
+from isgware.core.stored_page import encode
 from isgware.errors import ConfigurationError
 from isgware.testing import START, make_entry
+from isgware.testing.backend_suite import acquire, nonce_of, put
 from tests.backends.children import (
     Child,
 )
@@ -235,7 +235,7 @@ def test_so_many_connections_are_kept_and_no_more(store: SQLiteBackend) -> None:
 
 def test_it_works_in_an_interpreter_of_its_own_without_a_word(directory: Path) -> None:
     code = (
-        "import sys; from isgware.backends.sqlite import SQLiteBackend\n"
+        "import sys; from isgware.backends.sqlite.backend import SQLiteBackend\n"
         "backend = SQLiteBackend(sys.argv[1])\n"
         "print(backend.invalidate(['tag:a'], hard=True))"
     )

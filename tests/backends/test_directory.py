@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from isgware.backends.files import LOCK, NAME, WORD
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.backends.suite import nonce_of, put
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.backends.sqlite.files import LOCK, NAME, WORD
 from isgware.errors import ConfigurationError
 from isgware.testing import make_entry
+from isgware.testing.backend_suite import nonce_of, put
 from tests.backends.children import (
     drop_privileges,
     in_child,

@@ -7,11 +7,11 @@ import sqlite3
 import threading
 import time
 
-from isgware.backends.files import NAME
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.backends.suite import nonce_of, put
-from isgware.core.entry import encode
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.backends.sqlite.files import NAME
+from isgware.core.stored_page import encode
 from isgware.testing import START, make_entry
+from isgware.testing.backend_suite import nonce_of, put
 from tests.backends.children import (
     Child,
     in_child,

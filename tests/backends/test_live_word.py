@@ -9,7 +9,7 @@ from typing import Any
 
 from isgware.backends.base import live_word
 from isgware.backends.memory import MemoryBackend
-from isgware.backends.sqlite import SQLiteBackend
+from isgware.backends.sqlite.backend import SQLiteBackend
 
 
 def test_a_word_moves_with_an_invalidation(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ import pytest
 from isgware.backends.base import Backend, Coordinator, Limits
 from isgware.backends.cachelib import CachelibBackend
 from isgware.backends.memcached import MemcachedPages
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.backends.suite import nonce_of, put
-from isgware.core.entry import encode
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.core.stored_page import encode
 from isgware.errors import BackendUnavailable, ConfigurationError
 from isgware.settings import Settings
-from isgware.stores import open_store
+from isgware.storage.open_store import open_store
 from isgware.testing import START, BackendContract, make_entry
+from isgware.testing.backend_suite import nonce_of, put
 from tests.backends.children import in_children
 from tests.backends.opening import fails
 from tests.stores import Memcached, Proxy, Redis, eventually, in_time, running

@@ -6,8 +6,8 @@ import threading
 
 from isgware.backends.base import Backend, Limits
 from isgware.backends.memory import MemoryBackend
-from isgware.backends.suite import nonce_of, put
 from isgware.testing import START, BackendContract, make_entry
+from isgware.testing.backend_suite import nonce_of, put
 from tests.backends.children import in_child
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from isgware import connect
-from isgware.backends import redis
 from isgware.backends.base import HELD, Backend, Limits, row_of
-from isgware.backends.redis import RedisBackend
-from isgware.backends.suite import acquire, nonce_of, put
-from isgware.core.entry import encode
+from isgware.backends.redis import backend as redis
+from isgware.backends.redis.backend import RedisBackend
+from isgware.core.stored_page import encode
 from isgware.testing import START, BackendContract, make_entry
+from isgware.testing.backend_suite import acquire, nonce_of, put
 from tests.backends.children import Child, in_child
 from tests.stores import Redis, running
 

@@ -15,12 +15,12 @@ import redis
 from cachelib import RedisCache
 
 from isgware.backends.cachelib import CachelibBackend
-from isgware.backends.redis import RedisBackend
-from isgware.backends.suite import nonce_of
+from isgware.backends.redis.backend import RedisBackend
 from isgware.errors import BackendUnavailable, ConfigurationError
 from isgware.settings import Settings
-from isgware.stores import open_store
+from isgware.storage.open_store import open_store
 from isgware.testing import START
+from isgware.testing.backend_suite import nonce_of
 from tests.backends.caches import Recorded
 from tests.backends.conftest import end_of_news
 from tests.backends.opening import fails, opened, works

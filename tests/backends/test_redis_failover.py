@@ -10,9 +10,9 @@ import pytest
 import redis
 from redis.sentinel import Sentinel
 
-from isgware.backends.suite import nonce_of, put
 from isgware.errors import BackendUnavailable
 from isgware.testing import START, make_entry
+from isgware.testing.backend_suite import nonce_of, put
 from tests.backends.opening import opened, works
 from tests.stores import Redis, SentinelServer, eventually, in_time, running
 

@@ -11,12 +11,12 @@ import pytest
 
 from isgware import ISG, Policy
 from isgware.backends.breaker import Breaker
-from isgware.backends.suite import acquire, nonce_of, put
-from isgware.core.entry import encode
+from isgware.core.stored_page import encode
 from isgware.errors import BackendUnavailable
 from isgware.settings import Settings
-from isgware.stores import open_store
+from isgware.storage.open_store import open_store
 from isgware.testing import START, make_entry
+from isgware.testing.backend_suite import acquire, nonce_of, put
 from tests.promises.kit import environ_of
 from tests.stores import Proxy, Redis, eventually, in_time
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from redis.exceptions import ReadOnlyError
 
-from isgware.backends import redis_news
-from isgware.backends.redis import RedisBackend
-from isgware.backends.redis_news import News
-from isgware.backends.suite import nonce_of
+from isgware.backends.redis import pubsub as redis_news
+from isgware.backends.redis.backend import RedisBackend
+from isgware.backends.redis.pubsub import News
+from isgware.testing.backend_suite import nonce_of
 from tests.backends.conftest import end_of_news
 from tests.stores import Proxy, Redis, eventually, in_time
 
@@ -165,7 +165,7 @@ def test_one_thread_per_process_which_ends_with_its_store(
 
 
 def test_a_store_that_is_dropped_unclosed_leaves_no_thread(own_redis: Redis) -> None:
-    from isgware.backends.redis_client import from_url
+    from isgware.backends.redis.client import from_url
 
     end_of_news()
     already = listeners()

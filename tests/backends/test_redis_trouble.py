@@ -13,9 +13,9 @@ import pytest
 from redis import Redis as Client
 
 from isgware import ISG, Policy
-from isgware.backends.suite import nonce_of, put
-from isgware.core.entry import encode
+from isgware.core.stored_page import encode
 from isgware.testing import START, make_entry
+from isgware.testing.backend_suite import nonce_of, put
 from tests.promises.kit import environ_of, forget
 from tests.stores import Proxy, Redis, eventually
 

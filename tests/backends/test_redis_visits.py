@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from isgware import ISG, Policy, revalidate
-from isgware.backends.redis_scripts import PING, SYNC, TOUCH
+from isgware.backends.redis.scripts import PING, SYNC, TOUCH
 from tests.backends.watching import Told, watching, writes
 from tests.promises.kit import environ_of, forget
 from tests.stores import Memcached, Redis, eventually, running

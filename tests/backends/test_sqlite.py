@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from isgware.backends.base import Backend, Limits, row_of
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.backends.suite import acquire, nonce_of, put
-from isgware.core.entry import decode, encode
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.core.stored_page import decode, encode
 from isgware.testing import START, BackendContract, make_entry
+from isgware.testing.backend_suite import acquire, nonce_of, put
 from tests.backends.children import Child, in_child, in_children
 
 

@@ -10,10 +10,10 @@ import pytest
 from isgware.backends.base import HELD, Lease, row_of
 from isgware.backends.breaker import Breaker
 from isgware.backends.memory import MemoryBackend
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.backends.suite import START, acquire, make_entry
-from isgware.core.entry import Entry, encode
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.core.stored_page import Entry, encode
 from isgware.errors import BackendUnavailable
+from isgware.testing.backend_suite import START, acquire, make_entry
 
 
 def keep(backend: Any, number: int, **fields: Any) -> Entry:

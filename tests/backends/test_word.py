@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from isgware.backends.sqlite import SQLiteBackend
-from isgware.backends.suite import nonce_of
+from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.testing.backend_suite import nonce_of
 from tests.backends.children import (
     Child,
 )

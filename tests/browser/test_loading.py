@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from examples.flask_app import create_app, views
 from isgware import ISG, Policy
-from isgware.loading import SCRIPT_HASH
+from isgware.serving.loading_page_html import SCRIPT_HASH
 
 Open = Callable[..., Page]
 Serve = Callable[[Any], str]

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from isgware.core.entry import Entry
-from isgware.core.request import Request, Visitor
+from isgware.core.cache_key import Request, Visitor
+from isgware.core.stored_page import Entry
 
 NOW = 1_700_000_000.0
 #: Enough to find what a table of examples misses, little enough for a shared machine.

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from isgware.core.entry import Entry
 from isgware.core.freshness import (
     Changes,
     Generations,
@@ -20,6 +19,7 @@ from isgware.core.freshness import (
     tag_name,
     url_name,
 )
+from isgware.core.stored_page import Entry
 from tests.core.making import NOW, an_entry, examples
 
 NAMES = ("all", "path:/page", "tag:a")

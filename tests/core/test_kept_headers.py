@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from isgware.core.entry import Headers
-from isgware.core.request import Request
+from isgware.core.cache_key import Request
 from isgware.core.storable import Response, Terms, kept_headers, spent
+from isgware.core.stored_page import Headers
 from isgware.policy import NOTHING, Policy
 
 PRIVATE = "private, max-age=0, must-revalidate"

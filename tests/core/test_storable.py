@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isgware.core.entry import Headers
-from isgware.core.request import Request
+from isgware.core.cache_key import Request
 from isgware.core.storable import (
     Learn,
     Refusal,
@@ -21,6 +20,7 @@ from isgware.core.storable import (
     storable,
     varies,
 )
+from isgware.core.stored_page import Headers
 from isgware.policy import ONE_YEAR, Policy
 from tests.core.making import NOW, an_entry, examples
 

@@ -5,8 +5,8 @@ from django.http import HttpResponse
 from django.urls import path
 
 from isgware import revalidate
-from isgware.core.request import Visitor
-from isgware.jobs import encode_job, target_of
+from isgware.core.cache_key import Visitor
+from isgware.regeneration.shared_jobs import encode_job, target_of
 from tests.django.test_site import LANGUAGES
 
 PROXIED = {

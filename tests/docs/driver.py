@@ -15,8 +15,8 @@ from typing import Any
 
 from werkzeug.test import Client
 
-from isgware import pool as pools
 from isgware import wsgi
+from isgware.regeneration import render_threads as pools
 
 
 class Clock:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from isgware import cli
-from isgware.commands import commands
+from isgware.cli import main as cli
+from isgware.cli.commands import commands
 from tests.docs.walk import Walk
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"

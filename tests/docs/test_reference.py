@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 import isgware
-from isgware import Policy, listing, loading, policy
+from isgware import Policy, policy
 from isgware.backends import base, memory
-from isgware.core import request, storable
-from isgware.regenerate import Failures
+from isgware.core import cache_key as request
+from isgware.core import storable
+from isgware.regeneration.single_flight import Failures
+from isgware.serving import listed_paths as listing
+from isgware.serving import loading_page_html as loading
 from isgware.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from isgware.core.entry import Entry
+from isgware.core.stored_page import Entry
 from isgware.export.choice import REASONS, Static, static
 from isgware.testing import make_entry
 

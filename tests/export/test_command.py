@@ -17,8 +17,9 @@ from click.testing import CliRunner, Result
 from flask import Flask
 
 import isgware.flask
-from isgware import cli, revalidate
-from isgware.commands import commands
+from isgware import revalidate
+from isgware.cli import main as cli
+from isgware.cli.commands import commands
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from werkzeug.test import Client
 from isgware import ISG, ConfigurationError, ExportError, Policy
 from isgware.export import current
 from isgware.export.current import EVERY, PAUSE, Current
-from isgware.jobs import decode_job
+from isgware.regeneration.shared_jobs import decode_job
 from isgware.testing import FakeClock
 
 

@@ -23,9 +23,9 @@ from isgware import (
     page,
     revalidate,
 )
-from isgware.backends.sqlite import SQLiteBackend
+from isgware.backends.sqlite.backend import SQLiteBackend
 from isgware.export import export_isg
-from isgware.site import Site as WSGISite
+from isgware.routing.framework import Site as WSGISite
 from isgware.testing import FakeClock
 
 PADDING = "word " * 200

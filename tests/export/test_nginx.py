@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isgware.core.entry import sound_headers
+from isgware.core.stored_page import sound_headers
 from isgware.export.choice import Static, written_size
 from isgware.export.nginx import Listed, headers_file, location, maps, redirects_file
 

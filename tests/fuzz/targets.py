@@ -13,17 +13,9 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from isgware.aftermath import noted_failure, noted_refusal
-from isgware.answering import fitted
 from isgware.backends.base import row_of
-from isgware.catalogue import PageInfo
-from isgware.core.conditional import choose_encoding
-from isgware.core.dates import http_date
-from isgware.core.directives import effective
-from isgware.core.entry import MAGIC, VERSION, Entry, decode, encode, sound_headers, sound_status
-from isgware.core.freshness import State
-from isgware.core.navigation import is_bot, navigates
-from isgware.core.request import (
+from isgware.cli.printing import details, listing, page_lines, to_json
+from isgware.core.cache_key import (
     TRACKING,
     Request,
     Rules,
@@ -33,19 +25,35 @@ from isgware.core.request import (
     narrow,
     oddity,
 )
-from isgware.core.rfc9111 import may_store, wishes
+from isgware.core.freshness import State
+from isgware.core.preconditions import fitted
 from isgware.core.storable import promising
-from isgware.core.vary import selecting
+from isgware.core.stored_page import (
+    MAGIC,
+    VERSION,
+    Entry,
+    decode,
+    encode,
+    sound_headers,
+    sound_status,
+)
 from isgware.errors import InvalidPath
 from isgware.export.choice import row_reason, site_of, static
-from isgware.handover import Queue
-from isgware.jobs import decode_job
-from isgware.memory import Page
+from isgware.http.cache_control import effective
+from isgware.http.conditional import choose_encoding
+from isgware.http.dates import http_date
+from isgware.http.vary import selecting
+from isgware.management.stored_pages import PageInfo
 from isgware.page import Rendering
-from isgware.paths import local_path
-from isgware.printing import details, listing, page_lines, to_json
-from isgware.render import environ_for
-from isgware.signposts import Signpost
+from isgware.regeneration.handoff import Queue
+from isgware.regeneration.outcomes import noted_failure, noted_refusal
+from isgware.regeneration.shared_jobs import decode_job
+from isgware.rendering.clean_room import environ_for
+from isgware.routing.declared_paths import local_path
+from isgware.routing.learned_routes import Signpost
+from isgware.serving.browser_navigation import is_bot, navigates
+from isgware.shared_cache.rules import may_store, wishes
+from isgware.storage.process_cache import Page
 
 NOW: Final = 1_700_000_000.0
 KEY: Final = "key"

@@ -1,4 +1,4 @@
-"""Every case of `tests.http` through real servers: what of HTTP a WSGI application can decide."""
+"""Every case of `tests.shared_cache` through real servers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import unavailable
-from tests.http.script import Case, Seen, Step, check
-from tests.http.test_tables import CASES
 from tests.integration.servers import KINDS, Server
 from tests.integration.world import World
+from tests.shared_cache.script import Case, Seen, Step, check
+from tests.shared_cache.test_tables import CASES
 
 _numbers = itertools.count()
 

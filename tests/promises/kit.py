@@ -13,7 +13,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from isgware.core.request import cgi_name
+from isgware.core.cache_key import cgi_name
 
 #: Seconds after which a test gives up; nothing takes that long, but for a machine that stalls.
 LONG = 60.0

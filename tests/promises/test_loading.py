@@ -11,7 +11,7 @@ import pytest
 
 from isgware import ISG, ConfigurationError, Policy
 from isgware.backends.memory import MemoryBackend
-from isgware.own import visitor_of
+from isgware.serving.passthrough import visitor_of
 from tests.promises.kit import (
     MARK,
     Gate,
@@ -481,7 +481,7 @@ def test_p7_a_closed_pool_makes_visitors_wait(wrap, site):
 
 
 def test_p7_what_is_remembered_of_promises_is_bounded(wrap, site, monkeypatch):
-    monkeypatch.setattr("isgware.fallback._MAX_PROMISED", 5)
+    monkeypatch.setattr("isgware.serving.loading_page._MAX_PROMISED", 5)
     isg = wrap(site, routes=ROUTES, executor=Inline())
     for number in range(20):
         assert open_(isg, f"/{number}").cache == "LOADING"

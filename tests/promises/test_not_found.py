@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from isgware import Policy, listing, page, revalidate
+from isgware import Policy, page, revalidate
 from isgware.flask import ISG as FlaskISG
+from isgware.serving import listed_paths as listing
 from tests.promises.kit import Gate, Inline, Later, Reply, eventually, html, visit
 
 

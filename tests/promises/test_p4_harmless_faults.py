@@ -310,7 +310,7 @@ def test_p4_pages_in_memory_count_for_a_minute_without_the_coordinator(
     store.inner.word[0] += 2
     assert visit(isg, "/page").cache == "HIT"
     now = time.monotonic()
-    monkeypatch.setattr("isgware.shelf.time.monotonic", lambda: now + 61)
+    monkeypatch.setattr("isgware.storage.page_store.time.monotonic", lambda: now + 61)
     assert visit(isg, "/page").cache == "STALE"
 
 

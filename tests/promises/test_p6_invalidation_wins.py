@@ -7,7 +7,7 @@ import pytest
 from isgware import Policy, RegenerationError, page
 from isgware.backends.base import Limits
 from isgware.backends.memory import MemoryBackend
-from isgware.backends.sqlite import SQLiteBackend
+from isgware.backends.sqlite.backend import SQLiteBackend
 from tests.promises.kit import MARK, Gate, Later, eventually, html, visit
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, expire=600, tags=["t"])}

@@ -9,7 +9,7 @@ import pytest
 from cachelib import SimpleCache
 
 from isgware import BackendUnavailable, Policy
-from isgware.errand import Errand
+from isgware.backends.read_ahead import Errand
 from tests.promises.kit import Site, visit
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, tags=["t"])}

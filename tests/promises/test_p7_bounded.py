@@ -14,9 +14,9 @@ import pytest
 from isgware import ISG, Policy
 from isgware.backends.base import Limits
 from isgware.backends.memory import MemoryBackend
-from isgware.backends.sqlite import SQLiteBackend
+from isgware.backends.sqlite.backend import SQLiteBackend
 from isgware.errors import BackendUnavailable
-from isgware.regenerate import Failures
+from isgware.regeneration.single_flight import Failures
 from tests.promises.faults import FaultyBackend
 from tests.promises.kit import (
     MARK,

@@ -18,7 +18,7 @@ import pytest
 from isgware import ISG, Policy
 from isgware.backends.base import Limits
 from isgware.backends.memory import MemoryBackend
-from isgware.backends.sqlite import SQLiteBackend
+from isgware.backends.sqlite.backend import SQLiteBackend
 from tests.promises.kit import MARK, Clock, Environ, Inline, html, visit
 from tests.promises.test_p7_bounded import containers, make_limits_small
 

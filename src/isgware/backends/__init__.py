@@ -1,5 +1,5 @@
 """Where pages live. `SQLiteCache` is also a cachelib cache in its own right."""
 
-from .cache import SQLiteCache
+from .sqlite.cache import SQLiteCache
 
 __all__ = ["SQLiteCache"]

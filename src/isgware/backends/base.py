@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Protocol, runtime_checkable
 
-from ..core.entry import Entry
 from ..core.freshness import Changes
+from ..core.stored_page import Entry
 
 #: Seconds a page is kept beyond its expiry, to have something to show when renders fail.
 GRACE: Final = 86_400.0

@@ -18,10 +18,10 @@ from types import NoneType
 from typing import Any, Final, TypeVar
 
 from ..core.freshness import Changes
-from ..errand import Errand, current
 from ..errors import BackendUnavailable, ConfigurationError
 from .base import Backend, Held, Job, JobQueue, Lease, NotTaken, Row, get_with_note
 from .memory import MemoryBackend
+from .read_ahead import Errand, current
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")

@@ -17,8 +17,8 @@ from typing import IO, Any, Final
 
 from cachelib import BaseCache
 
-from ..core.entry import MAGIC
 from ..core.freshness import Changes
+from ..core.stored_page import MAGIC
 from ..errors import BackendUnavailable
 from .base import (
     Coordinator,
@@ -32,7 +32,7 @@ from .base import (
     live_word,
     notes_of,
 )
-from .database import Database
+from .sqlite.database import Database
 
 log: Final = logging.getLogger("isgware")
 _QUIET: Final = 60.0

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from cachelib import BaseCache, MemcachedCache
 
 from ..errors import ConfigurationError
-from ..text import without_password
+from ..formatting import without_password
 from .base import NotTaken
 from .deadline import Deadline
 

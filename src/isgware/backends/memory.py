@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from ..core.freshness import Changes
-from . import forks
+from . import fork_safety as forks
 from .base import HELD, Held, Job, Lease, Limits, Row, is_newer
 from .memory_jobs import Jobs
 

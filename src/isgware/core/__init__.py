@@ -1,0 +1,1 @@
+"""Decisions about pages: their key, whether they are fresh, what may be stored. Pure."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from .entry import Entry
+from .stored_page import Entry
 
 #: An entry that claims to be from the future by more than this (seconds) has seen another clock.
 CLOCK_TOLERANCE: Final = 2.0

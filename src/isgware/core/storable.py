@@ -13,12 +13,12 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
 from werkzeug.http import parse_set_header
 
+from ..http.cache_control import TOKEN, effective, shared_lifetime
+from ..http.lifetime import explicit_lifetime, initial_age
 from ..policy import UNKEYABLE, Policy
-from .directives import TOKEN, effective, shared_lifetime
-from .entry import Entry, Headers, sound_headers, sound_status
-from .lifetime import explicit_lifetime, initial_age
-from .request import Request
-from .sharing import shared
+from .cache_key import Request
+from .interned_strings import shared
+from .stored_page import Entry, Headers, sound_headers, sound_status
 
 KEPT: Final = frozenset({200, 203, 300, 301, 308})
 GONE: Final = frozenset({404, 410})

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from .. import wsgi
-from ..catalogue import PageInfo
 from ..errors import ConfigurationError, ISGError
-from ..operations import Operations
+from ..management.operations import Operations
+from ..management.stored_pages import PageInfo
 
 __all__ = ["ISG", "isg", "revalidate_on_change"]
 

@@ -23,7 +23,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     """isgware.E001: settings.ISGWARE holds what cannot be used."""
     from ..errors import ConfigurationError
     from ..settings import Settings
-    from ..stores import open_store
+    from ..storage.open_store import open_store
     from . import configured
 
     try:

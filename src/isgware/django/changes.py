@@ -21,8 +21,8 @@ from django.db.models import Model, signals
 from django.db.models.fields.related import lazy_related_operation
 from django.utils.functional import cached_property as django_cached_property
 
-from ..changes import Hook, Word, fire, made_hook, takes
 from ..errors import ConfigurationError
+from ..management.record_changes import Hook, Word, fire, made_hook, takes
 
 log: Final = logging.getLogger("isgware")
 _PROPERTIES: Final = (property, cached_property, django_cached_property)

@@ -18,10 +18,10 @@ from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_resolver
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import translation
 
-from ..core.request import Resolve, Visitor, cookie_pairs, decoded
+from ..core.cache_key import Resolve, Visitor, cookie_pairs, decoded
 from ..page import note_error
 from ..policy import Policy, policy_of, wrapped_by_revalidate
-from ..site import Match, Route, Site
+from ..routing.framework import Match, Route, Site
 
 #: Connections of a parent process, kept from being closed by garbage collection.
 _inherited: Final[list[Any]] = []

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..backends.base import Row
-from ..core.entry import Entry, Headers
+from ..core.cache_key import Request, Visitor
 from ..core.freshness import State
-from ..core.request import Request, Visitor
 from ..core.storable import varies
-from ..planner import Planner
+from ..core.stored_page import Entry, Headers
 from ..policy import Policy, declared
+from ..routing.planner import Planner
 
 #: Why a page is left out, with how it is said of several.
 REASONS: Final = {

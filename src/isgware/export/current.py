@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..core.entry import Entry
+from ..core.stored_page import Entry
 from ..errors import ISGError
-from ..handover import queue_of
-from ..jobs import encode_job
-from ..text import printable
+from ..formatting import printable
+from ..regeneration.handoff import queue_of
+from ..regeneration.shared_jobs import encode_job
 from .exporter import ExportReport, export_isg
 
 if TYPE_CHECKING:

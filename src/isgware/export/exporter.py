@@ -15,19 +15,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..catalogue import Catalogue
-from ..core.entry import Entry
 from ..core.freshness import State
-from ..drafts import COOKIE
+from ..core.stored_page import Entry
 from ..errors import ConfigurationError, ExportError
-from ..text import printable
+from ..formatting import printable
+from ..management.stored_pages import Catalogue
+from ..serving.drafts import COOKIE
 from .choice import REASONS, Static, outdated, policy_reason, row_reason, site_of, static
 from .layout import Claims, is_prefix, place, url_of
 from .nginx import Listed, headers_file, location, maps, redirects_file
 from .tree import Held, InTheWay, Tree
 
 if TYPE_CHECKING:
-    from ..planner import Planner
+    from ..routing.planner import Planner
     from ..wsgi import ISG
 
 _ENDINGS: Final = {"gzip": ".gz", "br": ".br"}

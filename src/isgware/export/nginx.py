@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..core.entry import Headers
+from ..core.stored_page import Headers
 from .choice import MOVED, Static
 from .layout import OWN, PREFIX
 

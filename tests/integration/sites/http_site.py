@@ -1,4 +1,4 @@
-"""The scripted origin of `tests.http` behind `ISG`, at a time that stands still until told."""
+"""The scripted origin of `tests.shared_cache` behind `ISG`, under a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from isgware import ISG
-from tests.http.script import Origin
+from tests.shared_cache.script import Origin
 
 _now = time.time()
 

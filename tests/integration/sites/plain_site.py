@@ -24,7 +24,7 @@ if os.environ.get("SITE_BARE"):
     application: sitecore.WSGIApp = sitecore.Outside(site)
 else:
     from isgware import ISG, Policy
-    from isgware.backends import redis_news
+    from isgware.backends.redis import pubsub as redis_news
 
     if os.environ.get("SITE_POLL"):  # seconds between two readings of what messages tell, too
         redis_news.INTERVAL = float(os.environ["SITE_POLL"])

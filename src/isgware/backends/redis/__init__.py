@@ -1,0 +1,1 @@
+"""``redis://``: pages, leases, invalidations and the catalogue in one Redis, for many hosts."""

@@ -1,0 +1,385 @@
+"""``redis://``: pages, leases, invalidations and the catalogue in one Redis, for many hosts.
+
+A page is one string, under the key and with the end that cachelib's ``RedisCache`` gives it, and is
+read in one round trip. Behind the entry stand 128 bytes that say when it ends and how new it is, so
+that a put is decided where the page is. Everything that changes is one script: see `redis_scripts`.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+import logging
+import math
+import secrets
+import struct
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from cachelib import RedisCache
+
+from ...core.freshness import Changes
+from .. import fork_safety as forks
+from ..base import HELD, JOB_TIME, Held, Job, Lease, Limits, NotTaken, Row
+from ..cachelib import BytesSerializer
+from . import jobs, scripts
+from .client import NAMESPACE, Connect, close
+from .pubsub import News
+from .scripts import Script
+
+T = TypeVar("T")
+log: Final = logging.getLogger("isgware")
+#: Bytes behind an entry: nonce, generation, order and end as JSON, filled up with spaces.
+_TAIL: Final = 128
+#: Redis takes no end further away; a page still wanted by then is rendered again.
+_LONGEST: Final = 10 * 365 * 86_400
+#: As in the SQLite store: a page counts as older until somebody asks for it again.
+_PROBATION: Final = 60.0
+_BATCH: Final = 500
+_UNTIL: Final = struct.Struct(">d")
+_FIELDS: Final = tuple(field.name for field in fields(Row))
+#: Answers of a server that is there and reads, but does not take this write.
+_REFUSALS: Final = ("OOM ", "MISCONF ", "NOREPLICAS ")
+_QUIET: Final = 60.0
+
+
+class RedisBackend:
+    """The protocol over Redis. ``connect`` makes clients that answer in time; ``namespace`` tells
+    several stores in one Redis apart. Nothing is connected before the first operation."""
+
+    def __init__(
+        self, connect: Connect, limits: Limits | None = None, namespace: str = NAMESPACE
+    ) -> None:
+        #: The braces make it the hash tag: in a cluster, all of a store lies in one slot.
+        self.prefix = f"isg:{{{namespace}}}:"
+        self._connect = connect
+        self._limits = limits or Limits()
+        self._state = self.prefix + "state"
+        #: A client, and cachelib's cache over it.
+        self._opened: tuple[Any, RedisCache] | None = None
+        self._news = News(connect, self.prefix)
+        self.words = [self._news.word]
+        self._told = float("-inf")
+        forks.watch(self)
+
+    @property
+    def word(self) -> Sequence[int]:
+        return self._news.word
+
+    # Connections belong to a process.
+
+    def before_fork(self) -> None:
+        """Connections are the parent's, and stay so."""
+
+    def after_fork(self, child: bool) -> None:
+        if child:
+            self._opened = None  # not closed: the sockets are the parent's
+            self._renew_news()
+
+    def close(self) -> None:
+        self._news.stop()
+        self._renew_news()
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            close(opened[0])
+
+    def _renew_news(self) -> None:
+        self._news = News(self._connect, self.prefix)
+        self.words[0] = self._news.word
+
+    def __del__(self) -> None:
+        news = getattr(self, "_news", None)
+        if news is not None:
+            news.stop()
+
+    def _clients(self) -> tuple[Any, RedisCache]:
+        opened = self._opened
+        if opened is None:
+            client = self._connect()
+            cache: Any = RedisCache(host=client, key_prefix=self.prefix + "page:")
+            cache.serializer = BytesSerializer()
+            opened = self._opened = (client, cache)
+        return opened
+
+    def _run(self, script: Script, *arguments: Any) -> Any:
+        return self._ask(lambda client, _: script.run(client, self._state, *arguments))
+
+    def _ask(self, work: Callable[[Any, RedisCache], T]) -> T:
+        opened = self._clients()
+        try:
+            return work(*opened)
+        except Exception as error:
+            self._look_into(error)
+            if self._opened is opened:
+                # Where the server is may have changed: a replica took over, a slot has moved.
+                self._opened = None
+                close(opened[0], idle=True)
+            raise
+
+    def _look_into(self, error: Exception) -> None:
+        """Raise `NotTaken` if the server is well but will not have this."""
+        said = str(error)
+        if type(error).__name__ == "OutOfMemoryError" or said.startswith(_REFUSALS):
+            if time.monotonic() - self._told > _QUIET:
+                self._told = time.monotonic()
+                log.error("Redis does not take new pages; they stay in memory only: %s", said)
+            raise NotTaken(said) from error
+
+    # Pages
+
+    def get(self, key: str, now: float) -> bytes | None:
+        return _page(self._ask(lambda _, pages: _read(pages.get, key)), now)
+
+    def get_with_note(self, key: str, note: str, now: float) -> tuple[bytes | None, bytes | None]:
+        """`get` and `read_note` in one round trip."""
+        names = [f"{self.prefix}page:{key}", f"{self.prefix}note:{note}"]
+        page, found = self._ask(lambda client, _: client.mget(names))
+        return _page(page, now), _note(found, now)
+
+    def put(self, row: Row, data: bytes, now: float) -> bool:
+        return self.put_row(row, data, len(data), now) is not None
+
+    def put_row(self, row: Row, data: bytes, size: int, now: float) -> list[str] | None:
+        """Keep a row with its page of ``size`` bytes (or with what identifies it elsewhere).
+        Returns the keys that had to go, or ``None`` if a newer render is there already."""
+        limits = self._limits
+        tail = json.dumps([row.nonce, row.generation, row.order, row.keep_until]).encode()
+        if len(tail) > _TAIL:
+            raise NotTaken("the page's nonce is too long")
+        asked, (_, pages) = _Asked(), self._clients()
+        cache: Any = copy.copy(pages)
+        cache._write_client = asked  # cachelib says under which key, and until when
+        timeout = min(_LONGEST, max(1, math.ceil(row.keep_until - now)))
+        cache.set(row.key, data + tail.ljust(_TAIL), timeout=timeout)
+        facts = {
+            "key": row.key,
+            "name": asked.name,
+            "ttl": asked.ttl,
+            "nonce": row.nonce,
+            "generation": row.generation,
+            "order": row.order,
+            "now": now,
+            "probation": _PROBATION,
+            "variants": limits.variants,
+            "pages": [limits.pages, limits.error_pages],
+            "sizes": [limits.bytes, limits.error_bytes],
+        }
+        gone = self._run(
+            scripts.PUT, secrets.token_hex(8), _dumped(facts), asked.value,
+            _dumped(asdict(row) | {"bytes": size}),
+        )  # fmt: skip
+        return None if gone is None else [key.decode() for key in gone[1:]]
+
+    def standing(self, key: str) -> tuple[str, int, int] | None:
+        """Nonce, generation and order of the page under ``key``."""
+        found = self._run(scripts.STANDING, "", key)
+        return (found[0].decode(), int(found[1]), int(found[2])) if found else None
+
+    def nonce(self) -> str:
+        return self.sync("", 0).nonce
+
+    def delete(self, key: str) -> None:
+        self._run(scripts.DELETE, "", key)
+
+    def touch(self, keys: Sequence[str], now: float) -> None:
+        if keys:
+            self._run(scripts.TOUCH, "", now, *keys)
+
+    def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
+        index = "paths" if tag is None else f"tag:{tag}"
+        start = b"[" + prefix.encode()
+        while True:
+            last, count, found = self._run(scripts.ROWS, index, start, _BATCH)
+            for text in found:
+                row = _row(text)
+                if row is None:
+                    continue
+                if not row.path.startswith(prefix):
+                    return  # in the order of paths, those below a prefix stand together
+                yield row
+            if count < _BATCH:
+                return
+            start = b"(" + last
+
+    # Invalidation
+
+    def sync(self, nonce: str, since: int) -> Changes:
+        self._news.start()
+        found = self._run(scripts.SYNC, secrets.token_hex(8), nonce, since)
+        tables: dict[bytes, list[tuple[str, int]]] = {b"s": [], b"h": [], b"p": []}
+        for name, value in zip(found[4][::2], found[4][1::2], strict=True):
+            tables[name[:1]].append((name[1:].decode(), int(value)))
+        return Changes(
+            found[0].decode(),
+            int(found[1]),
+            int(found[2]),
+            int(found[3]),
+            tuple(tables[b"s"]),
+            tuple(tables[b"h"]),
+            tuple(tables[b"p"]),
+        )
+
+    def invalidate(self, names: Iterable[str], hard: bool) -> int:
+        return self._announce("h" if hard else "s", names)
+
+    def publish(self, names: Iterable[str]) -> int:
+        return self._announce("p", names)
+
+    def _announce(self, kind: str, names: Iterable[str]) -> int:
+        news = self._news
+        try:
+            return int(
+                self._run(
+                    scripts.ANNOUNCE, secrets.token_hex(8), kind, news.sender, self._limits.names,
+                    *names,
+                )
+            )  # fmt: skip
+        finally:  # what was not answered may have been done
+            news.moved()
+
+    # Leases
+
+    def acquire(
+        self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int
+    ) -> Lease | Held:
+        token = secrets.token_hex(8)
+        held = {"token": token, "until": now + ttl, "generation": generation, "host": _host()}
+        order = self._run(
+            scripts.ACQUIRE, secrets.token_hex(8), key, _dumped(held), now, ttl, overtake_before
+        )
+        return HELD if order is None else Lease(key, token, int(order))
+
+    def renew(self, lease: Lease, ttl: float, now: float) -> bool:
+        return bool(self._run(scripts.RENEW, "", lease.key, lease.token, now, ttl))
+
+    def release(self, lease: Lease) -> None:
+        self._run(scripts.RELEASE, "", lease.key, lease.token)
+
+    # Notes
+
+    def read_note(self, name: str, now: float) -> bytes | None:
+        found = self._ask(lambda client, _: _read(client.get, f"{self.prefix}note:{name}"))
+        return _note(found, now)
+
+    def read_notes(self, names: Sequence[str], now: float) -> list[bytes | None]:
+        if not names:
+            return []
+        found = self._ask(lambda it, _: it.mget([f"{self.prefix}note:{name}" for name in names]))
+        return [_note(note, now) for note in found]
+
+    def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
+        lasting = max(1, math.ceil(min(ttl, _LONGEST) * 1000))
+        self._run(
+            scripts.NOTE, "", name, _UNTIL.pack(now + ttl) + value, lasting, self._limits.names
+        )
+
+    def drop_note(self, name: str) -> None:
+        self._run(scripts.DROP_NOTE, "", name)
+
+    # Jobs
+
+    def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
+        job = _UNTIL.pack(now + JOB_TIME) + data
+        lasting = math.ceil(JOB_TIME * 1000)
+        return bool(self._run(jobs.ENQUEUE, "", queue, key, job, now, limit, lasting))
+
+    def want(self, queue: str, wants: Mapping[str, int]) -> None:
+        self._run(jobs.WANT, "", queue, *(part for item in wants.items() for part in item))
+
+    def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
+        while True:
+            lasting = math.ceil(JOB_TIME * 1000)
+            found = self._run(jobs.DEQUEUE, "", queue, now, now + hold, lasting)
+            if not found:
+                return None
+            name, ticket, data = found
+            job = Job(name.decode(), int(ticket), data[_UNTIL.size :])
+            if len(data) >= _UNTIL.size and now < _UNTIL.unpack_from(data)[0]:
+                return job
+            self.done(queue, job)
+
+    def done(self, queue: str, job: Job) -> None:
+        self._run(jobs.DONE, "", queue, job.key, job.ticket)
+
+    def queued(self, queue: str, now: float) -> int:
+        return int(self._run(jobs.QUEUED, "", queue, now))
+
+    def ping(self) -> None:
+        """Ask for the state; on the way, clear what stands in our place and is of another type."""
+        self._run(scripts.PING, secrets.token_hex(8))
+
+
+class _Asked:
+    """Stands in for the client when cachelib writes: what it asks for goes out with the row."""
+
+    name = ""
+    ttl = 0
+    value = b""
+
+    def set(self, name: str, value: bytes, ex: int) -> None:
+        self.name, self.value, self.ttl = name, value, ex
+
+    def setex(self, name: str, time: int, value: bytes) -> None:  # cachelib before 0.14
+        self.set(name, value, time)
+
+
+def _read(get: Callable[[str], Any], key: str) -> Any:
+    """``None`` for what is of another type: it is overwritten with the next put."""
+    try:
+        return get(key)
+    except Exception as error:
+        if str(error).startswith("WRONGTYPE"):
+            return None
+        raise
+
+
+def _dumped(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _loaded(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _page(found: Any, now: float) -> bytes | None:
+    """The entry, without what stands behind it; ``None`` if it has ended, or is not ours."""
+    if not isinstance(found, bytes) or len(found) < _TAIL:
+        return None
+    tail = _loaded(found[-_TAIL:])
+    try:
+        return found[:-_TAIL] if now < tail[3] else None
+    except (TypeError, IndexError, KeyError):
+        return None
+
+
+def _note(found: Any, now: float) -> bytes | None:
+    if not isinstance(found, bytes) or len(found) < _UNTIL.size:
+        return None
+    return found[_UNTIL.size :] if now < _UNTIL.unpack_from(found)[0] else None
+
+
+def _row(text: bytes) -> Row | None:
+    """``None`` for a line that is not as we write it."""
+    found = _loaded(text)
+    try:
+        row = Row(**{name: found[name] for name in _FIELDS} | {"tags": tuple(found["tags"])})
+    except (TypeError, KeyError):
+        return None
+    return row if isinstance(row.path, str) else None
+
+
+@functools.cache
+def _host() -> str:
+    """What processes that share this one's clock have in common."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return f"{uuid.getnode():x}"

@@ -1,0 +1,1 @@
+"""``file:DIR``: pages, leases, invalidations and the catalogue in one SQLite file."""

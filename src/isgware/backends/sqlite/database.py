@@ -1,0 +1,293 @@
+"""One SQLite file per directory: its connections, per process, and transactions on them.
+
+Connections belong to the process that opened them; while it forks none is open (see `forks`).
+They are lent to one thread at a time, and come back only to the `Files` they were opened from:
+what was deleted or replaced meanwhile is never written to again. What the files are: see `files`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from .. import fork_safety as forks
+from .directory import check_directory
+from .files import NAME, Identity, flush, locked, make, on_disk, remove
+from .transaction import APPLICATION_ID, VERSION, is_ours, transaction, unusable
+from .transaction import Damaged as Damaged
+
+T = TypeVar("T")
+Complete = Callable[[sqlite3.Connection], None]
+_IDLE_CONNECTIONS: Final = 8
+_LOG_LIMIT: Final = 64 * 1024**2
+
+
+class Connection(sqlite3.Connection):
+    files: Files
+
+
+class Files:
+    """What one opening of the store brought about. Replaced as a whole, never mended."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.idle: list[Connection] = []
+        self.identity: Identity = ()
+        self.word: Sequence[int] = [1]
+        self.opening = threading.Lock()
+        self.lent: list[None] = []  # one for each operation under way
+
+    def close_idle(self) -> None:
+        while self.idle:
+            with contextlib.suppress(sqlite3.Error, IndexError):
+                self.idle.pop().close()
+
+
+#: Files of a parent process: kept from being closed by garbage collection in a child.
+_inherited: list[Files] = []
+
+
+class Database:
+    """A directory that holds one store. Nothing is opened before the first operation.
+
+    ``timeout`` is what an operation may wait for others, in seconds. ``complete`` is given each
+    new connection, to add what stores of earlier releases lack.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        schema: str,
+        timeout: float,
+        complete: Complete = lambda _: None,
+    ) -> None:
+        self.directory = Path(directory)
+        self.files = Files()
+        self.words = [self.files.word]  # see `live_word`
+        self._binding = threading.Lock()
+        self._schema = schema
+        self._complete = complete
+        self._timeout = timeout
+        self._forking = False
+        self._joined = threading.local()  # the connection whose transaction `together` is in
+        check_directory(self.directory)
+        forks.watch(self)
+
+    @property
+    def word(self) -> Sequence[int]:
+        return self.files.word
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` on a connection; the errors it raises are SQLite's."""
+        joined = getattr(self._joined, "connection", None)
+        if joined is not None:
+            return work(joined)
+        lent = self._begin()
+        try:
+            connection = self._lend()
+            try:
+                result = work(connection)
+            except BaseException as error:
+                self._drop(connection, error)
+                raise
+            self._take_back(connection)
+            return result
+        finally:
+            lent.pop()
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in one immediate transaction."""
+        joined = getattr(self._joined, "connection", None)
+        if joined is not None:
+            return work(joined)
+        return self.read(lambda connection: transaction(connection, work))
+
+    def announce(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Like `write`, and every process of the host notices before this returns.
+
+        What returned holds: it survives a power cut too, and it went to the files that are there.
+        """
+        joined = getattr(self._joined, "connection", None)
+        if joined is not None:
+            return work(joined)
+        deadline = time.monotonic() + self._timeout
+        self.verify()
+        self.read(lambda connection: None)  # opens the files, so that there is a word
+
+        def patiently(connection: sqlite3.Connection) -> T:
+            left = max(0.01, deadline - time.monotonic())
+            connection.execute(f"PRAGMA busy_timeout = {left * 1000:.0f}")
+            result = transaction(connection, work)
+            connection.execute(f"PRAGMA busy_timeout = {self._timeout * 1000:.0f}")
+            return result
+
+        with locked(self.directory, self._timeout):
+            files = self.files
+            word: list[int] = files.word  # type: ignore[assignment]
+            odd = word[0] | 1
+            word[0] = odd
+            try:
+                result = self.read(patiently)
+            finally:
+                word[0] = odd + 1
+        if files is not self.files or files.identity != on_disk(self.directory):
+            self._forget(files)
+            raise sqlite3.OperationalError("the store was replaced under an invalidation")
+        flush(self.directory)
+        return result
+
+    def together(self, work: Callable[[], None], announces: bool) -> None:
+        """Run ``work``, whose reads and writes in this thread are one transaction: an `announce`
+        if any of them is."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            self._joined.connection = connection
+            try:
+                work()
+            finally:
+                self._joined.connection = None
+
+        if announces:
+            self.announce(run)
+        else:
+            self.write(run)
+
+    def verify(self) -> None:
+        """Let go of files that are no longer the ones at our path (deleted, or made anew)."""
+        files = self.files
+        ours = files.identity and files.pid == os.getpid()
+        if ours and files.identity != on_disk(self.directory):
+            self._forget(files)
+
+    def close(self) -> None:
+        if self.files.pid == os.getpid():
+            self._forget(self.files)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            if self.files.pid != os.getpid():
+                _inherited.append(self.files)
+            self.close()
+
+    def before_fork(self) -> None:
+        """Have no connection open; an operation that takes too long is not waited for."""
+        self._forking = True
+        deadline = time.monotonic() + self._timeout
+        while self.files.lent and time.monotonic() < deadline:
+            time.sleep(0.001)
+        if self.files.pid == os.getpid():
+            self.files.close_idle()
+
+    def after_fork(self, child: bool) -> None:
+        if child:
+            _inherited.append(self.files)
+            word = self.files.word
+            self.files = Files()
+            self.files.word = word
+            self._binding = threading.Lock()
+        self._forking = False
+
+    def _begin(self) -> list[None]:
+        """Note that an operation is under way, but not while the process forks."""
+        if self.files.pid != os.getpid():  # forked by other means than Python's
+            self.after_fork(True)
+        lent = self.files.lent
+        lent.append(None)
+        deadline = 0.0
+        while self._forking and (not deadline or time.monotonic() < deadline):
+            lent.pop()
+            deadline = deadline or time.monotonic() + self._timeout
+            time.sleep(0.001)
+            lent = self.files.lent
+            lent.append(None)
+        return lent
+
+    def _lend(self) -> Connection:
+        try:
+            return self.files.idle.pop()
+        except IndexError:
+            return self._open()
+
+    def _take_back(self, connection: Connection) -> None:
+        files = connection.files
+        if files is self.files and len(files.idle) < _IDLE_CONNECTIONS:
+            files.idle.append(connection)
+            if files is not self.files:  # forgotten this very moment
+                files.close_idle()
+        else:
+            connection.close()
+
+    def _drop(self, connection: Connection, error: BaseException) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            connection.close()
+        if isinstance(error, sqlite3.Error):
+            if unusable(error):
+                self._discard(connection.files)
+            else:
+                self.verify()
+
+    def _open(self) -> Connection:
+        self.verify()
+        files = self.files
+        if not files.opening.acquire(timeout=self._timeout):
+            raise sqlite3.OperationalError("the store is being opened by another thread")
+        try:
+            if not files.identity:
+                files.word, files.identity = make(self.directory, self._timeout)
+                self._bind()
+            connection = sqlite3.connect(
+                self.directory / NAME,
+                timeout=self._timeout,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=Connection,
+            )
+            connection.files = files
+            try:
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
+                if not is_ours(connection):
+                    self._create(connection)
+                self._complete(connection)
+            except BaseException as error:
+                self._drop(connection, error)
+                raise
+            return connection
+        finally:
+            files.opening.release()
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        with locked(self.directory, self._timeout):
+            if is_ours(connection):
+                return  # another process was faster
+            if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise Damaged("a database of another kind or version is in the store's place")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {self._schema}; PRAGMA user_version = {VERSION}; "
+                f"PRAGMA application_id = {APPLICATION_ID}; COMMIT"
+            )
+
+    def _forget(self, files: Files) -> None:
+        """Start over with the next operation; connections in use are closed by their users."""
+        if files is self.files:
+            self.files = Files()
+        self._bind()
+        files.close_idle()
+
+    def _bind(self) -> None:
+        with self._binding:  # what readers hold is the word of the present files
+            self.words[0] = self.files.word
+
+    def _discard(self, files: Files) -> None:
+        """Remove a database that is beyond reading: what it held are copies."""
+        with contextlib.suppress(OSError, sqlite3.Error), locked(self.directory, self._timeout):
+            if files.identity == on_disk(self.directory):
+                remove(self.directory)
+        self._forget(files)

@@ -1,0 +1,139 @@
+"""The files of an embedded store: how they are made, locked and told from others in their place.
+
+The *word* is eight bytes that every process of the host maps into memory. It tells for the price
+of reading an integer whether anything was invalidated since. Writers change it like a seqlock,
+under a file lock: odd, then commit, then even. A reader who sees an odd word asks SQLite; a word
+that a crash left odd stays so, costing reads but no truth, until the next writer makes it even.
+
+Rule: nobody opens the database file but SQLite. POSIX drops all locks that a process has on a file
+as soon as it closes any descriptor of it, and without them another process may take the
+write-ahead log away (sqlite.org/howtocorrupt.html, section 2.2).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import secrets
+import sqlite3
+import stat
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from ...errors import ConfigurationError
+from .directory import check_directory
+
+#: Device and inode of a directory and its files.
+Identity = tuple[tuple[int, int], ...]
+NAME: Final = "isgware-1.db"
+WORD: Final = "isgware-1.word"
+LOCK: Final = "isgware-1.lock"
+
+
+def make(directory: Path, timeout: float) -> tuple[Sequence[int], Identity]:
+    """Make what is missing; returns the word, and which files these are."""
+    check_directory(directory)
+    if not directory.exists():
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)  # whatever the umask
+    _make_database_file(directory)
+    os.close(_open_file(directory, LOCK))
+    word = _map_word(directory, timeout)
+    for name in (NAME, LOCK, WORD):
+        path = directory / name
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigurationError(
+                f"{str(path)!r} is not a regular file; remove it, the store makes its own."
+            )
+        if stat.S_IMODE(status.st_mode) != 0o600:
+            path.chmod(0o600)
+    return word, on_disk(directory)
+
+
+def on_disk(directory: Path) -> Identity:
+    """Which files there are now, under their names."""
+    found = []
+    for path in (directory, *(directory / name for name in (NAME, WORD, LOCK))):
+        try:
+            status = path.lstat()
+        except OSError:
+            return ((0, 0),)
+        found.append((status.st_dev, status.st_ino))
+    return tuple(found)
+
+
+@contextlib.contextmanager
+def locked(directory: Path, timeout: float) -> Iterator[None]:
+    """The file lock of this store, waited for no longer than an operation may take."""
+    descriptor = _open_file(directory, LOCK)
+    deadline = time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise sqlite3.OperationalError("the store's lock file is held") from None
+                time.sleep(0.002)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def flush(directory: Path) -> None:
+    """Have the write-ahead log on the disk. (It may be closed freely: locks are elsewhere.)"""
+    try:
+        descriptor = os.open(directory / (NAME + "-wal"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # written back meanwhile
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(directory: Path) -> None:
+    """Remove all but the lock, which is held by who calls."""
+    for name in (NAME, NAME + "-wal", NAME + "-shm", WORD):
+        (directory / name).unlink(missing_ok=True)
+
+
+def _make_database_file(directory: Path) -> None:
+    """Created closed and linked into place: see the rule above."""
+    path = directory / NAME
+    if path.exists() or path.is_symlink():
+        return
+    spare = path.with_suffix(f".{secrets.token_hex(4)}.new")
+    os.close(os.open(spare, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(spare, path)
+    finally:
+        spare.unlink()
+
+
+def _open_file(directory: Path, name: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(directory / name, flags, 0o600)
+
+
+def _map_word(directory: Path, timeout: float) -> Sequence[int]:
+    descriptor = _open_file(directory, WORD)
+    try:
+        with locked(directory, timeout):
+            if os.fstat(descriptor).st_size < mmap.PAGESIZE:
+                # Written, not truncated to size: a sparse page on a full disk is a SIGBUS.
+                # From a random start: no reader takes it for the word it knew before.
+                start = secrets.randbits(28) << 1
+                page = start.to_bytes(8, sys.byteorder).ljust(mmap.PAGESIZE, b"\0")
+                os.pwrite(descriptor, page, 0)
+        return memoryview(mmap.mmap(descriptor, mmap.PAGESIZE)).cast("Q")
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,77 @@
+"""The queue of regenerations in the embedded store: a table in which each key stands once.
+
+A job that somebody has taken stays, and is held for them. When that ends before they are done, it
+waits again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Final
+
+from ..base import JOB_TIME, MOST_WANTS, TAKES, Job
+
+_WAITS: Final = "queue = ? AND until > ? AND held <= ?"
+_NEXT: Final = (
+    f"SELECT id, key, data, takes FROM regenerations WHERE {_WAITS} ORDER BY wants DESC, id LIMIT 1"
+)
+
+
+def enqueue(
+    db: sqlite3.Connection, queue: str, key: str, data: bytes, limit: int, now: float
+) -> bool:
+    """See `Backend.enqueue`. Clears away what nobody took in time, of every queue."""
+    db.execute("DELETE FROM regenerations WHERE until <= ?", (now,))
+    if db.execute(
+        f"SELECT 1 FROM regenerations WHERE {_WAITS} AND key = ?", (queue, now, now, key)
+    ).fetchone():
+        want(db, queue, ((key, 1),))
+        return True
+    db.execute("DELETE FROM regenerations WHERE queue = ? AND key = ?", (queue, key))  # held
+    if queued(db, queue, now) >= limit:
+        return False
+    db.execute(
+        "INSERT INTO regenerations (queue, key, until, wants, takes, held, data) "
+        "VALUES (?, ?, ?, 1, 0, 0, ?)",
+        (queue, key, now + JOB_TIME, data),
+    )
+    return True
+
+
+def want(db: sqlite3.Connection, queue: str, wants: Iterable[tuple[str, int]]) -> None:
+    db.executemany(
+        f"UPDATE regenerations SET wants = min(wants + ?, {MOST_WANTS}) "
+        "WHERE queue = ? AND key = ?",
+        [(count, queue, key) for key, count in wants],
+    )
+
+
+def dequeue(db: sqlite3.Connection, queue: str, now: float, hold: float) -> Job | None:
+    while True:
+        row = db.execute(_NEXT, (queue, now, now)).fetchone()
+        if row is None:
+            return None
+        ticket, key, data, takes = row
+        if takes < TAKES and isinstance(data, bytes):
+            db.execute(
+                "UPDATE regenerations SET takes = takes + 1, held = ? WHERE id = ?",
+                (now + hold, ticket),
+            )
+            return Job(key, ticket, data)
+        db.execute("DELETE FROM regenerations WHERE id = ?", (ticket,))
+
+
+def done(db: sqlite3.Connection, queue: str, job: Job) -> None:
+    # A table that was made anew counts from one again.
+    db.execute(
+        "DELETE FROM regenerations WHERE id = ? AND queue = ? AND key = ?",
+        (job.ticket, queue, job.key),
+    )
+
+
+def queued(db: sqlite3.Connection, queue: str, now: float) -> int:
+    count: int = db.execute(
+        f"SELECT count(*) FROM regenerations WHERE {_WAITS}", (queue, now, now)
+    ).fetchone()[0]
+    return count

@@ -1,0 +1,1 @@
+"""Pages made before anybody asks for them: ``isgware build`` and `ISG.prerender`."""

@@ -1,0 +1,253 @@
+"""Building: every page that is known is rendered before anybody asks for it.
+
+What there is to render comes from *sources*, one for each route, read lazily: its own URL if that
+needs no arguments, and what ``paths`` lists. They are cut into batches that take about a tenth of
+a second, which a crew renders; of what comes of them the report keeps counts and the failures.
+Nothing grows with the number of pages but a digest of each, to tell duplicates, up to a limit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from ..core.cache_key import HOST
+from ..errors import ConfigurationError
+from ..page import current
+from ..routing.declared_paths import Listing, Unusable, local_path, wrong_with
+from .batch import Batch, Origin, Renderer
+from .build_report import Made, Report, RouteReport
+from .inventory import inventory
+from .seen_paths import Seen
+from .workers import Crew, Hopeless, Render, Threads
+
+if TYPE_CHECKING:
+    from ..wsgi import ISG
+
+OnProgress = Callable[[Report], object]
+Warm = tuple[str, Iterator[str | Unusable]]
+Hire = Callable[[Render, int, float], Crew]
+#: Seconds that a batch should take, and the most pages in one.
+_BATCH_SECONDS: Final = 0.1
+_LARGEST: Final = 100
+
+
+@dataclass(slots=True)
+class Source:
+    """Paths and the line of the report that they belong to, unless a page says that it is of
+    another route. ``count`` says how many they are, if that is known."""
+
+    line: RouteReport
+    items: Iterator[str | Unusable]
+    count: Callable[[], int | None] = lambda: None
+    explicit: bool = False
+    lenient: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to build. ``only``: a pattern with ``*`` for paths; ``stale``: leave what is fresh;
+    ``fail_fast``: stop at the first failure."""
+
+    only: str = ""
+    stale: bool = False
+    fail_fast: bool = False
+
+
+def prerender(
+    core: ISG,
+    paths: Iterable[str] | Callable[[], Iterable[str]] | None = None,
+    *,
+    jobs: int = 1,
+    on_progress: OnProgress | None = None,
+    options: Options = Options(),
+    base_url: str | Sequence[str] = (),
+    hire: Hire | None = None,
+    warm: Warm | None = None,
+) -> Report:
+    """See `isgware.ISG.prerender`. ``hire`` makes another crew than one of threads; ``warm`` are
+    paths that a file gives, and what to call them."""
+    settings, engine = core.settings, core.engine
+    if type(jobs) is not int or jobs < 1:
+        raise ConfigurationError(f"jobs={jobs!r}: say how many render side by side, 1 or more.")
+    if not core.active:
+        return Report(build_id=settings.build_id)
+    origins = origins_of(core, [base_url] if isinstance(base_url, str) else base_url)
+    renderer = Renderer(engine, origins, stale=options.stale)
+    report = Report(build_id=settings.build_id)
+    sources = declared(core, report)
+    # Before paths= is called, which may open connections that no forked process should have.
+    crew = (hire or Threads)(renderer.render, jobs, settings.render_timeout)
+    try:
+        if paths is not None or warm is not None:
+            line = RouteReport("", warm[0] if warm else "(paths given)", "prerendered")
+            named = _listed(line, paths) if warm is None else Source(line, warm[1], lenient=True)
+            sources = [named]
+        counts = [source.count() for source in sources]
+        if not options.only and None not in counts:
+            report.total = sum(count or 0 for count in counts) * len(origins)
+        return Build(report, sources, options, on_progress).run(crew)
+    finally:
+        crew.close()
+
+
+class Build:
+    """One build under way."""
+
+    def __init__(
+        self,
+        report: Report,
+        sources: Sequence[Source],
+        options: Options,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self.report = report
+        self._sources = sources
+        self._options = options
+        self._on_progress = on_progress
+        self._lines = {line.name: line for line in report.routes}
+        self._seen = Seen()
+        self._size = 1
+        self._held: list[Batch] = []
+        self._began = time.perf_counter()
+
+    def run(self, crew: Crew) -> Report:
+        """Render everything."""
+        report = self.report
+        try:
+            for batch, made in crew.run(self._batches()):
+                self._take(batch, made)
+                report.seconds = time.perf_counter() - self._began
+                if self._on_progress is not None:
+                    self._on_progress(report)
+        except Hopeless as error:
+            report.stopped = str(error)
+        report.seconds = time.perf_counter() - self._began
+        return report
+
+    def _batches(self) -> Iterator[Batch]:
+        for number, source in enumerate(self._sources):
+            paths: list[str] = []
+            for path in self._paths(source):
+                if self.report.stopped:
+                    return
+                paths.append(path)
+                if len(paths) >= self._size:
+                    yield Batch(number, tuple(paths), source.explicit, source.lenient)
+                    paths.clear()
+            if paths and not self.report.stopped:
+                yield Batch(number, tuple(paths), source.explicit, source.lenient)
+        while self._held and not self.report.stopped:
+            yield self._held.pop()
+
+    def _paths(self, source: Source) -> Iterator[str]:
+        for item in source.items:
+            if isinstance(item, Unusable):
+                self._count(source.line, Made("failed", item.item, item.reason))
+            elif self._wanted(item):
+                if self._seen.add("?".join(local_path(item))):  # however it is spelt
+                    yield item
+                elif not source.lenient:
+                    self._count(source.line, Made("failed", item, "listed twice"))
+
+    def _wanted(self, path: str) -> bool:
+        only = self._options.only
+        return not only or fnmatchcase(local_path(path)[0], only)
+
+    def _take(self, batch: Batch, found: list[Made]) -> None:
+        line = self._sources[batch.source].line
+        others = self._lines if batch.explicit or batch.lenient else {}
+        seconds = 0.0
+        held = tuple(dict.fromkeys(made.page for made in found if made.outcome == "held"))
+        if held:  # somebody renders them: look again when the rest is done
+            self._held.append(dataclasses.replace(batch, paths=held, overtake=True))
+        for made in found:
+            if made.outcome != "held":
+                self._count(others.get(made.route, line), made)
+                seconds += made.seconds
+        if not held:
+            each = max(seconds / len(batch.paths), _BATCH_SECONDS / _LARGEST)
+            self._size = max(1, min(2 * self._size, int(_BATCH_SECONDS / each)))
+
+    def _count(self, line: RouteReport, made: Made) -> None:
+        if not line.name and not line.pages:
+            self.report.routes.append(line)  # of what belongs to no route that is known
+        self.report.count(line, made)
+        if made.outcome == "failed" and self._options.fail_fast:
+            self.report.stopped = "the first failure ends it (--fail-fast)"
+
+
+def declared(core: ISG, report: Report) -> list[Source]:
+    """Every declared route, with its line in ``report``, and a line for each other."""
+    planner = core.engine.planner
+    sources = []
+    for known in inventory(core.site, planner.routes):
+        report.routes.append(known.line)
+        if known.policy is not None and known.line.kind != "dynamic":
+            plain = planner.paths.plain(known.name) if known.plain else []
+            listing = planner.paths.listed(known.name, known.policy)
+            items = itertools.chain(plain, listing)
+            sources.append(Source(known.line, items, functools.partial(_count, plain, listing)))
+    return sources
+
+
+def _count(plain: Sequence[object], listing: Listing) -> int | None:
+    length = listing.open().length
+    return None if length is None else len(plain) + length
+
+
+def _listed(line: RouteReport, paths: Any) -> Source:
+    """The paths that somebody names."""
+    items = paths() if callable(paths) else paths
+    if isinstance(items, str):
+        raise ConfigurationError("prerender() takes a list of paths, not one: ['/posts/1'].")
+    length = len(items) if isinstance(items, Sequence) else None
+    return Source(line, (_checked(item) for item in items), lambda: length, explicit=True)
+
+
+def _checked(item: Any) -> str | Unusable:
+    reason = wrong_with(item) if isinstance(item, str) else "not a path"
+    return Unusable(str(item), reason) if reason else item
+
+
+def origins_of(core: ISG, base_url: Sequence[str] = ()) -> list[Origin]:
+    """Where to render for: ``base_url`` as given here, else as configured, else the host of the
+    request in progress. What is given may have a path, under which the app is mounted.
+
+    Raises `ConfigurationError` if nothing tells.
+    """
+    mounted = core.site.script_name
+    found = [_origin(url, mounted) for url in base_url or core.settings.base_url]
+    rendering = current.get()
+    if not found and rendering is not None and rendering.host:
+        found = [Origin(*rendering.origin)]
+    if not found:
+        raise ConfigurationError(
+            "The pages of which host? Set base_url='https://…', or give --base-url URL: without "
+            "it each page is kept for the scheme and host that its visitors ask for."
+        )
+    for origin in found:
+        if not core.engine.planner.trusts(origin.host):
+            raise ConfigurationError(
+                f"{origin.host!r} is not among trusted_hosts, so its pages are never stored."
+            )
+    return found
+
+
+def _origin(url: str, mounted: str) -> Origin:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and HOST.match(parts.netloc)
+    except ValueError:
+        sound = False
+    if not sound or parts.query or parts.fragment:
+        raise ConfigurationError(f"{url!r} is no base URL: give one such as 'https://example.com'.")
+    script = unquote_to_bytes(parts.path).decode("latin-1").rstrip("/")  # as servers tell it
+    return Origin(parts.scheme, parts.netloc, script or mounted)

@@ -1,0 +1,176 @@
+"""Who renders the batches of a build, and what happens to those who do not come back.
+
+A worker has one batch at hand and one in reserve; new ones are asked for as there is room, so that
+nothing waits in memory but what is under way. One that dies, or that is not heard of for as long as
+a render may take, is replaced. What it had at hand is rendered again page by page, which finds the
+page that it was: that one has failed, the rest goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from ..errors import ISGError
+from .batch import Batch
+from .build_report import Made
+
+Render = Callable[[Batch, Callable[[], None]], list[Made]]
+#: Batches that a worker may have: one at hand, one in reserve.
+_DEPTH: Final = 2
+#: Workers lost one after the other, with nothing rendered in between, that end a build.
+_HOPELESS: Final = 20
+_PATIENCE: Final = 2.0
+TOO_LONG: Final = "the render took too long and was given up"
+
+
+class Hopeless(ISGError):
+    """Every worker is lost, whatever it is given."""
+
+
+class Worker(ABC):
+    """``since``: when it was last heard of, in seconds of the monotonic clock."""
+
+    def __init__(self) -> None:
+        self.batches: deque[Batch] = deque()
+        self.since = time.monotonic()
+
+    def give(self, batch: Batch) -> None:
+        if not self.batches:
+            self.since = time.monotonic()
+        self.batches.append(batch)
+        self.send(batch)
+
+    @abstractmethod
+    def send(self, batch: Batch) -> None:
+        """Let it have a batch, without waiting for what comes of it."""
+
+    def lost(self) -> str:
+        """Why nothing is to be expected of it any more; empty if it is well."""
+        return ""
+
+    @abstractmethod
+    def dismiss(self, patience: float = 0.0) -> None:
+        """Have it end. ``patience``: seconds that it may take to finish what it has at hand."""
+
+
+class Crew(ABC):
+    """``jobs`` workers. ``timeout``: seconds after which one that is not heard of is given up."""
+
+    def __init__(self, jobs: int, timeout: float) -> None:
+        self._timeout = timeout
+        self._workers = [self._hire() for _ in range(jobs)]
+        self._again: list[Batch] = []
+        self._lost = 0
+
+    @abstractmethod
+    def _hire(self) -> Worker:
+        """Another worker, which has nothing to do yet."""
+
+    @abstractmethod
+    def _wait(self, seconds: float) -> list[tuple[Worker, list[Made]]]:
+        """What was made, each by a worker of its first batch; empty if time is up."""
+
+    def run(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, list[Made]]]:
+        """Render them all, in whatever order they come out. Raises `Hopeless`."""
+        while True:
+            self._hand_out(batches)
+            if not any(worker.batches for worker in self._workers):
+                return
+            for worker, made in self._wait(min(1.0, self._timeout / 2)):
+                self._lost = 0
+                yield worker.batches.popleft(), made
+            yield from self._replace_lost()
+
+    def _hand_out(self, batches: Iterator[Batch]) -> None:
+        for depth in range(_DEPTH):
+            for worker in self._workers:
+                if len(worker.batches) == depth:
+                    batch = self._again.pop() if self._again else next(batches, None)
+                    if batch is None:
+                        return
+                    worker.give(batch)
+
+    def _replace_lost(self) -> Iterator[tuple[Batch, list[Made]]]:
+        for at, worker in enumerate(self._workers):
+            late = worker.batches and time.monotonic() - worker.since > self._timeout
+            reason = worker.lost() or (TOO_LONG if late else "")
+            if not reason:
+                continue
+            worker.dismiss()
+            self._workers[at] = self._hire()
+            self._lost += 1
+            first = worker.batches.popleft() if worker.batches else None
+            self._again += worker.batches
+            if first is not None and len(first.paths) > 1:
+                self._again += _singly(first)
+            elif first is not None:
+                yield first, [Made("failed", first.paths[0], reason)]
+            if self._lost >= _HOPELESS:
+                raise Hopeless(f"{self._lost} workers were lost in a row: {reason}")
+
+    def close(self) -> None:
+        """Have all of them end: those that are interrupted may finish their batch."""
+        for worker in self._workers:
+            worker.dismiss(_PATIENCE)
+
+
+def _singly(batch: Batch) -> list[Batch]:
+    """The batch page by page, whoever may seem to render them."""
+    return [dataclasses.replace(batch, paths=(path,), overtake=True) for path in batch.paths]
+
+
+class Threads(Crew):
+    """Threads of this process: they share its store and its memory, and wait side by side."""
+
+    def __init__(self, render: Render, jobs: int, timeout: float) -> None:
+        self._render = render
+        self._done: queue.SimpleQueue[tuple[Worker, Any]] = queue.SimpleQueue()
+        super().__init__(jobs, timeout)
+
+    def _hire(self) -> Worker:
+        return _Thread(self._render, self._done)
+
+    def _wait(self, seconds: float) -> list[tuple[Worker, list[Made]]]:
+        try:
+            worker, found = self._done.get(timeout=seconds)
+        except queue.Empty:
+            return []
+        if worker not in self._workers:
+            return []  # it was given up, and what it made counts for nothing
+        if isinstance(found, BaseException):
+            raise found
+        return [(worker, found)]
+
+
+class _Thread(Worker):
+    def __init__(self, render: Render, done: queue.SimpleQueue[tuple[Worker, Any]]) -> None:
+        super().__init__()
+        self._render = render
+        self._done = done
+        self._todo: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        threading.Thread(target=self._loop, name="isgware-build", daemon=True).start()
+
+    def send(self, batch: Batch) -> None:
+        self._todo.put(batch)
+
+    def dismiss(self, patience: float = 0.0) -> None:
+        self._todo.put(None)
+
+    def _loop(self) -> None:
+        while (batch := self._todo.get()) is not None:
+            try:
+                found: Any = self._render(batch, self._beat)
+            except BaseException as error:  # a defect of ours; raised where it is seen
+                found = error
+            self._beat()
+            self._done.put((self, found))
+
+    def _beat(self) -> None:
+        self.since = time.monotonic()

@@ -1,0 +1,1 @@
+"""The command line: ``isgware COMMAND TARGET``, ``flask isg`` and ``manage.py isg``."""

@@ -1,0 +1,131 @@
+"""``build`` and ``routes``: rendering what is known before anybody asks, and what that is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
+
+import click
+
+from ..build.build_report import Report
+from ..build.inventory import inventory
+from ..build.prerender import Options, Warm, origins_of, prerender
+from ..build.previous_build import copy_as_stale
+from ..build.processes import Processes
+from ..build.warmup import first_of, log_paths, sitemap_paths
+from ..errors import ConfigurationError
+from ..management.operations import Operations
+from ..storage.open_store import lies_in_process
+from .build_table import report_json, report_lines, route_table
+from .progress import progress
+
+if TYPE_CHECKING:
+    from ..wsgi import ISG
+    from .commands import Subject
+
+_NOTHING_KNOWN = "No routes are known here: declare them with routes={'/posts/<slug>': Policy(…)}."
+_FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
+_OUTPUT = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", help="For people or programs."
+)
+
+
+@click.command
+@click.option("--jobs", type=click.IntRange(1), help="Processes; one for each processor.")
+@click.option("--only", metavar="PATTERN", default="", help="Only paths like '/posts/*'.")
+@click.option("--stale", is_flag=True, help="Leave what is fresh, so that a build goes on.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
+@click.option("--build-id", metavar="ID", help="Build for this build id.")
+@click.option("--base-url", metavar="URL", multiple=True, help="Scheme and host to build for.")
+@click.option("--from-sitemap", metavar="FILE", type=_FILE, help="Build the pages it lists.")
+@click.option("--from-log", metavar="FILE", type=_FILE, help="Build what was visited, most first.")
+@click.option("--stale-from", metavar="BUILD", help="First copy that build's pages as stale.")
+@_OUTPUT
+def build(
+    subject: Subject, jobs: int | None, only: str, stale: bool, fail_fast: bool,
+    build_id: str | None, base_url: Sequence[str], from_sitemap: str | None, from_log: str | None,
+    stale_from: str | None, output: str,
+) -> None:  # fmt: skip
+    """Render every page that is known: routes without arguments, and what paths= lists. What
+    fails is named, and what was stored of it stays."""
+    core = _app(subject, "build").core
+    subject.need_active()
+    if lies_in_process(core.engine.shelf.backend.backend):
+        raise ConfigurationError(
+            "The app's store lies within its own process, where nothing that is built here would "
+            "be found: choose one that is shared, such as store='file:.isgware'."
+        )
+    if only and only[0] not in "/*?[":
+        raise click.UsageError(f"--only {only!r}: paths begin with a slash, as in '/posts/*'.")
+    if build_id is not None:
+        _build_as(core, build_id)
+    warm = _warm(from_sitemap, from_log)
+    origins_of(core, base_url)  # what is wrong with it is said before anything is done
+    if stale_from is not None:
+        copied = copy_as_stale(core.engine, stale_from)
+        click.echo(f"Copied {copied:,} pages of build {stale_from!r} as stale.", err=True)
+    core.engine.shelf.memory.switch_off()  # before its workers are forked, each with one like it
+    shown = sys.stderr if output == "json" else sys.stdout
+    # What paths= prints is no part of the report.
+    with progress(shown) as on_progress, redirect_stdout(sys.stderr):
+        report = prerender(
+            core,
+            jobs=jobs or _processors(),
+            base_url=base_url,
+            on_progress=on_progress,
+            options=Options(only=only, stale=stale, fail_fast=fail_fast),
+            warm=warm,
+            hire=lambda render, jobs, timeout: Processes(
+                render, jobs, timeout, core.site.after_fork
+            ),
+        )
+    if output == "text" and not report.routes:
+        click.echo(_NOTHING_KNOWN, err=True)
+    else:
+        _show(report, output)
+    if not report.ok:
+        raise click.exceptions.Exit(1)
+
+
+def _warm(sitemap: str | None, log: str | None) -> Warm | None:
+    if sitemap is not None and log is not None:
+        raise click.UsageError("Give --from-sitemap or --from-log, not both.")
+    if sitemap is not None:
+        return "(sitemap)", first_of(sitemap_paths(sitemap))
+    return None if log is None else ("(log)", first_of(log_paths(log)))
+
+
+def _processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _build_as(core: ISG, build_id: str) -> None:
+    """Keep pages of this build from now on: this process serves nobody, so nobody is confused."""
+    object.__setattr__(core.settings, "build_id", build_id)
+    core.catalogue.build_id = build_id
+
+
+def _app(subject: Subject, what: str) -> Operations:
+    return subject.need_app(what)
+
+
+def _show(report: Report, output: str) -> None:
+    click.echo(report_json(report) if output == "json" else report_lines(report))
+
+
+@click.command
+@_OUTPUT
+def routes(subject: Subject, output: str) -> None:
+    """List the routes: static, prerendered, or dynamic and why. Nothing is rendered."""
+    core = _app(subject, "routes").core
+    lines = [known.line for known in inventory(core.site, core.engine.planner.routes)]
+    if output == "json":
+        click.echo(report_json(Report(routes=lines), only_routes=True))
+    elif lines:
+        click.echo(route_table(lines, built=False))
+    else:
+        click.echo(_NOTHING_KNOWN, err=True)

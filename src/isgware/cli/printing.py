@@ -1,0 +1,160 @@
+"""What the commands print: tables and lines for people, JSON for programs.
+
+Everything that comes out of a store is written with its control characters escaped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..core.stored_page import Entry
+from ..formatting import duration, printable, size
+from ..management.stats import Stats
+from ..management.stored_pages import PageInfo
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value, indent=2)  # everything beyond ASCII is escaped
+
+
+def listing(pages: Sequence[PageInfo]) -> str:
+    """A table of pages. Columns that would be empty, or the same for all, are left out."""
+    hosts = {tuple(info.url.split("/")[:3]) for info in pages}  # of damaged ones, too
+    rows = [
+        {
+            "PAGE": info.url if len(hosts) > 1 else _path(info),
+            "VARIANT": info.variant,
+            "STATUS": str(info.status),
+            "STATE": info.state,
+            "AGE": duration(info.age),
+            "TTL": duration(info.ttl),
+            "SIZE": size(info.size),
+            "TAGS": ", ".join(info.tags),
+            "BUILD": info.build_id,
+            "LAST ERROR": f"{info.failures}: {info.last_error}" if info.failures else "",
+        }
+        for info in pages
+    ]
+    columns = [name for name in rows[0] if any(row[name] for row in rows)]
+    cells = [[printable(row[name]) for name in columns] for row in rows]
+    return _table(columns, cells)
+
+
+def _path(info: PageInfo) -> str:
+    query = info.url.partition("?")[2]
+    return f"{info.path}?{query}" if query else info.path
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> str:
+    """Drawn by rich on a terminal, if that is installed; else plain, for pipes."""
+    if sys.stdout.isatty():
+        try:
+            return _drawn(columns, rows)
+        except ImportError:
+            pass
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (columns, *rows)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _drawn(columns: list[str], rows: list[list[str]]) -> str:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    colours = {"fresh": "green", "stale": "yellow", "expired": "yellow", "failing": "red"}
+    table = Table(box=SIMPLE_HEAD)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=colours.get(cell, "")) for cell in row))
+    console = Console()
+    with console.capture() as captured:
+        console.print(table)
+    return str(captured.get())
+
+
+def details(info: PageInfo, entry: Entry | None) -> dict[str, Any]:
+    """A stored page as JSON. ``headers`` is ``None`` if the store no longer holds it."""
+    found = dataclasses.asdict(info)
+    found["headers"] = [list(pair) for pair in entry.headers] if entry else None
+    found["encodings"] = (
+        {name: len(body) for name, body in entry.encodings.items()} if entry else {}
+    )
+    found["expires"] = entry.rendered_at + entry.expire if entry else None
+    found["route"] = entry.route if entry else ""
+    found["etag"] = entry.etag if entry else ""
+    return found
+
+
+def page_lines(info: PageInfo, entry: Entry | None) -> str:
+    """A stored page, for people."""
+    ttl = "until told" if info.ttl is None else duration(info.ttl)
+    rows = [
+        ("status", entry.status if entry else str(info.status)),
+        ("state", f"{info.state}, age {duration(info.age)}, ttl {ttl}"),
+        ("variant", info.variant),
+        ("route", entry.route if entry else ""),
+        ("tags", ", ".join(info.tags)),
+        ("build", info.build_id),
+        ("size", size(info.size) + _encodings(entry)),
+        ("rendered in", f"{info.render_seconds:.3f} s"),
+        ("failures", f"{info.failures}: {info.last_error}" if info.failures else ""),
+    ]
+    lines = [info.url, *_aligned(rows)]
+    if entry is None:
+        lines.append("  The store no longer holds the page itself.")
+    else:
+        lines += ["", *(f"  {name}: {value}" for name, value in entry.headers)]
+        lines += [f"  ETag: {entry.etag}"] if entry.etag else []
+    return "\n".join(map(printable, lines))
+
+
+def _encodings(entry: Entry | None) -> str:
+    if entry is None or not entry.encodings:
+        return ""
+    made = ", ".join(f"{name} {size(len(body))}" for name, body in entry.encodings.items())
+    return f" (identity {size(len(entry.body))}, {made})"
+
+
+def stats_lines(stats: Stats) -> str:
+    builds = stats.builds if len(stats.builds) > 1 or stats.build_id else {}
+    rows = [
+        ("pages", f"{stats.pages:,} ({_counts(stats.states)})"),
+        ("error pages", f"{stats.error_pages:,}"),
+        ("size", size(stats.bytes)),
+        ("builds", _counts({name or "(none)": count for name, count in builds.items()})),
+        ("own build", stats.build_id),
+        ("store", f"{stats.backend}, {_circuit(stats)}"),
+    ]
+    if stats.workers or stats.jobs:
+        rows.append(("workers", f"{stats.workers:,} (jobs waiting: {stats.jobs:,})"))
+    if stats.process is not None:
+        counts = {name.replace("_", " "): count for name, count in stats.process.items()}
+        report = counts.pop("report")
+        rows.append(("this process", _counts(counts)))
+        rows.append(("report mode", _counts(report) if any(report.values()) else ""))
+    return "\n".join(map(printable, _aligned(rows, indent="")))
+
+
+def _circuit(stats: Stats) -> str:
+    if stats.circuit_seconds is None:
+        return f"circuit {stats.circuit}"
+    times = "once" if stats.trips == 1 else f"{stats.trips:,} times"
+    return f"circuit {stats.circuit} for {duration(stats.circuit_seconds)}, opened {times}"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
+
+
+def _aligned(rows: Iterable[tuple[str, str]], indent: str = "  ") -> list[str]:
+    return [f"{indent}{name:<13} {value}" for name, value in rows if value]

@@ -1,0 +1,85 @@
+"""What a request's own conditions and ranges make of a stored page's answer (RFC 9110, 13 and 14).
+
+The page is chosen already, and its answer whole; here it becomes a 304, a 412, a part of itself,
+or headers alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+from ..http.conditional import NOT_MODIFIED_FIELDS, precondition
+from ..http.ranges import Unsatisfiable, content_range, covers, multipart, wanted
+from .stored_page import Entry
+
+#: Status line, headers, body chunks: what a server is given.
+Answer = tuple[str, list[tuple[str, str]], tuple[bytes, ...]]
+#: One of these in the environ, and the answer is not the page as it is.
+CONDITIONS: Final = frozenset({
+    "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE",
+    "HTTP_RANGE",
+})  # fmt: skip
+_OURS: Final = frozenset({"age", "x-isg-cache", "cache-status"})
+_KEPT_IN_304: Final = NOT_MODIFIED_FIELDS | _OURS
+NOT_MODIFIED: Final = "304 Not Modified"
+#: What a 416 or 412 keeps: it is not about the page's bytes.
+_OF_THE_BYTES: Final = frozenset({"content-length", "content-type", "content-encoding"})
+
+
+def fitted(answer: Answer, entry: Entry, environ: dict[str, Any]) -> Answer:
+    """The answer to this very request, by the order of RFC 9110, section 13.2.2."""
+    if environ.keys().isdisjoint(CONDITIONS) or answer[0][:3] != "200":
+        return without_body(answer) if environ["REQUEST_METHOD"] == "HEAD" else answer
+    fields = {name.lower(): value for name, value in answer[1]}
+    etag, last_modified = fields.get("etag", ""), fields.get("last-modified", "")
+    code = precondition(etag, last_modified, entry.rendered_at, environ)
+    if code == 304:
+        return NOT_MODIFIED, unchanged(answer[1]), ()
+    if code == 412:
+        return _refused("412 Precondition Failed", answer, [])
+    if environ["REQUEST_METHOD"] == "HEAD":
+        return without_body(answer)  # Range is for GET alone (14.2)
+    asked = environ.get("HTTP_RANGE")
+    if asked is None:
+        return answer
+    if_range = environ.get("HTTP_IF_RANGE")
+    made = entry.rendered_at
+    if if_range is not None and not covers(if_range, etag, last_modified, made, made):
+        return answer
+    return _partial(answer, asked, etag, fields.get("content-type", ""))
+
+
+def unchanged(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What a 304 says of the page that it stands for (RFC 9110, section 15.4.5)."""
+    return [pair for pair in headers if pair[0].lower() in _KEPT_IN_304]
+
+
+def _partial(answer: Answer, asked: str, etag: str, content_type: str) -> Answer:
+    body = b"".join(answer[2])
+    spans = wanted(asked, len(body))
+    if spans is None:
+        return answer
+    if isinstance(spans, Unsatisfiable):
+        whole = ("Content-Range", f"bytes */{len(body)}")
+        return _refused("416 Range Not Satisfiable", answer, [whole])
+    if len(spans) == 1:
+        first, last = spans[0]
+        part, replaced = body[first : last + 1], {"content-length"}
+        told = [("Content-Range", content_range(spans[0], len(body)))]
+    else:
+        boundary = hashlib.blake2b(f"{etag}{spans}".encode(), digest_size=12).hexdigest()
+        media_type, part = multipart(body, spans, content_type, boundary)
+        replaced, told = {"content-length", "content-type"}, [("Content-Type", media_type)]
+    headers = [pair for pair in answer[1] if pair[0].lower() not in replaced]
+    return "206 Partial Content", [*headers, *told, ("Content-Length", str(len(part)))], (part,)
+
+
+def _refused(status: str, answer: Answer, told: list[tuple[str, str]]) -> Answer:
+    headers = [pair for pair in answer[1] if pair[0].lower() not in _OF_THE_BYTES]
+    return status, [*headers, *told, ("Content-Length", "0")], ()
+
+
+def without_body(answer: Answer) -> Answer:
+    """What HEAD gets: every header of GET (RFC 9110, section 9.3.2)."""
+    return answer[0], answer[1], ()

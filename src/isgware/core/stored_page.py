@@ -1,0 +1,214 @@
+"""A stored page, and the bytes it is stored as.
+
+Format: magic, version, CRC-32 of all that follows, length of the description, the description as
+JSON, then the bodies one after the other. Nothing is ever unpickled. Whatever does not decode
+cleanly (cut off, flipped, foreign, newer, found under another key) is a miss, never an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeGuard
+
+from .cache_key import Request
+from .interned_strings import shared
+
+MAGIC: Final = b"ISGW"
+VERSION: Final = 2
+_HEAD: Final = struct.Struct(">4sBI")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
+_STATUS = re.compile(r"[1-5][0-9][0-9]( [\t\x20-\x7e\x80-\xff]*)?\Z")
+
+_NATIVE = re.compile(r"[\x00-\xff]*\Z")
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One rendered page. Times are wall-clock seconds; ``generation`` and ``nonce`` say which
+    invalidations its render had seen, ``order`` which of two renders began later.
+
+    ``own``: the response to a visitor's own request (RFC 9111), not a clean-room render; then
+    ``rendered_at`` is when the app, or whoever it got it from, generated it. ``validator`` is the
+    app's own ETag, which ``etag`` need not be.
+    """
+
+    key: str
+    request: Request
+    status: str
+    headers: Headers
+    body: bytes
+    rendered_at: float
+    revalidate: float | None
+    expire: float
+    encodings: Mapping[str, bytes] = field(default_factory=dict)
+    etag: str = ""
+    last_modified: str = ""
+    tags: tuple[str, ...] = ()
+    generation: int = 0
+    nonce: str = ""
+    order: int = 0
+    fingerprint: str = ""
+    build_id: str = ""
+    route: str = ""
+    render_seconds: float = 0.0
+    vary_cookie: bool = False
+    anonymous: bool = False
+    error_quota: bool = False
+    tombstone: bool = False
+    own: bool = False
+    validator: str = ""
+
+    @property
+    def code(self) -> int:
+        return int(self.status[:3])
+
+    @property
+    def fresh_until(self) -> float:
+        """``revalidate=None`` stands for "until told"."""
+        if self.revalidate is None:
+            return float("inf")
+        return self.rendered_at + self.revalidate
+
+    @property
+    def expires_at(self) -> float:
+        return self.rendered_at + self.expire
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + sum(map(len, self.encodings.values()))
+
+
+_PLAIN: Final = (
+    "key", "status", "rendered_at", "revalidate", "expire", "etag", "last_modified", "generation",
+    "nonce", "order", "fingerprint", "build_id", "route", "render_seconds", "vary_cookie",
+    "anonymous", "error_quota", "tombstone", "own", "validator",
+)  # fmt: skip
+#: The same for many pages, so that a process with many of them holds them once.
+_SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
+_REQUEST: Final = ("scheme", "host", "script_name", "path", "query")
+
+
+def encode(entry: Entry) -> bytes:
+    """The bytes to store."""
+    description = {name: getattr(entry, name) for name in _PLAIN}
+    description["request"] = [getattr(entry.request, name) for name in _REQUEST]
+    description["keyed"] = [entry.request.headers, entry.request.cookies]
+    description["headers"] = entry.headers
+    description["tags"] = entry.tags
+    description["bodies"] = [[name, len(data)] for name, data in entry.encodings.items()]
+    described = json.dumps(description, separators=(",", ":")).encode()
+    length = len(described).to_bytes(4, "big")
+    rest = b"".join((length, described, *entry.encodings.values(), entry.body))
+    return _HEAD.pack(MAGIC, VERSION, zlib.crc32(rest)) + rest
+
+
+def decode(data: Any, key: str) -> Entry | None:
+    """The entry that ``data`` holds under ``key``; ``None`` for anything but exactly that."""
+    if not isinstance(data, bytes) or len(data) < _HEAD.size:
+        return None
+    magic, version, checksum = _HEAD.unpack_from(data)
+    rest = memoryview(data)[_HEAD.size :]
+    if magic != MAGIC or version != VERSION or zlib.crc32(rest) != checksum:
+        return None
+    try:
+        start = 4 + int.from_bytes(rest[:4], "big")
+        described = json.loads(bytes(rest[4:start]))
+        entry = _from_description(described, rest[start:])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+        return None
+    return entry if entry.key == key and _sound(entry) else None
+
+
+def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
+    encodings, start = {}, 0
+    for name, size in described["bodies"]:
+        if size < 0 or start + size > len(bodies):
+            raise ValueError("a body is cut off")
+        encodings[str(name)] = bytes(bodies[start : start + size])
+        start += size
+    keyed_headers, keyed_cookies = described["keyed"]
+    scheme, host, script_name, path, query = described["request"]
+    for name in _SHARED:
+        described[name] = shared(described[name])
+    return Entry(
+        request=Request(
+            shared(scheme),
+            shared(host),
+            shared(script_name),
+            path,
+            query,
+            _pairs(keyed_headers),
+            _pairs(keyed_cookies),
+        ),
+        headers=_pairs(described["headers"]),
+        tags=tuple(described["tags"]),
+        body=bytes(bodies[start:]),
+        encodings=encodings,
+        **{name: described[name] for name in _PLAIN},
+    )
+
+
+def _pairs(raw: Any) -> Headers:
+    # Raises TypeError for what is no string.
+    return tuple((shared(name), shared(value)) for name, value in raw)
+
+
+def sound_headers(headers: Any) -> bool:
+    """No header that could end a header line early (RFC 9110, section 5.5)."""
+    return all(
+        isinstance(name, str)
+        and isinstance(value, str)
+        and _HEADER_NAME.match(name)
+        and _HEADER_VALUE.match(value)
+        for name, value in headers
+    )
+
+
+def sound_status(status: Any) -> bool:
+    return isinstance(status, str) and _STATUS.match(status) is not None
+
+
+_NUMBERS: Final = ("rendered_at", "expire", "render_seconds")
+_STRINGS: Final = (
+    "key", "status", "etag", "last_modified", "nonce", "fingerprint", "build_id", "route",
+    "validator",
+)  # fmt: skip
+
+
+def _sound(entry: Entry) -> bool:
+    return (
+        all(_number(getattr(entry, name)) for name in _NUMBERS)
+        and (entry.revalidate is None or _number(entry.revalidate))
+        and type(entry.generation) is int
+        and type(entry.order) is int
+        and all(isinstance(getattr(entry, name), str) for name in _STRINGS)
+        and all(_native(getattr(entry.request, name)) for name in _REQUEST)
+        and all(isinstance(tag, str) for tag in entry.tags)
+        and sound_status(entry.status)
+        and sound_headers(entry.headers)
+        and sound_headers(
+            (
+                ("ETag", entry.etag),
+                ("ETag", entry.validator),
+                ("Last-Modified", entry.last_modified),
+            )
+        )
+        and set(entry.encodings) <= {"br", "zstd", "gzip"}
+    )
+
+
+def _native(value: Any) -> bool:
+    """Whether this is a string as WSGI has them: bytes decoded as latin-1 (PEP 3333)."""
+    return isinstance(value, str) and _NATIVE.match(value) is not None
+
+
+def _number(value: Any) -> TypeGuard[float]:
+    return type(value) in (int, float) and abs(value) < 1e15

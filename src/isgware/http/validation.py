@@ -1,0 +1,55 @@
+"""Validation: asking the app whether a stored response still holds (RFC 9111, section 4.3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..core.storable import DROPPED
+from ..core.stored_page import Headers
+from .lifetime import values
+
+#: Fields of a stored response that a 304 leaves alone (3.2): they describe the stored bytes.
+_OF_THE_BYTES: Final = frozenset({
+    "content-length", "content-encoding", "content-range", "content-md5", "content-digest", "etag",
+})  # fmt: skip
+
+
+def conditions(etag: str, last_modified: str) -> dict[str, str]:
+    """The fields that validate a stored response, by their CGI names (4.3.1); ``etag`` is the
+    app's own. Both are sent: an app may know the one or the other."""
+    found = {"HTTP_IF_NONE_MATCH": etag, "HTTP_IF_MODIFIED_SINCE": last_modified}
+    return {name: value for name, value in found.items() if value}
+
+
+def is_about(headers: Headers, etag: str) -> bool:
+    """Whether a 304 selects the stored response with this ``etag`` (4.3.4)."""
+    said = values(headers, "etag")
+    return not said or not etag or _opaque(said[0]) == _opaque(etag)
+
+
+def updated(stored: Headers, fresh: Headers) -> Headers:
+    """Stored fields after a 304 or a matching HEAD: each field that came replaces all of its
+    name, the others stay (3.2, 4.3.4)."""
+    named = {
+        name.strip().lower() for line in values(fresh, "connection") for name in line.split(",")
+    }
+    kept_out = (DROPPED - {"date"}) | _OF_THE_BYTES | named | {"set-cookie", "set-cookie2"}
+    news = [pair for pair in fresh if pair[0].lower() not in kept_out]
+    replaced = {name.lower() for name, _ in news} | {"date"}  # what is confirmed is as of now
+    return (*(pair for pair in stored if pair[0].lower() not in replaced), *news)
+
+
+def describes(head: Headers, etag: str, last_modified: str, length: int) -> bool:
+    """Whether a response to HEAD is about the stored one (4.3.5): no validator and no length
+    that both say differs."""
+    for name, known in (
+        ("etag", etag), ("last-modified", last_modified), ("content-length", str(length)),
+    ):  # fmt: skip
+        said = values(head, name)
+        if said and said[0].strip() != known:
+            return False
+    return True
+
+
+def _opaque(tag: str) -> str:
+    return tag.strip().removeprefix("W/")

@@ -1,0 +1,227 @@
+"""The control endpoint under ``mount``: revalidation from outside, and draft cookies.
+
+It exists only if a secret is set, answers nothing without it, and opens no connection: what it is
+told, it does in this process, through the same calls that views use.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request
+
+from ..core.cache_key import Visitor
+from ..errors import BackendUnavailable, ConfigurationError, InvalidPath, RegenerationError
+from ..page import Rendering, current
+from ..rendering.clean_room import StartResponse
+from ..serving.drafts import DEFAULT_SECONDS, MAX_SECONDS, Drafts
+from ..serving.passthrough import Environ
+from ..settings import Settings
+from .operations import Operations
+from .stored_pages import local_path, names_for_tags
+
+log: Final = logging.getLogger("isgware")
+MAX_BODY: Final = 64 * 1024
+MAX_NAMES: Final = 1_000
+_BLANKS: Final = b" \t"
+_MODES: Final = ("revalidate", "purge", "regenerate")
+
+
+class BadRequest(Exception):
+    """What the caller got wrong, in words for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    code: int
+    body: dict[str, Any]
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Control:
+    """Answers what lies under ``mount``."""
+
+    def __init__(self, isg: Operations, settings: Settings, drafts: Drafts) -> None:
+        self._isg = isg
+        self._secret = (settings.secret or "").encode().strip(_BLANKS)
+        self._mount = settings.mount
+        #: Visitors always come by it then, whatever a proxy in front makes of their requests.
+        self._https = {urlsplit(url).scheme for url in settings.base_url} == {"https"}
+        self._drafts = drafts
+        self._actions: dict[str, Callable[[Given, Visitor], Reply]] = {
+            "/revalidate": self._revalidate,
+            "/draft": self._draft,
+        }
+
+    def covers(self, path: str) -> bool:
+        return path == self._mount or path.startswith(self._mount + "/")
+
+    def __call__(
+        self, visitor: Visitor, environ: Environ, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
+        reply = self._reply(visitor, environ, rendering)
+        body = json.dumps(reply.body).encode() + b"\n"
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret
+            *reply.headers,
+        ]
+        start_response(_LINES[reply.code], headers)
+        return [] if visitor.method == "HEAD" else [body]
+
+    def _reply(self, visitor: Visitor, environ: Environ, rendering: Rendering) -> Reply:
+        if not self._authorized(visitor):
+            challenge = ("WWW-Authenticate", 'Bearer realm="isgware"')
+            return Reply(401, {"message": "Invalid token"}, (challenge,))
+        action = self._actions.get(visitor.path[len(self._mount) :])
+        if action is None:
+            return Reply(404, {"message": "Not found"})
+        if visitor.method != "POST":
+            return Reply(405, {"message": "Use POST"}, (("Allow", "POST"),))
+        token = current.set(rendering)  # a page's host, if nothing else tells it, is this request's
+        try:
+            return action(Given.read(environ), visitor)
+        except (BadRequest, InvalidPath, ConfigurationError) as error:
+            return Reply(400, {"message": str(error)})
+        except RegenerationError as error:
+            log.warning("Control: %s", error)
+            return Reply(500, {"message": "Error revalidating"})
+        except BackendUnavailable:
+            return Reply(503, {"message": "The store is out of reach; try again"})
+        finally:
+            current.reset(token)
+
+    def _authorized(self, visitor: Visitor) -> bool:
+        """Compared as bytes, in constant time (a str that is not ASCII raises TypeError)."""
+        scheme, _, token = (visitor.header("Authorization") or "").partition(" ")
+        if scheme.lower() != "bearer":
+            pairs = parse_qsl(visitor.query, keep_blank_values=True, encoding="latin-1")
+            token = dict(pairs).get("secret", "")
+        # Not str.strip, which takes the last byte of "à" in UTF-8 for a space.
+        given = token.encode("latin-1", "replace").strip(_BLANKS)
+        return bool(given) and hmac.compare_digest(given, self._secret)
+
+    def _revalidate(self, given: Given, visitor: Visitor) -> Reply:
+        paths, tags = given.all("path"), given.all("tag")
+        mode = given.one("mode")
+        if not paths and not tags:
+            raise BadRequest("Name a path or a tag")
+        if len(paths) + len(tags) > MAX_NAMES:
+            raise BadRequest(f"At most {MAX_NAMES} paths and tags at once")
+        if mode is not None and mode not in _MODES:
+            raise BadRequest("mode is one of " + ", ".join(_MODES))
+        if tags and mode == "regenerate":
+            raise BadRequest("A tag can be revalidated or purged; regenerate takes a path")
+        self._check(paths, tags, mode or "regenerate")
+        if tags:
+            verb = self._isg.purge_tag if mode == "purge" else self._isg.revalidate_tag
+            verb(*tags)
+        for path in paths:
+            self._on_path(mode or "regenerate", path)
+        return Reply(200, {"revalidated": True, "paths": paths, "tags": tags})
+
+    def _check(self, paths: list[str], tags: list[str], mode: str) -> None:
+        """Everything, before anything is done."""
+        if tags:
+            names_for_tags(tags)
+        for path in paths:
+            text, _ = local_path(path)
+            if self.covers(text):
+                raise BadRequest("That is the control endpoint itself")
+            if mode == "regenerate" and path.endswith("/*"):
+                raise BadRequest("regenerate takes one page; use mode=revalidate or mode=purge")
+
+    def _on_path(self, mode: str, path: str) -> None:
+        if mode == "revalidate":
+            self._isg.revalidate_path(path)
+        elif mode == "purge":
+            self._isg.purge_path(path)
+        else:
+            self._isg.regenerate(path)
+
+    def _draft(self, given: Given, visitor: Visitor) -> Reply:
+        """Set the cookie (``max_age`` seconds), or with ``max_age=0`` end it; ``path`` is where
+        to go next."""
+        text = given.one("max_age")
+        seconds = DEFAULT_SECONDS
+        if text is not None:
+            if not re.fullmatch("[0-9]{1,9}", text) or int(text) > MAX_SECONDS:
+                raise BadRequest(f"max_age is a number of seconds, at most {MAX_SECONDS}")
+            seconds = int(text)
+        secure = self._https or visitor.scheme == "https"
+        cookie = ("Set-Cookie", self._drafts.issue(seconds, secure=secure))
+        path = given.one("path")
+        if path is None:
+            return Reply(200, {"draft": seconds > 0, "max_age": seconds}, (cookie,))
+        local_path(path)
+        if not path.isascii():
+            raise BadRequest("Percent-encode the path")
+        return Reply(303, {"draft": seconds > 0}, (cookie, ("Location", path)))
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the caller sent: query, form and JSON together."""
+
+    values: dict[str, list[str]]
+
+    @classmethod
+    def read(cls, environ: Environ) -> Given:
+        """Raises `BadRequest` for a body that is too large or is not what it says."""
+        request = Request(environ)
+        request.max_content_length = request.max_form_memory_size = MAX_BODY
+        request.max_form_parts = MAX_NAMES + 10
+        try:
+            values = {name: request.args.getlist(name) for name in request.args}
+            for name in request.form:
+                values.setdefault(name, []).extend(request.form.getlist(name))
+            document = request.get_json() if request.is_json else {}
+        except HTTPException as error:
+            raise BadRequest(error.name) from None
+        except RecursionError:
+            raise BadRequest("The JSON document is nested too deeply") from None
+        if not isinstance(document, dict):
+            raise BadRequest("The JSON document is not an object")
+        for name, value in document.items():
+            values.setdefault(name, []).extend(_texts(name, value))
+        return cls(values)
+
+    def all(self, name: str) -> list[str]:
+        return list(dict.fromkeys(self.values.get(name, ())))
+
+    def one(self, name: str) -> str | None:
+        found = self.all(name)
+        if len(found) > 1:
+            raise BadRequest(f"{name} is given more than once")
+        return found[0] if found else None
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    items = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str | int) and not isinstance(item, bool) for item in items):
+        raise BadRequest(f"{name} is a string or a list of strings")
+    return [str(item) for item in items]
+
+
+_LINES: Final = {
+    200: "200 OK",
+    303: "303 See Other",
+    400: "400 Bad Request",
+    401: "401 Unauthorized",
+    404: "404 Not Found",
+    405: "405 Method Not Allowed",
+    500: "500 Internal Server Error",
+    503: "503 Service Unavailable",
+}

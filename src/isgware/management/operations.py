@@ -1,0 +1,200 @@
+"""The calls that every ISG offers: of a WSGI app, a Flask app, a Django project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..build.build_report import Report
+from ..build.prerender import Options, prerender
+from ..core.freshness import ALL
+from ..export import ExportReport, export_isg
+from .stats import Stats, statistics
+from .stored_pages import PageInfo, local_path, names_for_path, names_for_tags
+from .why import Why, why
+
+if TYPE_CHECKING:
+    from ..wsgi import ISG
+
+
+class Invalidations:
+    """The soft and the hard verb, by path and tag."""
+
+    def revalidate_path(self, path: str) -> None:
+        """Make a page stale in all its variants: the next visitor gets it and starts its render.
+
+        ``/blog/*`` is everything below ``/blog/``; a path with ``?query`` is that variant. Raises
+        `InvalidPath`, and `BackendUnavailable` if the store did not take it.
+        """
+        self._invalidate(self._names(path), hard=False)
+
+    def revalidate_tag(self, *tags: str) -> None:
+        """Make every page that bears one of ``tags`` stale. Raises as `revalidate_path`."""
+        self._invalidate(names_for_tags(tags), hard=False)
+
+    def purge_path(self, path: str) -> None:
+        """Like `revalidate_path`, but the page may not be served again: the next visitor waits."""
+        self._invalidate(self._names(path), hard=True)
+
+    def purge_tag(self, *tags: str) -> None:
+        """Like `revalidate_tag`, but the pages may not be served again."""
+        self._invalidate(names_for_tags(tags), hard=True)
+
+    def purge_all(self) -> None:
+        """Let no stored page be served again."""
+        self._invalidate([ALL], hard=True)
+
+    def _names(self, path: str) -> list[str]:
+        return names_for_path(path)
+
+    def _invalidate(self, names: list[str], *, hard: bool) -> None:
+        raise LookupError  # every kind says how
+
+    # For change hooks, whose record is written already.
+
+    def _takes(self) -> bool:
+        """False while isgware is switched off."""
+        return True
+
+    def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
+        """At once, whatever transaction is open; if the store is away, when it is back."""
+        raise LookupError  # every kind says how
+
+
+class Operations(Invalidations):
+    """Acts on the pages of the `ISG` behind ``core``.
+
+    While isgware is switched off, these calls check their arguments and do nothing.
+    """
+
+    @property
+    def core(self) -> ISG:
+        raise LookupError  # every ISG says which it is
+
+    def _names(self, path: str) -> list[str]:
+        return self.core.verbs.names(path)
+
+    def _invalidate(self, names: list[str], *, hard: bool) -> None:
+        self.core._invalidate(names, hard=hard)
+
+    def _takes(self) -> bool:
+        return self.core.active
+
+    def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
+        if self.core.active:
+            self.core.engine.shelf.invalidate_eventually(names, hard=hard)
+
+    def regenerate(self, path: str) -> PageInfo | None:
+        """Render the path's plain variant now; its other variants become stale.
+
+        Returns what is then stored, ``None`` when isgware is switched off. Raises
+        `RegenerationError`, with the old page kept, if the render fails or may not be stored;
+        `ConfigurationError` if nothing tells the page's host.
+        """
+        local_path(path)
+        core = self.core
+        return core.verbs.regenerate(path) if core.active else None
+
+    def prerender(
+        self,
+        paths: Iterable[str] | Callable[[], Iterable[str]] | None = None,
+        *,
+        jobs: int = 1,
+        on_progress: Callable[[Report], object] | None = None,
+        base_url: str | Sequence[str] = (),
+        only: str = "",
+        stale: bool = False,
+        fail_fast: bool = False,
+    ) -> Report:
+        """Render every declared route whose URL needs no arguments, and what ``paths=`` of the
+        others lists; or else just ``paths``. Returns a report; pages that fail are named in it,
+        and what was stored of them stays.
+
+        ``jobs`` threads render, which helps where renders wait for something; ``isgware build``
+        uses processes. ``on_progress`` is called with the report so far, a few times a second.
+        ``only`` is a pattern of paths (``/posts/*``); ``stale`` leaves out what is fresh;
+        ``fail_fast`` stops at the first failure. ``base_url`` overrides the option of that name.
+        Raises `ConfigurationError` if nothing tells the host of the pages.
+        """
+        return prerender(
+            self.core,
+            paths,
+            jobs=jobs,
+            on_progress=on_progress,
+            base_url=base_url,
+            options=Options(only=only, stale=stale, fail_fast=fail_fast),
+        )
+
+    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
+        """What is stored, by path; only what starts with ``prefix``, only what bears ``tag``."""
+        return self.core.catalogue.pages(prefix, tag)
+
+    def stats(self) -> Stats:
+        """What the store holds, how its circuit breaker is, and what this process has done.
+
+        Looks at each page of the store.
+        """
+        core = self.core
+        return statistics(core.catalogue, core.engine.shelf.backend, core)
+
+    def why(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
+        scheme: str = "",
+        host: str = "",
+    ) -> Why:
+        """What would happen to this request and why. Nothing is rendered, stored or asked of the
+        app; a policy's callable ``bypass`` is.
+
+        Without ``scheme`` and ``host``, those of ``base_url``, else of a stored page.
+        """
+        return why(
+            self.core,
+            path,
+            method=method,
+            headers=headers,
+            cookies=cookies,
+            scheme=scheme,
+            host=host,
+        )
+
+    def export(
+        self,
+        directory: str | Path,
+        *,
+        base_url: str | None = None,
+        prefix: str | None = None,
+        force: bool = False,
+        rewrite: bool = False,
+    ) -> ExportReport:
+        """Write the stored pages that are everybody's to ``directory``, as files for nginx or a
+        CDN, and remove from there what is not stored any more. Nothing is rendered.
+
+        ``base_url`` says which site's pages, if there are several; ``prefix`` what the names of
+        nginx's variables begin with (``isgware``), for several sites behind one nginx; ``force``
+        lets the directory hold other things, too; ``rewrite`` writes again what has not changed.
+        Site and prefix are remembered in the directory. Raises
+        `ConfigurationError` for a directory or site that cannot be used, `ExportError` if another
+        export is at work there or files cannot be written, and `BackendUnavailable`.
+        """
+        core = self.core
+        if not core.active:
+            return ExportReport(directory=str(directory))
+        return export_isg(
+            core, directory, base_url=base_url, prefix=prefix, force=force, rewrite=rewrite
+        )
+
+    @property
+    def report(self) -> dict[str, int]:
+        """With ``enabled="report"``: how many pages would be stored and equal (``same``) or
+        differ from (``differs``) what their visitors got, would be ``refused``, or ``failed``."""
+        return self.core.report
+
+    def close(self, timeout: float | None = None) -> None:
+        """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
+        self.core.close(timeout)

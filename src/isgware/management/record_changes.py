@@ -1,0 +1,147 @@
+"""What the change of a record says of stored pages: which tags and paths show it.
+
+Shared by the hooks of Django and SQLAlchemy. They find out what changed, and when it is committed;
+`Hook` turns a record into words, and `fire` hands those to an ISG.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from ..errors import ConfigurationError, InvalidPath
+from ..policy_checks import checked_tags, placeholders
+from .operations import Invalidations
+from .stored_pages import names_for_tags
+
+log: Final = logging.getLogger("isgware")
+#: Names in one call of the store, so that an import of many records does not hold others up.
+_AT_ONCE: Final = 500
+_MODES: Final = {"purge": True, "revalidate": False}
+
+#: Texts with ``{field}``, or a callable from a record to texts.
+Said = tuple[str, ...] | Callable[[Any], Any]
+Read = Callable[[Any, str], Any]
+
+
+class Word(NamedTuple):
+    """One tag or path whose pages are to go (``hard``) or to be made anew."""
+
+    text: str
+    is_path: bool
+    hard: bool
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What ``revalidate_on_change`` was told. ``model`` is its name, for messages."""
+
+    model: str
+    tags: Said
+    paths: Said
+    hard: bool
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The placeholders of all texts."""
+        return frozenset(name for text in self._texts() for name in placeholders(text))
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is a callable, which may look at anything of a record."""
+        return callable(self.tags) or callable(self.paths)
+
+    def words(self, record: Any, read: Read) -> list[Word]:
+        """Those of ``record``, whose fields are had with ``read(record, name)``. Raises what a
+        callable raises: it is the app's code, and a change nobody hears of would be worse."""
+        found = []
+        for is_path, said in ((False, self.tags), (True, self.paths)):
+            if callable(said):
+                given = said(record)
+                texts = [given] if isinstance(given, str) else list(given)
+            else:
+                filled = (self._filled(text, record, read, is_path) for text in said)
+                texts = [text for text in filled if text is not None]
+            found += [Word(text, is_path, self.hard) for text in texts]
+        return found
+
+    def plain_words(self) -> list[Word]:
+        """Those that are the same for every record."""
+        return [
+            Word(text, is_path, self.hard)
+            for is_path, said in ((False, self.tags), (True, self.paths))
+            for text in ([] if callable(said) else said)
+            if not placeholders(text)
+        ]
+
+    def _filled(self, text: str, record: Any, read: Read, is_path: bool) -> str | None:
+        values = {name: read(record, name) for name in placeholders(text)}
+        try:
+            return (_PathFormatter() if is_path else Formatter()).vformat(text, (), values)
+        except (TypeError, ValueError) as error:  # {day:%Y}, and there is no day
+            log.warning("%s: %r cannot be filled and is left out: %s", self.model, text, error)
+            return None
+
+    def _texts(self) -> list[str]:
+        return [text for said in (self.tags, self.paths) if not callable(said) for text in said]
+
+
+class _PathFormatter(Formatter):
+    """Quotes what it fills in, since paths are read as the paths of URLs are."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return quote(format(value, format_spec), safe="/")
+
+
+def made_hook(
+    model: str, tags: Any, paths: Any, mode: str, known: Callable[[str], bool], remedy: str
+) -> Hook:
+    """Raises `ConfigurationError` for what cannot work; ``known`` tells the fields of ``model``."""
+    if mode not in _MODES:
+        raise ConfigurationError(f"mode={mode!r}: say 'purge' or 'revalidate'.")
+    tags = checked_tags(tags)
+    if isinstance(paths, str):
+        raise ConfigurationError(f"paths={paths!r} is one string; write paths=[{paths!r}].")
+    hook = Hook(model, tags, checked_tags(paths), _MODES[mode])
+    if not (hook.tags or hook.paths):
+        raise ConfigurationError(f"Say which pages show a {model}: give tags= or paths=.")
+    for name in sorted(hook.fields):
+        if not known(name):
+            raise ConfigurationError(
+                f"{model} has no field {name!r} to fill {{{name}}} with. {remedy}"
+            )
+    return hook
+
+
+def takes(isg: Invalidations) -> bool:
+    """False while ``isg`` is switched off: then nothing need be looked up."""
+    return isg._takes()
+
+
+def fire(isg: Invalidations, words: Iterable[Word]) -> None:
+    """Invalidate. Never raises: what was written stays written, whatever becomes of its pages.
+
+    What the store does not take now is owed to it: see `Shelf.invalidate_eventually`.
+    """
+    try:
+        names: dict[bool, dict[str, None]] = {True: {}, False: {}}
+        for word in words:
+            names[word.hard].update(dict.fromkeys(_names(isg, word)))
+        for hard, found in names.items():
+            listed = list(found)
+            for start in range(0, len(listed), _AT_ONCE):
+                isg._invalidate_eventually(listed[start : start + _AT_ONCE], hard=hard)
+    except Exception:
+        log.exception("A record was changed; the pages that show it could not be invalidated.")
+
+
+def _names(isg: Invalidations, word: Word) -> list[str]:
+    try:
+        return isg._names(word.text) if word.is_path else names_for_tags([word.text])
+    except (ConfigurationError, InvalidPath) as error:
+        log.warning("A record was changed, and nothing invalidated for %r: %s", word.text, error)
+        return []

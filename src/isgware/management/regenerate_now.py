@@ -1,0 +1,245 @@
+"""``regenerate``: render a page now, in this call, and show it everywhere from then on."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from ..core.cache_key import Visitor, decoded, narrow_query
+from ..core.freshness import State, names_of, path_name, url_name
+from ..core.stored_page import Entry, decode
+from ..errors import BackendUnavailable, ConfigurationError, RegenerationError
+from ..page import current
+from ..regeneration.local_queue import Work
+from ..rendering.producer import Elsewhere, Failed, Outcome, Refused, Rendered
+from ..routing.framework import Site
+from ..routing.planner import Target
+from ..serving.engine import Engine
+from ..storage.process_cache import Page, key_name
+from .stored_pages import Catalogue, PageInfo, local_path, names_for_path
+
+_numbers: Final = itertools.count()
+#: Renders of one `regenerate`, when others or purges keep getting in ahead of it.
+_TRIES: Final = 3
+
+
+class Verbs:
+    """What an ISG does to its pages that takes its app, or knowledge of its routes."""
+
+    def __init__(self, engine: Engine, catalogue: Catalogue, site: Site) -> None:
+        self._engine = engine
+        self._site = site
+        self._catalogue = catalogue
+
+    def names(self, path: str) -> list[str]:
+        """What ``path`` stands for; with a query, also as the policy of its route keeps it. One
+        that does not begin with where the app is mounted may be meant below that."""
+        names = []
+        for given in (path, *self._mounted(path)):
+            names += names_for_path(given)
+            text, query = local_path(given)
+            if query and not given.endswith("/*"):
+                match = self._engine.planner.match(self.visitor(text, query))
+                if match is not None:
+                    kept = narrow_query(query, match.policy.query)  # type: ignore[arg-type]
+                    names.append(url_name(text, kept))
+        return list(dict.fromkeys(names))
+
+    def _mounted(self, path: str) -> Iterator[str]:
+        rendering = current.get()
+        for script in {self._site.script_name, rendering.script_name if rendering else ""} - {""}:
+            if not (local_path(path)[0] + "/").startswith(decoded(script) + "/"):
+                yield quote(decoded(script)) + path
+
+    def visitor(self, path: str, query: str) -> Visitor:
+        """A plain GET of a decoded path, at its known host or, for want of one, a likely one."""
+        trusted = self._engine.settings.trusted_hosts
+        likely = "http", trusted[0].lstrip(".") if trusted else "localhost", ""
+        try:
+            try:
+                origin = self._origin(path)
+            except ConfigurationError:  # another page may tell
+                origin = next(self._stored_origins(None), likely)
+        except BackendUnavailable:
+            origin = likely
+        return _visitor(*origin, path, query)
+
+    def regenerate(self, path: str) -> PageInfo:
+        """Render ``path`` now. See `isgware.ISG.regenerate`."""
+        self._engine.shelf.backend.retry()
+        target = self._target(path)
+        rendering = current.get()
+        if rendering is not None and rendering.key == target.key:
+            raise RegenerationError(f"{path} cannot be regenerated from within its own render.")
+        outcome = self._on_pool(target)
+        if isinstance(outcome, Rendered):
+            return self._catalogue.info_of(outcome.page.entry)
+        raise _error(path, outcome)
+
+    def _on_pool(self, target: Target) -> Outcome | None:
+        box: list[Any] = []
+        done, given_up = threading.Event(), threading.Event()
+
+        def run() -> None:
+            try:
+                box.append(self._render_now(target, given_up))
+            except BackendUnavailable as error:  # the caller's to tell
+                box.append(error)
+            except BaseException as error:
+                box.append(error)
+                raise
+            finally:
+                done.set()
+
+        def give_up() -> None:
+            given_up.set()  # what comes of it later is not kept: the caller is told that it failed
+            done.set()
+
+        engine = self._engine
+        engine.housekeeper.start()
+        name = f"now:{next(_numbers)}:{target.key}"  # each caller has a render of their own
+        if not engine.pool.submit(Work(name, run, give_up), urgent=True):
+            raise RegenerationError("Regeneration is closed, or no thread can be started.")
+        if not done.wait(engine.settings.render_timeout + engine.settings.wait_time):
+            given_up.set()
+        if box and isinstance(box[0], BackendUnavailable):
+            raise box[0]
+        return box[0] if box and not isinstance(box[0], BaseException) else None
+
+    def _render_now(self, target: Target, given_up: threading.Event) -> Outcome:
+        """Render under a fresh lease; on success stale the path's other variants and show the new
+        page everywhere. On failure nothing has changed."""
+        engine, shelf = self._engine, self._engine.shelf
+        shelf.begin()
+        shelf.sync()
+        before = shelf.mirror.counter
+        lease = shelf.acquire(target.key, engine.settings.lease_time, (), overtake=True)
+        flight, _ = engine.flights.join(target.key, before, shelf.mirror.nonce, lambda _: False)
+        outcome: Outcome = Elsewhere()
+        overtaken = False
+        if lease is not None:
+            engine.housekeeper.hold(lease)
+        try:
+            old, state = shelf.find(target.key, target.base, target.policy.fingerprint)
+            replaces = old.entry if old is not None and state is not State.GONE else None
+            order = lease.order if lease else 0
+
+            def wanted() -> bool:
+                return not (flight.landed.is_set() or given_up.is_set())
+
+            for _ in range(_TRIES):
+                outcome = self._produce(target, order, replaces, shelf.mirror.counter, wanted)
+                if not isinstance(outcome, Rendered):
+                    break
+                overtaken = self._missed(outcome.page)
+                if outcome.page.entry.order == order and not overtaken:
+                    break  # else another `regenerate` or a purge got in ahead: it may be older
+            engine.aftermath.settle(target, outcome, replaces)
+            if isinstance(outcome, Rendered):
+                shelf.backend.publish([key_name(target.key)])
+                shelf.sync()
+        finally:
+            if lease is not None:
+                engine.housekeeper.let_go(lease)
+                shelf.release(lease)
+            engine.flights.land(flight, outcome)
+        if overtaken and isinstance(outcome, Rendered) and self._catalogue.gone(outcome.page.entry):
+            return Refused("it was purged while it was rendered, time and again")
+        return outcome
+
+    def _missed(self, page: Page) -> bool:
+        """Whether something of a page was invalidated while it was rendered."""
+        self._engine.shelf.sync()
+        return self._engine.shelf.mirror.last(page.names) > page.entry.generation
+
+    def _produce(
+        self, target: Target, order: int, replaces: Entry | None, before: int,
+        wanted: Callable[[], bool],
+    ) -> Outcome:  # fmt: skip
+        return self._engine.producer.produce(
+            target, order, replaces, wanted, lambda entry: self._supersede(entry, before)
+        )
+
+    def _supersede(self, entry: Entry, before: int) -> int:
+        """Make every other variant of the entry's path stale; the generation under which the entry
+        itself is not. If anything else of it was invalidated meanwhile, it keeps its own."""
+        shelf = self._engine.shelf
+        path = entry.request.full_path
+        shelf.sync()
+        seen = shelf.mirror.counter
+        untouched = shelf.mirror.last(names_of(path, entry.request.query, entry.tags)) <= before
+        counter = shelf.backend.invalidate([path_name(path)], False)
+        shelf.sync()
+        return counter if untouched and counter == seen + 1 else before
+
+    def _target(self, path: str) -> Target:
+        text, query = local_path(path)
+        scheme, host, script = self._origin(text)
+        visitor = _visitor(scheme, host, script, text, query)
+        plan = self._engine.planner.plan(visitor)
+        if plan is not None and plan.target is not None:
+            if plan.bypass:
+                raise RegenerationError(f"{path} is never stored: {plan.bypass}.")
+            return plan.target
+        if plan is not None:
+            raise RegenerationError(f"{path} cannot be stored: {plan.bypass}.")
+        settings = self._engine.settings
+        if settings.cache_control == "full" and settings.revalidate is None:
+            raise RegenerationError(
+                f"{path} is not declared: what is stored of it are answers to visitors. "
+                "revalidate_path or purge_path have the next visitor renew it."
+            )
+        target = self._engine.planner.undeclared_target(visitor, frozenset(), None, {})
+        if target is None:
+            raise RegenerationError(f"{path} cannot be stored.")
+        return target
+
+    def _origin(self, path: str) -> tuple[str, str, str]:
+        """Scheme, host and script name: base_url's, a stored page's, the request in progress's.
+
+        Of several stored pages the one that the request in progress belongs to.
+        """
+        rendering = current.get()
+        here = rendering.origin if rendering is not None and rendering.host else None
+        stored = list(itertools.islice(self._stored_origins(path), 50))
+        known = here if here and (here in stored or not stored) else next(iter(stored), None)
+        if self._engine.settings.base_url:
+            parts = urlsplit(self._engine.settings.base_url[0])
+            return parts.scheme, parts.netloc, known[2] if known else ""
+        if known is not None:
+            return known
+        raise ConfigurationError(
+            f"regenerate({path!r}) does not know its host: set base_url='https://…', call it "
+            "while a request is handled, or for a page that is stored."
+        )
+
+    def _stored_origins(self, path: str | None) -> Iterator[tuple[str, str, str]]:
+        """Of the pages of one path, or of all."""
+        backend, now = self._engine.shelf.backend, self._engine.now()
+        for row in backend.rows(path or ""):
+            if path is not None and row.path != path:
+                return
+            entry = decode(backend.get(row.key, now), row.key)
+            if entry is not None:
+                yield entry.request.scheme, entry.request.host, entry.request.script_name
+
+
+def _visitor(scheme: str, host: str, script: str, path: str, query: str) -> Visitor:
+    """A plain GET of a path, which may or may not lie below the script name."""
+    tunnelled = path.encode().decode("latin-1")
+    if not (tunnelled + "/").startswith(script + "/"):
+        script = ""
+    return Visitor("GET", scheme, host, script, tunnelled[len(script) :], query, {})
+
+
+def _error(path: str, outcome: Outcome | None) -> RegenerationError:
+    if isinstance(outcome, Failed):
+        error = RegenerationError(f"{path} could not be rendered: {outcome.reason}.")
+        error.__cause__ = outcome.error
+        return error
+    if isinstance(outcome, Refused):
+        return RegenerationError(f"{path} was rendered and may not be stored: {outcome.reason}.")
+    return RegenerationError(f"{path} was not rendered in time.")

@@ -1,0 +1,96 @@
+"""`statistics`: what a store holds, how it is, and what this process has done."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..backends.breaker import Breaker
+from ..errors import BackendUnavailable
+from ..regeneration.handoff import queue_of
+from ..settings import Settings
+from .stored_pages import Catalogue
+
+if TYPE_CHECKING:
+    from ..wsgi import ISG
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stats:
+    """``error_pages`` are those of status 400 and above. ``circuit``: closed, or open while the
+    store is out of reach (and what was counted until then is all there is, see ``error``);
+    ``circuit_seconds``: for how long it has been so, ``None`` for closed from the start;
+    ``trips``: how often it opened. ``workers`` are those that are there for the own build, ``jobs``
+    the regenerations that wait for them. ``process`` is ``None`` without an app.
+    """
+
+    pages: int
+    bytes: int
+    error_pages: int
+    states: dict[str, int]
+    builds: dict[str, int]
+    build_id: str
+    backend: str
+    circuit: str
+    circuit_seconds: float | None
+    trips: int
+    workers: int = 0
+    jobs: int = 0
+    process: dict[str, Any] | None = None
+    error: str = ""
+
+
+def statistics(catalogue: Catalogue, breaker: Breaker, core: ISG | None = None) -> Stats:
+    """Looks at each page of the store, of every build."""
+    states: Counter[str] = Counter({"fresh": 0, "stale": 0, "expired": 0, "failing": 0})
+    builds: Counter[str] = Counter()
+    size, errors, error = 0, 0, ""
+    try:
+        breaker.ping()  # whose error says more than that of the second try
+        for info in catalogue.pages(builds=True):
+            states[info.state] += 1
+            builds[info.build_id] += 1
+            size += info.size
+            errors += info.status >= 400
+    except BackendUnavailable as found:
+        error = str(found)
+    workers, jobs = _workers(catalogue, breaker, core)
+    return Stats(
+        pages=builds.total(),
+        bytes=size,
+        error_pages=errors,
+        states=dict(states),
+        builds=dict(sorted(builds.items())),
+        build_id=catalogue.build_id,
+        backend=type(breaker.backend).__name__,
+        circuit="closed" if breaker.open_since is None else "open",
+        circuit_seconds=None if breaker.changed is None else time.monotonic() - breaker.changed,
+        trips=breaker.trips,
+        workers=workers,
+        jobs=jobs,
+        process=None if core is None else process_counts(core),
+        error=error,
+    )
+
+
+def _workers(catalogue: Catalogue, breaker: Breaker, core: ISG | None) -> tuple[int, int]:
+    settings = core.settings if core is not None else Settings(build_id=catalogue.build_id)
+    queue = queue_of(settings, breaker, core.engine.now if core is not None else time.time)
+    try:
+        return len(queue.workers()), queue.waiting()
+    except BackendUnavailable:  # or it keeps no jobs
+        return 0, 0
+
+
+def process_counts(core: ISG) -> dict[str, Any]:
+    """What this process holds and does now."""
+    engine, memory = core.engine, core.engine.shelf.memory
+    return {
+        "memory_pages": len(memory),
+        "memory_bytes": memory.size,
+        "regenerations_waiting": engine.pool.waiting,
+        "backing_off": len(engine.aftermath.failures),
+        "report": core.report,
+    }

@@ -1,0 +1,92 @@
+"""`connect`: the pages of a store, for code outside of the web processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..export import ExportReport, export
+from ..settings import Settings
+from ..storage.open_store import open_store
+from ..storage.page_store import Shelf
+from ..storage.process_cache import Memory
+from .operations import Invalidations
+from .stored_pages import Catalogue, PageInfo
+
+
+def _wall_clock() -> float:
+    return time.time()
+
+
+class Connection(Invalidations):
+    """A store without an app: what a cron job, a task worker or another service needs.
+
+    Every call raises `BackendUnavailable` if the store could not be reached; nothing is then
+    invalidated, so call again.
+    """
+
+    def __init__(self, store: Any, **options: Any) -> None:
+        settings = Settings.load({"store": store, **options}, environ=os.environ)
+        self.store = open_store(settings)
+        self._configured = settings.base_url
+        self._shelf = Shelf(
+            self.store, Memory(0), settings.clock or _wall_clock, settings.offline_time
+        )
+        self.catalogue = Catalogue(self._shelf, settings.build_id, settings.clock or _wall_clock)
+
+    def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
+        """See `isgware.ISG.pages`."""
+        self.store.probe()
+        return self.catalogue.pages(prefix, tag)
+
+    def _invalidate(self, names: list[str], *, hard: bool) -> None:
+        self.store.probe()  # nothing here does so in the background
+        self.catalogue.invalidate(names, hard=hard)
+
+    def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
+        self.store.probe()
+        self._shelf.pay()  # nothing here does so in the background, either
+        self._shelf.invalidate_eventually(names, hard=hard)
+
+    def export(
+        self,
+        directory: str | Path,
+        *,
+        base_url: str | None = None,
+        prefix: str | None = None,
+        force: bool = False,
+        rewrite: bool = False,
+    ) -> ExportReport:
+        """See `isgware.ISG.export`. Without the app's policies, a page whose view says its own
+        Cache-Control is left out: its headers do not tell whether it is everybody's."""
+        return export(
+            self.catalogue,
+            directory,
+            base_url=base_url,
+            configured=self._configured,
+            prefix=prefix,
+            force=force,
+            rewrite=rewrite,
+        )
+
+    def close(self) -> None:
+        """Let go of the store's files or connections."""
+        self.store.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def connect(store: Any, **options: Any) -> Connection:
+    """The pages of ``store``, a URL or a cache as ``ISG(store=)`` takes it.
+
+    Options that say where pages lie (``coordinator``, ``build_id``) must be those of the web
+    processes. Raises `ConfigurationError` for a store that cannot be used.
+    """
+    return Connection(store, **options)

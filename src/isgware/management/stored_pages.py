@@ -1,0 +1,201 @@
+"""What is stored, and what invalidates it: all that can be said of pages without an app.
+
+Three verbs act on stored pages, never with another meaning: *revalidate* is soft, *purge* is
+hard, *regenerate* renders now. See `isgware.core.freshness` for how the first two take effect.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..backends.base import Row, row_of
+from ..core.cache_key import narrow_query
+from ..core.freshness import (
+    Generations,
+    State,
+    below_name,
+    names_of,
+    path_name,
+    tag_name,
+    url_name,
+)
+from ..core.stored_page import Entry, decode
+from ..errors import BackendUnavailable, ConfigurationError
+from ..policy_checks import checked_tag
+from ..regeneration.outcomes import noted_failures
+from ..regeneration.single_flight import Failure
+from ..routing.declared_paths import local_path as local_path
+from ..storage.page_store import Shelf
+
+#: Pages whose notes of failures are looked up at once.
+_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """A stored page. Times in seconds, sizes in bytes, encodings included; ``ttl`` is negative
+    when stale and ``None`` without a lifetime. ``state``: fresh, stale, expired or failing."""
+
+    path: str
+    url: str
+    status: int
+    state: str
+    age: float
+    ttl: float | None
+    size: int
+    tags: tuple[str, ...]
+    rendered_at: float
+    render_seconds: float
+    failures: int
+    last_error: str
+    variant: str
+    build_id: str
+
+
+def names_for_path(path: str) -> list[str]:
+    """What a path given to ``revalidate_path`` or ``purge_path`` stands for."""
+    text, query = local_path(path)
+    if path.endswith("/*"):  # a star that is meant as one is written %2A
+        return [below_name(text[:-1])]
+    return [url_name(text, narrow_query(query, "all"))] if "?" in path else [path_name(text)]
+
+
+def names_for_tags(tags: Iterable[str]) -> list[str]:
+    names = [tag_name(checked_tag(tag)) for tag in tags]
+    if not names:
+        raise ConfigurationError("Name at least one tag.")
+    return names
+
+
+class Catalogue:
+    """The pages of one store that belong to one build."""
+
+    def __init__(self, shelf: Shelf, build_id: str, now: Callable[[], float]) -> None:
+        self._shelf = shelf
+        self.build_id = build_id
+        self._now = now
+
+    def invalidate(self, names: Sequence[str], *, hard: bool) -> None:
+        """Raises `BackendUnavailable` if the store did not take it."""
+        self._shelf.invalidate(names, hard=hard)
+
+    def pages(
+        self, prefix: str | None = None, tag: str | None = None, *, builds: bool = False
+    ) -> Iterator[PageInfo]:
+        """See `isgware.ISG.pages`. With ``builds``, those of every build."""
+        self._shelf.sync()
+        rows = self._shelf.backend.rows(prefix or "", tag)
+        ours = (row for row in rows if builds or row.build_id == self.build_id)
+        while batch := list(itertools.islice(ours, _AT_ONCE)):
+            yield from self._infos(batch)
+
+    def stored(self, path: str, *, builds: bool = False) -> Iterator[tuple[PageInfo, Entry | None]]:
+        """Every page of ``path``, or of that one ``?query``, each with what the store holds.
+
+        Raises `InvalidPath`, and `BackendUnavailable` if the store cannot be read.
+        """
+        text, query = local_path(path)
+        self._shelf.sync()
+        backend, now = self._shelf.backend, self._now()
+        for row in backend.rows(text):
+            if row.path != text:
+                return
+            if (builds or row.build_id == self.build_id) and (
+                "?" not in path or row.query == query
+            ):
+                for info in self._infos([row]):
+                    yield info, decode(backend.get(row.key, now), row.key)
+
+    def standing(self) -> Iterator[tuple[Row, State]]:
+        """Every page of the build that may be served, by path. Raises `BackendUnavailable`: a part
+        of them is never taken for all."""
+        self._shelf.backend.probe()
+        self._shelf.sync()
+        if self._shelf.backend.open_since is not None:
+            raise BackendUnavailable("The store cannot be read; nothing is known of its pages.")
+        for row in self._shelf.backend.rows():
+            state = row_state(row, self._shelf.mirror, self._now())
+            if row.build_id == self.build_id and state is not State.GONE:
+                yield row, state
+            self._shelf.backend.probe()  # one operation that was slow among so many ends nothing
+
+    def entry(self, key: str) -> Entry | None:
+        """What the store holds under ``key``. Raises `BackendUnavailable`."""
+        self._shelf.backend.probe()
+        return decode(self._shelf.backend.get(key, self._now()), key)
+
+    def purge_builds(self, keep: str | None = None) -> int:
+        """Remove the pages of all builds but ``keep``, one's own unless said. How many they were.
+
+        Raises `BackendUnavailable` if the store did not take it; call again then.
+        """
+        keep, removed = self.build_id if keep is None else keep, 0
+        backend = self._shelf.backend
+        for row in backend.rows():
+            backend.probe()  # one operation that was slow among so many ends nothing
+            if row.build_id != keep:
+                self._shelf.memory.discard(row.key)
+                backend.delete(row.key)
+                backend.probe()
+                removed += 1
+        return removed
+
+    def info_of(self, entry: Entry) -> PageInfo:
+        """Of a page that was made just now, though it may be purged already."""
+        row = row_of(entry)
+        for info in self._infos([row]):
+            return info
+        return _info(row, State.EXPIRED, None, self._now())
+
+    def gone(self, entry: Entry) -> bool:
+        return row_state(row_of(entry), self._shelf.mirror, self._now()) is State.GONE
+
+    def _infos(self, rows: Sequence[Row]) -> Iterator[PageInfo]:
+        """Of those that are not gone."""
+        now = self._now()
+        states = [row_state(row, self._shelf.mirror, now) for row in rows]
+        pages = [(row.key, row.rendered_at) for row in rows]
+        failures = noted_failures(self._shelf.backend, pages, now)
+        for row, state, failure in zip(rows, states, failures, strict=True):
+            if state is not State.GONE:
+                yield _info(row, state, failure, now)
+
+
+def _info(row: Row, state: State, failure: Failure | None, now: float) -> PageInfo:
+    return PageInfo(
+        path=row.path,
+        url=row.url,
+        status=row.status,
+        state="failing" if failure else state.value,
+        age=max(0.0, now - row.rendered_at),
+        ttl=None if row.revalidate is None else row.rendered_at + row.revalidate - now,
+        size=row.size,
+        tags=row.tags,
+        rendered_at=row.rendered_at,
+        render_seconds=row.render_seconds,
+        failures=failure.count if failure else 0,
+        last_error=failure.error if failure else "",
+        variant=row.variant,
+        build_id=row.build_id,
+    )
+
+
+def row_state(row: Row, mirror: Generations, now: float) -> State:
+    """As `judge` says of an entry, policies aside."""
+    names = names_of(row.path, row.query, row.tags)
+    if row.nonce == mirror.nonce:
+        if row.generation < mirror.floor:
+            return State.GONE
+        if any(mirror.hard.get(name, 0) > row.generation for name in names):
+            return State.GONE
+    if now >= row.rendered_at + row.expire:
+        return State.EXPIRED
+    stale = row.nonce != mirror.nonce or any(
+        mirror.soft.get(name, 0) > row.generation for name in names
+    )
+    if stale or (row.revalidate is not None and now >= row.rendered_at + row.revalidate):
+        return State.STALE
+    return State.FRESH

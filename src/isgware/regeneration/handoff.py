@@ -1,0 +1,259 @@
+"""Handing regenerations over: web processes ask, a worker elsewhere renders.
+
+What goes over is a job (see `jobs`), by way of a `Carrier`: a `Queue` in the store for ``isgware
+worker``, `isgware.celery` for Celery. Workers say that they are there in one note, renewed as they
+live; it is read once a second at most, and never while a visitor waits. A page whose job comes to
+nothing is rendered here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+from ..backends.base import Job
+from ..backends.breaker import Breaker
+from ..core.stored_page import Entry
+from ..errors import BackendUnavailable, ConfigurationError
+from ..routing.planner import Target
+from ..settings import Settings
+from .shared_jobs import encode_job
+from .single_flight import Failure
+
+if TYPE_CHECKING:
+    from ..wsgi import ISG
+
+#: Times the patience for which nothing is handed over after a job came to nothing.
+_PAUSE: Final = 6
+#: Seconds between two looks for a worker, and between a worker's signs of life.
+BEAT: Final = 1.0
+#: Attempts that are remembered; at the limit the oldest is forgotten, and may be asked for again.
+_MAX_HANDED: Final = 4_096
+#: Wants that are counted between two tellings; of more, the last ones.
+_MAX_WANTS: Final = 10_000
+
+
+@runtime_checkable
+class Carrier(Protocol):
+    """Takes jobs to where they are done. Neither call raises, nor takes longer than a second."""
+
+    def there(self) -> bool:
+        """Whether somebody seems to be there to do them."""
+
+    def send(self, key: str, job: bytes) -> bool:
+        """Take a job; false if that cannot be done now."""
+
+
+@runtime_checkable
+class Ranking(Carrier, Protocol):
+    """A carrier whose most wanted jobs go first."""
+
+    def rank(self, wants: Mapping[str, int]) -> None:
+        """Add to how much keys are wanted, those that still wait. Does not raise."""
+
+
+@runtime_checkable
+class JobExecutor(Carrier, Protocol):
+    """What ``executor=`` takes beside executors of threads: a carrier that is another fleet's."""
+
+    def bind(self, isg: ISG) -> None:
+        """Learn whose jobs these are: in another process, the same app's ISG does them."""
+
+
+class Handover:
+    """What this process has handed over, and whether that goes well.
+
+    Without a ``carrier`` nothing is. ``patience``: seconds after which a job counts as come to
+    nothing.
+    """
+
+    def __init__(
+        self, carrier: Carrier | None, patience: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._carrier = carrier
+        self._patience = patience
+        self._clock = clock
+        self._paused_until = float("-inf")
+        self._reset()
+
+    def _reset(self) -> None:
+        self._handed: OrderedDict[str, tuple[Any, float]] = OrderedDict()
+        self._wanted: deque[str] = deque(maxlen=_MAX_WANTS)
+        self._lock = threading.Lock()
+
+    def after_fork(self) -> None:
+        """Locks of the parent process are not ours."""
+        self._reset()
+
+    def give(self, target: Target, entry: Entry, failure: Failure | None) -> bool:
+        """Have a page rendered elsewhere that is to replace ``entry``, after a ``failure`` if
+        there was one; false if it is to be rendered here."""
+        key, now = target.key, self._clock()
+        # Another page, or another failure, and it is another attempt.
+        failures = failure.count if failure is not None else 0
+        attempt = (entry.rendered_at, entry.generation, entry.order, failures)
+        with self._lock:
+            known, since = self._handed.get(key, (None, now))
+            if known != attempt:  # that one is over, well or not
+                self._handed.pop(key, None)
+        if self._carrier is None or not self._carrier.there():
+            return False
+        if known == attempt:
+            return now - since < self._patience
+        if now < self._paused_until or not self._carrier.send(key, encode_job(key, target.request)):
+            return False
+        with self._lock:
+            self._handed[key] = (attempt, now)
+            self._handed.move_to_end(key)
+            while len(self._handed) > _MAX_HANDED:
+                self._handed.popitem(last=False)
+        return True
+
+    def want(self, key: str) -> None:
+        """A visitor asks for a page that may have been handed over. Takes no lock."""
+        if key in self._handed:
+            self._wanted.append(key)
+
+    def pass_on_wants(self) -> None:
+        """Tell, in one operation, how much more is wanted what was handed over. To be called about
+        once a second."""
+        wants = Counter(self._wanted.popleft() for _ in range(len(self._wanted)))
+        if wants and isinstance(self._carrier, Ranking):
+            self._carrier.rank(wants)
+
+    def came_to_nothing(self, key: str) -> None:
+        """Nobody renders this page, which is now rendered here. If it was handed over and had its
+        time, others may fare no better, so none is for a while."""
+        now = self._clock()
+        with self._lock:
+            known, since = self._handed.pop(key, (None, now))
+        if known is not None and now - since >= self._patience:
+            self._paused_until = now + _PAUSE * self._patience
+
+
+class Queue:
+    """The queue of one build in the store, and the note of the workers who empty it.
+
+    ``silence``: seconds without a sign of life after which a worker counts as gone; ``hold``: those
+    for which a job belongs to whoever took it.
+    """
+
+    def __init__(
+        self,
+        store: Breaker,
+        build_id: str,
+        limit: int,
+        silence: float,
+        hold: float,
+        now: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._build_id = build_id
+        self._limit = limit
+        self._silence = silence
+        self._hold = hold
+        self._now = now
+        self._clock = clock
+        self._looked = float("-inf")
+        self._there = False
+
+    def there(self) -> bool:
+        moment = self._clock()
+        if not self._looked <= moment < self._looked + min(BEAT, self._silence / 2):
+            self._looked = moment
+            try:
+                self._there = bool(self.workers())
+            except BackendUnavailable:
+                self._there = False
+        return self._there
+
+    def send(self, key: str, job: bytes) -> bool:
+        try:
+            return self._store.enqueue(self._build_id, key, job, self._limit, self._now())
+        except BackendUnavailable:
+            return False
+
+    def rank(self, wants: Mapping[str, int]) -> None:
+        with contextlib.suppress(BackendUnavailable):
+            self._store.want(self._build_id, wants)
+
+    # Of the worker. These raise `BackendUnavailable`.
+
+    def take(self) -> Job | None:
+        """The job that is wanted most. Unless it is `done`, it waits again when a worker that died
+        over it no longer holds its lease."""
+        return self._store.dequeue(self._build_id, self._now(), self._hold)
+
+    def done(self, job: Job) -> None:
+        """Nobody else needs to look at this job."""
+        self._store.done(self._build_id, job)
+
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return self._store.queued(self._build_id, self._now())
+
+    def workers(self) -> dict[str, float]:
+        """Who is there, and when each gave its last sign of life."""
+        now = self._now()
+        try:
+            beats = json.loads(self._store.read_note(self._note, now) or b"{}")
+            # A sign from the future was given by a clock that has since been put back.
+            return {
+                str(name): float(at)
+                for name, at in beats.items()
+                if abs(now - float(at)) < self._silence
+            }
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+            return {}
+
+    def beat(self, name: str, *, last: bool = False) -> None:
+        """Give a sign of life; the ``last`` one takes leave. Of two that are given at the same
+        moment one may be lost; the next is a second away."""
+        beats = self.workers()
+        beats.pop(name, None)
+        if not last:
+            beats[name] = self._now()
+        if beats:
+            value = json.dumps(beats).encode()
+            self._store.write_note(self._note, value, self._silence, self._now())
+        else:
+            self._store.drop_note(self._note)
+
+    @property
+    def _note(self) -> str:
+        return f"w:{self._build_id}"
+
+
+def patience_of(settings: Settings) -> float:
+    """Seconds that a worker may be silent, or a job take, before nobody counts on it."""
+    return settings.lease_time / 2
+
+
+def queue_of(settings: Settings, store: Breaker, now: Callable[[], float]) -> Queue:
+    """The queue of the settings' build."""
+    patience, hold = patience_of(settings), settings.lease_time
+    return Queue(store, settings.build_id, settings.queue_size, patience, hold, now)
+
+
+def handover_of(
+    settings: Settings, store: Breaker, now: Callable[[], float], *, shared: bool
+) -> Handover:
+    """The way out of this process; there is none if the store is not ``shared`` with others.
+
+    Raises `ConfigurationError` if such a store is to be filled by another fleet.
+    """
+    executor = settings.executor if isinstance(settings.executor, JobExecutor) else None
+    if shared:
+        return Handover(executor or queue_of(settings, store, now), patience_of(settings))
+    if executor is not None and settings.enabled is not False:
+        raise ConfigurationError(
+            f"executor={type(executor).__name__} renders in other processes, which cannot fill "
+            "this store; give store='redis://HOST', or 'file:DIR' on one host."
+        )
+    return Handover(None, patience_of(settings))

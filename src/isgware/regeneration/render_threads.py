@@ -1,0 +1,321 @@
+"""Where background renders run: daemon threads, made on first use in each process, or an executor.
+
+A render that takes too long is given up: its thread is left behind and replaced, up to a limit.
+What is next is for `line.Line` to say, and how many run side by side for `pacing.Pace`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..after_fork import settling
+from .local_queue import Line, Work
+from .pacing import PATIENCE, WINDOW, Pace, short_switches
+
+log: Final = logging.getLogger("isgware")
+#: Wants that count between two renders that begin; of more, the last ones.
+_WANTS: Final = 10_000
+
+
+@dataclass(eq=False)
+class _Running:
+    name: str
+    started: float
+    give_up: Callable[[], None]
+    given_up: bool = False
+
+
+class Pool:
+    """Runs `Work` on daemon threads. Nothing exists before the first ``submit`` of a process.
+
+    At the limits: a full queue keeps what is wanted most; when as many renders hang as there are
+    ``workers``, threads that hang are no longer replaced. ``gives_way``: whether visitors are
+    served in this process, so that renders keep out of their way.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        queue_size: int,
+        timeout: float,
+        drain: float,
+        executor: Any = None,
+        *,
+        gives_way: bool = True,
+    ) -> None:
+        self._workers = workers
+        self._queue_size = queue_size
+        self._timeout = timeout
+        self._drain = drain
+        self._executor = executor
+        self._gives_way = gives_way
+        self.dropped = 0
+        self._reset()
+        _pools.add(self)
+
+    def _reset(self) -> None:
+        self._closed = False
+        self._line = Line(self._queue_size)
+        self._wanted: deque[str] = deque(maxlen=_WANTS)
+        self._pace = Pace(self._workers)
+        self._ready = threading.Condition()
+        self._threads = 0
+        self._abandoned = 0
+        self._idle = 0
+        self._running: dict[int, _Running] = {}
+        self._numbers = itertools.count()
+        self._pid = os.getpid()  # last: from here on others look no further
+
+    def _own_process(self) -> None:
+        """What a parent process has queued, runs and has locked is not this one's."""
+        if self._pid != os.getpid():
+            with settling():
+                if self._pid != os.getpid():
+                    self._reset()
+
+    def __contains__(self, key: str) -> bool:
+        self._own_process()
+        return key in self._line
+
+    def has(self, key: str) -> bool:
+        """Whether work for ``key`` waits or runs; what was given up does not."""
+        self._own_process()
+        with self._ready:
+            running = self._running.values()
+            return key in self._line or any(r.name == key and not r.given_up for r in running)
+
+    def submit(self, work: Work, *, urgent: bool = False) -> bool:
+        """Take on work, or note that what waits is wanted once more. Returns at once; false if
+        there is no place for it."""
+        self._own_process()
+        with self._ready:
+            if self._closed:
+                return False
+            if work.key in self._line:
+                self._line.want(work.key, urgent=urgent)
+                return True
+            self._count_wants()
+            lost = self._line.add(work, urgent=urgent)
+            self.dropped += lost is not None
+            if lost is work:
+                return False
+            if self._executor is None:
+                return self._see_to_it()
+        # What the executor was given for the one that lost its place will run this one.
+        return lost is not None or self._hand_over(work.key)
+
+    def _see_to_it(self) -> bool:
+        """Have a thread look at the line; false if there is none."""
+        self._ready.notify()
+        if len(self._line) > self._idle and self._active < self._workers:
+            return self._start_thread() or self._threads > self._abandoned
+        return True
+
+    def want(self, key: str) -> bool:
+        """Whether work for ``key`` waits; if so, it is wanted once more. Takes no lock: a thread
+        that holds it may have to wait for the interpreter's, behind every render."""
+        if key not in self:
+            return False
+        self._wanted.append(key)
+        return True
+
+    def _count_wants(self) -> None:
+        """Put what waits into its order, before that matters."""
+        while self._wanted:
+            self._line.want(self._wanted.popleft())
+
+    def _hand_over(self, key: str) -> bool:
+        try:
+            future = self._executor.submit(self._run_next)
+        except Exception as error:  # full, shut down, or the interpreter is about to exit
+            log.warning("The executor did not take a regeneration: %s", error)
+            with self._ready:
+                self._line.lose(key)
+            self.dropped += 1
+            return False
+
+        def forget(future: Any) -> None:
+            if future.cancelled():  # by a shutdown: `_run_next` will never come
+                with self._ready:
+                    self._line.lose(key)
+
+        future.add_done_callback(forget)
+        return True
+
+    def _start_thread(self) -> bool:
+        _warn_without_threads()
+        thread = threading.Thread(
+            target=self._loop, name=f"isgware-{next(self._numbers)}", daemon=True
+        )
+        self._threads += 1
+        try:
+            thread.start()
+        except RuntimeError:  # "can't start new thread": whoever asked is served the stale page
+            self._threads -= 1
+            if self._threads <= self._abandoned:
+                self.dropped += len(self._line)
+                self._line.clear()
+            return False
+        return True
+
+    def _loop(self) -> None:
+        while True:
+            with self._ready:
+                while not (self._line and self._lets_another_run()):
+                    if self._closed:
+                        self._threads -= 1
+                        return
+                    if self._line:
+                        self._ready.wait(WINDOW)
+                        continue
+                    self._idle += 1
+                    self._ready.wait()
+                    self._idle -= 1
+                self._count_wants()
+                work = self._line.pop()
+                running, number = self._register(work)
+                if self._gives_way:
+                    self._pace.begin(number)
+            if not self._run(work, running, number):
+                with self._ready:  # given up: its place may be taken, or be wanted now
+                    self._abandoned -= 1
+                    self._threads -= 1
+                    if self._line and self._active < self._workers:
+                        self._start_thread()
+                return
+
+    def _lets_another_run(self) -> bool:
+        """Whether what is next may begin beside what runs: somebody waits for urgent work."""
+        return not self._gives_way or self._line.urgent or self._pace.lets(self._holding_up())
+
+    def _register(self, work: Work) -> tuple[_Running, int]:
+        running, number = _Running(work.key, time.monotonic(), work.give_up), next(self._numbers)
+        self._running[number] = running
+        return running, number
+
+    def _run_next(self) -> None:
+        """In the executor: it was given as many of these as there is work in the line."""
+        with self._ready:
+            if not self._line:  # closed meanwhile
+                return
+            self._count_wants()
+            work = self._line.pop()
+            running, number = self._register(work)
+        self._run(work, running, number)
+
+    def _run(self, work: Work, running: _Running, number: int) -> bool:
+        """False when the work was given up meanwhile, so that this thread has been replaced."""
+        try:
+            with short_switches() if self._gives_way else nullcontext():
+                work.run()
+        except BaseException:  # whatever it was, this thread goes on
+            log.exception("A regeneration failed.")
+        finally:
+            self._ended(number)
+        return not running.given_up
+
+    def _ended(self, number: int) -> None:
+        with self._ready:
+            self._running.pop(number, None)
+            self._pace.end(number)
+            self._ready.notify()
+
+    def give_up_hung(self) -> None:
+        """Leave behind what has run for too long. To be called about once a second."""
+        self._own_process()
+        limit = time.monotonic() - self._timeout
+        for number, running in list(self._running.items()):
+            if running.started < limit and not running.given_up:
+                self._replace(number, running)
+
+    def _replace(self, number: int, running: _Running) -> None:
+        with self._ready:
+            if number not in self._running:  # it has ended meanwhile
+                return
+            running.given_up = True
+            self._pace.end(number)
+            if self._executor is None:
+                self._abandoned += 1
+                if self._line and self._active < self._workers:
+                    self._start_thread()
+        running.give_up()
+
+    @property
+    def _active(self) -> int:
+        """Threads that count: beyond ``workers`` of them, hung ones are not replaced."""
+        return self._threads - min(self._abandoned, self._workers)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._line)
+
+    @property
+    def busy(self) -> int:
+        """How many wait or run; those that were given up do not count."""
+        return self.waiting + self._busy()
+
+    def _busy(self) -> int:
+        return sum(not running.given_up for running in list(self._running.values()))
+
+    def _holding_up(self) -> int:
+        """How many renders others may have to wait for."""
+        since = time.monotonic() - PATIENCE
+        return sum(
+            not running.given_up and running.started > since for running in self._running.values()
+        )
+
+    @property
+    def stuck(self) -> bool:
+        """Whether as many renders hang as there are workers, so that nothing can run any more."""
+        return self._abandoned >= self._workers
+
+    def close(self, timeout: float | None = None) -> None:
+        """Drop what waits, and give what runs up to ``timeout`` seconds to finish."""
+        if self._pid != os.getpid():
+            return
+        with self._ready:
+            self._closed = True
+            self._line.clear()
+            self._ready.notify_all()
+        deadline = time.monotonic() + (self._drain if timeout is None else timeout)
+        while self._busy() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def _warn_without_threads() -> None:
+    """uWSGI does not run Python threads unless told to; pages would stay stale for ever."""
+    try:
+        import uwsgi
+    except ImportError:
+        return
+    if not {"enable-threads", "threads"} & {
+        name.decode() if isinstance(name, bytes) else name for name in uwsgi.opt
+    }:
+        log.error(
+            "uWSGI runs without Python threads, so no page is regenerated in the background: "
+            "start it with --enable-threads."
+        )
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+@atexit.register
+def _drain_at_exit() -> None:
+    """Bounded, and for all pools together: exit never hangs on a render that hangs."""
+    deadline = None
+    for pool in [pool for pool in _pools if not pool._closed]:  # those had their time
+        if deadline is None:
+            deadline = time.monotonic() + pool._drain
+        pool.close(max(0.0, deadline - time.monotonic()))

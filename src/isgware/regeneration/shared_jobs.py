@@ -1,0 +1,58 @@
+"""A job: what one process asks another to render, as plain values.
+
+It is the `Request` of a page and its key, in JSON. Whoever takes it plans it anew, under the same
+leases, back-off and rules, so a job is a hint and nothing more: one that is lost, late or doubled
+costs at most a render, and one that is malformed, or of a page that is no longer one, is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from ..core.cache_key import Request, Visitor, cgi_name
+from ..routing.planner import Target
+
+if TYPE_CHECKING:
+    from ..serving.engine import Engine
+
+_FORMAT: Final = 1
+
+
+def encode_job(key: str, request: Request) -> bytes:
+    parts = [request.scheme, request.host, request.script_name, request.path, request.query]
+    return json.dumps([_FORMAT, key, *parts, request.headers, request.cookies]).encode()
+
+
+def decode_job(data: bytes | str) -> tuple[str, Visitor] | None:
+    """The key of a job, and a visitor who would get its page; ``None`` for what is no job."""
+    try:
+        number, key, scheme, host, script_name, path, query, headers, cookies = json.loads(data)
+        shown = {cgi_name(name): value for name, value in headers}
+        if cookies:
+            shown["HTTP_COOKIE"] = "; ".join(f"{name}={value}" for name, value in cookies)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    texts = [key, scheme, host, script_name, path, query, *shown.values()]
+    if number != _FORMAT or not all(isinstance(text, str) for text in texts):
+        return None
+    return key, Visitor("GET", scheme, host, script_name, path, query, shown)
+
+
+def target_of(engine: Engine, data: bytes | str) -> Target | None:
+    """What a job asks for, as this process plans it; ``None`` if that is no page, another page, or
+    one that failed so lately that it is not to be tried yet."""
+    job = decode_job(data)
+    if job is None:
+        return None
+    key, visitor = job
+    engine.shelf.begin()
+    try:
+        engine.shelf.sync()
+        plan = engine.planner.plan(visitor)
+    finally:
+        engine.shelf.end()
+    target = plan.target if plan is not None else None
+    if target is None or target.key != key or not engine.aftermath.due(key):
+        return None
+    return target

@@ -1,0 +1,182 @@
+"""``isgware worker``: a process that regenerates pages for the web processes.
+
+It takes jobs from the queue in the store and renders them through the engine, as a web process
+would. A job is taken only when a thread is free for it, so what waits is there for other workers.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from ..backends.base import Job
+from ..errors import BackendUnavailable, ConfigurationError
+from ..rendering.producer import Outcome, Rendered
+from ..routing.planner import Target
+from ..storage.open_store import shared
+from ..storage.process_cache import Page
+from ..wsgi import ISG
+from .handoff import BEAT, queue_of
+from .render_threads import Pool
+from .shared_jobs import target_of
+
+log: Final = logging.getLogger("isgware")
+#: Seconds between two looks into an empty queue.
+_PAUSE: Final = 0.05
+
+
+class Worker:
+    """Renders for the web processes that share the store of ``isg``.
+
+    ``threads`` render at a time, as many as the option ``workers`` says if that is 0.
+    ``on_rendered`` is called, on such a thread, with each page that was rendered and kept,
+    ``before_leaving`` when the worker ends, while the store is still open.
+    Raises `ConfigurationError` where a worker would be of no use.
+    """
+
+    def __init__(
+        self,
+        isg: ISG,
+        threads: int = 0,
+        on_rendered: Callable[[Page], None] = lambda page: None,
+        before_leaving: Callable[[], None] = lambda: None,
+    ) -> None:
+        _check(isg)
+        settings = isg.settings
+        self.threads = threads or settings.workers
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        #: What came of the jobs: rendered, not kept, or nothing to do (done by somebody else, or
+        #: no longer a page).
+        self.counts: Counter[str] = Counter({"rendered": 0, "not kept": 0, "nothing to do": 0})
+        self._isg = isg
+        self._on_rendered = on_rendered
+        self._before_leaving = before_leaving
+        self._queue = queue_of(settings, isg.engine.shelf.backend, isg.engine.now)
+        self._pool = Pool(
+            self.threads,
+            self.threads,
+            settings.render_timeout,
+            settings.drain_time,
+            gives_way=False,
+        )
+        isg.engine.pool = self._pool  # also for regenerate(), if a view calls it
+        isg.engine.housekeeper.chores.append(self._pool.give_up_hung)
+        self._beat_time = min(BEAT, settings.lease_time / 8)
+        self._beaten = float("-inf")
+        self._stopping = False
+        self._wake = threading.Event()
+
+    def stop(self) -> None:
+        """Take no more jobs, and let `run` return. May be called from a signal handler."""
+        self._stopping = True  # no lock is taken: the handler may have interrupted who holds it
+
+    def run(self) -> bool:
+        """Work until `stop`. False if that is impossible since as many renders hang as there are
+        threads; a thread cannot be ended, but a process can be started anew."""
+        self._isg.engine.housekeeper.start()
+        while not self._stopping and not self._pool.stuck:
+            self._say_that_we_are_here()
+            if not self.step():
+                self._wake.wait(_PAUSE)
+                self._wake.clear()
+        self._before_leaving()
+        self._leave()
+        return not self._pool.stuck
+
+    def step(self) -> bool:
+        """Take one job, if a thread is free and one waits."""
+        if self._pool.busy >= self.threads:
+            return False
+        engine = self._isg.engine
+        try:
+            job = self._queue.take()
+        except BackendUnavailable:
+            return False
+        if job is None:
+            return False
+        target = self._planned(job.data)
+        if target is None:
+            self._done(job, None)
+            return True
+        return self._pool.submit(engine.work(target, lambda outcome: self._done(job, outcome)))
+
+    def _planned(self, data: bytes) -> Target | None:
+        try:
+            return target_of(self._isg.engine, data)
+        except Exception:  # of a framework's router, say: no job may end the worker
+            log.exception("A job could not be planned; it is dropped.")
+            return None
+
+    def _done(self, job: Job, outcome: Outcome | None) -> None:
+        # One whose lease another has stays: they may be dead, and a lease outlasts its owner.
+        if outcome is not None or not self._is_under_way(job.key):
+            try:
+                self._queue.done(job)
+            except BackendUnavailable as error:
+                log.debug("A job will be looked at once more: %s", error)
+        kind = "nothing to do" if outcome is None else "not kept"
+        if isinstance(outcome, Rendered):
+            kind = "rendered"
+            try:
+                self._on_rendered(outcome.page)
+            except Exception:
+                log.exception("What follows a render failed; the page is kept all the same.")
+        self.counts[kind] += 1
+        self._wake.set()
+
+    def _is_under_way(self, key: str) -> bool:
+        engine = self._isg.engine
+        return key in engine.flights or engine.aftermath.elsewhere(key)
+
+    def _say_that_we_are_here(self) -> None:
+        now = time.monotonic()
+        if now - self._beaten >= self._beat_time:
+            self._beaten = now
+            try:
+                self._queue.beat(self.name)
+            except BackendUnavailable as error:
+                log.debug("Nobody can see that this worker is here: %s", error)
+
+    def _leave(self) -> None:
+        try:
+            self._queue.beat(self.name, last=True)
+        except BackendUnavailable as error:
+            log.debug("The web processes notice by themselves that this worker goes: %s", error)
+        self._isg.close()
+
+
+def _check(isg: ISG) -> None:
+    if not shared(isg.engine.shelf.backend.backend):
+        raise ConfigurationError(
+            "This store lies within one process, so a worker cannot fill it for others; give "
+            "store='file:DIR' on one host, or 'redis://HOST' for several."
+        )
+    if isg._acts != "on":
+        raise ConfigurationError(
+            f"isgware is not at work here (its mode is {isg._acts!r}), so there is nothing to do "
+            "for a worker; start it as the web processes are started, without debug and testing."
+        )
+
+
+@contextmanager
+def stopped_by_signals(worker: Worker) -> Iterator[None]:
+    """SIGTERM and SIGINT stop the worker; the second SIGINT interrupts it. Main thread only."""
+
+    def stop(number: int, frame: Any) -> None:
+        worker.stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

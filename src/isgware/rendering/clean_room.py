@@ -1,0 +1,179 @@
+"""Runs the app in the clean room and captures one whole response.
+
+The environ is made anew from a `Request`: nothing of a visitor's environ is copied, since servers
+put sockets there and frameworks their caches. The app runs in an empty `contextvars` context, so
+that it finds no trace of the request during which it happens to be rendered.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import io
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final
+
+from ..core.cache_key import Request, cgi_name
+from ..core.storable import Response
+from ..errors import ISGError
+from ..page import Rendering, current
+from ..version import VERSION
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+StartResponse = Callable[..., Callable[[bytes], object]]
+WSGIApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+NONE: Final[Mapping[str, str]] = {}
+#: The address reserved for documentation (RFC 5737): nobody's.
+REMOTE_ADDR: Final = "192.0.2.1"
+#: Marks a clean-room render; an object under this key cannot come from a client.
+MARK: Final = "isgware.render"
+
+
+class BrokenResponse(ISGError):
+    """The app did not finish its response, or finished another than it announced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A response that was not captured, because it streams or is too large."""
+
+    reason: str
+
+
+def environ_for(request: Request, rendering: Rendering) -> dict[str, Any]:
+    """A WSGI environ (PEP 3333) that holds ``request`` and constants."""
+    name, port = _server(request)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": request.script_name,
+        "PATH_INFO": request.path,
+        "QUERY_STRING": request.query,
+        "SERVER_NAME": name,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": REMOTE_ADDR,
+        "HTTP_HOST": request.host,
+        "HTTP_ACCEPT_ENCODING": "identity",
+        "HTTP_USER_AGENT": f"isgware/{VERSION}",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": request.scheme,
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        MARK: rendering,
+    }
+    for header, value in request.headers:
+        environ[cgi_name(header)] = value
+    if request.cookies:
+        environ["HTTP_COOKIE"] = "; ".join(f"{key}={value}" for key, value in request.cookies)
+    return environ
+
+
+def _server(request: Request) -> tuple[str, str]:
+    name, colon, port = request.host.rpartition(":")
+    if colon and port.isdigit():
+        return name, port
+    return request.host, "443" if request.scheme == "https" else "80"
+
+
+def render(
+    application: WSGIApp,
+    request: Request,
+    rendering: Rendering,
+    max_page: int,
+    conditions: Mapping[str, str] = NONE,
+) -> Response | Unfit:
+    """The app's response to ``request``, in the clean room. ``conditions`` are the validators of a
+    stored response, by their CGI names.
+
+    Raises whatever the app raises, and `BrokenResponse` for a response that is not whole.
+    """
+
+    def run() -> Response | Unfit:
+        current.set(rendering)
+        return capture(application, {**environ_for(request, rendering), **conditions}, max_page)
+
+    return contextvars.Context().run(run)
+
+
+def capture(application: WSGIApp, environ: dict[str, Any], max_page: int) -> Response | Unfit:
+    """Call a WSGI app and collect its response, keeping every rule of PEP 3333 towards it."""
+    collector = _Collector(max_page)
+    chunks = application(environ, collector.start_response)
+    try:
+        if not collector.streams:
+            for chunk in chunks:
+                collector.add(chunk)
+                if collector.unfit:
+                    break
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+    return collector.response()
+
+
+class _Collector:
+    """One response on its way in."""
+
+    def __init__(self, max_page: int) -> None:
+        self._max_page = max_page
+        self._head: tuple[str, list[tuple[str, str]]] | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._broken = False
+        self.streams = False
+
+    @property
+    def unfit(self) -> bool:
+        return self.streams or self._size > self._max_page
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
+    ) -> Callable[[bytes], object]:
+        if exc_info is not None:
+            try:
+                if self._size:
+                    self._broken = True  # even if the app swallows what is raised here
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # breaks the cycle of traceback and frame
+        elif self._head is not None:
+            self._broken = True
+            raise BrokenResponse("The app called start_response twice without exc_info.")
+        self._head = (status, list(headers))
+        self.streams = any(
+            name.lower() == "content-type" and value.lower().startswith("text/event-stream")
+            for name, value in headers
+        )
+        return self.add
+
+    def add(self, chunk: bytes) -> None:
+        if chunk and self._head is None:
+            raise BrokenResponse("The app sent a body before it called start_response.")
+        self._size += len(chunk)
+        if self._size <= self._max_page:
+            self._chunks.append(chunk)
+
+    def response(self) -> Response | Unfit:
+        if self._head is None:
+            raise BrokenResponse("The app never called start_response.")
+        if self._broken:
+            raise BrokenResponse("The app started a second response in the middle of the first.")
+        if self.streams:
+            return Unfit("streaming")
+        if self._size > self._max_page:
+            return Unfit("too-big")
+        status, headers = self._head
+        response = Response(status, tuple(headers), b"".join(self._chunks))
+        for announced in response.all("content-length"):
+            if announced.strip() != str(len(response.body)):
+                raise BrokenResponse(
+                    f"The app announced {announced} bytes and sent {len(response.body)}."
+                )
+        return response

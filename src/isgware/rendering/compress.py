@@ -1,0 +1,83 @@
+"""Encodings of a body, made once when a page is stored."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Callable
+from typing import Final
+
+Encoder = Callable[[bytes], bytes]
+#: Smaller bodies fit a packet anyway.
+_MIN_BYTES: Final = 256
+_TEXTUAL: Final = (
+    "application/javascript", "application/json", "application/xml", "application/xhtml+xml",
+    "application/manifest+json", "application/wasm", "image/svg+xml", "font/ttf",
+)  # fmt: skip
+
+
+def encoders(wanted: tuple[str, ...] | bool) -> dict[str, Encoder]:
+    """The encoders to use: all that are installed, or those named.
+
+    Raises `ConfigurationError` if one is named whose library is missing.
+    """
+    found: dict[str, Encoder] = {}
+    if wanted is False:
+        return found
+    for name, load in _LOADERS.items():
+        if wanted is True or name in wanted:
+            try:
+                found[name] = load()
+            except ImportError as error:
+                if wanted is not True:
+                    from ..errors import ConfigurationError
+
+                    raise ConfigurationError(
+                        f"compress names {name!r}, whose library is not installed: "
+                        f"pip install 'isgware[{_EXTRA[name]}]'."
+                    ) from error
+    return found
+
+
+def encodings_of(
+    body: bytes, content_type: str, encoded: bool, using: dict[str, Encoder]
+) -> dict[str, bytes]:
+    """Encoded forms of ``body`` that are worth sending; none if it came encoded."""
+    kind = content_type.partition(";")[0].strip().lower()
+    textual = kind.startswith("text/") or kind in _TEXTUAL or kind.endswith(("+json", "+xml"))
+    if encoded or not textual or len(body) < _MIN_BYTES:
+        return {}
+    made = {name: encode(body) for name, encode in using.items()}
+    return {name: data for name, data in made.items() if len(data) < len(body) * 0.95}
+
+
+def _load_brotli() -> Encoder:
+    import brotli
+
+    return lambda body: bytes(brotli.compress(body, quality=5))
+
+
+def _load_zstd() -> Encoder:
+    try:
+        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        from backports import zstd
+
+    # A new compressor costs a small page more than compressing it does.
+    kept = threading.local()
+
+    def compress(body: bytes) -> bytes:
+        compressor = getattr(kept, "compressor", None)
+        if compressor is None:
+            compressor = kept.compressor = zstd.ZstdCompressor(3)
+        return bytes(compressor.compress(body, zstd.ZstdCompressor.FLUSH_FRAME))
+
+    return compress
+
+
+def _load_gzip() -> Encoder:
+    return lambda body: gzip.compress(body, 6, mtime=0)
+
+
+_LOADERS: Final = {"br": _load_brotli, "zstd": _load_zstd, "gzip": _load_gzip}
+_EXTRA: Final = {"br": "brotli", "zstd": "zstd", "gzip": "gzip"}

@@ -1,0 +1,346 @@
+"""From a `Target` to an outcome: render in the clean room, decide, encode, store.
+
+This is the only place where pages are made, for visitors who wait and for the background alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from werkzeug.datastructures import Headers
+
+from ..core.storable import Learn, Refusal, Response, Said, Terms, kept_headers, storable
+from ..core.stored_page import Entry
+from ..errors import ConfigurationError
+from ..http.cache_control import effective
+from ..http.conditional import strong_etag
+from ..page import Rendering
+from ..routing.learned_routes import Signpost
+from ..routing.planner import Planner, Target
+from ..settings import Settings
+from ..storage.page_store import Shelf
+from ..storage.process_cache import Page
+from .clean_room import Unfit, WSGIApp, render
+from .compress import encoders, encodings_of
+
+log: Final = logging.getLogger("isgware")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A page was made and kept. ``learned``: headers it turned out to vary by; ``stored``: the
+    store took it, too; ``found``: it was there already when it was to be made."""
+
+    page: Page
+    learned: tuple[str, ...] = ()
+    stored: bool = True
+    found: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The app answered, and its answer may not be stored."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The app raised, or answered a server error. ``proven``: its route has worked before."""
+
+    reason: str
+    response: Response | None = None
+    error: BaseException | None = None
+    proven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another process is rendering, or has given its render up: nothing is known here."""
+
+
+Outcome = Rendered | Refused | Failed | Elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A page that may be stored. ``said``: the policy its view carries, if the plan missed it.
+    ``encodings`` of its body, once it is finished: they become part of the entry as it is kept."""
+
+    entry: Entry
+    learned: tuple[str, ...]
+    declared: bool
+    said: str
+    encodings: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """A whole page as ``accept`` sees it; the body is not encoded."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Producer:
+    def __init__(
+        self,
+        application: WSGIApp,
+        settings: Settings,
+        planner: Planner,
+        shelf: Shelf,
+        now: Callable[[], float],
+    ) -> None:
+        self._application = application
+        self._settings = settings
+        self._planner = planner
+        self._shelf = shelf
+        self._now = now
+        self._encoders = encoders(settings.compress)
+        self._proven: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
+
+    def produce(
+        self,
+        target: Target,
+        order: int,
+        replaces: Entry | None,
+        wanted: Callable[[], bool],
+        generation: Callable[[Entry], int] | None = None,
+    ) -> Outcome:
+        """Render ``target`` and keep the page. ``order`` is its lease's; ``wanted`` is asked
+        before it is kept, since a render that was given up must not be; ``generation`` may give
+        the page another generation than the one its render began in."""
+        mirror = self._shelf.mirror
+        began, nonce = mirror.counter, mirror.nonce
+        made = self.attempt(target, replaces)
+        if not isinstance(made, Made):
+            return made
+        if not wanted():
+            return Elsewhere()
+        made = self.finish(made)
+        return self.keep(
+            target, made, order, generation(made.entry) if generation else began, nonce
+        )
+
+    def finish(self, made: Made) -> Made:
+        """The page with its encodings, which nobody needs to decide about it."""
+        entry = made.entry
+        if not self._encoders:
+            return made
+        response = Response(entry.status, entry.headers, b"")
+        said, _ = effective(entry.headers)
+        encodings = encodings_of(
+            entry.body,
+            response.first("content-type"),
+            bool(response.all("content-encoding")) or "no-transform" in said,
+            self._encoders,
+        )
+        return dataclasses.replace(made, encodings=encodings) if encodings else made
+
+    def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
+        """Store what `attempt` made, under the order of its lease and what it knew of the table of
+        invalidations when it began."""
+        entry = dataclasses.replace(
+            made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings
+        )
+        page, stored = self._shelf.keep(entry, target.base)
+        self._put_up_signpost(target, made)
+        return Rendered(page, made.learned, stored)
+
+    def attempt(self, target: Target, replaces: Entry | None) -> Made | Refused | Failed:
+        """Render ``target`` and decide about it, storing nothing."""
+        request = target.request
+        rendering = Rendering(
+            True, request.scheme, request.host, request.script_name, key=target.key
+        )
+        started, clock = self._now(), time.perf_counter()
+        try:
+            response = render(self._application, request, rendering, self._settings.max_page)
+        except Exception as error:
+            return self._failed(target, f"{type(error).__name__}: {error}", error=error)
+        took = time.perf_counter() - clock
+        if isinstance(response, Unfit):
+            return self._refused(target, response.reason)
+        if response.status[:1] == "5":
+            failed = self._failed(target, f"status {response.status}", response)
+            return dataclasses.replace(failed, error=rendering.error)
+        self._proven.add(target.route)
+        said = ""
+        if rendering.policy is not None:
+            planned = target
+            try:
+                target = self._with_policy(target, rendering)
+            except ConfigurationError as error:
+                log.error("%s: %s", target.request.url, error)
+                return self._refused(target, "odd-tag")
+            if not planned.declared or planned.policy.fingerprint != target.policy.fingerprint:
+                said = rendering.policy.fingerprint
+        if rendering.odd_tag:
+            return self._refused(target, "odd-tag")
+        verdict, learned = self._decide(target, response, rendering, replaces)
+        if isinstance(verdict, Refusal):
+            return self._refused(target, verdict.reason)
+        entry = self._entry(target, response, verdict, rendering, started, took)
+        if replaces is not None and not self._accepted(target, replaces, entry):
+            return self._refused(target, "not-accepted")
+        return Made(entry, learned, target.declared, said)
+
+    def _with_policy(self, target: Target, rendering: Rendering) -> Target:
+        """What the decorator of the view that ran says goes before what was known of the route.
+
+        Raises `ConfigurationError` if its tags cannot be filled.
+        """
+        said = rendering.policy
+        assert said is not None
+        policy = self._planner.combined(said, target.policy) if target.declared else said
+        tags: tuple[str, ...] = ()
+        try:
+            tags = said.fill_tags(rendering.arguments)
+        except ConfigurationError:
+            # Frameworks may take from a view what is an argument of its route.
+            if not (target.tags and policy == target.policy):
+                raise
+        tags = tuple(dict.fromkeys((*target.tags, *tags)))
+        if target.declared and policy is target.policy and tags == target.tags:
+            return target
+        return dataclasses.replace(target, policy=policy, declared=True, tags=tags)
+
+    def _decide(
+        self, target: Target, response: Response, rendering: Rendering, replaces: Entry | None
+    ) -> tuple[Terms | Refusal, tuple[str, ...]]:
+        keyed = target.keyed
+        learned: tuple[str, ...] = ()
+        for _ in range(2):
+            verdict = storable(
+                response,
+                target.request,
+                target.policy,
+                declared=target.declared,
+                said=Said(rendering.revalidate, rendering.expire, rendering.refused),
+                keyed=keyed,
+                default=self._settings.revalidate,
+                obey=self._settings.cache_control != "ignore",
+                full=self._settings.cache_control == "full",
+                now=self._now(),
+                replaces=replaces,
+            )
+            if not isinstance(verdict, Learn):
+                return verdict, learned
+            # The render saw none of these headers: it is the variant for visitors without them.
+            learned = verdict.names
+            keyed = keyed | frozenset(learned)
+        raise AssertionError("what was learned is in the key")
+
+    def _entry(
+        self, target: Target, response: Response, terms: Terms, rendering: Rendering,
+        started: float, took: float,
+    ) -> Entry:  # fmt: skip
+        return Entry(
+            key=target.key,
+            request=target.request,
+            status=response.status,
+            headers=kept_headers(
+                response, terms, target.policy, target.request, self._settings.downstream
+            ),
+            body=response.body,
+            rendered_at=started - terms.age,
+            render_seconds=round(took, 6),
+            revalidate=terms.revalidate,
+            expire=terms.expire,
+            etag=strong_etag(response.body, response.first("etag")),
+            last_modified=response.first("last-modified"),
+            tags=tuple(dict.fromkeys((*target.tags, *rendering.tags))),
+            fingerprint=target.policy.fingerprint,
+            build_id=self._settings.build_id,
+            route=target.route,
+            vary_cookie=terms.vary_cookie,
+            anonymous=terms.anonymous,
+            error_quota=terms.error_quota,
+            tombstone=terms.tombstone,
+        )
+
+    def _accepted(self, target: Target, old: Entry, new: Entry) -> bool:
+        accept = target.policy.accept
+        if accept is None:
+            return True
+        try:
+            return bool(accept(_view(old), _view(new)))
+        except Exception:
+            log.exception("accept= of %s raised; the old page stays.", target.route)
+            return False
+
+    def _put_up_signpost(self, target: Target, made: Made) -> None:
+        known = self._planner.signpost(target.base)
+        signpost = Signpost(
+            tuple(sorted({*known.vary, *made.learned})),
+            made.said or known.fingerprint,
+            not made.declared,
+            known.vary_cookie or made.entry.vary_cookie,
+            known.http,
+            known.nominated,
+        )
+        if signpost != known or not self._planner.signposts.stands(target.base, signpost):
+            self._planner.learn(target.base, signpost, announce=signpost.vary != known.vary)
+
+    def proven(self, route: str) -> bool:
+        return route in self._proven
+
+    def _failed(
+        self,
+        target: Target,
+        reason: str,
+        response: Response | None = None,
+        error: BaseException | None = None,
+    ) -> Failed:
+        log.warning("%s could not be rendered: %s", target.request.url, reason, exc_info=error)
+        return Failed(reason, response, error, self.proven(target.route))
+
+    def _refused(self, target: Target, reason: str) -> Refused:
+        if target.declared and (target.route, reason) not in self._told:
+            self._told.add((target.route, reason))
+            log.warning(
+                "%s (%s) is declared but cannot be stored: %s. %s",
+                target.route,
+                target.request.url,
+                reason,
+                REMEDIES.get(reason, ""),
+            )
+        return Refused(reason)
+
+
+def _view(entry: Entry) -> PageView:
+    return PageView(entry.code, Headers(list(entry.headers)), entry.body)
+
+
+#: What can be done about each reason, for the log and the command line.
+REMEDIES: Final[dict[str, str]] = {
+    "set-cookie": "Set cookies elsewhere than on this page; a CSRF token or a session write does.",
+    "private": "The app says Cache-Control: private; say otherwise for pages without visitors.",
+    "no-store": "The app says no-store.",
+    "vary-star": "Vary: * means that no two requests get the same page.",
+    "vary-too-wide": "The page varies by more headers than a key should hold.",
+    "too-big": "Raise max_page, or leave the route undeclared.",
+    "streaming": "Event streams are never stored; leave the route undeclared.",
+    "redirect-to-other-origin": "The app redirects the clean-room render to the same URL in "
+    "another scheme or host: set base_url to the site's public URL, or make the proxy and "
+    "the app agree (ProxyFix, SECURE_PROXY_SSL_HEADER).",
+    "redirect-to-itself": "The page redirects to its own URL.",
+    "revalidate-0": "revalidate=0 means never.",
+    "no-lifetime": "Declare the route, or say ISG(revalidate=...).",
+    "not-accepted": "The policy's accept= refused the new page.",
+    "cookie": "Say which cookies make a visitor personal: cookies= of the policy.",
+    "clean-room-failed": "The view needs what the clean room does not hold (a cookie, a header, a "
+    "user): name it in vary=, or leave the route undeclared.",
+    "untrusted-host": "Add the host to trusted_hosts, if it is yours.",
+    "bypass-failed": "The exception that bypass= raised is in the log.",
+    "odd-tag": "Give the page tags of 1 to 256 printable characters; a callable tags= may shorten "
+    "what the URL holds.",
+    "bad-header": "A header or the status line holds characters that HTTP forbids.",
+}

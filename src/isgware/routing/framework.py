@@ -1,0 +1,150 @@
+"""What isgware has to know of the framework behind an app.
+
+`Site` is the plain WSGI one; Flask's and Django's answer the same questions from their URL maps
+and settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BuildError, Map, Rule
+
+from ..core.cache_key import Resolve, Visitor, decoded
+from ..errors import ConfigurationError
+from ..policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A declared route that a URL belongs to."""
+
+    route: str
+    policy: Policy
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A line of the URL map. ``name`` is what a `Match` of it calls ``route``, ``rule`` the pattern
+    as people wrote it, ``arguments`` what its URL needs. ``methods`` is empty if nobody says."""
+
+    name: str
+    rule: str
+    arguments: frozenset[str]
+    policy: Policy | None = None
+    methods: frozenset[str] = frozenset()
+
+
+class Site:
+    """Any WSGI app: nothing is known of its routes."""
+
+    #: Environ keys beside the request line that decide about scheme and host.
+    origin_headers: tuple[str, ...] = ()
+    #: Cookies whose owners get the app's own answer on every declared route.
+    bypass_cookies: tuple[str, ...] = ()
+    #: Cookies by which the framework chooses a language, though its Vary does not say so.
+    language_cookies: tuple[str, ...] = ()
+    #: Headers whose keyed value the framework resolves in its own way.
+    resolvers: Mapping[str, Resolve] = {}
+
+    #: What a view raises for a page that does not exist, if the framework has something for that.
+    not_found: Callable[[], Exception] | None = None
+
+    def match(self, visitor: Visitor) -> Match | None:
+        """The route of a GET of this URL, if its view carries a policy."""
+        return None
+
+    def origin(self, visitor: Visitor) -> tuple[str, str]:
+        """Scheme and host as the app sees them."""
+        return visitor.scheme, visitor.host
+
+    def varies_by(self, visitor: Visitor) -> Iterable[str]:
+        """Headers (in lower case) that the framework adds to the ``Vary`` of every page at this
+        URL: known beforehand, they need not be learned of each."""
+        return ()
+
+    def mode(self) -> str:
+        """What to do while nobody says ``enabled``: ``on``, ``off``, or ``develop``."""
+        return "on"
+
+    def values(self, header: str) -> Sequence[str]:
+        """The values that a header (in lower case) has for the framework, if those are few."""
+        return ()
+
+    def routes(self) -> Iterable[Route]:
+        """Every route of the app, declared or not, in the order of its URL map."""
+        return ()
+
+    def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
+        """The URL paths below the script name that a route has for these arguments, as the
+        framework builds them: one, or one for each language.
+
+        Raises `LookupError` or `ValueError` where there is none.
+        """
+        raise LookupError(f"There is no route {route!r}.")
+
+    def after_fork(self) -> None:
+        """In a process that builds, forked from one in which the app has run already: let go of
+        connections that belong to that one, without closing them."""
+
+    def context(self) -> AbstractContextManager[object]:
+        """What code of the app needs around it that runs outside of any request."""
+        return nullcontext()
+
+    @property
+    def script_name(self) -> str:
+        """Where the app says that it is mounted; empty for the root."""
+        return ""
+
+
+class Routes:
+    """The ``routes=`` option: URL patterns in Werkzeug's language."""
+
+    def __init__(self, policies: Mapping[str, Policy]) -> None:
+        self._policies = dict(policies)
+        try:
+            self._rules = [Rule(pattern, endpoint=pattern) for pattern in policies]
+            table = Map(self._rules, merge_slashes=False)
+        except (ValueError, LookupError) as error:
+            raise ConfigurationError(f"routes: {error}. Patterns are Werkzeug's.") from error
+        for rule in self._rules:
+            self._policies[str(rule.endpoint)].check_arguments(rule.arguments)
+        self._adapter = table.bind("localhost")
+
+    def match(self, visitor: Visitor) -> Match | None:
+        if not self._policies:
+            return None
+        try:
+            rule, arguments = self._adapter.match(
+                decoded(visitor.path), method="GET", return_rule=True
+            )
+        except (HTTPException, ValueError):
+            return None
+        pattern = str(rule.endpoint)
+        return Match(pattern, self._policies[pattern], arguments)
+
+    def __contains__(self, pattern: object) -> bool:
+        return pattern in self._policies
+
+    def routes(self) -> Iterator[Route]:
+        """One for each pattern."""
+        for rule in self._rules:
+            pattern = str(rule.endpoint)
+            yield Route(pattern, pattern, frozenset(rule.arguments), self._policies[pattern])
+
+    def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
+        """As `Site.urls`, of a pattern."""
+        return [built(self._adapter.build, route, arguments)]
+
+
+def built(build: Any, endpoint: str, arguments: Mapping[str, Any]) -> str:
+    """What Werkzeug builds. Raises `LookupError` that names the arguments if it cannot."""
+    try:
+        return str(build(endpoint, dict(arguments), method="GET"))
+    except BuildError as error:
+        raise LookupError(f"No URL of {endpoint!r} takes {dict(arguments)!r}.") from error

@@ -1,0 +1,137 @@
+"""*Signposts*: what has to be known about a URL before a key can be built and is not declared but
+learned (which headers it varies by, the policy of a view that was only seen running).
+
+They are notes in the backend under the URL's base key, so they survive restarts and are shared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ..backends.base import notes_of
+from ..errors import BackendUnavailable
+from ..storage.page_store import Shelf
+from ..storage.process_cache import base_name
+
+log: Final = logging.getLogger("isgware")
+_MAX_SIGNPOSTS: Final = 8_192
+_TTL: Final = 366 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Signpost:
+    """What was learned about a URL. ``fingerprint`` names the policy of its view, if that was
+    learned; ``undeclared`` that its pages are stored though nobody declared them. ``http`` and
+    ``nominated`` are for what is stored from visitors' own requests: that something is, and the
+    headers that its Vary fields have named."""
+
+    vary: tuple[str, ...] = ()
+    fingerprint: str = ""
+    undeclared: bool = False
+    vary_cookie: bool = False
+    http: bool = False
+    nominated: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> bool:
+        """Whether pages of the URL are, or may be."""
+        return bool(self.http or self.undeclared or self.fingerprint)
+
+    def encode(self) -> bytes:
+        return json.dumps(dataclasses.asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, data: bytes | None) -> Signpost | None:
+        if data is None:
+            return None
+        try:
+            raw = json.loads(data)
+            vary = tuple(str(name) for name in raw["vary"])
+            nominated = tuple(str(name) for name in raw.get("nominated", ()))
+            return cls(
+                vary, str(raw["fingerprint"]), bool(raw["undeclared"]), bool(raw["vary_cookie"]),
+                bool(raw.get("http")), nominated,
+            )  # fmt: skip
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+
+
+NO_SIGNPOST: Final = Signpost()
+
+
+class Signposts:
+    """Those that this process has seen, and the store's notes behind them."""
+
+    def __init__(self, shelf: Shelf, now: Callable[[], float]) -> None:
+        self._shelf = shelf
+        self._now = now
+        #: With the counter when it was read or put up, and whether the store has it too.
+        self._known: dict[str, tuple[Signpost, int, bool]] = {}
+
+    def find(
+        self, base: str, expected: Callable[[], str] | None = None, *, again: bool = False
+    ) -> Signpost:
+        """What was learned of a URL; remembered here until the backend says that it changed.
+        ``expected``: see `Shelf.read_note`.
+
+        That pages of a URL are kept at all is not announced: a process that does not know makes
+        one more render at most. ``again``: look whether another process has learned it since.
+        """
+        mirror = self._shelf.mirror
+        found = self._known.get(base)
+        if found and found[1] >= max(mirror.forgotten, mirror.published.get(base_name(base), 0)):
+            if not again or found[0].kept:
+                return found[0]
+        seen = mirror.counter
+        try:
+            note = self._shelf.read_note("s:" + base, expected)
+        except BackendUnavailable:
+            return found[0] if found else NO_SIGNPOST
+        signpost = Signpost.decode(note) or NO_SIGNPOST
+        self._keep(base, signpost, seen)
+        return signpost
+
+    def foresee(self, bases: Iterable[str]) -> None:
+        """Read in one operation what has been learned of many URLs."""
+        unknown = [base for base in dict.fromkeys(bases) if base not in self._known]
+        backend, seen = self._shelf.backend, self._shelf.mirror.counter
+        try:
+            notes = notes_of(backend, ["s:" + base for base in unknown], self._now())
+        except BackendUnavailable:
+            return
+        for base, note in zip(unknown, notes, strict=True):
+            self._keep(base, Signpost.decode(note) or NO_SIGNPOST, seen)
+
+    def stands(self, base: str, signpost: Signpost) -> bool:
+        """Whether the store has this signpost, as far as is known here."""
+        found = self._known.get(base)
+        return found is not None and found[2] and found[0] == signpost
+
+    def learn(self, base: str, signpost: Signpost, *, announce: bool) -> None:
+        """Put up a signpost. ``announce``: keys change by it, so other processes must see it."""
+        self.remember(base, signpost)
+        backend, seen = self._shelf.backend, self._shelf.mirror.counter
+        try:
+            if signpost == NO_SIGNPOST:
+                backend.drop_note("s:" + base)
+            else:
+                backend.write_note("s:" + base, signpost.encode(), _TTL, self._now())
+            self._keep(base, signpost, seen)
+            if announce:
+                backend.publish([base_name(base)])
+        except BackendUnavailable as error:
+            log.debug("What was learned of a URL stays in this process: %s", error)
+
+    def remember(self, base: str, signpost: Signpost) -> None:
+        """Put up a signpost in this process only."""
+        self._keep(base, signpost, self._shelf.mirror.counter, stands=False)
+
+    def _keep(self, base: str, signpost: Signpost, seen: int, *, stands: bool = True) -> None:
+        if len(self._known) >= _MAX_SIGNPOSTS:
+            self._known.clear()  # read again from the backend as needed
+        self._known[base] = (signpost, seen, stands)

@@ -1,0 +1,380 @@
+"""From a visitor to a `Plan`: whose page it is, under which key, and why they may not have it."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict
+from werkzeug.sansio.utils import host_is_trusted
+
+from ..core.cache_key import (
+    Request,
+    Rules,
+    Visitor,
+    cookie_pairs,
+    counting_cookie,
+    decoded,
+    narrow,
+    oddity,
+)
+from ..core.freshness import names_of
+from ..core.storable import varies
+from ..core.stored_page import Entry
+from ..errors import ConfigurationError
+from ..policy import NOTHING, UNKEYABLE, Policy, combined, declared
+from ..serving.drafts import Drafts
+from ..settings import Settings
+from ..storage.page_store import Shelf
+from .declared_paths import Paths
+from .framework import Match, Routes, Site
+from .learned_routes import NO_SIGNPOST, Signpost, Signposts
+
+log: Final = logging.getLogger("isgware")
+_MAX_PAIRS: Final = 1_024
+#: What is most often learned of a URL that nobody declared, if anything is.
+_LEARNED: Final = Signpost(undeclared=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A page that may be rendered: plain values, all that a regeneration needs.
+
+    ``names`` are those by which it can be invalidated, as far as they are known before its render.
+    """
+
+    request: Request
+    key: str
+    base: str
+    route: str
+    policy: Policy
+    declared: bool
+    tags: tuple[str, ...]
+    keyed: frozenset[str]
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Plan:
+    """``target`` is ``None`` when the URL is odd; ``bypass`` says why the visitor gets the app's
+    own answer; ``plain`` whether the raw request line alone names the page, ``cookies`` whether
+    a visitor with cookies has to be looked at all the same."""
+
+    target: Target | None
+    bypass: str = ""
+    plain: bool = False
+    cookies: bool = False
+    vary_cookie: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BypassRequest:
+    """What a callable ``bypass`` or ``is_bot`` is shown; read-only."""
+
+    path: str
+    args: ImmutableMultiDict[str, str]
+    headers: Headers
+    cookies: dict[str, str]
+
+
+class Planner:
+    def __init__(
+        self,
+        settings: Settings,
+        site: Site,
+        shelf: Shelf,
+        now: Callable[[], float],
+        drafts: Drafts | None = None,
+    ) -> None:
+        self._drafts = drafts
+        self._settings = settings
+        self._site = site
+        self._shelf = shelf
+        self._now = now
+        self.routes = Routes(settings.routes)
+        self.paths = Paths(site, self.routes)
+        self.signposts = signposts = Signposts(shelf, now)
+        self.signpost, self.learn = signposts.find, signposts.learn
+        self.remember = signposts.remember
+        #: What was learned of the latest URL of each route; of those that belong to none, under "".
+        self._latest: dict[str, Signpost] = {}
+        #: The key of what is kept of a URL whose pages are not rendered, if such is kept at all.
+        self.own_key: Callable[[Visitor, Signpost], str] = lambda visitor, signpost: ""
+        self._checked: set[str] = set()
+        self._odd: set[str] = set()
+        self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}
+        self.values = site.values
+        self._origins = tuple(tuple(url.rstrip("/").split("://", 1)) for url in settings.base_url)
+
+    def plan(
+        self, visitor: Visitor, at: tuple[str, str] | None = None, *, again: bool = False
+    ) -> Plan | None:
+        """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
+        and host of the page, whatever ``base_url`` says; ``again`` as for `Signposts.find`."""
+        match = self.match(visitor)
+        visitor = self._as_seen(visitor)
+        odd = oddity(visitor) or self._untrusted(visitor)
+        if odd:
+            return Plan(None, odd) if match else None
+        origin = at or self._origin(visitor)
+        base = _base(visitor, origin).base_key(self._settings.build_id)
+        signpost = self.signpost(
+            base, lambda: self._expected(visitor, match, origin), again=again and match is None
+        )
+        if match or signpost != NO_SIGNPOST:
+            self._latest[match.route if match else ""] = signpost
+        policy, is_declared = self._policy(match, signpost)
+        if policy is None:
+            return None
+        rules = self._rules(policy, signpost, visitor)
+        request = narrow(visitor, rules, origin)
+        if isinstance(request, str):
+            return Plan(None, request)
+        tags = self._tags(match, policy)
+        if tags is None and match is not None and policy != match.policy:
+            tags = ()  # of a decorator that was only met: it takes its view's arguments
+        target = self._target(request, base, match, policy, is_declared, rules, tags or ())
+        return Plan(
+            target,
+            self._bypass(visitor, policy) or ("odd-tag" if tags is None else ""),
+            plain=not rules.headers and not rules.cookies and not callable(policy.bypass),
+            cookies=policy.bypass is not None,
+            vary_cookie=signpost.vary_cookie,
+        )
+
+    def _as_seen(self, visitor: Visitor) -> Visitor:
+        """With scheme and host as the app sees them."""
+        scheme, host = self._site.origin(visitor)
+        if (scheme, host) == (visitor.scheme, visitor.host):
+            return visitor
+        return dataclasses.replace(visitor, scheme=scheme, host=host)
+
+    def match(self, visitor: Visitor) -> Match | None:
+        """The declared route of this URL; its tags are checked when it is first seen."""
+        found, pattern = self._site.match(visitor), self.routes.match(visitor)
+        if found and pattern:
+            policy = self.combined(found.policy, pattern.policy)
+            found = Match(found.route, policy, {**pattern.arguments, **found.arguments})
+        found = found or pattern
+        if found is not None and found.route not in self._checked:
+            try:
+                found.policy.check_arguments(found.arguments)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{found.route}: {error}") from None
+            self._checked.add(found.route)
+        return found
+
+    def declared_by(self, visitor: Visitor, target: Target) -> tuple[str, ...]:
+        """Who says that the page is kept: the view's decorator, ``routes``, or what was learned of
+        it (a decorator that was met while the view ran, or an answer that looked storable)."""
+        found = []
+        if self._site.match(visitor) is not None:
+            found.append("decorator")
+        if self.routes.match(visitor) is not None:
+            found.append("routes")
+        if self.signpost(target.base).fingerprint in declared and "decorator" not in found:
+            found.insert(0, "learned decorator")
+        if not found:
+            found.append("learned" if self._settings.revalidate is None else "default")
+        return tuple(found)
+
+    def relearned(self, target: Target, entry: Entry) -> bool:
+        """Whether a page varies by more than its visitor's plan knew: plan again, then. What was
+        learned of a URL may be forgotten before its pages are; so each says it once more."""
+        if entry.fingerprint != target.policy.fingerprint:
+            return False  # its Vary may be the words of a policy that holds no more
+        names = varies(entry.headers) - target.keyed - UNKEYABLE
+        if not names:
+            return False
+        known = self.signpost(target.base)
+        if not names.issubset(known.vary):
+            vary = tuple(sorted(names.union(known.vary)))
+            self.learn(target.base, dataclasses.replace(known, vary=vary), announce=False)
+        return True
+
+    def undeclared_target(
+        self, visitor: Visitor, vary: frozenset[str], policy: Policy | None,
+        arguments: dict[str, Any], at: tuple[str, str] | None = None,
+    ) -> Target | None:  # fmt: skip
+        """The page to render behind a visitor's own answer, of a route that is being learned.
+
+        ``policy`` is what its view turned out to carry; without one it is learned by the headers.
+        """
+        visitor = self._as_seen(visitor)
+        if oddity(visitor) or self._untrusted(visitor):
+            return None
+        origin = at or self._origin(visitor)
+        base = _base(visitor, origin).base_key(self._settings.build_id)
+        signpost = self.signpost(base)
+        known = frozenset(signpost.vary) | vary
+        signpost = dataclasses.replace(signpost, vary=tuple(known))
+        rules = self._rules(policy or NOTHING, signpost, visitor)
+        request = narrow(visitor, rules, origin)
+        if isinstance(request, str):
+            return None
+        match = Match(f"view:{policy.fingerprint}", policy, arguments) if policy else None
+        tags = self._tags(match, policy or NOTHING)
+        if tags is None:
+            return None
+        return self._target(
+            request, base, match, policy or NOTHING, policy is not None, rules, tags
+        )
+
+    def foresee(self, visitors: Iterable[Visitor], at: tuple[str, str]) -> None:
+        """Read in one operation what has been learned of many URLs that are about to be planned.
+        ``at``: their pages' scheme and host."""
+        build_id = self._settings.build_id
+        self.signposts.foresee(_base(visitor, at).base_key(build_id) for visitor in visitors)
+
+    def _expected(
+        self, visitor: Visitor, match: Match | None, origin: tuple[str, str] | None
+    ) -> str:
+        """The key that this visitor's page has if its URL is as the last one of its route was."""
+        if visitor.method not in ("GET", "HEAD"):
+            return ""
+        likely = self._latest.get(match.route if match else "", NO_SIGNPOST if match else _LEARNED)
+        policy, _ = self._policy(match, likely)
+        if policy is None:
+            return self.own_key(visitor, likely)
+        request = narrow(visitor, self._rules(policy, likely, visitor), origin)
+        return "" if isinstance(request, str) else request.key(self._settings.build_id)
+
+    def _policy(self, match: Match | None, signpost: Signpost) -> tuple[Policy | None, bool]:
+        learned = declared.get(signpost.fingerprint)
+        if match is not None:
+            return self.combined(learned, match.policy), True
+        if learned is not None:
+            return learned, True
+        learns = self._settings.cache_control != "full" or self._settings.revalidate is not None
+        return (NOTHING, False) if signpost.undeclared and learns else (None, False)
+
+    def combined(self, first: Policy | None, second: Policy) -> Policy:
+        """`combined`, remembered: it is asked for with each plan and each render."""
+        if first is None or first is second:
+            return second
+        pair = (id(first), id(second))
+        if pair not in self._pairs:
+            if len(self._pairs) >= _MAX_PAIRS:  # of views that are decorated anew with each call
+                self._pairs.clear()
+            # Holding the two keeps their ids theirs.
+            made = combined(first, second) or second
+            self._pairs[pair] = (made, first, second)
+            return made
+        return self._pairs[pair][0]
+
+    def _rules(self, policy: Policy, signpost: Signpost, visitor: Visitor) -> Rules:
+        headers = dict(policy.headers)
+        for name in (*signpost.vary, *self._site.varies_by(visitor)):
+            headers.setdefault(name, None)
+        return Rules(
+            policy.query,  # type: ignore[arg-type]
+            tuple(sorted(headers.items())),
+            policy.cookies_in_key,
+            self._site.resolvers,
+        )
+
+    def _target(
+        self, request: Request, base: str, match: Match | None, policy: Policy,
+        is_declared: bool, rules: Rules, tags: tuple[str, ...],
+    ) -> Target:  # fmt: skip
+        return Target(
+            request,
+            request.key(self._settings.build_id),
+            base,
+            match.route if match else f"view:{policy.fingerprint}" if is_declared else "undeclared",
+            policy,
+            is_declared,
+            tags,
+            frozenset(name for name, _ in rules.headers),
+            names_of(request.full_path, request.query, tags),
+        )
+
+    def _tags(self, match: Match | None, policy: Policy) -> tuple[str, ...] | None:
+        """``None`` if one of them is no tag, say of an oversized argument: nobody could purge the
+        page by it, so the page is not stored."""
+        if match is None:
+            return ()
+        try:
+            return policy.fill_tags(match.arguments)
+        except ConfigurationError as error:
+            if match.route not in self._odd:
+                self._odd.add(match.route)
+                log.warning(
+                    "%s: %s Such pages are not stored.", match.route, error,
+                    exc_info=error.__cause__ if callable(policy.tags) else None,
+                )  # fmt: skip
+            return None
+
+    def _bypass(self, visitor: Visitor, policy: Policy) -> str:
+        headers = visitor.headers
+        if has_credentials(headers):
+            return "authorization"
+        if policy.revalidate == 0 and policy.revalidate is not False:
+            return "revalidate-0"
+        cookie = headers.get("HTTP_COOKIE")
+        if cookie and self._drafts and self._drafts.owned(cookie):
+            return "draft"
+        names = self._site.bypass_cookies
+        if cookie and names and counting_cookie(cookie, names):
+            return "bypass-cookie"
+        if policy.bypass is None:
+            return ""
+        if not callable(policy.bypass):
+            return "bypass-cookie" if cookie and counting_cookie(cookie, policy.bypass) else ""
+        try:
+            return "bypass" if policy.bypass(shown(visitor)) else ""
+        except Exception:
+            log.exception("bypass= raised; the visitor gets the app's own answer.")
+            return "bypass-failed"
+
+    def trusts(self, host: str) -> bool:
+        """Whether pages of this host may be kept."""
+        trusted = self._settings.trusted_hosts
+        return not trusted or host_is_trusted(host, trusted)
+
+    def _untrusted(self, visitor: Visitor) -> str:
+        return "" if self.trusts(visitor.host) else "untrusted-host"
+
+    def _origin(self, visitor: Visitor) -> tuple[str, str] | None:
+        """Of several base URLs the visitor's own, else the first."""
+        if not self._origins:
+            return None
+        own = (visitor.scheme, visitor.host)
+        scheme, host = own if own in self._origins else self._origins[0]
+        return scheme, host
+
+
+def has_credentials(environ: Mapping[str, Any]) -> bool:
+    """Whether client or server say who this is: Authorization, REMOTE_USER, a client certificate.
+    Apache sets ``SSL_CLIENT_VERIFY`` to NONE for visitors without one."""
+    if any(environ.get(name) for name in ("HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE")):
+        return True
+    return any(
+        name.startswith("SSL_CLIENT_") and value not in ("", "NONE")
+        for name, value in environ.items()
+    )
+
+
+def personal(visitor: Visitor, policy: Policy) -> str | None:
+    """The cookie that makes this visitor somebody, on pages that vary by cookie."""
+    cookies = visitor.headers.get("HTTP_COOKIE")
+    return counting_cookie(cookies, policy.cookies, policy.keyed_cookies)
+
+
+def _base(visitor: Visitor, origin: tuple[str, str] | None) -> Request:
+    scheme, host = origin or (visitor.scheme, visitor.host)
+    return Request(scheme, host, visitor.script_name, visitor.path)
+
+
+def shown(visitor: Visitor) -> BypassRequest:
+    """A visitor as a callable of the user's sees them."""
+    return BypassRequest(
+        decoded(visitor.path),
+        ImmutableMultiDict(parse_qsl(visitor.query, keep_blank_values=True)),
+        Headers(EnvironHeaders(dict(visitor.headers))),
+        dict(reversed(cookie_pairs(visitor.headers.get("HTTP_COOKIE")))),
+    )

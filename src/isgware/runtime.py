@@ -1,0 +1,62 @@
+"""What an engine is put together from. Nothing starts here, and nothing is opened."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from .backends.breaker import Breaker
+from .regeneration.handoff import JobExecutor, handover_of
+from .regeneration.maintenance import Housekeeper
+from .regeneration.outcomes import Aftermath
+from .regeneration.render_threads import Pool
+from .regeneration.single_flight import Failures, Flights
+from .rendering.clean_room import WSGIApp
+from .rendering.producer import Producer
+from .routing.framework import Site
+from .routing.planner import Planner
+from .serving.drafts import Drafts
+from .serving.engine import Engine
+from .settings import Settings
+from .storage.open_store import shared
+from .storage.page_store import Shelf
+from .storage.process_cache import Memory
+
+
+def engine_of(
+    application: WSGIApp, settings: Settings, site: Site, store: Breaker, memory: Memory,
+    drafts: Drafts | None, now: Callable[[], float],
+) -> Engine:  # fmt: skip
+    """The engine of one ISG. Its housekeeper gives up hung renders; further chores are its
+    owner's to add."""
+    shelf = Shelf(store, memory, now, settings.offline_time)
+    planner = Planner(settings, site, shelf, now, drafts)
+    housekeeper = Housekeeper(
+        settings.probe_interval,
+        settings.lease_time,
+        settings.render_timeout,
+        lambda lease: store.renew(lease, settings.lease_time, now()),
+    )
+    pool = Pool(
+        settings.workers,
+        settings.queue_size,
+        settings.render_timeout,
+        settings.drain_time,
+        # One that carries jobs elsewhere is not for what has to be done here.
+        None if isinstance(settings.executor, JobExecutor) else settings.executor,
+    )
+    store.on_open = housekeeper.start
+    handover = handover_of(settings, store, now, shared=shared(store.backend))
+    housekeeper.chores += [pool.give_up_hung, handover.pass_on_wants]
+    return Engine(
+        settings,
+        planner,
+        shelf,
+        Producer(application, settings, planner, shelf, now),
+        Flights(settings.max_waiters),
+        pool,
+        Aftermath(planner, shelf, Failures(random.random), settings.dynamic_time, now),
+        housekeeper,
+        now,
+        handover,
+    )

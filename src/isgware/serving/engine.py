@@ -1,0 +1,400 @@
+"""The orchestrator: asks for a plan, finds the page, decides, and has it rendered.
+
+It gets everything else in its constructor. One visit goes through `visit`; one background
+regeneration through `schedule` and `_regenerate`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ..backends.base import Lease
+from ..backends.read_ahead import Errand
+from ..core.cache_key import Visitor
+from ..core.decide import Action, Decision, Facts, decide
+from ..core.freshness import State, accepts
+from ..core.storable import personal_response
+from ..errors import BackendUnavailable
+from ..regeneration.handoff import Handover
+from ..regeneration.local_queue import Work
+from ..regeneration.maintenance import Housekeeper
+from ..regeneration.outcomes import Aftermath
+from ..regeneration.render_threads import Pool
+from ..regeneration.single_flight import Flight, Flights
+from ..rendering.clean_room import BrokenResponse
+from ..rendering.producer import Elsewhere, Failed, Outcome, Producer, Refused, Rendered
+from ..routing.planner import Plan, Planner, Target, personal
+from ..settings import Settings
+from ..storage.page_store import Shelf
+from ..storage.process_cache import Page
+from .loading_page import Fallback, Reply
+
+log: Final = logging.getLogger("isgware")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a visitor gets: a stored page, an error made for them, isgware's own ``reply``, or (all
+    ``None``) the app's own answer. ``forward`` is RFC 9211's reason for having asked the app;
+    ``word`` the store's word from before the page was judged, under which it may be served again.
+    ``absent``: the page is known not to exist, so that there is no need to ask the view.
+    """
+
+    label: str
+    detail: str = ""
+    page: Page | None = None
+    failure: Failed | None = None
+    forward: str = "bypass"
+    collapsed: bool = False
+    stored: bool = False
+    plain: bool = False
+    cookies: bool = False
+    word: int = -1
+    reply: Reply | None = None
+    absent: bool = False
+
+
+class Engine:
+    def __init__(
+        self,
+        settings: Settings,
+        planner: Planner,
+        shelf: Shelf,
+        producer: Producer,
+        flights: Flights,
+        pool: Pool,
+        aftermath: Aftermath,
+        housekeeper: Housekeeper,
+        now: Callable[[], float],
+        handover: Handover,
+    ) -> None:
+        self.settings = settings
+        self.planner = planner
+        self.shelf = shelf
+        self.producer = producer
+        self.flights = flights
+        self.pool = pool
+        self.aftermath = aftermath
+        self.housekeeper = housekeeper
+        self.now = now
+        self.handover = handover
+        self.fallback = Fallback(
+            settings, planner, shelf, aftermath,
+            under_way=self.under_way,
+            start=lambda target: self.schedule(target, urgent=True),
+            background=lambda name, work: pool.submit(Work(name, work)),
+            now=now,
+        )  # fmt: skip
+
+    def visit(self, visitor: Visitor, errand: Errand | None = None) -> Answer | None:
+        """What this GET or HEAD gets; ``None`` if its URL is not declared."""
+        self.shelf.begin(errand)
+        try:
+            return self._visit(visitor)
+        finally:
+            self.shelf.end()
+
+    def _visit(self, visitor: Visitor) -> Answer | None:
+        self.shelf.sync()
+        word = self.shelf.settled
+        arrival = self.shelf.mirror.counter
+        deadline = time.monotonic() + self.settings.wait_time
+        while True:
+            plan = self.planner.plan(visitor)
+            if plan is None:
+                return None
+            if plan.target is None:
+                return Answer("BYPASS", plan.bypass)
+            answer = self._answer(visitor, plan, plan.target, arrival, deadline)
+            if answer is not None:
+                return replace(answer, word=word) if answer.plain else answer
+
+    def _answer(
+        self, visitor: Visitor, plan: Plan, target: Target, arrival: int, deadline: float
+    ) -> Answer | None:
+        """``None``: something was learned meanwhile, so plan again."""
+        if plan.bypass:
+            return Answer("BYPASS", plan.bypass)
+        page, state = self.shelf.find(target.key, target.base, target.policy.fingerprint)
+        if page is not None and self.planner.relearned(target, page.entry):
+            return None
+        facts = self.facts(visitor, plan, target, page, state)
+        decision = decide(facts)
+        if target.policy.fallback == "loading":
+            reply = self.fallback.loading(visitor, target, state, decision)
+            if reply is not None:
+                return Answer("LOADING", "loading", reply=reply)
+        elif self.fallback.unlisted(target, state, decision):
+            return Answer("BYPASS", "not-listed", forward="miss", absent=True)
+        if decision.schedule and not self.schedule(target) and decision.label == "STALE":
+            decision = replace(decision, detail="regeneration-dropped")
+        if decision.action is Action.OWN:
+            if facts.dynamic:
+                self.aftermath.pass_over(target.key, target.route)
+            return Answer("BYPASS", decision.detail)
+        if decision.action is Action.SERVE:
+            return Answer(
+                decision.label, decision.detail, page, forward="stale", plain=plan.plain,
+                cookies=plan.cookies,
+            )  # fmt: skip
+        return self._render_for(visitor, target, page, state, decision, arrival, deadline)
+
+    def facts(
+        self, visitor: Visitor, plan: Plan, target: Target, page: Page | None, state: State | None
+    ) -> Facts:
+        """What is known about this visitor's page, for `decide`."""
+        bypass = ""
+        varies = plan.vary_cookie or (page and (page.entry.vary_cookie or page.entry.anonymous))
+        if varies and personal(visitor, target.policy):
+            bypass = "cookie"
+        failure = self.aftermath.failures.get(target.key)
+        failing = ""
+        if failure is not None and state in (State.STALE, State.EXPIRED):
+            failing = failure.error
+        elif failure is not None and failure.unproven:
+            failing = "clean-room-failed"
+        return Facts(
+            state,
+            target.declared,
+            bypass,
+            # A page that was there can be stored, whatever others of its route were refused for.
+            self.aftermath.refusal(target.key, target.route if page is None else ""),
+            failing,
+            self.aftermath.due(target.key),
+        )
+
+    def concerns(self, visitor: Visitor) -> bool:
+        """Whether this URL has, may have, or is about to have a stored page."""
+        self.shelf.sync()
+        if self.planner.plan(visitor, again=True) is not None:
+            return True
+        target = self.planner.undeclared_target(visitor, frozenset(), None, {})
+        return target is not None and self.under_way(target.key)
+
+    def under_way(self, key: str) -> bool:
+        """Whether this process renders a page, or is about to: work that the pool has begun may
+        not have joined its flight yet, nor left the pool when that lands."""
+        return self.pool.has(key) or key in self.flights
+
+    def after_fork(self) -> None:
+        """Locks and threads of the parent process are not ours."""
+        self.flights = Flights(self.settings.max_waiters)
+        self.fallback.after_fork()
+        self.aftermath.failures.reset_lock()
+        self.handover.after_fork()
+
+    # Foreground: a visitor waits.
+
+    def _render_for(
+        self, visitor: Visitor, target: Target, page: Page | None, state: State | None,
+        decision: Decision, arrival: int, deadline: float,
+    ) -> Answer | None:  # fmt: skip
+        names = (*target.names, *(page.names if page else ()))
+        flight, leads = self._join(target, names, arrival)
+        if leads:
+            outcome: Outcome | None = Elsewhere()
+            try:
+                outcome = self._lead(target, flight, names, arrival, deadline)
+            finally:
+                self.flights.land(flight, outcome)
+        elif self.flights.wait(flight, deadline - time.monotonic()):
+            outcome = flight.outcome
+        else:
+            outcome = None
+        old = page if page is not None and state is State.EXPIRED else None
+        if isinstance(outcome, Rendered):
+            made = outcome.page
+            if not self._acceptable(made, arrival):
+                return None if time.monotonic() < deadline else Answer("BYPASS", "wait-timeout")
+            learned = self.planner.relearned(target, made.entry) or outcome.learned
+            if learned and self._key_now(visitor) != target.key:
+                return None
+            if outcome.found and time.monotonic() < deadline:
+                return None  # it came as this visitor had just looked: a hit
+            if (made.entry.vary_cookie or made.entry.anonymous) and personal(
+                visitor, target.policy
+            ):
+                return Answer("BYPASS", "cookie", forward="miss")
+            forward = "stale" if decision.label == "REVALIDATED" else "uri-miss"
+            return Answer(
+                decision.label, decision.detail, made, forward=forward, collapsed=not leads,
+                stored=outcome.stored,
+            )  # fmt: skip
+        if old is not None and isinstance(outcome, Failed | Refused):
+            return Answer("STALE", "stale-if-error", old, forward="stale")
+        return self._without_page(visitor, outcome)
+
+    def _key_now(self, visitor: Visitor) -> str:
+        plan = self.planner.plan(visitor)
+        return plan.target.key if plan is not None and plan.target is not None else ""
+
+    def _without_page(self, visitor: Visitor, outcome: Outcome | None) -> Answer:
+        if isinstance(outcome, Refused):
+            return Answer("BYPASS", outcome.reason, forward="miss")
+        if isinstance(outcome, Failed):
+            if not outcome.proven:
+                return Answer("BYPASS", "clean-room-failed", forward="miss")
+            if isinstance(outcome.error, BrokenResponse):  # what the server makes of it
+                return Answer("BYPASS", "broken-response", forward="miss")
+            if visitor.headers.get("HTTP_COOKIE") or personal_response(outcome.response):
+                return Answer("BYPASS", "render-failed", forward="miss")
+            return Answer("BYPASS", "render-failed", failure=outcome, forward="miss")
+        return Answer("BYPASS", "wait-timeout", forward="miss")
+
+    def _join(self, target: Target, names: Sequence[str], arrival: int) -> tuple[Flight, bool]:
+        mirror = self.shelf.mirror
+        oldest = time.monotonic() - self.settings.render_timeout
+
+        def joinable(flight: Flight) -> bool:
+            return flight.started > oldest and accepts(
+                flight.generation, flight.nonce, names, mirror, arrival
+            )
+
+        return self.flights.join(target.key, mirror.counter, mirror.nonce, joinable)
+
+    def _acceptable(self, page: Page, arrival: int) -> bool:
+        entry, mirror = page.entry, self.shelf.mirror
+        return accepts(entry.generation, entry.nonce, page.names, mirror, arrival)
+
+    def _lead(
+        self, target: Target, flight: Flight, names: Sequence[str], arrival: int, deadline: float
+    ) -> Outcome:
+        """Render for everybody, unless another process does: then wait for its page."""
+        pause = 0.0
+        while True:
+            try:
+                lease = self.shelf.acquire(target.key, self.settings.lease_time, names)
+            except BackendUnavailable:
+                return self._produce(target, None, flight)
+            page, state = self._look_again(target)
+            if page is not None and state is State.FRESH and self._acceptable(page, arrival):
+                self.shelf.release(lease)
+                return Rendered(page, found=not pause)
+            if lease is not None:
+                return self._produce(target, lease, flight)
+            if time.monotonic() > deadline:
+                return Elsewhere()
+            pause = min(max(pause * 1.5, 0.005), 0.05)
+            time.sleep(pause)
+            self.shelf.begin()
+            self.shelf.sync()
+
+    def _look_again(self, target: Target) -> tuple[Page | None, State | None]:
+        return self.shelf.find(target.key, target.base, target.policy.fingerprint, again=True)
+
+    # Background: nobody waits.
+
+    def schedule(self, target: Target, *, urgent: bool = False) -> bool:
+        """Have a page rendered soon, or next. Returns at once; False if that had to be refused."""
+        key = target.key
+        if self.pool.want(key):
+            return not urgent or self.pool.submit(self.work(target), urgent=True)
+        if key in self.flights or not self.aftermath.due(key):
+            self.handover.want(key)
+            return True
+        self.housekeeper.start()
+        return self.pool.submit(self.work(target), urgent=urgent)
+
+    def awaited(self, key: str) -> bool:
+        """Whether a stale page is being regenerated, so that it may be sent as before. If it
+        waits, it is wanted once more. Takes no lock."""
+        if self.pool.want(key) or key in self.flights:
+            return True
+        if not self.aftermath.elsewhere(key) or self.aftermath.due(key):
+            return False
+        self.handover.want(key)
+        return True
+
+    def work(self, target: Target, done: Callable[[Outcome | None], None] | None = None) -> Work:
+        """The regeneration of a page. With ``done``, which is told what came of the render or
+        ``None`` if there was none, it takes place in this process and nowhere else."""
+        started: list[Flight] = []
+
+        def run() -> None:
+            outcome = self._regenerate(target, started, elsewhere=done is None)
+            if done is not None:
+                done(outcome)
+
+        return Work(target.key, run, give_up=lambda: self._give_up(target, started))
+
+    def _regenerate(
+        self, target: Target, started: list[Flight], *, elsewhere: bool
+    ) -> Outcome | None:
+        self.shelf.begin()
+        self.shelf.sync()
+        page, state = self._look_again(target)
+        since = page.entry.rendered_at if page is not None else 0.0
+        if state is State.FRESH or self.aftermath.fails_elsewhere(target.key, since):
+            return None
+        if elsewhere and page is not None and self._hand_over(target, page):
+            return None
+        names = (*target.names, *(page.names if page else ()))
+        flight, leads = self._join(target, names, self.shelf.mirror.counter)
+        if not leads:
+            return None
+        started.append(flight)
+        outcome: Outcome = Elsewhere()
+        try:
+            lease = self.shelf.acquire(target.key, self.settings.lease_time, names)
+            if lease is None:
+                self.aftermath.rendering_elsewhere(target.key)
+                return None
+            page, state = self._look_again(target)
+            if page is not None and state is State.FRESH:  # rendered elsewhere since we looked
+                self.shelf.release(lease)
+                outcome = Rendered(page, found=True)
+                return None
+            if elsewhere:
+                self.handover.came_to_nothing(target.key)
+            outcome = self._produce(target, lease, flight)
+        except BackendUnavailable:
+            outcome = self._produce(target, None, flight)
+        except BaseException as error:  # SystemExit, a greenlet's timeout: no visitor to give it to
+            old = page.entry if page is not None else None
+            self.aftermath.failed(target, f"{type(error).__name__}: {error}", old)
+            raise
+        finally:
+            self.flights.land(flight, outcome)
+        return outcome
+
+    def _hand_over(self, target: Target, page: Page) -> bool:
+        """Have a page renewed outside of this process, if somebody is there to do so. One that
+        is not stored yet is waited for, in a way, so it is rendered at once and here."""
+        failure = self.aftermath.failures.get(target.key)
+        handed = self.handover.give(target, page.entry, failure)
+        if handed:
+            self.aftermath.rendering_elsewhere(target.key)
+        return handed
+
+    def _give_up(self, target: Target, started: list[Flight]) -> None:
+        """A render hangs: its key counts as failed, and others may try."""
+        log.error("Rendering %s took too long and was given up.", target.request.url)
+        page = self.shelf.memory.get(target.key)
+        self.aftermath.failed(target, "the render took too long", page.entry if page else None)
+        for flight in started:
+            self.flights.land(flight, Elsewhere())
+
+    def _produce(self, target: Target, lease: Lease | None, flight: Flight) -> Outcome:
+        """Render under ``lease``, and draw the consequences of what comes of it."""
+        old, state = self.shelf.find(target.key, target.base, target.policy.fingerprint)
+        replaces = old.entry if old is not None and state is not State.GONE else None
+        order = old.entry.order + 1 if old is not None else 0
+        if lease is not None:
+            self.housekeeper.hold(lease)
+        try:
+            outcome = self.producer.produce(
+                target, lease.order if lease else order, replaces,
+                wanted=lambda: not flight.landed.is_set(),
+            )  # fmt: skip
+        finally:
+            if lease is not None:
+                self.housekeeper.let_go(lease)
+                self.shelf.release(lease)
+        if lease is None:
+            self.shelf.alone(target.key, target.base)
+        self.aftermath.settle(target, outcome, replaces)
+        return outcome

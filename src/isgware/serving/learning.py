@@ -1,0 +1,262 @@
+"""What happens behind a visitor's own answer, on routes and in modes where nothing is served.
+
+*Learning*: a URL that nobody declared, or whose decorator was only just met. The visitor has the
+app's own answer; if it looks storable, the page is rendered in the clean room for the next one.
+*Report* (``enabled="report"``): nothing is served or stored; what would have been, and where it
+would have differed, is logged and counted. *Develop*: every visit renders, nothing is stored.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from ..core.cache_key import Visitor
+from ..core.decide import Action, Decision
+from ..core.preconditions import fitted
+from ..core.storable import promising, varies
+from ..http import cache_status as status
+from ..page import Rendering
+from ..regeneration.local_queue import Work
+from ..rendering.clean_room import StartResponse, WSGIApp
+from ..rendering.producer import Failed, Made
+from ..routing.framework import Site
+from ..routing.learned_routes import Signpost
+from ..routing.planner import Target, has_credentials, personal
+from ..storage.process_cache import Page
+from .engine import Engine
+from .passthrough import Environ, HeaderList, bypassed, call, looking, not_there
+
+log: Final = logging.getLogger("isgware")
+_MAX_REPORTED: Final = 8_192
+_NOT_STORED: Final = Decision(Action.RENDER, "MISS")
+
+
+class Behind:
+    def __init__(self, engine: Engine, site: Site) -> None:
+        self._engine = engine
+        self._site = site
+        settings = engine.settings
+        self._observes = settings.observes
+        self._reported: dict[str, float] = {}
+        self._told: set[tuple[str, str]] = set()
+        #: Report mode's counts: pages that would be stored and equal or differ from what their
+        #: visitors got, and answers that would not be stored.
+        self.report = {"same": 0, "differs": 0, "refused": 0, "failed": 0}
+
+    # Learning.
+
+    def undeclared(
+        self, visitor: Visitor, application: WSGIApp, environ: Environ,
+        start_response: StartResponse, rendering: Rendering,
+    ) -> tuple[Iterable[bytes], bool]:  # fmt: skip
+        """The app's own answer, and whether there was nothing to learn from it."""
+        dull = False
+
+        def look(line: str, headers: HeaderList) -> HeaderList | None:
+            nonlocal dull
+            if rendering.policy is not None:
+                return self.met_decorator(visitor, headers, rendering)
+            learning = self.learn(visitor, line, headers)
+            if learning is None:
+                dull = not has_credentials(visitor.headers)
+            return learning
+
+        answer = call(application, environ, looking(start_response, look), rendering)
+        return answer, dull
+
+    def learn(self, visitor: Visitor, line: str, headers: HeaderList) -> HeaderList | None:
+        """Have the page rendered behind this answer if it looks storable; then its headers."""
+        target = self._worth_rendering(visitor, line, headers)
+        if target is None:
+            return None
+        self._engine.schedule(target)
+        return bypassed(headers, "learning")
+
+    def met_decorator(
+        self, visitor: Visitor, headers: HeaderList, rendering: Rendering
+    ) -> HeaderList:
+        policy, engine = rendering.policy, self._engine
+        assert policy is not None
+        if policy.revalidate == 0 and policy.revalidate is not False:
+            return bypassed(headers, "revalidate-0")
+        target = engine.planner.undeclared_target(
+            visitor, varies(tuple(headers)) - {"*"}, policy, rendering.arguments
+        )
+        if target is None:
+            return bypassed(headers, "odd-request")
+        known = engine.planner.signpost(target.base)
+        engine.planner.remember(target.base, replace(known, fingerprint=policy.fingerprint))
+        engine.schedule(target)
+        return bypassed(headers, "learning")
+
+    def _worth_rendering(self, visitor: Visitor, line: str, headers: HeaderList) -> Target | None:
+        settings = self._engine.settings
+        if not self._observes or visitor.method != "GET":
+            return None
+        if has_credentials(visitor.headers):
+            return None
+        fields = tuple(headers)
+        verdict = promising(
+            line,
+            fields,
+            default=settings.revalidate,
+            obey=settings.cache_control != "ignore",
+            full=settings.cache_control == "full",
+            now=self._engine.now(),
+        )
+        if verdict is not None:
+            return None
+        target = self._engine.planner.undeclared_target(visitor, varies(fields), None, {})
+        if target is None or self._engine.aftermath.refusal(target.key):
+            return None
+        return target
+
+    # Modes without a store.
+
+    def without_store(
+        self, mode: str, visitor: Visitor, application: WSGIApp, environ: Environ,
+        start_response: StartResponse, rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
+        engine = self._engine
+        plan = engine.planner.plan(visitor)
+        if plan is None and mode == "report" and self._observes:
+            return self._compare(None, visitor, application, environ, start_response, rendering)
+        if plan is None:
+            return call(application, environ, start_response, rendering)
+        if plan.target is None or plan.bypass:
+            return self._own(plan.bypass, application, environ, start_response, rendering)
+        if mode == "report":
+            return self._compare(
+                plan.target, visitor, application, environ, start_response, rendering
+            )
+        if engine.fallback.unlisted(plan.target, None, _NOT_STORED):
+            return not_there(visitor, self._site, application, environ, start_response, rendering)
+        made = self._develop(visitor, plan.target)
+        if isinstance(made, str):
+            return self._own(made, application, environ, start_response, rendering)
+        return _show(made, visitor, environ, start_response, engine.now())
+
+    def _own(
+        self, detail: str, application: WSGIApp, environ: Environ,
+        start_response: StartResponse, rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
+        told = looking(start_response, lambda _, headers: bypassed(headers, detail))
+        return call(application, environ, told, rendering)
+
+    def _develop(self, visitor: Visitor, target: Target) -> Made | str:
+        made = self._engine.producer.attempt(target, None)
+        if isinstance(made, Made) and any(visitor.header(name) for name in made.learned):
+            known = self._engine.planner.signpost(target.base)
+            vary = tuple(sorted({*known.vary, *made.learned}))
+            self._engine.planner.remember(target.base, Signpost(vary))
+            again = self._engine.planner.plan(visitor)
+            if again is not None and again.target is not None:
+                made = self._engine.producer.attempt(again.target, None)
+        if isinstance(made, Made):
+            shared = not (made.entry.vary_cookie or made.entry.anonymous)
+            return made if shared or not personal(visitor, target.policy) else "cookie"
+        if isinstance(made, Failed) and made.error is not None:
+            raise made.error
+        return made.reason if not isinstance(made, Failed) else "render-failed"
+
+    def _compare(
+        self, target: Target | None, visitor: Visitor, application: WSGIApp, environ: Environ,
+        start_response: StartResponse, rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
+        """The visitor's own answer; behind it, what the clean room would have made of the page.
+        Without a ``target`` the route is not declared, and its answer shows if it counts."""
+        line, chosen = "", target
+
+        def look(status_line: str, headers: HeaderList) -> HeaderList | None:
+            nonlocal line, chosen
+            line = status_line
+            if target is None:
+                chosen = self._worth_rendering(visitor, status_line, headers)
+                return None
+            return bypassed(headers, "report")
+
+        def whole(body: bytes) -> None:
+            if chosen is not None and visitor.method == "GET" and self._report_due(chosen):
+                work = Work("report:" + chosen.key, lambda: self._judge(chosen, line, body))
+                self._engine.pool.submit(work)
+
+        chunks = call(application, environ, looking(start_response, look), rendering)
+        return _Tee(chunks, self._engine.settings.max_page, whole)
+
+    def _report_due(self, target: Target) -> bool:
+        """Each page is compared once in a while, so that reporting does not double the work."""
+        now = time.monotonic()
+        if self._reported.get(target.key, 0.0) > now:
+            return False
+        if len(self._reported) >= _MAX_REPORTED:
+            self._reported.clear()
+        self._reported[target.key] = now + self._engine.settings.dynamic_time
+        return True
+
+    def _judge(self, target: Target, line: str, body: bytes) -> None:
+        made = self._engine.producer.attempt(target, None)
+        if isinstance(made, Failed):
+            verdict, text = "failed", f"would fail in the clean room: {made.reason}"
+        elif not isinstance(made, Made):
+            verdict, text = "refused", f"would not be stored: {made.reason}"
+        elif made.entry.status[:3] == line[:3] and made.entry.body == body:
+            verdict, text = "same", "would be stored, equal to what its visitor got"
+        else:
+            verdict, text = "differs", "would be stored, and differs from what its visitor got"
+        self.report[verdict] += 1
+        about = target.route if target.declared else target.request.full_path
+        if (about, verdict) not in self._told and len(self._told) < _MAX_REPORTED:
+            self._told.add((about, verdict))
+            log.info("report: %s (%s) %s.", target.route, target.request.url, text)
+
+
+def _show(
+    made: Made, visitor: Visitor, environ: Environ, start_response: StartResponse, now: float
+) -> Iterable[bytes]:
+    headers = [pair for pair in made.entry.headers if pair[0].lower() != "cache-control"]
+    entry = replace(made.entry, headers=(*headers, ("Cache-Control", "no-store")))
+    said = status.forwarded("miss", status=entry.code, detail="debug")
+    answer = Page(entry, 0, "").answer(visitor.header("Accept-Encoding"), now, "MISS", said)
+    answer = fitted(answer, made.entry, environ)
+    start_response(answer[0], answer[1])
+    return answer[2]
+
+
+class _Tee:
+    """An app's iterable that keeps a copy of what passes, and hands it on if it was whole."""
+
+    def __init__(self, chunks: Iterable[bytes], limit: int, whole: Any) -> None:
+        self._chunks = chunks
+        self._iterator: Iterator[bytes] | None = None
+        self._limit = limit
+        self._whole = whole
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._done = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._iterator = iter(self._chunks)
+        return self
+
+    def __next__(self) -> bytes:
+        assert self._iterator is not None
+        try:
+            chunk = next(self._iterator)
+        except StopIteration:
+            if not self._done and self._size <= self._limit:
+                self._whole(b"".join(self._kept))
+            self._done = True
+            raise
+        self._size += len(chunk)
+        if self._size <= self._limit:
+            self._kept.append(chunk)
+        return chunk
+
+    def close(self) -> None:
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()

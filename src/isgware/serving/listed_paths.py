@@ -1,0 +1,169 @@
+"""Which pages ``paths`` lists, for ``fallback="not-found"``.
+
+A route's list is read by the first visitor who wants a page that is not there, and kept as hashes.
+It is read again in the background when it is older than ``revalidate``. When something has been
+invalidated since, as after a publication, the next visitor who wants a page that is not there waits
+for it to be read again, if that is quick. While ``paths`` raises, the list stays as it was; without
+one, nothing is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ..build.seen_paths import Seen
+from ..core.cache_key import decoded
+from ..policy import Policy
+from ..routing.declared_paths import Paths, Unusable, local_path
+from ..routing.planner import Target
+
+log: Final = logging.getLogger("isgware")
+#: Paths that a list may hold. With more, every page is rendered for its first visitor.
+MAX_LISTED: Final = 1_000_000
+#: A list is read at most once in so many seconds because of its age; because of invalidations, not
+#: before so many times the duration of a reading has passed.
+_PAUSE: Final = 1.0
+_SHARE: Final = 10.0
+#: Seconds that nobody is made to wait for.
+_QUICK: Final = 0.5
+#: Seconds until a list that could not be read is tried again.
+_RETRY: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """``paths`` is ``None`` if there is no telling. ``at`` and ``took`` are seconds; ``counter``
+    is that of the invalidations when it began to be read."""
+
+    paths: Seen | None
+    at: float
+    took: float
+    counter: int
+    failed: bool = False
+
+    def has(self, target: Target) -> bool:
+        request = target.request
+        path = decoded(request.path)
+        return self.paths is None or path in self.paths or request.full_path in self.paths
+
+
+class Listings:
+    """``background`` does a piece of named work soon; ``wait_time``: seconds that a visitor waits
+    for somebody else who reads the list."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        now: Callable[[], float],
+        counter: Callable[[], int],
+        background: Callable[[str, Callable[[], None]], object],
+        wait_time: float,
+    ) -> None:
+        self._paths = paths
+        self._now = now
+        self._counter = counter
+        self._background = background
+        self._wait_time = wait_time
+        self._lists: dict[str, _List] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._reading: dict[str, float] = {}  # since when, by the monotonic clock
+
+    def after_fork(self) -> None:
+        """Locks of the parent process are not ours."""
+        self._locks = {}
+        self._reading = {}
+
+    def lacks(self, target: Target) -> bool:
+        """Whether the route of a page has a list, and the page is not on it."""
+        known = self._lists.get(target.route)
+        if known is None:
+            known = self._read(target, None)
+        elif self._due(known, target.policy):
+            if known.took < _QUICK and self._told(known):
+                known = self._read(target, known)
+            else:
+                old = known
+                self._background("paths:" + target.route, lambda: self._again(target, old))
+        return known is not None and not known.has(target)
+
+    def _due(self, known: _List, policy: Policy) -> bool:
+        age = self._now() - known.at
+        if age < 0:  # the clock was put back
+            return True
+        if known.failed:
+            return age >= _RETRY
+        if self._told(known):
+            return age >= _SHARE * known.took
+        seconds = policy.revalidate
+        return bool(seconds) and age >= max(_PAUSE, float(seconds))  # type: ignore[arg-type]
+
+    def _told(self, known: _List) -> bool:
+        """Whether something was invalidated since the list was read, and it was no failure."""
+        return known.counter != self._counter() and not known.failed
+
+    def _again(self, target: Target, old: _List) -> None:
+        self._read(target, old)
+
+    def _read(self, target: Target, old: _List | None) -> _List | None:
+        """Read the list, or wait for whoever does. ``None`` if that took too long: once it has,
+        nobody waits for it any more."""
+        lock = self._locks.setdefault(target.route, threading.Lock())
+        now = time.monotonic()
+        spent = now - self._reading.get(target.route, now)
+        if not lock.acquire(timeout=max(0.0, self._wait_time - spent)):
+            return old
+        try:
+            self._reading[target.route] = time.monotonic()
+            known = self._lists.get(target.route)
+            if known is not None and known is not old:  # it was read while we waited
+                return known
+            made = self._lists[target.route] = self._made(target, old)
+            return made
+        finally:
+            self._reading.pop(target.route, None)
+            lock.release()
+
+    def _made(self, target: Target, old: _List | None) -> _List:
+        route, policy = target.route, target.policy
+        began, counter = self._now(), self._counter()
+        found, reason = Seen(MAX_LISTED), ""
+        first: Unusable | None = None
+        bad = 0
+        for path in self._paths.plain(route):
+            if isinstance(path, str):
+                found.add(local_path(path)[0])
+        for count, item in enumerate(self._paths.listed(route, policy), 1):
+            if count > MAX_LISTED:
+                reason = f"it lists more than {MAX_LISTED:,} paths"
+                break
+            if isinstance(item, Unusable):
+                reason = reason if item.item else item.reason
+                first, bad = first or item, bad + 1
+            else:
+                found.add(local_path(item)[0])
+        took = max(0.0, self._now() - began)
+        if not reason:
+            if first is not None:
+                _warn_of(route, first, bad)
+            return _List(found, began, took, counter)
+        kept = old.paths if old is not None else None
+        if old is not None and old.failed:  # said before
+            return _List(kept, began, took, counter, failed=True)
+        then = "the list stays as it was" if kept else "every page is rendered for its visitor"
+        log.error("paths= of %s cannot be used (%s); %s.", route, reason, then)
+        return _List(kept, began, took, counter, failed=True)
+
+
+def _warn_of(route: str, first: Unusable, count: int) -> None:
+    log.warning(
+        "paths= of %s gave %d items that are no paths of it, such as %s: %s.",
+        route,
+        count,
+        first.item,
+        first.reason,
+    )

@@ -1,0 +1,143 @@
+"""The app's own answers: passed through, and, where isgware has something to say, with its headers.
+
+Nothing is buffered here; the app's iterable goes to the server as it is. What is looked at is what
+``start_response`` is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from werkzeug.exceptions import NotFound
+
+from ..core.cache_key import Visitor
+from ..http import cache_status as status
+from ..page import Rendering, current
+from ..rendering.clean_room import StartResponse, WSGIApp
+from ..routing.framework import Site
+
+if TYPE_CHECKING:
+    from .engine import Answer
+
+Environ = dict[str, Any]
+HTML: Final = "text/html; charset=utf-8"
+HeaderList = list[tuple[str, str]]
+#: Told status and headers as the app says them; may return headers to send in their place.
+Look = Callable[[str, HeaderList], HeaderList | None]
+
+
+def call(
+    application: WSGIApp, environ: Environ, start_response: StartResponse, rendering: Rendering
+) -> Iterable[bytes]:
+    """Run the app on a visitor's own request, so that `page` and decorators know where they are."""
+    token = current.set(rendering)
+    try:
+        return application(environ, start_response)
+    finally:
+        current.reset(token)
+
+
+class within:
+    """What is run in here is part of ``rendering``. A class, since a generator would cost as much
+    as the rest of a request that isgware has nothing to do with."""
+
+    __slots__ = ("_rendering", "_token")
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
+
+    def __enter__(self) -> None:
+        self._token = current.set(self._rendering)
+
+    def __exit__(self, *_: object) -> None:
+        current.reset(self._token)
+
+
+def looking(start_response: StartResponse, look: Look) -> StartResponse:
+    """A ``start_response`` that shows what it is told to ``look`` before the server hears of it."""
+
+    def wrapped(
+        status_line: str, headers: HeaderList, exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        sent = look(status_line, headers)
+        sent = headers if sent is None else sent
+        if exc_info is None:
+            return start_response(status_line, sent)
+        return start_response(status_line, sent, exc_info)
+
+    return wrapped
+
+
+def not_there(
+    visitor: Visitor, site: Site, application: WSGIApp, environ: Environ,
+    start_response: StartResponse, rendering: Rendering,
+) -> Iterable[bytes]:  # fmt: skip
+    """The 404 of a page that is known not to exist. It is the app's own where its decorator can
+    raise what the framework has for that, in place of the view."""
+    told = looking(start_response, lambda _, headers: bypassed(headers, "not-listed", "miss"))
+    if site.not_found is not None and site.match(visitor) is not None:
+        rendering.absent = site.not_found
+        return call(application, environ, told, rendering)
+    body = NotFound().get_body().encode()
+    told("404 NOT FOUND", [("Content-Type", HTML), ("Content-Length", str(len(body)))])
+    return [] if visitor.method == "HEAD" else [body]
+
+
+def passed_by(
+    visitor: Visitor, answer: Answer, application: WSGIApp, environ: Environ,
+    start_response: StartResponse, rendering: Rendering,
+) -> Iterable[bytes]:  # fmt: skip
+    """The app's response where there is no page to be had: what it has failed with just now, or
+    what it says to this very visitor."""
+    failed = answer.failure
+    if failed is not None:
+        if failed.response is None:
+            assert failed.error is not None
+            raise failed.error
+        headers = bypassed(list(failed.response.headers), answer.detail, answer.forward)
+        start_response(failed.response.status, headers)
+        return [] if visitor.method == "HEAD" else [failed.response.body]
+    told = looking(
+        start_response, lambda _, headers: bypassed(headers, answer.detail, answer.forward)
+    )
+    return call(application, environ, told, rendering)
+
+
+def bypassed(headers: HeaderList, detail: str, forward: str = "bypass") -> HeaderList:
+    """An own answer's headers, with what happened and why."""
+    if detail == "draft":  # what is not public yet is nobody's to keep
+        headers = [pair for pair in headers if pair[0].lower() != "cache-control"]
+        headers.append(("Cache-Control", "private, no-store"))
+    return [
+        *headers,
+        ("X-ISG-Cache", "BYPASS"),
+        ("Cache-Status", status.forwarded(forward, detail=detail)),
+    ]
+
+
+def visitor_of(environ: Environ) -> Visitor | None:
+    """The request as plain values; ``None`` if the server did not say what PEP 3333 asks for."""
+    host = environ.get("HTTP_HOST")
+    try:
+        if host is None:
+            host, port = environ["SERVER_NAME"], environ["SERVER_PORT"]
+            if port != ("443" if environ["wsgi.url_scheme"] == "https" else "80"):
+                host = f"{host}:{port}"
+        return Visitor(
+            environ["REQUEST_METHOD"],
+            environ["wsgi.url_scheme"],
+            host,
+            environ.get("SCRIPT_NAME", ""),
+            environ.get("PATH_INFO", ""),
+            environ.get("QUERY_STRING", ""),
+            environ,
+        )
+    except KeyError:
+        return None
+
+
+def rendering_of(visitor: Visitor, site: Site) -> Rendering:
+    """A visitor's own request, for `page`, decorators and ``regenerate`` called within it."""
+    scheme, host = site.origin(visitor)
+    return Rendering(False, scheme, host, visitor.script_name)

@@ -1,0 +1,138 @@
+"""Answers that are ready to be sent: what a hit hands to the server.
+
+One `Ready` belongs to one request line and Accept-Encoding. Status line, headers and body lie in
+it flat, and are made again at most once per second of the page's age, so that a hit is a look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ..core.preconditions import Answer, fitted, unchanged
+from ..http import cache_status as status
+
+if TYPE_CHECKING:
+    from ..storage.process_cache import Page
+
+#: One of these in the environ, even an empty one, and the visitor is looked at.
+CREDENTIALS: Final = (
+    "HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_VERIFY", "SSL_CLIENT_S_DN",
+    "SSL_CLIENT_CERT",
+)  # fmt: skip
+#: Of pages that came of visitors' own requests some conditions are the app's to judge (RFC 9111,
+#: section 4.3.2).
+_JUDGED_OWN: Final = (*CREDENTIALS, "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
+#: What CONTENT_LENGTH says when there is no body.
+_NOTHING: Final = ("", "0", None)
+
+
+def credentials_unlisted(environ: Mapping[str, Any]) -> bool:
+    """Whether a client certificate may be told in this environ by a name that is not listed."""
+    return environ.keys().isdisjoint(CREDENTIALS) and any(
+        name.startswith("SSL_CLIENT_") for name in environ
+    )
+
+
+def target_of(environ: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The target of a request as it came, by the names under which servers tell it."""
+    return environ.get("RAW_URI"), environ.get("REQUEST_URI")
+
+
+class Ready:
+    """While the store's word equals ``word`` and the clock is between ``since`` and ``until``, it
+    answers a plain visit: one without credentials, and without a condition but an If-None-Match of
+    ``etag``, which is answered 304 with the headers ``unchanged``. ``own`` and ``dated`` say which
+    conditions there are for this page; ``target`` is how the server wrote the one of the visitor
+    for whom it was made."""
+
+    __slots__ = (
+        "_accepted", "_bodiless", "body", "cookies_matter", "dated", "etag", "headers", "line",
+        "own", "page", "since", "target", "unchanged", "until", "word",
+    )  # fmt: skip
+
+    def __init__(
+        self, page: Page, method: str, accepted: str | None, word: int, cookies_matter: bool,
+        now: float, target: tuple[Any, Any] = (None, None),
+    ) -> None:  # fmt: skip
+        self.page = page
+        self.word = word
+        self.target = target
+        self.cookies_matter = cookies_matter
+        self.own = page.entry.own
+        self.dated = self.own or bool(page.entry.last_modified)
+        self._accepted = accepted
+        self._bodiless = method == "HEAD"
+        self._make(now)
+
+    def end(self) -> None:
+        """Be sent no more, not even by who holds it still."""
+        self.until = 0.0
+
+    def renew(self, now: float) -> bool:
+        """Get ready for another second, if time is all that has passed since."""
+        entry = self.page.entry
+        if not self.until or not entry.rendered_at <= now < entry.fresh_until:
+            return False
+        self._make(now)
+        return True
+
+    def _make(self, now: float) -> None:
+        page = self.page
+        self.until = 0.0  # nobody may pair the old second with the new headers
+        self.line, self.headers, body = self._answer(now)
+        self.body = b"" if self._bodiless or not body else body[0]
+        tags = [value for name, value in self.headers if name == "ETag"]
+        self.etag = tags[0] if tags and self.line[:3] == "200" else None
+        self.unchanged = unchanged(self.headers)
+        self.since = page.entry.rendered_at + page.age(now)
+        self.until = min(self.since + 1.0, page.entry.fresh_until)
+        page.used = page.visited = True
+
+    def _answer(self, now: float) -> Answer:
+        return self.page.answer(self._accepted, now, "HIT", status.hit(self.page.ttl(now)))
+
+    def unlike(self, environ: dict[str, Any]) -> bool:
+        """Whether a request for a page of visitors' own may be more than its key says: it has
+        directives (RFC 9111, section 5.2.1), a body, or another spelling of the target."""
+        return (
+            "HTTP_CACHE_CONTROL" in environ
+            or "HTTP_PRAGMA" in environ
+            or environ.get("CONTENT_LENGTH") not in _NOTHING
+            or "HTTP_TRANSFER_ENCODING" in environ
+            or target_of(environ) != self.target
+        )
+
+    def conditional(self, environ: dict[str, Any]) -> Answer | None:
+        """The answer to somebody who is not plain; ``None`` if it is not for here to say."""
+        entry = self.page.entry
+        if not environ.keys().isdisjoint(_JUDGED_OWN if entry.own else CREDENTIALS):
+            return None
+        if entry.own and self.unlike(environ):
+            return None
+        return fitted((self.line, self.headers, (self.body,)), entry, environ)
+
+
+class Pending(Ready):
+    """The answer of a page that is stale, for the rest of a second in which its regeneration is on
+    its way. To the hit path its time is always over: who sends it asks `Engine.awaited` first."""
+
+    __slots__ = ("_ends",)
+
+    def _make(self, now: float) -> None:
+        super()._make(now)
+        self._ends = min(self.since + 1.0, self.page.entry.expires_at)
+        self.since, self.until = now, 0.0
+
+    def _answer(self, now: float) -> Answer:
+        return self.page.stale_answer(self._accepted, now)
+
+    def lasts(self, word: int, now: float) -> bool:
+        """Whether nothing was invalidated since, and its second is not over."""
+        return self.word == word and self.since <= now < self._ends
+
+    def end(self) -> None:
+        self._ends = 0.0
+
+    def renew(self, now: float) -> bool:
+        return False

@@ -1,0 +1,52 @@
+"""Requests with other methods than GET and HEAD: the app answers them, and what it may have changed
+is purged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..core.cache_key import Visitor, decoded
+from ..core.freshness import path_name
+from ..page import Rendering
+from ..rendering.clean_room import StartResponse, WSGIApp
+from .passthrough import Environ, HeaderList, bypassed, call, looking
+
+if TYPE_CHECKING:
+    from ..shared_cache.cache import PlainHTTP
+    from .engine import Engine
+
+
+def unsafe(
+    visitor: Visitor, engine: Engine, http: PlainHTTP | None, application: WSGIApp,
+    environ: Environ, start_response: StartResponse, rendering: Rendering,
+) -> Iterable[bytes]:  # fmt: skip
+    """Let the app answer; a 2xx or 3xx to a method that changes things purges the page of its URL,
+    if that is declared, stored or rendering. ``http``: under ``cache_control="full"``, by whose
+    rules (RFC 9111, section 4.4) pages that nobody declared go too."""
+
+    def look(line: str, headers: HeaderList) -> HeaderList | None:
+        # Only now, when the change is made: what was stored while the app was at it goes, too.
+        engine.shelf.begin()
+        try:
+            concerned = engine.concerns(visitor) or bool(http and http.keeper.concerns(visitor))
+            names = []
+            if line[:1] in ("2", "3") and _changes(visitor.method, http is not None):
+                path = decoded(visitor.script_name + visitor.path)
+                names = [path_name(path)] if concerned else []
+                names += http.changed(visitor, headers) if http else []
+        finally:
+            engine.shelf.end()
+        if names:
+            engine.shelf.invalidate_eventually(names)
+        return bypassed(headers, visitor.method.lower(), "method") if concerned else None
+
+    return call(application, environ, looking(start_response, look), rendering)
+
+
+def _changes(method: str, every: bool) -> bool:
+    """Whether a method changes things. ``every`` that is not known to be safe, or the common ones;
+    frameworks take "post" for POST, though a method's case counts (RFC 9110, section 9.1)."""
+    if every:
+        return method not in ("OPTIONS", "TRACE")
+    return method.upper() in ("POST", "PUT", "PATCH", "DELETE")

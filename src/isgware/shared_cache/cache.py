@@ -1,0 +1,232 @@
+"""``cache_control="full"``: pages of undeclared routes, kept from visitors' own requests.
+
+A correct shared cache (RFC 9111), and the one part of isgware that stores what somebody was
+answered instead of rendering the page again in the clean room. So nothing is stored that sets a
+cookie, that is for one visitor, or that was chosen by more of the request than its Vary says.
+Decisions are `isgware.core.rfc9111`'s; here they are carried out, and in `isgware.asking` where the
+app has to be asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from ..backends.read_ahead import Errand
+from ..core.cache_key import Visitor, decoded, disguised
+from ..core.freshness import State, path_name
+from ..http.vary import REROUTING
+from ..page import Rendering
+from ..rendering.clean_room import StartResponse, WSGIApp
+from ..routing.planner import has_credentials
+from ..serving.engine import Engine
+from ..serving.learning import Behind
+from ..serving.passthrough import Environ, HeaderList, bypassed, call, looking, within
+from ..serving.prepared_hits import target_of
+from ..storage.process_cache import Raw, worth_remembering
+from .exchange import NOT_OURS, Serve, Visit
+from .forward import Asking
+from .locations import Began, Exchange
+from .reply import Reply
+from .responses import Keeper
+from .rules import NO_WISHES, Use, Wishes, choose, wishes
+
+log: Final = logging.getLogger("isgware")
+#: A response with one of these may have something to say about its being kept.
+_SAYING: Final = frozenset({
+    "cache-control", "cdn-cache-control", "isg-cache-control", "expires", "last-modified",
+})  # fmt: skip
+#: For so many seconds an URL whose response said nothing is not looked for in the store.
+_DULL_SECONDS: Final = 5.0
+_MAX_DULL: Final = 8_192
+#: `isgware.core.vary.REROUTING` as an environ has it.
+REROUTED: Final = tuple(sorted("HTTP_" + name.upper().replace("-", "_") for name in REROUTING))
+_TIMEOUT: Final = "504 Gateway Timeout"
+
+
+class PlainHTTP:
+    def __init__(
+        self, engine: Engine, behind: Behind, keeper: Keeper, application: WSGIApp, serve: Serve
+    ) -> None:
+        self._engine = engine
+        self._behind = behind
+        self.keeper = keeper
+        self.application = application
+        self._serve = serve
+        self._dull: dict[Raw, float] = {}
+
+    def __call__(
+        self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
+        rendering: Rendering, errand: Errand,
+    ) -> Iterable[bytes]:  # fmt: skip
+        """The response to a GET or HEAD of an undeclared URL. ``errand``: of the visit so far."""
+        try:
+            visit = self._look(visitor, environ, start_response, rendering, errand)
+        except Exception:  # a defect of isgware's own must not become a visitor's error page
+            log.exception("isgware failed; the app answers for itself.")
+            told = looking(start_response, lambda _, said: bypassed(said, "isgware-failed"))
+            return call(self.application, environ, told, rendering)
+        if visit is None:
+            return call(self.application, environ, start_response, rendering)
+        chunks = self._answer(visit)
+        if self._passes(visit) and worth_remembering(raw):
+            if len(self._dull) >= _MAX_DULL:
+                self._dull.clear()
+            self._dull[raw] = time.monotonic() + _DULL_SECONDS
+        return chunks
+
+    def _look(
+        self, visitor: Visitor, environ: Environ, start_response: StartResponse,
+        rendering: Rendering, errand: Errand,
+    ) -> Visit | None:  # fmt: skip
+        if _has_body(environ) or self.keeper.is_draft(visitor) or _disguised(environ):
+            return None
+        shelf = self._engine.shelf
+        shelf.begin(errand)
+        try:
+            shelf.sync()
+            word = shelf.settled
+            place = self.keeper.place(visitor)
+            if place is None:
+                return None
+            # Before the page is judged: what is purged after that, a 304 does not bring back.
+            exchange = Exchange(self.keeper.begin(visitor), rendering, errand=errand)
+            page, state = self.keeper.find(place)
+        finally:
+            shelf.end()
+        return Visit(
+            visitor, place, environ, start_response, exchange, asked(environ),
+            has_credentials(environ), page, state, word, self._serve, self._engine.now,
+        )  # fmt: skip
+
+    def _answer(self, visit: Visit) -> Iterable[bytes]:
+        use = self._use(visit)
+        if use is Use.VALIDATE and self._renewed_elsewhere(visit):
+            use = self._use(visit)
+        page = visit.page
+        if use is Use.TIMEOUT:
+            return _timeout(visit)
+        if page is None or use in (Use.FORWARD, Use.VALIDATE):
+            return self._asking(visit).ask(page if use is Use.VALIDATE else None)
+        detail = "max-stale" if use is Use.STALE else ""
+        if use is Use.REFRESH and not self.keeper.refresh(visit.place):
+            detail = "regeneration-dropped"
+        return visit.send(page, "HIT" if use is Use.FRESH else "STALE", detail)
+
+    def _use(self, visit: Visit) -> Use:
+        if not visit.place.key or not visit.environ.keys().isdisjoint(NOT_OURS):
+            return Use.FORWARD
+        directives, age, lifetime = visit.terms(visit.page)
+        return choose(
+            visit.state, directives, age=age, lifetime=lifetime,
+            credentials=visit.credentials, asked=visit.asked,
+        )  # fmt: skip
+
+    def _renewed_elsewhere(self, visit: Visit) -> bool:
+        """Whether another process has renewed what this one has in memory and is over its time:
+        the store is asked before the app is."""
+        known, shelf = visit.page, self._engine.shelf
+        if visit.state is State.FRESH or known is None or not known.entry.revalidate:
+            return False
+        shelf.begin(visit.exchange.errand)
+        try:
+            found, state = self.keeper.find(visit.place, again=True)
+        except Exception:  # as in `__call__`
+            log.exception("isgware failed; the app answers for itself.")
+            return False
+        finally:
+            shelf.end()
+        if found is None or found is known:
+            return False
+        visit.page, visit.state = found, state
+        return True
+
+    def _asking(self, visit: Visit) -> Asking:
+        return Asking(visit, self._engine, self.keeper, self._behind, self.application)
+
+    # Responses that say nothing of themselves, most of most sites.
+
+    def _passes(self, visit: Visit) -> bool:
+        return visit.said_nothing and visit.page is None and not self._engine.settings.debug
+
+    def dull(self, raw: Raw, environ: Environ) -> bool:
+        """Whether this URL's response said nothing a moment ago, and nothing was stored for it."""
+        return (
+            self._dull.get(raw, 0.0) > time.monotonic()
+            and environ.get("HTTP_CACHE_CONTROL") is None
+        )
+
+    def glance(
+        self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
+        """Without a look at the store: the app's answer, and a full look if it says something."""
+        began, requested = self.keeper.begin(visitor), self._engine.now()
+        reply = Reply(start_response)
+        with within(rendering):
+            reply.ask(lambda told: self.application(environ, told))
+        if reply.committed or not reply.status:
+            return reply.chunks
+        says = any(name.lower() in _SAYING for name, _ in reply.headers)
+        if rendering.policy is None and not says:
+            reply.pass_on(reply.headers)
+            return reply.chunks
+        self._dull.pop(raw, None)
+        return self._look_again(
+            visitor, environ, start_response, rendering, reply, began, requested
+        )
+
+    def _look_again(
+        self, visitor: Visitor, environ: Environ, start_response: StartResponse,
+        rendering: Rendering, reply: Reply, began: Began, requested: float,
+    ) -> Iterable[bytes]:  # fmt: skip
+        try:
+            visit = self._look(visitor, environ, start_response, rendering, Errand())
+        except Exception:  # as above
+            log.exception("isgware failed; the app answers for itself.")
+            visit = None
+        if visit is None:
+            reply.pass_on(reply.headers)
+            return reply.chunks
+        visit.exchange.began, visit.exchange.requested = began, requested
+        return self._asking(visit).pass_on(reply)
+
+    # Unsafe methods.
+
+    def changed(self, visitor: Visitor, headers: HeaderList) -> Iterator[str]:
+        """Names of pages besides its own URL's that an unsafe request has changed."""
+        for other in self.keeper.located(visitor, headers):
+            if self._engine.concerns(other) or self.keeper.concerns(other):
+                yield path_name(decoded(other.script_name + other.path))
+
+
+def asked(environ: Environ) -> Wishes:
+    """The directives of a request, if it has any."""
+    said, pragma = environ.get("HTTP_CACHE_CONTROL"), environ.get("HTTP_PRAGMA")
+    return NO_WISHES if said is None and pragma is None else wishes(said, pragma)
+
+
+def _has_body(environ: Environ) -> bool:
+    return environ.get("CONTENT_LENGTH") not in (None, "", "0") or bool(
+        environ.get("HTTP_TRANSFER_ENCODING")
+    )
+
+
+def _disguised(environ: Environ) -> bool:
+    """Whether the request line, which servers tell by one of two names and an app may go by, has
+    more in it than what the key has."""
+    return any(disguised(target) for target in target_of(environ) if target)
+
+
+def _timeout(visit: Visit) -> Iterable[bytes]:
+    """Only a stored response would do, and there is none that may be used (5.2.1.7)."""
+    body = b"Not in the cache, and the request asked for nothing else.\n"
+    visit.start_response(_TIMEOUT, [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("X-ISG-Cache", "MISS"),
+        ("Cache-Status", "isgware; detail=only-if-cached"),
+    ])  # fmt: skip
+    return [] if visit.visitor.method == "HEAD" else [body]

@@ -1,0 +1,248 @@
+"""What an app is asked under ``cache_control="full"``, and what becomes of its reply.
+
+A visitor's request goes to the app as it is, or with the validators of what is stored in place of
+its own. The reply goes to the visitor, and a copy of it to the store if it may be kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from ..core.freshness import State
+from ..core.storable import Refusal
+from ..http import cache_status as status
+from ..http.validation import conditions, describes, is_about, updated
+from ..rendering.clean_room import WSGIApp
+from ..serving.engine import Engine
+from ..serving.learning import Behind
+from ..serving.passthrough import HeaderList, within
+from ..storage.process_cache import Page
+from .exchange import NOT_OURS, Visit
+from .reply import Reply, close_all, copying, nothing, without
+from .responses import Keeper, body_allowed, content_length
+from .rules import ERRORS, NO_WISHES, Storing, may_store, stale_on_error
+
+log: Final = logging.getLogger("isgware")
+_CONDITIONAL: Final = (
+    "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE", "HTTP_IF_RANGE",
+)  # fmt: skip
+
+
+class Asking:
+    def __init__(
+        self, visit: Visit, engine: Engine, keeper: Keeper, behind: Behind, application: WSGIApp
+    ) -> None:
+        self._visit = visit
+        self._engine = engine
+        self._keeper = keeper
+        self._behind = behind
+        self._application = application
+        self._copying = False
+        self._done: Callable[[], None] = nothing
+
+    def ask(self, page: Page | None) -> Iterable[bytes]:
+        """Ask the app; with ``page``, whether that still holds.
+
+        One visitor asks for all who want the same (RFC 9111, section 4), where responses are known
+        to be stored when they come: otherwise the others would wait for what they cannot have.
+        """
+        if not self._shareable():
+            return self._forward(page)
+        visit, flights = self._visit, self._engine.flights
+        arrival, nonce = visit.exchange.began
+        flight, leads = flights.join(
+            "own:" + visit.place.key, arrival, nonce,
+            lambda flight: (flight.generation, flight.nonce) == (arrival, nonce),
+        )  # fmt: skip
+        if leads:
+            self._done = lambda: flights.land(flight, None)
+            try:
+                return self._forward(page)
+            finally:
+                if not self._copying:
+                    self._done()
+        if flights.wait(flight, self._engine.settings.wait_time):
+            found = self._left()
+            if found is not None:
+                return visit.send(found, "REVALIDATED" if visit.page else "MISS", collapsed=True)
+        return self._forward(page)
+
+    def _left(self) -> Page | None:
+        """What the visitor who asked the app has left for those who waited."""
+        visit, shelf = self._visit, self._engine.shelf
+        shelf.begin(visit.exchange.errand)
+        try:
+            shelf.sync()
+            found, state = self._keeper.find(self._keeper.place(visit.visitor) or visit.place)
+        except Exception:  # a defect of isgware's own must not become a visitor's error page
+            log.exception("isgware failed; the app answers for itself.")
+            return None
+        finally:
+            shelf.end()
+        return found if state is State.FRESH else None
+
+    def _shareable(self) -> bool:
+        visit = self._visit
+        return (
+            bool(visit.place.key)
+            and visit.visitor.method == "GET"
+            and visit.asked is NO_WISHES
+            and not visit.credentials
+            and "HTTP_RANGE" not in visit.environ
+            and visit.environ.keys().isdisjoint(NOT_OURS)
+            and self._engine.planner.signpost(visit.place.base).http
+        )
+
+    def _forward(self, page: Page | None) -> Iterable[bytes]:
+        visit = self._visit
+        environ, asks = visit.environ, False
+        if page is not None and visit.visitor.method == "GET":
+            if found := conditions(page.entry.validator, page.entry.last_modified):
+                environ, asks = {**without(environ, *_CONDITIONAL), **found}, True
+        visit.exchange.requested = self._engine.now()
+        reply = Reply(visit.start_response)
+        try:
+            with within(visit.exchange.rendering):  # a generator runs only when it is asked on
+                reply.ask(lambda told: self._application(environ, told))
+        except Exception:
+            if page is not None and not reply.committed and self._stands_in(page):
+                log.warning("The app failed; %s is served stale.", visit.place.url, exc_info=True)
+                return visit.send(page, "STALE", "stale-if-error")
+            raise
+        if reply.committed or not reply.status:
+            return reply.chunks
+        code = reply.status[:3]
+        if asks and page is not None and code == "304":
+            return self._not_modified(page, reply)
+        if code.isdigit() and int(code) in ERRORS and page and self._stands_in(page):
+            reply.drop()
+            return visit.send(page, "STALE", "stale-if-error")
+        return self.pass_on(reply)
+
+    def _stands_in(self, page: Page) -> bool:
+        """Whether ``page`` may be sent in place of an error (RFC 5861, section 4)."""
+        visit = self._visit
+        if visit.asked.no_cache:
+            return False
+        directives, age, lifetime = visit.terms(page)
+        return stale_on_error(directives, visit.asked, age=age, lifetime=lifetime)
+
+    def _not_modified(self, page: Page, reply: Reply) -> Iterable[bytes]:
+        visit, entry, headers = self._visit, page.entry, tuple(reply.headers)
+        reply.drop()
+        if not is_about(headers, entry.validator):
+            log.warning("%s: the app confirmed another page than it has sent.", visit.place.url)
+            visit.environ = without(visit.environ, *_CONDITIONAL)
+            return self._forward(None)
+        fresh = updated(entry.headers, headers)
+        try:
+            kept = self._keeper.update(visit.place, page, fresh, headers, visit.exchange)
+        except Exception:  # the app has said that the page holds, whatever becomes of that
+            log.exception("%s could not be renewed.", visit.place.url)
+            kept = page
+        cookies = [pair for pair in headers if pair[0].lower() == "set-cookie"]
+        return visit.send(kept, "REVALIDATED", "not-modified", cookies)
+
+    # The reply.
+
+    def pass_on(self, reply: Reply) -> Iterable[bytes]:
+        """The app's own answer, and a copy of it for the store if it may be kept."""
+        try:
+            headers, whole = self._judge(reply)
+        except Exception:  # a defect of isgware's own must not become a visitor's error page
+            log.exception("isgware failed; the app answers for itself.")
+            headers, whole = reply.headers, None
+        if whole is None:
+            reply.pass_on(headers)
+            return reply.chunks
+        keep = whole
+
+        def unless_overtaken(body: bytes) -> None:
+            if not reply.overtaken:
+                keep(body)
+
+        length = content_length(reply.headers) if body_allowed(reply.status) else None
+        limit = self._engine.settings.max_page
+        try:
+            chunks = copying(reply.chunks, length, limit, unless_overtaken, lambda: self._done())
+        except BaseException:  # it cannot be iterated over
+            close_all(reply.chunks)
+            raise
+        reply.pass_on(headers)
+        self._copying = True  # from here on the server sees to it that the body ends
+        return chunks
+
+    def _judge(self, reply: Reply) -> tuple[HeaderList, Callable[[bytes], None] | None]:
+        """The headers to send, and what keeps the body, if it may be kept."""
+        visit, headers = self._visit, reply.headers
+        rendering = visit.exchange.rendering
+        if rendering.policy is not None:
+            return self._behind.met_decorator(visit.visitor, headers, rendering), None
+        now = self._engine.now()
+        verdict = self._verdict(reply, now)
+        if isinstance(verdict, Refusal):
+            return self._learning(reply, verdict) or headers, None
+        if visit.visitor.method == "HEAD":
+            self._saw_head(reply)
+            return headers, None
+        place = self._keeper.extended(visit.place, visit.visitor, verdict)
+        if place is None or not self._fits(content_length(headers)):
+            return headers, None
+        self._keeper.coming(place, visit.exchange.errand)
+        line, fields = reply.status, tuple(headers)
+
+        def whole(body: bytes) -> None:
+            self._keeper.keep(place, line, fields, body, verdict, now, visit.exchange)
+
+        return self._told(reply), whole
+
+    def _verdict(self, reply: Reply, now: float) -> Storing | Refusal:
+        visit = self._visit
+        if visit.exchange.rendering.refused:
+            return Refusal("no-store")
+        kinds = [value for name, value in reply.headers if name.lower() == "content-type"]
+        if any(kind.lower().startswith("text/event-stream") for kind in kinds):
+            return Refusal("streaming")
+        return may_store(
+            reply.status,
+            tuple(reply.headers),
+            credentials=visit.credentials,
+            asked_not_to=visit.asked.no_store,
+            requested=visit.exchange.requested,
+            received=now,
+            heuristic=self._engine.settings.heuristic,
+        )
+
+    def _learning(self, reply: Reply, verdict: Refusal) -> HeaderList | None:
+        """A response that says nothing of itself is a page for ``ISG(revalidate=)``."""
+        if verdict.reason != "no-lifetime":
+            return None
+        if self._engine.settings.revalidate is not None:
+            return self._behind.learn(self._visit.visitor, reply.status, reply.headers)
+        self._visit.said_nothing = True
+        return None
+
+    def _fits(self, length: int | None) -> bool:
+        return length is None or 0 <= length <= self._engine.settings.max_page
+
+    def _told(self, reply: Reply) -> HeaderList:
+        """The app's headers, and that its answer is being stored."""
+        visit = self._visit
+        said = status.forwarded(visit.forwarded, status=int(reply.status[:3]), stored=True)
+        label = "MISS" if visit.page is None else "REVALIDATED"
+        return [*reply.headers, ("X-ISG-Cache", label), ("Cache-Status", said)]
+
+    def _saw_head(self, reply: Reply) -> None:
+        """A response to HEAD says what GET would now be answered (4.3.5)."""
+        visit = self._visit
+        page = visit.page
+        if page is None or visit.state is State.GONE or reply.status[:3] != "200":
+            return
+        entry, headers = page.entry, tuple(reply.headers)
+        if describes(headers, entry.validator, entry.last_modified, len(entry.body)):
+            fresh = updated(entry.headers, headers)
+            self._keeper.update(visit.place, page, fresh, headers, visit.exchange)
+        elif entry.code == 200:
+            self._keeper.drop(visit.place)

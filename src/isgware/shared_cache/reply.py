@@ -1,0 +1,227 @@
+"""An app's reply on its way to a visitor: held until its head is known, copied as its body passes.
+
+`Reply` is what an app is called with where the head decides: a 304 to isgware's own question, or an
+error for which a stored page stands in, never reaches the server. `Copied` hands a body on as it
+comes and keeps a copy; whoever wants the copy gets it only if the body was whole.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from ..rendering.clean_room import StartResponse
+from ..serving.passthrough import Environ, HeaderList
+
+log: Final = logging.getLogger("isgware")
+
+
+class Reply:
+    """One call of the app. After `ask`, ``status`` and ``headers`` are known, unless the app never
+    said them, or used ``write``: then the reply is on its way already, and is ``committed``."""
+
+    def __init__(self, start_response: StartResponse) -> None:
+        self.status = ""
+        self.headers: HeaderList = []
+        self.chunks: Iterable[bytes] = ()
+        self.committed = False
+        #: Whether the app went on talking to the server past its head: what its iterable yields
+        #: is then not the body of that head, or not all of it.
+        self.overtaken = False
+        self._start_response = start_response
+        self._write: Callable[[bytes], object] | None = None
+        self._exc_info: Any = None
+
+    def known(self) -> bool:
+        """Whether the app has said its status."""
+        return bool(self.status)
+
+    def ask(self, application: Callable[[StartResponse], Iterable[bytes]]) -> None:
+        """Call the app, and as much of its iterable as it takes to know the head."""
+        chunks = application(self._told)
+        self.chunks = chunks
+        if self.known():
+            return
+        ahead: deque[bytes] = deque()
+        try:
+            iterator = iter(chunks)
+            for chunk in iterator:
+                ahead.append(chunk)
+                if self.known():
+                    break
+        except BaseException:
+            close_all(chunks)
+            raise
+        self.chunks = _Resumed(chunks, ahead, iterator)
+
+    def _told(
+        self, status: str, headers: HeaderList, exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        if self.committed:
+            self.overtaken = True
+            return self._pass(status, headers, exc_info)
+        if self.status and exc_info is None:
+            self._commit(self.headers)  # the server's to refuse
+            return self._pass(status, headers, None)
+        self.status, self.headers, self._exc_info = status, list(headers), exc_info
+        return self._written
+
+    def _pass(self, status: str, headers: HeaderList, exc_info: Any) -> Callable[[bytes], object]:
+        if exc_info is None:
+            return self._start_response(status, headers)
+        return self._start_response(status, headers, exc_info)
+
+    def _written(self, data: bytes) -> object:
+        if not self.committed:
+            self._commit(self.headers)
+        self.overtaken = True
+        assert self._write is not None
+        return self._write(data)
+
+    def pass_on(self, headers: HeaderList) -> None:
+        """Tell the server the status as it is, and ``headers``. If it will not have them, nobody
+        else is left to close what the app has returned."""
+        try:
+            self._commit(headers)
+        except BaseException:
+            close_all(self.chunks)
+            raise
+
+    def _commit(self, headers: HeaderList) -> None:
+        self.committed = True
+        self._write = self._pass(self.status, headers, self._exc_info)
+        self._exc_info = None
+
+    def drop(self) -> None:
+        """Another answer goes out in place of this one."""
+        close_all(self.chunks)
+        self._exc_info = None
+
+
+class _Resumed:
+    """An iterable of which the first chunks were taken already."""
+
+    def __init__(
+        self, source: Iterable[bytes], ahead: deque[bytes], iterator: Iterator[bytes]
+    ) -> None:
+        self._source = source
+        self._ahead = ahead
+        self._iterator = iterator
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return self._ahead.popleft() if self._ahead else next(self._iterator)
+
+    def close(self) -> None:
+        close_all(self._source)
+
+
+def close_all(chunks: Iterable[bytes]) -> None:
+    """Every iterable that an app returns is closed once (PEP 3333)."""
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        close()
+
+
+def nothing() -> None:
+    """Nobody waits."""
+
+
+def copying(
+    chunks: Iterable[bytes],
+    announced: int | None,
+    limit: int,
+    whole: Callable[[bytes], None],
+    done: Callable[[], None] = nothing,
+) -> Iterable[bytes]:
+    """``chunks``, which on their way are collected for ``whole``, up to ``limit`` bytes.
+
+    ``announced`` is what Content-Length says. ``done`` is called when no copy will come any more,
+    after ``whole`` if there was one. A list, the commonest body, goes to the server as it is: some
+    servers look at its length.
+    """
+    if isinstance(chunks, list | tuple):
+        body = b"".join(chunks)
+        if len(body) <= limit and announced in (None, len(body)):
+            whole(body)
+        done()
+        return chunks
+    return Copied(chunks, announced, limit, whole, done)
+
+
+class Copied:
+    def __init__(
+        self,
+        chunks: Iterable[bytes],
+        announced: int | None,
+        limit: int,
+        whole: Callable[[bytes], None],
+        done: Callable[[], None],
+    ) -> None:
+        self._done = done
+        self._chunks = chunks
+        self._iterator = iter(chunks)
+        self._announced = announced
+        self._limit = limit
+        self._whole: Callable[[bytes], None] | None = whole
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._held: deque[bytes] = deque()
+        self._error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._held:
+            return self._held.popleft()
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        chunk = self._take()
+        if self._size == self._announced and self._whole is not None:
+            # A client will take it for whole as soon as it has this chunk, and may ask again: see
+            # to it that it is whole, and kept, before it goes out.
+            try:
+                while not (extra := self._take()):
+                    pass
+                self._held.append(extra)
+            except BaseException as error:
+                self._error = error
+        return chunk
+
+    def _take(self) -> bytes:
+        try:
+            chunk = next(self._iterator)
+        except StopIteration:
+            self._finish()
+            raise
+        self._size += len(chunk)
+        if self._whole is not None:
+            if self._size > self._limit or self._size > (self._announced or self._size):
+                self._whole = None
+                self._kept.clear()
+            else:
+                self._kept.append(chunk)
+        return chunk
+
+    def _finish(self) -> None:
+        whole, self._whole = self._whole, None
+        if whole is not None and self._announced in (None, self._size):
+            whole(b"".join(self._kept))
+        self._kept.clear()
+        self._done()
+
+    def close(self) -> None:
+        self._whole = None
+        self._done()
+        close_all(self._chunks)
+
+
+def without(environ: Environ, *names: str) -> Environ:
+    """A copy of ``environ`` that does not have ``names``."""
+    return {name: value for name, value in environ.items() if name not in names}

@@ -1,0 +1,337 @@
+"""Finds and keeps pages: the in-process layer first, the backend behind it.
+
+It also holds this process's mirror of the invalidations, and decides by it whether a page in
+memory may still be what the store holds. Every failure of the backend ends here: a page that
+cannot be read is not there, one that cannot be written is kept in memory alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ..backends.base import Lease, Row, row_of
+from ..backends.breaker import Breaker
+from ..backends.read_ahead import Copy, Errand, current
+from ..core.freshness import Changes, Generations, State, judge
+from ..core.stored_page import Entry, decode, encode
+from ..errors import BackendUnavailable
+from .process_cache import Memory, Page, key_name
+
+log: Final = logging.getLogger("isgware")
+#: So many pages that were made while the backend was away are seen to, the latest of them.
+_MAX_ALONE: Final = 10_000
+#: Seconds, at most, until that is tried again with one that answers but takes no pages.
+_MAX_PAUSE: Final = 60.0
+
+
+class Shelf:
+    """``offline``: seconds for which pages in memory count as they are without the backend."""
+
+    def __init__(
+        self, backend: Breaker, memory: Memory, clock: Callable[[], float], offline: float
+    ) -> None:
+        self.backend = backend
+        self.memory = memory
+        self.mirror = Generations()
+        self.settled = -1
+        self._clock = clock
+        self._offline = offline
+        self._offline_since: float | None = None
+        #: Bounded; at the limit the oldest is forgotten: a lease runs out, a page goes stale.
+        self._owed: deque[Callable[[], object]] = deque(maxlen=1_000)
+        #: Base keys of pages of which others may have another, by key.
+        self._alone: dict[str, str] = {}
+        self._pause = self._try_at = 0.0
+
+    def begin(self, errand: Errand | None = None) -> None:
+        """A visit or a job begins, or goes on with its ``errand``: what it may spend on the backend
+        is counted from here."""
+        self.backend.begin(errand)
+
+    def end(self) -> None:
+        self.backend.end()
+
+    def sync(self) -> None:
+        """Bring the mirror up to the backend, if the word says that it is behind."""
+        word = self.backend.word[0]
+        if word == self.settled and self._offline_since is None:
+            return
+        try:
+            for _ in range(3):
+                self._pull()
+                after = self.backend.word[0]
+                if after == word and not word % 2:
+                    self.settled = word
+                    break
+                word, self.settled = after, -1
+            self._offline_since = None
+        except BackendUnavailable:
+            self.settled = -1
+            if self._offline_since is None:
+                self._offline_since = time.monotonic()
+
+    def _pull(self) -> None:
+        mirror = self.mirror
+        changes = self.backend.sync(mirror.nonce, mirror.counter)
+        if changes.nonce != mirror.nonce:
+            mirror = Generations(nonce=changes.nonce)
+            mirror.apply(changes)
+            self.mirror = mirror
+        else:
+            mirror.apply(changes)
+
+    @property
+    def offline_too_long(self) -> bool:
+        since = self._offline_since
+        return since is not None and time.monotonic() - since > self._offline
+
+    def find(
+        self, key: str, base: str, fingerprint: str, *, again: bool = False
+    ) -> tuple[Page | None, State | None]:
+        """The page under ``key`` and its state now. ``again``: look in the backend even if memory
+        has it, since another process may have rendered it."""
+        errand = current.get()
+        ahead = errand.take(key) if errand is not None else None
+        page = self.memory.get(key)
+        if page is None or again or self._renewed(page):
+            page = self._fetch(key, base, page, None if again else ahead)
+        if page is None:
+            return None, None
+        state = judge(page.entry, page.names, self.mirror, self._clock(), fingerprint)
+        if state is State.FRESH and self.offline_too_long:
+            state = State.STALE
+        return page, state
+
+    def _renewed(self, page: Page) -> bool:
+        mirror = self.mirror
+        counter = mirror.counter  # read first: another thread may move it while we look
+        if page.entry.nonce != mirror.nonce:
+            return True
+        if page.seen < counter:
+            if mirror.renewed(page.names, page.seen):
+                return True
+            page.seen = counter
+        return False
+
+    def _fetch(
+        self, key: str, base: str, known: Page | None, copy: Copy | None = None
+    ) -> Page | None:
+        """The page as the backend has it, or had it when ``copy`` was read."""
+        seen = self.mirror.counter if copy is None else copy.seen
+        try:
+            data = self.backend.get(key, self._clock()) if copy is None else copy.data
+        except BackendUnavailable:
+            return known
+        entry = decode(data, key)
+        if entry is None or (known is not None and _newer(known.entry, entry)):
+            if known is not None:
+                known.seen = seen
+            return known
+        if known is not None and _same(known.entry, entry):
+            known.seen = seen
+            return known
+        page = Page(entry, seen, base)
+        self.memory.add(page)
+        return page
+
+    def read_note(self, name: str, expected: Callable[[], str] | None = None) -> bytes | None:
+        """What a note says. ``expected``: the key of the page that this visit will probably ask
+        for next. If reading is a round trip, and the page is not here, the two are one.
+
+        Raises `BackendUnavailable`.
+        """
+        errand = current.get()
+        if expected is not None and errand is not None and self.backend.reads_along:
+            key = expected()
+            page = self.memory.get(key)
+            if key and (page is None or self._renewed(page)):
+                seen = self.mirror.counter  # read first: what changes after that is looked at again
+                data, note = self.backend.get_with_note(key, name, self._clock())
+                errand.ahead = Copy(key, data, seen)
+                return note
+        return self.backend.read_note(name, self._clock())
+
+    def rows_of(self, keys: Sequence[str]) -> dict[str, Row]:
+        """What the store has under ``keys``, without their bodies where it can tell them apart.
+        Raises `BackendUnavailable`."""
+        now = self._clock()
+        found = self.backend.rows_of(keys, now)
+        if found is None:
+            entries = (decode(self.backend.get(key, now), key) for key in keys)
+            found = {entry.key: row_of(entry) for entry in entries if entry is not None}
+        return found
+
+    def keep(self, entry: Entry, base: str) -> tuple[Page, bool]:
+        """Store a page. Returns it, or the newer one that was there already, and whether the
+        store has it: without, it is kept in memory alone."""
+        page, stored = Page(entry, self.mirror.counter, base), True
+        try:
+            if not self.backend.put(row_of(entry), encode(entry), self._clock()):
+                return self._fetch(entry.key, base, None) or page, True
+        except BackendUnavailable as error:
+            stored = False
+            log.debug("A page of %s stays in memory only: %s", entry.route, error)
+            if self.backend.open_since is not None:  # and not for what the page is
+                self.alone(entry.key, base)
+        known = self.memory.get(entry.key)
+        if known is not None and _newer(known.entry, entry):
+            return known, stored
+        self.memory.add(page)
+        return page, stored
+
+    def alone(self, key: str, base: str) -> None:
+        """Others may have made this page at the same time, each in vain or without a lease: see to
+        it, when the backend is back, that all have the same."""
+        if len(self._alone) >= _MAX_ALONE and key not in self._alone:
+            for oldest in list(self._alone)[:1]:
+                self._alone.pop(oldest, None)
+        self._alone[key] = base
+
+    def drop(self, key: str) -> None:
+        """Forget a page, here and in the backend."""
+        self.memory.discard(key)
+        try:
+            self.backend.delete(key)
+        except BackendUnavailable as error:
+            log.debug("A page could not be deleted: %s", error)
+
+    def acquire(
+        self, key: str, ttl: float, names: Sequence[str], *, overtake: bool = False
+    ) -> Lease | None:
+        """A lease, or ``None`` when another process has it. Raises `BackendUnavailable`.
+
+        One taken before any of ``names`` was invalidated is overtaken; with ``overtake`` any is.
+        """
+        known = self._known(names, overtake)
+        lease = self.backend.acquire(key, ttl, self._clock(), **known)
+        return lease if isinstance(lease, Lease) else None
+
+    def acquire_all(
+        self, keys: Sequence[str], ttl: float, *, overtake: bool = False
+    ) -> list[Lease | None]:
+        """`acquire` of each of ``keys``, which differ."""
+        found = self.backend.acquire_all(keys, ttl, self._clock(), **self._known((), overtake))
+        return [lease if isinstance(lease, Lease) else None for lease in found]
+
+    def _known(self, names: Sequence[str], overtake: bool) -> dict[str, int]:
+        mirror = self.mirror
+        since = mirror.counter + 1 if overtake else max(mirror.last(names), mirror.floor)
+        return {"generation": mirror.counter, "overtake_before": since}
+
+    def release(self, lease: Lease | None) -> None:
+        if lease is not None:
+            try:
+                self.backend.release(lease)
+            except BackendUnavailable as error:
+                log.debug("A lease could not be released yet: %s", error)
+                self._owe(lambda: self.backend.release(lease))
+
+    def invalidate(self, names: Sequence[str], *, hard: bool) -> None:
+        """Tell the backend, and count it here even if the mirror cannot be brought up to it.
+
+        Raises `BackendUnavailable`: then nothing is invalidated.
+        """
+        counter = self.backend.invalidate(names, hard)
+        self._mark(names, counter, hard)
+        self.sync()
+
+    def invalidate_eventually(self, names: Sequence[str], *, hard: bool = True) -> None:
+        """Invalidate what has changed already: in this process at once, elsewhere as soon as the
+        backend is back."""
+        try:
+            self.invalidate(names, hard=hard)
+        except BackendUnavailable as error:
+            log.warning("A page was changed; its invalidation waits for the store: %s", error)
+            self._mark(names, self.mirror.counter + 1, hard=hard)
+            self.settled = -1  # and what was made ready is looked at again
+            self.memory.unready()
+            self._owe(lambda: self.invalidate(names, hard=hard))
+
+    def _mark(self, names: Sequence[str], counter: int, hard: bool) -> None:
+        rows = tuple((name, counter) for name in names)
+        mirror = self.mirror
+        mirror.apply(Changes(mirror.nonce, 0, soft=() if hard else rows, hard=rows if hard else ()))
+
+    def _owe(self, action: Callable[[], object]) -> None:
+        self._owed.append(action)
+
+    def pay(self) -> None:
+        """Do what the backend did not take when it was due. To be called about once a second."""
+        self._pay_owed()
+        if self._alone and self.backend.open_since is None and time.monotonic() >= self._try_at:
+            self._hand_all_in()
+
+    def _hand_all_in(self) -> None:
+        handed: dict[str, str] = {}
+        try:
+            for key, base in list(self._alone.items()):
+                if self._hand_in(key, base):
+                    handed[key] = base
+                self._alone.pop(key, None)
+            if handed:
+                self.backend.publish(map(key_name, handed))
+            self._pause = 0.0
+        except BackendUnavailable:  # one that takes no page can be read: not each second anew
+            self._alone.update(handed)
+            self._pause = min(max(1.0, 2 * self._pause), _MAX_PAUSE)
+            self._try_at = time.monotonic() + self._pause
+
+    def _hand_in(self, key: str, base: str) -> bool:
+        """Let the backend have a page that others may have made, too; if theirs is there, have
+        that. True if ours is, in place of what others may have. Raises `BackendUnavailable`."""
+        page, now = self.memory.get(key), self._clock()
+        if page is None or page.entry.nonce != self.mirror.nonce:
+            return False
+        seen = self.mirror.counter
+        theirs = decode(self.backend.get(key, now), key)
+        if theirs is not None and _same(page.entry, theirs):
+            return True
+        if theirs is not None and not _newer(page.entry, theirs):
+            self.memory.add(Page(theirs, seen, base))
+            return False
+        try:
+            if self.backend.put(row_of(page.entry), encode(page.entry), now):
+                return True
+            self._fetch(key, base, None)
+        except BackendUnavailable:
+            if self.backend.open_since is not None:  # else it is what the page is, and stays so
+                raise
+        return False
+
+    def _pay_owed(self) -> None:
+        while self._owed:
+            action = self._owed.popleft()
+            try:
+                action()
+            except BackendUnavailable:
+                self._owed.appendleft(action)
+                return
+
+    def flush_recency(self) -> None:
+        """Tell the backend, in one batch, which pages were visited lately."""
+        keys = self.memory.recent(10_000)
+        if keys:
+            try:
+                self.backend.touch(keys, self._clock())
+            except BackendUnavailable as error:
+                log.debug("Recency was not written: %s", error)
+
+
+def _newer(one: Entry, other: Entry) -> bool:
+    return one.nonce == other.nonce and (one.generation, one.order) > (
+        other.generation,
+        other.order,
+    )
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    return (one.nonce, one.generation, one.order, one.rendered_at) == (
+        other.nonce,
+        other.generation,
+        other.order,
+        other.rendered_at,
+    )

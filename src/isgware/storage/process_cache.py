@@ -1,0 +1,298 @@
+"""The in-process layer: ready-to-send pages, bounded in bytes, found without a lock.
+
+``Memory`` keeps pages by key. What answers plain requests is found by the raw request line as well
+(``memo``), made ready to be sent: see `Ready`. Reading takes no lock and writes nothing; what is
+evicted is chosen by the *clock* algorithm from the second in which a page was last made ready.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+from ..core.cache_key import narrow_query
+from ..core.freshness import names_of
+from ..core.preconditions import Answer
+from ..core.storable import extended, spent
+from ..core.stored_page import Entry, Headers
+from ..http import cache_status as status
+from ..http.conditional import choose_encoding, etag_for
+from ..serving.prepared_hits import Ready
+
+#: The request line as the server passed it on, in parts; Accept-Encoding is the last, if there is
+#: one. Behind a proxy that is believed, a pair of what that says and this.
+Raw = tuple[Any, ...]
+#: Bytes that a page takes beside its bodies and headers, and those of each answer that is made
+#: ready for one of its request lines, beside that line; ``python -m bench.memory`` measures both.
+_OVERHEAD: Final = 1_664
+_ANSWER: Final = 1_472
+#: Longer request lines are looked up by key each time: their length is their sender's choice.
+_MAX_RAW: Final = 1_024
+_RAWS_PER_PAGE: Final = 32
+# Pairs that most answers have: held once, not with each of them.
+_VARY: Final = ("Vary", "Accept-Encoding")
+_CODED: Final = {name: ("Content-Encoding", name) for name in ("br", "zstd", "gzip")}
+
+
+class Page:
+    """A stored page as this process holds it.
+
+    ``seen``: the invalidation counter when it was last known to be what the store holds.
+    ``used``: visited since the clock hand passed; ``visited``: since the store was last told.
+    ``raws``: the request lines by which it is found.
+    """
+
+    __slots__ = ("_base", "_head", "entry", "raws", "seen", "size", "used", "visited")
+
+    def __init__(self, entry: Entry, seen: int, base: str) -> None:
+        self.entry = entry
+        self.seen = seen
+        self._base = base
+        headers = sum(len(name) + len(value) for name, value in entry.headers)
+        self.size = entry.size + headers + _OVERHEAD
+        self.used = self.visited = False
+        self.raws: tuple[Raw, ...] = ()
+        self._head: tuple[str, Headers] = ("", ())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those by which it can be invalidated. Put together when something was: kept, they would
+        take more room than all else beside the bodies."""
+        entry, request = self.entry, self.entry.request
+        query = narrow_query(request.query, "all") if entry.own else request.query
+        return (
+            *names_of(request.full_path, query, entry.tags),
+            key_name(entry.key),
+            base_name(self._base),
+        )
+
+    def age(self, now: float) -> int:
+        return max(0, int(now - self.entry.rendered_at))
+
+    def ttl(self, now: float) -> float | None:
+        if self.entry.revalidate is None:
+            return None
+        return self.entry.fresh_until - now
+
+    def answer(
+        self, accept_encoding: str | None, now: float, label: str, cache_status: str
+    ) -> Answer:
+        entry = self.entry
+        encoding = choose_encoding(accept_encoding, entry.encodings)
+        age = self.age(now)
+        headers = [
+            *self._head_for(encoding),
+            _age(age),
+            ("X-ISG-Cache", label),
+            ("Cache-Status", cache_status),
+        ]
+        if entry.revalidate is None:
+            headers = extended(headers, age)
+        body = entry.body if encoding == "identity" else entry.encodings[encoding]
+        return entry.status, headers, (body,) if body else ()
+
+    def stale_answer(self, accept_encoding: str | None, now: float, detail: str = "") -> Answer:
+        said = status.forwarded("stale", ttl=min(self.ttl(now) or 0.0, 0.0), detail=detail)
+        line, headers, body = self.answer(accept_encoding, now, "STALE", said)
+        return line, spent(headers) if now < self.entry.fresh_until else headers, body
+
+    def _head_for(self, encoding: str) -> Headers:
+        known, head = self._head
+        if known != encoding:
+            head = self._make_head(encoding)
+            self._head = encoding, head
+        return head
+
+    def _make_head(self, encoding: str) -> Headers:
+        entry = self.entry
+        headers = list(entry.headers)
+        if entry.encodings:
+            vary = [value for name, value in headers if name.lower() == "vary"]
+            headers = [pair for pair in headers if pair[0].lower() != "vary"]
+            if not any("accept-encoding" in value.lower() for value in vary):
+                vary.append("Accept-Encoding")
+            headers.append(_VARY if vary == ["Accept-Encoding"] else ("Vary", ", ".join(vary)))
+        body = entry.body
+        if encoding != "identity":
+            body = entry.encodings[encoding]
+            headers.append(_CODED[encoding])
+        if entry.etag:
+            headers.append(("ETag", etag_for(entry.etag, encoding)))
+        if entry.code != 204:  # which may not say one (RFC 9110, section 8.6)
+            headers.append(("Content-Length", str(len(body))))
+        return tuple(headers)
+
+
+@lru_cache(maxsize=4_096)
+def _age(seconds: int) -> tuple[str, str]:
+    return "Age", str(seconds)
+
+
+def worth_remembering(raw: Raw) -> bool:
+    """Whether a raw request line is short enough to key a table by."""
+    return sum(map(len, _strings(raw))) <= _MAX_RAW
+
+
+def _cost(raw: Raw) -> int:
+    """Bytes that an answer takes with the request line by which it is found."""
+    return _ANSWER + len("".join(_strings(raw)))
+
+
+def _strings(raw: Raw) -> Iterator[str]:
+    for part in raw:
+        if isinstance(part, tuple):
+            yield from _strings(part)
+        elif part:
+            yield part
+
+
+def key_name(key: str) -> str:
+    return "key:" + key
+
+
+def base_name(base: str) -> str:
+    return "base:" + base
+
+
+class _Shelf:
+    """Pages in the order of the clock algorithm, and how many bytes they take."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.pages: OrderedDict[str, Page] = OrderedDict()
+
+    def pop(self, key: str) -> Page | None:
+        page = self.pages.pop(key, None)
+        if page is not None:
+            self.size -= page.size
+        return page
+
+    def excess(self, limit: int, added: Page) -> Page | None:
+        """The page that has to go next: the first that was not visited since it was last asked."""
+        while self.size > limit and self.pages:
+            key, page = next(iter(self.pages.items()))
+            if len(self.pages) == 1 or not (page.used or page is added):
+                return page
+            page.used = False
+            self.pages.move_to_end(key)
+        return None
+
+
+class Memory:
+    """Pages by key, up to ``limit`` bytes; a sixteenth of that is for error pages."""
+
+    def __init__(self, limit: int) -> None:
+        self.memo: dict[Raw, Ready] = {}
+        self._limit = limit
+        self._pages = _Shelf()
+        self._errors = _Shelf()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Page | None:
+        return self._pages.pages.get(key) or self._errors.pages.get(key)
+
+    def add(self, page: Page) -> None:
+        """Keep a page in place of the one under its key; too large a one is not kept."""
+        error = page.entry.error_quota
+        shelf = self._errors if error else self._pages
+        with self._lock:
+            self._remove(page.entry.key)
+            if page.size > (self._limit // 16 if error else self._limit) // 4:
+                return
+            shelf.pages[page.entry.key] = page
+            shelf.size += page.size
+            while gone := self._excess(page):
+                self._remove(gone.entry.key)
+
+    def _excess(self, added: Page) -> Page | None:
+        return self._errors.excess(self._limit // 16, added) or self._pages.excess(
+            self._limit - self._errors.size, added
+        )
+
+    def remember(self, raw: Raw, ready: Ready) -> None:
+        """Answer the request line ``raw`` with ``ready`` from now on."""
+        if not worth_remembering(raw):
+            return
+        page = ready.page
+        with self._lock:
+            if self.get(page.entry.key) is not page:
+                return
+            known = self.memo.get(raw)
+            if known is not None and known.page is not page:  # its URL has another policy by now
+                self._take_from(known.page, raw)
+                known = None
+            if known is None:
+                more = _cost(raw)
+                if len(page.raws) >= _RAWS_PER_PAGE:
+                    more -= _cost(page.raws[0])
+                    self._forget(page.raws[0])
+                    page.raws = page.raws[1:]
+                shelf = self._errors if page.entry.error_quota else self._pages
+                page.size += more
+                shelf.size += more
+                page.raws = (*page.raws, raw)
+            self.memo[raw] = ready
+            while gone := self._excess(page):
+                self._remove(gone.entry.key)
+
+    def _forget(self, raw: Raw) -> None:
+        ready = self.memo.pop(raw, None)
+        if ready is not None:
+            ready.end()
+
+    def _take_from(self, page: Page, raw: Raw) -> None:
+        page.raws = tuple(other for other in page.raws if other != raw)
+        page.size -= _cost(raw)
+        shelf = self._errors if page.entry.error_quota else self._pages
+        shelf.size -= _cost(raw)
+        self._forget(raw)
+
+    def discard(self, key: str) -> None:
+        with self._lock:
+            self._remove(key)
+
+    def unready(self) -> None:
+        """Have every page judged again before it is served, without the store's word for it."""
+        with self._lock:
+            for ready in self.memo.values():
+                ready.word = -1
+
+    def clear(self) -> None:
+        with self._lock:
+            for key in (*self._pages.pages, *self._errors.pages):
+                self._remove(key)
+
+    def recent(self, limit: int) -> list[str]:
+        """Keys of pages visited since this was last asked, at most ``limit``."""
+        with self._lock:
+            pages = self._pages.pages.values()
+            visited = [page for page in pages if page.visited][:limit]
+            for page in visited:
+                page.visited = False
+        return [page.entry.key for page in visited]
+
+    def switch_off(self) -> None:
+        """Keep nothing from now on: this process serves nobody."""
+        self._limit = 0
+        self.clear()
+
+    def reset_lock(self) -> None:
+        """A forked child may find the lock held by a thread that it does not have."""
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        return self._pages.size + self._errors.size
+
+    def __len__(self) -> int:
+        return len(self._pages.pages) + len(self._errors.pages)
+
+    def _remove(self, key: str) -> None:
+        page = self._pages.pop(key) or self._errors.pop(key)
+        if page is not None:
+            for raw in page.raws:
+                self._forget(raw)
+            page.raws = ()
