@@ -7,6 +7,7 @@ render and, through `promising`, about a visitor's own answer before one is star
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
@@ -53,6 +54,16 @@ class Response:
 
     def first(self, name: str) -> str:
         return next(iter(self.all(name)), "")
+
+
+def streams(headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether a response says that it lasts for as long as somebody reads it: server-sent events,
+    or parts of which each replaces the one before (a camera's pictures, server push)."""
+    return any(
+        name.lower() == "content-type"
+        and value.lower().startswith(("text/event-stream", "multipart/x-mixed-replace"))
+        for name, value in headers
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +163,8 @@ def promising(
     response = Response(status, headers, b"")
     if not sound_status(status) or response.code not in KEPT | TEMPORARY:
         return "status"
+    if streams(headers):
+        return "streaming"
     anywhere = Request("http", "", "", "\0")
     verdict = storable(
         response,

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import contextvars
 import io
+import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
 from ..core.cache_key import Request, cgi_name
-from ..core.storable import Response
+from ..core.storable import Response, streams
 from ..errors import ISGError
 from ..page import Rendering, current
 from ..version import VERSION
@@ -32,15 +34,27 @@ REMOTE_ADDR: Final = "192.0.2.1"
 MARK: Final = "isgware.render"
 
 
+#: Why a response was not captured that nobody waits for any more.
+GIVEN_UP: Final = "given-up"
+
+
 class BrokenResponse(ISGError):
     """The app did not finish its response, or finished another than it announced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """A response that was not captured, because it streams or is too large."""
+    """A response that was not captured, because it streams, is too large, or was given up."""
 
     reason: str
+
+
+class _Stopped(Exception):
+    """Tells an app that sends its body by ``write`` to stop."""
+
+
+def _wanted() -> bool:
+    return True
 
 
 def environ_for(request: Request, rendering: Rendering) -> dict[str, Any]:
@@ -87,24 +101,42 @@ def render(
     rendering: Rendering,
     max_page: int,
     conditions: Mapping[str, str] = NONE,
+    *,
+    seconds: float = math.inf,
+    wanted: Callable[[], bool] = _wanted,
 ) -> Response | Unfit:
     """The app's response to ``request``, in the clean room. ``conditions`` are the validators of a
-    stored response, by their CGI names.
+    stored response, by their CGI names; ``seconds`` and ``wanted`` are those of `capture`.
 
     Raises whatever the app raises, and `BrokenResponse` for a response that is not whole.
     """
 
     def run() -> Response | Unfit:
         current.set(rendering)
-        return capture(application, {**environ_for(request, rendering), **conditions}, max_page)
+        environ = {**environ_for(request, rendering), **conditions}
+        return capture(application, environ, max_page, seconds=seconds, wanted=wanted)
 
     return contextvars.Context().run(run)
 
 
-def capture(application: WSGIApp, environ: dict[str, Any], max_page: int) -> Response | Unfit:
-    """Call a WSGI app and collect its response, keeping every rule of PEP 3333 towards it."""
-    collector = _Collector(max_page)
-    chunks = application(environ, collector.start_response)
+def capture(
+    application: WSGIApp,
+    environ: dict[str, Any],
+    max_page: int,
+    *,
+    seconds: float = math.inf,
+    wanted: Callable[[], bool] = _wanted,
+) -> Response | Unfit:
+    """Call a WSGI app and collect its response, keeping every rule of PEP 3333 towards it.
+
+    It is stopped at the next chunk once it has more than ``max_page`` bytes, once ``wanted`` says
+    no, or once it has taken ``seconds`` and does not say its length: then it may have no end.
+    """
+    collector = _Collector(max_page, time.monotonic() + seconds, wanted)
+    try:
+        chunks = application(environ, collector.start_response)
+    except _Stopped:
+        return collector.response()
     try:
         if not collector.streams:
             for chunk in chunks:
@@ -121,8 +153,12 @@ def capture(application: WSGIApp, environ: dict[str, Any], max_page: int) -> Res
 class _Collector:
     """One response on its way in."""
 
-    def __init__(self, max_page: int) -> None:
+    def __init__(self, max_page: int, ends: float, wanted: Callable[[], bool]) -> None:
         self._max_page = max_page
+        self._ends = ends
+        self._wanted = wanted
+        self._measured = False
+        self._given_up = False
         self._head: tuple[str, list[tuple[str, str]]] | None = None
         self._chunks: list[bytes] = []
         self._size = 0
@@ -131,7 +167,7 @@ class _Collector:
 
     @property
     def unfit(self) -> bool:
-        return self.streams or self._size > self._max_page
+        return self.streams or self._given_up or self._size > self._max_page
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -147,11 +183,14 @@ class _Collector:
             self._broken = True
             raise BrokenResponse("The app called start_response twice without exc_info.")
         self._head = (status, list(headers))
-        self.streams = any(
-            name.lower() == "content-type" and value.lower().startswith("text/event-stream")
-            for name, value in headers
-        )
-        return self.add
+        self.streams = streams(headers)
+        self._measured = any(name.lower() == "content-length" for name, _ in headers)
+        return self._write
+
+    def _write(self, chunk: bytes) -> None:
+        self.add(chunk)
+        if self.unfit:
+            raise _Stopped
 
     def add(self, chunk: bytes) -> None:
         if chunk and self._head is None:
@@ -159,6 +198,10 @@ class _Collector:
         self._size += len(chunk)
         if self._size <= self._max_page:
             self._chunks.append(chunk)
+        if self._measured:
+            self._given_up = not self._wanted()
+        elif time.monotonic() > self._ends or not self._wanted():
+            self.streams = True  # nobody gives a render up before it has taken its time
 
     def response(self) -> Response | Unfit:
         if self._head is None:
@@ -167,6 +210,8 @@ class _Collector:
             raise BrokenResponse("The app started a second response in the middle of the first.")
         if self.streams:
             return Unfit("streaming")
+        if self._given_up:
+            return Unfit(GIVEN_UP)
         if self._size > self._max_page:
             return Unfit("too-big")
         status, headers = self._head

@@ -25,7 +25,7 @@ from ..routing.planner import Planner, Target
 from ..settings import Settings
 from ..storage.page_store import Shelf
 from ..storage.process_cache import Page
-from .clean_room import Unfit, WSGIApp, render
+from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
 from .compress import encoders, encodings_of
 
 log: Final = logging.getLogger("isgware")
@@ -119,9 +119,9 @@ class Producer:
         the page another generation than the one its render began in."""
         mirror = self._shelf.mirror
         began, nonce = mirror.counter, mirror.nonce
-        made = self.attempt(target, replaces)
+        made = self.attempt(target, replaces, wanted)
         if not isinstance(made, Made):
-            return made
+            return Elsewhere() if made == Refused(GIVEN_UP) else made
         if not wanted():
             return Elsewhere()
         made = self.finish(made)
@@ -154,19 +154,27 @@ class Producer:
         self._put_up_signpost(target, made)
         return Rendered(page, made.learned, stored)
 
-    def attempt(self, target: Target, replaces: Entry | None) -> Made | Refused | Failed:
-        """Render ``target`` and decide about it, storing nothing."""
+    def attempt(
+        self, target: Target, replaces: Entry | None, wanted: Callable[[], bool] = lambda: True
+    ) -> Made | Refused | Failed:
+        """Render ``target`` and decide about it, storing nothing. ``wanted`` is asked at each chunk
+        of the body: a render that was given up must not go on."""
         request = target.request
         rendering = Rendering(
             True, request.scheme, request.host, request.script_name, key=target.key
         )
         started, clock = self._now(), time.perf_counter()
         try:
-            response = render(self._application, request, rendering, self._settings.max_page)
+            response = render(
+                self._application, request, rendering, self._settings.max_page,
+                seconds=self._settings.render_timeout, wanted=wanted,
+            )  # fmt: skip
         except Exception as error:
             return self._failed(target, f"{type(error).__name__}: {error}", error=error)
         took = time.perf_counter() - clock
         if isinstance(response, Unfit):
+            if response.reason == GIVEN_UP:
+                return Refused(GIVEN_UP)
             return self._refused(target, response.reason)
         if response.status[:1] == "5":
             failed = self._failed(target, f"status {response.status}", response)
@@ -327,7 +335,8 @@ REMEDIES: Final[dict[str, str]] = {
     "vary-star": "Vary: * means that no two requests get the same page.",
     "vary-too-wide": "The page varies by more headers than a key should hold.",
     "too-big": "Raise max_page, or leave the route undeclared.",
-    "streaming": "Event streams are never stored; leave the route undeclared.",
+    "streaming": "Responses without an end are never stored; leave the route undeclared. One that "
+    "is only slow may say its Content-Length, or needs a longer render_timeout.",
     "redirect-to-other-origin": "The app redirects the clean-room render to the same URL in "
     "another scheme or host: set base_url to the site's public URL, or make the proxy and "
     "the app agree (ProxyFix, SECURE_PROXY_SSL_HEADER).",

@@ -27,6 +27,7 @@ from ..routing.framework import Site
 from ..routing.learned_routes import Signpost
 from ..routing.planner import Target, has_credentials, personal
 from ..storage.process_cache import Page
+from .after_answer import Following
 from .engine import Engine
 from .passthrough import Environ, HeaderList, bypassed, call, looking, not_there
 
@@ -54,30 +55,33 @@ class Behind:
         start_response: StartResponse, rendering: Rendering,
     ) -> tuple[Iterable[bytes], bool]:  # fmt: skip
         """The app's own answer, and whether there was nothing to learn from it."""
-        dull = False
+        dull, behind = False, Following(self._engine, environ)
 
         def look(line: str, headers: HeaderList) -> HeaderList | None:
             nonlocal dull
             if rendering.policy is not None:
-                return self.met_decorator(visitor, headers, rendering)
-            learning = self.learn(visitor, line, headers)
+                return self.met_decorator(visitor, headers, rendering, behind)
+            learning = self.learn(visitor, line, headers, behind)
             if learning is None:
+                behind.nothing()
                 dull = not has_credentials(visitor.headers)
             return learning
 
         answer = call(application, environ, looking(start_response, look), rendering)
-        return answer, dull
+        return behind.pass_on(answer), dull
 
-    def learn(self, visitor: Visitor, line: str, headers: HeaderList) -> HeaderList | None:
+    def learn(
+        self, visitor: Visitor, line: str, headers: HeaderList, behind: Following
+    ) -> HeaderList | None:
         """Have the page rendered behind this answer if it looks storable; then its headers."""
         target = self._worth_rendering(visitor, line, headers)
         if target is None:
             return None
-        self._engine.schedule(target)
+        behind.learned(target, headers)
         return bypassed(headers, "learning")
 
     def met_decorator(
-        self, visitor: Visitor, headers: HeaderList, rendering: Rendering
+        self, visitor: Visitor, headers: HeaderList, rendering: Rendering, behind: Following
     ) -> HeaderList:
         policy, engine = rendering.policy, self._engine
         assert policy is not None
@@ -90,7 +94,7 @@ class Behind:
             return bypassed(headers, "odd-request")
         known = engine.planner.signpost(target.base)
         engine.planner.remember(target.base, replace(known, fingerprint=policy.fingerprint))
-        engine.schedule(target)
+        behind.learned(target, headers)
         return bypassed(headers, "learning")
 
     def _worth_rendering(self, visitor: Visitor, line: str, headers: HeaderList) -> Target | None:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from ..core.freshness import State
-from ..core.storable import Refusal
+from ..core.storable import Refusal, streams
 from ..http import cache_status as status
 from ..http.validation import conditions, describes, is_about, updated
 from ..rendering.clean_room import WSGIApp
+from ..serving.after_answer import Following
 from ..serving.engine import Engine
 from ..serving.learning import Behind
 from ..serving.passthrough import HeaderList, within
@@ -40,6 +41,7 @@ class Asking:
         self._behind = behind
         self._application = application
         self._copying = False
+        self._following = Following(engine, visit.environ)
         self._done: Callable[[], None] = nothing
 
     def ask(self, page: Page | None) -> Iterable[bytes]:
@@ -156,7 +158,7 @@ class Asking:
             headers, whole = reply.headers, None
         if whole is None:
             reply.pass_on(headers)
-            return reply.chunks
+            return self._following.pass_on(reply.chunks)
         keep = whole
 
         def unless_overtaken(body: bytes) -> None:
@@ -177,9 +179,11 @@ class Asking:
     def _judge(self, reply: Reply) -> tuple[HeaderList, Callable[[bytes], None] | None]:
         """The headers to send, and what keeps the body, if it may be kept."""
         visit, headers = self._visit, reply.headers
+        self._following.nothing()
         rendering = visit.exchange.rendering
         if rendering.policy is not None:
-            return self._behind.met_decorator(visit.visitor, headers, rendering), None
+            following = self._following
+            return self._behind.met_decorator(visit.visitor, headers, rendering, following), None
         now = self._engine.now()
         verdict = self._verdict(reply, now)
         if isinstance(verdict, Refusal):
@@ -202,8 +206,7 @@ class Asking:
         visit = self._visit
         if visit.exchange.rendering.refused:
             return Refusal("no-store")
-        kinds = [value for name, value in reply.headers if name.lower() == "content-type"]
-        if any(kind.lower().startswith("text/event-stream") for kind in kinds):
+        if streams(reply.headers):
             return Refusal("streaming")
         return may_store(
             reply.status,
@@ -220,7 +223,9 @@ class Asking:
         if verdict.reason != "no-lifetime":
             return None
         if self._engine.settings.revalidate is not None:
-            return self._behind.learn(self._visit.visitor, reply.status, reply.headers)
+            return self._behind.learn(
+                self._visit.visitor, reply.status, reply.headers, self._following
+            )
         self._visit.said_nothing = True
         return None
 

@@ -7,6 +7,7 @@ visitor to a `Place`, from a response to a stored page, and from a stale page to
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -280,13 +281,16 @@ class Keeper:
             if engine.pool.want(key) or not engine.aftermath.due(place.key):
                 return True
             engine.housekeeper.start()
-            return engine.pool.submit(Work(key, run=lambda: self._refresh(place)))
+            ended = threading.Event()
+            work = Work(key, lambda: self._refresh(place, ended), give_up=ended.set)
+            return engine.pool.submit(work)
         except Exception:  # there is a page for the visitor all the same
             log.exception("%s could not be revalidated.", place.url)
             return False
 
-    def _refresh(self, place: Place) -> None:
-        """Nobody's request: of the first visitor's it holds what Vary names, and nothing else."""
+    def _refresh(self, place: Place, ended: threading.Event) -> None:
+        """Nobody's request: of the first visitor's it holds what Vary names, and nothing else.
+        ``ended``: it was given up."""
         engine = self._engine
         engine.shelf.begin()
         engine.shelf.sync()
@@ -302,7 +306,7 @@ class Keeper:
         if lease is not None:
             engine.housekeeper.hold(lease)
         try:
-            reason = self._renew(place, page)
+            reason = self._renew(place, page, ended)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
         finally:
@@ -316,7 +320,7 @@ class Keeper:
         else:
             failures.clear(place.key)
 
-    def _renew(self, place: Place, page: Page) -> str:
+    def _renew(self, place: Place, page: Page, ended: threading.Event) -> str:
         """Ask the app; empty, or why the page stays as it is."""
         request, entry = place.request, page.entry
         visitor = Visitor(
@@ -325,8 +329,13 @@ class Keeper:
         rendering = Rendering(True, request.scheme, request.host, request.script_name)
         exchange = Exchange(self.begin(visitor), rendering, self._engine.now())
         found: Mapping[str, str] = conditions(entry.validator, entry.last_modified)
-        max_page = self._engine.settings.max_page
-        response = render(self._application, request, rendering, max_page, found)
+        settings = self._engine.settings
+        response = render(
+            self._application, request, rendering, settings.max_page, found,
+            seconds=settings.render_timeout, wanted=lambda: not ended.is_set(),
+        )  # fmt: skip
+        if ended.is_set():
+            return "it took too long"
         if isinstance(response, Unfit):
             self.drop(place)
             return ""
