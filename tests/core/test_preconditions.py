@@ -144,6 +144,22 @@ def test_several_parts() -> None:
     assert b"Content-Range: bytes 5-5/6\r\n\r\n>" in body[0]
 
 
+@pytest.mark.parametrize(
+    ("ranges", "expected"),
+    [
+        pytest.param("bytes=0-1", ["bytes 0-1/4"], id="a part"),
+        pytest.param("bytes=0-0,2-2", [], id="several"),
+        pytest.param("bytes=9-", ["bytes */4"], id="none"),
+    ],
+)
+def test_what_the_app_says_of_ranges_of_a_whole_page_is_not_said_of_parts(
+    ranges: str, expected: list[str]
+) -> None:
+    headers = (("Content-Type", "text/html"), ("Content-Range", "bytes 0-3/4"))
+    answer = answered({"HTTP_RANGE": ranges}, headers=headers, body=b"page")
+    assert [value for name, value in answer[1] if name == "Content-Range"] == expected
+
+
 def test_none_of_the_ranges_is_there() -> None:
     status, headers, body = answered({"HTTP_RANGE": "bytes=6-"}, **DATED)
     assert (status, body) == ("416 Range Not Satisfiable", ())

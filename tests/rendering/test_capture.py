@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import pytest
 
 from isgware.core.storable import Response
-from isgware.rendering.clean_room import BrokenResponse, Unfit, WSGIApp, capture
+from isgware.rendering.clean_room import GIVEN_UP, BrokenResponse, Unfit, WSGIApp, capture
 
 HTML = ("Content-Type", "text/html")
 OK = ("200 OK", [HTML])
@@ -117,6 +117,58 @@ def test_headers_changed_after_the_start_do_not_count() -> None:
         return []
 
     assert captured(app) == Response("200 OK", (HTML,), b"")
+
+
+# Bodies without an end.
+
+
+def endless(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+    start_response(*OK)
+    while True:
+        yield b""
+
+
+def writing(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    write = start_response(*OK)
+    while True:
+        write(b"")
+
+
+@pytest.mark.parametrize("app", [endless, writing])
+def test_a_body_that_takes_too_long_and_says_no_length_streams(app: WSGIApp) -> None:
+    assert capture(app, {}, 100, seconds=0.0) == Unfit("streaming")
+
+
+@pytest.mark.parametrize("app", [endless, writing])
+def test_a_body_without_length_that_was_given_up_streams(app: WSGIApp) -> None:
+    assert capture(app, {}, 100, wanted=lambda: False) == Unfit("streaming")
+
+
+def test_a_body_that_says_its_length_may_take_its_time() -> None:
+    app = answering([b"a", b"b"], "200 OK", ("Content-Length", "2"))
+    assert isinstance(capture(app, {}, 100, seconds=0.0), Response)
+
+
+def test_a_body_that_says_its_length_is_left_when_it_is_given_up() -> None:
+    body = Body([b"a", b"b", b"c"])
+    app = answering(body, "200 OK", ("Content-Length", "3"))
+    answers = iter([True, False])
+    assert capture(app, {}, 100, wanted=lambda: next(answers)) == Unfit(GIVEN_UP)
+    assert (body.taken, body.closed) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/event-stream", "multipart/x-mixed-replace; boundary=frame"]
+)
+def test_what_is_for_as_long_as_somebody_looks_is_not_read(media_type: str) -> None:
+    body = Body([b"a"])
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", media_type)])
+        return body
+
+    assert captured(app) == Unfit("streaming")
+    assert (body.taken, body.closed) == (0, 1)
 
 
 # Errors after start_response.

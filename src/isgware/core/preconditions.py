@@ -24,7 +24,9 @@ _OURS: Final = frozenset({"age", "x-isg-cache", "cache-status"})
 _KEPT_IN_304: Final = NOT_MODIFIED_FIELDS | _OURS
 NOT_MODIFIED: Final = "304 Not Modified"
 #: What a 416 or 412 keeps: it is not about the page's bytes.
-_OF_THE_BYTES: Final = frozenset({"content-length", "content-type", "content-encoding"})
+_OF_THE_BYTES: Final = frozenset({
+    "content-length", "content-type", "content-encoding", "content-range",
+})  # fmt: skip
 
 
 def fitted(answer: Answer, entry: Entry, environ: dict[str, Any]) -> Answer:
@@ -71,6 +73,7 @@ def _partial(answer: Answer, asked: str, etag: str, content_type: str) -> Answer
         boundary = hashlib.blake2b(f"{etag}{spans}".encode(), digest_size=12).hexdigest()
         media_type, part = multipart(body, spans, content_type, boundary)
         replaced, told = {"content-length", "content-type"}, [("Content-Type", media_type)]
+    replaced.add("content-range")  # of a whole page it says nothing, but an app may say it
     headers = [pair for pair in answer[1] if pair[0].lower() not in replaced]
     return "206 Partial Content", [*headers, *told, ("Content-Length", str(len(part)))], (part,)
 

@@ -1,8 +1,8 @@
-"""When the page that a visitor's own answer has shown to be storable is rendered: after that answer.
+"""Renders a learned page once its visitor has had the whole of their own answer, not before.
 
-On routes that are only being learned nobody has said that a response ends. One whose length is not
-known may be a stream that lasts for as long as its visitor stays; so its page is rendered once the
-visitor has had all of it, and never where they left before.
+On routes that are only being learned (`learning`, ``cache_control="full"``) nobody has said that a
+response ends. One whose length is not known may be a stream that lasts for as long as its visitor
+stays. It is rendered again only if it has ended.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class _Followed:
         self._iterator: Iterator[bytes] = self._passing()
 
     def _passing(self) -> Iterator[bytes]:
-        for chunk in self._chunks:  # not `yield from`, which would close the app's iterable, too
+        # Not `yield from`, which would close the app's iterable a second time.
+        for chunk in self._chunks:  # noqa: UP028
             yield chunk
         self._ended()
 
