@@ -364,7 +364,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what HEAD is answered is no page", '        if visit.visitor.method == "HEAD":\n            self._saw',
          '        if False:\n            self._saw'),
         ("own answers that stream are not kept",
-         'if any(kind.lower().startswith("text/event-stream") for kind in kinds):', "if False:"),
+         'if streams(reply.headers):', "if False:"),
         ("a view may refuse its own answer", "        if visit.exchange.rendering.refused:\n",
          "        if False:\n"),
         ("own answers are asked for alone where the request is somebody's",
