@@ -250,11 +250,16 @@ def counting_cookie(
         if name in keyed:
             continue
         if counted is None:
-            if not any(fnmatchcase(name, known) for known in HARMLESS_COOKIES):
+            if counting_cookie_name(name):
                 return name
         elif any(fnmatchcase(name, pattern) for pattern in counted):
             return name
     return None
+
+
+def counting_cookie_name(name: str) -> bool:
+    """Whether a cookie is none of those that analytics and consent tools are known to set."""
+    return not any(fnmatchcase(name, known) for known in HARMLESS_COOKIES)
 
 
 def decoded(path: str) -> str:

@@ -1,0 +1,179 @@
+"""*Reads*: what a page's render asked of its visitor, and whose page it therefore is.
+
+The rule is P11: what a page did not read makes nobody special. A visitor gets the stored page if
+everything that its render read is, for them, as it was in the clean room: absent. `judge` decides
+that; what a visitor's session holds is asked for only if it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..recording import COOKIES, EVERYTHING, HEADERS, OPENED, SESSION
+from .request import counting_cookie_name
+from .sharing import shared
+
+#: For how long, in seconds, a read counts that later renders of the page did not repeat.
+LASTS: Final = 86_400.0
+#: More names of one kind count as all of them; a page keeps no more headers than this.
+MAX_NAMES: Final = 64
+_KINDS: Final = (SESSION, COOKIES, HEADERS, OPENED)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """``where`` is the place of the first read in the app's code ("views.py:12", or empty);
+    ``at`` when the page was last rendered with this read, in wall-clock seconds."""
+
+    where: str
+    at: float
+
+
+Names = Mapping[str, Seen]
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Names of what was read, by kind; the name "*" stands for all. ``opened`` are the cookies by
+    which the framework finds a session. ``headers`` decide nothing; they are told to people."""
+
+    session: Names = field(default_factory=dict)
+    cookies: Names = field(default_factory=dict)
+    headers: Names = field(default_factory=dict)
+    opened: Names = field(default_factory=dict)
+
+    @property
+    def personal(self) -> bool:
+        """Whether there may be visitors for whom the page is not."""
+        return bool(self.session or self.cookies)
+
+
+NOTHING_READ: Final = Reads()
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """Why a visitor gets an answer of their own: ``detail`` is the token for ``Cache-Status``,
+    ``name`` the session key or cookie they have, ``where`` the place that reads it."""
+
+    detail: str
+    name: str
+    where: str
+
+    @property
+    def text(self) -> str:
+        """The same for people."""
+        if self.detail == "session-unreadable":
+            what = "the session could not be opened, and the page reads keys of it"
+        else:
+            what = f"the page reads the {_WHAT[self.detail]} {self.name!r}"
+        return f"{what} ({self.where})" if self.where else what
+
+
+_WHAT: Final = {"session": "session key", "cookie": "cookie"}
+#: The keys of a visitor's session; ``None`` if it could not be opened.
+SessionKeys = Callable[[], Collection[str] | None]
+
+
+def reads_of(noted: Mapping[tuple[str, str], str], now: float) -> Reads:
+    """The lasting value of what was noted during a render (`Recording.reads`)."""
+    if not noted:
+        return NOTHING_READ
+    kinds: dict[str, dict[str, Seen]] = {kind: {} for kind in _KINDS}
+    for (kind, name), where in noted.items():
+        kinds[kind][name] = Seen(where, now)
+    return _bounded(kinds)
+
+
+def united(new: Reads, old: Reads | None, now: float) -> Reads:
+    """The reads of a render and those of the renders before it that still count."""
+    if old is None or old == NOTHING_READ:
+        return new
+    kinds: dict[str, dict[str, Seen]] = {}
+    for kind in _KINDS:
+        before: Names = getattr(old, kind)
+        lasting = {name: seen for name, seen in before.items() if now - seen.at < LASTS}
+        kinds[kind] = {**lasting, **getattr(new, kind)}
+    return _bounded(kinds)
+
+
+def _bounded(kinds: dict[str, dict[str, Seen]]) -> Reads:
+    for kind, names in kinds.items():
+        if len(names) > MAX_NAMES and kind == HEADERS:
+            kinds[kind] = dict(list(names.items())[:MAX_NAMES])
+        elif len(names) > MAX_NAMES:
+            latest = max(seen.at for seen in names.values())
+            kinds[kind] = {EVERYTHING: Seen(next(iter(names.values())).where, latest)}
+    return Reads(**kinds)
+
+
+def judge(
+    reads: Reads, cookies: Collection[str], session_keys: SessionKeys, keyed: Iterable[str] = ()
+) -> Personal | None:
+    """Why a visitor who sends ``cookies`` is not one of those whom the page is for; ``None`` if
+    they are. ``keyed`` cookies are in the page's key: it was rendered with them."""
+    if not cookies or not reads.personal:
+        return None
+    own = [name for name in cookies if name not in keyed]
+    if found := _first(reads.cookies, own):
+        return Personal("cookie", found, _where(reads.cookies, found))
+    if not reads.session or not _first(reads.opened, own):
+        return None
+    keys = session_keys()
+    if keys is None:
+        where = next(iter(reads.session.values())).where
+        return Personal("session-unreadable", "", where)
+    if EVERYTHING in reads.session:
+        found = min(keys, default=None)
+    else:
+        found = next((key for key in reads.session if key in keys), None)
+    return None if found is None else Personal("session", found, _where(reads.session, found))
+
+
+def _first(read: Names, cookies: Iterable[str]) -> str | None:
+    """The first cookie that was read. Where all were, those of analytics and consent tools count
+    only if they were read by name as well."""
+    if not read:
+        return None
+    everything = EVERYTHING in read
+    for name in cookies:
+        if name in read or (everything and counting_cookie_name(name)):
+            return name
+    return None
+
+
+def _where(read: Names, name: str) -> str:
+    seen = read.get(name) or read.get(EVERYTHING)
+    return seen.where if seen else ""
+
+
+def described(reads: Reads | None) -> Any:
+    """What JSON can hold of it, as part of a stored page."""
+    if reads is None:
+        return None
+    return [
+        [[name, seen.where, seen.at] for name, seen in getattr(reads, kind).items()]
+        for kind in _KINDS
+    ]
+
+
+def undescribed(described: Any) -> Reads | None:
+    """The reads that `described` made. Raises `TypeError` or `ValueError` for what is none."""
+    if described is None:
+        return None
+    if len(described) != len(_KINDS):
+        raise ValueError("not as many kinds of reads as there are")
+    if not any(described):
+        return NOTHING_READ
+    kinds = {}
+    for kind, names in zip(_KINDS, described, strict=True):
+        kinds[kind] = {shared(name): _seen(where, at) for name, where, at in names}
+    return Reads(**kinds)
+
+
+def _seen(where: Any, at: Any) -> Seen:
+    if type(at) not in (int, float):
+        raise TypeError("not a time")
+    return Seen(shared(where), float(at))

@@ -1,0 +1,48 @@
+"""What a run of the app is seen to ask of its visitor.
+
+A framework's integration fills a `Recording` while a page is rendered in the clean room;
+`isgware.core.reads` makes the lasting value of it. Threads of one render share it: every method is
+one dictionary operation, or may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+#: Kinds of reads. ``OPENED``: cookies by which the framework finds a visitor's session.
+SESSION: Final = "session"
+COOKIES: Final = "cookies"
+HEADERS: Final = "headers"
+OPENED: Final = "opened"
+#: The name that stands for every name of a kind.
+EVERYTHING: Final = "*"
+#: Longer names are somebody's data; reading one counts as reading everything.
+_LONGEST: Final = 256
+
+
+@dataclass(slots=True, eq=False)
+class Recording:
+    """Reads and writes of one render, each with the place in the app's code where it came first.
+
+    ``marks`` are bytes that may not be in a stored body, each with the reason for which a body
+    that has them is refused: baits, and tokens of one visitor.
+    """
+
+    reads: dict[tuple[str, str], str] = field(default_factory=dict)
+    writes: dict[str, str] = field(default_factory=dict)
+    marks: dict[bytes, str] = field(default_factory=dict)
+
+    def read(self, kind: str, name: object, where: Callable[[], str]) -> None:
+        """Note that ``name`` was read. ``where`` is called for the first read of it."""
+        if not isinstance(name, str) or len(name) > _LONGEST:
+            name = EVERYTHING
+        if (kind, name) not in self.reads:
+            self.reads[kind, name] = where()
+
+    def wrote(self, key: object, where: Callable[[], str]) -> None:
+        """Note that the session key ``key`` was written."""
+        name = key if isinstance(key, str) else repr(key)
+        if name not in self.writes:
+            self.writes[name] = where()
