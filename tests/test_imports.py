@@ -22,7 +22,7 @@ MODULES = {
 }  # fmt: skip
 CORE = [name for name in MODULES if name.startswith(("isgware.core.", "isgware.http."))]
 #: Of ours, what `core` may import beside itself.
-PURE = {"isgware.errors", "isgware.policy"}
+PURE = {"isgware.errors", "isgware.policy", "isgware.recording"}
 #: Of werkzeug, what knows no environ, no file and no socket.
 PURE_WERKZEUG = {"werkzeug.datastructures", "werkzeug.http"}
 #: A clock, threads, logging, I/O, randomness, the environment.

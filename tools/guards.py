@@ -436,7 +436,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("renders behind loading pages are bounded",
          'return len(renders) < self._settings.loading_renders', "return True"),
     ),
-    *_of("flask.py", "test_flask.py")(
+    *_of("flask/site.py", "test_flask.py")(
         ("hosts whose adapters are kept are bounded",
          "if len(self._adapters) >= _MAX_ADAPTERS:", "if False:"),
         ("an app's own way to its routes is asked each time",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
+from .recording import Recording
 
 if TYPE_CHECKING:
     from .policy import Policy
@@ -38,6 +39,8 @@ class Rendering:
     error: BaseException | None = None
     #: What the framework takes for "there is no such page", raised in place of the view.
     absent: Callable[[], Exception] | None = None
+    #: What a clean-room render is seen to ask of its visitor, where the framework can tell.
+    recording: Recording | None = None
 
     @property
     def origin(self) -> tuple[str, str, str]:

@@ -7,7 +7,7 @@ one dictionary operation, or may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +18,10 @@ HEADERS: Final = "headers"
 OPENED: Final = "opened"
 #: The name that stands for every name of a kind.
 EVERYTHING: Final = "*"
+#: Reasons of `Recording.marks`: a session or its like was taken apart by code in C; a token that is
+#: one visitor's own.
+BAIT: Final = "session-taken-apart"
+CSRF_TOKEN: Final = "csrf-token"
 #: Longer names are somebody's data; reading one counts as reading everything.
 _LONGEST: Final = 256
 
@@ -33,6 +37,8 @@ class Recording:
     reads: dict[tuple[str, str], str] = field(default_factory=dict)
     writes: dict[str, str] = field(default_factory=dict)
     marks: dict[bytes, str] = field(default_factory=dict)
+    #: Whether the framework's own session code would have said ``Vary: Cookie``.
+    session_vary: bool = False
 
     def read(self, kind: str, name: object, where: Callable[[], str]) -> None:
         """Note that ``name`` was read. ``where`` is called for the first read of it."""
@@ -40,6 +46,14 @@ class Recording:
             name = EVERYTHING
         if (kind, name) not in self.reads:
             self.reads[kind, name] = where()
+
+    def marked(self, body: bytes, headers: Iterable[tuple[str, str]]) -> str:
+        """Why a response may not be stored that has one of the marks; empty if it has none."""
+        lines = "\n".join(value for _, value in headers).encode("latin-1", "replace")
+        for mark, reason in self.marks.copy().items():
+            if mark in body or mark in lines:
+                return reason
+        return ""
 
     def wrote(self, key: object, where: Callable[[], str]) -> None:
         """Note that the session key ``key`` was written."""

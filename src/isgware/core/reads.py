@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..recording import COOKIES, EVERYTHING, HEADERS, OPENED, SESSION
-from .request import counting_cookie_name
-from .sharing import shared
+from .cache_key import counting_cookie_name
+from .interned_strings import shared
 
 #: For how long, in seconds, a read counts that later renders of the page did not repeat.
 LASTS: Final = 86_400.0
@@ -149,7 +149,7 @@ def _where(read: Names, name: str) -> str:
     return seen.where if seen else ""
 
 
-def described(reads: Reads | None) -> Any:
+def reads_to_json(reads: Reads | None) -> Any:
     """What JSON can hold of it, as part of a stored page."""
     if reads is None:
         return None
@@ -159,16 +159,17 @@ def described(reads: Reads | None) -> Any:
     ]
 
 
-def undescribed(described: Any) -> Reads | None:
-    """The reads that `described` made. Raises `TypeError` or `ValueError` for what is none."""
-    if described is None:
+def reads_from_json(raw: Any) -> Reads | None:
+    """The reads that `reads_to_json` described. Raises `TypeError` or `ValueError` for anything
+    else."""
+    if raw is None:
         return None
-    if len(described) != len(_KINDS):
+    if len(raw) != len(_KINDS):
         raise ValueError("not as many kinds of reads as there are")
-    if not any(described):
+    if not any(raw):
         return NOTHING_READ
     kinds = {}
-    for kind, names in zip(_KINDS, described, strict=True):
+    for kind, names in zip(_KINDS, raw, strict=True):
         kinds[kind] = {shared(name): _seen(where, at) for name, where, at in names}
     return Reads(**kinds)
 

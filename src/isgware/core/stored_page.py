@@ -17,9 +17,10 @@ from typing import Any, Final, TypeGuard
 
 from .cache_key import Request
 from .interned_strings import shared
+from .reads import Reads, reads_from_json, reads_to_json
 
 MAGIC: Final = b"ISGW"
-VERSION: Final = 2
+VERSION: Final = 3
 _HEAD: Final = struct.Struct(">4sBI")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
@@ -37,7 +38,8 @@ class Entry:
 
     ``own``: the response to a visitor's own request (RFC 9111), not a clean-room render; then
     ``rendered_at`` is when the app, or whoever it got it from, generated it. ``validator`` is the
-    app's own ETag, which ``etag`` need not be.
+    app's own ETag, which ``etag`` need not be. ``reads``: what its render asked of its visitor;
+    ``None`` where that could not be recorded.
     """
 
     key: str
@@ -65,6 +67,7 @@ class Entry:
     tombstone: bool = False
     own: bool = False
     validator: str = ""
+    reads: Reads | None = None
 
     @property
     def code(self) -> int:
@@ -103,6 +106,7 @@ def encode(entry: Entry) -> bytes:
     description["keyed"] = [entry.request.headers, entry.request.cookies]
     description["headers"] = entry.headers
     description["tags"] = entry.tags
+    description["reads"] = reads_to_json(entry.reads)
     description["bodies"] = [[name, len(data)] for name, data in entry.encodings.items()]
     described = json.dumps(description, separators=(",", ":")).encode()
     length = len(described).to_bytes(4, "big")
@@ -150,6 +154,7 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
         ),
         headers=_pairs(described["headers"]),
         tags=tuple(described["tags"]),
+        reads=reads_from_json(described["reads"]),
         body=bytes(bodies[start:]),
         encodings=encodings,
         **{name: described[name] for name in _PLAIN},

@@ -1,29 +1,20 @@
-"""The Flask extension: ``ISG(app)``, or ``ISG().init_app(app)``.
-
-Wraps ``app.wsgi_app`` in place and reads ``app.config["ISGWARE_…"]``. It composes `isgware.ISG`,
-and offers everything that does.
-"""
+"""What isgware has to know of a Flask app: its URL map, its view functions, and its sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from flask import Flask
-from flask.signals import got_request_exception
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import MapAdapter
 
-from . import wsgi
-from .core.cache_key import Visitor, decoded
-from .errors import ConfigurationError
-from .management.operations import Operations
-from .page import note_error
-from .policy import policy_of, wrapped_by_revalidate
-from .routing.framework import Match, Route, Site, built
+from ..core.cache_key import Visitor, decoded
+from ..errors import ConfigurationError
+from ..policy import policy_of, wrapped_by_revalidate
+from ..routing.framework import Match, Route, Site, built
 
-_PREFIX: Final = "ISGWARE_"
 #: Hosts whose adapters are kept: any visitor can name another.
 _MAX_ADAPTERS: Final = 64
 
@@ -130,60 +121,3 @@ def _get(visitor: Visitor) -> dict[str, Any]:
         "HTTP_HOST": visitor.host,
         "wsgi.url_scheme": visitor.scheme,
     }
-
-
-def _note_error(sender: Any, exception: BaseException, **more: Any) -> None:
-    note_error(exception)
-
-
-class ISG(Operations):
-    """Incremental static regeneration for a Flask app.
-
-    Options are given as keywords or in ``app.config`` with the prefix ``ISGWARE_``. Unless
-    ``enabled`` is said, it is off while ``TESTING``, and renders every visit while ``DEBUG``.
-    """
-
-    def __init__(self, app: Flask | None = None, **options: Any) -> None:
-        self._options = options
-        self._core: wsgi.ISG | None = None
-        if app is not None:
-            self.init_app(app)
-
-    def init_app(self, app: Flask) -> None:
-        """Wrap ``app.wsgi_app``. Raises `ConfigurationError` for a second time on one app."""
-        if not hasattr(app, "wsgi_app"):
-            raise ConfigurationError(
-                f"ISG({app!r}): give a Flask app; isgware.ISG wraps other WSGI applications."
-            )
-        if "isgware" in app.extensions:
-            raise ConfigurationError("This Flask app is wrapped by isgware already.")
-        if self._core is not None:
-            raise ConfigurationError("This ISG wraps an app already; make one ISG per app.")
-        configured = {
-            name.removeprefix(_PREFIX).lower(): value
-            for name, value in app.config.items()
-            if name.startswith(_PREFIX)
-        }
-        core = wsgi.ISG(app.wsgi_app, site=FlaskSite(app), framework=configured, **self._options)
-        self._core = core
-        app.wsgi_app = core  # type: ignore[method-assign]
-        app.extensions["isgware"] = self
-        got_request_exception.connect(_note_error, app)
-        self._add_commands(app)
-
-    def _add_commands(self, app: Flask) -> None:
-        """``flask isg``: click comes with Flask."""
-        from .cli.commands import commands, subject_of
-
-        if "isg" not in app.cli.commands:
-            app.cli.add_command(commands("isg", lambda: subject_of(self)))
-
-    @property
-    def core(self) -> wsgi.ISG:
-        """The WSGI middleware itself."""
-        if self._core is None:
-            raise ConfigurationError("Call init_app(app) before using this ISG.")
-        return self._core
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        return self.core(environ, start_response)

@@ -1,0 +1,207 @@
+"""Mappings that note what is asked of them: sessions, cookies and the environ of a clean room.
+
+An object keeps its type: it becomes an instance of a subclass made for that type, so that
+``isinstance``, attributes and methods of extensions work as before. Code in C may take a dict
+apart without calling any method of it; a *bait*, a random entry that no code asks for by name,
+shows that it did.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any, Final
+
+from itsdangerous import URLSafeSerializer
+
+from ..recording import BAIT, COOKIES, CSRF_TOKEN, EVERYTHING, OPENED, SESSION, Recording
+from ..rendering.callers import Callers, where
+
+#: Modules that only pass on what they are asked.
+_THROUGH: Final = frozenset({
+    "collections", "copy", "functools", "werkzeug.datastructures", "werkzeug.local",
+    "werkzeug.sansio", "werkzeug.utils", "werkzeug.wrappers.request", "flask.globals",
+    "flask.wrappers", "_collections_abc",
+})  # fmt: skip
+#: Modules of Flask and its extensions that look at sessions and cookies for themselves.
+_FRAMEWORK: Final = frozenset({
+    "flask.app", "flask.ctx", "flask.sansio", "flask.sessions", "flask_login.login_manager",
+    "flask_session", "flask_wtf.csrf",
+})  # fmt: skip
+CALLERS: Final = Callers(_THROUGH, _FRAMEWORK)
+#: Where an object keeps its `Notes`.
+_NOTES: Final = "_isgware_notes"
+_KEYED: Final = ("__getitem__", "__contains__", "__delitem__", "get", "getlist", "pop")
+_WHOLE: Final = (
+    "__iter__", "__len__", "__eq__", "__ne__", "__or__", "__ror__", "__repr__", "__reversed__",
+    "__reduce_ex__", "__hash__", "keys", "values", "items", "lists", "listvalues", "to_dict",
+    "copy", "deepcopy", "popitem", "clear",
+)  # fmt: skip
+#: Keys that a framework keeps its books with, and the module that makes CSRF tokens.
+_BOOKKEEPING: Final = frozenset({"_permanent", "_fresh", "_remember"})
+_CSRF_MODULE: Final = "flask_wtf.csrf"
+#: Makes what every token starts with that Flask-WTF signs of what the session holds.
+_PAYLOAD: Final = URLSafeSerializer("")
+#: Whether the framework looks for a visitor's session just now, in whatever module that is done.
+opening: Final = ContextVar("isgware_opening", default=False)
+
+
+class Notes:
+    """What is noted of one object."""
+
+    def __init__(self, recording: Recording, kind: str) -> None:
+        self.recording = recording
+        self.kind = kind
+        self.bait = f"isgware-{secrets.token_hex(16)}"
+
+    def read(self, name: object) -> bool:
+        """Whether this is a read, and not the framework's own business; if so, it is noted."""
+        if opening.get():
+            self.recording.read(OPENED, name, str)
+            return True
+        frame = CALLERS.caller()
+        if frame is None:
+            return False
+        self.recording.read(self.kind, name, lambda: where(frame))
+        return True
+
+    def wrote(self, key: object, value: object) -> None:
+        if self.kind != SESSION or key in _BOOKKEEPING:
+            return
+        if CALLERS.module() == _CSRF_MODULE:
+            self.recording.marks[_PAYLOAD.dump_payload(value)] = CSRF_TOKEN
+            return
+        self.recording.wrote(key, lambda: where(CALLERS.caller()))
+
+
+def recorded(value: Any, notes: Notes) -> bool:
+    """Have ``value`` note what it is asked from now on. False for an object that cannot."""
+    known = getattr(value, _NOTES, None)
+    if known is not None and known.recording is notes.recording:
+        return True
+    try:
+        object.__setattr__(value, _NOTES, notes)
+        kind: Any = type(value)
+        value.__class__ = _recorded_class(kind)
+    except (TypeError, AttributeError):
+        return False
+    if isinstance(value, dict):
+        notes.recording.marks[notes.bait.encode()] = BAIT
+        dict.__setitem__(value, notes.bait, [notes.bait] if notes.kind == COOKIES else notes.bait)
+    return True
+
+
+@lru_cache(maxsize=64)
+def _recorded_class(base: Any) -> type:
+    """The subclass of ``base`` whose instances note what they are asked."""
+    body: dict[str, Any] = {"__slots__": (), "__module__": base.__module__, "__doc__": base.__doc__}
+    for name in _KEYED:
+        if hasattr(base, name):
+            body[name] = _keyed(base, name)
+    for name in _WHOLE:
+        if getattr(base, name, None) is not None:
+            body[name] = _whole(base, name)
+    if hasattr(base, "__setitem__"):
+        body |= _writing(base)
+    if isinstance(getattr(base, "permanent", None), property):
+        body["permanent"] = _permanent(base)
+    body["__getattribute__"] = _attribute(base)
+    return type(base.__name__, (base,), body)
+
+
+def _keyed(base: Any, name: str) -> Callable[..., Any]:
+    method = getattr(base, name)
+
+    def ask(self: Any, key: Any, *more: Any, **named: Any) -> Any:
+        self._isgware_notes.read(key)
+        return method(self, key, *more, **named)
+
+    return ask
+
+
+def _whole(base: Any, name: str) -> Callable[..., Any]:
+    method = getattr(base, name)
+
+    def ask(self: Any, *given: Any, **named: Any) -> Any:
+        notes: Notes = self._isgware_notes
+        if not isinstance(self, dict) or not dict.__contains__(self, notes.bait):
+            notes.read(EVERYTHING)
+            return method(self, *given, **named)
+        if notes.read(EVERYTHING):  # nothing is left that the bait could show
+            dict.pop(self, notes.bait)
+            return method(self, *given, **named)
+        bait = dict.pop(self, notes.bait)
+        try:
+            found = method(self, *given, **named)
+            return iter(list(found)) if isinstance(found, Iterator) else _detached(found)
+        finally:
+            dict.__setitem__(self, notes.bait, bait)
+
+    return ask
+
+
+def _detached(found: Any) -> Any:
+    """A view of a dict as it is now: it is about to change."""
+    if isinstance(found, type({}.keys()) | type({}.values()) | type({}.items())):
+        return list(found)
+    return found
+
+
+def _writing(base: Any) -> dict[str, Any]:
+    def setitem(self: Any, key: Any, value: Any) -> None:
+        self._isgware_notes.wrote(key, value)
+        base.__setitem__(self, key, value)
+
+    def setdefault(self: Any, key: Any, default: Any = None) -> Any:
+        self._isgware_notes.read(key)
+        if not base.__contains__(self, key):
+            self._isgware_notes.wrote(key, default)
+        return base.setdefault(self, key, default)
+
+    def update(self: Any, *given: Any, **named: Any) -> None:
+        added = dict(*given, **named)
+        for key, value in added.items():
+            self._isgware_notes.wrote(key, value)
+        base.update(self, added)
+
+    def unite(self: Any, other: Any) -> Any:
+        self.update(other)
+        return self
+
+    return {
+        "__setitem__": setitem, "setdefault": setdefault, "update": update, "__ior__": unite,
+    }  # fmt: skip
+
+
+def _permanent(base: Any) -> property:
+    """Setting it is bookkeeping; asking for it reads its key."""
+
+    def get(self: Any) -> Any:
+        self._isgware_notes.read("_permanent")
+        return base.permanent.fget(self)
+
+    return property(get, base.permanent.fset)
+
+
+#: Attributes of sessions that say nothing of their visitor.
+_IMPERSONAL: Final = frozenset({_NOTES, "modified", "accessed", "on_update", "permanent"})
+
+
+def _attribute(base: Any) -> Callable[[Any, str], Any]:
+    """An attribute of the very object, such as the id of a server-side session, or ``new``:
+    asking for it reads everything, unless its own class does."""
+
+    def attribute(self: Any, name: str) -> Any:
+        found = base.__getattribute__(self, name)
+        if name in _IMPERSONAL or name.startswith("__"):
+            return found
+        own = base.__getattribute__(self, "__dict__")
+        if name == "new" or name in own:
+            frame = CALLERS.caller()
+            if frame is not None and frame.f_locals.get("self") is not self:
+                own[_NOTES].read(EVERYTHING)
+        return found
+
+    return attribute
