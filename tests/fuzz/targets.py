@@ -6,6 +6,7 @@ inputs, grown from the same seeds.
 
 from __future__ import annotations
 
+import gzip
 import json
 import struct
 import zlib
@@ -26,7 +27,9 @@ from isgware.core.cache_key import (
     oddity,
 )
 from isgware.core.freshness import State
+from isgware.core.places import BODY, NONCE, Place, between, blanked, joined, sound_places
 from isgware.core.preconditions import fitted
+from isgware.core.spliced_gzip import SplicedGzip, deflated
 from isgware.core.storable import promising
 from isgware.core.stored_page import (
     MAGIC,
@@ -39,6 +42,7 @@ from isgware.core.stored_page import (
 )
 from isgware.errors import InvalidPath
 from isgware.export.choice import row_reason, site_of, static
+from isgware.core.tokens import find, nonces
 from isgware.http.cache_control import effective
 from isgware.http.conditional import choose_encoding
 from isgware.http.dates import http_date
@@ -227,6 +231,45 @@ def path(data: bytes) -> None:
     assert not {".", ".."} & set(text.split("/"))
 
 
+# What is put into a page.
+
+
+def splice(data: bytes) -> None:
+    """Places anywhere in any body: compressed or not, a filled page is what replacing makes."""
+    cuts, _, body = data.partition(b"\n")
+    offsets = sorted(min(cut, len(body)) for cut in cuts)
+    places = tuple(
+        Place(BODY, start, end - start, NONCE, (), fixed=bool(start % 3))
+        for start, end in zip(offsets[::2], offsets[1::2], strict=False)
+    )
+    assert sound_places(places, body, ())
+    values = [
+        body[: place.length].rjust(place.length, b"<") if place.fixed else cuts * (number * 300)
+        for number, place in enumerate(places)
+    ]
+    wanted, start = b"", 0
+    for place, value in zip(places, values, strict=True):
+        wanted, start = wanted + body[start : place.offset] + value, place.end
+    wanted += body[start:]
+    pieces = between(body, places)
+    assert joined(pieces, values) == wanted
+    filled = SplicedGzip(pieces, deflated(blanked(body, places), places)).filled(values)
+    assert gzip.decompress(filled) == wanted
+
+
+def page_with_nonces(data: bytes) -> None:
+    """A policy and a body: each of its nonces is found wherever it stands, or the page refused."""
+    policy, _, body = data.partition(b"\n")
+    headers = (("Content-Type", "text/html"), ("Content-Security-Policy", policy.decode("latin-1")))
+    tokens = nonces(headers, body)
+    places = find(tokens, headers, body)
+    if places is None:
+        return
+    assert sound_places(places, body, headers)
+    left = blanked(body, [place for place in places if place.where == BODY])
+    assert not any(token.text.encode() in left for token in tokens if token.text.strip("0="))
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "entry": entry,
     "description": description,
@@ -234,6 +277,8 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "request": request,
     "fields": fields,
     "path": path,
+    "splice": splice,
+    "page_with_nonces": page_with_nonces,
 }
 
 
@@ -283,4 +328,16 @@ SEEDS: Final[dict[str, tuple[bytes, ...]]] = {
         b"max-age=60;a=1, x=(1 2);b, y=:YQ==:, z=?1",
     ),
     "path": (b"/a/b?c=d", b"/%2e%2e/x", b"//evil/", "/\u00e9\u202e".encode(), b"/a\\b"),
+    "splice": (
+        b"\x05\x0a\x0a\x14\n<p>one</p><p>two</p><p>one</p><p>two</p>",
+        b"\x00\x10\x10\x20\n" + b"<script nonce=0123></script>" * 40,
+        b"\x01\x02\n" + bytes(range(256)),
+    ),
+    "page_with_nonces": (
+        b"script-src 'nonce-0123456789abcdef' 'nonce-Rm9vYmFyYmF6cXV4Zm9vYg=='\n"
+        b"<script nonce=0123456789abcdef></script><style nonce='Rm9vYmFyYmF6cXV4Zm9vYg=='>",
+        b"default-src 'self'\n<meta http-equiv=content-security-policy "
+        b'content="script-src &#39;nonce-0123456789abcdef&#39;"><script nonce=0123456789abcdef>',
+        b"script-src 'nonce-0123456789abcdef=='\n<script nonce=0123456789abcdef\\u003d>",
+    ),
 }

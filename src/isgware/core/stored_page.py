@@ -17,6 +17,7 @@ from typing import Any, Final, TypeGuard
 
 from .cache_key import Request
 from .interned_strings import shared
+from .places import Places, in_body, place_from, sound_places
 from .reads import Reads, reads_from_json, reads_to_json
 
 MAGIC: Final = b"ISGW"
@@ -40,6 +41,9 @@ class Entry:
     ``rendered_at`` is when the app, or whoever it got it from, generated it. ``validator`` is the
     app's own ETag, which ``etag`` need not be. ``reads``: what its render asked of its visitor;
     ``None`` where that could not be recorded.
+
+    ``places``: what is put in when the page is served. Such a page has no other encoding than
+    gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
     """
 
     key: str
@@ -67,6 +71,8 @@ class Entry:
     tombstone: bool = False
     own: bool = False
     validator: str = ""
+    places: Places = ()
+    pieces: tuple[int, ...] = ()
     reads: Reads | None = None
 
     @property
@@ -106,6 +112,9 @@ def encode(entry: Entry) -> bytes:
     description["keyed"] = [entry.request.headers, entry.request.cookies]
     description["headers"] = entry.headers
     description["tags"] = entry.tags
+    if entry.places:
+        description["places"] = [place.described() for place in entry.places]
+        description["pieces"] = entry.pieces
     description["reads"] = reads_to_json(entry.reads)
     description["bodies"] = [[name, len(data)] for name, data in entry.encodings.items()]
     described = json.dumps(description, separators=(",", ":")).encode()
@@ -157,6 +166,8 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
         reads=reads_from_json(described["reads"]),
         body=bytes(bodies[start:]),
         encodings=encodings,
+        places=tuple(map(place_from, described.get("places", ()))),
+        pieces=tuple(described.get("pieces", ())),
         **{name: described[name] for name in _PLAIN},
     )
 
@@ -207,6 +218,20 @@ def _sound(entry: Entry) -> bool:
             )
         )
         and set(entry.encodings) <= {"br", "zstd", "gzip"}
+        and sound_places(entry.places, entry.body, entry.headers)
+        and _sound_pieces(entry)
+    )
+
+
+def _sound_pieces(entry: Entry) -> bool:
+    """Whether a page with places is compressed as `spliced_gzip` does it, or not at all."""
+    if not entry.places or not entry.pieces:
+        return not entry.pieces and not (entry.places and entry.encodings)
+    return (
+        set(entry.encodings) == {"gzip"}
+        and all(type(length) is int and length >= 0 for length in entry.pieces)
+        and len(entry.pieces) == len(in_body(entry.places)) + 1
+        and sum(entry.pieces) == len(entry.encodings["gzip"])
     )
 
 

@@ -1,0 +1,147 @@
+"""Finds in a clean-room response what each visitor needs one of their own of.
+
+*CSP nonces* (Content Security Policy Level 3, section 2.3.1) are found without configuration;
+*double-submit cookies* where a policy names them. A token that is known to be in a page and cannot
+be found as it was made (escaped, encoded, compressed, cut in two) makes the page unfit for the
+store: `find` says so, and never leaves a token of the clean room standing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .places import BODY, COOKIE, NONCE, Place, Places, Plain, sound_places
+
+Lines = Sequence[tuple[str, str]]
+MIN_LENGTH: Final = 16
+_POLICIES: Final = frozenset({
+    "content-security-policy", "content-security-policy-report-only",
+})  # fmt: skip
+_NONCE: Final = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
+_META: Final = re.compile(rb"<meta\s[^>]*content-security-policy[^>]*>", re.IGNORECASE)
+_QUOTED: Final = re.compile(r"&#(?:0*39|x0*27);|&apos;", re.IGNORECASE)
+_MARKUP: Final = ("text/html", "application/xhtml+xml")
+#: What the value of a double-submit cookie may hold: nothing that means anything to HTML.
+_VALUE: Final = r"[A-Za-z0-9_.~+/=-]"
+_FIT: Final = re.compile(f"{_VALUE}{{{MIN_LENGTH},4096}}")
+#: Alphabets, the narrowest first.
+_ALPHABETS: Final = {
+    "hex": re.compile(r"[0-9a-f]+"),
+    "HEX": re.compile(r"[0-9A-F]+"),
+    "text": re.compile(_VALUE + "+"),
+}
+_RUN: Final = re.compile("[A-Za-z0-9]+")
+#: A part of a token so long is not in a page by chance.
+_TELLING: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """``text`` as the app made it; ``needed``: it has to stand in the body."""
+
+    text: str
+    kind: str
+    arguments: tuple[Plain, ...] = ()
+    needed: bool = False
+
+
+def alphabet_of(text: str) -> str:
+    """The name of the narrowest alphabet that ``text`` is written in; "" if in none."""
+    return next((name for name, known in _ALPHABETS.items() if known.fullmatch(text)), "")
+
+
+def alike(value: str, alphabet: str, length: int) -> bool:
+    """Whether ``value`` may stand for a token of that alphabet and length."""
+    return len(value) == length and _ALPHABETS[alphabet].fullmatch(value) is not None
+
+
+def nonces(headers: Lines, body: bytes) -> list[Token]:
+    """The nonces of the page's own policies, said in a header or in a meta element. What is put
+    in their place has their alphabet, padding included."""
+    said = [value for name, value in headers if name.lower() in _POLICIES]
+    kind = _first(headers, "content-type").partition(";")[0].strip().lower()
+    if kind in _MARKUP:
+        found = (match[0].decode("latin-1") for match in _META.finditer(body))
+        said += [_QUOTED.sub("'", element) for element in found]
+    texts = dict.fromkeys(text for value in said for text in _NONCE.findall(value))
+    return [
+        Token(text, NONCE, (number, alphabet_of(text.rstrip("=")), text.count("=")))
+        for number, text in enumerate(texts)
+        if len(text) >= MIN_LENGTH
+    ]
+
+
+def cookie_token(name: str, value: str) -> Token | None:
+    """The token that a cookie of a policy's ``value_holes`` is; ``None`` if it is too short, or
+    holds what a token must not."""
+    if not _FIT.fullmatch(value):
+        return None
+    return Token(value, COOKIE + name, (alphabet_of(value),), needed=True)
+
+
+def find(tokens: Iterable[Token], headers: Lines, body: bytes) -> Places | None:
+    """All places of ``tokens`` in headers and body; ``None`` if one of them is there in a form in
+    which it cannot be replaced."""
+    known = {token.text.encode(): token for token in tokens}
+    if not known:
+        return ()
+    if not _readable(headers):
+        return None
+    longest_first = sorted(known, key=len, reverse=True)
+    pattern = re.compile(b"|".join(map(re.escape, longest_first)))
+    texts = {BODY: body}
+    texts.update({number: line[1].encode("latin-1") for number, line in enumerate(headers)})
+    places: list[Place] = []
+    for where, data in texts.items():
+        found = list(_found(pattern, known, where, data))
+        if _torn(known, data, found):
+            return None
+        places += found
+    missing = {token.kind for token in known.values() if token.needed}
+    if missing - {place.kind for place in places if place.where == BODY}:
+        return None
+    return tuple(places)
+
+
+def merged(parts: Iterable[Places], headers: Lines, body: bytes) -> Places | None:
+    """Places that were found in several ways, in order; ``None`` if one lies in another."""
+    places = tuple(sorted(place for part in parts for place in part))
+    return places if sound_places(places, body, headers) else None
+
+
+def _found(
+    pattern: re.Pattern[bytes], known: dict[bytes, Token], where: int, data: bytes
+) -> Iterable[Place]:
+    for match in pattern.finditer(data):
+        token = known[match[0]]
+        yield Place(
+            where, match.start(), len(match[0]), token.kind, token.arguments, fixed=True
+        )  # fmt: skip
+
+
+def _torn(known: dict[bytes, Token], data: bytes, found: list[Place]) -> bool:
+    """Whether a telling part of a token stands where the token does not: it was escaped there."""
+    whole = b"\n".join(data[place.offset : place.end] for place in found)
+    for text in known:
+        part = max(_RUN.findall(text.decode()), key=len, default="").encode()
+        if len(part) >= _TELLING and data.count(part) != whole.count(part):
+            return True
+    return False
+
+
+def _readable(headers: Lines) -> bool:
+    """Whether text stands in the body as it is: not encoded, and in a charset like ASCII."""
+    if any(name.lower() == "content-encoding" for name, _ in headers):
+        return False
+    charset = re.search(r"charset\s*=\s*\"?([^\s\";]+)", _first(headers, "content-type"), re.I)
+    try:
+        return charset is None or "nonce".encode(charset[1]) == b"nonce"
+    except LookupError:
+        return True
+
+
+def _first(headers: Lines, name: str) -> str:
+    return next((value for key, value in headers if key.lower() == name), "")
