@@ -485,4 +485,27 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("names are bounded", "        if sum(map(len, tables)) <= self._limits.names:\n", "        if True:\n"),
         ("notes are bounded", "            while len(self._notes) > self._limits.names:\n", "            while False:\n"),
     ),
+    # Tokens and nonces: what is put into a page.
+    *_of("core/places.py", "core/test_places.py")(
+        ("places lie in their page", "place.end <= size", "True"),
+        ("places do not lie in one another", "end <= place.offset and", "True and"),
+        ("places have a header", "<= place.where < len(headers)", "<= place.where"),
+    ),
+    *_of("core/stored_page.py", "core/test_places.py")(
+        ("a page with places is compressed in pieces", "        and _sound_pieces(entry)\n", ""),
+    ),
+    *_of("core/spliced_gzip.py", "core/test_spliced_gzip.py")(
+        ("nothing is compressed by what stands for a token",
+         "next((byte for n in range(255, -1, -1) if (byte := bytes([n])) not in body), None)", 'b"0"'),
+        ("nothing refers across what has any length", "primes = place.fixed and blank is not None",
+         "primes = blank is not None"),
+    ),
+    *_of("core/tokens.py", "core/test_tokens.py")(
+        ("escaped tokens refuse the page", "        if _torn(known, data, found):\n", "        if False:\n"),
+        ("tokens are not looked for in encoded bodies", "    if not _readable(headers):\n", "    if False:\n"),
+        ("tokens of a body stand in it",
+         "    if missing - {place.kind for place in places if place.where == BODY}:\n", "    if False:\n"),
+        ("what stands for a token is like it", "_ALPHABETS[alphabet].fullmatch(value) is not None", "True"),
+        ("what stands for a token is as long", "len(value) == length and ", ""),
+    ),
 )  # fmt: skip

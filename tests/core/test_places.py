@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from isgware.core.stored_page import Entry, decode, encode
 from isgware.core.places import (
     BODY,
     NONCE,
@@ -18,6 +17,7 @@ from isgware.core.places import (
     place_from,
 )
 from isgware.core.spliced_gzip import deflated
+from isgware.core.stored_page import Entry, decode, encode
 from tests.core.making import an_entry
 
 HEADERS = (("Content-Type", "text/html"), ("Content-Security-Policy", "'nonce-abcdefgh'"))

@@ -71,10 +71,10 @@ def _plain(value: Any) -> bool:
 
 def sound_places(places: Places, body: bytes, headers: Sequence[tuple[str, str]]) -> bool:
     """Whether places lie in order, one after the other, within the body and the headers."""
-    where, end = BODY - 1, 0
+    where, end = BODY - 2, 0
     for place in places:
         if place.where != where:
-            if not where < place.where < len(headers):
+            if not max(where + 1, BODY) <= place.where < len(headers):
                 return False
             where, end = place.where, 0
         size = len(body) if where == BODY else len(headers[where][1])
