@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from isgware import Policy, page, revalidate
+from isgware import Policy, RegenerationError, page, revalidate
 from tests.promises.faults import FaultyBackend
 from tests.promises.kit import MARK, Site, environ_of, forget, html, visit
 
@@ -17,20 +17,23 @@ def broken(environ):
     raise LookupError("boom")
 
 
+def endless_and_private(environ):
+    page.no_store()
+    return "200 OK", [("Content-Type", "text/event-stream")], b"data: 1\n\n"
+
+
+#: Renders that fail: the old page stays.
 BAD = {
     "raises": broken,
+    "500-private": lambda environ: html("no", ("Cache-Control", "private"), status="500 Broken"),
+    "429-cookie": lambda environ: html("no", ("Set-Cookie", "a=b"), status="429 Slow Down"),
     "500": lambda environ: html("no", status="500 Broken"),
     "503": lambda environ: html("no", status="503 Away"),
-    "set-cookie": lambda environ: html("no", ("Set-Cookie", "a=b")),
-    "private": lambda environ: html("no", ("Cache-Control", "private")),
-    "no-store": lambda environ: html("no", ("Cache-Control", "no-store")),
-    "vary-star": lambda environ: html("no", ("Vary", "*")),
     "empty": lambda environ: html(""),
     "204": lambda environ: html("", status="204 No Content"),
     "206": lambda environ: html("n", status="206 Partial Content"),
     "304": lambda environ: html("", status="304 Not Modified"),
     "400": lambda environ: html("no", status="400 Bad Request"),
-    "403": lambda environ: html("no", status="403 Forbidden"),
     "429": lambda environ: html("no", status="429 Slow Down"),
     "too-big": lambda environ: html("x" * 20_000),
     "stream": lambda environ: ("200 OK", [("Content-Type", "text/event-stream")], b"data: 1\n\n"),
@@ -41,8 +44,31 @@ BAD = {
     ),
     "itself": lambda environ: html("", ("Location", "/p"), status="302 Found"),
     "bad-status": lambda environ: html("no", status="200"[:2]),
+    "bad-header": lambda environ: html("no", ("X-Odd", "a\0b")),
+}
+#: Renders that say, whatever else is wrong with them, that the page is not for everybody.
+NOT_FOR_EVERYBODY = {
+    "set-cookie": lambda environ: html("no", ("Set-Cookie", "a=b")),
+    "private": lambda environ: html("no", ("Cache-Control", "private")),
+    "no-store": lambda environ: html("no", ("Cache-Control", "no-store")),
+    "vary-star": lambda environ: html("no", ("Vary", "*")),
+    **{
+        f"status-{code}": lambda environ, code=code: html("no", status=f"{code} No")
+        for code in (401, 402, 403, 407, 451)
+    },
+    "404-no-store": lambda environ: (page.no_store(), html("no", status="404 Not Found"))[1],
+    "302-cookie": lambda environ: html(
+        "no", ("Set-Cookie", "a=b"), ("Location", "/login"), status="302 Found"
+    ),
     "no-store-said": lambda environ: (page.no_store(), html("no"))[1],
     "revalidate-0-said": lambda environ: (setattr(page, "revalidate", 0), html("no"))[1],
+    "revalidate-0-and-empty": lambda environ: (setattr(page, "revalidate", 0), html(""))[1],
+    "private-and-too-big": lambda environ: html("no" * 10_000, ("Cache-Control", "private")),
+    "private-and-bad-header": lambda environ: html(
+        "no", ("Cache-Control", "private"), ("X-Odd", "a\0b")
+    ),
+    "no-store-and-odd-tag": lambda environ: (page.no_store(), page.tag(""), html("no"))[2],
+    "no-store-and-streaming": endless_and_private,
 }
 
 
@@ -84,9 +110,58 @@ def test_past_expire_one_tries_and_the_old_page_stands_in(old, clock, later, sit
     assert visit(old, "/p").cache == "REVALIDATED"
 
 
-@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("said", NOT_FOR_EVERYBODY)
+def test_a_background_render_that_is_not_for_everybody_withdraws_the_page(
+    old, clock, later, site, said
+):
+    site.views["/p"] = NOT_FOR_EVERYBODY[said]
+    clock.tick(61)
+    assert (visit(old, "/p").text, visit(old, "/p").cache) == ("/p #1", "STALE")
+    later.run()
+    renders = site.rendered("/p")
+    for number in range(3):
+        reply = visit(old, "/p", headers={"Cookie": f"who={number}"})
+        assert ("/p #1" in reply.text, reply.cache) == (False, "BYPASS")
+        later.run()
+    assert site.rendered("/p") == renders, "they got their own answers, and no other was made"
+    assert list(old.pages()) == []
+    clock.tick(61)
+    del site.views["/p"]
+    assert [visit(old, "/p").cache for _ in range(2)] == ["MISS", "HIT"]
+
+
+@pytest.mark.parametrize("said", NOT_FOR_EVERYBODY)
+def test_past_expire_a_page_that_is_not_for_everybody_does_not_stand_in(old, clock, site, said):
+    site.views["/p"] = NOT_FOR_EVERYBODY[said]
+    clock.tick(601)
+    assert ("/p #1" in (reply := visit(old, "/p")).text, reply.cache) == (False, "BYPASS")
+    assert list(old.pages()) == []
+
+
+@pytest.mark.parametrize("said", ["private", "no-store-said"])
+def test_a_withdrawal_ends_the_back_off_of_earlier_failures(old, clock, later, site, said):
+    clock.tick(61)
+    for bad in (broken, NOT_FOR_EVERYBODY[said]):
+        site.views["/p"] = bad
+        visit(old, "/p")
+        later.run()
+        clock.tick(1.2)
+    assert visit(old, "/p").detail == ("private" if said == "private" else "no-store")
+    assert len(old.engine.aftermath.failures) == 0
+
+
+def test_regenerate_withdraws_what_is_not_for_everybody(wrap, site, clock):
+    isg = wrap(site, routes=ROUTES, executor=None, base_url="http://site.test")
+    visit(isg, "/p")
+    site.views["/p"] = NOT_FOR_EVERYBODY["private"]
+    with pytest.raises(RegenerationError, match="private.*withdrawn"):
+        isg.regenerate("/p")
+    assert (visit(isg, "/p").cache, list(isg.pages())) == ("BYPASS", [])
+
+
+@pytest.mark.parametrize("bad", [*BAD, *NOT_FOR_EVERYBODY])
 def test_a_purged_page_never_stands_in(old, clock, later, site, bad):
-    site.views["/p"] = BAD[bad]
+    site.views["/p"] = {**BAD, **NOT_FOR_EVERYBODY}[bad]
     old.purge_path("/p")
     for _ in range(3):
         if bad == "raises":
@@ -97,7 +172,7 @@ def test_a_purged_page_never_stands_in(old, clock, later, site, bad):
         clock.tick(61)
 
 
-@pytest.mark.parametrize("bad", ["raises", "500", "set-cookie"])
+@pytest.mark.parametrize("bad", ["raises", "500", "empty"])
 def test_back_off_is_one_second_doubling(old, clock, later, site, bad):
     site.views["/p"] = BAD[bad]
     clock.tick(61)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isgware import Policy, RegenerationError, page
-from tests.promises.faults import FaultyBackend
+from tests.promises.faults import FaultyBackend, broken
 from tests.promises.kit import MARK, Gate, Later, Manual, Site, html, visit
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, expire=600, tags=["t"])}
@@ -230,3 +230,66 @@ def test_p6_regenerate_needs_to_know_a_host(wrap, site):
     with pytest.raises(RegenerationError):
         wrap(lambda environ, start: 1 / 0, routes=ROUTES, executor=None,
              base_url="http://site.test").regenerate("/p")  # fmt: skip
+
+
+PRIVATE = {"Cache-Control": "private"}
+
+
+@pytest.mark.parametrize("learned", [False, True], ids=["declared", "learned"])
+def test_p6_what_one_found_not_for_everybody_the_other_serves_no_more(
+    workers, wrap, tmp_path, clock, learned
+):
+    if learned:
+        workers = Workers(wrap, tmp_path / "learned", routes={}, revalidate=60)
+    for _ in range(3):
+        workers.both()
+        for background in workers.backgrounds:
+            background.run()
+    assert workers.both() == ["HIT", "HIT"]
+    clock.tick(61)
+    for site in workers.sites:
+        site.views["/p"] = lambda environ: html("ada's", *PRIVATE.items())
+    assert visit(workers.one, "/p").cache == "STALE"
+    workers.backgrounds[0].run()
+    assert visit(workers.two, "/p").text == visit(workers.one, "/p").text == "ada's"
+    assert list(workers.two.pages()) == []
+    if learned:
+        return  # both have noted for some seconds that there is nothing to learn here
+    for site in workers.sites:
+        del site.views["/p"]
+    clock.tick(61)
+    for _ in range(2):
+        workers.both()
+        for background in workers.backgrounds:
+            background.run()
+    assert workers.both() == ["HIT", "HIT"], "and for everybody once more"
+    assert visit(workers.two, "/p").text == visit(workers.one, "/p").text != "/p #1"
+
+
+def test_p6_regenerate_withdraws_elsewhere_too(wrap, tmp_path):
+    workers = Workers(wrap, tmp_path)
+    assert workers.both() == ["MISS", "HIT"]
+    for site in workers.sites:
+        site.views["/p"] = lambda environ: html("ada's", *PRIVATE.items())
+    isg = wrap(workers.sites[0], store=f"file:{tmp_path}", routes=ROUTES, executor=None)
+    with pytest.raises(RegenerationError, match="withdrawn"):
+        isg.regenerate("/p")
+    assert [visit(isg, "/p").text for isg in (workers.one, workers.two)] == ["ada's"] * 2
+
+
+def test_p6_a_withdrawal_holds_while_the_store_is_away_and_elsewhere_when_it_is_back(wrap, clock):
+    store = FaultyBackend()
+    workers = Workers(wrap, store)
+    workers.both()
+    clock.tick(61)
+    for site in workers.sites:
+        site.views["/p"] = lambda environ: html("ada's", *PRIVATE.items())
+    store.fault = lambda operation: broken()
+    visit(workers.one, "/p")
+    workers.backgrounds[0].run()
+    assert visit(workers.one, "/p").text == "ada's"
+    store.repair()
+    workers.one._backend.probe()
+    workers.one._keep_house()
+    assert visit(workers.one, "/p").text == "ada's"
+    assert visit(workers.two, "/p").text == "ada's"

@@ -239,6 +239,7 @@ class Renderer:
             for job, outcome in zip(jobs, outcomes, strict=False)
             if isinstance(outcome, Page) and job.old is not None
         ]
+        withdrawn = any(isinstance(outcome, Refused) and outcome.withdraws for outcome in outcomes)
 
         def work() -> None:
             made.clear()
@@ -250,7 +251,7 @@ class Renderer:
                 self._shelf.backend.publish(replaced)
 
         try:
-            self._together(work, announces=bool(replaced))
+            self._together(work, announces=bool(replaced) or withdrawn)
         except BackendUnavailable as error:
             made = [_failed(job, str(error)) for job in jobs]
         finally:
@@ -275,7 +276,8 @@ class Renderer:
             caught = outcome.error if outcome.response is not None else None
             return _failed(job, outcome.reason + (f", {last_line(caught)}" if caught else ""))
         assert isinstance(outcome, Refused)
-        if outcome.reason in _MISTAKES or (job.old is not None and target.declared):
+        kept = job.old is not None and target.declared and not outcome.withdraws
+        if outcome.reason in _MISTAKES or kept:
             return _failed(job, f"may not be stored: {outcome.reason}")
         return Made("dynamic", _page(target.request), outcome.reason, route=target.route)
 

@@ -37,6 +37,15 @@ DROPPED: Final = frozenset({
 })  # fmt: skip
 
 
+#: Stands for the request where it is not known: no redirect leads to it.
+_ANYWHERE: Final = Request("http", "", "", "\0")
+#: Reasons by which an app says that a page is not for everybody.
+WITHDRAWING: Final = frozenset({
+    "no-store", "private", "set-cookie", "vary-star", "revalidate-0",
+    "status-401", "status-402", "status-403", "status-407", "status-451",
+})  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """A whole response of the app, as captured."""
@@ -95,6 +104,12 @@ class Refusal:
 
     reason: str
 
+    @property
+    def withdraws(self) -> bool:
+        """Whether the app says by it that the page is not for everybody: then a page that is
+        stored may not be served any more. Other refusals are failures, which keep it."""
+        return self.reason in WITHDRAWING
+
 
 @dataclass(frozen=True, slots=True)
 class Learn:
@@ -125,10 +140,7 @@ def storable(
     """
     if refusal := _refused(response, request, said, declared):
         return refusal
-    vary = varies(response.headers)
-    if "*" in vary:
-        return Refusal("vary-star")
-    unknown = tuple(sorted(vary - keyed - UNKEYABLE))
+    unknown = tuple(sorted(varies(response.headers) - keyed - UNKEYABLE))
     if unknown:
         if len(unknown) + len(keyed) > MAX_LEARNED:
             return Refusal("vary-too-wide")
@@ -145,8 +157,16 @@ def storable(
         return Refusal("no-lifetime")
     if revalidate is not False and revalidate - age <= 0:
         return Refusal("revalidate-0")
-    terms = _terms(response.code, revalidate, policy, said, "cookie" in vary, replaces)
+    vary_cookie = "cookie" in varies(response.headers)
+    terms = _terms(response.code, revalidate, policy, said, vary_cookie, replaces)
     return replace(terms, age=age) if age else terms
+
+
+def unread(head: Response, said: Said, reason: str) -> Refusal:
+    """Decide about a response whose body is not read, for ``reason``: it may say for all that
+    that it is not for everybody."""
+    refusal = _refused(head, _ANYWHERE, said, True)
+    return refusal if refusal is not None and refusal.withdraws else Refusal(reason)
 
 
 def promising(
@@ -165,10 +185,9 @@ def promising(
         return "status"
     if streams(headers):
         return "streaming"
-    anywhere = Request("http", "", "", "\0")
     verdict = storable(
         response,
-        anywhere,
+        _ANYWHERE,
         Policy(),
         declared=False,
         keyed=frozenset(varies(headers) - {"*"}),
@@ -178,6 +197,24 @@ def promising(
         now=now,
     )
     return verdict.reason if isinstance(verdict, Refusal) else None
+
+
+def withdrawal(headers: Headers, said: Said) -> Refusal | None:
+    """Whether the app says, in the headers of a successful response or while it rendered, that it
+    is not for everybody. It goes before all else that may be wrong with the response."""
+    if any(name.lower() == "set-cookie" for name, _ in headers):
+        return Refusal("set-cookie")
+    if said.refused:
+        return Refusal("no-store")
+    directives, _ = effective(headers)
+    for name in ("no-store", "private"):
+        if name in directives:
+            return Refusal(name)
+    if "*" in varies(headers):
+        return Refusal("vary-star")
+    if said.revalidate == 0 and said.revalidate is not False:
+        return Refusal("revalidate-0")
+    return None
 
 
 def personal_response(response: Response | None) -> bool:
@@ -190,18 +227,15 @@ def personal_response(response: Response | None) -> bool:
 
 
 def _refused(response: Response, request: Request, said: Said, declared: bool) -> Refusal | None:
-    if not sound_status(response.status) or not sound_headers(response.headers):
+    if not sound_status(response.status):
         return Refusal("bad-header")
     if response.code not in KEPT | GONE | TEMPORARY:
         return Refusal(f"status-{response.code}")
-    if response.all("set-cookie"):
-        return Refusal("set-cookie")
-    if said.refused:
-        return Refusal("no-store")
+    if withdrawn := withdrawal(response.headers, said):
+        return withdrawn
+    if not sound_headers(response.headers):
+        return Refusal("bad-header")
     directives, _ = effective(response.headers)
-    for name in ("no-store", "private"):
-        if name in directives:
-            return Refusal(name)
     if "no-cache" in directives and not declared:
         return Refusal("no-cache")
     if 300 < response.code < 400 and response.first("location"):

@@ -89,7 +89,8 @@ class Operations(Invalidations):
         """Render the path's plain variant now; its other variants become stale.
 
         Returns what is then stored, ``None`` when isgware is switched off. Raises
-        `RegenerationError`, with the old page kept, if the render fails or may not be stored;
+        `RegenerationError`, with the old page kept, if the render fails or may not be stored, and
+        with the page withdrawn if it says that it is not for everybody;
         `ConfigurationError` if nothing tells the page's host.
         """
         local_path(path)

@@ -241,5 +241,8 @@ def _error(path: str, outcome: Outcome | None) -> RegenerationError:
         error.__cause__ = outcome.error
         return error
     if isinstance(outcome, Refused):
-        return RegenerationError(f"{path} was rendered and may not be stored: {outcome.reason}.")
+        withdrawn = " What was stored of it is withdrawn." if outcome.withdraws else ""
+        return RegenerationError(
+            f"{path} was rendered and may not be stored: {outcome.reason}.{withdrawn}"
+        )
     return RegenerationError(f"{path} was not rendered in time.")

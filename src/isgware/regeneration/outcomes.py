@@ -112,9 +112,7 @@ class Aftermath:
         if isinstance(outcome, Rendered):
             self._dynamic.pop(target.key, None)
             self._streaks.pop(target.route, None)
-            failure = self.failures.clear(target.key)
-            if failure and failure.count:
-                self._note(target.key, None)
+            self._forget_failure(target.key)
         elif isinstance(outcome, Failed):
             self.failed(target, outcome.reason, replaces, unproven=not outcome.proven)
             if replaces is None:
@@ -123,25 +121,38 @@ class Aftermath:
                 if not outcome.proven:
                     self._count(target, token)
         elif isinstance(outcome, Refused):
-            self._refused(target, outcome.reason, replaces)
+            self._refused(target, outcome, replaces)
 
-    def _refused(self, target: Target, reason: str, replaces: Entry | None) -> None:
-        if replaces is not None and target.declared:
+    def _refused(self, target: Target, outcome: Refused, replaces: Entry | None) -> None:
+        reason = outcome.reason
+        if replaces is not None and target.declared and not outcome.withdraws:
             self.failed(target, reason, replaces)
             return
         self._dynamic[target.key] = (reason, self._now() + self._dynamic_time)
         self._dynamic.move_to_end(target.key)
         while len(self._dynamic) > _MAX_DYNAMIC:
             self._dynamic.popitem(last=False)
+        self._tell(target, reason, "")
+        if target.policy.fallback == "loading":
+            self._note_dynamic(target.key, reason)
         if replaces is None:
-            self._tell(target, reason, "")
             self._count(target, reason)
-            if target.policy.fallback == "loading":
-                self._note_dynamic(target.key, reason)
         else:
-            # Nobody declared it, and now it says that it may not be stored.
-            self._shelf.drop(target.key)
+            self._withdraw(target)
+
+    def _withdraw(self, target: Target) -> None:
+        """A page that was everybody's says that it is not, or one that nobody declared that it may
+        not be stored."""
+        log.info("%s is withdrawn.", target.request.url)
+        self._forget_failure(target.key)
+        self._shelf.withdraw(target.key)
+        if not target.declared:
             self._planner.learn(target.base, NO_SIGNPOST, announce=True)
+
+    def _forget_failure(self, key: str) -> None:
+        failure = self.failures.clear(key)
+        if failure and failure.count:
+            self._note(key, None)
 
     def _count(self, target: Target, reason: str) -> None:
         if target.declared:

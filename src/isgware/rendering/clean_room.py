@@ -13,7 +13,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
@@ -44,9 +44,11 @@ class BrokenResponse(ISGError):
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """A response that was not captured, because it streams, is too large, or was given up."""
+    """A response that was not captured, because it streams, is too large, or was given up.
+    ``head`` is what it said before its body."""
 
     reason: str
+    head: Response = field(default=Response("", (), b""), compare=False)
 
 
 class _Stopped(Exception):
@@ -208,13 +210,10 @@ class _Collector:
             raise BrokenResponse("The app never called start_response.")
         if self._broken:
             raise BrokenResponse("The app started a second response in the middle of the first.")
-        if self.streams:
-            return Unfit("streaming")
-        if self._given_up:
-            return Unfit(GIVEN_UP)
-        if self._size > self._max_page:
-            return Unfit("too-big")
         status, headers = self._head
+        if self.unfit:
+            reason = "streaming" if self.streams else GIVEN_UP if self._given_up else "too-big"
+            return Unfit(reason, Response(status, tuple(headers), b""))
         response = Response(status, tuple(headers), b"".join(self._chunks))
         for announced in response.all("content-length"):
             if announced.strip() != str(len(response.body)):

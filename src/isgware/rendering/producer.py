@@ -14,7 +14,16 @@ from typing import Final
 
 from werkzeug.datastructures import Headers
 
-from ..core.storable import Learn, Refusal, Response, Said, Terms, kept_headers, storable
+from ..core.storable import (
+    Learn,
+    Refusal,
+    Response,
+    Said,
+    Terms,
+    kept_headers,
+    storable,
+    unread,
+)
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
 from ..http.cache_control import effective
@@ -44,9 +53,11 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The app answered, and its answer may not be stored."""
+    """The app answered, and its answer may not be stored. ``withdraws``: since it is not for
+    everybody, so that what is stored of the page may not be served any more either."""
 
     reason: str
+    withdraws: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +183,11 @@ class Producer:
         except Exception as error:
             return self._failed(target, f"{type(error).__name__}: {error}", error=error)
         took = time.perf_counter() - clock
+        said_of_page = Said(rendering.revalidate, rendering.expire, rendering.refused)
         if isinstance(response, Unfit):
             if response.reason == GIVEN_UP:
                 return Refused(GIVEN_UP)
-            return self._refused(target, response.reason)
+            return self._refused(target, unread(response.head, said_of_page, response.reason))
         if response.status[:1] == "5":
             failed = self._failed(target, f"status {response.status}", response)
             return dataclasses.replace(failed, error=rendering.error)
@@ -187,17 +199,17 @@ class Producer:
                 target = self._with_policy(target, rendering)
             except ConfigurationError as error:
                 log.error("%s: %s", target.request.url, error)
-                return self._refused(target, "odd-tag")
+                return self._refused(target, unread(response, said_of_page, "odd-tag"))
             if not planned.declared or planned.policy.fingerprint != target.policy.fingerprint:
                 said = rendering.policy.fingerprint
         if rendering.odd_tag:
-            return self._refused(target, "odd-tag")
-        verdict, learned = self._decide(target, response, rendering, replaces)
+            return self._refused(target, unread(response, said_of_page, "odd-tag"))
+        verdict, learned = self._decide(target, response, said_of_page, replaces)
         if isinstance(verdict, Refusal):
-            return self._refused(target, verdict.reason)
+            return self._refused(target, verdict)
         entry = self._entry(target, response, verdict, rendering, started, took)
         if replaces is not None and not self._accepted(target, replaces, entry):
-            return self._refused(target, "not-accepted")
+            return self._refused(target, Refusal("not-accepted"))
         return Made(entry, learned, target.declared, said)
 
     def _with_policy(self, target: Target, rendering: Rendering) -> Target:
@@ -221,7 +233,7 @@ class Producer:
         return dataclasses.replace(target, policy=policy, declared=True, tags=tags)
 
     def _decide(
-        self, target: Target, response: Response, rendering: Rendering, replaces: Entry | None
+        self, target: Target, response: Response, said: Said, replaces: Entry | None
     ) -> tuple[Terms | Refusal, tuple[str, ...]]:
         keyed = target.keyed
         learned: tuple[str, ...] = ()
@@ -231,7 +243,7 @@ class Producer:
                 target.request,
                 target.policy,
                 declared=target.declared,
-                said=Said(rendering.revalidate, rendering.expire, rendering.refused),
+                said=said,
                 keyed=keyed,
                 default=self._settings.revalidate,
                 obey=self._settings.cache_control != "ignore",
@@ -310,7 +322,8 @@ class Producer:
         log.warning("%s could not be rendered: %s", target.request.url, reason, exc_info=error)
         return Failed(reason, response, error, self.proven(target.route))
 
-    def _refused(self, target: Target, reason: str) -> Refused:
+    def _refused(self, target: Target, refusal: Refusal) -> Refused:
+        reason = refusal.reason
         if target.declared and (target.route, reason) not in self._told:
             self._told.add((target.route, reason))
             log.warning(
@@ -320,7 +333,7 @@ class Producer:
                 reason,
                 REMEDIES.get(reason, ""),
             )
-        return Refused(reason)
+        return Refused(reason, refusal.withdraws)
 
 
 def _view(entry: Entry) -> PageView:

@@ -36,6 +36,10 @@ from .loading_page import Fallback, Reply
 log: Final = logging.getLogger("isgware")
 
 
+def _withdraws(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refused) and outcome.withdraws
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a visitor gets: a stored page, an error made for them, isgware's own ``reply``, or (all
@@ -224,7 +228,8 @@ class Engine:
                 decision.label, decision.detail, made, forward=forward, collapsed=not leads,
                 stored=outcome.stored,
             )  # fmt: skip
-        if old is not None and isinstance(outcome, Failed | Refused):
+        failed = isinstance(outcome, Failed | Refused) and not _withdraws(outcome)
+        if old is not None and failed:
             return Answer("STALE", "stale-if-error", old, forward="stale")
         return self._without_page(visitor, outcome)
 
@@ -328,6 +333,8 @@ class Engine:
         self.shelf.sync()
         page, state = self._look_again(target)
         since = page.entry.rendered_at if page is not None else 0.0
+        if state is State.FRESH and not target.declared:
+            self.planner.signpost(target.base, again=True)  # another process has learned it
         if state is State.FRESH or self.aftermath.fails_elsewhere(target.key, since):
             return None
         if elsewhere and page is not None and self._hand_over(target, page):

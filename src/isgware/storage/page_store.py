@@ -199,6 +199,12 @@ class Shelf:
         except BackendUnavailable as error:
             log.debug("A page could not be deleted: %s", error)
 
+    def withdraw(self, key: str) -> None:
+        """Serve a page no more, in any process: it turned out not to be for everybody. Where the
+        store cannot be told, this process holds to it, and the others as soon as it can."""
+        self.invalidate_eventually([key_name(key)], hard=True)  # first: they have it in memory
+        self.drop(key)
+
     def acquire(
         self, key: str, ttl: float, names: Sequence[str], *, overtake: bool = False
     ) -> Lease | None:
