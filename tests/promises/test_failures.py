@@ -154,7 +154,7 @@ def test_regenerate_withdraws_what_is_not_for_everybody(wrap, site, clock):
     isg = wrap(site, routes=ROUTES, executor=None, base_url="http://site.test")
     visit(isg, "/p")
     site.views["/p"] = NOT_FOR_EVERYBODY["private"]
-    with pytest.raises(RegenerationError, match="private.*withdrawn"):
+    with pytest.raises(RegenerationError, match=r"private.*withdrawn"):
         isg.regenerate("/p")
     assert (visit(isg, "/p").cache, list(isg.pages())) == ("BYPASS", [])
 

@@ -276,8 +276,8 @@ class Renderer:
             caught = outcome.error if outcome.response is not None else None
             return _failed(job, outcome.reason + (f", {last_line(caught)}" if caught else ""))
         assert isinstance(outcome, Refused)
-        kept = job.old is not None and target.declared and not outcome.withdraws
-        if outcome.reason in _MISTAKES or kept:
+        stays = job.old is not None and target.declared and not outcome.withdraws
+        if outcome.reason in _MISTAKES or stays:
             return _failed(job, f"may not be stored: {outcome.reason}")
         return Made("dynamic", _page(target.request), outcome.reason, route=target.route)
 
