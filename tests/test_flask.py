@@ -1,7 +1,7 @@
 """The Flask extension: configuration, URL map, decorators, modes."""
 
 import pytest
-from flask import Blueprint, Flask, session
+from flask import Blueprint, Flask, request, session
 from flask.views import MethodView
 from werkzeug.test import Client
 
@@ -321,3 +321,67 @@ def test_regenerate_within_a_request_knows_its_host(app):
     client = Client(app)
     assert client.get("/api/revalidate").get_json() == {"state": "fresh"}
     assert label(client.get("/p")) == "HIT"
+
+
+# Cross-origin requests.
+
+FRIEND = "https://a.friends.test"
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(lambda request: request.headers.get("Origin"), id="headers"),
+        pytest.param(lambda request: request.origin, id="origin"),
+        pytest.param(lambda request: request.environ.get("HTTP_ORIGIN"), id="environ"),
+        pytest.param(lambda request: dict(request.headers).get("Origin"), id="all headers"),
+        pytest.param(lambda request: (request.headers.getlist("Origin") or [None])[0], id="lines"),
+    ],
+)
+@pytest.mark.parametrize("store", ["memory:", "file"])
+def test_a_page_whose_render_looked_at_origin_is_kept_for_each(app, look, store, tmp_path):
+    @app.get("/data")
+    @revalidate(60)
+    def data():
+        return str(look(request))
+
+    ISG(app, store=store if store == "memory:" else f"file:{tmp_path / 'store'}")
+    client = Client(app)
+    for expected in ("MISS", "HIT"):
+        for origin in (None, FRIEND, "https://else.test"):
+            answer = client.get("/data", headers={"Origin": origin} if origin else {})
+            assert (label(answer), answer.text) == (expected, str(origin))
+            assert answer.headers["Vary"] == "Origin"
+
+
+def test_a_page_that_looks_at_no_origin_is_one_for_all(app):
+    app.get("/data")(revalidate(60)(lambda: session.get("name", "data")))  # which needs Cookie
+    ISG(app)
+    client = Client(app)
+    assert label(client.get("/data")) == "MISS"
+    answer = client.get("/data", headers={"Origin": FRIEND})
+    assert label(answer) == "HIT"
+    assert answer.headers["Vary"] == "Cookie"
+
+
+def test_requests_of_visitors_are_not_recorded(app):
+    app.get("/own")(lambda: type(request.environ).__name__)
+    ISG(app)
+    assert Client(app).get("/own").text == "dict"
+
+
+def test_another_process_knows_that_a_page_looked_at_origin(app, tmp_path):
+    """Two ISGs around one store: what one has learned, the other reads there."""
+    store = f"file:{tmp_path / 'store'}"
+
+    def site(name):
+        app = Flask(name)
+        app.get("/data")(revalidate(60)(lambda: str(request.origin)))
+        ISG(app, store=store)
+        return Client(app)
+
+    one, two = site("one"), site("two")
+    assert one.get("/data").text == "None"
+    assert two.get("/data", headers={"Origin": FRIEND}).text == FRIEND
+    answer = one.get("/data", headers={"Origin": FRIEND})
+    assert (label(answer), answer.text) == ("HIT", FRIEND)

@@ -215,8 +215,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("errors are kept for seconds", "seconds = min(MAX_ERROR_SECONDS, seconds or", "seconds = max(0, seconds or"),
         ("responses with cookies are somebody's",
          'refused or bool(response.all("set-cookie")) or', "refused or"),
-        ("caches in front are not told of personal pages",
-         "policy.bypass or policy.keyed_cookies or terms.vary_cookie or terms.anonymous", "False"),
     ),
     *_of("http/cache_control.py", "http/test_cache_control.py", "shared_cache/test_rules.py", "shared_cache")(
         ("directives are read in any case", "            yield name.lower(), None\n",
@@ -464,9 +462,40 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("an app's own way to its routes is asked each time",
          "if found is not None and own:", "if found is not None:"),
     ),
+    *_of("flask/header_reads.py", "test_flask.py")(
+        ("what a render looks at is recorded",
+         "            environ = RecordedEnviron(environ, rendering.note_read)\n", "            pass\n"),
+        ("to find one header is no look at all of them",
+         "EnvironHeaders(self.environ).getlist(key, type)", "super().getlist(key, type)"),
+        ("to go through all headers is to look at each",
+         "        for name in LEARNED.values():\n            self._note(name)\n", ""),
+    ),
+    *_of("django/header_reads.py", "django/test_site.py")(
+        ("what a project looks at is recorded", "        if rendering is None:", "        if True:"),
+        ("the headers of a request are recorded",
+         '        request.__dict__["headers"] = _RecordedHeaders(recorded, rendering.note_read)\n', ""),
+    ),
+    *_of("core/downstream.py", "core/test_downstream.py")(
+        ("nginx keeps nothing that is private", "    if any(name in said for name in _NOT_SHARED):", "    if False:"),
+        ("what an app says to nginx itself holds",
+         '    if any(name.lower() == "x-accel-expires" for name, _ in headers):', "    if False:"),
+    ),
+    *_of("storage/process_cache.py", "storage/test_process_cache.py")(
+        ("nginx asks again for what is stale", '1 if label == "STALE" else left', "left"),
+        ("nginx is told what is left", "        left = lifetime - age\n", "        left = lifetime\n"),
+    ),
+    *_of("core/downstream.py", "core/test_kept_headers.py")(
+        ("pages that a cookie may have decided are private",
+         "private = not keyed.isdisjoint(by_cookie)", "private = False"),
+        ("caches in front are not told of personal pages",
+         "if private or terms.vary_cookie or terms.anonymous:", "if False:"),
+    ),
     *_of("serving/listed_paths.py", "promises/test_not_found.py")(
         ("nobody waits for a list that took too long already",
          "max(0.0, self._wait_time - spent)", "self._wait_time"),
+        ("a list that is out of date makes no 404", " and known.counter >= arrival", ""),
+        ("a list that could not be read again is as old as it was",
+         "            counter = old.counter\n", "            pass\n"),
     ),
     *_of("regeneration/handoff.py", "regeneration/test_handoff.py")(
         ("jobs remembered are bounded", "            while len(self._handed) > _MAX_HANDED:\n",

@@ -41,10 +41,16 @@ class Rendering:
     absent: Callable[[], Exception] | None = None
     #: What a clean-room render is seen to ask of its visitor, where the framework can tell.
     recording: Recording | None = None
+    #: Request headers (in lower case) that a clean-room render has looked at, and depends on.
+    headers_read: tuple[str, ...] = ()
 
     @property
     def origin(self) -> tuple[str, str, str]:
         return self.scheme, self.host, self.script_name
+
+    def note_read(self, header: str) -> None:
+        if header not in self.headers_read:
+            self.headers_read = (*self.headers_read, header)
 
 
 current: ContextVar[Rendering | None] = ContextVar("isgware_rendering", default=None)

@@ -347,6 +347,21 @@ def test_what_paths_should_not_have_given_is_named_with_its_route(app: Flask, bu
     assert found[""] == "RuntimeError: the database went away"
 
 
+def test_a_route_may_list_its_own_url(app: Flask, built: Any) -> None:
+    listed = ["/docs/", "/docs/intro", "/docs/%69ntro", "/docs/"]
+
+    @app.get("/docs/", defaults={"slug": ""})
+    @app.get("/docs/<path:slug>")
+    @revalidate(False, paths=lambda: listed)
+    def docs(slug: str) -> str:
+        return slug
+
+    report = built(base_url=["http://a.test", "http://b.test"]).prerender()
+    assert failures(report) == {"/docs/%69ntro": "listed twice", "/docs/": "listed twice"}
+    assert counts(report) == (4, 0, 0, 2)
+    assert report.total == 8
+
+
 def test_a_page_that_is_listed_and_not_there_is_a_failure(app: Flask, built: Any) -> None:
     route(app, "/posts/<slug>", lambda slug: abort(404), paths=["/posts/a"])
     assert failures(built().prerender()) == {f"{BASE}/posts/a": "answered 404 NOT FOUND"}

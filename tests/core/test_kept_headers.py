@@ -1,4 +1,4 @@
-"""`isgware.core.storable.kept_headers`: what of a response's head is stored."""
+"""`isgware.core.downstream.kept_headers`: what of a response's head is stored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from isgware.core.cache_key import Request
-from isgware.core.storable import Response, Terms, kept_headers, spent
+from isgware.core.downstream import kept_headers, spent
+from isgware.core.storable import Response, Terms, varying
 from isgware.core.stored_page import Headers
 from isgware.policy import NOTHING, Policy
 
@@ -118,3 +119,25 @@ def test_a_page_invalidated_before_its_time_is_not_fresh_in_front_of_us() -> Non
 def test_what_the_view_said_holds_for_an_invalidated_page_too() -> None:
     headers = [("Cache-Control", "s-maxage=5"), ("X", "public, max-age=0, s-maxage=1")]
     assert spent(headers) == headers
+
+
+def test_a_page_whose_key_a_cookie_may_have_decided_is_private() -> None:
+    request = Request("http", "h", "", "/", headers=(("accept-language", "de"),))
+    said = Response("200 OK", (), b"")
+    for by_cookie, expected in (((), False), (["accept-language"], True), (["x"], False)):
+        found = dict(kept_headers(said, PAGE, NOTHING, request, 60, by_cookie))
+        assert (found["Cache-Control"] == PRIVATE) is expected
+
+
+def test_a_page_that_says_it_varies_by_what_a_cookie_decides_is_private() -> None:
+    said = Response("200 OK", (("Vary", "Accept-Language"),), b"")
+    plain = Request("http", "h", "", "/")
+    found = dict(kept_headers(said, PAGE, NOTHING, plain, 60, ["accept-language"]))
+    assert found["Cache-Control"] == PRIVATE
+
+
+def test_what_a_render_looked_at_joins_its_vary() -> None:
+    response = Response("200 OK", (("Vary", "Accept"),), b"")
+    found = varying(response, ["origin", "accept"])
+    assert found.headers == (("Vary", "Accept"), ("Vary", "Origin"))
+    assert varying(found, ["origin"]) is found

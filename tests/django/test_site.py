@@ -8,7 +8,9 @@ from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
 from django.views import View
+from werkzeug.test import Client
 
+import isgware.django
 from isgware import Policy, revalidate
 from isgware.django import site
 
@@ -205,3 +207,72 @@ def test_a_forked_process_leaves_connections_and_pools_to_its_parent(project, mo
     isg.core.site.after_fork()
     assert (used.connection, used._connection_pools) == (None, {})
     assert pool in site._inherited
+
+
+# Cross-origin requests.
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["handler", "wrapped"])
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(lambda request: request.headers.get("origin"), id="headers"),
+        pytest.param(lambda request: request.META.get("HTTP_ORIGIN"), id="META"),
+        pytest.param(lambda request: dict(request.headers).get("Origin"), id="all headers"),
+    ],
+)
+def test_a_page_whose_render_looked_at_origin_is_kept_for_each(project, visit, look, wrapped):
+    @revalidate(60)
+    def data(request):
+        return HttpResponse(str(look(request)))
+
+    isg = project([path("data", data)])
+    if wrapped:
+        handler = isg.core.application
+        isg = isgware.django.ISG(lambda environ, start_response: handler(environ, start_response))
+    for expected in ("MISS", "HIT"):
+        for origin in (None, "https://a.test", "https://b.test"):
+            headers = {"Origin": origin} if origin else {}
+            assert visit(isg, "/data", headers=headers) == (expected, str(origin))
+
+
+def test_a_page_that_looks_at_other_headers_is_one_for_all_origins(project, visit):
+    @revalidate(60)
+    def data(request):
+        return HttpResponse(request.headers.get("Accept", "nothing"))
+
+    isg = project([path("data", data)])
+    assert visit(isg, "/data") == ("MISS", "nothing")
+    assert visit(isg, "/data", headers={"Origin": "https://a.test"})[0] == "HIT"
+
+
+def test_requests_keep_their_type(project, visit):
+    @revalidate(60)
+    def data(request):
+        return HttpResponse(type(request).__name__)
+
+    isg = project([path("data", data), path("own", lambda request: data(request))])
+    assert visit(isg, "/data") == ("MISS", "WSGIRequest")
+
+
+# Languages and caches in front.
+
+
+def said(isg, at, **headers):
+    return Client(isg, use_cookies=False).get(at, headers=headers).headers["Cache-Control"]
+
+
+def test_a_page_whose_language_a_cookie_may_decide_is_private(project):
+    isg = project([path("hello", greeting)], **LANGUAGES)
+    for _ in range(2):
+        assert said(isg, "/hello").startswith("private")
+        assert said(isg, "/hello", Cookie="django_language=de").startswith("private")
+
+
+def test_a_page_whose_path_says_the_language_is_shared(project):
+    isg = project(i18n_patterns(path("hello", greeting)), **LANGUAGES)
+    assert said(isg, "/de/hello").startswith("public")
+
+
+def test_without_languages_a_page_is_shared(project):
+    assert said(project([path("hello", greeting)]), "/hello").startswith("public")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from isgware import Policy, page, revalidate
+from isgware import Policy, connect, page, revalidate
 from isgware.flask import ISG as FlaskISG
 from isgware.serving import listed_paths as listing
 from tests.promises.kit import Gate, Inline, Later, Reply, eventually, html, visit
@@ -118,12 +118,86 @@ def test_a_list_that_is_slow_to_read_is_read_behind_all_the_same(
     posts.slugs.append("three")
     isg.purge_tag("posts")
     clock.tick(40)  # ten times what it takes is left between two readings
-    assert missing(visit(isg, "/posts/three"))
+    assert visit(isg, "/posts/three").cache == "MISS"
     assert later.jobs == []
     clock.tick(10)
-    assert missing(visit(isg, "/posts/three"))
+    assert visit(isg, "/posts/four").cache == "MISS"
     assert later.run() == 1
+    assert missing(visit(isg, "/posts/five"))
+
+
+@pytest.mark.parametrize("verb", ["purge_path", "revalidate_path", "purge_tag", "purge_all"])
+def test_a_list_that_was_read_a_moment_ago_makes_no_404_after_a_publication(
+    wrap, site, routes, posts, clock, verb
+):
+    take = posts.__call__
+
+    def slow() -> Any:
+        found = take()
+        clock.tick(0.3)
+        return found
+
+    policy = Policy(revalidate=False, fallback="not-found", paths=slow)
+    isg = wrap(site, routes={"/posts/<slug>": policy})
+    assert missing(visit(isg, "/posts/typo"))
+    posts.slugs.append("three")
+    if verb == "purge_all":
+        isg.purge_all()
+    else:
+        getattr(isg, verb)("/posts/three" if verb.endswith("path") else "posts")
+    assert [visit(isg, "/posts/three").cache for _ in range(2)] == ["MISS", "HIT"]
+    clock.tick(3)
+    assert missing(visit(isg, "/posts/typo"))
+    assert posts.asked == 2
+
+
+def test_a_list_that_began_to_be_read_before_a_publication_makes_no_404(wrap, site, posts):
+    gate = Gate()
+
+    def slow() -> Any:
+        found = posts()
+        gate.pass_through()
+        return found
+
+    policy = Policy(revalidate=False, fallback="not-found", paths=slow)
+    isg = wrap(site, routes={"/posts/<slug>": policy})
+    reader = Later(lambda: visit(isg, "/posts/typo"))
+    gate.wait()
+    posts.slugs.append("three")
+    isg.purge_path("/posts/three")
+    visitor = Later(lambda: visit(isg, "/posts/three"))
+    gate.open.set()
+    assert visitor.result().cache == "MISS"
+    assert missing(reader.result())
+
+
+@pytest.mark.parametrize("other", ["process", "connection"])
+def test_a_publication_elsewhere_makes_a_list_out_of_date(wrap, site, posts, tmp_path, other):
+    policy = Policy(revalidate=False, fallback="not-found", paths=posts)
+    store = f"file:{tmp_path / 'store'}"
+    isg = wrap(site, routes={"/posts/<slug>": policy}, store=store)
+    assert missing(visit(isg, "/posts/three"))
+    posts.slugs.append("three")
+    if other == "process":
+        wrap(site, routes={"/posts/<slug>": policy}, store=store).purge_path("/posts/three")
+    else:
+        with connect(store) as connection:
+            connection.purge_path("/posts/three")
     assert visit(isg, "/posts/three").cache == "MISS"
+
+
+def test_a_list_that_cannot_be_read_after_a_publication_makes_no_404(
+    wrap, site, routes, posts, clock
+):
+    isg = wrap(site, routes=routes)
+    assert missing(visit(isg, "/posts/three"))
+    posts.error = RuntimeError("the database is away")
+    posts.slugs.append("three")
+    isg.purge_path("/posts/three")
+    assert visit(isg, "/posts/three").cache == "MISS"
+    posts.error = None
+    clock.tick(11)
+    assert visit(isg, "/posts/four").cache == "MISS"  # and the list is read behind it
 
 
 def test_without_a_time_the_list_is_kept_until_something_is_invalidated(

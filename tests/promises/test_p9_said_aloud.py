@@ -133,7 +133,7 @@ def test_p9_what_the_app_says_of_itself_in_these_headers_is_replaced(wrap, site)
         reply = visit(isg, "/p")
         assert {name.lower() for name, _ in reply.headers} == {
             "content-type", "x-kept", "cache-control", "etag", "content-length", "age",
-            "x-isg-cache", "cache-status",
+            "x-isg-cache", "cache-status", "x-accel-expires",
         }  # fmt: skip
         assert reply.get("Age") == "0"
         assert "evil" not in reply.get("Cache-Status")

@@ -338,3 +338,44 @@ def test_long_request_lines_are_not_remembered() -> None:
     assert worth_remembering(("GET", "http", "h", "", "/" + "x" * 1_000, "", None))
     assert not worth_remembering(("GET", "http", "h", "", "/" + "x" * 1_024, "", None))
     assert not worth_remembering(("GET", "http", "h", "", "/", "", "gzip" * 256))
+
+
+# What caches in front are told.
+
+
+OURS = ("Cache-Control", "public, max-age=0, s-maxage=60, stale-while-revalidate=9")
+
+
+def accel(page: Page, after: float = 7, *, stale: bool = False) -> str | None:
+    now = NOW + after
+    _, headers, _ = (
+        page.stale_answer(None, now) if stale else page.answer(None, now, "HIT", "isgware; hit")
+    )
+    return dict(headers).get("X-Accel-Expires")
+
+
+def test_nginx_is_told_what_is_left_of_a_page() -> None:
+    page = a_page(headers=(OURS,))
+    assert [accel(page, after) for after in (0, 7, 59.5)] == ["60", "53", "1"]
+
+
+def test_nginx_may_keep_a_stale_answer_for_a_second() -> None:
+    assert accel(a_page(headers=(OURS,)), stale=True) == "1"
+    assert accel(a_page(headers=(OURS,)), after=100, stale=True) == "1"
+    assert accel(a_page(headers=(OURS,), revalidate=None), stale=True) == "1"
+
+
+def test_a_page_that_is_fresh_until_told_is_kept_in_front_from_now() -> None:
+    page = a_page(headers=(OURS,), revalidate=None)
+    assert [accel(page, after) for after in (0, 7, 90_000)] == ["60", "60", "60"]
+
+
+def test_what_the_app_says_itself_counts_from_the_render() -> None:
+    for revalidate in (60.0, None):
+        page = a_page(headers=(("Cache-Control", "max-age=30"),), revalidate=revalidate)
+        assert [accel(page, after) for after in (0, 7, 50)] == ["30", "23", "1"]
+
+
+def test_a_private_page_is_none_for_nginx() -> None:
+    page = a_page(headers=(("Cache-Control", "private, max-age=0, must-revalidate"),))
+    assert (accel(page), accel(page, stale=True)) == (None, None)

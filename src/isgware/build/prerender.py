@@ -13,7 +13,7 @@ import functools
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -49,6 +49,8 @@ class Source:
     count: Callable[[], int | None] = lambda: None
     explicit: bool = False
     lenient: bool = False
+    #: URLs that the route has without arguments; its list may name each of them, too.
+    own: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,7 @@ def prerender(
         counts = [source.count() for source in sources]
         if not options.only and None not in counts:
             report.total = sum(count or 0 for count in counts) * len(origins)
-        return Build(report, sources, options, on_progress).run(crew)
+        return Build(report, sources, options, on_progress, len(origins)).run(crew)
     finally:
         crew.close()
 
@@ -107,8 +109,10 @@ class Build:
         sources: Sequence[Source],
         options: Options,
         on_progress: OnProgress | None,
+        origins: int = 1,
     ) -> None:
         self.report = report
+        self._origins = origins
         self._sources = sources
         self._options = options
         self._on_progress = on_progress
@@ -152,8 +156,13 @@ class Build:
             if isinstance(item, Unusable):
                 self._count(source.line, Made("failed", item.item, item.reason))
             elif self._wanted(item):
-                if self._seen.add("?".join(local_path(item))):  # however it is spelt
+                spelt = _spelt(item)
+                if self._seen.add(spelt):
                     yield item
+                elif spelt in source.own:
+                    source.own.discard(spelt)
+                    if self.report.total:
+                        self.report.total -= self._origins
                 elif not source.lenient:
                     self._count(source.line, Made("failed", item, "listed twice"))
 
@@ -194,8 +203,16 @@ def declared(core: ISG, report: Report) -> list[Source]:
             plain = planner.paths.plain(known.name) if known.plain else []
             listing = planner.paths.listed(known.name, known.policy)
             items = itertools.chain(plain, listing)
-            sources.append(Source(known.line, items, functools.partial(_count, plain, listing)))
+            source = Source(known.line, items, functools.partial(_count, plain, listing))
+            if known.policy.paths is not None:
+                source.own.update(_spelt(path) for path in plain if isinstance(path, str))
+            sources.append(source)
     return sources
+
+
+def _spelt(path: str) -> str:
+    """The same for every spelling of a path."""
+    return "?".join(local_path(path))
 
 
 def _count(plain: Sequence[object], listing: Listing) -> int | None:

@@ -20,7 +20,7 @@ CONDITIONS: Final = frozenset({
     "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE",
     "HTTP_RANGE",
 })  # fmt: skip
-_OURS: Final = frozenset({"age", "x-isg-cache", "cache-status"})
+_OURS: Final = frozenset({"age", "x-isg-cache", "cache-status", "x-accel-expires"})
 _KEPT_IN_304: Final = NOT_MODIFIED_FIELDS | _OURS
 NOT_MODIFIED: Final = "304 Not Modified"
 #: What a 416 or 412 keeps: it is not about the page's bytes.

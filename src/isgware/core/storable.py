@@ -6,19 +6,15 @@ render and, through `promising`, about a visitor's own answer before one is star
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
-from werkzeug.http import parse_set_header
-
 from ..http.cache_control import TOKEN, effective, shared_lifetime
 from ..http.lifetime import explicit_lifetime, initial_age
 from ..policy import UNKEYABLE, Policy
 from .cache_key import Request
-from .interned_strings import shared
 from .stored_page import Entry, Headers, sound_headers, sound_status
 
 KEPT: Final = frozenset({200, 203, 300, 301, 308})
@@ -27,7 +23,6 @@ TEMPORARY: Final = frozenset({302, 303, 307})
 MAX_ERROR_SECONDS: Final = 10.0
 MAX_REDIRECT_SECONDS: Final = 60.0
 MAX_LEARNED: Final = 8
-_FROM_NOW: Final = re.compile(r"^(public, max-age=0, s-maxage=)(\d+)(?=, stale-while-revalidate=)")
 #: Not ours to keep: hop-by-hop fields (RFC 9110, 7.6.1), and those made anew for every answer.
 DROPPED: Final = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info",
@@ -337,53 +332,10 @@ def varies(headers: Headers) -> frozenset[str]:
     return frozenset(names)
 
 
-def kept_headers(
-    response: Response, terms: Terms, policy: Policy, request: Request, downstream: float
-) -> Headers:
-    """The stored headers: the app's own, with an honest Cache-Control and Vary."""
-    nominated = {
-        item.lower() for line in response.all("connection") for item in parse_set_header(line)
-    }
-    dropped = DROPPED | nominated | {"vary"}
-    headers = [pair for pair in response.headers if pair[0].lower() not in dropped]
-    vary = varies(response.headers) | {name for name, _ in policy.headers}
-    if policy.keyed_cookies:
-        vary |= {"cookie"}
-    if vary:
-        headers.append(("Vary", ", ".join(sorted(name.title() for name in vary))))
-    if not response.all("cache-control"):
-        headers.append(("Cache-Control", _cache_control(terms, policy, downstream)))
-    # Many pages have the same, and a process that keeps many holds them once.
-    return tuple((shared(name), shared(value)) for name, value in headers)
-
-
-def spent(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Headers of a page that was invalidated before its time: a cache in front must not count it
-    as fresh for another while. What the view itself said is left alone."""
-    return [
-        (
-            name,
-            _FROM_NOW.sub(r"\g<1>0", value) if name == "Cache-Control" else value,
-        )
-        for name, value in headers
-    ]
-
-
-def extended(headers: list[tuple[str, str]], age: int) -> list[tuple[str, str]]:
-    """Headers of a page that is fresh until told, ``age`` seconds old: for how long isgware lets
-    caches in front keep it counts from now. A lifetime counts from a page's generation (RFC 9111,
-    section 4.2): without this, an older page would be asked for again at once, each time."""
-    return [
-        (name, _FROM_NOW.sub(lambda found: f"{found[1]}{int(found[2]) + age}", value))
-        if name == "Cache-Control"
-        else (name, value)
-        for name, value in headers
-    ]
-
-
-def _cache_control(terms: Terms, policy: Policy, downstream: float) -> str:
-    if policy.bypass or policy.keyed_cookies or terms.vary_cookie or terms.anonymous:
-        return "private, max-age=0, must-revalidate"
-    shared = downstream if terms.revalidate is None else terms.revalidate
-    window = max(0, int(terms.expire - shared))
-    return f"public, max-age=0, s-maxage={int(shared)}, stale-while-revalidate={window}"
+def varying(response: Response, names: Iterable[str]) -> Response:
+    """``response`` with these headers named in its Vary."""
+    missing = sorted(set(names) - varies(response.headers))
+    if not missing:
+        return response
+    said = ("Vary", ", ".join(name.title() for name in missing))
+    return replace(response, headers=(*response.headers, said))

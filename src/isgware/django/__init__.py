@@ -40,8 +40,10 @@ class ISG(Operations):
     """
 
     def __init__(self, application: Any, **options: Any) -> None:
+        from .header_reads import record_reads
         from .site import DjangoSite
 
+        record_reads(application)
         self._core: Final = wsgi.ISG(
             application, site=DjangoSite(), framework=configured(), **options
         )

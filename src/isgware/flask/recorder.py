@@ -15,6 +15,7 @@ from flask import request as flask_request
 from flask.ctx import RequestContext
 from werkzeug.local import LocalProxy
 
+from ..core.header_reads import LEARNED
 from ..recording import COOKIES, EVERYTHING, HEADERS, OPENED, SESSION, Recording
 from ..rendering.callers import is_app, where
 from ..rendering.clean_room import MARK
@@ -81,6 +82,8 @@ class RecordedEnviron(dict[str, Any]):
             if frame is not None:
                 self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))
         elif isinstance(name, str) and (name.startswith("HTTP_") or name == "REMOTE_ADDR"):
+            if name in LEARNED:
+                super().__getitem__(MARK).note_read(LEARNED[name])
             frame = None if name in _CONSTANT else CALLERS.caller()
             if frame is not None and is_app(frame.f_code.co_filename):
                 header = name.removeprefix("HTTP_").replace("_", "-").lower()

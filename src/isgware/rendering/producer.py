@@ -14,16 +14,8 @@ from typing import Final
 
 from werkzeug.datastructures import Headers
 
-from ..core.storable import (
-    Learn,
-    Refusal,
-    Response,
-    Said,
-    Terms,
-    kept_headers,
-    storable,
-    unread,
-)
+from ..core.downstream import kept_headers
+from ..core.storable import Learn, Refusal, Response, Said, Terms, storable, unread, varying
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
 from ..http.cache_control import effective
@@ -204,6 +196,7 @@ class Producer:
                 said = rendering.policy.fingerprint
         if rendering.odd_tag:
             return self._refused(target, unread(response, said_of_page, "odd-tag"))
+        response = varying(response, rendering.headers_read)
         verdict, learned = self._decide(target, response, said_of_page, replaces)
         if isinstance(verdict, Refusal):
             return self._refused(target, verdict)
@@ -267,7 +260,12 @@ class Producer:
             request=target.request,
             status=response.status,
             headers=kept_headers(
-                response, terms, target.policy, target.request, self._settings.downstream
+                response,
+                terms,
+                target.policy,
+                target.request,
+                self._settings.downstream,
+                self._planner.by_cookie,
             ),
             body=response.body,
             rendered_at=started - terms.age,

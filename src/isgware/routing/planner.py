@@ -108,6 +108,8 @@ class Planner:
         self._odd: set[str] = set()
         self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}
         self.values = site.values
+        #: Headers whose value in the key a cookie may have decided: no cache in front knows that.
+        self.by_cookie = frozenset(site.resolvers) if site.language_cookies else frozenset[str]()
         self._origins = tuple(tuple(url.rstrip("/").split("://", 1)) for url in settings.base_url)
 
     def plan(

@@ -2,9 +2,10 @@
 
 A route's list is read by the first visitor who wants a page that is not there, and kept as hashes.
 It is read again in the background when it is older than ``revalidate``. When something has been
-invalidated since, as after a publication, the next visitor who wants a page that is not there waits
-for it to be read again, if that is quick. While ``paths`` raises, the list stays as it was; without
-one, nothing is missing.
+invalidated since, as after a publication, the list is known to be out of date. Then the next
+visitor who wants a page that is not there waits for it to be read again, if that is quick and was
+not done a moment ago; else the page counts as listed, and is rendered. While ``paths`` raises, the
+list stays as it was; without one, nothing is missing.
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ class Listings:
         self._reading = {}
 
     def lacks(self, target: Target) -> bool:
-        """Whether the route of a page has a list, and the page is not on it."""
-        known = self._lists.get(target.route)
+        """Whether the route of a page has a list, and the page is not on it. A list that is known
+        to be out of date says nothing of what it lacks."""
+        arrival, known = self._counter(), self._lists.get(target.route)
         if known is None:
             known = self._read(target, None)
         elif self._due(known, target.policy):
@@ -89,7 +91,7 @@ class Listings:
             else:
                 old = known
                 self._background("paths:" + target.route, lambda: self._again(target, old))
-        return known is not None and not known.has(target)
+        return known is not None and known.counter >= arrival and not known.has(target)
 
     def _due(self, known: _List, policy: Policy) -> bool:
         age = self._now() - known.at
@@ -152,6 +154,8 @@ class Listings:
                 _warn_of(route, first, bad)
             return _List(found, began, took, counter)
         kept = old.paths if old is not None else None
+        if old is not None:  # of this moment is nothing but the attempt
+            counter = old.counter
         if old is not None and old.failed:  # said before
             return _List(kept, began, took, counter, failed=True)
         then = "the list stays as it was" if kept else "every page is rendered for its visitor"

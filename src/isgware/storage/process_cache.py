@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ..core.cache_key import narrow_query
+from ..core.downstream import accel_expires, extended, lifetime_in_front, spent
 from ..core.freshness import names_of
 from ..core.preconditions import Answer
-from ..core.storable import extended, spent
 from ..core.stored_page import Entry, Headers
 from ..http import cache_status as status
 from ..http.conditional import choose_encoding, etag_for
@@ -55,7 +55,7 @@ class Page:
         self.size = entry.size + headers + _OVERHEAD
         self.used = self.visited = False
         self.raws: tuple[Raw, ...] = ()
-        self._head: tuple[str, Headers] = ("", ())
+        self._head: tuple[str, Headers, int] = ("", (), 0)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,14 +83,15 @@ class Page:
         entry = self.entry
         encoding = choose_encoding(accept_encoding, entry.encodings)
         age = self.age(now)
-        headers = [
-            *self._head_for(encoding),
-            _age(age),
-            ("X-ISG-Cache", label),
-            ("Cache-Status", cache_status),
-        ]
+        _, head, lifetime = self._head_for(encoding)
+        headers = [*head, _age(age), ("X-ISG-Cache", label), ("Cache-Status", cache_status)]
+        left = lifetime - age
         if entry.revalidate is None:
-            headers = extended(headers, age)
+            longer = extended(headers, age)
+            left = left if longer == headers else lifetime
+            headers = longer
+        if lifetime:
+            headers.append(accel_expires(1 if label == "STALE" else left))
         body = entry.body if encoding == "identity" else entry.encodings[encoding]
         return entry.status, headers, (body,) if body else ()
 
@@ -99,12 +100,13 @@ class Page:
         line, headers, body = self.answer(accept_encoding, now, "STALE", said)
         return line, spent(headers) if now < self.entry.fresh_until else headers, body
 
-    def _head_for(self, encoding: str) -> Headers:
-        known, head = self._head
-        if known != encoding:
+    def _head_for(self, encoding: str) -> tuple[str, Headers, int]:
+        """With the seconds for which its headers let nginx keep it."""
+        known = self._head
+        if known[0] != encoding:
             head = self._make_head(encoding)
-            self._head = encoding, head
-        return head
+            self._head = known = encoding, head, lifetime_in_front(head)
+        return known
 
     def _make_head(self, encoding: str) -> Headers:
         entry = self.entry

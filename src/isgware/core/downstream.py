@@ -1,0 +1,104 @@
+"""What a stored page says to caches in front: headers that are kept, and for how long.
+
+nginx takes the lifetime of an answer from ``Cache-Control`` and counts it from when the answer
+came; it takes no notice of ``Age``. So a page that is an hour old would be kept for its whole
+lifetime once more. ``X-Accel-Expires`` says what is left, and goes before ``Cache-Control``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Final
+
+from werkzeug.http import parse_set_header
+
+from ..http.cache_control import delta_seconds, parse
+from ..policy import Policy
+from .cache_key import Request
+from .interned_strings import shared
+from .storable import DROPPED, Response, Terms, varies
+from .stored_page import Headers
+
+NAME: Final = "X-Accel-Expires"
+_NOT_SHARED: Final = ("private", "no-store", "no-cache")
+_FROM_NOW: Final = re.compile(r"^(public, max-age=0, s-maxage=)(\d+)(?=, stale-while-revalidate=)")
+
+
+def kept_headers(
+    response: Response, terms: Terms, policy: Policy, request: Request, downstream: float,
+    by_cookie: Collection[str] = (),
+) -> Headers:  # fmt: skip
+    """The stored headers: the app's own, with an honest Cache-Control and Vary. ``by_cookie``
+    names the headers whose value in the key a cookie of the visitor's may have decided."""
+    nominated = {
+        item.lower() for line in response.all("connection") for item in parse_set_header(line)
+    }
+    dropped = DROPPED | nominated | {"vary"}
+    headers = [pair for pair in response.headers if pair[0].lower() not in dropped]
+    vary = varies(response.headers) | {name for name, _ in policy.headers}
+    if policy.keyed_cookies:
+        vary |= {"cookie"}
+    if vary:
+        headers.append(("Vary", ", ".join(sorted(name.title() for name in vary))))
+    if not response.all("cache-control"):
+        keyed = vary.union(name for name, _ in request.headers)
+        private = not keyed.isdisjoint(by_cookie)
+        headers.append(("Cache-Control", _cache_control(terms, policy, downstream, private)))
+    # Many pages have the same, and a process that keeps many holds them once.
+    return tuple((shared(name), shared(value)) for name, value in headers)
+
+
+def spent(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Headers of a page that was invalidated before its time: a cache in front must not count it
+    as fresh for another while. What the view itself said is left alone."""
+    return [
+        (
+            name,
+            _FROM_NOW.sub(r"\g<1>0", value) if name == "Cache-Control" else value,
+        )
+        for name, value in headers
+    ]
+
+
+def extended(headers: list[tuple[str, str]], age: int) -> list[tuple[str, str]]:
+    """Headers of a page that is fresh until told, ``age`` seconds old: for how long isgware lets
+    caches in front keep it counts from now. A lifetime counts from a page's generation (RFC 9111,
+    section 4.2): without this, an older page would be asked for again at once, each time."""
+    return [
+        (name, _FROM_NOW.sub(lambda found: f"{found[1]}{int(found[2]) + age}", value))
+        if name == "Cache-Control"
+        else (name, value)
+        for name, value in headers
+    ]
+
+
+def _cache_control(terms: Terms, policy: Policy, downstream: float, private: bool) -> str:
+    private = private or bool(policy.bypass or policy.keyed_cookies)
+    if private or terms.vary_cookie or terms.anonymous:
+        return "private, max-age=0, must-revalidate"
+    shared = downstream if terms.revalidate is None else terms.revalidate
+    window = max(0, int(terms.expire - shared))
+    return f"public, max-age=0, s-maxage={int(shared)}, stale-while-revalidate={window}"
+
+
+def lifetime_in_front(headers: Headers) -> int:
+    """Seconds for which nginx would keep an answer with these headers. 0: not at all, or the app
+    has said so to nginx itself."""
+    if any(name.lower() == "x-accel-expires" for name, _ in headers):
+        return 0
+    said = parse(value for name, value in headers if name.lower() == "cache-control")
+    if any(name in said for name in _NOT_SHARED):
+        return 0
+    for name in ("s-maxage", "max-age"):
+        if name in said:
+            return int(delta_seconds(said[name]) or 0)
+    return 0
+
+
+@lru_cache(maxsize=4_096)
+def accel_expires(seconds: int) -> tuple[str, str]:
+    """The header that has nginx keep an answer for so many seconds, one at least: 0 would send
+    every visitor of a busy page here in the same second."""
+    return NAME, str(max(1, seconds))
