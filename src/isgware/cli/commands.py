@@ -22,12 +22,13 @@ import click
 
 from ..backends.breaker import Breaker
 from ..backends.sqlite.backend import SQLiteBackend
+from ..core.local_path import local_path
 from ..errors import ConfigurationError, InvalidPath, ISGError
 from ..formatting import printable
 from ..management.operations import Operations
 from ..management.stats import statistics
 from ..management.store_client import Connection, connect
-from ..management.stored_pages import Catalogue, local_path
+from ..storage.catalogue import Catalogue
 from .building import build, routes
 from .export import export
 from .printing import details, listing, page_lines, stats_lines, to_json

@@ -14,7 +14,7 @@ from typing import Any
 from ..core.stored_page import Entry
 from ..formatting import duration, printable, size
 from ..management.stats import Stats
-from ..management.stored_pages import PageInfo
+from ..storage.catalogue import PageInfo
 
 
 def to_json(value: Any) -> str:

@@ -20,7 +20,8 @@ from django.utils import translation
 
 from ..core.cache_key import Resolve, Visitor, cookie_pairs, decoded
 from ..page import note_error
-from ..policy import Policy, policy_of, wrapped_by_revalidate
+from ..policy import Policy, policy_of
+from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Match, Route, Site
 
 #: Connections of a parent process, kept from being closed by garbage collection.

@@ -10,11 +10,11 @@ from typing import Any
 
 from ..export import ExportReport, export
 from ..settings import Settings
+from ..storage.catalogue import Catalogue, PageInfo
 from ..storage.open_store import open_store
 from ..storage.page_store import PageStore
 from ..storage.process_cache import Memory
 from .operations import Invalidations
-from .stored_pages import Catalogue, PageInfo
 
 
 def _wall_clock() -> float:

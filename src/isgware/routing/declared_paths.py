@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote_to_bytes
 
+from ..core.local_path import local_path
 from ..errors import InvalidPath
 from ..policy import Policy
 from .framework import Routes, Site
@@ -75,25 +75,6 @@ class Paths:
             reason = wrong_with(url)
             found.append(Unusable(url, reason) if reason else url)
         return found
-
-
-def local_path(path: Any) -> tuple[str, str]:
-    """The decoded path and the query of a local URL path.
-
-    Raises `InvalidPath` for anything else: a URL with a host, a relative path, control characters.
-    """
-    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
-        raise InvalidPath(f"{path!r} is not a local path; it starts with one slash: '/posts/1'.")
-    if "\\" in path or not path.isprintable():
-        raise InvalidPath(f"{path!r} is not a local path: it holds a backslash or a control.")
-    given, _, query = path.partition("?")
-    try:
-        text = unquote_to_bytes(given).decode()
-    except UnicodeDecodeError:
-        raise InvalidPath(f"{path!r} is not UTF-8 when decoded.") from None
-    if not text.isprintable() or any(part in (".", "..") for part in text.split("/")):
-        raise InvalidPath(f"{path!r} is not a plain path: dots or control characters.")
-    return text, query
 
 
 def wrong_with(path: Any) -> str:

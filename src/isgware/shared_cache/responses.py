@@ -21,11 +21,12 @@ from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Request, Visitor, counting_cookie, oddity
 from ..core.freshness import State
 from ..core.storable import MAX_LEARNED, Refusal, Response, varies
-from ..core.stored_page import Entry, Headers
+from ..core.stored_page import Entry
 from ..errors import BackendUnavailable
 from ..http.cache_control import effective
 from ..http.conditional import is_entity_tag, strong_etag
-from ..http.lifetime import initial_age, values
+from ..http.fields import Headers, values
+from ..http.lifetime import initial_age
 from ..http.validation import conditions, is_about, updated
 from ..http.vary import REROUTING, selecting
 from ..page import Rendering
@@ -33,9 +34,9 @@ from ..policy import NOTHING
 from ..regeneration.local_queue import Work
 from ..rendering.clean_room import Unfit, WSGIApp, render
 from ..rendering.compress import encoders, encodings_of
+from ..routing.drafts import Drafts
 from ..routing.framework import Site
 from ..routing.learned_routes import LearnedRoute
-from ..serving.drafts import Drafts
 from ..serving.engine import Engine
 from ..serving.passthrough import HeaderList
 from ..storage.process_cache import Page, key_name
