@@ -10,6 +10,7 @@ from werkzeug.test import Client
 from isgware import revalidate
 
 csp = pytest.importorskip("csp.constants")
+POLICY = "CONTENT_SECURITY_POLICY"
 
 
 @revalidate(60)
