@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BuildError, Map, Rule
 
 from ..core.cache_key import Resolve, Visitor, decoded
+from ..core.hosts import normal_host
 from ..errors import ConfigurationError
 from ..policy import Policy
 
@@ -100,6 +101,12 @@ class Site:
     def script_name(self) -> str:
         """Where the app says that it is mounted; empty for the root."""
         return ""
+
+
+def origin_of(site: Site, visitor: Visitor) -> tuple[str, str]:
+    """Scheme and host as the app sees them, the host in the one spelling by which it is keyed."""
+    scheme, host = site.origin(visitor)
+    return scheme, normal_host(scheme, host)
 
 
 class Routes:
