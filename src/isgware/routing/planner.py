@@ -172,6 +172,10 @@ class Planner:
             self._checked.add(found.route)
         return found
 
+    def redirects_to(self, visitor: Visitor) -> str | None:
+        """The path below the script name to which the app redirects another spelling of it."""
+        return self._site.redirects_to(visitor) or self.routes.redirects_to(visitor)
+
     def declared_by(self, visitor: Visitor, target: Target) -> tuple[str, ...]:
         """Who says that the page is kept: the view's decorator, ``routes``, or what was learned of
         it (a decorator that was met while the view ran, or an answer that looked storable)."""
