@@ -221,8 +221,11 @@ def test_p7_hung_renders_are_given_up_and_replaced(wrap, clock, site):
     pool = isg.engine.pool
     (hung,) = pool._running.values()
     hung.started -= 61  # seconds ago
+    leases = isg.engine.page_store.backend.backend._leases
+    assert leases
     pool.give_up_hung()
     eventually(lambda: visit(isg, "/p").cache == "HIT")
+    assert not leases, "another process may try at once"
     eventually(lambda: visit(isg, "/hang").detail == "regeneration-failed")
     states = {info.path: (info.state, info.failures) for info in isg.pages()}
     assert states == {"/hang": ("failing", 1), "/p": ("fresh", 0)}

@@ -115,7 +115,10 @@ class PreparedHit:
 
 class PreparedStale(PreparedHit):
     """The answer of a page that is stale, for the rest of a second in which its regeneration is on
-    its way; it ends when the store is to be asked again. To the hit path its time is always over: who sends it asks `Engine.awaited` first."""
+    its way; it ends when the store is to be asked again.
+
+    To the hit path its time is always over: who sends it asks `Engine.awaited` first.
+    """
 
     __slots__ = ("_ends",)
 

@@ -151,10 +151,12 @@ class PageStore:
             if known is not None:
                 known.seen = seen
             return known
-        if known is not None and _same(known.entry, entry):
+        if known is not None and same_render(known.entry, entry):
             known.seen = seen
             return known
-        page = Page(entry, seen, base, now)
+        page, kept = Page(entry, seen, base, now), self.memory.get(key)
+        if kept is not None and _newer(kept.entry, entry):  # rendered here while the store answered
+            return kept
         self.memory.add(page)
         return page
 
@@ -314,7 +316,7 @@ class PageStore:
             return False
         seen = self.mirror.counter
         theirs = decode(self.backend.get(key, now), key)
-        if theirs is not None and _same(page.entry, theirs):
+        if theirs is not None and same_render(page.entry, theirs):
             return True
         if theirs is not None and not _newer(page.entry, theirs):
             self.memory.add(Page(theirs, seen, base))
@@ -354,7 +356,8 @@ def _newer(one: Entry, other: Entry) -> bool:
     )
 
 
-def _same(one: Entry, other: Entry) -> bool:
+def same_render(one: Entry, other: Entry) -> bool:
+    """Whether two copies of a page came of one render."""
     return (one.nonce, one.generation, one.order, one.rendered_at) == (
         other.nonce,
         other.generation,
