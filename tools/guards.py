@@ -127,7 +127,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "return self.engine.awaited(ready.page.entry.key)", "return True"),
     ),
     *_of("serving/prepared_hits.py", "promises/test_p8_stale_visitors.py")(
-        ("stale pages are purged", "self.word == word and self.since <= now", "self.since <= now"),
+        ("stale pages are purged", "self.version == version and self.since <= now", "self.since <= now"),
         ("stale pages expire", "page.looked_up + 1.0, page.entry.expires_at)",
          "page.looked_up + 1.0)"),
     ),
@@ -144,6 +144,20 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a clock that was put back stops no look-up", "page.looked_up <= now < ", "now < "),
         ("what is read replaces no newer page",
          "if kept is not None and _newer(kept.entry, entry):", "if False:"),
+    ),
+    *_of("core/freshness.py", "core/test_freshness.py")(
+        ("what soft ones were forgotten of is stale",
+         "stale = stale or generation < mirror.soft_floor", "pass"),
+        ("what hard ones were forgotten of is gone", "    if generation < mirror.floor:\n",
+         "    if False:\n"),
+        ("no render is accepted from below a floor",
+         "generation < max(mirror.floor, mirror.soft_floor)", "False"),
+        ("a copy older than a forgotten purge is read again", " or since < self.floor", ""),
+    ),
+    *_of("backends/sqlite/invalidations.py", "promises/test_p7_bounded.py",
+         "backends/test_sqlite.py")(
+        ("soft names do not push out hard ones", '(now.names + added - hard, "hard = 0")',
+         '(now.names + added - hard, "1")'),
     ),
     *_of("serving/engine.py", "promises/test_p5_short_lives.py")(
         ("who waited takes a page whose time is up", "state is State.FRESH or (\n            since",
@@ -571,7 +585,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("backends/memory.py", "promises/test_p7_bounded.py", "backends/test_memory.py")(
         ("variants are bounded", "max(0, len(variants) - self._limits.variants)", "0"),
-        ("names are bounded", "        if sum(map(len, tables)) <= self._limits.names:\n", "        if True:\n"),
+        ("names are bounded", "            if len(table) > self._limits.names:\n", "            if False:\n"),
         ("notes are bounded", "            while len(self._notes) > self._limits.names:\n", "            while False:\n"),
     ),
     # Tokens and nonces: what is put into a page.

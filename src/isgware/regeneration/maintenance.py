@@ -25,7 +25,7 @@ class Maintenance:
     A lease is kept for ``longest`` seconds at most: a render that hangs for ever in a visitor's
     thread must not keep its page from everybody for ever.
 
-    The thread ends with the housekeeper: it refers to it weakly between two ticks, so that an
+    The thread ends with its owner: it refers to it weakly between two ticks, so that an
     `ISG` that nobody refers to any more can be collected.
     """
 

@@ -320,7 +320,7 @@ class ResponseStore:
             reason = f"{type(error).__name__}: {error}"
         finally:
             engine.maintenance.end(lease)
-        failures = engine.aftermath.failures
+        failures = engine.outcomes.failures
         if reason:
             log.warning("%s could not be revalidated: %s", place.url, reason)
             failures.add(place.key, engine.now(), reason, page.entry.revalidate or 1.0, False)

@@ -247,7 +247,8 @@ class PageStore:
 
     def _known(self, names: Sequence[str], overtake: bool) -> dict[str, int]:
         mirror = self.mirror
-        since = mirror.counter + 1 if overtake else max(mirror.last(names), mirror.floor)
+        last = max(mirror.last(names), mirror.floor, mirror.soft_floor)
+        since = mirror.counter + 1 if overtake else last
         return {"generation": mirror.counter, "overtake_before": since}
 
     def release(self, lease: Lease | None) -> None:
