@@ -29,6 +29,7 @@ from .routing.framework import Site
 from .runtime import engine_of
 from .serving.drafts import COOKIE, Drafts
 from .serving.engine import Answer
+from .serving.filling import fill
 from .serving.learning import Learner
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
 from .serving.prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
@@ -93,7 +94,7 @@ class ISG(Operations):
         self._learner = Learner(self.engine, self.site)
         self._shared_cache: SharedCache | None = None
         if settings.cache_control == "full":
-            response_store = ResponseStore(self.engine, self.site, application, drafts)
+            response_store = ResponseStore(self.engine, self.site, drafts)
             self._shared_cache = SharedCache(
                 self.engine, self._learner, response_store, application, self._serve
             )
@@ -242,6 +243,11 @@ class ISG(Operations):
                     self._passed.clear()
                 self._passed[raw] = time.monotonic() + _PASS_SECONDS
             return passed
+        if answer.page is not None and answer.page.entry.places:
+            return fill(
+                visitor, answer, answer.page, self._clock(), self.application, environ,
+                start_response, rendering,
+            )  # fmt: skip
         if answer.page is not None:
             return self._serve(visitor, answer, answer.page, environ, start_response)
         if answer.reply is not None:

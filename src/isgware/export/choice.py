@@ -24,6 +24,8 @@ REASONS: Final = {
     "query": "with a query string",
     "variant": "that differ by header or cookie",
     "personal": "that not every visitor gets",
+    "value-holes": "with tokens or nonces, new in every answer, so that the app has to send them "
+    "(a CSP of hashes needs no nonces)",
     "private": "whose headers forbid shared copies",
     "status": "with a status that files do not have",
     "expired": "past their time",
@@ -91,6 +93,8 @@ def static(entry: Entry, *, with_app: bool) -> Static | str:
     control = ", ".join(value for name, value in fields if name == "cache-control")
     if entry.own:
         return "own"  # a file can neither age nor be validated as RFC 9111 asks
+    if entry.places:
+        return "value-holes"
     if entry.vary_cookie or entry.anonymous or entry.request.cookies:
         return "personal"
     if entry.request.headers or varies(entry.headers) - {"accept-encoding"}:
