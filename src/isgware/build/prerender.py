@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from ..core.hosts import normal_host
 from ..core.local_path import local_path
 from ..errors import ConfigurationError
 from ..option_checks import HOST
@@ -252,7 +253,7 @@ def origins_of(core: ISG, base_url: Sequence[str] = ()) -> list[Origin]:
             "it each page is kept for the scheme and host that its visitors ask for."
         )
     for origin in found:
-        if not core.engine.planner.trusts(origin.host):
+        if not core.engine.planner.trusts(origin.scheme, origin.host):
             raise ConfigurationError(
                 f"{origin.host!r} is not among trusted_hosts, so its pages are never stored."
             )
@@ -268,4 +269,4 @@ def _origin(url: str, mounted: str) -> Origin:
     if not sound or parts.query or parts.fragment:
         raise ConfigurationError(f"{url!r} is no base URL: give one such as 'https://example.com'.")
     script = unquote_to_bytes(parts.path).decode("latin-1").rstrip("/")  # as servers tell it
-    return Origin(parts.scheme, parts.netloc, script or mounted)
+    return Origin(parts.scheme, normal_host(parts.scheme, parts.netloc), script or mounted)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Any
-from urllib.parse import unquote_to_bytes
+from typing import Any, Final
+from urllib.parse import quote, unquote_to_bytes
 
 from ..errors import ConfigurationError, InvalidPath
 from ..option_checks import checked_tag
 from .cache_key import narrow_query
 from .freshness import below_name, path_name, tag_name, url_name
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def local_path(path: Any) -> tuple[str, str]:
@@ -26,9 +29,23 @@ def local_path(path: Any) -> tuple[str, str]:
         text = unquote_to_bytes(given).decode()
     except UnicodeDecodeError:
         raise InvalidPath(f"{path!r} is not UTF-8 when decoded.") from None
-    if not text.isprintable() or any(part in (".", "..") for part in text.split("/")):
+    if _CONTROL.search(text) or any(part in (".", "..") for part in text.split("/")):
         raise InvalidPath(f"{path!r} is not a plain path: dots or control characters.")
     return text, query
+
+
+def spelled(path: str) -> str:
+    """A decoded path as `local_path` and the verbs take it: what would mean something else there
+    is percent-encoded, and what cannot be seen. The rest stays readable."""
+    if path.endswith("/*"):
+        path, end = path[:-1], "%2A"
+    else:
+        end = ""
+    return "".join(map(_spelled, path)) + end
+
+
+def _spelled(char: str) -> str:
+    return quote(char) if char in "%?" or not char.isprintable() else char
 
 
 def names_for_path(path: str) -> list[str]:
