@@ -128,8 +128,60 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("serving/prepared_hits.py", "promises/test_p8_stale_visitors.py")(
         ("stale pages are purged", "self.version == version and self.since <= now", "self.since <= now"),
-        ("stale pages expire", "min(self.since + 1.0, self.page.entry.expires_at)",
-         "self.since + 1.0"),
+        ("stale pages expire", "page.looked_up + 1.0, page.entry.expires_at)",
+         "page.looked_up + 1.0)"),
+    ),
+    *_of("serving/prepared_hits.py", "promises/test_p6_two_processes.py")(
+        ("stale pages are looked up each second", "page.looked_up + 1.0, ", ""),
+    ),
+    *_of("storage/page_store.py", "storage/test_page_store.py")(
+        ("stale copies are looked up in the store",
+         "state in (State.STALE, State.EXPIRED) and self._to_look_up(page)", "False"),
+        ("expired copies are looked up, too", "state in (State.STALE, State.EXPIRED)",
+         "state is State.STALE"),
+        ("a stale copy is looked up once a second",
+         "if page.looked_up <= now < page.looked_up + _LOOK_UP:", "if False:"),
+        ("a clock that was put back stops no look-up", "page.looked_up <= now < ", "now < "),
+        ("what is read replaces no newer page",
+         "if kept is not None and _newer(kept.entry, entry):", "if False:"),
+    ),
+    *_of("core/freshness.py", "core/test_freshness.py")(
+        ("what soft ones were forgotten of is stale",
+         "stale = stale or generation < mirror.soft_floor", "pass"),
+        ("what hard ones were forgotten of is gone", "    if generation < mirror.floor:\n",
+         "    if False:\n"),
+        ("no render is accepted from below a floor",
+         "generation < max(mirror.floor, mirror.soft_floor)", "False"),
+        ("a copy older than a forgotten purge is read again", " or since < self.floor", ""),
+    ),
+    *_of("backends/sqlite/invalidations.py", "promises/test_p7_bounded.py",
+         "backends/test_sqlite.py")(
+        ("soft names do not push out hard ones", '(now.names + added - hard, "hard = 0")',
+         '(now.names + added - hard, "1")'),
+    ),
+    *_of("serving/engine.py", "promises/test_p5_short_lives.py")(
+        ("who waited takes a page whose time is up", "state is State.FRESH or (\n            since",
+         "state is State.FRESH or (\n            False"),
+        ("a page that was there has to be fresh", "since = known is None or not same_render(",
+         "since = True or not same_render("),
+        ("a page of another policy has to be fresh",
+         "since and page.entry.fingerprint == target.policy.fingerprint", "since"),
+        ("who waited takes no page that was purged", "if not self._acceptable(page, arrival):\n"
+         "            return False", "if False:\n            return False"),
+    ),
+    *_of("serving/engine.py", "promises/test_p7_bounded.py")(
+        ("a render that is given up ends its lease", "self.maintenance.end(flight.lease)", "pass"),
+    ),
+    *_of("backends/sqlite/leases.py", "backends/test_lease_owner.py")(
+        ("a lease ends with its owner's process", " if not is_gone(token)", ""),
+    ),
+    *_of("backends/sqlite/lease_owner.py", "backends/test_lease_owner.py")(
+        ("a PID says nothing in another namespace", "namespace != _namespace(os.getpid()) or ", ""),
+        ("a PID says nothing without its namespace", "not namespace or ", ""),
+        ("a process that has ended is gone before it is waited for",
+         "status[0] in _ENDED or ", ""),
+        ("a PID may belong to another process by now",
+         "bool(started) and status[1] != started", "False"),
     ),
     *_of("serving/prepared_hits.py", "serving/test_prepared_hits.py", _P2)(
         ("conditions heed credentials",
@@ -558,7 +610,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("backends/memory.py", "promises/test_p7_bounded.py", "backends/test_memory.py")(
         ("variants are bounded", "max(0, len(variants) - self._limits.variants)", "0"),
-        ("names are bounded", "        if sum(map(len, tables)) <= self._limits.names:\n", "        if True:\n"),
+        ("names are bounded", "            if len(table) > self._limits.names:\n", "            if False:\n"),
         ("notes are bounded", "            while len(self._notes) > self._limits.names:\n", "            while False:\n"),
     ),
     # Tokens and nonces: what is put into a page.

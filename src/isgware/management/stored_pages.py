@@ -194,8 +194,10 @@ def row_state(row: Row, mirror: Generations, now: float) -> State:
             return State.GONE
     if now >= row.rendered_at + row.expire:
         return State.EXPIRED
-    stale = row.nonce != mirror.nonce or any(
-        mirror.soft.get(name, 0) > row.generation for name in names
+    stale = (
+        row.nonce != mirror.nonce
+        or row.generation < mirror.soft_floor
+        or any(mirror.soft.get(name, 0) > row.generation for name in names)
     )
     if stale or (row.revalidate is not None and now >= row.rendered_at + row.revalidate):
         return State.STALE
