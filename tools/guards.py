@@ -145,6 +145,26 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is read replaces no newer page",
          "if kept is not None and _newer(kept.entry, entry):", "if False:"),
     ),
+    *_of("regeneration/maintenance.py", "promises/test_collected.py")(
+        ("maintenance refers to nobody while it waits",
+         "del keeper  # not referred to while this thread waits", "pass"),
+    ),
+    *_of("regeneration/render_threads.py", "promises/test_collected.py")(
+        ("idle threads refer to no pool", "            pool = None\n            ready.wait",
+         "            ready.wait"),
+        ("idle threads are woken when their pool is gone", "weakref.ref(self, wake)",
+         "weakref.ref(self)"),
+    ),
+    *_of("regeneration/coalesce.py", "promises/test_p5_many_regenerates.py")(
+        ("no call is given a render that began before it", "elif call.begun:", "elif False:"),
+        ("a render that hangs is followed by the next", "following = self._waiting.pop(key, None)",
+         "following = None"),
+    ),
+    *_of("management/regenerate_now.py", "promises/test_p5_many_regenerates.py")(
+        ("processes regenerate a page one after the other",
+         "engine.settings.lease_time, ())) is None:", "engine.settings.lease_time, ())) is False:"),
+        ("what is rendered too late is not kept", " or call.given_up.is_set())\n\n", ")\n\n"),
+    ),
     *_of("core/freshness.py", "core/test_freshness.py")(
         ("what soft ones were forgotten of is stale",
          "stale = stale or generation < mirror.soft_floor", "pass"),
