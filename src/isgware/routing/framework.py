@@ -17,6 +17,7 @@ from werkzeug.routing import BuildError, Map, Rule
 from ..core.cache_key import Resolve, Visitor, decoded
 from ..errors import ConfigurationError
 from ..policy import Policy
+from .sample_paths import sample_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,15 @@ class Match:
 @dataclass(frozen=True, slots=True)
 class Route:
     """A line of the URL map. ``name`` is what a `Match` of it calls ``route``, ``rule`` the pattern
-    as people wrote it, ``arguments`` what its URL needs. ``methods`` is empty if nobody says."""
+    as people wrote it, ``arguments`` what its URL needs. ``methods`` is empty if nobody says.
+    ``view`` is what the framework calls, if it says so."""
 
     name: str
     rule: str
     arguments: frozenset[str]
     policy: Policy | None = None
     methods: frozenset[str] = frozenset()
+    view: Any = field(default=None, compare=False, repr=False)
 
 
 class Site:
@@ -80,6 +83,14 @@ class Site:
         """Every route of the app, declared or not, in the order of its URL map."""
         return ()
 
+    def inner_caches(self) -> Iterable[str]:
+        """The names of caches of whole pages inside the app, around all of its views."""
+        return ()
+
+    def inner_cache(self, view: Any) -> str:
+        """The name of what caches the answers of one view, inside the app; empty if nothing does."""
+        return ""
+
     def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
         """The URL paths below the script name that a route has for these arguments, as the
         framework builds them: one, or one for each language.
@@ -100,6 +111,15 @@ class Site:
     def script_name(self) -> str:
         """Where the app says that it is mounted; empty for the root."""
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """The ``patterns`` of ``routes=`` that catch URLs of a route; ``whole`` if there is one, and it
+    catches every URL of it."""
+
+    patterns: tuple[str, ...] = ()
+    whole: bool = False
 
 
 class Routes:
@@ -128,6 +148,21 @@ class Routes:
         pattern = str(rule.endpoint)
         return Match(pattern, self._policies[pattern], arguments)
 
+    def catching(self, rule: str) -> Catch:
+        """Which patterns catch the URLs of a route with this ``rule``, found by examples."""
+        if not self._policies:
+            return Catch()
+        found = [self.match(_visitor(path)) for path in sample_paths(rule)]
+        patterns = tuple(dict.fromkeys(match.route for match in found if match is not None))
+        return Catch(patterns, len(patterns) == 1 and None not in found)
+
+    def policy(self, pattern: str) -> Policy:
+        return self._policies[pattern]
+
+    def catches(self, route: Route) -> bool:
+        """Whether a pattern catches some URL of ``route``."""
+        return bool(self.catching(route.rule).patterns)
+
     def __contains__(self, pattern: object) -> bool:
         return pattern in self._policies
 
@@ -140,6 +175,10 @@ class Routes:
     def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
         """As `Site.urls`, of a pattern."""
         return [built(self._adapter.build, route, arguments)]
+
+
+def _visitor(path: str) -> Visitor:
+    return Visitor("GET", "http", "localhost", "", path, "", {})
 
 
 def built(build: Any, endpoint: str, arguments: Mapping[str, Any]) -> str:
