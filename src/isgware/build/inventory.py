@@ -8,7 +8,7 @@ from typing import Final
 
 from ..errors import ConfigurationError
 from ..policy import Policy, combined
-from ..routing.framework import Route, Routes, Site
+from ..routing.framework import Catch, Route, Routes, Site
 from ..routing.sample_paths import PLACEHOLDER
 from .build_report import RouteReport
 
@@ -36,11 +36,16 @@ def inventory(site: Site, routes: Routes) -> list[Known]:
     patterns = {_shape(route.rule): route for route in routes.routes()}
     found: dict[str, Known] = {}
     for route in site.routes():
-        pattern = patterns.pop(_shape(route.rule), None)
+        catch = routes.catching(route.rule)
+        pattern = patterns.get(_shape(route.rule))
+        if pattern is not None and catch.patterns and not catch.whole:
+            pattern = None  # alike, but not for the same URLs: /posts/<int:id> and /posts/<slug>
+        elif pattern is not None:
+            del patterns[_shape(route.rule)]
         policy = combined(route.policy, pattern.policy if pattern else None)
         if policy is not None:
             _check(route, policy)
-        known = _known(route, policy) if pattern else _caught(route, routes)
+        known = _known(route, policy) if pattern else _caught(route, routes, catch)
         earlier = found.get(route.name)
         if earlier is None:
             found[route.name] = known
@@ -51,9 +56,8 @@ def inventory(site: Site, routes: Routes) -> list[Known]:
     return lines + [_known(route, route.policy) for route in patterns.values()]
 
 
-def _caught(route: Route, routes: Routes) -> Known:
+def _caught(route: Route, routes: Routes, catch: Catch) -> Known:
     """A route that no pattern was written for; wider ones may catch its URLs all the same."""
-    catch = routes.catching(route.rule)
     if not catch.patterns or _answers_no_get(route):
         return _known(route, route.policy)
     shown = ", ".join(catch.patterns)
@@ -61,7 +65,9 @@ def _caught(route: Route, routes: Routes) -> Known:
         known = _known(route, route.policy)
         known.line.pattern = shown
         if route.policy is None:
-            known.line.reason = f"some of its URLs are caught by {shown} of routes="
+            known.line.reason = (
+                f"{'' if catch.every else 'some of '}its URLs are caught by {shown} of routes="
+            )
         return known
     wider = routes.policy(shown)
     own_paths = route.policy.paths if route.policy is not None else None

@@ -88,7 +88,7 @@ class Site:
         return ()
 
     def inner_cache(self, view: Any) -> str:
-        """The name of what caches the answers of one view, inside the app; empty if nothing does."""
+        """The name of a cache around one view, inside the app; empty if there is none."""
         return ""
 
     def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
@@ -115,11 +115,16 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Catch:
-    """The ``patterns`` of ``routes=`` that catch URLs of a route; ``whole`` if there is one, and it
-    catches every URL of it."""
+    """The ``patterns`` of ``routes=`` that catch URLs of a route; ``every`` if those are all of its
+    URLs."""
 
     patterns: tuple[str, ...] = ()
-    whole: bool = False
+    every: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether one pattern catches every URL of the route."""
+        return self.every and len(self.patterns) == 1
 
 
 class Routes:
@@ -154,7 +159,7 @@ class Routes:
             return Catch()
         found = [self.match(_visitor(path)) for path in sample_paths(rule)]
         patterns = tuple(dict.fromkeys(match.route for match in found if match is not None))
-        return Catch(patterns, len(patterns) == 1 and None not in found)
+        return Catch(patterns, None not in found)
 
     def policy(self, pattern: str) -> Policy:
         return self._policies[pattern]

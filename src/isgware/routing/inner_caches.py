@@ -72,7 +72,7 @@ def wrappers(view: Any) -> Iterator[Any]:
 
 
 def module_of(function: Any) -> str:
-    """The module whose source has ``function``; ``functools.wraps`` hides it from ``__module__``."""
+    """The module in which ``function`` was written; ``functools.wraps`` changes ``__module__``."""
     return str(getattr(function, "__globals__", {}).get("__name__", ""))
 
 
