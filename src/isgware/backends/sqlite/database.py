@@ -81,7 +81,7 @@ class Database:
 
     def exists(self) -> bool:
         """Whether the store was made already. Opens nothing."""
-        return (self.directory / NAME).is_file()
+        return (self.directory / NAME).exists()
 
     @property
     def word(self) -> Sequence[int]:
