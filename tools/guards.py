@@ -527,10 +527,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("regeneration/pacing.py", "regeneration/test_pacing.py")(
         ("a chosen switch interval stays", "sys.getswitchinterval() == _PYTHONS_OWN and ", ""),
     ),
-    *_of("rendering/producer.py", "promises/test_own_invalidations.py")(
+    *_of("rendering/notices.py", "promises/test_own_invalidations.py")(
         ("a page that invalidates itself is told once",
-         "        if not names or (target.route, \"own-invalidation\") in self._told:\n",
-         "        if not names:\n"),
+         "if names and self.first(target.route, \"own-invalidation\"):", "if names:"),
         ("a page that invalidates others is no matter",
          "rendering.invalidated.intersection(own)", "rendering.invalidated"),
     ),

@@ -15,7 +15,6 @@ from typing import Final
 from werkzeug.datastructures import Headers
 
 from ..core.downstream import kept_headers
-from ..core.freshness import names_of
 from ..core.storable import Learn, Refusal, Response, Said, Terms, storable, unread, varying
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
@@ -29,6 +28,7 @@ from ..storage.page_store import Shelf
 from ..storage.process_cache import Page
 from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
 from .compress import encoders, encodings_of
+from .notices import Notices
 
 log: Final = logging.getLogger("isgware")
 
@@ -108,7 +108,7 @@ class Producer:
         self._now = now
         self._encoders = encoders(settings.compress)
         self._proven: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
+        self._notices = Notices()
 
     def produce(
         self,
@@ -204,7 +204,7 @@ class Producer:
         entry = self._entry(target, response, verdict, rendering, started, took)
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, Refusal("not-accepted"))
-        self._check_own_invalidations(target, entry, rendering)
+        self._notices.own_invalidations(target, entry, rendering)
         return Made(entry, learned, target.declared, said)
 
     def _with_policy(self, target: Target, rendering: Rendering) -> Target:
@@ -309,22 +309,6 @@ class Producer:
         if signpost != known or not self._planner.signposts.stands(target.base, signpost):
             self._planner.learn(target.base, signpost, announce=signpost.vary != known.vary)
 
-    def _check_own_invalidations(self, target: Target, entry: Entry, rendering: Rendering) -> None:
-        """Warn, once a route, of a page whose own render invalidates it."""
-        own = names_of(entry.request.full_path, entry.request.query, entry.tags)
-        names = rendering.invalidated.intersection(own)
-        if not names or (target.route, "own-invalidation") in self._told:
-            return
-        self._told.add((target.route, "own-invalidation"))
-        log.warning(
-            "%s (%s) invalidates its own page while it renders (%s), so each visit renders it "
-            "again. Invalidate where the data changes, such as in the POST or the task that "
-            "changes it, or give what this view changes other tags than the page has.",
-            target.route,
-            target.request.url,
-            ", ".join(sorted(names)),
-        )
-
     def proven(self, route: str) -> bool:
         return route in self._proven
 
@@ -336,14 +320,7 @@ class Producer:
         error: BaseException | None = None,
     ) -> Failed:
         proven = self.proven(target.route)
-        said = ""
-        if not proven and (target.route, "unproven") not in self._told:
-            self._told.add((target.route, "unproven"))
-            said = (
-                f" Until a page of this route ({target.route}) has been rendered, visitors get the "
-                "app's own answer when a render fails: the view runs a second time for them, and "
-                "its error is logged a second time."
-            )
+        said = "" if proven else self._notices.second_run(target.route)
         log.warning(
             "%s could not be rendered: %s.%s", target.request.url, reason, said, exc_info=error
         )
@@ -351,8 +328,7 @@ class Producer:
 
     def _refused(self, target: Target, refusal: Refusal) -> Refused:
         reason = refusal.reason
-        if target.declared and (target.route, reason) not in self._told:
-            self._told.add((target.route, reason))
+        if target.declared and self._notices.first(target.route, reason):
             log.warning(
                 "%s (%s) is declared but cannot be stored: %s. %s",
                 target.route,
