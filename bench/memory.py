@@ -26,7 +26,7 @@ from bench.kit.machine import ROOT
 from bench.kit.report import Column, Report, Value, options
 from bench.visitors import KINDS, LIMIT, POLICY, RULE, TOLD
 from isgware.core.stored_page import decode, encode
-from isgware.serving.prepared_hits import Ready
+from isgware.serving.prepared_hits import PreparedHit
 from isgware.storage.process_cache import Memory, Page
 
 PAGES, REQUESTS, TRACED = 10_000, 60_000, 500
@@ -57,7 +57,7 @@ def overhead(kinds: Sequence[str]) -> Iterator[list[Value]]:
         for number, key in enumerate(keys):
             page = memory.get(key)
             assert page is not None
-            ready = Ready(page, "GET", "gzip, deflate, br", 0, False, page.entry.rendered_at)
+            ready = PreparedHit(page, "GET", "gzip, deflate, br", 0, False, page.entry.rendered_at)
             raw = ("GET", "http", "example.com", "", f"/page/{number}", query + str(number), None)
             memory.remember(raw, ready)
 

@@ -15,7 +15,7 @@ from bench.kit.report import Column, Report, options
 from isgware import ISG, Policy
 from isgware.backends.sqlite.backend import SQLiteBackend
 from isgware.core.stored_page import Entry, decode
-from isgware.serving.prepared_hits import Ready
+from isgware.serving.prepared_hits import PreparedHit
 from isgware.storage.process_cache import Page
 
 PAGES = 2_000
@@ -118,7 +118,10 @@ def _parts(backend: SQLiteBackend, keys: list[str]) -> list[tuple[str, float]]:
             (
                 "get, decode and make ready",
                 timed(
-                    lambda key: Ready(Page(entry(key), 0, "base"), "GET", None, 0, False, now), keys
+                    lambda key: PreparedHit(
+                        Page(entry(key), 0, "base"), "GET", None, 0, False, now
+                    ),
+                    keys,
                 ),
             ),
         ]

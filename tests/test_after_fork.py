@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from isgware import ISG
-from isgware.regeneration.maintenance import Housekeeper
+from isgware.regeneration.maintenance import Maintenance
 from isgware.regeneration.render_threads import Pool
 from tests.promises.kit import Gate, Later
 
@@ -26,8 +26,13 @@ def of_isg(isg: ISG) -> tuple[Any, Any, str, Any]:
 
 
 def of_keeper(isg: ISG) -> tuple[Any, Any, str, Any]:
-    keeper: Housekeeper = isg.engine.housekeeper
-    return keeper, keeper, "_reset", lambda: (keeper.start(), keeper._starting)[1]
+    response_store: Maintenance = isg.engine.maintenance
+    return (
+        response_store,
+        response_store,
+        "_reset",
+        lambda: (response_store.start(), response_store._starting)[1],
+    )
 
 
 def of_pool(isg: ISG) -> tuple[Any, Any, str, Any]:

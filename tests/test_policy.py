@@ -355,7 +355,7 @@ def test_the_bare_function_under_a_decorator_is_recognised() -> None:
     assert not wrapped_by_revalidate(functools.partial(view))
 
 
-# What a signpost in the store names is found again in this process.
+# What what was learned of a URL in the store names is found again in this process.
 
 
 def test_a_declared_policy_is_found_by_its_fingerprint() -> None:

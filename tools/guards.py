@@ -122,12 +122,12 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("wsgi.py", "promises/test_p8_stale_visitors.py")(
         ("stale pages heed cookies", "(self._is_watched(environ) or ready.cookies_matter)", "False"),
         ("stale pages are sent while they last",
-         "if not ready.lasts(self._words[0][0], self._clock()):", "if False:"),
+         "if not ready.lasts(self._version[0][0], self._clock()):", "if False:"),
         ("stale pages are sent while their render is awaited",
          "return self.engine.awaited(ready.page.entry.key)", "return True"),
     ),
     *_of("serving/prepared_hits.py", "promises/test_p8_stale_visitors.py")(
-        ("stale pages are purged", "self.word == word and self.since <= now", "self.since <= now"),
+        ("stale pages are purged", "self.version == version and self.since <= now", "self.since <= now"),
         ("stale pages expire", "min(self.since + 1.0, self.page.entry.expires_at)",
          "self.since + 1.0"),
     ),
@@ -172,8 +172,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("regeneration/outcomes.py", "promises/test_failures.py")(
         ("a refusal is no failure to be tried again", "and not outcome.withdraws:", "and True:"),
         ("earlier failures of a withdrawn page are forgotten",
-         "        self._forget_failure(target.key)\n        self._shelf.withdraw",
-         "        self._shelf.withdraw"),
+         "        self._forget_failure(target.key)\n        self._page_store.withdraw",
+         "        self._page_store.withdraw"),
     ),
     *_of("serving/engine.py", "promises/test_failures.py", "promises/test_p6_two_processes.py")(
         ("a withdrawn page does not stand in", " and not _withdraws(outcome)", ""),
@@ -244,7 +244,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            pass\n"),
     ),
     *_of("routing/learned_routes.py", "fuzz/test_fuzz.py")(
-        ("signposts may be nested without end", "AttributeError, RecursionError", "AttributeError"),
+        ("learned_routes may be nested without end", "AttributeError, RecursionError", "AttributeError"),
     ),
     *_of("regeneration/outcomes.py", "fuzz/test_fuzz.py")(
         ("failures may be counted to infinity",
@@ -416,12 +416,12 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("shared_cache/cache.py", "shared_cache")(
         ("requests with a body are not shared",
-         "if _has_body(environ) or self.keeper", "if self.keeper"),
+         "if _has_body(environ) or self.response_store", "if self.response_store"),
         ("request lines are as keys have them", " or _disguised(environ):", ":"),
     ),
     # Limits.
     *_of("routing/learned_routes.py", "promises/test_p7_floods.py")(
-        ("signposts are bounded", "        if len(self._known) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
+        ("learned_routes are bounded", "        if len(self._known) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
     ),
     *_of("wsgi.py", "promises/test_p7_floods.py")(
         ("URLs that pass are bounded", "if len(self._passed) >= _MAX_PASSED:", "if False:"),
@@ -513,16 +513,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/render_threads.py", "regeneration/test_render_threads.py", "regeneration/test_render_thread_faults.py")(
         ("a hung render holds up no pace",
-         "            running.given_up = True\n            self._pace.end(number)\n",
+         "            running.given_up = True\n            self._throttle.end(number)\n",
          "            running.given_up = True\n"),
         ("a render that may hang holds up no other",
          "not running.given_up and running.started > since for", "not running.given_up for"),
         ("what has ended is not given up",
          "            if number not in self._running:", "            if False:"),
         ("a child does not take its parent's work for its own",
-         "        self._own_process()\n        return key in self._line\n",
-         "        return key in self._line\n"),
-        ("who waits does not wait for the pace", "or self._line.urgent or", "or"),
+         "        self._own_process()\n        return key in self._queue\n",
+         "        return key in self._queue\n"),
+        ("who waits does not wait for the pace", "or self._queue.urgent or", "or"),
     ),
     *_of("regeneration/pacing.py", "regeneration/test_pacing.py")(
         ("a chosen switch interval stays", "sys.getswitchinterval() == _PYTHONS_OWN and ", ""),

@@ -34,7 +34,7 @@ ONE_YEAR: Final = 31_536_000.0
 ATTRIBUTE: Final = "__isgware_policy__"
 View = TypeVar("View", bound=Callable[..., Any])
 T = TypeVar("T")
-#: Policies by fingerprint: what a signpost in the store names, this process looks up here.
+#: Policies by fingerprint: the store keeps the fingerprint, this process looks the policy up here.
 declared: Final[dict[str, Policy]] = {}
 _bare: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 

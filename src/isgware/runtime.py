@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable
 
 from .backends.breaker import Breaker
-from .regeneration.handoff import JobExecutor, handover_of
-from .regeneration.maintenance import Housekeeper
-from .regeneration.outcomes import Aftermath
+from .regeneration.handoff import JobExecutor, handoff_of
+from .regeneration.maintenance import Maintenance
+from .regeneration.outcomes import Outcomes
 from .regeneration.render_threads import Pool
 from .regeneration.single_flight import Failures, Flights
 from .rendering.clean_room import WSGIApp
@@ -19,7 +19,7 @@ from .serving.drafts import Drafts
 from .serving.engine import Engine
 from .settings import Settings
 from .storage.open_store import shared
-from .storage.page_store import Shelf
+from .storage.page_store import PageStore
 from .storage.process_cache import Memory
 
 
@@ -27,11 +27,11 @@ def engine_of(
     application: WSGIApp, settings: Settings, site: Site, store: Breaker, memory: Memory,
     drafts: Drafts | None, now: Callable[[], float],
 ) -> Engine:  # fmt: skip
-    """The engine of one ISG. Its housekeeper gives up hung renders; further chores are its
+    """The engine of one ISG. Its maintenance gives up hung renders; further chores are its
     owner's to add."""
-    shelf = Shelf(store, memory, now, settings.offline_time)
-    planner = Planner(settings, site, shelf, now, drafts)
-    housekeeper = Housekeeper(
+    page_store = PageStore(store, memory, now, settings.offline_time)
+    planner = Planner(settings, site, page_store, now, drafts)
+    maintenance = Maintenance(
         settings.probe_interval,
         settings.lease_time,
         settings.render_timeout,
@@ -45,18 +45,18 @@ def engine_of(
         # One that carries jobs elsewhere is not for what has to be done here.
         None if isinstance(settings.executor, JobExecutor) else settings.executor,
     )
-    store.on_open = housekeeper.start
-    handover = handover_of(settings, store, now, shared=shared(store.backend))
-    housekeeper.chores += [pool.give_up_hung, handover.pass_on_wants]
+    store.on_open = maintenance.start
+    handoff = handoff_of(settings, store, now, shared=shared(store.backend))
+    maintenance.tasks += [pool.give_up_hung, handoff.pass_on_wants]
     return Engine(
         settings,
         planner,
-        shelf,
-        Producer(application, settings, planner, shelf, now),
+        page_store,
+        Producer(application, settings, planner, page_store, now),
         Flights(settings.max_waiters),
         pool,
-        Aftermath(planner, shelf, Failures(random.random), settings.dynamic_time, now),
-        housekeeper,
+        Outcomes(planner, page_store, Failures(random.random), settings.dynamic_time, now),
+        maintenance,
         now,
-        handover,
+        handoff,
     )

@@ -154,7 +154,7 @@ class Watcher:
             )
 
 
-class Pending:
+class PreparedStale:
     """The words of one session, by the savepoint or transaction that they belong to. ``None``
     stands for the transaction as a whole, which may not have begun yet.
 
@@ -162,34 +162,34 @@ class Pending:
     """
 
     def __init__(self) -> None:
-        self._words: dict[SessionTransaction | None, dict[tuple[Watcher, Word], None]] = {}
+        self._version: dict[SessionTransaction | None, dict[tuple[Watcher, Word], None]] = {}
         self.written: list[tuple[Watcher, Any]] = []
 
     def add(self, session: Session, watcher: Watcher, words: list[Word]) -> None:
-        held = self._words.setdefault(session.get_nested_transaction(), {})
+        held = self._version.setdefault(session.get_nested_transaction(), {})
         held.update(dict.fromkeys((watcher, word) for word in words))
 
     def release(self, savepoint: SessionTransaction) -> None:
         outer = savepoint.parent
         while outer is not None and not outer.nested:
             outer = outer.parent
-        held = self._words.pop(savepoint, {})
-        self._words.setdefault(outer, {}).update(held)
+        held = self._version.pop(savepoint, {})
+        self._version.setdefault(outer, {}).update(held)
 
     def drop(self, transaction: SessionTransaction) -> None:
         """It has ended; what was not released or fired before is not to be."""
         self.written.clear()
-        self._words.pop(transaction if transaction.nested else None, None)
+        self._version.pop(transaction if transaction.nested else None, None)
 
     def take(self) -> Iterator[tuple[Watcher, list[Word]]]:
         by_watcher: dict[Watcher, list[Word]] = {}
-        for watcher, word in self._words.pop(None, {}):
+        for watcher, word in self._version.pop(None, {}):
             by_watcher.setdefault(watcher, []).append(word)
         yield from by_watcher.items()
 
 
-def pending_of(session: Session) -> Pending:
-    pending: Pending = session.info.setdefault(_KEY, Pending())
+def pending_of(session: Session) -> PreparedStale:
+    pending: PreparedStale = session.info.setdefault(_KEY, PreparedStale())
     return pending
 
 

@@ -11,14 +11,14 @@ from operator import itemgetter
 from typing import Any, Final
 
 from .after_fork import settling
-from .backends.base import live_word
-from .backends.read_ahead import Errand
+from .backends.base import live_version
+from .backends.read_ahead import ReadAhead
 from .core.cache_key import Visitor
 from .core.preconditions import NOT_MODIFIED, fitted
 from .errors import ConfigurationError
 from .http import cache_status as status
 from .management.control_endpoint import Control
-from .management.log import log_decision, speak_up
+from .management.log import log_decision, log_to_stderr
 from .management.operations import Operations
 from .management.regenerate_now import Verbs
 from .management.stored_pages import Catalogue
@@ -30,13 +30,13 @@ from .routing.inner_caches import warn_of_inner_caches
 from .runtime import engine_of
 from .serving.drafts import COOKIE, Drafts
 from .serving.engine import Answer
-from .serving.learning import Behind
+from .serving.learning import Learner
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
-from .serving.prepared_hits import Pending, Ready, credentials_unlisted, target_of
+from .serving.prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
-from .shared_cache.cache import REROUTED, PlainHTTP
-from .shared_cache.responses import Keeper
+from .shared_cache.cache import REROUTED, SharedCache
+from .shared_cache.responses import ResponseStore
 from .storage.open_store import open_store
 from .storage.process_cache import Memory, Page, Raw, worth_remembering
 
@@ -83,28 +83,30 @@ class ISG(Operations):
         self._memory = Memory(settings.memory)
         self._memo = self._memory.memo
         self._own_clock = settings.clock
-        self._words = live_word(breaker.backend)
+        self._version = live_version(breaker.backend)
         drafts = Drafts(settings.secret, self._clock) if settings.secret else None
         self.engine = engine_of(
             application, settings, self.site, breaker, self._memory, drafts, self._clock
         )
-        self.engine.housekeeper.chores += [self._probe, self._keep_house]
-        self.catalogue = Catalogue(self.engine.shelf, settings.build_id, self._clock)
+        self.engine.maintenance.tasks += [self._probe, self._maintain_store]
+        self.catalogue = Catalogue(self.engine.page_store, settings.build_id, self._clock)
         self.verbs = Verbs(self.engine, self.catalogue, self.site)
-        self._behind = Behind(self.engine, self.site)
-        self._http: PlainHTTP | None = None
+        self._learner = Learner(self.engine, self.site)
+        self._shared_cache: SharedCache | None = None
         if settings.cache_control == "full":
-            keeper = Keeper(self.engine, self.site, application, drafts)
-            self._http = PlainHTTP(self.engine, self._behind, keeper, application, self._serve)
+            response_store = ResponseStore(self.engine, self.site, application, drafts)
+            self._shared_cache = SharedCache(
+                self.engine, self._learner, response_store, application, self._serve
+            )
         self._mode = "" if settings.enabled is None else _MODES[settings.enabled]
         self._origin_headers = self.site.origin_headers
         self._watched = (*self.site.bypass_cookies, *((COOKIE,) if drafts else ()))
-        if self._http is not None:
+        if self._shared_cache is not None:
             self._origin_headers += REROUTED
             self._watched += self.site.language_cookies
         self._control = Control(self, settings, drafts) if settings.secret and drafts else None
         if settings.debug or settings.enabled == "report":
-            speak_up()
+            log_to_stderr()
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
         self._wary = self._searched = False
@@ -124,7 +126,7 @@ class ISG(Operations):
             return self._slow(environ, start_response)
         now = time.time() if self._own_clock is None else self._own_clock()
         if (
-            ready.word != self._words[0][0]
+            ready.version != self._version[0][0]
             or (not ready.since <= now < ready.until and not ready.renew(now))
             or (
                 "HTTP_COOKIE" in environ
@@ -158,7 +160,7 @@ class ISG(Operations):
         return [ready.body]  # a list: some servers send one far faster than anything else
 
     def _special(
-        self, ready: Ready, environ: Environ, start_response: StartResponse
+        self, ready: PreparedHit, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         """A hit for somebody who has the page, wants a part of it, or is known."""
         answer = ready.conditional(environ)
@@ -179,7 +181,7 @@ class ISG(Operations):
     # Everything that is not a plain hit.
 
     def _slow(
-        self, environ: Environ, start_response: StartResponse, ready: Ready | None = None
+        self, environ: Environ, start_response: StartResponse, ready: PreparedHit | None = None
     ) -> Iterable[bytes]:
         mode = self._mode or self._settle_mode()
         if mode == "off" or MARK in environ:
@@ -188,8 +190,8 @@ class ISG(Operations):
         if not self._searched:
             self._searched = True
             warn_of_inner_caches(self.site, self.engine.planner.routes.catches)
-        self.engine.housekeeper.start()
-        if isinstance(ready, Pending) and self._is_pending(ready, environ):
+        self.engine.maintenance.start()
+        if isinstance(ready, PreparedStale) and self._is_prepared_stale(ready, environ):
             return self._special(ready, environ, start_response)
         visitor = visitor_of(environ)
         if visitor is None:
@@ -201,18 +203,18 @@ class ISG(Operations):
             if mode != "on":
                 return call(self.application, environ, start_response, rendering)
             return unsafe(
-                visitor, self.engine, self._http, self.application, environ, start_response,
+                visitor, self.engine, self._shared_cache, self.application, environ, start_response,
                 rendering,
             )  # fmt: skip
         if mode != "on":
-            return self._behind.without_store(
+            return self._learner.without_store(
                 mode, visitor, self.application, environ, start_response, rendering
             )
         return self._get(visitor, environ, start_response, rendering)
 
-    def _is_pending(self, ready: Pending, environ: Environ) -> bool:
+    def _is_prepared_stale(self, ready: PreparedStale, environ: Environ) -> bool:
         """Whether this visitor of a page that is stale gets what the last one got."""
-        if not ready.lasts(self._words[0][0], self._clock()):
+        if not ready.lasts(self._version[0][0], self._clock()):
             return False
         if "HTTP_COOKIE" in environ and (self._is_watched(environ) or ready.cookies_matter):
             return False
@@ -225,18 +227,18 @@ class ISG(Operations):
         raw = self._raw(visitor, environ)
         if self._passed.get(raw, 0.0) > time.monotonic():
             return call(self.application, environ, start_response, rendering)
-        http, errand = self._http, Errand()
+        http, read_ahead = self._shared_cache, ReadAhead()
         if http is not None and http.dull(raw, environ):
             return http.glance(visitor, raw, environ, start_response, rendering)
         started = time.perf_counter()
-        answer = self._decide(visitor, errand)
+        answer = self._decide(visitor, read_ahead)
         if self.settings.debug:
             log_decision(visitor, answer, self._clock(), time.perf_counter() - started)
         if answer is None and http is not None:
-            return http(visitor, raw, environ, start_response, rendering, errand)
+            return http(visitor, raw, environ, start_response, rendering, read_ahead)
         if answer is None:
             self._heed(visitor)
-            passed, dull = self._behind.undeclared(
+            passed, dull = self._learner.undeclared(
                 visitor, self.application, environ, start_response, rendering
             )
             if dull and not self.settings.debug and worth_remembering(raw):
@@ -257,10 +259,10 @@ class ISG(Operations):
             self._heed(visitor)
         return passed_by(visitor, answer, self.application, environ, start_response, rendering)
 
-    def _decide(self, visitor: Visitor, errand: Errand) -> Answer | None:
+    def _decide(self, visitor: Visitor, read_ahead: ReadAhead) -> Answer | None:
         """A defect of isgware's own must not become a visitor's error page."""
         try:
-            return self.engine.visit(visitor, errand)
+            return self.engine.visit(visitor, read_ahead)
         except ConfigurationError:
             raise
         except Exception:
@@ -286,11 +288,11 @@ class ISG(Operations):
         if answer.label != "MISS":  # a page counts as visited when somebody comes back to it
             page.used = page.visited = True
         if answer.label == "HIT":
-            self._make_ready(Ready, answer, page, visitor, environ, now)
+            self._prepare(PreparedHit, answer, page, visitor, environ, now)
             made = page.answer(accepted, now, "HIT", status.hit(page.ttl(now)))
         elif answer.label == "STALE":
             if not answer.detail:
-                self._make_ready(Pending, answer, page, visitor, environ, now)
+                self._prepare(PreparedStale, answer, page, visitor, environ, now)
             made = page.stale_answer(accepted, now, answer.detail)
         else:
             said = status.forwarded(
@@ -302,13 +304,18 @@ class ISG(Operations):
         start_response(made[0], made[1].copy())
         return [*made[2]]
 
-    def _make_ready(
-        self, kind: type[Ready], answer: Answer, page: Page, visitor: Visitor, environ: Environ,
-        now: float,
+    def _prepare(
+        self, kind: type[PreparedHit], answer: Answer, page: Page, visitor: Visitor,
+        environ: Environ, now: float,
     ) -> None:  # fmt: skip
         """Let the next plain visit of this page be a look-up."""
-        word = answer.word
-        if not answer.plain or word < 0 or self.settings.debug or self.settings.memory == 0:
+        version = answer.version
+        if (
+            not answer.cacheable_by_request_line
+            or version < 0
+            or self.settings.debug
+            or self.settings.memory == 0
+        ):
             return
         self._heed(visitor)
         if self._wary:
@@ -316,10 +323,12 @@ class ISG(Operations):
         entry = page.entry
         cookies = answer.cookies or entry.vary_cookie or entry.anonymous
         accepted, target = visitor.header("Accept-Encoding"), target_of(environ)
-        ready = kind(page, visitor.method, accepted, word, cookies, now, target)
+        ready = kind(page, visitor.method, accepted, version, cookies, now, target)
         self._memory.remember(self._raw(visitor, environ), ready)
-        if self._wary or self.engine.shelf.settled != word:
-            ready.word = -1  # meanwhile; or unsettled, by a purge that the store has not taken yet
+        if self._wary or self.engine.page_store.settled != version:
+            ready.version = (
+                -1
+            )  # meanwhile; or unsettled, by a purge that the store has not taken yet
 
     def _heed(self, visitor: Visitor) -> None:
         """A server that tells of its users under names that a hit does not look for: from now on
@@ -347,15 +356,15 @@ class ISG(Operations):
     def _probe(self) -> None:
         self._backend.probe()
 
-    def _keep_house(self) -> None:
+    def _maintain_store(self) -> None:
         verify = getattr(getattr(self._backend.backend, "database", None), "verify", None)
         if verify is not None:
             verify()
-        self.engine.shelf.pay()
+        self.engine.page_store.retry_pending()
         now = time.monotonic()
         if now - self._flushed > 5.0:
             self._flushed = now
-            self.engine.shelf.flush_recency()
+            self.engine.page_store.flush_recency()
 
     # What `Operations` stands on.
 
@@ -381,11 +390,11 @@ class ISG(Operations):
 
     @property
     def report(self) -> dict[str, int]:
-        return dict(self._behind.report)
+        return dict(self._learner.report)
 
     def close(self, timeout: float | None = None) -> None:
         self.engine.pool.close(timeout)
-        self.engine.housekeeper.close()
+        self.engine.maintenance.close()
         self._backend.close()
 
 

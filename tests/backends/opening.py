@@ -38,9 +38,9 @@ def works(backend: Any) -> None:
     assert put(backend, entry)
     assert backend.get(entry.key, START) == encode(entry)
     assert [row.key for row in backend.rows(tag="a")] == [entry.key]
-    before = backend.word[0]
+    before = backend.version[0]
     assert backend.invalidate(["tag:a"], True) == 1
-    assert backend.word[0] != before
+    assert backend.version[0] != before
     assert acquire(backend) is not None
     assert acquire(backend) is None
     backend.write_note("n", b"v", 10, START)

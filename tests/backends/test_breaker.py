@@ -63,7 +63,7 @@ class Faulty(MemoryBackend):
 @pytest.fixture(autouse=True)
 def _no_visit_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the tests before have visited in this thread."""
-    monkeypatch.setattr(module, "current", contextvars.ContextVar("errand", default=None))
+    monkeypatch.setattr(module, "current", contextvars.ContextVar("read_ahead", default=None))
 
 
 @pytest.fixture
@@ -354,7 +354,7 @@ def test_what_interrupts_a_program_passes_through(breaker: Breaker) -> None:
 
 def test_the_word_is_the_backends_also_while_open(breaker: Breaker, backend: Faulty) -> None:
     breaker.trip(RuntimeError("gone"))
-    assert breaker.word is backend.word
+    assert breaker.version is backend.version
 
 
 def test_close_closes_the_backend_also_while_open(breaker: Breaker, backend: Faulty) -> None:
@@ -366,7 +366,7 @@ def test_close_closes_the_backend_also_while_open(breaker: Breaker, backend: Fau
 
 def test_a_backend_without_a_queue_of_jobs_takes_none_and_is_well() -> None:
     class Plain(SimpleNamespace):
-        word = (0,)
+        version = (0,)
 
     breaker = Breaker(Plain(), LIMIT)  # type: ignore[arg-type]
     with pytest.raises(BackendUnavailable, match="no queue"):

@@ -18,7 +18,7 @@ import pytest
 from isgware.backends.breaker import Breaker
 from isgware.backends.sqlite.backend import SQLiteBackend
 from isgware.backends.sqlite.database import APPLICATION_ID
-from isgware.backends.sqlite.files import LOCK, NAME, WORD
+from isgware.backends.sqlite.files import LOCK, NAME, VERSION_FILE
 from isgware.core.stored_page import decode
 from isgware.errors import BackendUnavailable
 from isgware.testing import START, make_entry
@@ -48,7 +48,7 @@ def directory(tmp_path: Path) -> Path:
         put(backend, make_entry(f"/{number}", b"body " * 2_000, nonce=nonce, tags=("a", "b")))
     backend.invalidate(["tag:z"], hard=False)
     backend.close()  # writes the log back, so that the file is all there is
-    assert {file.name for file in directory.iterdir()} == {NAME, WORD, LOCK}
+    assert {file.name for file in directory.iterdir()} == {NAME, VERSION_FILE, LOCK}
     return directory
 
 
@@ -192,12 +192,12 @@ def test_a_deleted_directory_is_made_again(directory: Path, store: Breaker) -> N
 
 @pytest.mark.parametrize("content", [b"", b"short", bytes(10_000)])
 def test_a_word_file_of_another_size_is_taken_as_it_is(content: bytes, directory: Path) -> None:
-    (directory / WORD).write_bytes(content)
+    (directory / VERSION_FILE).write_bytes(content)
     store = Breaker(SQLiteBackend(directory), limit=60.0)
     assert recovered(store) == 1
-    before = store.word[0]
+    before = store.version[0]
     store.invalidate(["tag:a"], hard=True)
-    assert store.word[0] == before + 2
+    assert store.version[0] == before + 2
     store.close()
 
 

@@ -42,7 +42,7 @@ def test_a_directory_deleted_while_open_is_made_again(store: SQLiteBackend) -> N
     put(store, old)
     remove(store.database.directory)
     store.database.verify()
-    assert store.word[0] % 2 == 1
+    assert store.version[0] % 2 == 1
     assert store.sync(old.nonce, 0).nonce != old.nonce
     assert store.get(old.key, START) is None
     assert modes(store.database.directory)[NAME] == 0o600
@@ -53,9 +53,9 @@ def test_an_invalidation_goes_to_the_files_that_are_there(store: SQLiteBackend) 
     remove(store.database.directory)
     other = SQLiteBackend(store.database.directory)
     nonce = nonce_of(other)
-    before = other.word[0]
+    before = other.version[0]
     store.invalidate(["tag:a"], hard=True)
-    assert other.word[0] == before + 2
+    assert other.version[0] == before + 2
     assert other.sync(nonce, 0).hard == (("tag:a", 1),)
     other.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from isgware.backends.sqlite.backend import SQLiteBackend
-from isgware.backends.sqlite.files import LOCK, NAME, WORD
+from isgware.backends.sqlite.files import LOCK, NAME, VERSION_FILE
 from isgware.errors import ConfigurationError
 from isgware.testing import make_entry
 from isgware.testing.backend_suite import nonce_of, put
@@ -101,14 +101,14 @@ def test_nobody_else_may_read_it_whatever_the_umask(umask: int, directory: Path)
         return found
 
     found = in_child(work)
-    assert set(found) >= {NAME, WORD, LOCK, NAME + "-wal"}
+    assert set(found) >= {NAME, VERSION_FILE, LOCK, NAME + "-wal"}
     assert set(found.values()) == {0o600}
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
 def test_files_that_others_could_read_are_closed_to_them(directory: Path) -> None:
     directory.mkdir()
-    for name in (NAME, WORD, LOCK):
+    for name in (NAME, VERSION_FILE, LOCK):
         (directory / name).touch(0o644)
     backend = SQLiteBackend(directory)
     backend.ping()
@@ -117,7 +117,7 @@ def test_files_that_others_could_read_are_closed_to_them(directory: Path) -> Non
     assert set(found.values()) == {0o600}
 
 
-@pytest.mark.parametrize("name", [NAME, WORD, LOCK])
+@pytest.mark.parametrize("name", [NAME, VERSION_FILE, LOCK])
 def test_a_file_that_is_a_symbolic_link_is_not_followed(
     name: str, directory: Path, tmp_path: Path
 ) -> None:

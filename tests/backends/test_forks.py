@@ -101,15 +101,15 @@ def test_a_child_sees_the_word_move_before_it_used_the_store(store: SQLiteBacken
     read, write = os.pipe()
 
     def work() -> tuple[int, int]:
-        before = store.word[0]
+        before = store.version[0]
         os.read(read, 1)
-        return before, store.word[0]
+        return before, store.version[0]
 
     child = Child(work)
     store.invalidate(["a"], hard=True)
     os.write(write, b"x")
     before, after = child.result()
     assert after >= before
-    assert after == store.word[0]
+    assert after == store.version[0]
     for descriptor in (read, write):
         os.close(descriptor)

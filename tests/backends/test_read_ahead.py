@@ -12,11 +12,11 @@ import pytest
 from isgware.backends.base import get_with_note
 from isgware.backends.breaker import Breaker
 from isgware.backends.memory import MemoryBackend
-from isgware.backends.read_ahead import Errand, current
+from isgware.backends.read_ahead import ReadAhead, current
 from isgware.core.freshness import State
 from isgware.core.stored_page import Entry
 from isgware.errors import BackendUnavailable
-from isgware.storage.page_store import Shelf
+from isgware.storage.page_store import PageStore
 from isgware.storage.process_cache import Memory, key_name
 from isgware.testing import START, FakeClock, make_entry
 
@@ -57,10 +57,10 @@ class World:
         self.here, self.other = self.process(), self.process()
         self.backend.write_note(NOTE, b"learned", 100, START)
 
-    def process(self, memory: int = 10_000_000) -> Shelf:
-        shelf = Shelf(Breaker(self.backend, limit=60.0), Memory(memory), FakeClock(), 60.0)
-        shelf.sync()
-        return shelf
+    def process(self, memory: int = 10_000_000) -> PageStore:
+        page_store = PageStore(Breaker(self.backend, limit=60.0), Memory(memory), FakeClock(), 60.0)
+        page_store.sync()
+        return page_store
 
     def stored(self, body: bytes = b"page", **fields: Any) -> Entry:
         counter = self.backend.sync("", 0)
@@ -84,17 +84,17 @@ def world() -> Iterator[World]:
     current.reset(token)
 
 
-def body(shelf: Shelf, entry: Entry, **options: Any) -> bytes | None:
-    page, _ = shelf.find(entry.key, "base", "", **options)
+def body(page_store: PageStore, entry: Entry, **options: Any) -> bytes | None:
+    page, _ = page_store.find(entry.key, "base", "", **options)
     return page.entry.body if page else None
 
 
 @pytest.mark.parametrize("memory", [10_000_000, 0], ids=["memory", "no-memory"])
 def test_the_page_that_was_expected_came_along_with_the_note(memory: int, world: World) -> None:
-    entry, shelf = world.stored(), world.process(memory)
+    entry, page_store = world.stored(), world.process(memory)
     world.asked()
-    assert shelf.read_note(NOTE, lambda: entry.key) == b"learned"
-    assert shelf.find(entry.key, "base", "")[1] is State.FRESH
+    assert page_store.read_note(NOTE, lambda: entry.key) == b"learned"
+    assert page_store.find(entry.key, "base", "")[1] is State.FRESH
     assert world.asked() == ["both"]
 
 
@@ -194,11 +194,11 @@ def test_another_visit_does_not_get_it(world: World) -> None:
 
 
 def test_a_visit_that_goes_on_has_it_still(world: World) -> None:
-    entry, errand = world.stored(), Errand()
-    world.here.begin(errand)
+    entry, read_ahead = world.stored(), ReadAhead()
+    world.here.begin(read_ahead)
     world.here.read_note(NOTE, lambda: entry.key)
     world.here.end()
-    world.here.begin(errand)
+    world.here.begin(read_ahead)
     world.asked()
     assert body(world.here, entry) == b"page"
     assert world.asked() == []

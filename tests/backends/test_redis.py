@@ -341,7 +341,7 @@ def test_a_child_has_connections_of_its_own(store: RedisBackend) -> None:
     entry = stored(store)
 
     def work() -> tuple[bytes | None, bool, int]:
-        odd = bool(store.word[0] % 2)
+        odd = bool(store.version[0] % 2)
         found = store.get(entry.key, START)
         nonce_of(store)
         return found, odd, store.invalidate(["tag:a"], hard=True)

@@ -63,10 +63,10 @@ def test_a_user_with_no_more_rights_than_needed(
     with opened(url) as one, opened(url) as other:
         works(one)
         nonce_of(other)
-        eventually(lambda: other.word[0] % 2 == 0, within=60)
-        before = other.word[0]
+        eventually(lambda: other.version[0] % 2 == 0, within=60)
+        before = other.version[0]
         one.invalidate(["tag:b"], hard=True)
-        eventually(lambda: other.word[0] != before, within=60)
+        eventually(lambda: other.version[0] != before, within=60)
         eventually(lambda: ("&isg:*" in caplog.text) == (not channels), within=60)
     assert "sesame" not in caplog.text
 
@@ -155,10 +155,10 @@ def test_a_server_that_speaks_tls(secured: tuple[Redis, Path]) -> None:
     with opened(url) as one, opened(url) as other:
         works(one)
         nonce_of(other)
-        eventually(lambda: other.word[0] % 2 == 0, within=60)
-        before = other.word[0]
+        eventually(lambda: other.version[0] % 2 == 0, within=60)
+        before = other.version[0]
         one.invalidate(["tag:b"], hard=True)
-        eventually(lambda: other.word[0] != before, within=60)
+        eventually(lambda: other.version[0] != before, within=60)
     client = redis.Redis(port=server.port, ssl=True, ssl_ca_certs=str(certificate))
     with opened(client) as backend:
         assert [row.path for row in backend.rows()] == ["/"]

@@ -44,14 +44,14 @@ def nonce_once_back(breaker: Any, unlike: str = "") -> str:
 
 def listens(breaker: Any) -> None:
     nonce_once_back(breaker)
-    eventually(lambda: breaker.word[0] % 2 == 0, within=60)
+    eventually(lambda: breaker.version[0] % 2 == 0, within=60)
 
 
 def hears(other: Any, one: Any) -> None:
     listens(other)
-    before = other.word[0]
+    before = other.version[0]
     one.invalidate(["tag:b"], hard=True)
-    eventually(lambda: other.word[0] != before, within=60)
+    eventually(lambda: other.version[0] != before, within=60)
 
 
 # Sentinel

@@ -13,7 +13,7 @@ from redis.exceptions import ReadOnlyError
 
 from isgware.backends.redis import pubsub as redis_news
 from isgware.backends.redis.backend import RedisBackend
-from isgware.backends.redis.pubsub import News
+from isgware.backends.redis.pubsub import Subscription
 from isgware.testing.backend_suite import nonce_of
 from tests.backends.conftest import end_of_news
 from tests.stores import Proxy, Redis, eventually, in_time
@@ -35,8 +35,8 @@ def listeners() -> int:
 def settled(backend: RedisBackend) -> int:
     """The word, once it is even and nothing is under way."""
     nonce_of(backend)
-    eventually(lambda: backend.word[0] % 2 == 0, within=60)
-    return backend.word[0]
+    eventually(lambda: backend.version[0] % 2 == 0, within=60)
+    return backend.version[0]
 
 
 def test_an_announcement_is_seen_elsewhere_within_100_ms(
@@ -55,8 +55,8 @@ def test_an_announcement_is_seen_elsewhere_within_100_ms(
     def heard(announce: Callable[[], object]) -> None:
         before = settled(there)
         announce()
-        eventually(lambda: there.word[0] != before, within=10)
-        assert there.word[0] % 2 == 0
+        eventually(lambda: there.version[0] != before, within=10)
+        assert there.version[0] % 2 == 0
 
     for announce in announcements:
         in_time(0.1, partial(heard, announce))
@@ -67,7 +67,7 @@ def test_an_announcement_is_seen_elsewhere_within_100_ms(
 
 def test_the_word_is_odd_until_somebody_listens(own_redis: Redis, connected: Connected) -> None:
     backend = connected(own_redis)
-    assert backend.word[0] % 2
+    assert backend.version[0] % 2
     assert settled(backend) % 2 == 0
 
 
@@ -76,13 +76,13 @@ def test_a_subscription_that_breaks_is_made_again(own_redis: Redis, connected: C
     nonce_of(here)
     before = settled(there)
     own_redis.client().client_kill_filter(_type="pubsub")
-    eventually(lambda: there.word[0] != before, within=60)  # somebody may have spoken meanwhile
+    eventually(lambda: there.version[0] != before, within=60)  # somebody may have spoken meanwhile
     eventually(lambda: own_redis.client().pubsub_numsub("isg:{main}:news")[0][1] == 2, within=60)
 
     def heard() -> None:
         before = settled(there)
         here.invalidate(["tag:a"], hard=True)
-        eventually(lambda: there.word[0] != before, within=60)
+        eventually(lambda: there.version[0] != before, within=60)
 
     in_time(0.1, heard)
 
@@ -95,8 +95,8 @@ def test_without_subscriptions_an_announcement_is_seen_within_2_s(
     for _ in range(3):
         before = settled(there)
         here.invalidate(["tag:a"], hard=True)
-        eventually(lambda before=before: there.word[0] != before, within=60)
-        assert there.word[0] % 2 == 0
+        eventually(lambda before=before: there.version[0] != before, within=60)
+        assert there.version[0] % 2 == 0
     assert own_redis.client().pubsub_numsub("isg:{main}:news")[0][1] == 0
 
 
@@ -108,12 +108,12 @@ def test_a_subscription_that_went_silent_is_noticed(
     settled(there)
     proxy.silent = True
     here.invalidate(["tag:a"], hard=True)
-    eventually(lambda: there.word[0] % 2 == 1, within=60)
+    eventually(lambda: there.version[0] % 2 == 1, within=60)
     proxy.silent = False
     proxy.cut()
-    before = there.word[0]
-    eventually(lambda: there.word[0] % 2 == 0, within=60)
-    assert there.word[0] != before
+    before = there.version[0]
+    eventually(lambda: there.version[0] % 2 == 0, within=60)
+    assert there.version[0] != before
     assert there.sync("", 0).hard == (("tag:a", 1),)
 
 
@@ -125,7 +125,7 @@ def test_nothing_is_missed_over_a_reconnection(
         before = settled(there)
         proxy.cut()
         here.invalidate([f"tag:{number}"], hard=True)
-        eventually(lambda before=before: there.word[0] not in (before, before | 1), within=60)
+        eventually(lambda before=before: there.version[0] not in (before, before | 1), within=60)
     assert len(there.sync("", 0).hard) == 10
 
 
@@ -133,7 +133,7 @@ def test_a_flush_is_noticed_though_nobody_tells(own_redis: Redis, connected: Con
     backend = connected(own_redis)
     nonce, before = nonce_of(backend), settled(backend)
     own_redis.client().flushall()
-    eventually(lambda: backend.word[0] != before, within=60)
+    eventually(lambda: backend.version[0] != before, within=60)
     assert nonce_of(backend) != nonce
 
 
@@ -144,10 +144,10 @@ def test_a_store_that_cannot_be_read_is_not_taken_for_unchanged(
     backend = connected(own_redis, timeout=0.24)
     before = settled(backend)
     own_redis.suspend() if fault == "stopped" else own_redis.kill()
-    eventually(lambda: backend.word[0] % 2 == 1, within=60)
+    eventually(lambda: backend.version[0] % 2 == 1, within=60)
     own_redis.resume() if fault == "stopped" else own_redis.start()
-    eventually(lambda: backend.word[0] % 2 == 0, within=60)
-    assert backend.word[0] > before
+    eventually(lambda: backend.version[0] % 2 == 0, within=60)
+    assert backend.version[0] > before
 
 
 def test_one_thread_per_process_which_ends_with_its_store(
@@ -187,9 +187,9 @@ def test_a_thread_that_cannot_be_had_costs_currency_only(
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", none)
         assert nonce_of(backend)
-        assert backend.word[0] % 2
+        assert backend.version[0] % 2
         assert backend.invalidate(["tag:a"], hard=True) == 1
-        assert backend.word[0] % 2
+        assert backend.version[0] % 2
     assert settled(backend) % 2 == 0
 
 
@@ -212,8 +212,8 @@ def test_after_a_failure_it_is_asked_anew_where_the_server_is(redis_server: Redi
     def connect() -> Any:
         return clients.pop() if clients else redis_server.client()
 
-    news = News(connect, "isg:{main}:")
+    news = Subscription(connect, "isg:{main}:")
     news.start()
-    eventually(lambda: news.word[0] % 2 == 0, within=60)
+    eventually(lambda: news.version[0] % 2 == 0, within=60)
     news.stop()
     assert demoted.closed

@@ -1,5 +1,5 @@
-"""A page and its signpost are read together: what is wrong with one of them is not the other's
-fault, nor a visitor's."""
+"""A page and its learned variants are read together: what is wrong with one of them is not the
+other's fault, nor a visitor's."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_what_trickles_in_of_the_two_costs_one_operation(large: str, own_redis: 
         site.body = b"x" * 1_000_000
     site.stored("/plain")
     if large == "note":
-        for key in site.isg.engine.planner.signposts._known:
+        for key in site.isg.engine.planner.learned_routes._known:
             own_redis.client().set(f"isg:{{main}}:note:s:{key}", UNTIL + b" " * 1_000_000)
     proxy.trickling = True
     forget(site.isg)

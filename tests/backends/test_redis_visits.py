@@ -59,15 +59,15 @@ class Process:
         eventually(lambda: self.visit(path, query, **headers) == "HIT", within=10)
 
     def hears(self) -> int:
-        """Bring its table of invalidations up to date; the store's word for that."""
-        shelf, backend = self.isg.engine.shelf, self.isg._backend
+        """Bring its table of invalidations up to date; the store's version for that."""
+        page_store, backend = self.isg.engine.page_store, self.isg._backend
 
         def knows() -> bool:
-            shelf.sync()
-            return shelf.settled == backend.word[0]
+            page_store.sync()
+            return page_store.settled == backend.version[0]
 
         eventually(knows, within=10)
-        return shelf.settled
+        return page_store.settled
 
     def forgets(self) -> None:
         forget(self.isg)
@@ -100,9 +100,9 @@ class Fleet:
     def trips(self, process: Process, work: Callable[[], object]) -> list[str]:
         """The commands of a visitor who changes nothing, and nobody else does. On a busy machine a
         subscription may seem silent: then the word changes, and the table is asked for once."""
-        word = process.hears()
+        version = process.hears()
         said = self.said(work)
-        moved = process.isg._backend.word[0] != word
+        moved = process.isg._backend.version[0] != version
         return [name for name in said if not (moved and name == "SYNC")]
 
     def said(self, work: Callable[[], object]) -> list[str]:
@@ -114,12 +114,12 @@ class Fleet:
 
 
 def _said(told: Told) -> str:
-    return "SYNC" if SYNC.sha in told.words else told.name
+    return "SYNC" if SYNC.sha in told.versions else told.name
 
 
 def _other(told: Told) -> bool:
     asked = told.name in ("HMGET", "PING", "SUBSCRIBE", "CLIENT", "INFO", "SELECT", "QUIT")
-    return asked or not {PING.sha, TOUCH.sha}.isdisjoint(told.words)
+    return asked or not {PING.sha, TOUCH.sha}.isdisjoint(told.versions)
 
 
 @pytest.fixture
@@ -226,9 +226,9 @@ def test_a_post_reads_no_page(fleet: Fleet) -> None:
 def test_an_invalidation_elsewhere_is_one_round_trip_more_and_only_once(fleet: Fleet) -> None:
     fleet.has("/plain/1", "/plain/2")
     one, other = fleet.process(), fleet.process()
-    word = other.isg._backend.word[0]
+    version = other.isg._backend.version[0]
     one.isg.revalidate_tag("unrelated")
-    eventually(lambda: other.isg._backend.word[0] != word, within=10)
+    eventually(lambda: other.isg._backend.version[0] != version, within=10)
     said = fleet.said(lambda: other.visit("/plain/1"))
     assert (said[0], said[-1], said.count("MGET")) == ("SYNC", "MGET", 1)
     assert set(said) == {"SYNC", "MGET"}
@@ -238,9 +238,9 @@ def test_an_invalidation_elsewhere_is_one_round_trip_more_and_only_once(fleet: F
 def test_a_page_that_another_process_made_anew_is_read_once(fleet: Fleet) -> None:
     one, other = fleet.process(base_url="http://site.test"), fleet.process()
     other.stores("/plain/1")
-    word = other.isg._backend.word[0]
+    version = other.isg._backend.version[0]
     one.isg.regenerate("/plain/1")
-    eventually(lambda: other.isg._backend.word[0] != word, within=10)
+    eventually(lambda: other.isg._backend.version[0] != version, within=10)
     said = fleet.said(lambda: other.visit("/plain/1"))
     assert (set(said), said.count("GET")) == ({"SYNC", "GET"}, 1)
     assert fleet.trips(other, lambda: other.visit("/plain/1")) == []
@@ -274,12 +274,12 @@ def test_reading_writes_nothing_but_when_pages_were_used_and_that_in_batches(fle
         path = f"/nothing/{visit}" if visit % 5 == 4 else f"/plain/{visit % 100}"
         labels.append(reader.visit(path))
     seconds = time.monotonic() - started
-    reader.isg.engine.shelf.flush_recency()
+    reader.isg.engine.page_store.flush_recency()
     told = fleet.told()
     assert labels.count("HIT") == 800
-    scripts = [each for each in told if TOUCH.sha in each.words]
+    scripts = [each for each in told if TOUCH.sha in each.versions]
     assert 1 <= len(scripts) <= 2 + seconds / 5
     written = writes(fleet.server, told)
     assert {(each.by, each.name, *each.keys) for each in written} == {("lua", "ZADD", "used")}
-    assert {each.words[2] for each in written} == {"XX"}
+    assert {each.versions[2] for each in written} == {"XX"}
     assert len(written) <= 2 * 100 * len(scripts)

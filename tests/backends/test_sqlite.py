@@ -106,22 +106,22 @@ def test_the_lease_of_a_killed_process_ends(store: SQLiteBackend) -> None:
 
 def test_an_invalidation_is_seen_in_the_word_by_other_processes(store: SQLiteBackend) -> None:
     nonce = nonce_of(store)
-    before = store.word[0]
+    before = store.version[0]
     counter = in_child(lambda: store.invalidate(["tag:a"], hard=True))
-    assert store.word[0] not in (before, before + 1)
+    assert store.version[0] not in (before, before + 1)
     assert store.sync(nonce, 0).hard == (("tag:a", counter),)
 
 
 def test_every_invalidation_of_many_processes_moves_the_word(store: SQLiteBackend) -> None:
     nonce_of(store)
-    before = store.word[0]
+    before = store.version[0]
 
     def work() -> list[int]:
         return [store.invalidate([f"tag:{number}"], hard=False) for number in range(25)]
 
     counters = [counter for done in in_children([work] * 4) for counter in done]
     assert sorted(counters) == list(range(1, 101))
-    assert store.word[0] == before + 200
+    assert store.version[0] == before + 200
 
 
 def test_kill_9_in_the_middle_of_writes_leaves_whole_pages(store: SQLiteBackend) -> None:

@@ -61,7 +61,7 @@ def test_what_is_published_comes_with_the_pages_and_moves_the_word(
 ) -> None:
     other = SQLiteBackend(directory)
     before = other.sync("", 0)
-    word = other.word[0]
+    version = other.version[0]
     seen: list[Any] = []
 
     def work() -> None:
@@ -72,8 +72,8 @@ def test_what_is_published_comes_with_the_pages_and_moves_the_word(
     store.together(work, True)
     assert seen == [([], ())]
     assert [name for name, _ in other.sync(before.nonce, before.counter).published] == ["key:1"]
-    assert other.word[0] != word
-    assert other.word[0] % 2 == 0
+    assert other.version[0] != version
+    assert other.version[0] % 2 == 0
     other.close()
 
 

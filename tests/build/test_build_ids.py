@@ -130,7 +130,7 @@ def test_more_pages_than_one_batch_are_removed(start: Start) -> None:
 def test_a_store_that_is_away_says_so(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     visit(start("v1"), "/a")
     isg = start("v2")
-    backend = isg.core.catalogue._shelf.backend.backend
+    backend = isg.core.catalogue._page_store.backend.backend
     monkeypatch.setattr(backend, "delete", lambda key: (_ for _ in ()).throw(OSError("gone")))
     with pytest.raises(BackendUnavailable):
         isg.core.catalogue.purge_builds()
@@ -143,7 +143,7 @@ def test_a_slow_removal_does_not_end_the_rest(
     for path in ("/a", "/b", "/c"):
         visit(old, path)
     isg = start("v2")
-    breaker = isg.core.catalogue._shelf.backend
+    breaker = isg.core.catalogue._page_store.backend
     delete = breaker.backend.delete
 
     def slow(key: str) -> None:

@@ -18,7 +18,7 @@ from isgware.build.batch import Batch, Origin, visitor_for
 from isgware.build.build_report import Made, Report, RouteReport
 from isgware.build.prerender import Build, Options, Source
 from isgware.build.seen_paths import Seen
-from isgware.build.workers import Crew, Worker
+from isgware.build.workers import BuildWorkers, Worker
 from isgware.flask import FlaskSite
 from isgware.testing import FakeClock
 
@@ -450,7 +450,7 @@ def test_what_was_learned_of_a_batch_s_pages_is_read_at_once(
     paths = [f"/posts/{number}" for number in range(50)]
     route(app, "/posts/<slug>", lambda slug: slug, paths=paths)
     isg = built(store=f"file:{tmp_path}/pages").core
-    backend, asked = isg.engine.shelf.backend.backend, []
+    backend, asked = isg.engine.page_store.backend.backend, []
     at_once, one = backend.read_notes, backend.read_note
     monkeypatch.setattr(backend, "read_notes", lambda *a: asked.append("many") or at_once(*a))
     monkeypatch.setattr(backend, "read_note", lambda *a: asked.append("one") or one(*a))
@@ -471,17 +471,17 @@ def test_a_page_that_somebody_renders_is_not_rendered_again(
     plan = one.engine.planner.plan(visitor_for("/posts/a", Origin("https", "example.com")))
     assert plan is not None
     assert plan.target is not None
-    shelf = other.engine.shelf
-    lease = shelf.acquire(plan.target.key, 10.0, ())
+    page_store = other.engine.page_store
+    lease = page_store.acquire(plan.target.key, 10.0, ())
 
     def builds_elsewhere() -> None:
-        shelf.release(lease)
+        page_store.release(lease)
         other.prerender(["/posts/a"])
 
     assert counts(one.prerender(stale=True)) == (1, 1, 0, 0)
     assert rendered == ["a"]
     one.purge_all()
-    shelf.acquire(plan.target.key, 10.0, ())  # by somebody who will not come back
+    page_store.acquire(plan.target.key, 10.0, ())  # by somebody who will not come back
     app.view_functions["/z"] = revalidate(60)(lambda: "z")
     assert counts(one.prerender(stale=True)) == (2, 0, 0, 0)
 
@@ -491,7 +491,7 @@ def test_a_store_that_is_away_for_a_moment_is_waited_for(
 ) -> None:
     route(app, "/a", lambda: "a")
     isg = built()
-    backend = isg.core.engine.shelf.backend
+    backend = isg.core.engine.page_store.backend
     backend.trip(OSError("restarting"))
     assert counts(isg.prerender()) == (1, 0, 0, 0)
     monkeypatch.setattr(batch, "PATIENCE", 0.0)
@@ -512,7 +512,7 @@ def test_the_total_is_known_if_the_lists_are(app: Flask, built: Any) -> None:
     assert isg.prerender().total is None
 
 
-class Idle(Crew):
+class Idle(BuildWorkers):
     """Says of every page at once that it was rendered."""
 
     def __init__(self) -> None:

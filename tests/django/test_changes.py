@@ -241,7 +241,7 @@ def test_a_store_that_is_away_breaks_no_save_and_is_told_when_it_is_back(
     assert "waits for the store" in caplog.text
     backend.invalidate = lambda names, hard: heard.append(list(names)) or take(names, hard)
     shelf.backend.probe()
-    shelf.pay()
+    shelf.retry_pending()
     assert heard == [["tag:ada"]]
 
 

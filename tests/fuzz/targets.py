@@ -54,7 +54,7 @@ from isgware.regeneration.outcomes import noted_failure, noted_refusal
 from isgware.regeneration.shared_jobs import decode_job
 from isgware.rendering.clean_room import environ_for
 from isgware.routing.declared_paths import local_path
-from isgware.routing.learned_routes import Signpost
+from isgware.routing.learned_routes import LearnedRoute
 from isgware.serving.browser_navigation import is_bot, navigates
 from isgware.shared_cache.rules import may_store, wishes
 from isgware.storage.process_cache import Page
@@ -130,9 +130,9 @@ class _Notes:
 def note(data: bytes) -> None:
     """Any bytes in the place of a note or a job."""
     store: Any = _Notes(data)
-    signpost = Signpost.decode(data)
-    if signpost is not None:
-        assert Signpost.decode(signpost.encode()) == signpost
+    learned_route = LearnedRoute.decode(data)
+    if learned_route is not None:
+        assert LearnedRoute.decode(learned_route.encode()) == learned_route
     noted_failure(store, KEY, NOW, 0.0)
     noted_refusal(store, "/page", NOW)
     Queue(store, "", 10, 5.0, 10.0, lambda: NOW).workers()
@@ -306,7 +306,7 @@ SEEDS: Final[dict[str, tuple[bytes, ...]]] = {
     "entry": (_sample(), b"", b"ISGW"),
     "description": (_described(), b"{}\n", b"[]"),
     "note": (
-        Signpost(("x-a",), "f", True, True, True, ("accept",)).encode(),
+        LearnedRoute(("x-a",), "f", True, True, True, ("accept",)).encode(),
         json.dumps([2, NOW, "error", NOW]).encode(),
         json.dumps(["set-cookie", "", NOW, KEY, "http://h/"]).encode(),
         json.dumps({"host-1": NOW}).encode(),

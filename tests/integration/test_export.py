@@ -29,7 +29,7 @@ class World:
     def __init__(self, directory: Path) -> None:
         self.app = Flask("site")
         self.seen: list[str] = []
-        self.word = "A"
+        self.version = "A"
         self.home_policy = HOSTILE
         self.isg = isgware.flask.ISG(
             self.app, store=f"file:{directory}/pages", enabled=True,
@@ -267,7 +267,7 @@ def test_new_pages_are_files_after_a_reload(site: tuple[World, Nginx]) -> None:
 def test_new_content_needs_no_reload(site: tuple[World, Nginx]) -> None:
     world, nginx = site
     before = get(nginx.port, "/posts/a")
-    world.word = "B"
+    world.version = "B"
     world.isg.regenerate("/posts/a")
     report = world.export()
     assert (report.written, report.reload) == (1, False)

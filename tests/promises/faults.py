@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from isgware.backends.base import get_with_note, live_word
+from isgware.backends.base import get_with_note, live_version
 from isgware.backends.memory import MemoryBackend
 
 OPERATIONS = (
@@ -30,12 +30,12 @@ class FaultyBackend:
         self.fault: Callable[[str], Any] = lambda operation: None
 
     @property
-    def words(self) -> Any:
-        return live_word(self.inner)
+    def versions(self) -> Any:
+        return live_version(self.inner)
 
     @property
-    def word(self) -> Any:
-        return self.inner.word
+    def version(self) -> Any:
+        return self.inner.version
 
     def close(self) -> None:
         pass

@@ -8,7 +8,7 @@ from isgware import ConfigurationError, Policy
 
 
 def test_a_wrong_option_is_named_with_its_remedy(wrap, site):
-    for options, words in (
+    for options, versions in (
         ({"workers": 0}, "workers"),
         ({"revalidate": -1}, "revalidate"),
         ({"store": "ftp:x"}, "store"),
@@ -21,7 +21,7 @@ def test_a_wrong_option_is_named_with_its_remedy(wrap, site):
         ({"memory": "much"}, "memory"),
         ({"coordinator": "file:x"}, "coordinator"),
     ):
-        with pytest.raises(ConfigurationError, match=words):
+        with pytest.raises(ConfigurationError, match=versions):
             wrap(site, **options)
 
 

@@ -332,7 +332,7 @@ def test_a_page_that_was_made_and_not_kept_is_promised_once(wrap, later, site):
     isg = wrap(site, routes=ROUTES)
     key = key_in(open_(isg))
     later.run()
-    isg.engine.shelf.drop(key)
+    isg.engine.page_store.drop(key)
     assert poll(isg, key) == "ready"
     assert open_(isg).cache == "MISS"
 

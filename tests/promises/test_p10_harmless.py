@@ -179,9 +179,9 @@ def test_p10_report_mode_stores_nothing_and_says_what_would_have_been(wrap, late
         later.run()
     assert isg.report == {"same": 1, "differs": 1, "refused": 1, "failed": 1}
     assert list(isg.pages()) == []
-    for path, words in (("/same", "equal"), ("/differs", "differs"), ("/refused", "set-cookie"),
+    for path, versions in (("/same", "equal"), ("/differs", "differs"), ("/refused", "set-cookie"),
                         ("/failed", "ZeroDivisionError")):  # fmt: skip
-        assert any(path in record.getMessage() and words in record.getMessage()
+        assert any(path in record.getMessage() and versions in record.getMessage()
                    for record in caplog.records), path  # fmt: skip
 
 

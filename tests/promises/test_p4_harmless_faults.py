@@ -307,7 +307,7 @@ def test_p4_pages_in_memory_count_for_a_minute_without_the_coordinator(
     visit(isg, "/page")
     isg.revalidate_path("/else")  # the word moves on, so that memory has to ask
     store.fault = lambda operation: broken()
-    store.inner.word[0] += 2
+    store.inner.version[0] += 2
     assert visit(isg, "/page").cache == "HIT"
     now = time.monotonic()
     monkeypatch.setattr("isgware.storage.page_store.time.monotonic", lambda: now + 61)

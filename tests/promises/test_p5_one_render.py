@@ -233,7 +233,7 @@ def test_p5_a_lease_is_gone_soon_after_its_owner_died(wrap, clock, site, gate, t
     dead, alive = (
         wrap(site, routes=ROUTES, store=f"file:{tmp_path}", lease_time=10) for _ in range(2)
     )
-    dead.engine.housekeeper.hold = lambda lease: None  # its process is gone: nobody renews
+    dead.engine.maintenance.hold = lambda lease: None  # its process is gone: nobody renews
     Later(lambda: visit(dead, "/slow"))
     gate.wait()
     gate.reached.clear()

@@ -221,9 +221,9 @@ def test_p6_a_successful_unsafe_request_purges_its_own_url(wrap, site, method, s
 
 def test_p6_an_unsafe_request_elsewhere_writes_nothing(wrap, site, monkeypatch):
     isg = wrap(site, routes={"/p": Policy(revalidate=60)})
-    word = list(isg._backend.backend.word)
+    version = list(isg._backend.backend.version)
     visit(isg, "/undeclared", method="POST")
-    assert list(isg._backend.backend.word) == word
+    assert list(isg._backend.backend.version) == version
 
 
 def test_p6_a_post_while_its_undeclared_page_is_learned_wins(wrap, clock, site, slow):

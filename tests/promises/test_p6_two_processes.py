@@ -61,7 +61,7 @@ def test_p6_a_purge_holds_in_a_process_that_has_found_the_store_slow(wrap, tmp_p
     """The word tells that the other could write, so the table of invalidations can be asked."""
     workers = Workers(wrap, tmp_path, probe_interval=60)
     workers.both()
-    breaker = workers.one.engine.shelf.backend
+    breaker = workers.one.engine.page_store.backend
     breaker.trip(TimeoutError("it took 0.4 s"))
     assert visit(workers.one, "/p").cache == "HIT"
     workers.two.purge_tag("t")
@@ -216,8 +216,8 @@ def test_p6_a_store_made_anew_makes_memory_stale(wrap, tmp_path):
     workers.both()
     for name in ("isgware-1.db", "isgware-1.db-wal", "isgware-1.db-shm", "isgware-1.word"):
         (tmp_path / name).unlink(missing_ok=True)
-    workers.one._keep_house()
-    workers.two._keep_house()
+    workers.one._maintain_store()
+    workers.two._maintain_store()
     assert workers.both() == ["STALE", "STALE"]
 
 
@@ -290,6 +290,6 @@ def test_p6_a_withdrawal_holds_while_the_store_is_away_and_elsewhere_when_it_is_
     assert visit(workers.one, "/p").text == "ada's"
     store.repair()
     workers.one._backend.probe()
-    workers.one._keep_house()
+    workers.one._maintain_store()
     assert visit(workers.one, "/p").text == "ada's"
     assert visit(workers.two, "/p").text == "ada's"

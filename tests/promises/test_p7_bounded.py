@@ -95,12 +95,12 @@ def test_p7_the_least_recently_visited_pages_go_first(clock, tmp_path, kind):
               routes={"/<x>": Policy(revalidate=False)})  # fmt: skip
     for path in ("/a", "/b", "/c", "/a", "/b", "/c"):
         visit(isg, path)
-    isg.engine.shelf.flush_recency()
+    isg.engine.page_store.flush_recency()
     for _ in range(3):
         clock.tick(200)
         visit(isg, "/a")
         visit(isg, "/c")
-        isg.engine.shelf.flush_recency()
+        isg.engine.page_store.flush_recency()
     clock.tick(2)
     visit(isg, "/d")
     assert sorted(info.path for info in isg.pages()) == ["/a", "/c", "/d"]
@@ -114,13 +114,13 @@ def test_p7_a_flood_of_pages_nobody_returns_to_leaves_the_hot_page(clock, tmp_pa
     for _ in range(3):
         visit(isg, "/hot")
         clock.tick(2)
-    isg.engine.shelf.flush_recency()
+    isg.engine.page_store.flush_recency()
     for number in range(300):
         visit(isg, "/cold", f"q={number}")
         clock.tick(0.5)
         visit(isg, "/hot")
         if number % 10 == 0:
-            isg.engine.shelf.flush_recency()  # every five seconds
+            isg.engine.page_store.flush_recency()  # every five seconds
     assert site.rendered("/hot") == 1
     assert len(list(isg.pages())) <= 20
     isg.close(0)
@@ -196,7 +196,7 @@ def test_p7_the_table_of_names_is_bounded_and_what_was_purged_stays_purged(clock
     isg.purge_path("/p")
     for number in range(500):
         isg.purge_tag(f"tag{number}")
-    mirror = isg.engine.shelf.mirror
+    mirror = isg.engine.page_store.mirror
     assert len(mirror.hard) + len(mirror.soft) + len(mirror.published) <= 101
     assert visit(isg, "/p").cache in ("MISS", "REVALIDATED")
     isg.close(0)
@@ -388,8 +388,8 @@ def test_p7_recency_is_told_only_for_what_was_visited(wrap, clock, site):
     isg = wrap(site, routes=ROUTES, store=store)
     visit(isg, "/p")
     visit(isg, "/p")
-    isg.engine.shelf.flush_recency()
+    isg.engine.page_store.flush_recency()
     told = store.calls.count("touch")
     clock.tick(100)
-    isg.engine.shelf.flush_recency()
+    isg.engine.page_store.flush_recency()
     assert (told, store.calls.count("touch")) == (1, 1)

@@ -139,7 +139,7 @@ def test_p7_a_flood_leaves_the_hot_page_and_costs_no_more_than_no_cache(
             if "learned" not in kind:  # what was learned of a page goes when all notes are full
                 assert hot.cache == ("HIT" if options else "")
             before += not options
-            isg.engine.shelf.flush_recency()
+            isg.engine.page_store.flush_recency()
     made = app.calls - before
     gc.collect()
     tables = {

@@ -81,7 +81,7 @@ def test_p8_a_plain_hit_is_a_handful_of_look_ups(hot, store, site, headers):
     visit(hot, "/page", headers=headers)
     calls, asked = own_calls(store), len(site.seen)
     called = functions_of(hot, environ_of("/page", headers=headers))
-    backend = {name for name in called if "faults" in name or name.endswith(".word")}
+    backend = {name for name in called if "faults" in name or name.endswith(".version")}
     assert set(called) - backend <= ALLOWED
     assert len(called) <= 12
     assert (own_calls(store), len(site.seen)) == (calls, asked)
@@ -119,7 +119,7 @@ FORBIDDEN = ("acquire", "lock", "Lock", "match", "log", "sql", "execute", "plan"
 
 
 def own_calls(store) -> int:
-    """Store operations of this thread: the housekeeper's, once in a while, are no visitor's."""
+    """Store operations of this thread: the maintenance's, once in a while, are no visitor's."""
     return store.callers.count(threading.get_ident())
 
 
@@ -127,7 +127,7 @@ def check_hit(isg, store, site, headers=None) -> list[str]:
     calls, asked = own_calls(store), len(site.seen)
     called = functions_of(isg, environ_of("/page", headers=headers or {}))
     assert (own_calls(store), len(site.seen)) == (calls, asked)
-    offending = [name for name in called if any(word in name for word in FORBIDDEN)]
+    offending = [name for name in called if any(version in name for version in FORBIDDEN)]
     assert offending == []
     return called
 

@@ -38,7 +38,7 @@ def called_by(isg, **headers):
 def test_p8_the_next_visitor_of_a_stale_page_gets_what_was_prepared(stale, store, site, later):
     calls, asked = own_calls(store), len(site.seen)
     called = called_by(stale)
-    assert [name for name in called if any(word in name for word in FORBIDDEN)] == [
+    assert [name for name in called if any(version in name for version in FORBIDDEN)] == [
         "isgware.wsgi._clock"
     ] * ("isgware.wsgi._clock" in called)
     assert len(called) < 50
@@ -145,7 +145,7 @@ def test_p8_a_stale_page_whose_render_failed_says_so(stale, site, later):
 
 
 def test_p8_a_stale_page_whose_render_was_dropped_is_asked_for_again(stale, later):
-    stale.engine.pool._line.clear()
+    stale.engine.pool._queue.clear()
     assert visit(stale, "/page").cache == "STALE"
     assert visit(stale, "/page").cache == "STALE"
     assert stale.engine.pool.waiting == 1

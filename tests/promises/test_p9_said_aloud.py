@@ -268,10 +268,10 @@ def test_p9_debug_logs_a_line_per_decision(wrap, site, caplog):
         visit(isg, path)
     lines = [record.getMessage() for record in caplog.records if record.name == "isgware"]
     assert len(lines) == 3
-    for line, words in zip(
+    for line, versions in zip(
         lines, (["MISS"], ["HIT", "key=", "age=0"], ["not declared"]), strict=True
     ):
-        assert all(word in line for word in words), line
+        assert all(version in line for version in versions), line
 
 
 def test_p9_a_failing_page_says_so_here_and_in_the_list(wrap, clock, later, site):

@@ -11,7 +11,7 @@ from isgware.backends.breaker import Breaker
 from isgware.backends.memory import MemoryBackend
 from isgware.errors import BackendUnavailable, ConfigurationError
 from isgware.policy import Policy
-from isgware.regeneration.handoff import Handover, Queue, handover_of
+from isgware.regeneration.handoff import Handoff, Queue, handoff_of
 from isgware.regeneration.single_flight import Failure
 from isgware.routing.planner import Target
 from isgware.settings import Settings
@@ -53,13 +53,13 @@ def carrier() -> Carrier:
 
 @pytest.fixture
 def give(carrier: Carrier, clock: FakeClock) -> Callable[..., bool]:
-    handover = Handover(carrier, PATIENCE, clock)
+    handoff = Handoff(carrier, PATIENCE, clock)
 
     def give(key: str = "a", order: int = 1, failures: int = 0) -> bool:
         failure = Failure(failures, 0.0, "") if failures else None
-        return handover.give(target(key), make_entry(order=order), failure)
+        return handoff.give(target(key), make_entry(order=order), failure)
 
-    give.nothing = handover.came_to_nothing  # type: ignore[attr-defined]
+    give.nothing = handoff.came_to_nothing  # type: ignore[attr-defined]
     return give
 
 
@@ -272,14 +272,14 @@ def test_wants_are_told_in_one_operation_and_only_of_what_was_handed_over(
 ) -> None:
     told: list[dict[str, int]] = []
     monkeypatch.setattr(backend, "want", lambda queue, wants: told.append(dict(wants)))
-    handover = Handover(queue, PATIENCE, clock)
+    handoff = Handoff(queue, PATIENCE, clock)
     queue.beat("w")
     for key in "ab":
-        assert handover.give(target(key), make_entry(), None)
+        assert handoff.give(target(key), make_entry(), None)
     for key in "abbbx":
-        handover.want(key)
-    handover.pass_on_wants()
-    handover.pass_on_wants()
+        handoff.want(key)
+    handoff.pass_on_wants()
+    handoff.pass_on_wants()
     assert told == [{"a": 1, "b": 3}]
 
 
@@ -293,21 +293,21 @@ def test_wants_that_the_store_does_not_take_are_nobodys_error(
         raise OSError("gone")
 
     monkeypatch.setattr(backend, "want", fail)
-    handover = Handover(queue, PATIENCE, clock)
+    handoff = Handoff(queue, PATIENCE, clock)
     queue.beat("w")
-    handover.give(target("a"), make_entry(), None)
-    handover.want("a")
-    handover.pass_on_wants()
+    handoff.give(target("a"), make_entry(), None)
+    handoff.want("a")
+    handoff.pass_on_wants()
     assert told == [{"a": 1}]
 
 
 def test_a_carrier_without_an_order_is_told_nothing(
     give: Any, carrier: Carrier, clock: FakeClock
 ) -> None:
-    handover = Handover(carrier, PATIENCE, clock)
-    handover.give(target("a"), make_entry(), None)
-    handover.want("a")
-    handover.pass_on_wants()
+    handoff = Handoff(carrier, PATIENCE, clock)
+    handoff.give(target("a"), make_entry(), None)
+    handoff.want("a")
+    handoff.pass_on_wants()
     assert carrier.sent == ["a"]
 
 
@@ -318,17 +318,17 @@ def test_a_store_of_one_process_hands_nothing_over(clock: FakeClock) -> None:
     store = Breaker(MemoryBackend(), 1.0)
     Queue(store, "", 3, 5.0, 10.0, clock).beat("w")
     for shared in (True, False):
-        handover = handover_of(Settings(), store, clock, shared=shared)
-        assert handover.give(target("a"), make_entry(), None) is shared
+        handoff = handoff_of(Settings(), store, clock, shared=shared)
+        assert handoff.give(target("a"), make_entry(), None) is shared
 
 
 def test_another_fleet_cannot_fill_the_store_of_one_process(clock: FakeClock) -> None:
     settings = Settings.load({"executor": Carrier()})
     with pytest.raises(ConfigurationError, match="redis://HOST"):
-        handover_of(settings, Breaker(MemoryBackend(), 1.0), clock, shared=False)
+        handoff_of(settings, Breaker(MemoryBackend(), 1.0), clock, shared=False)
 
 
 def test_what_is_switched_off_may_have_any_store(clock: FakeClock) -> None:
     settings = Settings.load({"executor": Carrier(), "enabled": False})
-    handover = handover_of(settings, Breaker(MemoryBackend(), 1.0), clock, shared=False)
-    assert not handover.give(target("a"), make_entry(), None)
+    handoff = handoff_of(settings, Breaker(MemoryBackend(), 1.0), clock, shared=False)
+    assert not handoff.give(target("a"), make_entry(), None)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from isgware.regeneration import pacing
-from isgware.regeneration.pacing import SHORT, WINDOW, Pace, _Switching, thread_clock
+from isgware.regeneration.pacing import SHORT, WINDOW, Throttle, _Switching, thread_clock
 
 PYTHONS_OWN = 0.005
 #: Seconds that are enough to judge; a power of two, so that clocks add up.
@@ -128,7 +128,7 @@ class Machine:
         self.now = self.process = 0.0
         self.threads: dict[int, float] = {}
         self.clock: int | None = 0
-        self.pace = Pace(
+        self.throttle = Throttle(
             most,
             lambda: self.now,
             lambda: self.process,
@@ -140,7 +140,7 @@ class Machine:
         for number in numbers:
             self.clock = number
             self.threads[number] = 0.0
-            self.pace.begin(number)
+            self.throttle.begin(number)
 
     def goes_on(self, seconds: float, *, cpu: float, others: float = 0.0) -> None:
         """Time goes by, in which each render computes for a share of it, and the rest of the
@@ -151,8 +151,8 @@ class Machine:
         self.process += (cpu * len(self.threads) + others) * seconds
 
     def allows(self) -> int:
-        self.pace.lets(len(self.threads))
-        return self.pace.allowed
+        self.throttle.lets(len(self.threads))
+        return self.throttle.allowed
 
 
 @pytest.fixture
@@ -161,9 +161,9 @@ def machine() -> Machine:
 
 
 def test_the_first_render_runs_alone_at_first(machine: Machine) -> None:
-    assert machine.pace.lets(0)
+    assert machine.throttle.lets(0)
     machine.begin(1)
-    assert not machine.pace.lets(1)
+    assert not machine.throttle.lets(1)
 
 
 def test_one_that_computes_stays_alone(machine: Machine) -> None:
@@ -188,7 +188,7 @@ def test_there_are_as_many_as_leave_time_for_others(machine: Machine) -> None:
         machine.begin(number)
         machine.goes_on(LONG_ENOUGH, cpu=0.22)
         machine.allows()
-    assert machine.pace.allowed == 2
+    assert machine.throttle.allowed == 2
 
 
 def test_one_that_computes_half_of_its_time_stays_alone(machine: Machine) -> None:
@@ -203,7 +203,7 @@ def test_when_they_begin_to_compute_it_is_one_again(machine: Machine) -> None:
         machine.begin(number)
         machine.goes_on(LONG_ENOUGH, cpu=0.1)
         machine.allows()
-    assert machine.pace.allowed == 4
+    assert machine.throttle.allowed == 4
     machine.goes_on(LONG_ENOUGH, cpu=0.25)
     assert machine.allows() == 1
 
@@ -237,10 +237,10 @@ def test_short_renders_are_judged_together_and_the_time_between_them_is_not(
         machine.threads.clear()
         machine.begin(number)
         machine.goes_on(LONG_ENOUGH / 4, cpu=0.95)
-        machine.pace.end(number)
+        machine.throttle.end(number)
         machine.threads.clear()
         machine.goes_on(10.0, cpu=0.0)
-    assert machine.pace.allowed == 1
+    assert machine.throttle.allowed == 1
 
 
 def test_more_are_allowed_only_while_as_many_run(machine: Machine) -> None:
@@ -254,14 +254,14 @@ def test_one_that_was_given_up_holds_up_no_other(machine: Machine) -> None:
     """It may compute for ever: then it is one of the others, with whom renders share."""
     machine.begin(1)
     machine.goes_on(LONG_ENOUGH, cpu=1.0)
-    machine.pace.end(1)
-    assert machine.pace.lets(0)
+    machine.throttle.end(1)
+    assert machine.throttle.lets(0)
 
 
 def test_where_nothing_can_be_told_as_many_run_as_there_may_be(machine: Machine) -> None:
     machine.clock = None
-    machine.pace.begin(1)
-    assert machine.pace.allowed == 4
+    machine.throttle.begin(1)
+    assert machine.throttle.allowed == 4
 
 
 def test_without_the_lock_as_many_run_as_there_may_be(
@@ -269,7 +269,7 @@ def test_without_the_lock_as_many_run_as_there_may_be(
 ) -> None:
     switching.gil = False
     machine.begin(1)
-    assert machine.pace.allowed == 4
+    assert machine.throttle.allowed == 4
 
 
 def test_a_threads_clock_can_be_read_by_another_thread() -> None:

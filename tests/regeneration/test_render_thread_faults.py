@@ -74,7 +74,7 @@ def test_a_job_that_has_ended_when_its_time_is_over_is_not_given_up(scene: Scene
 def test_a_job_that_takes_very_long_holds_up_no_other(scene: Scene) -> None:
     """The pace lets one run at a time, but this one may never end."""
     pool, others = scene.pool(workers=2), [scene.job(key) for key in "ab"]
-    pool._pace.lets = lambda running: running < 1  # type: ignore[method-assign]
+    pool._throttle.lets = lambda running: running < 1  # type: ignore[method-assign]
     scene.running(pool, "hung")
     [running] = pool._running.values()
     running.started -= PATIENCE
@@ -226,7 +226,7 @@ def test_a_lock_that_a_thread_of_the_parent_held_is_not_waited_for_in_the_child(
         "import os, signal, threading\n"
         "from isgware.regeneration.render_threads import Pool, Work\n"
         "pool, held, go = Pool(1, 10, 60, 1), threading.Event(), threading.Event()\n"
-        "pool._line.add(Work('k', print))\n"
+        "pool._queue.add(Work('k', print))\n"
         "def hold():\n"
         "    with pool._ready: held.set(); go.wait(200)\n"
         "threading.Thread(target=hold).start(); held.wait(60)\n"

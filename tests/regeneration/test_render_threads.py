@@ -12,7 +12,7 @@ import pytest
 
 from isgware.regeneration import render_threads as pools
 from isgware.regeneration.local_queue import Work
-from isgware.regeneration.pacing import WINDOW, Pace
+from isgware.regeneration.pacing import WINDOW, Throttle
 from isgware.testing import ManualExecutor
 from tests.promises.kit import eventually
 from tests.regeneration.jobs import LONG, Scene, nothing, rest
@@ -341,7 +341,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("isgware.regeneration.render_threads.PATIENCE", 1_000_000.0)
 
 
-class OneByOne(Pace):
+class OneByOne(Throttle):
     """Lets as many run as it is told."""
 
     def lets(self, running: int) -> bool:
@@ -351,12 +351,12 @@ class OneByOne(Pace):
 @pytest.mark.usefixtures("patient")
 def test_a_job_begins_when_the_pace_lets_it(scene: Scene) -> None:
     pool, jobs = scene.pool(workers=3), [scene.job(key) for key in "abc"]
-    pool._pace = pace = OneByOne(3)
+    pool._throttle = throttle = OneByOne(3)
     for each in jobs:
         pool.submit(each.work)
     assert jobs[0].began.wait(LONG)
     assert not jobs[1].began.wait(3 * WINDOW)
-    pace.allowed = 2
+    throttle.allowed = 2
     assert jobs[1].began.wait(LONG)
     assert not jobs[2].began.is_set()
     jobs[0].release.set()
@@ -366,7 +366,7 @@ def test_a_job_begins_when_the_pace_lets_it(scene: Scene) -> None:
 @pytest.mark.usefixtures("patient")
 def test_urgent_work_does_not_wait_for_the_pace(scene: Scene) -> None:
     pool, urgent = scene.pool(workers=2), scene.job("urgent")
-    pool._pace = OneByOne(2)
+    pool._throttle = OneByOne(2)
     scene.running(pool)
     pool.submit(urgent.work, urgent=True)
     assert urgent.began.wait(LONG)
@@ -375,7 +375,7 @@ def test_urgent_work_does_not_wait_for_the_pace(scene: Scene) -> None:
 @pytest.mark.usefixtures("patient")
 def test_a_job_that_is_given_up_counts_no_longer(scene: Scene) -> None:
     pool, other = scene.pool(workers=1, timeout=0), scene.job("other")
-    pool._pace = OneByOne(1)
+    pool._throttle = OneByOne(1)
     scene.running(pool, "hung")
     pool.submit(other.work)
     pool.give_up_hung()
@@ -385,7 +385,7 @@ def test_a_job_that_is_given_up_counts_no_longer(scene: Scene) -> None:
 @pytest.mark.usefixtures("patient")
 def test_where_no_visitors_are_served_there_is_no_pace(scene: Scene) -> None:
     pool, jobs = scene.pool(workers=2, gives_way=False), [scene.job(key) for key in "ab"]
-    pool._pace = OneByOne(2)
+    pool._throttle = OneByOne(2)
     for each in jobs:
         pool.submit(each.work)
     assert [each.began.wait(LONG) for each in jobs] == [True, True]
@@ -394,9 +394,9 @@ def test_where_no_visitors_are_served_there_is_no_pace(scene: Scene) -> None:
 def test_a_job_that_is_over_or_given_up_is_not_watched(scene: Scene) -> None:
     pool = scene.pool(workers=2, timeout=0)
     scene.running(pool, "hung")
-    assert len(pool._pace._clocks) == 1
+    assert len(pool._throttle._clocks) == 1
     pool.give_up_hung()
-    assert not pool._pace._clocks
+    assert not pool._throttle._clocks
     pool.submit(Work("k", nothing))
     rest(pool, 1)
-    assert not pool._pace._clocks
+    assert not pool._throttle._clocks

@@ -103,7 +103,7 @@ def test_a_job_of_a_host_that_is_not_trusted_is_dropped(isg: ISG, tmp_path: Path
 
 def test_a_page_that_just_failed_is_not_tried_for_a_job(isg: ISG) -> None:
     wanted = target(isg, "/page/a")
-    isg.engine.aftermath.failed(wanted, "it failed", None)
+    isg.engine.outcomes.failed(wanted, "it failed", None)
     assert target_of(isg.engine, job(wanted)) is None
     isg.settings.clock.advance(2)
     assert target_of(isg.engine, job(wanted)) == wanted

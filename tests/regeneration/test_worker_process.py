@@ -119,7 +119,7 @@ def test_a_first_visit_is_rendered_where_it_is(fleet: Fleet) -> None:
 
 def test_a_job_that_nobody_does_in_time_is_rendered_by_the_web_process(fleet: Fleet) -> None:
     moment = [0.0]
-    fleet.web.engine.handover._clock = lambda: moment[0]
+    fleet.web.engine.handoff._clock = lambda: moment[0]
     stale_page(fleet)
     fleet.get("/b")
     fleet.get()
@@ -222,7 +222,7 @@ def test_the_most_visited_are_rendered_first(fleet: Fleet) -> None:
     fleet.rendered.clear()
     for path in ("/a", "/b", "/c", "/c", "/b", "/c"):
         assert fleet.get(path) == "STALE web"
-    fleet.web.engine.handover.pass_on_wants()
+    fleet.web.engine.handoff.pass_on_wants()
     fleet.work()
     assert fleet.rendered == [("worker", "/c"), ("worker", "/b"), ("worker", "/a")]
 
@@ -230,12 +230,12 @@ def test_the_most_visited_are_rendered_first(fleet: Fleet) -> None:
 def test_visits_of_a_page_that_waits_write_nothing(fleet: Fleet) -> None:
     stale_page(fleet)
     fleet.get()
-    database = fleet.web.engine.shelf.backend.backend.database  # type: ignore[attr-defined]
+    database = fleet.web.engine.page_store.backend.backend.database  # type: ignore[attr-defined]
     database.write = lambda work: 1 / 0
     for _ in range(100):
         assert fleet.get() == "STALE web"
     del database.write
-    assert sum(1 for _ in fleet.web.engine.handover._wanted) == 100
+    assert sum(1 for _ in fleet.web.engine.handoff._wanted) == 100
 
 
 def test_a_job_that_is_done_is_looked_at_by_nobody_else(fleet: Fleet) -> None:
@@ -264,9 +264,9 @@ def test_a_job_waits_until_the_lease_of_a_worker_that_died_is_over(fleet: Fleet)
     fleet.get()
     job = fleet.worker._queue.take()
     assert job is not None
-    shelf = fleet.web.engine.shelf
+    page_store = fleet.web.engine.page_store
     fleet.clock.advance(6)
-    assert shelf.acquire(job.key, 10.0, ["all"]) is not None
+    assert page_store.acquire(job.key, 10.0, ["all"]) is not None
     fleet.clock.advance(4)
     fleet.work()
     assert (fleet.rendered, fleet.jobs()) == ([], 0)
@@ -370,7 +370,7 @@ def test_a_worker_whose_threads_all_hang_ends(tmp_path: Path) -> None:
 def test_the_store_may_be_away_for_a_while(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     stale_page(fleet)
     fleet.get()
-    breaker = fleet.behind.engine.shelf.backend
+    breaker = fleet.behind.engine.page_store.backend
     breaker.trip(OSError("away"))
     assert not fleet.worker.step()
     fleet.worker._say_that_we_are_here()

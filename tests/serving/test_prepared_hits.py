@@ -10,7 +10,7 @@ from werkzeug.test import EnvironBuilder
 
 from isgware import ISG, Policy
 from isgware.core.preconditions import CONDITIONS, Answer
-from isgware.serving.prepared_hits import CREDENTIALS, Ready
+from isgware.serving.prepared_hits import CREDENTIALS, PreparedHit
 from isgware.storage.process_cache import Page
 from tests.core.making import NOW, an_entry
 
@@ -32,8 +32,10 @@ def hit(page: Page, accept: str | None = None, seconds: float = 0) -> Answer:
     return made.line, made.headers, (made.body,)
 
 
-def ready(page: Page, accept: str | None = None, seconds: float = 0, method: str = "GET") -> Ready:
-    return Ready(page, method, accept, 2, False, NOW + seconds)
+def ready(
+    page: Page, accept: str | None = None, seconds: float = 0, method: str = "GET"
+) -> PreparedHit:
+    return PreparedHit(page, method, accept, 2, False, NOW + seconds)
 
 
 # Headers (design 3).

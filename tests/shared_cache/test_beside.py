@@ -131,7 +131,7 @@ def test_a_decorator_that_is_met_makes_a_clean_page(with_options: Callable[..., 
     def view(environ: Any, start_response: Any) -> Any:
         return scripted(environ, start_response)
 
-    client.isg._http.application = view  # type: ignore[union-attr]
+    client.isg._shared_cache.application = view  # type: ignore[union-attr]
     client.isg.engine.producer._application = view
     for cookie in ("a=1", "b=2"):
         met = ask(client, Cookie=cookie)
@@ -154,7 +154,7 @@ def test_one_that_is_met_on_a_page_that_said_nothing_too(
     def view(environ: Any, start_response: Any) -> Any:
         return scripted(environ, start_response)
 
-    client.isg._http.application = view  # type: ignore[union-attr]
+    client.isg._shared_cache.application = view  # type: ignore[union-attr]
     client.isg.engine.producer._application = view
     assert ask(client).get("Cache-Status") == "isgware; fwd=bypass; detail=learning"
     client.later.run()

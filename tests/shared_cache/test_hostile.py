@@ -22,8 +22,8 @@ Make = Callable[..., InProcess]
 
 
 def around(client: InProcess, app: Any) -> Any:
-    client.isg._http.application = app  # type: ignore[union-attr]
-    client.isg._http.keeper._application = app  # type: ignore[union-attr]
+    client.isg._shared_cache.application = app  # type: ignore[union-attr]
+    client.isg._shared_cache.response_store._application = app  # type: ignore[union-attr]
     return client.isg
 
 
@@ -197,8 +197,8 @@ def test_a_purge_between_a_look_and_a_question_wins(
     client.play("a", [Step("asked", said), Step("validated", said), Step("asked", said)])
     ask(client)
     client.tick(3)
-    keeper = client.isg._http.keeper  # type: ignore[union-attr]
-    find = keeper.find
+    response_store = client.isg._shared_cache.response_store  # type: ignore[union-attr]
+    find = response_store.find
 
     def purged_meanwhile(place: Any) -> Any:
         patched.undo()
@@ -207,7 +207,7 @@ def test_a_purge_between_a_look_and_a_question_wins(
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(keeper, "find", purged_meanwhile)
+        patched.setattr(response_store, "find", purged_meanwhile)
         ask(client)
     ask(client)
     assert [seen.get("HTTP_IF_NONE_MATCH") for seen in client.seen("a")] == [None, '"a"', None]
@@ -353,7 +353,7 @@ def test_a_defect_after_the_app_has_answered_is_not_the_visitors(
     def broken(*given: Any) -> Any:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(isg._http.keeper, "find", broken)
+    monkeypatch.setattr(isg._shared_cache.response_store, "find", broken)
     assert (visit(isg, "/p").code, visit(isg, "/p").text) == (200, "a")
 
 
@@ -372,7 +372,7 @@ def test_a_defect_in_renewing_is_not_the_visitors(
     def broken(*given: Any) -> Any:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(isg._http.keeper, "update", broken)
+    monkeypatch.setattr(isg._shared_cache.response_store, "update", broken)
     reply = visit(isg, "/p")
     assert (reply.code, reply.text) == (200, "a")
 
@@ -397,13 +397,13 @@ def test_a_defect_after_waiting_is_not_the_visitors(
     play(client, ((CC, "max-age=2"),), ((CC, "max-age=2"),))
     ask(client)
     client.tick(3)
-    flights, shelf = client.isg.engine.flights, client.isg.engine.shelf
+    flights, page_store = client.isg.engine.flights, client.isg.engine.page_store
 
     def broken() -> Any:
         raise RuntimeError("a defect")
 
     def landed(flight: Any, seconds: float) -> bool:
-        monkeypatch.setattr(shelf, "sync", broken)
+        monkeypatch.setattr(page_store, "sync", broken)
         return True
 
     leader, leads = flights.join("own", 0, "", lambda flight: True)

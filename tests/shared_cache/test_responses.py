@@ -46,7 +46,7 @@ def test_only_a_whole_response_within_the_limit_is_stored(
     with_options: Callable[..., InProcess], app: Any, second: str
 ) -> None:
     client = with_options(max_page=100)
-    client.isg._http.application = app  # type: ignore[union-attr]
+    client.isg._shared_cache.application = app  # type: ignore[union-attr]
     first, again = visit(client.isg, "/p"), visit(client.isg, "/p")
     assert (first.cache, again.cache, first.body == again.body) == ("MISS", second, True)
 
@@ -68,7 +68,7 @@ def test_odd_urls_and_foreign_hosts_have_no_place(
     with_options: Callable[..., InProcess], path: str, host: str
 ) -> None:
     client = with_options(trusted_hosts=["site.test"])
-    client.isg._http.application = chunks  # type: ignore[union-attr]
+    client.isg._shared_cache.application = chunks  # type: ignore[union-attr]
     for _ in range(2):
         assert visit(client.isg, path, host=host).cache == ""
     assert visit(client.isg, "/script/a").cache == "MISS"
@@ -104,8 +104,8 @@ def test_a_page_that_says_nothing_is_not_looked_for_each_time(client: InProcess)
     play(client, (), (), ((CC, "max-age=60"),))
     ask(client)
     looked: list[str] = []
-    find = client.isg.engine.shelf.find
-    client.isg.engine.shelf.find = lambda key, *given, **more: (  # type: ignore[method-assign]
+    find = client.isg.engine.page_store.find
+    client.isg.engine.page_store.find = lambda key, *given, **more: (  # type: ignore[method-assign]
         looked.append(key) or find(key, *given, **more)
     )
     assert ask(client).get("X-ISG-Cache") is None
@@ -186,7 +186,7 @@ def test_a_defect_of_isgwares_own_is_never_the_visitors(
         raise LookupError("a defect")
 
     play(client, ((CC, "max-age=60"),))
-    monkeypatch.setattr(client.isg._http.keeper, where, fails)  # type: ignore[union-attr]
+    monkeypatch.setattr(client.isg._shared_cache.response_store, where, fails)  # type: ignore[union-attr]
     assert ask(client).body == b"body 0"
 
 

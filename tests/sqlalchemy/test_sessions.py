@@ -197,7 +197,7 @@ def test_a_store_that_is_away_breaks_no_commit_and_is_told_when_it_is_back(
     backend.invalidate = lambda names, hard: heard.append(list(names)) or take(names, hard)
     if kind == "isg":
         shelf.backend.probe()
-        shelf.pay()
+        shelf.retry_pending()
         assert heard == [["tag:ada"]]
     else:
         add(session, Author(name="bob"))

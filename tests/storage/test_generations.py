@@ -1,8 +1,8 @@
 """The generation logic over several processes: hypothesis looks for a history that breaks P6.
 
-Processes are `Shelf`s with mirrors and memories of their own over one store whose table of names is
-tiny, so that the floor rises all the time. The clock is passed in, and nothing runs at once: a
-render is begun and ended by rules of their own, so that anything can happen between.
+Processes are `PageStore`s with mirrors and memories of their own over one store whose table of
+names is tiny, so that the floor rises all the time. The clock is passed in, and nothing runs at once:
+a render is begun and ended by rules of their own, so that anything can happen between.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from isgware.core.freshness import State, accepts, names_of
 from isgware.core.stored_page import Entry
 from isgware.management.regenerate_now import Verbs
 from isgware.routing.framework import Site
-from isgware.storage.page_store import Shelf
+from isgware.storage.page_store import PageStore
 from isgware.storage.process_cache import Memory, key_name
 from isgware.testing import FakeClock, make_entry
 
@@ -71,7 +71,7 @@ class Visitor:
 
 @dataclass
 class Process:
-    shelf: Shelf
+    page_store: PageStore
     #: Generation and order of the newest page that it has found.
     newest: tuple[int, int] = (0, 0)
 
@@ -95,7 +95,7 @@ class Generations(RuleBasedStateMachine):
         self.stored = (0, 0)
 
     def _process(self) -> Process:
-        return Process(Shelf(self.breaker, Memory(10**6), self.clock, offline=60.0))
+        return Process(PageStore(self.breaker, Memory(10**6), self.clock, offline=60.0))
 
     def _event(self) -> int:
         self.events += 1
@@ -109,7 +109,7 @@ class Generations(RuleBasedStateMachine):
 
     @rule(process=processes, name=st.sampled_from(NAMES), hard=st.booleans())
     def invalidate(self, process: int, name: str, hard: bool) -> None:
-        self.processes[process].shelf.invalidate([name], hard=hard)
+        self.processes[process].page_store.invalidate([name], hard=hard)
         self.said.append(Said(self._event(), name, hard, self.table))
 
     @rule(
@@ -117,11 +117,11 @@ class Generations(RuleBasedStateMachine):
         now=st.booleans(),
     )  # fmt: skip
     def begin_render(self, process: int, tags: tuple[str, ...], now: bool) -> Render:
-        shelf = self.processes[process].shelf
-        shelf.sync()
-        lease = shelf.acquire(KEY, 10.0, (), overtake=True)
+        page_store = self.processes[process].page_store
+        page_store.sync()
+        lease = page_store.acquire(KEY, 10.0, (), overtake=True)
         assert isinstance(lease, Lease)
-        mirror = shelf.mirror
+        mirror = page_store.mirror
         return Render(
             process, tags, self._event(), self.table, mirror.counter, mirror.nonce,
             lease.order + 1_000 * self.table, self.clock(), now,
@@ -129,22 +129,22 @@ class Generations(RuleBasedStateMachine):
 
     @rule(render=consumes(renders))
     def end_render(self, render: Render) -> None:
-        shelf = self.processes[render.process].shelf
+        page_store = self.processes[render.process].page_store
         entry = make_entry(
             PATH, tags=render.tags, generation=render.generation, nonce=render.nonce,
             order=render.order, rendered_at=render.rendered_at,
         )  # fmt: skip
         if render.now:
-            engine: Any = SimpleNamespace(shelf=shelf)
+            engine: Any = SimpleNamespace(page_store=page_store)
             verbs = Verbs(engine, None, Site())  # type: ignore[arg-type]
             entry = replace(entry, generation=verbs._supersede(entry, render.generation))
             path = f"path:{PATH}"
             self.said.append(Said(self._event(), path, False, self.table, render.order))
         self.ended[render.order] = render
-        page, _ = shelf.keep(entry, PATH)
+        page, _ = page_store.keep(entry, PATH)
         if render.now:
-            shelf.backend.publish([key_name(KEY)])
-            shelf.sync()
+            page_store.backend.publish([key_name(KEY)])
+            page_store.sync()
             if page.entry.order == render.order and render.table == self.table:
                 self.shown = max(self.shown, render.at)
 
@@ -163,7 +163,7 @@ class Generations(RuleBasedStateMachine):
             return
         old = self.backend
         self.backend = self.breaker.backend = MemoryBackend(LIMITS)
-        self.backend.word[0] = old.word[0] + 1_000
+        self.backend.version[0] = old.version[0] + 1_000
         if pages_survive:
             self.backend._good = old._good
         self.table += 1
@@ -175,20 +175,22 @@ class Generations(RuleBasedStateMachine):
 
     @rule(process=processes, again=st.booleans())
     def visit(self, process: int, again: bool) -> None:
-        shelf = self.processes[process].shelf
-        shelf.sync()
-        page, state = shelf.find(KEY, PATH, "", again=again)
+        page_store = self.processes[process].page_store
+        page_store.sync()
+        page, state = page_store.find(KEY, PATH, "", again=again)
         if page is None or state is None:
             return
         render = self.ended[page.entry.order]
-        self._judged_rightly(page.entry, render, state, shelf)
+        self._judged_rightly(page.entry, render, state, page_store)
         if render.table == self.table:
             here, newest = self.processes[process], (page.entry.generation, page.entry.order)
             assert newest >= here.newest, "a process went back to an older render"
             here.newest = newest
             assert render.at >= self.shown, "older than what regenerate has shown everywhere"
 
-    def _judged_rightly(self, entry: Entry, render: Render, state: State, shelf: Shelf) -> None:
+    def _judged_rightly(
+        self, entry: Entry, render: Render, state: State, page_store: PageStore
+    ) -> None:
         since = [it for it in self._said_of(render) if it.at > render.at]
         lost = render.table != self.table
         if any(it.hard for it in since if it.table == self.table):
@@ -199,7 +201,7 @@ class Generations(RuleBasedStateMachine):
             assert state is not State.FRESH
         if self.clock() >= entry.expires_at:
             assert state in (State.EXPIRED, State.GONE)
-        known = entry.generation >= shelf.mirror.floor
+        known = entry.generation >= page_store.mirror.floor
         if not lost and not since and known and self.clock() < entry.fresh_until:
             assert state is State.FRESH
 
@@ -209,24 +211,24 @@ class Generations(RuleBasedStateMachine):
 
     @rule(target=visitors, process=processes)
     def arrive(self, process: int) -> Visitor:
-        shelf = self.processes[process].shelf
-        shelf.sync()
-        return Visitor(process, self._event(), self.table, shelf.mirror.counter)
+        page_store = self.processes[process].page_store
+        page_store.sync()
+        return Visitor(process, self._event(), self.table, page_store.mirror.counter)
 
     @rule(visitor=visitors, render=renders)
     def offer(self, visitor: Visitor, render: Render) -> None:
         """Who waits takes a render unless something was said between its begin and their coming."""
-        shelf = self.processes[visitor.process].shelf
-        shelf.sync()
+        page_store = self.processes[visitor.process].page_store
+        page_store.sync()
         names = names_of(PATH, "", render.tags)
-        taken = accepts(render.generation, render.nonce, names, shelf.mirror, visitor.arrival)
+        taken = accepts(render.generation, render.nonce, names, page_store.mirror, visitor.arrival)
         missed = [it for it in self._said_of(render) if render.at < it.at < visitor.at]
         if missed or render.table != self.table:
             assert not taken
         elif (
             visitor.table == self.table
             and render.at > visitor.at
-            and render.generation >= shelf.mirror.floor
+            and render.generation >= page_store.mirror.floor
         ):
             assert taken, "a render begun after they came is theirs"
 
@@ -240,7 +242,7 @@ class Generations(RuleBasedStateMachine):
     @invariant()
     def a_mirror_is_never_ahead_of_its_store(self) -> None:
         for process in self.processes:
-            mirror = process.shelf.mirror
+            mirror = process.page_store.mirror
             if mirror.nonce == self.backend._nonce:
                 assert mirror.counter <= self.backend._counter
                 assert mirror.floor <= self.backend._floor

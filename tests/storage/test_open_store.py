@@ -217,8 +217,15 @@ def test_a_cache_that_hosts_share_beside_a_file_of_one_host_is_warned_of(
     (record,) = caplog.records
     said = record.getMessage()
     assert record.levelname == "WARNING"
-    for word in ("Recorded", "leases", "invalidations", "list of pages", "beside", "redis://HOST"):
-        assert word in said
+    for version in (
+        "Recorded",
+        "leases",
+        "invalidations",
+        "list of pages",
+        "beside",
+        "redis://HOST",
+    ):
+        assert version in said
 
 
 def test_memcached_alone_is_warned_of_too(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from isgware.core.stored_page import Entry
-from isgware.serving.prepared_hits import Ready
+from isgware.serving.prepared_hits import PreparedHit
 from isgware.storage.process_cache import Memory, Page, worth_remembering
 from tests.core.making import NOW, an_entry
 
@@ -26,8 +26,8 @@ def room_for(pages: int, size: int = 100) -> Memory:
     return Memory(pages * a_page(size=size).size)
 
 
-def ready(page: Page) -> Ready:
-    return Ready(page, "GET", None, 2, False, NOW)
+def ready(page: Page) -> PreparedHit:
+    return PreparedHit(page, "GET", None, 2, False, NOW)
 
 
 def test_a_page_is_found_by_its_key() -> None:

@@ -4,7 +4,7 @@ Rules that every backend keeps, and that `isgware.testing.BackendContract` check
 
 - Every operation either does what it says or raises; none returns a half result.
 - ``now`` is passed in: a backend reads no clock.
-- ``word[0]`` changes with every invalidation and every publication, before the call that made it
+- ``version[0]`` changes with every invalidation and every publication, before the call that made it
   returns; where hosts share the store, on the others within 100 ms. An odd value means "ask
   ``sync``"; equal even values mean "nothing happened since".
 - ``put`` never lets an older render overwrite a newer one: see `is_newer`.
@@ -154,7 +154,7 @@ class Backend(Protocol):
     """Pages and everything their coherence needs. Values of notes are bytes, TTLs are seconds."""
 
     @property
-    def word(self) -> Sequence[int]: ...
+    def version(self) -> Sequence[int]: ...
     def get(self, key: str, now: float) -> bytes | None: ...
     def put(self, row: Row, data: bytes, now: float) -> bool: ...
     def delete(self, key: str) -> None: ...
@@ -215,23 +215,23 @@ class JobQueue(Protocol):
 
 
 class _Live:
-    """Asks a backend for its word each time."""
+    """Asks a backend for its version each time."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
     def __getitem__(self, index: int) -> Sequence[int]:
-        return self._backend.word
+        return self._backend.version
 
 
-def live_word(backend: Backend) -> Any:
-    """Something whose item 0 is the backend's word for as long as the process lives.
+def live_version(backend: Backend) -> Any:
+    """Something whose item 0 is the backend's version for as long as the process lives.
 
     A backend may keep such a list up to date itself, as ``words``: a hit reads it, and two
-    properties on the way to the word would be a third of what the hit costs.
+    properties on the way to the version would be a third of what the hit costs.
     """
-    words = getattr(backend, "words", None)
-    return _Live(backend) if words is None else words
+    versions = getattr(backend, "versions", None)
+    return _Live(backend) if versions is None else versions
 
 
 class Coordinator(Backend, JobQueue, Protocol):

@@ -4,7 +4,7 @@ While it is open, operations fail at once with `BackendUnavailable`, which costs
 a probe in the background closes it again. Nothing of a backend's own errors passes through.
 
 The way to the table of invalidations stays open as long as that is not what failed, if it lies in
-another service than the pages, or where a word in memory tells that others can write it: what is
+another service than the pages, or where a version in memory tells that others can write it: what is
 purged meanwhile must not be served from memory.
 """
 
@@ -21,7 +21,7 @@ from ..core.freshness import Changes
 from ..errors import BackendUnavailable, ConfigurationError
 from .base import Backend, Held, Job, JobQueue, Lease, NotTaken, Row, get_with_note
 from .memory import MemoryBackend
-from .read_ahead import Errand, current
+from .read_ahead import ReadAhead, current
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
@@ -59,8 +59,8 @@ class Breaker:
         self._announced = False
 
     @property
-    def word(self) -> Sequence[int]:
-        return self.backend.word
+    def version(self) -> Sequence[int]:
+        return self.backend.version
 
     def call(
         self, work: Callable[..., T], *args: Any, returns: Any = object, kind: str = "",
@@ -86,21 +86,21 @@ class Breaker:
                 f"The store failed: {type(error).__name__}: {error}"
             ) from error
         took = time.monotonic() - started
-        errand = current.get()
+        read_ahead = current.get()
         total = took
-        if errand is not None:
-            errand.seconds += took
-            total = errand.seconds + self.limit / 3
+        if read_ahead is not None:
+            read_ahead.seconds += took
+            total = read_ahead.seconds + self.limit / 3
         if total > self.limit:
             slow = kind if took > self.limit / 3 else "pages"  # or was it what came before
             self.trip(TimeoutError(f"it took {took:.2f} s"), kind=slow)
         return result
 
-    def begin(self, errand: Errand | None = None) -> None:
-        """A visit or a job begins, or goes on with its ``errand``. Its operations together may take
-        two thirds of the limit and then one more that fails: half a second in all, for the default
-        of 0.3 s."""
-        current.set(Errand() if errand is None else errand)
+    def begin(self, read_ahead: ReadAhead | None = None) -> None:
+        """A visit or a job begins, or goes on with its ``read_ahead``. Its operations together may
+        take two thirds of the limit and then one more that fails: half a second in all, for the
+        default of 0.3 s."""
+        current.set(ReadAhead() if read_ahead is None else read_ahead)
 
     def _apart(
         self, work: Callable[..., T], *args: Any, returns: Any = object, kind: str = ""
@@ -142,11 +142,11 @@ class Breaker:
         if failed == "pages" and hasattr(self.backend, "coordinator"):
             return _TABLE
         alone = isinstance(self.backend, MemoryBackend)  # nobody else writes it
-        return _TABLE[:1] if hasattr(self.backend, "words") and not alone else ()
+        return _TABLE[:1] if hasattr(self.backend, "versions") and not alone else ()
 
     def _worth_asking(self, kind: str) -> bool:
-        """While the circuit is open. An odd word says that others cannot ask either."""
-        return kind in self._spared and (self._spared == _TABLE or self.word[0] % 2 == 0)
+        """While the circuit is open. An odd version says that others cannot ask either."""
+        return kind in self._spared and (self._spared == _TABLE or self.version[0] % 2 == 0)
 
     def probe(self) -> bool:
         """Try the backend if the circuit is open; close it on success. True when closed."""

@@ -29,7 +29,7 @@ from .base import (
     Row,
     get_with_note,
     is_newer,
-    live_word,
+    live_version,
     notes_of,
 )
 from .sqlite.database import Database
@@ -110,12 +110,12 @@ class CachelibBackend:
         self._close = close
 
     @property
-    def word(self) -> Sequence[int]:
-        return self.coordinator.word
+    def version(self) -> Sequence[int]:
+        return self.coordinator.version
 
     @property
-    def words(self) -> Any:
-        return live_word(self.coordinator)
+    def versions(self) -> Any:
+        return live_version(self.coordinator)
 
     @property
     def database(self) -> Database | None:

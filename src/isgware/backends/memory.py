@@ -56,8 +56,8 @@ class MemoryBackend:
     """The protocol over dictionaries, each operation under one short lock."""
 
     def __init__(self, limits: Limits = MEMORY_LIMITS) -> None:
-        self.word: list[int] = [0]
-        self.words = [self.word]
+        self.version: list[int] = [0]
+        self.versions = [self.version]
         self._limits = limits
         self._lock = threading.Lock()
         self._nonce = secrets.token_hex(8)
@@ -99,11 +99,11 @@ class MemoryBackend:
             if old and is_newer((old.nonce, old.generation, old.order), row, self._nonce):
                 return False
             self._remove(row.key)
-            shelf = self._errors if row.error_quota else self._good
-            shelf.add(row, data)
+            page_store = self._errors if row.error_quota else self._good
+            page_store.add(row, data)
             if row.variant:
                 self._add_variant(row)
-            for key in shelf.to_go(now, row.key):
+            for key in page_store.to_go(now, row.key):
                 self._remove(key)
             return True
 
@@ -175,7 +175,7 @@ class MemoryBackend:
             for name in names:
                 table[name] = self._counter
             self._forget_oldest()
-            self.word[0] += 2
+            self.version[0] += 2
             return self._counter
 
     def _forget_oldest(self) -> None:

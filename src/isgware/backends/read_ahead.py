@@ -17,7 +17,7 @@ class Copy:
 
 
 @dataclass(slots=True)
-class Errand:
+class ReadAhead:
     """``seconds``: how long its operations took, together. ``ahead``: a page that came along with
     something else, before anybody asked for it."""
 
@@ -32,4 +32,4 @@ class Errand:
 
 
 #: The visit or job of this context.
-current: Final[ContextVar[Errand | None]] = ContextVar("isgware_errand", default=None)
+current: Final[ContextVar[ReadAhead | None]] = ContextVar("isgware_errand", default=None)

@@ -84,14 +84,14 @@ class Renderer:
 
     def __init__(self, engine: Engine, origins: Sequence[Origin], *, stale: bool) -> None:
         self._engine = engine
-        self._shelf = engine.shelf
+        self._page_store = engine.page_store
         self._origins = origins
         self._stale = stale
 
     def render(self, batch: Batch, beat: Callable[[], None] = lambda: None) -> list[Made]:
         """What became of each page. ``beat`` is called between pages: the build lives."""
-        self._shelf.end()  # no visitor waits: the budget of a visit does not count
-        self._shelf.sync()
+        self._page_store.end()  # no visitor waits: the budget of a visit does not count
+        self._page_store.sync()
         made: list[Made] = []
         jobs: dict[str, _Job] = {}
         visitors = self._foresee(batch.paths)
@@ -182,7 +182,7 @@ class Renderer:
 
     def _look(self, jobs: list[_Job]) -> None:
         """Find what the store has of them."""
-        rows = self._shelf.rows_of([job.target.key for job in jobs])
+        rows = self._page_store.rows_of([job.target.key for job in jobs])
         for job in jobs:
             job.row = rows.get(job.target.key)
 
@@ -191,22 +191,22 @@ class Renderer:
         return (
             row is not None
             and row.fingerprint == job.target.policy.fingerprint
-            and row_state(row, self._shelf.mirror, now) is State.FRESH
+            and row_state(row, self._page_store.mirror, now) is State.FRESH
         )
 
     def _lease(self, jobs: list[_Job], overtake: bool) -> None:
         seconds = self._engine.settings.lease_time
         keys = [job.target.key for job in jobs]
-        leases = self._shelf.acquire_all(keys, seconds, overtake=overtake)
+        leases = self._page_store.acquire_all(keys, seconds, overtake=overtake)
         for job, lease in zip(jobs, leases, strict=True):
             job.lease = lease
 
     def _attempt(self, job: _Job) -> Outcome | Page:
-        engine, shelf, target = self._engine, self._shelf, job.target
+        engine, page_store, target = self._engine, self._page_store, job.target
         assert job.lease is not None
-        engine.housekeeper.hold(job.lease)
-        shelf.sync()
-        job.began, job.nonce = shelf.mirror.counter, shelf.mirror.nonce
+        engine.maintenance.hold(job.lease)
+        page_store.sync()
+        job.began, job.nonce = page_store.mirror.counter, page_store.mirror.nonce
         if job.row is not None:
             self._patiently(lambda: self._read_old(job))
         try:
@@ -222,7 +222,7 @@ class Renderer:
 
     def _read_old(self, job: _Job) -> None:
         target = job.target
-        page, state = self._shelf.find(
+        page, state = self._page_store.find(
             target.key, target.base, target.policy.fingerprint, again=True
         )
         if page is None:
@@ -246,9 +246,9 @@ class Renderer:
             for job, outcome in zip(jobs, outcomes, strict=False):
                 made.append(self._settle(job, outcome, batch))
             for job in jobs:
-                self._shelf.release(job.lease)
+                self._page_store.release(job.lease)
             if replaced:
-                self._shelf.backend.publish(replaced)
+                self._page_store.backend.publish(replaced)
 
         try:
             self._together(work, announces=bool(replaced) or withdrawn)
@@ -257,8 +257,8 @@ class Renderer:
         finally:
             for job in jobs:
                 if job.lease is not None:
-                    self._engine.housekeeper.let_go(job.lease)
-        self._shelf.sync()
+                    self._engine.maintenance.let_go(job.lease)
+        self._page_store.sync()
         return made
 
     def _settle(self, job: _Job, outcome: Outcome | Page, batch: Batch) -> Made:
@@ -268,12 +268,12 @@ class Renderer:
                 return _of(outcome, batch.lenient)  # kept for a minute at most, so not worth it
             assert job.lease is not None
             kept = engine.producer.keep(target, outcome, job.lease.order, job.began, job.nonce)
-            engine.aftermath.settle(target, kept, job.old)
+            engine.outcomes.settle(target, kept, job.old)
             if not kept.stored:
                 self._need_store()
                 return _failed(job, "the store does not take this page")
             return _of(outcome, batch.lenient)
-        engine.aftermath.settle(target, outcome, job.old)
+        engine.outcomes.settle(target, outcome, job.old)
         if isinstance(outcome, Failed):
             caught = outcome.error if outcome.response is not None else None
             return _failed(job, outcome.reason + (f", {last_line(caught)}" if caught else ""))
@@ -284,17 +284,17 @@ class Renderer:
         return Made("dynamic", _page(target.request), outcome.reason, route=target.route)
 
     def _together(self, work: Callable[[], None], *, announces: bool = False) -> None:
-        self._patiently(lambda: self._shelf.backend.together(work, announces=announces))
+        self._patiently(lambda: self._page_store.backend.together(work, announces=announces))
 
     def _need_store(self) -> None:
         """Raises `BackendUnavailable` if it is out of reach: what was not found may be there."""
-        if self._shelf.backend.open_since is not None:
+        if self._page_store.backend.open_since is not None:
             raise BackendUnavailable("The store is out of reach.")
 
     def _patiently(self, work: Callable[[], None]) -> None:
         """Nobody waits for a build, so it can wait for the store: one that is slow because the
         site is busy, or that is being restarted."""
-        deadline, backend = time.monotonic() + PATIENCE, self._shelf.backend
+        deadline, backend = time.monotonic() + PATIENCE, self._page_store.backend
         while True:
             try:
                 backend.probe()

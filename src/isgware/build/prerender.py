@@ -2,7 +2,7 @@
 
 What there is to render comes from *sources*, one for each route, read lazily: its own URL if that
 needs no arguments, and what ``paths`` lists. They are cut into batches that take about a tenth of
-a second, which a crew renders; of what comes of them the report keeps counts and the failures.
+a second, which a group of workers renders; the report keeps counts of the results and the failures.
 Nothing grows with the number of pages but a digest of each, to tell duplicates, up to a limit.
 """
 
@@ -26,14 +26,14 @@ from .batch import Batch, Origin, Renderer
 from .build_report import Made, Report, RouteReport
 from .inventory import inventory
 from .seen_paths import Seen
-from .workers import Crew, Hopeless, Render, Threads
+from .workers import BuildWorkers, Hopeless, Render, Threads
 
 if TYPE_CHECKING:
     from ..wsgi import ISG
 
 OnProgress = Callable[[Report], object]
 Warm = tuple[str, Iterator[str | Unusable]]
-Hire = Callable[[Render, int, float], Crew]
+Hire = Callable[[Render, int, float], BuildWorkers]
 #: Seconds that a batch should take, and the most pages in one.
 _BATCH_SECONDS: Final = 0.1
 _LARGEST: Final = 100
@@ -71,11 +71,11 @@ def prerender(
     on_progress: OnProgress | None = None,
     options: Options = Options(),
     base_url: str | Sequence[str] = (),
-    hire: Hire | None = None,
+    start_workers: Hire | None = None,
     warm: Warm | None = None,
 ) -> Report:
-    """See `isgware.ISG.prerender`. ``hire`` makes another crew than one of threads; ``warm`` are
-    paths that a file gives, and what to call them."""
+    """See `isgware.ISG.prerender`. ``start_workers`` makes another group of workers than one of
+    threads; ``warm`` are paths that a file gives, and what to call them."""
     settings, engine = core.settings, core.engine
     if type(jobs) is not int or jobs < 1:
         raise ConfigurationError(f"jobs={jobs!r}: say how many render side by side, 1 or more.")
@@ -86,7 +86,7 @@ def prerender(
     report = Report(build_id=settings.build_id)
     sources = declared(core, report)
     # Before paths= is called, which may open connections that no forked process should have.
-    crew = (hire or Threads)(renderer.render, jobs, settings.render_timeout)
+    build_workers = (start_workers or Threads)(renderer.render, jobs, settings.render_timeout)
     try:
         if paths is not None or warm is not None:
             line = RouteReport("", warm[0] if warm else "(paths given)", "prerendered")
@@ -95,9 +95,9 @@ def prerender(
         counts = [source.count() for source in sources]
         if not options.only and None not in counts:
             report.total = sum(count or 0 for count in counts) * len(origins)
-        return Build(report, sources, options, on_progress, len(origins)).run(crew)
+        return Build(report, sources, options, on_progress, len(origins)).run(build_workers)
     finally:
-        crew.close()
+        build_workers.close()
 
 
 class Build:
@@ -122,11 +122,11 @@ class Build:
         self._held: list[Batch] = []
         self._began = time.perf_counter()
 
-    def run(self, crew: Crew) -> Report:
+    def run(self, build_workers: BuildWorkers) -> Report:
         """Render everything."""
         report = self.report
         try:
-            for batch, made in crew.run(self._batches()):
+            for batch, made in build_workers.run(self._batches()):
                 self._take(batch, made)
                 report.seconds = time.perf_counter() - self._began
                 if self._on_progress is not None:

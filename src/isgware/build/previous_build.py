@@ -13,7 +13,7 @@ from ..core.freshness import State
 from ..core.stored_page import decode, encode
 from ..errors import ConfigurationError
 from ..management.stored_pages import row_state
-from ..routing.learned_routes import NO_SIGNPOST, Signpost
+from ..routing.learned_routes import NOTHING_LEARNED, LearnedRoute
 from ..serving.engine import Engine
 
 _TOGETHER: Final = 100
@@ -33,14 +33,14 @@ def copy_as_stale(engine: Engine, build_id: str) -> int:
             f"--stale-from {build_id!r} is the build that is being made: give the one before, and "
             "this one another --build-id."
         )
-    shelf, copied, found = engine.shelf, 0, 0
-    shelf.end()
-    shelf.sync()
-    rows = (row for row in shelf.backend.rows() if row.build_id == build_id)
+    page_store, copied, found = engine.page_store, 0, 0
+    page_store.end()
+    page_store.sync()
+    rows = (row for row in page_store.backend.rows() if row.build_id == build_id)
     while some := list(islice(rows, _TOGETHER)):
         found += len(some)
         made: list[int] = []
-        shelf.backend.together(lambda some=some, made=made: made.append(_copy(engine, some)))  # type: ignore[misc]
+        page_store.backend.together(lambda some=some, made=made: made.append(_copy(engine, some)))  # type: ignore[misc]
         copied += made[-1]
     if not found:
         raise ConfigurationError(f"There are no pages of a build {build_id!r}.")
@@ -52,14 +52,14 @@ def _copy(engine: Engine, rows: list[Row]) -> int:
 
 
 def _servable(engine: Engine, rows: list[Row]) -> Iterator[Row]:
-    now, mirror = engine.now(), engine.shelf.mirror
+    now, mirror = engine.now(), engine.page_store.mirror
     for row in rows:
         if row.status < 400 and row_state(row, mirror, now) not in (State.GONE, State.EXPIRED):
             yield row
 
 
 def _copied(engine: Engine, row: Row) -> bool:
-    backend, now, own = engine.shelf.backend, engine.now(), engine.settings.build_id
+    backend, now, own = engine.page_store.backend, engine.now(), engine.settings.build_id
     entry = decode(backend.get(row.key, now), row.key)
     if entry is None:
         return False
@@ -69,7 +69,7 @@ def _copied(engine: Engine, row: Row) -> bool:
     entry_ = dataclasses.replace(entry, key=key, build_id=own, fingerprint="")
     backend.put(row_of(entry_), encode(entry_), now)
     base = dataclasses.replace(entry.request, query="", headers=(), cookies=())
-    note = Signpost.decode(backend.read_note("s:" + base.base_key(row.build_id), now))
-    if note is not None and note != NO_SIGNPOST:
+    note = LearnedRoute.decode(backend.read_note("s:" + base.base_key(row.build_id), now))
+    if note is not None and note != NOTHING_LEARNED:
         engine.planner.learn(base.base_key(own), note, announce=False)
     return True

@@ -1,4 +1,4 @@
-"""A crew of processes, forked from this one before it starts any thread.
+"""A group of workers of processes, forked from this one before it starts any thread.
 
 Forking spares each worker the import of the app, and works however the app was found. Batches go
 through pipes as JSON. A worker whose pipe ends, since the build was killed, ends with it.
@@ -20,14 +20,14 @@ from typing import Any, Final
 from ..routing.declared_paths import last_line
 from .batch import Batch
 from .build_report import Made
-from .workers import Crew, Render, Worker
+from .workers import BuildWorkers, Render, Worker
 
 _FORK: Final = multiprocessing.get_context("fork")
 #: Seconds between two signs of life from a worker whose batch takes long.
 _BEAT: Final = 0.5
 
 
-class Processes(Crew):
+class Processes(BuildWorkers):
     """``after_fork`` is called in each worker before it renders anything."""
 
     def __init__(

@@ -60,7 +60,7 @@ class Worker(ABC):
         """Have it end. ``patience``: seconds that it may take to finish what it has at hand."""
 
 
-class Crew(ABC):
+class BuildWorkers(ABC):
     """``jobs`` workers. ``timeout``: seconds after which one that is not heard of is given up."""
 
     def __init__(self, jobs: int, timeout: float) -> None:
@@ -126,7 +126,7 @@ def _singly(batch: Batch) -> list[Batch]:
     return [dataclasses.replace(batch, paths=(path,), overtake=True) for path in batch.paths]
 
 
-class Threads(Crew):
+class Threads(BuildWorkers):
     """Threads of this process: they share its store and its memory, and wait side by side."""
 
     def __init__(self, render: Render, jobs: int, timeout: float) -> None:

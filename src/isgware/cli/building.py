@@ -53,7 +53,7 @@ def build(
     fails is named, and what was stored of it stays."""
     core = _app(subject, "build").core
     subject.need_active()
-    if lies_in_process(core.engine.shelf.backend.backend):
+    if lies_in_process(core.engine.page_store.backend.backend):
         raise ConfigurationError(
             "The app's store lies within its own process, where nothing that is built here would "
             "be found: choose one that is shared, such as store='file:.isgware'."
@@ -67,7 +67,8 @@ def build(
     if stale_from is not None:
         copied = copy_as_stale(core.engine, stale_from)
         click.echo(f"Copied {copied:,} pages of build {stale_from!r} as stale.", err=True)
-    core.engine.shelf.memory.switch_off()  # before its workers are forked, each with one like it
+    # Before the workers are forked, each with a memory like it.
+    core.engine.page_store.memory.switch_off()
     shown = sys.stderr if output == "json" else sys.stdout
     # What paths= prints is no part of the report.
     with progress(shown) as on_progress, redirect_stdout(sys.stderr):
@@ -78,7 +79,7 @@ def build(
             on_progress=on_progress,
             options=Options(only=only, stale=stale, fail_fast=fail_fast),
             warm=warm,
-            hire=lambda render, jobs, timeout: Processes(
+            start_workers=lambda render, jobs, timeout: Processes(
                 render, jobs, timeout, core.site.after_fork
             ),
         )

@@ -69,7 +69,7 @@ class Subject:
 
 def subject_of(isg: Operations) -> Subject:
     core = isg.core
-    return Subject(isg, core.catalogue, core.engine.shelf.backend, isg)
+    return Subject(isg, core.catalogue, core.engine.page_store.backend, isg)
 
 
 def subject_of_store(url: str) -> Subject:

@@ -103,7 +103,7 @@ class Request:
         )
 
     def base_key(self, build_id: str = "") -> str:
-        """Names the URL without its query: where signposts are kept."""
+        """Names the URL without its query: where learned variants are kept."""
         return _digest("base", build_id, self.scheme, self.host, self.script_name, self.path)
 
     def page_key(self, build_id: str = "") -> str:

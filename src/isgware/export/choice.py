@@ -149,15 +149,15 @@ def written_size(text: str) -> int:
 def policy_reason(planner: Planner, request: Request, build_id: str) -> str:
     """Why the app would not give this page to everybody, as its policies are now."""
     match = planner.match(_visitor(request))
-    signpost = planner.signpost(request.base_key(build_id))
-    learned = declared.get(signpost.fingerprint)
+    learned_route = planner.learned_route(request.base_key(build_id))
+    learned = declared.get(learned_route.fingerprint)
     known = (match.policy if match is not None else None, learned)
     policies = [policy for policy in known if policy is not None]
-    if not policies and not signpost.undeclared:
+    if not policies and not learned_route.undeclared:
         return "dropped"
-    if signpost.vary or any(policy.vary for policy in policies):
+    if learned_route.vary or any(policy.vary for policy in policies):
         return "variant"
-    if signpost.vary_cookie:
+    if learned_route.vary_cookie:
         return "cookie"
     if any(map(_lets_bypass, policies)):
         return "bypass"

@@ -1,7 +1,8 @@
 """`Current`: keeps an exported tree as current as the store, for ``isgware worker --export``.
 
 What makes an export due: a page that this worker has rendered, an invalidation anywhere (the
-store's word moves), and, since nobody tells of what web processes render for their visitors, time.
+store's version moves), and, since nobody tells of what web processes render for their visitors,
+time.
 
 Whoever gets a file starts no regeneration, as whoever gets a stale page from the app does. So stale
 pages of the tree are asked for here: as jobs for the workers, the oldest first.
@@ -42,10 +43,10 @@ class Current:
         self._changed = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="isgware-export", daemon=True)
-        self._word = -1
+        self._version = -1
         self._due = 0.0
         self._failing = False
-        backend = isg.engine.shelf.backend
+        backend = isg.engine.page_store.backend
         self._queue = queue_of(isg.settings, backend, isg.engine.now)
 
     def start(self) -> ExportReport:
@@ -67,7 +68,7 @@ class Current:
 
     def step(self, now: float) -> float:
         """Export if that is due at ``now``, of the monotonic clock. Returns seconds to wait."""
-        moved = self._word != self._isg.engine.shelf.backend.word[0]
+        moved = self._version != self._isg.engine.page_store.backend.version[0]
         if not (moved or self._changed.is_set() or now >= self._due):
             return PAUSE
         try:
@@ -80,7 +81,7 @@ class Current:
 
     def _export(self) -> ExportReport:
         self._changed.clear()  # before the pages are looked at: what comes later is for the next
-        word = self._isg.engine.shelf.backend.word[0]
+        version = self._isg.engine.page_store.backend.version[0]
         stale: list[tuple[float, str, bytes]] = []
 
         def add(entry: Entry) -> None:
@@ -90,7 +91,7 @@ class Current:
         # Half of the queue is left to pages that somebody visits.
         for _, key, job in sorted(stale)[: self._isg.settings.queue_size // 2]:
             self._queue.send(key, job)
-        self._word, self._due = word, time.monotonic() + EVERY
+        self._version, self._due = version, time.monotonic() + EVERY
         return report
 
     def _complain(self, error: ISGError) -> None:

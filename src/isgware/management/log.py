@@ -30,7 +30,7 @@ def log_decision(visitor: Visitor, answer: Answer | None, now: float, took: floa
     )
 
 
-def speak_up() -> None:
+def log_to_stderr() -> None:
     """Let what was asked for be seen where nobody has configured logging."""
     if log.level == logging.NOTSET and not log.isEnabledFor(logging.INFO):
         log.setLevel(logging.INFO)

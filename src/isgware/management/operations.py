@@ -83,7 +83,7 @@ class Operations(Invalidations):
 
     def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
         if self.core.active:
-            self.core.engine.shelf.invalidate_eventually(names, hard=hard)
+            self.core.engine.page_store.invalidate_eventually(names, hard=hard)
 
     def regenerate(self, path: str) -> PageInfo | None:
         """Render the path's plain variant now; its other variants become stale.
@@ -137,7 +137,7 @@ class Operations(Invalidations):
         Looks at each page of the store.
         """
         core = self.core
-        return statistics(core.catalogue, core.engine.shelf.backend, core)
+        return statistics(core.catalogue, core.engine.page_store.backend, core)
 
     def why(
         self,

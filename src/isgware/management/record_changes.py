@@ -125,7 +125,7 @@ def takes(isg: Invalidations) -> bool:
 def fire(isg: Invalidations, words: Iterable[Word]) -> None:
     """Invalidate. Never raises: what was written stays written, whatever becomes of its pages.
 
-    What the store does not take now is owed to it: see `Shelf.invalidate_eventually`.
+    What the store does not take now is owed to it: see `PageStore.invalidate_eventually`.
     """
     try:
         names: dict[bool, dict[str, None]] = {True: {}, False: {}}

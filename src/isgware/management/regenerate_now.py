@@ -69,7 +69,7 @@ class Verbs:
 
     def regenerate(self, path: str) -> PageInfo:
         """Render ``path`` now. See `isgware.ISG.regenerate`."""
-        self._engine.shelf.backend.retry()
+        self._engine.page_store.backend.retry()
         target = self._target(path)
         rendering = current.get()
         if rendering is not None and rendering.key == target.key:
@@ -99,7 +99,7 @@ class Verbs:
             done.set()
 
         engine = self._engine
-        engine.housekeeper.start()
+        engine.maintenance.start()
         name = f"now:{next(_numbers)}:{target.key}"  # each caller has a render of their own
         if not engine.pool.submit(Work(name, run, give_up), urgent=True):
             raise RegenerationError("Regeneration is closed, or no thread can be started.")
@@ -112,18 +112,20 @@ class Verbs:
     def _render_now(self, target: Target, given_up: threading.Event) -> Outcome:
         """Render under a fresh lease; on success stale the path's other variants and show the new
         page everywhere. On failure nothing has changed."""
-        engine, shelf = self._engine, self._engine.shelf
-        shelf.begin()
-        shelf.sync()
-        before = shelf.mirror.counter
-        lease = shelf.acquire(target.key, engine.settings.lease_time, (), overtake=True)
-        flight, _ = engine.flights.join(target.key, before, shelf.mirror.nonce, lambda _: False)
+        engine, page_store = self._engine, self._engine.page_store
+        page_store.begin()
+        page_store.sync()
+        before = page_store.mirror.counter
+        lease = page_store.acquire(target.key, engine.settings.lease_time, (), overtake=True)
+        flight, _ = engine.flights.join(
+            target.key, before, page_store.mirror.nonce, lambda _: False
+        )
         outcome: Outcome = Elsewhere()
         overtaken = False
         if lease is not None:
-            engine.housekeeper.hold(lease)
+            engine.maintenance.hold(lease)
         try:
-            old, state = shelf.find(target.key, target.base, target.policy.fingerprint)
+            old, state = page_store.find(target.key, target.base, target.policy.fingerprint)
             replaces = old.entry if old is not None and state is not State.GONE else None
             order = lease.order if lease else 0
 
@@ -131,20 +133,20 @@ class Verbs:
                 return not (flight.landed.is_set() or given_up.is_set())
 
             for _ in range(_TRIES):
-                outcome = self._produce(target, order, replaces, shelf.mirror.counter, wanted)
+                outcome = self._produce(target, order, replaces, page_store.mirror.counter, wanted)
                 if not isinstance(outcome, Rendered):
                     break
                 overtaken = self._missed(outcome.page)
                 if outcome.page.entry.order == order and not overtaken:
                     break  # else another `regenerate` or a purge got in ahead: it may be older
-            engine.aftermath.settle(target, outcome, replaces)
+            engine.outcomes.settle(target, outcome, replaces)
             if isinstance(outcome, Rendered):
-                shelf.backend.publish([key_name(target.key)])
-                shelf.sync()
+                page_store.backend.publish([key_name(target.key)])
+                page_store.sync()
         finally:
             if lease is not None:
-                engine.housekeeper.let_go(lease)
-                shelf.release(lease)
+                engine.maintenance.let_go(lease)
+                page_store.release(lease)
             engine.flights.land(flight, outcome)
         if overtaken and isinstance(outcome, Rendered) and self._catalogue.gone(outcome.page.entry):
             return Refused("it was purged while it was rendered, time and again")
@@ -152,8 +154,8 @@ class Verbs:
 
     def _missed(self, page: Page) -> bool:
         """Whether something of a page was invalidated while it was rendered."""
-        self._engine.shelf.sync()
-        return self._engine.shelf.mirror.last(page.names) > page.entry.generation
+        self._engine.page_store.sync()
+        return self._engine.page_store.mirror.last(page.names) > page.entry.generation
 
     def _produce(
         self, target: Target, order: int, replaces: Entry | None, before: int,
@@ -166,13 +168,15 @@ class Verbs:
     def _supersede(self, entry: Entry, before: int) -> int:
         """Make every other variant of the entry's path stale; the generation under which the entry
         itself is not. If anything else of it was invalidated meanwhile, it keeps its own."""
-        shelf = self._engine.shelf
+        page_store = self._engine.page_store
         path = entry.request.full_path
-        shelf.sync()
-        seen = shelf.mirror.counter
-        untouched = shelf.mirror.last(names_of(path, entry.request.query, entry.tags)) <= before
-        counter = shelf.backend.invalidate([path_name(path)], False)
-        shelf.sync()
+        page_store.sync()
+        seen = page_store.mirror.counter
+        untouched = (
+            page_store.mirror.last(names_of(path, entry.request.query, entry.tags)) <= before
+        )
+        counter = page_store.backend.invalidate([path_name(path)], False)
+        page_store.sync()
         return counter if untouched and counter == seen + 1 else before
 
     def _target(self, path: str) -> Target:
@@ -218,7 +222,7 @@ class Verbs:
 
     def _stored_origins(self, path: str | None) -> Iterator[tuple[str, str, str]]:
         """Of the pages of one path, or of all."""
-        backend, now = self._engine.shelf.backend, self._engine.now()
+        backend, now = self._engine.page_store.backend, self._engine.now()
         for row in backend.rows(path or ""):
             if path is not None and row.path != path:
                 return

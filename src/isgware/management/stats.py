@@ -86,11 +86,11 @@ def _workers(catalogue: Catalogue, breaker: Breaker, core: ISG | None) -> tuple[
 
 def process_counts(core: ISG) -> dict[str, Any]:
     """What this process holds and does now."""
-    engine, memory = core.engine, core.engine.shelf.memory
+    engine, memory = core.engine, core.engine.page_store.memory
     return {
         "memory_pages": len(memory),
         "memory_bytes": memory.size,
         "regenerations_waiting": engine.pool.waiting,
-        "backing_off": len(engine.aftermath.failures),
+        "backing_off": len(engine.outcomes.failures),
         "report": core.report,
     }

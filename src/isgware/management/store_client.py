@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..export import ExportReport, export
 from ..settings import Settings
 from ..storage.open_store import missing_directory, open_store
-from ..storage.page_store import Shelf
+from ..storage.page_store import PageStore
 from ..storage.process_cache import Memory
 from .operations import Invalidations
 from .stored_pages import Catalogue, PageInfo
@@ -35,10 +35,12 @@ class Connection(Invalidations):
         settings = Settings.load({"store": store, **options}, environ=os.environ)
         self.store = open_store(settings)
         self._configured = settings.base_url
-        self._shelf = Shelf(
+        self._page_store = PageStore(
             self.store, Memory(0), settings.clock or _wall_clock, settings.offline_time
         )
-        self.catalogue = Catalogue(self._shelf, settings.build_id, settings.clock or _wall_clock)
+        self.catalogue = Catalogue(
+            self._page_store, settings.build_id, settings.clock or _wall_clock
+        )
 
     def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
         """See `isgware.ISG.pages`."""
@@ -51,8 +53,8 @@ class Connection(Invalidations):
 
     def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
         self.store.probe()
-        self._shelf.pay()  # nothing here does so in the background, either
-        self._shelf.invalidate_eventually(names, hard=hard)
+        self._page_store.retry_pending()  # nothing here does so in the background, either
+        self._page_store.invalidate_eventually(names, hard=hard)
 
     def export(
         self,

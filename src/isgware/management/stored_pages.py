@@ -28,7 +28,7 @@ from ..policy_checks import checked_tag
 from ..regeneration.outcomes import noted_failures
 from ..regeneration.single_flight import Failure
 from ..routing.declared_paths import local_path as local_path
-from ..storage.page_store import Shelf
+from ..storage.page_store import PageStore
 
 #: Pages whose notes of failures are looked up at once.
 _AT_ONCE: Final = 500
@@ -73,21 +73,21 @@ def names_for_tags(tags: Iterable[str]) -> list[str]:
 class Catalogue:
     """The pages of one store that belong to one build."""
 
-    def __init__(self, shelf: Shelf, build_id: str, now: Callable[[], float]) -> None:
-        self._shelf = shelf
+    def __init__(self, page_store: PageStore, build_id: str, now: Callable[[], float]) -> None:
+        self._page_store = page_store
         self.build_id = build_id
         self._now = now
 
     def invalidate(self, names: Sequence[str], *, hard: bool) -> None:
         """Raises `BackendUnavailable` if the store did not take it."""
-        self._shelf.invalidate(names, hard=hard)
+        self._page_store.invalidate(names, hard=hard)
 
     def pages(
         self, prefix: str | None = None, tag: str | None = None, *, builds: bool = False
     ) -> Iterator[PageInfo]:
         """See `isgware.ISG.pages`. With ``builds``, those of every build."""
-        self._shelf.sync()
-        rows = self._shelf.backend.rows(prefix or "", tag)
+        self._page_store.sync()
+        rows = self._page_store.backend.rows(prefix or "", tag)
         ours = (row for row in rows if builds or row.build_id == self.build_id)
         while batch := list(itertools.islice(ours, _AT_ONCE)):
             yield from self._infos(batch)
@@ -98,8 +98,8 @@ class Catalogue:
         Raises `InvalidPath`, and `BackendUnavailable` if the store cannot be read.
         """
         text, query = local_path(path)
-        self._shelf.sync()
-        backend, now = self._shelf.backend, self._now()
+        self._page_store.sync()
+        backend, now = self._page_store.backend, self._now()
         for row in backend.rows(text):
             if row.path != text:
                 return
@@ -112,20 +112,21 @@ class Catalogue:
     def standing(self) -> Iterator[tuple[Row, State]]:
         """Every page of the build that may be served, by path. Raises `BackendUnavailable`: a part
         of them is never taken for all."""
-        self._shelf.backend.probe()
-        self._shelf.sync()
-        if self._shelf.backend.open_since is not None:
+        self._page_store.backend.probe()
+        self._page_store.sync()
+        if self._page_store.backend.open_since is not None:
             raise BackendUnavailable("The store cannot be read; nothing is known of its pages.")
-        for row in self._shelf.backend.rows():
-            state = row_state(row, self._shelf.mirror, self._now())
+        for row in self._page_store.backend.rows():
+            state = row_state(row, self._page_store.mirror, self._now())
             if row.build_id == self.build_id and state is not State.GONE:
                 yield row, state
-            self._shelf.backend.probe()  # one operation that was slow among so many ends nothing
+            # One operation that was slow among so many ends nothing.
+            self._page_store.backend.probe()
 
     def entry(self, key: str) -> Entry | None:
         """What the store holds under ``key``. Raises `BackendUnavailable`."""
-        self._shelf.backend.probe()
-        return decode(self._shelf.backend.get(key, self._now()), key)
+        self._page_store.backend.probe()
+        return decode(self._page_store.backend.get(key, self._now()), key)
 
     def purge_builds(self, keep: str | None = None) -> int:
         """Remove the pages of all builds but ``keep``, one's own unless said. How many they were.
@@ -133,11 +134,11 @@ class Catalogue:
         Raises `BackendUnavailable` if the store did not take it; call again then.
         """
         keep, removed = self.build_id if keep is None else keep, 0
-        backend = self._shelf.backend
+        backend = self._page_store.backend
         for row in backend.rows():
             backend.probe()  # one operation that was slow among so many ends nothing
             if row.build_id != keep:
-                self._shelf.memory.discard(row.key)
+                self._page_store.memory.discard(row.key)
                 backend.delete(row.key)
                 backend.probe()
                 removed += 1
@@ -151,14 +152,14 @@ class Catalogue:
         return _info(row, State.EXPIRED, None, self._now())
 
     def gone(self, entry: Entry) -> bool:
-        return row_state(row_of(entry), self._shelf.mirror, self._now()) is State.GONE
+        return row_state(row_of(entry), self._page_store.mirror, self._now()) is State.GONE
 
     def _infos(self, rows: Sequence[Row]) -> Iterator[PageInfo]:
         """Of those that are not gone."""
         now = self._now()
-        states = [row_state(row, self._shelf.mirror, now) for row in rows]
+        states = [row_state(row, self._page_store.mirror, now) for row in rows]
         pages = [(row.key, row.rendered_at) for row in rows]
-        failures = noted_failures(self._shelf.backend, pages, now)
+        failures = noted_failures(self._page_store.backend, pages, now)
         for row, state, failure in zip(rows, states, failures, strict=True):
             if state is not State.GONE:
                 yield _info(row, state, failure, now)

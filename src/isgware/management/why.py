@@ -1,7 +1,7 @@
 """`why`: what would happen to a request and why, without doing it.
 
-It asks those whom a visit asks (`Planner.plan`, `Shelf.find`, `Engine.facts`, `decide`) and puts
-their answers into words. Nothing is rendered, and nothing is written to the store.
+It asks those whom a visit asks (`Planner.plan`, `PageStore.find`, `Engine.facts`, `decide`) and
+puts their answers into words. Nothing is rendered, and nothing is written to the store.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def why(
         host=host or given.get("HTTP_HOST") or visitor.host,
         headers=given,
     )
-    core.engine.shelf.sync()
+    core.engine.page_store.sync()
     return _Case(core, visitor).why()
 
 
@@ -149,8 +149,8 @@ class _Case:
 
     def _unsafe(self, mode: str) -> Why:
         method = self.visitor.method
-        http = self.core._http
-        stored = http is not None and http.keeper.concerns(self.visitor)
+        http = self.core._shared_cache
+        stored = http is not None and http.response_store.concerns(self.visitor)
         if mode != "on" or not (stored or self.engine.concerns(self.visitor)):
             return self._pass("not-declared", "The request goes to the app.", "no policy")
         purges = method in ("POST", "PUT", "PATCH", "DELETE")
@@ -164,13 +164,13 @@ class _Case:
         )  # fmt: skip
 
     def _undeclared(self) -> Why:
-        engine, http = self.engine, self.core._http
+        engine, http = self.engine, self.core._shared_cache
         if http is not None:
-            return self._say(target=None, **own(http, engine.shelf, self.visitor, self.now))
+            return self._say(target=None, **own(http, engine.page_store, self.visitor, self.now))
         if not engine.settings.observes:
             return self._pass("not-declared", "The request goes to the app.", "no policy")
         target = engine.planner.undeclared_target(self.visitor, frozenset(), None, {})
-        refusal = engine.aftermath.refusal(target.key, target.route) if target else ""
+        refusal = engine.outcomes.refusal(target.key, target.route) if target else ""
         if refusal:
             decided = decider(refusal, self.visitor, target, self.core.site)
             return self._pass(refusal, "The request goes to the app.", decided)
@@ -186,13 +186,13 @@ class _Case:
 
     def _stored_or_not(self, plan: Plan, target: Target) -> Why:
         engine = self.engine
-        page, state = engine.shelf.find(target.key, target.base, target.policy.fingerprint)
+        page, state = engine.page_store.find(target.key, target.base, target.policy.fingerprint)
         if page is not None and engine.planner.relearned(target, page.entry):
             again = engine.planner.plan(self.visitor)
             if again is not None and again.target is not None:
                 return self._stored_or_not(again, again.target)
         if page is not None and state is not State.FRESH:
-            engine.aftermath.fails_elsewhere(target.key, page.entry.rendered_at)
+            engine.outcomes.fails_elsewhere(target.key, page.entry.rendered_at)
         facts = engine.facts(self.visitor, plan, target, page, state)
         refusal = None if _usable(state) else self._refusal(target)
         if refusal and refusal.key == target.key and not facts.dynamic and not refusal.error:
@@ -220,13 +220,13 @@ class _Case:
         return self._say(decision.label, target, **found)
 
     def _refusal(self, target: Target) -> Refusal | None:
-        return noted_refusal(self.engine.shelf.backend, target.route, self.now)
+        return noted_refusal(self.engine.page_store.backend, target.route, self.now)
 
     def _failure(self, target: Target, page: Page | None) -> Failure | None:
-        known = self.engine.aftermath.failures.get(target.key)
+        known = self.engine.outcomes.failures.get(target.key)
         if (known is None or not known.count) and page is not None:
             at = page.entry.rendered_at
-            known = noted_failure(self.engine.shelf.backend, target.key, self.now, at)
+            known = noted_failure(self.engine.page_store.backend, target.key, self.now, at)
         return known if known and known.count else None
 
     def _follows(self, decision: Decision, target: Target) -> str:
@@ -252,7 +252,7 @@ class _Case:
         if decision.label == "BYPASS" and decision.detail not in ("expired", "learning"):
             return decider(decision.detail, self.visitor, target, self.core.site)
         if page is None or state is None:
-            if self.engine.shelf.backend.open_since is not None:
+            if self.engine.page_store.backend.open_since is not None:
                 return "the store is out of reach, and the page is not in memory"
             said = ["nothing is stored under this key", *self._others(target)]
             if decision.label == "MISS" and target.policy.fallback == "loading":
@@ -261,13 +261,13 @@ class _Case:
         if state is State.FRESH:
             left = page.ttl(self.now)
             return "fresh until told" if left is None else f"fresh for another {duration(left)}"
-        mirror: Generations = self.engine.shelf.mirror
+        mirror: Generations = self.engine.page_store.mirror
         return changed_by(page, mirror, self.now, target.policy.fingerprint)
 
     def _others(self, target: Target) -> Iterator[str]:
         """Pages of the same path that this request does not get: the difference tells why."""
         path = target.request.full_path
-        rows = self.engine.shelf.backend.rows(path)
+        rows = self.engine.page_store.backend.rows(path)
         try:
             same = itertools.takewhile(lambda row: row.path == path, rows)
             for row in itertools.islice(same, _OTHERS):

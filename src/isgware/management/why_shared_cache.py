@@ -15,8 +15,8 @@ from ..storage.process_cache import Page
 from .why_reasons import changed_by
 
 if TYPE_CHECKING:
-    from ..shared_cache.cache import PlainHTTP
-    from ..storage.page_store import Shelf
+    from ..shared_cache.cache import SharedCache
+    from ..storage.page_store import PageStore
 
 _SERVED: Final = "The stored page is served."
 _KEPT: Final = "The app answers; its answer is stored if its headers say that it may be."
@@ -30,10 +30,10 @@ _OUTCOMES: Final = {
 }
 
 
-def own(http: PlainHTTP, shelf: Shelf, visitor: Visitor, now: float) -> dict[str, Any]:
+def own(http: SharedCache, page_store: PageStore, visitor: Visitor, now: float) -> dict[str, Any]:
     """The parts of a `Why` about a GET or HEAD of this URL."""
     environ = {**visitor.headers, "REQUEST_METHOD": visitor.method}
-    place = None if http.keeper.is_draft(visitor) else http.keeper.place(visitor)
+    place = None if http.response_store.is_draft(visitor) else http.response_store.place(visitor)
     if place is None:
         return {
             "outcome": "PASS",
@@ -41,7 +41,7 @@ def own(http: PlainHTTP, shelf: Shelf, visitor: Visitor, now: float) -> dict[str
             "follows": "The request goes to the app.",
             "decided_by": "the request's URL or cookies",
         }
-    page, state = http.keeper.find(place)
+    page, state = http.response_store.find(place)
     wanted, credentials = asked(environ), has_credentials(environ)
     directives = effective(page.entry.headers)[0] if page else {}
     age = now - page.entry.rendered_at if page else 0.0
@@ -56,7 +56,7 @@ def own(http: PlainHTTP, shelf: Shelf, visitor: Visitor, now: float) -> dict[str
         "outcome": outcome,
         "detail": detail,
         "follows": follows,
-        "decided_by": _decided_by(use, page, state, shelf, now, wanted is not NO_WISHES),
+        "decided_by": _decided_by(use, page, state, page_store, now, wanted is not NO_WISHES),
         "policy": "the response's own headers (RFC 9111)",
         "key": place.key,
         "headers": tuple((name, visitor.header(name)) for name in place.nominated),
@@ -65,7 +65,12 @@ def own(http: PlainHTTP, shelf: Shelf, visitor: Visitor, now: float) -> dict[str
 
 
 def _decided_by(
-    use: Use, page: Page | None, state: State | None, shelf: Shelf, now: float, wishes: bool
+    use: Use,
+    page: Page | None,
+    state: State | None,
+    page_store: PageStore,
+    now: float,
+    wishes: bool,
 ) -> str:
     if page is None or state is None:
         return "nothing is stored for this request"
@@ -76,7 +81,7 @@ def _decided_by(
     if state is State.FRESH and wishes:
         return "the directives of the request"
     if state is State.GONE or not page.entry.revalidate or now < page.entry.fresh_until:
-        return changed_by(page, shelf.mirror, now, page.entry.fingerprint)
+        return changed_by(page, page_store.mirror, now, page.entry.fingerprint)
     return f"stale for {duration(now - page.entry.fresh_until)}"
 
 

@@ -65,7 +65,7 @@ class JobExecutor(Carrier, Protocol):
         """Learn whose jobs these are: in another process, the same app's ISG does them."""
 
 
-class Handover:
+class Handoff:
     """What this process has handed over, and whether that goes well.
 
     Without a ``carrier`` nothing is. ``patience``: seconds after which a job counts as come to
@@ -241,19 +241,19 @@ def queue_of(settings: Settings, store: Breaker, now: Callable[[], float]) -> Qu
     return Queue(store, settings.build_id, settings.queue_size, patience, hold, now)
 
 
-def handover_of(
+def handoff_of(
     settings: Settings, store: Breaker, now: Callable[[], float], *, shared: bool
-) -> Handover:
+) -> Handoff:
     """The way out of this process; there is none if the store is not ``shared`` with others.
 
     Raises `ConfigurationError` if such a store is to be filled by another fleet.
     """
     executor = settings.executor if isinstance(settings.executor, JobExecutor) else None
     if shared:
-        return Handover(executor or queue_of(settings, store, now), patience_of(settings))
+        return Handoff(executor or queue_of(settings, store, now), patience_of(settings))
     if executor is not None and settings.enabled is not False:
         raise ConfigurationError(
             f"executor={type(executor).__name__} renders in other processes, which cannot fill "
             "this store; give store='redis://HOST', or 'file:DIR' on one host."
         )
-    return Handover(None, patience_of(settings))
+    return Handoff(None, patience_of(settings))

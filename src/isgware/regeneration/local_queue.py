@@ -25,7 +25,7 @@ class Work:
     give_up: Callable[[], None] = lambda: None
 
 
-class Line:
+class RenderQueue:
     """Work by its key, each key once. Not safe for threads: the pool that has it has a lock.
 
     At the ``limit`` the least wanted loses its place to one that is wanted more; how often those

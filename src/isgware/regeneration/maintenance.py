@@ -17,7 +17,7 @@ from ..errors import BackendUnavailable
 log: Final = logging.getLogger("isgware")
 
 
-class Housekeeper:
+class Maintenance:
     """``renew`` extends a lease; ``chores`` are run on each tick, their errors logged.
 
     A lease is renewed for ``longest`` seconds at most: a render that hangs for ever in a
@@ -31,7 +31,7 @@ class Housekeeper:
         self._lease_time = lease_time
         self._longest = longest
         self._renew = renew
-        self.chores: list[Callable[[], None]] = []
+        self.tasks: list[Callable[[], None]] = []
         self._reset()
 
     def _reset(self) -> None:
@@ -74,9 +74,9 @@ class Housekeeper:
         for lease, since in list(self._held.values()):
             if now - since > self._longest or not self._renewed(lease):
                 self.let_go(lease)
-        for chore in self.chores:
+        for task in self.tasks:
             try:
-                chore()
+                task()
             except BackendUnavailable as error:
                 log.debug("Housekeeping: %s", error)
             except Exception:

@@ -19,9 +19,9 @@ from ..backends.base import Backend, notes_of
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable
 from ..rendering.producer import Failed, Outcome, Refused, Rendered
-from ..routing.learned_routes import NO_SIGNPOST
+from ..routing.learned_routes import NOTHING_LEARNED
 from ..routing.planner import Planner, Target
-from ..storage.page_store import Shelf
+from ..storage.page_store import PageStore
 from .single_flight import Failure, Failures
 
 log: Final = logging.getLogger("isgware")
@@ -35,19 +35,19 @@ _PAUSE: Final = 1.0
 _TOLD: Final = 86_400.0
 
 
-class Aftermath:
+class Outcomes:
     """``dynamic_time``: seconds a page that was refused is remembered as not storable."""
 
     def __init__(
         self,
         planner: Planner,
-        shelf: Shelf,
+        page_store: PageStore,
         failures: Failures,
         dynamic_time: float,
         now: Callable[[], float],
     ) -> None:
         self._planner = planner
-        self._shelf = shelf
+        self._page_store = page_store
         self.failures = failures
         self._dynamic_time = dynamic_time
         self._now = now
@@ -145,9 +145,9 @@ class Aftermath:
         not be stored."""
         log.info("%s is withdrawn.", target.request.url)
         self._forget_failure(target.key)
-        self._shelf.withdraw(target.key)
+        self._page_store.withdraw(target.key)
         if not target.declared:
-            self._planner.learn(target.base, NO_SIGNPOST, announce=True)
+            self._planner.learn(target.base, NOTHING_LEARNED, announce=True)
 
     def _forget_failure(self, key: str) -> None:
         failure = self.failures.clear(key)
@@ -175,7 +175,7 @@ class Aftermath:
 
     def fails_elsewhere(self, key: str, rendered_at: float) -> bool:
         """Whether another process has tried in vain since, and its back-off still lasts."""
-        failure = noted_failure(self._shelf.backend, key, self._now(), rendered_at)
+        failure = noted_failure(self._page_store.backend, key, self._now(), rendered_at)
         known = self.failures.get(key)
         if failure is None or (known and known.count >= failure.count):
             return False
@@ -184,7 +184,7 @@ class Aftermath:
 
     def _tell(self, target: Target, reason: str, error: str) -> None:
         """Let every process, a command line's too, see why a declared route is not kept."""
-        backend, now = self._shelf.backend, self._now()
+        backend, now = self._page_store.backend, self._now()
         known, until = self._told.get(target.route, ("", 0.0))
         if not target.declared or (known == reason and now < until):
             return
@@ -196,7 +196,7 @@ class Aftermath:
             log.debug("A refusal is known to this process only: %s", error_)
 
     def _note(self, key: str, failure: Failure | None) -> None:
-        backend, now = self._shelf.backend, self._now()
+        backend, now = self._page_store.backend, self._now()
         try:
             if failure is None:
                 backend.drop_note("f:" + key)
@@ -209,13 +209,15 @@ class Aftermath:
     def _note_dynamic(self, key: str, reason: str) -> None:
         try:
             now = self._now()
-            self._shelf.backend.write_note("d:" + key, reason.encode(), self._dynamic_time, now)
+            self._page_store.backend.write_note(
+                "d:" + key, reason.encode(), self._dynamic_time, now
+            )
         except BackendUnavailable as error:
             log.debug("A refusal is known to this process only: %s", error)
 
     def _noted_dynamic(self, key: str) -> str:
         try:
-            note = self._shelf.backend.read_note("d:" + key, self._now())
+            note = self._page_store.backend.read_note("d:" + key, self._now())
             return (note or b"").decode("ascii", "replace")
         except BackendUnavailable:
             return ""

@@ -97,7 +97,7 @@ def thread_clock() -> int | None:
     return clock
 
 
-class Pace:
+class Throttle:
     """How many renders may run at a time: from one to ``most``, as they leave time for others.
 
     Begins with one. Not safe for threads: the pool that has it has a lock. `begin` is called by the

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..after_fork import settling
-from .local_queue import Line, Work
-from .pacing import PATIENCE, WINDOW, Pace, short_switches
+from .local_queue import RenderQueue, Work
+from .pacing import PATIENCE, WINDOW, Throttle, short_switches
 
 log: Final = logging.getLogger("isgware")
 #: Wants that count between two renders that begin; of more, the last ones.
@@ -66,9 +66,9 @@ class Pool:
 
     def _reset(self) -> None:
         self._closed = False
-        self._line = Line(self._queue_size)
+        self._queue = RenderQueue(self._queue_size)
         self._wanted: deque[str] = deque(maxlen=_WANTS)
-        self._pace = Pace(self._workers)
+        self._throttle = Throttle(self._workers)
         self._ready = threading.Condition()
         self._threads = 0
         self._abandoned = 0
@@ -86,14 +86,14 @@ class Pool:
 
     def __contains__(self, key: str) -> bool:
         self._own_process()
-        return key in self._line
+        return key in self._queue
 
     def has(self, key: str) -> bool:
         """Whether work for ``key`` waits or runs; what was given up does not."""
         self._own_process()
         with self._ready:
             running = self._running.values()
-            return key in self._line or any(r.name == key and not r.given_up for r in running)
+            return key in self._queue or any(r.name == key and not r.given_up for r in running)
 
     def submit(self, work: Work, *, urgent: bool = False) -> bool:
         """Take on work, or note that what waits is wanted once more. Returns at once; false if
@@ -102,11 +102,11 @@ class Pool:
         with self._ready:
             if self._closed:
                 return False
-            if work.key in self._line:
-                self._line.want(work.key, urgent=urgent)
+            if work.key in self._queue:
+                self._queue.want(work.key, urgent=urgent)
                 return True
             self._count_wants()
-            lost = self._line.add(work, urgent=urgent)
+            lost = self._queue.add(work, urgent=urgent)
             self.dropped += lost is not None
             if lost is work:
                 return False
@@ -118,7 +118,7 @@ class Pool:
     def _see_to_it(self) -> bool:
         """Have a thread look at the line; false if there is none."""
         self._ready.notify()
-        if len(self._line) > self._idle and self._active < self._workers:
+        if len(self._queue) > self._idle and self._active < self._workers:
             return self._start_thread() or self._threads > self._abandoned
         return True
 
@@ -133,7 +133,7 @@ class Pool:
     def _count_wants(self) -> None:
         """Put what waits into its order, before that matters."""
         while self._wanted:
-            self._line.want(self._wanted.popleft())
+            self._queue.want(self._wanted.popleft())
 
     def _hand_over(self, key: str) -> bool:
         try:
@@ -141,14 +141,14 @@ class Pool:
         except Exception as error:  # full, shut down, or the interpreter is about to exit
             log.warning("The executor did not take a regeneration: %s", error)
             with self._ready:
-                self._line.lose(key)
+                self._queue.lose(key)
             self.dropped += 1
             return False
 
         def forget(future: Any) -> None:
             if future.cancelled():  # by a shutdown: `_run_next` will never come
                 with self._ready:
-                    self._line.lose(key)
+                    self._queue.lose(key)
 
         future.add_done_callback(forget)
         return True
@@ -164,40 +164,40 @@ class Pool:
         except RuntimeError:  # "can't start new thread": whoever asked is served the stale page
             self._threads -= 1
             if self._threads <= self._abandoned:
-                self.dropped += len(self._line)
-                self._line.clear()
+                self.dropped += len(self._queue)
+                self._queue.clear()
             return False
         return True
 
     def _loop(self) -> None:
         while True:
             with self._ready:
-                while not (self._line and self._lets_another_run()):
+                while not (self._queue and self._lets_another_run()):
                     if self._closed:
                         self._threads -= 1
                         return
-                    if self._line:
+                    if self._queue:
                         self._ready.wait(WINDOW)
                         continue
                     self._idle += 1
                     self._ready.wait()
                     self._idle -= 1
                 self._count_wants()
-                work = self._line.pop()
+                work = self._queue.pop()
                 running, number = self._register(work)
                 if self._gives_way:
-                    self._pace.begin(number)
+                    self._throttle.begin(number)
             if not self._run(work, running, number):
                 with self._ready:  # given up: its place may be taken, or be wanted now
                     self._abandoned -= 1
                     self._threads -= 1
-                    if self._line and self._active < self._workers:
+                    if self._queue and self._active < self._workers:
                         self._start_thread()
                 return
 
     def _lets_another_run(self) -> bool:
         """Whether what is next may begin beside what runs: somebody waits for urgent work."""
-        return not self._gives_way or self._line.urgent or self._pace.lets(self._holding_up())
+        return not self._gives_way or self._queue.urgent or self._throttle.lets(self._holding_up())
 
     def _register(self, work: Work) -> tuple[_Running, int]:
         running, number = _Running(work.key, time.monotonic(), work.give_up), next(self._numbers)
@@ -207,10 +207,10 @@ class Pool:
     def _run_next(self) -> None:
         """In the executor: it was given as many of these as there is work in the line."""
         with self._ready:
-            if not self._line:  # closed meanwhile
+            if not self._queue:  # closed meanwhile
                 return
             self._count_wants()
-            work = self._line.pop()
+            work = self._queue.pop()
             running, number = self._register(work)
         self._run(work, running, number)
 
@@ -228,7 +228,7 @@ class Pool:
     def _ended(self, number: int) -> None:
         with self._ready:
             self._running.pop(number, None)
-            self._pace.end(number)
+            self._throttle.end(number)
             self._ready.notify()
 
     def give_up_hung(self) -> None:
@@ -244,10 +244,10 @@ class Pool:
             if number not in self._running:  # it has ended meanwhile
                 return
             running.given_up = True
-            self._pace.end(number)
+            self._throttle.end(number)
             if self._executor is None:
                 self._abandoned += 1
-                if self._line and self._active < self._workers:
+                if self._queue and self._active < self._workers:
                     self._start_thread()
         running.give_up()
 
@@ -258,7 +258,7 @@ class Pool:
 
     @property
     def waiting(self) -> int:
-        return len(self._line)
+        return len(self._queue)
 
     @property
     def busy(self) -> int:
@@ -286,7 +286,7 @@ class Pool:
             return
         with self._ready:
             self._closed = True
-            self._line.clear()
+            self._queue.clear()
             self._ready.notify_all()
         deadline = time.monotonic() + (self._drain if timeout is None else timeout)
         while self._busy() and time.monotonic() < deadline:

@@ -46,13 +46,13 @@ def target_of(engine: Engine, data: bytes | str) -> Target | None:
     if job is None:
         return None
     key, visitor = job
-    engine.shelf.begin()
+    engine.page_store.begin()
     try:
-        engine.shelf.sync()
+        engine.page_store.sync()
         plan = engine.planner.plan(visitor)
     finally:
-        engine.shelf.end()
+        engine.page_store.end()
     target = plan.target if plan is not None else None
-    if target is None or target.key != key or not engine.aftermath.due(key):
+    if target is None or target.key != key or not engine.outcomes.due(key):
         return None
     return target

@@ -59,7 +59,7 @@ class Worker:
         self._isg = isg
         self._on_rendered = on_rendered
         self._before_leaving = before_leaving
-        self._queue = queue_of(settings, isg.engine.shelf.backend, isg.engine.now)
+        self._queue = queue_of(settings, isg.engine.page_store.backend, isg.engine.now)
         self._pool = Pool(
             self.threads,
             self.threads,
@@ -68,7 +68,7 @@ class Worker:
             gives_way=False,
         )
         isg.engine.pool = self._pool  # also for regenerate(), if a view calls it
-        isg.engine.housekeeper.chores.append(self._pool.give_up_hung)
+        isg.engine.maintenance.tasks.append(self._pool.give_up_hung)
         self._beat_time = min(BEAT, settings.lease_time / 8)
         self._beaten = float("-inf")
         self._stopping = False
@@ -81,7 +81,7 @@ class Worker:
     def run(self) -> bool:
         """Work until `stop`. False if that is impossible since as many renders hang as there are
         threads; a thread cannot be ended, but a process can be started anew."""
-        self._isg.engine.housekeeper.start()
+        self._isg.engine.maintenance.start()
         while not self._stopping and not self._pool.stuck:
             self._say_that_we_are_here()
             if not self.step():
@@ -134,7 +134,7 @@ class Worker:
 
     def _is_under_way(self, key: str) -> bool:
         engine = self._isg.engine
-        return key in engine.flights or engine.aftermath.elsewhere(key)
+        return key in engine.flights or engine.outcomes.elsewhere(key)
 
     def _say_that_we_are_here(self) -> None:
         now = time.monotonic()
@@ -154,7 +154,7 @@ class Worker:
 
 
 def _check(isg: ISG) -> None:
-    if not shared(isg.engine.shelf.backend.backend):
+    if not shared(isg.engine.page_store.backend.backend):
         raise ConfigurationError(
             "This store lies within one process, so a worker cannot fill it for others; give "
             "store='file:DIR' on one host, or 'redis://HOST' for several."

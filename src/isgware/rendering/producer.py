@@ -21,10 +21,10 @@ from ..errors import ConfigurationError
 from ..http.cache_control import effective
 from ..http.conditional import strong_etag
 from ..page import Rendering
-from ..routing.learned_routes import Signpost
+from ..routing.learned_routes import LearnedRoute
 from ..routing.planner import Planner, Target
 from ..settings import Settings
-from ..storage.page_store import Shelf
+from ..storage.page_store import PageStore
 from ..storage.process_cache import Page
 from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
 from .compress import encoders, encodings_of
@@ -98,13 +98,13 @@ class Producer:
         application: WSGIApp,
         settings: Settings,
         planner: Planner,
-        shelf: Shelf,
+        page_store: PageStore,
         now: Callable[[], float],
     ) -> None:
         self._application = application
         self._settings = settings
         self._planner = planner
-        self._shelf = shelf
+        self._page_store = page_store
         self._now = now
         self._encoders = encoders(settings.compress)
         self._proven: set[str] = set()
@@ -121,7 +121,7 @@ class Producer:
         """Render ``target`` and keep the page. ``order`` is its lease's; ``wanted`` is asked
         before it is kept, since a render that was given up must not be; ``generation`` may give
         the page another generation than the one its render began in."""
-        mirror = self._shelf.mirror
+        mirror = self._page_store.mirror
         began, nonce = mirror.counter, mirror.nonce
         made = self.attempt(target, replaces, wanted)
         if not isinstance(made, Made):
@@ -154,7 +154,7 @@ class Producer:
         entry = dataclasses.replace(
             made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings
         )
-        page, stored = self._shelf.keep(entry, target.base)
+        page, stored = self._page_store.keep(entry, target.base)
         self._put_up_signpost(target, made)
         return Rendered(page, made.learned, stored)
 
@@ -297,8 +297,8 @@ class Producer:
             return False
 
     def _put_up_signpost(self, target: Target, made: Made) -> None:
-        known = self._planner.signpost(target.base)
-        signpost = Signpost(
+        known = self._planner.learned_route(target.base)
+        learned_route = LearnedRoute(
             tuple(sorted({*known.vary, *made.learned})),
             made.said or known.fingerprint,
             not made.declared,
@@ -306,8 +306,12 @@ class Producer:
             known.http,
             known.nominated,
         )
-        if signpost != known or not self._planner.signposts.stands(target.base, signpost):
-            self._planner.learn(target.base, signpost, announce=signpost.vary != known.vary)
+        if learned_route != known or not self._planner.learned_routes.stands(
+            target.base, learned_route
+        ):
+            self._planner.learn(
+                target.base, learned_route, announce=learned_route.vary != known.vary
+            )
 
     def proven(self, route: str) -> bool:
         return route in self._proven

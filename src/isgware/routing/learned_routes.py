@@ -15,7 +15,7 @@ from typing import Final
 
 from ..backends.base import notes_of
 from ..errors import BackendUnavailable
-from ..storage.page_store import Shelf
+from ..storage.page_store import PageStore
 from ..storage.process_cache import base_name
 
 log: Final = logging.getLogger("isgware")
@@ -24,7 +24,7 @@ _TTL: Final = 366 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Signpost:
+class LearnedRoute:
     """What was learned about a URL. ``fingerprint`` names the policy of its view, if that was
     learned; ``undeclared`` that its pages are stored though nobody declared them. ``http`` and
     ``nominated`` are for what is stored from visitors' own requests: that something is, and the
@@ -46,7 +46,7 @@ class Signpost:
         return json.dumps(dataclasses.asdict(self)).encode()
 
     @classmethod
-    def decode(cls, data: bytes | None) -> Signpost | None:
+    def decode(cls, data: bytes | None) -> LearnedRoute | None:
         if data is None:
             return None
         try:
@@ -61,77 +61,79 @@ class Signpost:
             return None
 
 
-NO_SIGNPOST: Final = Signpost()
+NOTHING_LEARNED: Final = LearnedRoute()
 
 
-class Signposts:
+class LearnedRoutes:
     """Those that this process has seen, and the store's notes behind them."""
 
-    def __init__(self, shelf: Shelf, now: Callable[[], float]) -> None:
-        self._shelf = shelf
+    def __init__(self, page_store: PageStore, now: Callable[[], float]) -> None:
+        self._page_store = page_store
         self._now = now
         #: With the counter when it was read or put up, and whether the store has it too.
-        self._known: dict[str, tuple[Signpost, int, bool]] = {}
+        self._known: dict[str, tuple[LearnedRoute, int, bool]] = {}
 
     def find(
         self, base: str, expected: Callable[[], str] | None = None, *, again: bool = False
-    ) -> Signpost:
+    ) -> LearnedRoute:
         """What was learned of a URL; remembered here until the backend says that it changed.
-        ``expected``: see `Shelf.read_note`.
+        ``expected``: see `PageStore.read_note`.
 
         That pages of a URL are kept at all is not announced: a process that does not know makes
         one more render at most. ``again``: look whether another process has learned it since.
         """
-        mirror = self._shelf.mirror
+        mirror = self._page_store.mirror
         found = self._known.get(base)
         if found and found[1] >= max(mirror.forgotten, mirror.published.get(base_name(base), 0)):
             if not again or found[0].kept:
                 return found[0]
         seen = mirror.counter
         try:
-            note = self._shelf.read_note("s:" + base, expected)
+            note = self._page_store.read_note("s:" + base, expected)
         except BackendUnavailable:
-            return found[0] if found else NO_SIGNPOST
-        signpost = Signpost.decode(note) or NO_SIGNPOST
-        self._keep(base, signpost, seen)
-        return signpost
+            return found[0] if found else NOTHING_LEARNED
+        learned_route = LearnedRoute.decode(note) or NOTHING_LEARNED
+        self._keep(base, learned_route, seen)
+        return learned_route
 
     def foresee(self, bases: Iterable[str]) -> None:
         """Read in one operation what has been learned of many URLs."""
         unknown = [base for base in dict.fromkeys(bases) if base not in self._known]
-        backend, seen = self._shelf.backend, self._shelf.mirror.counter
+        backend, seen = self._page_store.backend, self._page_store.mirror.counter
         try:
             notes = notes_of(backend, ["s:" + base for base in unknown], self._now())
         except BackendUnavailable:
             return
         for base, note in zip(unknown, notes, strict=True):
-            self._keep(base, Signpost.decode(note) or NO_SIGNPOST, seen)
+            self._keep(base, LearnedRoute.decode(note) or NOTHING_LEARNED, seen)
 
-    def stands(self, base: str, signpost: Signpost) -> bool:
-        """Whether the store has this signpost, as far as is known here."""
+    def stands(self, base: str, learned_route: LearnedRoute) -> bool:
+        """Whether the store has this learned variants, as far as is known here."""
         found = self._known.get(base)
-        return found is not None and found[2] and found[0] == signpost
+        return found is not None and found[2] and found[0] == learned_route
 
-    def learn(self, base: str, signpost: Signpost, *, announce: bool) -> None:
-        """Put up a signpost. ``announce``: keys change by it, so other processes must see it."""
-        self.remember(base, signpost)
-        backend, seen = self._shelf.backend, self._shelf.mirror.counter
+    def learn(self, base: str, learned_route: LearnedRoute, *, announce: bool) -> None:
+        """Keep what was learned of a URL. ``announce``: keys change, so all must see it."""
+        self.remember(base, learned_route)
+        backend, seen = self._page_store.backend, self._page_store.mirror.counter
         try:
-            if signpost == NO_SIGNPOST:
+            if learned_route == NOTHING_LEARNED:
                 backend.drop_note("s:" + base)
             else:
-                backend.write_note("s:" + base, signpost.encode(), _TTL, self._now())
-            self._keep(base, signpost, seen)
+                backend.write_note("s:" + base, learned_route.encode(), _TTL, self._now())
+            self._keep(base, learned_route, seen)
             if announce:
                 backend.publish([base_name(base)])
         except BackendUnavailable as error:
             log.debug("What was learned of a URL stays in this process: %s", error)
 
-    def remember(self, base: str, signpost: Signpost) -> None:
-        """Put up a signpost in this process only."""
-        self._keep(base, signpost, self._shelf.mirror.counter, stands=False)
+    def remember(self, base: str, learned_route: LearnedRoute) -> None:
+        """Put up what was learned of a URL in this process only."""
+        self._keep(base, learned_route, self._page_store.mirror.counter, stands=False)
 
-    def _keep(self, base: str, signpost: Signpost, seen: int, *, stands: bool = True) -> None:
+    def _keep(
+        self, base: str, learned_route: LearnedRoute, seen: int, *, stands: bool = True
+    ) -> None:
         if len(self._known) >= _MAX_SIGNPOSTS:
             self._known.clear()  # read again from the backend as needed
-        self._known[base] = (signpost, seen, stands)
+        self._known[base] = (learned_route, seen, stands)

@@ -29,15 +29,15 @@ from ..errors import ConfigurationError
 from ..policy import NOTHING, UNKEYABLE, Policy, combined, declared
 from ..serving.drafts import Drafts
 from ..settings import Settings
-from ..storage.page_store import Shelf
+from ..storage.page_store import PageStore
 from .declared_paths import Paths
 from .framework import Match, Routes, Site
-from .learned_routes import NO_SIGNPOST, Signpost, Signposts
+from .learned_routes import NOTHING_LEARNED, LearnedRoute, LearnedRoutes
 
 log: Final = logging.getLogger("isgware")
 _MAX_PAIRS: Final = 1_024
 #: What is most often learned of a URL that nobody declared, if anything is.
-_LEARNED: Final = Signpost(undeclared=True)
+_LEARNED: Final = LearnedRoute(undeclared=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Plan:
 
     target: Target | None
     bypass: str = ""
-    plain: bool = False
+    cacheable_by_request_line: bool = False
     cookies: bool = False
     vary_cookie: bool = False
 
@@ -86,24 +86,24 @@ class Planner:
         self,
         settings: Settings,
         site: Site,
-        shelf: Shelf,
+        page_store: PageStore,
         now: Callable[[], float],
         drafts: Drafts | None = None,
     ) -> None:
         self._drafts = drafts
         self._settings = settings
         self._site = site
-        self._shelf = shelf
+        self._page_store = page_store
         self._now = now
         self.routes = Routes(settings.routes)
         self.paths = Paths(site, self.routes)
-        self.signposts = signposts = Signposts(shelf, now)
-        self.signpost, self.learn = signposts.find, signposts.learn
-        self.remember = signposts.remember
+        self.learned_routes = learned_routes = LearnedRoutes(page_store, now)
+        self.learned_route, self.learn = learned_routes.find, learned_routes.learn
+        self.remember = learned_routes.remember
         #: What was learned of the latest URL of each route; of those that belong to none, under "".
-        self._latest: dict[str, Signpost] = {}
+        self._latest: dict[str, LearnedRoute] = {}
         #: The key of what is kept of a URL whose pages are not rendered, if such is kept at all.
-        self.own_key: Callable[[Visitor, Signpost], str] = lambda visitor, signpost: ""
+        self.own_key: Callable[[Visitor, LearnedRoute], str] = lambda visitor, learned_route: ""
         self._checked: set[str] = set()
         self._odd: set[str] = set()
         self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}
@@ -116,7 +116,7 @@ class Planner:
         self, visitor: Visitor, at: tuple[str, str] | None = None, *, again: bool = False
     ) -> Plan | None:
         """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
-        and host of the page, whatever ``base_url`` says; ``again`` as for `Signposts.find`."""
+        and host of the page, whatever ``base_url`` says; ``again`` as for `LearnedRoutes.find`."""
         match = self.match(visitor)
         visitor = self._as_seen(visitor)
         odd = oddity(visitor) or self._untrusted(visitor)
@@ -124,15 +124,15 @@ class Planner:
             return Plan(None, odd) if match else None
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
-        signpost = self.signpost(
+        learned_route = self.learned_route(
             base, lambda: self._expected(visitor, match, origin), again=again and match is None
         )
-        if match or signpost != NO_SIGNPOST:
-            self._latest[match.route if match else ""] = signpost
-        policy, is_declared = self._policy(match, signpost)
+        if match or learned_route != NOTHING_LEARNED:
+            self._latest[match.route if match else ""] = learned_route
+        policy, is_declared = self._policy(match, learned_route)
         if policy is None:
             return None
-        rules = self._rules(policy, signpost, visitor)
+        rules = self._rules(policy, learned_route, visitor)
         request = narrow(visitor, rules, origin)
         if isinstance(request, str):
             return Plan(None, request)
@@ -143,9 +143,11 @@ class Planner:
         return Plan(
             target,
             self._bypass(visitor, policy) or ("odd-tag" if tags is None else ""),
-            plain=not rules.headers and not rules.cookies and not callable(policy.bypass),
+            cacheable_by_request_line=not rules.headers
+            and not rules.cookies
+            and not callable(policy.bypass),
             cookies=policy.bypass is not None,
-            vary_cookie=signpost.vary_cookie,
+            vary_cookie=learned_route.vary_cookie,
         )
 
     def _as_seen(self, visitor: Visitor) -> Visitor:
@@ -178,7 +180,7 @@ class Planner:
             found.append("decorator")
         if self.routes.match(visitor) is not None:
             found.append("routes")
-        if self.signpost(target.base).fingerprint in declared and "decorator" not in found:
+        if self.learned_route(target.base).fingerprint in declared and "decorator" not in found:
             found.insert(0, "learned decorator")
         if not found:
             found.append("learned" if self._settings.revalidate is None else "default")
@@ -192,7 +194,7 @@ class Planner:
         names = varies(entry.headers) - target.keyed - UNKEYABLE
         if not names:
             return False
-        known = self.signpost(target.base)
+        known = self.learned_route(target.base)
         if not names.issubset(known.vary):
             vary = tuple(sorted(names.union(known.vary)))
             self.learn(target.base, dataclasses.replace(known, vary=vary), announce=False)
@@ -211,10 +213,10 @@ class Planner:
             return None
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
-        signpost = self.signpost(base)
-        known = frozenset(signpost.vary) | vary
-        signpost = dataclasses.replace(signpost, vary=tuple(known))
-        rules = self._rules(policy or NOTHING, signpost, visitor)
+        learned_route = self.learned_route(base)
+        known = frozenset(learned_route.vary) | vary
+        learned_route = dataclasses.replace(learned_route, vary=tuple(known))
+        rules = self._rules(policy or NOTHING, learned_route, visitor)
         request = narrow(visitor, rules, origin)
         if isinstance(request, str):
             return None
@@ -230,7 +232,7 @@ class Planner:
         """Read in one operation what has been learned of many URLs that are about to be planned.
         ``at``: their pages' scheme and host."""
         build_id = self._settings.build_id
-        self.signposts.foresee(_base(visitor, at).base_key(build_id) for visitor in visitors)
+        self.learned_routes.foresee(_base(visitor, at).base_key(build_id) for visitor in visitors)
 
     def _expected(
         self, visitor: Visitor, match: Match | None, origin: tuple[str, str] | None
@@ -238,21 +240,25 @@ class Planner:
         """The key that this visitor's page has if its URL is as the last one of its route was."""
         if visitor.method not in ("GET", "HEAD"):
             return ""
-        likely = self._latest.get(match.route if match else "", NO_SIGNPOST if match else _LEARNED)
+        likely = self._latest.get(
+            match.route if match else "", NOTHING_LEARNED if match else _LEARNED
+        )
         policy, _ = self._policy(match, likely)
         if policy is None:
             return self.own_key(visitor, likely)
         request = narrow(visitor, self._rules(policy, likely, visitor), origin)
         return "" if isinstance(request, str) else request.key(self._settings.build_id)
 
-    def _policy(self, match: Match | None, signpost: Signpost) -> tuple[Policy | None, bool]:
-        learned = declared.get(signpost.fingerprint)
+    def _policy(
+        self, match: Match | None, learned_route: LearnedRoute
+    ) -> tuple[Policy | None, bool]:
+        learned = declared.get(learned_route.fingerprint)
         if match is not None:
             return self.combined(learned, match.policy), True
         if learned is not None:
             return learned, True
         learns = self._settings.cache_control != "full" or self._settings.revalidate is not None
-        return (NOTHING, False) if signpost.undeclared and learns else (None, False)
+        return (NOTHING, False) if learned_route.undeclared and learns else (None, False)
 
     def combined(self, first: Policy | None, second: Policy) -> Policy:
         """`combined`, remembered: it is asked for with each plan and each render."""
@@ -268,9 +274,9 @@ class Planner:
             return made
         return self._pairs[pair][0]
 
-    def _rules(self, policy: Policy, signpost: Signpost, visitor: Visitor) -> Rules:
+    def _rules(self, policy: Policy, learned_route: LearnedRoute, visitor: Visitor) -> Rules:
         headers = dict(policy.headers)
-        for name in (*signpost.vary, *self._site.varies_by(visitor)):
+        for name in (*learned_route.vary, *self._site.varies_by(visitor)):
             headers.setdefault(name, None)
         return Rules(
             policy.query,  # type: ignore[arg-type]

@@ -13,23 +13,23 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..backends.base import Lease
-from ..backends.read_ahead import Errand
+from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Visitor
 from ..core.decide import Action, Decision, Facts, decide
 from ..core.freshness import State, accepts
 from ..core.storable import personal_response
 from ..errors import BackendUnavailable
-from ..regeneration.handoff import Handover
+from ..regeneration.handoff import Handoff
 from ..regeneration.local_queue import Work
-from ..regeneration.maintenance import Housekeeper
-from ..regeneration.outcomes import Aftermath
+from ..regeneration.maintenance import Maintenance
+from ..regeneration.outcomes import Outcomes
 from ..regeneration.render_threads import Pool
 from ..regeneration.single_flight import Flight, Flights
 from ..rendering.clean_room import BrokenResponse
 from ..rendering.producer import Elsewhere, Failed, Outcome, Producer, Refused, Rendered
 from ..routing.planner import Plan, Planner, Target, personal
 from ..settings import Settings
-from ..storage.page_store import Shelf
+from ..storage.page_store import PageStore
 from ..storage.process_cache import Page
 from .loading_page import Fallback, Reply
 
@@ -44,7 +44,8 @@ def _withdraws(outcome: Outcome) -> bool:
 class Answer:
     """What a visitor gets: a stored page, an error made for them, isgware's own ``reply``, or (all
     ``None``) the app's own answer. ``forward`` is RFC 9211's reason for having asked the app;
-    ``word`` the store's word from before the page was judged, under which it may be served again.
+    ``version``: the store's version from before the page was judged; the page may be served again
+    while it holds.
     ``absent``: the page is known not to exist, so that there is no need to ask the view.
     """
 
@@ -55,9 +56,9 @@ class Answer:
     forward: str = "bypass"
     collapsed: bool = False
     stored: bool = False
-    plain: bool = False
+    cacheable_by_request_line: bool = False
     cookies: bool = False
-    word: int = -1
+    version: int = -1
     reply: Reply | None = None
     absent: bool = False
 
@@ -67,45 +68,45 @@ class Engine:
         self,
         settings: Settings,
         planner: Planner,
-        shelf: Shelf,
+        page_store: PageStore,
         producer: Producer,
         flights: Flights,
         pool: Pool,
-        aftermath: Aftermath,
-        housekeeper: Housekeeper,
+        outcomes: Outcomes,
+        maintenance: Maintenance,
         now: Callable[[], float],
-        handover: Handover,
+        handoff: Handoff,
     ) -> None:
         self.settings = settings
         self.planner = planner
-        self.shelf = shelf
+        self.page_store = page_store
         self.producer = producer
         self.flights = flights
         self.pool = pool
-        self.aftermath = aftermath
-        self.housekeeper = housekeeper
+        self.outcomes = outcomes
+        self.maintenance = maintenance
         self.now = now
-        self.handover = handover
+        self.handoff = handoff
         self.fallback = Fallback(
-            settings, planner, shelf, aftermath,
+            settings, planner, page_store, outcomes,
             under_way=self.under_way,
             start=lambda target: self.schedule(target, urgent=True),
             background=lambda name, work: pool.submit(Work(name, work)),
             now=now,
         )  # fmt: skip
 
-    def visit(self, visitor: Visitor, errand: Errand | None = None) -> Answer | None:
+    def visit(self, visitor: Visitor, read_ahead: ReadAhead | None = None) -> Answer | None:
         """What this GET or HEAD gets; ``None`` if its URL is not declared."""
-        self.shelf.begin(errand)
+        self.page_store.begin(read_ahead)
         try:
             return self._visit(visitor)
         finally:
-            self.shelf.end()
+            self.page_store.end()
 
     def _visit(self, visitor: Visitor) -> Answer | None:
-        self.shelf.sync()
-        word = self.shelf.settled
-        arrival = self.shelf.mirror.counter
+        self.page_store.sync()
+        version = self.page_store.settled
+        arrival = self.page_store.mirror.counter
         deadline = time.monotonic() + self.settings.wait_time
         while True:
             plan = self.planner.plan(visitor)
@@ -115,7 +116,9 @@ class Engine:
                 return Answer("BYPASS", plan.bypass)
             answer = self._answer(visitor, plan, plan.target, arrival, deadline)
             if answer is not None:
-                return replace(answer, word=word) if answer.plain else answer
+                return (
+                    replace(answer, version=version) if answer.cacheable_by_request_line else answer
+                )
 
     def _answer(
         self, visitor: Visitor, plan: Plan, target: Target, arrival: int, deadline: float
@@ -123,7 +126,7 @@ class Engine:
         """``None``: something was learned meanwhile, so plan again."""
         if plan.bypass:
             return Answer("BYPASS", plan.bypass)
-        page, state = self.shelf.find(target.key, target.base, target.policy.fingerprint)
+        page, state = self.page_store.find(target.key, target.base, target.policy.fingerprint)
         if page is not None and self.planner.relearned(target, page.entry):
             return None
         facts = self.facts(visitor, plan, target, page, state)
@@ -138,12 +141,12 @@ class Engine:
             decision = replace(decision, detail="regeneration-dropped")
         if decision.action is Action.OWN:
             if facts.dynamic:
-                self.aftermath.pass_over(target.key, target.route)
+                self.outcomes.pass_over(target.key, target.route)
             return Answer("BYPASS", decision.detail)
         if decision.action is Action.SERVE:
             return Answer(
-                decision.label, decision.detail, page, forward="stale", plain=plan.plain,
-                cookies=plan.cookies,
+                decision.label, decision.detail, page, forward="stale",
+                cacheable_by_request_line=plan.cacheable_by_request_line, cookies=plan.cookies,
             )  # fmt: skip
         return self._render_for(visitor, target, page, state, decision, arrival, deadline)
 
@@ -155,7 +158,7 @@ class Engine:
         varies = plan.vary_cookie or (page and (page.entry.vary_cookie or page.entry.anonymous))
         if varies and personal(visitor, target.policy):
             bypass = "cookie"
-        failure = self.aftermath.failures.get(target.key)
+        failure = self.outcomes.failures.get(target.key)
         failing = ""
         if failure is not None and state in (State.STALE, State.EXPIRED):
             failing = failure.error
@@ -166,14 +169,14 @@ class Engine:
             target.declared,
             bypass,
             # A page that was there can be stored, whatever others of its route were refused for.
-            self.aftermath.refusal(target.key, target.route if page is None else ""),
+            self.outcomes.refusal(target.key, target.route if page is None else ""),
             failing,
-            self.aftermath.due(target.key),
+            self.outcomes.due(target.key),
         )
 
     def concerns(self, visitor: Visitor) -> bool:
         """Whether this URL has, may have, or is about to have a stored page."""
-        self.shelf.sync()
+        self.page_store.sync()
         if self.planner.plan(visitor, again=True) is not None:
             return True
         target = self.planner.undeclared_target(visitor, frozenset(), None, {})
@@ -188,8 +191,8 @@ class Engine:
         """Locks and threads of the parent process are not ours."""
         self.flights = Flights(self.settings.max_waiters)
         self.fallback.after_fork()
-        self.aftermath.failures.reset_lock()
-        self.handover.after_fork()
+        self.outcomes.failures.reset_lock()
+        self.handoff.after_fork()
 
     # Foreground: a visitor waits.
 
@@ -251,7 +254,7 @@ class Engine:
         return Answer("BYPASS", "wait-timeout", forward="miss")
 
     def _join(self, target: Target, names: Sequence[str], arrival: int) -> tuple[Flight, bool]:
-        mirror = self.shelf.mirror
+        mirror = self.page_store.mirror
         oldest = time.monotonic() - self.settings.render_timeout
 
         def joinable(flight: Flight) -> bool:
@@ -262,7 +265,7 @@ class Engine:
         return self.flights.join(target.key, mirror.counter, mirror.nonce, joinable)
 
     def _acceptable(self, page: Page, arrival: int) -> bool:
-        entry, mirror = page.entry, self.shelf.mirror
+        entry, mirror = page.entry, self.page_store.mirror
         return accepts(entry.generation, entry.nonce, page.names, mirror, arrival)
 
     def _lead(
@@ -272,12 +275,12 @@ class Engine:
         pause = 0.0
         while True:
             try:
-                lease = self.shelf.acquire(target.key, self.settings.lease_time, names)
+                lease = self.page_store.acquire(target.key, self.settings.lease_time, names)
             except BackendUnavailable:
                 return self._produce(target, None, flight)
             page, state = self._look_again(target)
             if page is not None and state is State.FRESH and self._acceptable(page, arrival):
-                self.shelf.release(lease)
+                self.page_store.release(lease)
                 return Rendered(page, found=not pause)
             if lease is not None:
                 return self._produce(target, lease, flight)
@@ -285,11 +288,11 @@ class Engine:
                 return Elsewhere()
             pause = min(max(pause * 1.5, 0.005), 0.05)
             time.sleep(pause)
-            self.shelf.begin()
-            self.shelf.sync()
+            self.page_store.begin()
+            self.page_store.sync()
 
     def _look_again(self, target: Target) -> tuple[Page | None, State | None]:
-        return self.shelf.find(target.key, target.base, target.policy.fingerprint, again=True)
+        return self.page_store.find(target.key, target.base, target.policy.fingerprint, again=True)
 
     # Background: nobody waits.
 
@@ -298,10 +301,10 @@ class Engine:
         key = target.key
         if self.pool.want(key):
             return not urgent or self.pool.submit(self.work(target), urgent=True)
-        if key in self.flights or not self.aftermath.due(key):
-            self.handover.want(key)
+        if key in self.flights or not self.outcomes.due(key):
+            self.handoff.want(key)
             return True
-        self.housekeeper.start()
+        self.maintenance.start()
         return self.pool.submit(self.work(target), urgent=urgent)
 
     def awaited(self, key: str) -> bool:
@@ -309,9 +312,9 @@ class Engine:
         waits, it is wanted once more. Takes no lock."""
         if self.pool.want(key) or key in self.flights:
             return True
-        if not self.aftermath.elsewhere(key) or self.aftermath.due(key):
+        if not self.outcomes.elsewhere(key) or self.outcomes.due(key):
             return False
-        self.handover.want(key)
+        self.handoff.want(key)
         return True
 
     def work(self, target: Target, done: Callable[[Outcome | None], None] | None = None) -> Work:
@@ -329,40 +332,40 @@ class Engine:
     def _regenerate(
         self, target: Target, started: list[Flight], *, elsewhere: bool
     ) -> Outcome | None:
-        self.shelf.begin()
-        self.shelf.sync()
+        self.page_store.begin()
+        self.page_store.sync()
         page, state = self._look_again(target)
         since = page.entry.rendered_at if page is not None else 0.0
         if state is State.FRESH and not target.declared:
-            self.planner.signpost(target.base, again=True)  # another process has learned it
-        if state is State.FRESH or self.aftermath.fails_elsewhere(target.key, since):
+            self.planner.learned_route(target.base, again=True)  # another process has learned it
+        if state is State.FRESH or self.outcomes.fails_elsewhere(target.key, since):
             return None
         if elsewhere and page is not None and self._hand_over(target, page):
             return None
         names = (*target.names, *(page.names if page else ()))
-        flight, leads = self._join(target, names, self.shelf.mirror.counter)
+        flight, leads = self._join(target, names, self.page_store.mirror.counter)
         if not leads:
             return None
         started.append(flight)
         outcome: Outcome = Elsewhere()
         try:
-            lease = self.shelf.acquire(target.key, self.settings.lease_time, names)
+            lease = self.page_store.acquire(target.key, self.settings.lease_time, names)
             if lease is None:
-                self.aftermath.rendering_elsewhere(target.key)
+                self.outcomes.rendering_elsewhere(target.key)
                 return None
             page, state = self._look_again(target)
             if page is not None and state is State.FRESH:  # rendered elsewhere since we looked
-                self.shelf.release(lease)
+                self.page_store.release(lease)
                 outcome = Rendered(page, found=True)
                 return None
             if elsewhere:
-                self.handover.came_to_nothing(target.key)
+                self.handoff.came_to_nothing(target.key)
             outcome = self._produce(target, lease, flight)
         except BackendUnavailable:
             outcome = self._produce(target, None, flight)
         except BaseException as error:  # SystemExit, a greenlet's timeout: no visitor to give it to
             old = page.entry if page is not None else None
-            self.aftermath.failed(target, f"{type(error).__name__}: {error}", old)
+            self.outcomes.failed(target, f"{type(error).__name__}: {error}", old)
             raise
         finally:
             self.flights.land(flight, outcome)
@@ -371,27 +374,27 @@ class Engine:
     def _hand_over(self, target: Target, page: Page) -> bool:
         """Have a page renewed outside of this process, if somebody is there to do so. One that
         is not stored yet is waited for, in a way, so it is rendered at once and here."""
-        failure = self.aftermath.failures.get(target.key)
-        handed = self.handover.give(target, page.entry, failure)
+        failure = self.outcomes.failures.get(target.key)
+        handed = self.handoff.give(target, page.entry, failure)
         if handed:
-            self.aftermath.rendering_elsewhere(target.key)
+            self.outcomes.rendering_elsewhere(target.key)
         return handed
 
     def _give_up(self, target: Target, started: list[Flight]) -> None:
         """A render hangs: its key counts as failed, and others may try."""
         log.error("Rendering %s took too long and was given up.", target.request.url)
-        page = self.shelf.memory.get(target.key)
-        self.aftermath.failed(target, "the render took too long", page.entry if page else None)
+        page = self.page_store.memory.get(target.key)
+        self.outcomes.failed(target, "the render took too long", page.entry if page else None)
         for flight in started:
             self.flights.land(flight, Elsewhere())
 
     def _produce(self, target: Target, lease: Lease | None, flight: Flight) -> Outcome:
         """Render under ``lease``, and draw the consequences of what comes of it."""
-        old, state = self.shelf.find(target.key, target.base, target.policy.fingerprint)
+        old, state = self.page_store.find(target.key, target.base, target.policy.fingerprint)
         replaces = old.entry if old is not None and state is not State.GONE else None
         order = old.entry.order + 1 if old is not None else 0
         if lease is not None:
-            self.housekeeper.hold(lease)
+            self.maintenance.hold(lease)
         try:
             outcome = self.producer.produce(
                 target, lease.order if lease else order, replaces,
@@ -399,9 +402,9 @@ class Engine:
             )  # fmt: skip
         finally:
             if lease is not None:
-                self.housekeeper.let_go(lease)
-                self.shelf.release(lease)
+                self.maintenance.let_go(lease)
+                self.page_store.release(lease)
         if lease is None:
-            self.shelf.alone(target.key, target.base)
-        self.aftermath.settle(target, outcome, replaces)
+            self.page_store.stored_locally(target.key, target.base)
+        self.outcomes.settle(target, outcome, replaces)
         return outcome

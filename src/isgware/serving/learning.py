@@ -24,7 +24,7 @@ from ..regeneration.local_queue import Work
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..rendering.producer import Failed, Made
 from ..routing.framework import Site
-from ..routing.learned_routes import Signpost
+from ..routing.learned_routes import LearnedRoute
 from ..routing.planner import Target, has_credentials, personal
 from ..storage.process_cache import Page
 from .after_answer import Following
@@ -36,7 +36,7 @@ _MAX_REPORTED: Final = 8_192
 _NOT_STORED: Final = Decision(Action.RENDER, "MISS")
 
 
-class Behind:
+class Learner:
     def __init__(self, engine: Engine, site: Site) -> None:
         self._engine = engine
         self._site = site
@@ -92,7 +92,7 @@ class Behind:
         )
         if target is None:
             return bypassed(headers, "odd-request")
-        known = engine.planner.signpost(target.base)
+        known = engine.planner.learned_route(target.base)
         engine.planner.remember(target.base, replace(known, fingerprint=policy.fingerprint))
         behind.learned(target, headers)
         return bypassed(headers, "learning")
@@ -115,7 +115,7 @@ class Behind:
         if verdict is not None:
             return None
         target = self._engine.planner.undeclared_target(visitor, varies(fields), None, {})
-        if target is None or self._engine.aftermath.refusal(target.key):
+        if target is None or self._engine.outcomes.refusal(target.key):
             return None
         return target
 
@@ -154,9 +154,9 @@ class Behind:
     def _develop(self, visitor: Visitor, target: Target) -> Made | str:
         made = self._engine.producer.attempt(target, None)
         if isinstance(made, Made) and any(visitor.header(name) for name in made.learned):
-            known = self._engine.planner.signpost(target.base)
+            known = self._engine.planner.learned_route(target.base)
             vary = tuple(sorted({*known.vary, *made.learned}))
-            self._engine.planner.remember(target.base, Signpost(vary))
+            self._engine.planner.remember(target.base, LearnedRoute(vary))
             again = self._engine.planner.plan(visitor)
             if again is not None and again.target is not None:
                 made = self._engine.producer.attempt(again.target, None)

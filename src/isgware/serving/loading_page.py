@@ -30,10 +30,10 @@ from ..core.cache_key import Visitor
 from ..core.decide import Action, Decision
 from ..core.freshness import State
 from ..http import cache_status as status
-from ..regeneration.outcomes import Aftermath
+from ..regeneration.outcomes import Outcomes
 from ..routing.planner import Planner, Target, shown
 from ..settings import Settings
-from ..storage.page_store import Shelf
+from ..storage.page_store import PageStore
 from ..storage.process_cache import Page
 from .browser_navigation import is_bot, navigates
 from .listed_paths import Listings
@@ -64,8 +64,8 @@ class Fallback:
         self,
         settings: Settings,
         planner: Planner,
-        shelf: Shelf,
-        aftermath: Aftermath,
+        page_store: PageStore,
+        outcomes: Outcomes,
         *,
         under_way: Callable[[str], bool],
         start: Callable[[Target], bool],
@@ -74,12 +74,12 @@ class Fallback:
     ) -> None:
         self._settings = settings
         self._planner = planner
-        self._shelf = shelf
-        self._aftermath = aftermath
+        self._page_store = page_store
+        self._outcomes = outcomes
         self._under_way = under_way
         self._start = start
         self.listings = Listings(
-            planner.paths, now, lambda: shelf.mirror.counter, background, settings.wait_time
+            planner.paths, now, lambda: page_store.mirror.counter, background, settings.wait_time
         )
         self._promised: OrderedDict[str, float] = OrderedDict()
         self._renders: dict[str, set[str]] = {}  # keys under way, by route
@@ -130,11 +130,11 @@ class Fallback:
         waits, since it was tried, or since too many others of its route are under way."""
         key = target.key
         if self._under_way(key):
-            return not self._aftermath.fails(key)  # or it is somebody's retry
+            return not self._outcomes.fails(key)  # or it is somebody's retry
         over = self._over(key)  # may ask the store, so before the lock
         with self._lock:
             if self._under_way(key):  # promised to another visitor since
-                return not self._aftermath.fails(key)
+                return not self._outcomes.fails(key)
             if over or self._tried(key):
                 return False
             if not self._has_room(target.route) or not self._start(target):
@@ -153,7 +153,7 @@ class Fallback:
         if not self.offers(visitor, target, state, decision):
             return False
         if self._under_way(target.key):
-            return not self._aftermath.fails(target.key)
+            return not self._outcomes.fails(target.key)
         with self._lock:
             return self._has_room(target.route) and not self._over(target.key)
 
@@ -165,7 +165,7 @@ class Fallback:
 
     def _over(self, key: str) -> bool:
         """Whether the page was tried, here or elsewhere, and is not there all the same."""
-        return self._tried(key) or self._aftermath.disappointed(key)
+        return self._tried(key) or self._outcomes.disappointed(key)
 
     def _tried(self, key: str) -> bool:
         """Whether a promise was given lately, and its render has come to an end here. One that
@@ -173,7 +173,7 @@ class Fallback:
         at = self._promised.get(key)
         if at is None or time.monotonic() - at > _REMEMBERED:
             return False
-        return not self._aftermath.elsewhere(key)
+        return not self._outcomes.elsewhere(key)
 
     def _is_bot(self, visitor: Visitor) -> bool:
         chosen = self._settings.is_bot
@@ -193,7 +193,7 @@ class Fallback:
         self, target: Target, key: str, state: State | None, decision: Decision
     ) -> Reply | None:
         if key != target.key:  # a page that varies by a header in which fetch and navigation differ
-            state = self._shelf.find(key, target.base, target.policy.fingerprint)[1]
+            state = self._page_store.find(key, target.base, target.policy.fingerprint)[1]
             rendering = state is None and (self._under_way(key) or not self._over(key))
         elif decision.action is Action.SERVE:
             return None  # the page's own HEAD answer says as much
@@ -201,7 +201,7 @@ class Fallback:
             rendering = decision.action is Action.RENDER and state is None and self.promise(target)
         if rendering:
             return _said("rendering", "202 Accepted")
-        failed = state is None and self._aftermath.fails(key)
+        failed = state is None and self._outcomes.fails(key)
         return _said("failed" if failed else "ready", "204 No Content")
 
     # The page's text.
@@ -235,7 +235,7 @@ class Fallback:
         if target is None:
             log.error("loading_page='app:%s' is no page that is kept; declare its route.", path)
             return BUILT_IN
-        page, state = self._shelf.find(target.key, target.base, target.policy.fingerprint)
+        page, state = self._page_store.find(target.key, target.base, target.policy.fingerprint)
         if state is not State.FRESH:
             self._start(target)
         if page is None or state is State.GONE or page.entry.code != 200:

@@ -1,7 +1,7 @@
 """Answers that are ready to be sent: what a hit hands to the server.
 
-One `Ready` belongs to one request line and Accept-Encoding. Status line, headers and body lie in
-it flat, and are made again at most once per second of the page's age, so that a hit is a look-up.
+One `PreparedHit` belongs to one request line and Accept-Encoding. Status line, headers and body lie
+in it flat, and are made again at most once per second of the page's age: a hit is a look-up.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ def target_of(environ: Mapping[str, Any]) -> tuple[Any, Any]:
     return environ.get("RAW_URI"), environ.get("REQUEST_URI")
 
 
-class Ready:
-    """While the store's word equals ``word`` and the clock is between ``since`` and ``until``, it
-    answers a plain visit: one without credentials, and without a condition but an If-None-Match of
-    ``etag``, which is answered 304 with the headers ``unchanged``. ``own`` and ``dated`` say which
-    conditions there are for this page; ``target`` is how the server wrote the one of the visitor
+class PreparedHit:
+    """While the store's version equals ``version`` and the clock is between ``since`` and
+    ``until``, it answers a plain visit: one without credentials, and without a condition but an
+    If-None-Match of ``etag``, which is answered 304 with the headers ``unchanged``. ``own`` and
+    ``dated`` say which conditions there are for this page; ``target`` is how the server wrote the one of the visitor
     for whom it was made."""
 
     __slots__ = (
         "_accepted", "_bodiless", "body", "cookies_matter", "dated", "etag", "headers", "line",
-        "own", "page", "since", "target", "unchanged", "until", "word",
+        "own", "page", "since", "target", "unchanged", "until", "version",
     )  # fmt: skip
 
     def __init__(
-        self, page: Page, method: str, accepted: str | None, word: int, cookies_matter: bool,
+        self, page: Page, method: str, accepted: str | None, version: int, cookies_matter: bool,
         now: float, target: tuple[Any, Any] = (None, None),
     ) -> None:  # fmt: skip
         self.page = page
-        self.word = word
+        self.version = version
         self.target = target
         self.cookies_matter = cookies_matter
         self.own = page.entry.own
@@ -113,7 +113,7 @@ class Ready:
         return fitted((self.line, self.headers, (self.body,)), entry, environ)
 
 
-class Pending(Ready):
+class PreparedStale(PreparedHit):
     """The answer of a page that is stale, for the rest of a second in which its regeneration is on
     its way. To the hit path its time is always over: who sends it asks `Engine.awaited` first."""
 
@@ -127,9 +127,9 @@ class Pending(Ready):
     def _answer(self, now: float) -> Answer:
         return self.page.stale_answer(self._accepted, now)
 
-    def lasts(self, word: int, now: float) -> bool:
+    def lasts(self, version: int, now: float) -> bool:
         """Whether nothing was invalidated since, and its second is not over."""
-        return self.word == word and self.since <= now < self._ends
+        return self.version == version and self.since <= now < self._ends
 
     def end(self) -> None:
         self._ends = 0.0

@@ -13,12 +13,12 @@ from ..rendering.clean_room import StartResponse, WSGIApp
 from .passthrough import Environ, HeaderList, bypassed, call, looking
 
 if TYPE_CHECKING:
-    from ..shared_cache.cache import PlainHTTP
+    from ..shared_cache.cache import SharedCache
     from .engine import Engine
 
 
 def unsafe(
-    visitor: Visitor, engine: Engine, http: PlainHTTP | None, application: WSGIApp,
+    visitor: Visitor, engine: Engine, http: SharedCache | None, application: WSGIApp,
     environ: Environ, start_response: StartResponse, rendering: Rendering,
 ) -> Iterable[bytes]:  # fmt: skip
     """Let the app answer; a 2xx or 3xx to a method that changes things purges the page of its URL,
@@ -27,18 +27,20 @@ def unsafe(
 
     def look(line: str, headers: HeaderList) -> HeaderList | None:
         # Only now, when the change is made: what was stored while the app was at it goes, too.
-        engine.shelf.begin()
+        engine.page_store.begin()
         try:
-            concerned = engine.concerns(visitor) or bool(http and http.keeper.concerns(visitor))
+            concerned = engine.concerns(visitor) or bool(
+                http and http.response_store.concerns(visitor)
+            )
             names = []
             if line[:1] in ("2", "3") and _changes(visitor.method, http is not None):
                 path = decoded(visitor.script_name + visitor.path)
                 names = [path_name(path)] if concerned else []
                 names += http.changed(visitor, headers) if http else []
         finally:
-            engine.shelf.end()
+            engine.page_store.end()
         if names:
-            engine.shelf.invalidate_eventually(names)
+            engine.page_store.invalidate_eventually(names)
         return bypassed(headers, visitor.method.lower(), "method") if concerned else None
 
     return call(application, environ, looking(start_response, look), rendering)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from ..backends.read_ahead import Errand
+from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Visitor, decoded, disguised
 from ..core.freshness import State, path_name
 from ..http.vary import REROUTING
@@ -22,15 +22,15 @@ from ..page import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..routing.planner import has_credentials
 from ..serving.engine import Engine
-from ..serving.learning import Behind
+from ..serving.learning import Learner
 from ..serving.passthrough import Environ, HeaderList, bypassed, call, looking, within
 from ..serving.prepared_hits import target_of
 from ..storage.process_cache import Raw, worth_remembering
 from .exchange import NOT_OURS, Serve, Visit
-from .forward import Asking
+from .forward import Forwarder
 from .locations import Began, Exchange
 from .reply import Reply
-from .responses import Keeper
+from .responses import ResponseStore
 from .rules import NO_WISHES, Use, Wishes, choose, wishes
 
 log: Final = logging.getLogger("isgware")
@@ -46,24 +46,29 @@ REROUTED: Final = tuple(sorted("HTTP_" + name.upper().replace("-", "_") for name
 _TIMEOUT: Final = "504 Gateway Timeout"
 
 
-class PlainHTTP:
+class SharedCache:
     def __init__(
-        self, engine: Engine, behind: Behind, keeper: Keeper, application: WSGIApp, serve: Serve
+        self,
+        engine: Engine,
+        behind: Learner,
+        response_store: ResponseStore,
+        application: WSGIApp,
+        serve: Serve,
     ) -> None:
         self._engine = engine
-        self._behind = behind
-        self.keeper = keeper
+        self._learner = behind
+        self.response_store = response_store
         self.application = application
         self._serve = serve
         self._dull: dict[Raw, float] = {}
 
     def __call__(
         self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
-        rendering: Rendering, errand: Errand,
+        rendering: Rendering, read_ahead: ReadAhead,
     ) -> Iterable[bytes]:  # fmt: skip
-        """The response to a GET or HEAD of an undeclared URL. ``errand``: of the visit so far."""
+        """The response to a GET or HEAD of an undeclared URL. ``read_ahead``: of this visit."""
         try:
-            visit = self._look(visitor, environ, start_response, rendering, errand)
+            visit = self._look(visitor, environ, start_response, rendering, read_ahead)
         except Exception:  # a defect of isgware's own must not become a visitor's error page
             log.exception("isgware failed; the app answers for itself.")
             told = looking(start_response, lambda _, said: bypassed(said, "isgware-failed"))
@@ -79,26 +84,28 @@ class PlainHTTP:
 
     def _look(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
-        rendering: Rendering, errand: Errand,
+        rendering: Rendering, read_ahead: ReadAhead,
     ) -> Visit | None:  # fmt: skip
-        if _has_body(environ) or self.keeper.is_draft(visitor) or _disguised(environ):
+        if _has_body(environ) or self.response_store.is_draft(visitor) or _disguised(environ):
             return None
-        shelf = self._engine.shelf
-        shelf.begin(errand)
+        page_store = self._engine.page_store
+        page_store.begin(read_ahead)
         try:
-            shelf.sync()
-            word = shelf.settled
-            place = self.keeper.place(visitor)
+            page_store.sync()
+            version = page_store.settled
+            place = self.response_store.place(visitor)
             if place is None:
                 return None
             # Before the page is judged: what is purged after that, a 304 does not bring back.
-            exchange = Exchange(self.keeper.begin(visitor), rendering, errand=errand)
-            page, state = self.keeper.find(place)
+            exchange = Exchange(
+                self.response_store.begin(visitor), rendering, read_ahead=read_ahead
+            )
+            page, state = self.response_store.find(place)
         finally:
-            shelf.end()
+            page_store.end()
         return Visit(
             visitor, place, environ, start_response, exchange, asked(environ),
-            has_credentials(environ), page, state, word, self._serve, self._engine.now,
+            has_credentials(environ), page, state, version, self._serve, self._engine.now,
         )  # fmt: skip
 
     def _answer(self, visit: Visit) -> Iterable[bytes]:
@@ -111,7 +118,7 @@ class PlainHTTP:
         if page is None or use in (Use.FORWARD, Use.VALIDATE):
             return self._asking(visit).ask(page if use is Use.VALIDATE else None)
         detail = "max-stale" if use is Use.STALE else ""
-        if use is Use.REFRESH and not self.keeper.refresh(visit.place):
+        if use is Use.REFRESH and not self.response_store.refresh(visit.place):
             detail = "regeneration-dropped"
         return visit.send(page, "HIT" if use is Use.FRESH else "STALE", detail)
 
@@ -127,24 +134,24 @@ class PlainHTTP:
     def _renewed_elsewhere(self, visit: Visit) -> bool:
         """Whether another process has renewed what this one has in memory and is over its time:
         the store is asked before the app is."""
-        known, shelf = visit.page, self._engine.shelf
+        known, page_store = visit.page, self._engine.page_store
         if visit.state is State.FRESH or known is None or not known.entry.revalidate:
             return False
-        shelf.begin(visit.exchange.errand)
+        page_store.begin(visit.exchange.read_ahead)
         try:
-            found, state = self.keeper.find(visit.place, again=True)
+            found, state = self.response_store.find(visit.place, again=True)
         except Exception:  # as in `__call__`
             log.exception("isgware failed; the app answers for itself.")
             return False
         finally:
-            shelf.end()
+            page_store.end()
         if found is None or found is known:
             return False
         visit.page, visit.state = found, state
         return True
 
-    def _asking(self, visit: Visit) -> Asking:
-        return Asking(visit, self._engine, self.keeper, self._behind, self.application)
+    def _asking(self, visit: Visit) -> Forwarder:
+        return Forwarder(visit, self._engine, self.response_store, self._learner, self.application)
 
     # Responses that say nothing of themselves, most of most sites.
 
@@ -163,7 +170,7 @@ class PlainHTTP:
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
         """Without a look at the store: the app's answer, and a full look if it says something."""
-        began, requested = self.keeper.begin(visitor), self._engine.now()
+        began, requested = self.response_store.begin(visitor), self._engine.now()
         reply = Reply(start_response)
         with within(rendering):
             reply.ask(lambda told: self.application(environ, told))
@@ -183,7 +190,7 @@ class PlainHTTP:
         rendering: Rendering, reply: Reply, began: Began, requested: float,
     ) -> Iterable[bytes]:  # fmt: skip
         try:
-            visit = self._look(visitor, environ, start_response, rendering, Errand())
+            visit = self._look(visitor, environ, start_response, rendering, ReadAhead())
         except Exception:  # as above
             log.exception("isgware failed; the app answers for itself.")
             visit = None
@@ -197,8 +204,8 @@ class PlainHTTP:
 
     def changed(self, visitor: Visitor, headers: HeaderList) -> Iterator[str]:
         """Names of pages besides its own URL's that an unsafe request has changed."""
-        for other in self.keeper.located(visitor, headers):
-            if self._engine.concerns(other) or self.keeper.concerns(other):
+        for other in self.response_store.located(visitor, headers):
+            if self._engine.concerns(other) or self.response_store.concerns(other):
                 yield path_name(decoded(other.script_name + other.path))
 
 

@@ -25,8 +25,8 @@ Serve = Callable[[Visitor, Answer, Page, Environ, StartResponse], Iterable[bytes
 @dataclass(slots=True)
 class Visit:
     """``asked``: the directives of the request; ``page`` and ``state``: what is stored for it;
-    ``word``: the store's from before that was judged; ``said_nothing``: the app's response left it
-    to others whether it may be kept."""
+    ``version``: the store's from before that was judged; ``said_nothing``: the app's response left
+    it to others whether it may be kept."""
 
     visitor: Visitor
     place: Place
@@ -37,7 +37,7 @@ class Visit:
     credentials: bool
     page: Page | None
     state: State | None
-    word: int
+    version: int
     serve: Serve
     now: Callable[[], float]
     said_nothing: bool = False
@@ -62,10 +62,10 @@ class Visit:
     ) -> Iterable[bytes]:  # fmt: skip
         """A stored page. ``cookies``: what a 304 has just set for this visitor alone."""
         place, start_response = self.place, self.start_response
-        plain = label == "HIT" and place.plain
+        by_line = label == "HIT" and place.plain
         answer = Answer(
-            label, detail, page, forward=self.forwarded, plain=plain,
-            cookies=place.cookies, word=self.word, stored=label in ("MISS", "REVALIDATED"),
+            label, detail, page, forward=self.forwarded, cacheable_by_request_line=by_line,
+            cookies=place.cookies, version=self.version, stored=label in ("MISS", "REVALIDATED"),
             collapsed=collapsed,
         )  # fmt: skip
         if cookies:

@@ -17,12 +17,12 @@ from ..http.validation import conditions, describes, is_about, updated
 from ..rendering.clean_room import WSGIApp
 from ..serving.after_answer import Following
 from ..serving.engine import Engine
-from ..serving.learning import Behind
+from ..serving.learning import Learner
 from ..serving.passthrough import HeaderList, within
 from ..storage.process_cache import Page
 from .exchange import NOT_OURS, Visit
 from .reply import Reply, close_all, copying, nothing, without
-from .responses import Keeper, body_allowed, content_length
+from .responses import ResponseStore, body_allowed, content_length
 from .rules import ERRORS, NO_WISHES, Storing, may_store, stale_on_error
 
 log: Final = logging.getLogger("isgware")
@@ -31,14 +31,19 @@ _CONDITIONAL: Final = (
 )  # fmt: skip
 
 
-class Asking:
+class Forwarder:
     def __init__(
-        self, visit: Visit, engine: Engine, keeper: Keeper, behind: Behind, application: WSGIApp
+        self,
+        visit: Visit,
+        engine: Engine,
+        response_store: ResponseStore,
+        behind: Learner,
+        application: WSGIApp,
     ) -> None:
         self._visit = visit
         self._engine = engine
-        self._keeper = keeper
-        self._behind = behind
+        self._response_store = response_store
+        self._learner = behind
         self._application = application
         self._copying = False
         self._following = Following(engine, visit.environ)
@@ -73,16 +78,18 @@ class Asking:
 
     def _left(self) -> Page | None:
         """What the visitor who asked the app has left for those who waited."""
-        visit, shelf = self._visit, self._engine.shelf
-        shelf.begin(visit.exchange.errand)
+        visit, page_store = self._visit, self._engine.page_store
+        page_store.begin(visit.exchange.read_ahead)
         try:
-            shelf.sync()
-            found, state = self._keeper.find(self._keeper.place(visit.visitor) or visit.place)
+            page_store.sync()
+            found, state = self._response_store.find(
+                self._response_store.place(visit.visitor) or visit.place
+            )
         except Exception:  # a defect of isgware's own must not become a visitor's error page
             log.exception("isgware failed; the app answers for itself.")
             return None
         finally:
-            shelf.end()
+            page_store.end()
         return found if state is State.FRESH else None
 
     def _shareable(self) -> bool:
@@ -94,7 +101,7 @@ class Asking:
             and not visit.credentials
             and "HTTP_RANGE" not in visit.environ
             and visit.environ.keys().isdisjoint(NOT_OURS)
-            and self._engine.planner.signpost(visit.place.base).http
+            and self._engine.planner.learned_route(visit.place.base).http
         )
 
     def _forward(self, page: Page | None) -> Iterable[bytes]:
@@ -140,7 +147,7 @@ class Asking:
             return self._forward(None)
         fresh = updated(entry.headers, headers)
         try:
-            kept = self._keeper.update(visit.place, page, fresh, headers, visit.exchange)
+            kept = self._response_store.update(visit.place, page, fresh, headers, visit.exchange)
         except Exception:  # the app has said that the page holds, whatever becomes of that
             log.exception("%s could not be renewed.", visit.place.url)
             kept = page
@@ -183,7 +190,7 @@ class Asking:
         rendering = visit.exchange.rendering
         if rendering.policy is not None:
             following = self._following
-            return self._behind.met_decorator(visit.visitor, headers, rendering, following), None
+            return self._learner.met_decorator(visit.visitor, headers, rendering, following), None
         now = self._engine.now()
         verdict = self._verdict(reply, now)
         if isinstance(verdict, Refusal):
@@ -191,14 +198,14 @@ class Asking:
         if visit.visitor.method == "HEAD":
             self._saw_head(reply)
             return headers, None
-        place = self._keeper.extended(visit.place, visit.visitor, verdict)
+        place = self._response_store.extended(visit.place, visit.visitor, verdict)
         if place is None or not self._fits(content_length(headers)):
             return headers, None
-        self._keeper.coming(place, visit.exchange.errand)
+        self._response_store.coming(place, visit.exchange.read_ahead)
         line, fields = reply.status, tuple(headers)
 
         def whole(body: bytes) -> None:
-            self._keeper.keep(place, line, fields, body, verdict, now, visit.exchange)
+            self._response_store.keep(place, line, fields, body, verdict, now, visit.exchange)
 
         return self._told(reply), whole
 
@@ -223,7 +230,7 @@ class Asking:
         if verdict.reason != "no-lifetime":
             return None
         if self._engine.settings.revalidate is not None:
-            return self._behind.learn(
+            return self._learner.learn(
                 self._visit.visitor, reply.status, reply.headers, self._following
             )
         self._visit.said_nothing = True
@@ -248,6 +255,6 @@ class Asking:
         entry, headers = page.entry, tuple(reply.headers)
         if describes(headers, entry.validator, entry.last_modified, len(entry.body)):
             fresh = updated(entry.headers, headers)
-            self._keeper.update(visit.place, page, fresh, headers, visit.exchange)
+            self._response_store.update(visit.place, page, fresh, headers, visit.exchange)
         elif entry.code == 200:
-            self._keeper.drop(visit.place)
+            self._response_store.drop(visit.place)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..backends.read_ahead import Errand
+from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Request
 from ..page import Rendering
 
@@ -19,12 +19,12 @@ Began = tuple[int, str]
 @dataclass(slots=True)
 class Exchange:
     """One request to the app: what was invalidated before it, what its view said, when it was
-    asked, and the errand that its visit is."""
+    asked, and the read ahead that its visit is."""
 
     began: Began
     rendering: Rendering
     requested: float = 0.0
-    errand: Errand = field(default_factory=Errand)
+    read_ahead: ReadAhead = field(default_factory=ReadAhead)
 
 
 @dataclass(frozen=True, slots=True)

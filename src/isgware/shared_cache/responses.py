@@ -1,6 +1,6 @@
 """Where responses to visitors' own requests lie, and how they get there and are kept up to date.
 
-`Keeper` is to `isgware.plainhttp` what planner, producer and shelf are to the engine: from a
+`ResponseStore` is to `isgware.plainhttp` what planner, producer and shelf are to the engine: from a
 visitor to a `Place`, from a response to a stored page, and from a stale page to a validated one.
 """
 
@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 from werkzeug.sansio.utils import host_is_trusted
 
-from ..backends.read_ahead import Errand
+from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Request, Visitor, counting_cookie, oddity
 from ..core.freshness import State
 from ..core.storable import MAX_LEARNED, Refusal, Response, varies
@@ -34,7 +34,7 @@ from ..regeneration.local_queue import Work
 from ..rendering.clean_room import Unfit, WSGIApp, render
 from ..rendering.compress import encoders, encodings_of
 from ..routing.framework import Site
-from ..routing.learned_routes import Signpost
+from ..routing.learned_routes import LearnedRoute
 from ..serving.drafts import Drafts
 from ..serving.engine import Engine
 from ..serving.passthrough import HeaderList
@@ -46,7 +46,7 @@ log: Final = logging.getLogger("isgware")
 _MAX_ASKED: Final = 8_192
 
 
-class Keeper:
+class ResponseStore:
     def __init__(
         self, engine: Engine, site: Site, application: WSGIApp, drafts: Drafts | None
     ) -> None:
@@ -81,15 +81,15 @@ class Keeper:
             return None
         bare = Request(scheme, host, visitor.script_name, visitor.path)
         base = bare.base_key(settings.build_id)
-        nominated = self._engine.planner.signpost(base).nominated
+        nominated = self._engine.planner.learned_route(base).nominated
         return self._placed(replace(bare, query=visitor.query), base, nominated, visitor)
 
-    def _expected(self, visitor: Visitor, signpost: Signpost) -> str:
-        """The key of the response to this request, if ``signpost`` is that of its URL."""
+    def _expected(self, visitor: Visitor, learned_route: LearnedRoute) -> str:
+        """The key of the response to this request, if ``learned variants`` is that of its URL."""
         request = Request(
             visitor.scheme, visitor.host, visitor.script_name, visitor.path, visitor.query
         )
-        return self._placed(request, "", signpost.nominated, visitor).key
+        return self._placed(request, "", learned_route.nominated, visitor).key
 
     def _placed(
         self, request: Request, base: str, nominated: tuple[str, ...], visitor: Visitor
@@ -112,11 +112,11 @@ class Keeper:
     def find(self, place: Place, *, again: bool = False) -> tuple[Page | None, State | None]:
         """What is stored for the request. What was learned of an URL may be forgotten before its
         responses are; so each says once more by which fields it may be selected. ``again``: as
-        for the shelf."""
+        for the page store."""
         if not place.key:
             return None, None
-        shelf = self._engine.shelf
-        page, state = shelf.find(place.key, place.base, NOTHING.fingerprint, again=again)
+        page_store = self._engine.page_store
+        page, state = page_store.find(place.key, place.base, NOTHING.fingerprint, again=again)
         if page is not None and not place.tells_apart(varies(page.entry.headers)):
             return None, None
         return page, state
@@ -128,22 +128,22 @@ class Keeper:
         if len(self._asked) >= _MAX_ASKED:
             self._asked.clear()
         self._asked[hash(visitor.script_name + visitor.path)] = time.monotonic()
-        mirror = self._engine.shelf.mirror
+        mirror = self._engine.page_store.mirror
         return mirror.counter, mirror.nonce
 
-    def coming(self, place: Place, errand: Errand) -> None:
+    def coming(self, place: Place, read_ahead: ReadAhead) -> None:
         """A response is about to be stored: let every process know that the URL has any, and
         what its responses vary by."""
-        planner, shelf = self._engine.planner, self._engine.shelf
-        shelf.begin(errand)
+        planner, page_store = self._engine.planner, self._engine.page_store
+        page_store.begin(read_ahead)
         try:
-            known = planner.signpost(place.base)
+            known = planner.learned_route(place.base)
             nominated = tuple(sorted({*known.nominated, *place.nominated}))
             wanted = replace(known, http=True, nominated=nominated)
             if wanted != known:
                 planner.learn(place.base, wanted, announce=nominated != known.nominated)
         finally:
-            shelf.end()
+            page_store.end()
 
     def keep(
         self, place: Place, line: str, headers: Headers, body: bytes, storing: Storing,
@@ -193,21 +193,21 @@ class Keeper:
         )  # fmt: skip
 
     def _store(self, place: Place, entry: Entry, exchange: Exchange) -> Page:
-        shelf = self._engine.shelf
+        page_store = self._engine.page_store
         generation, nonce = exchange.began
-        shelf.begin(exchange.errand)
+        page_store.begin(exchange.read_ahead)
         try:
             old, state = self.find(place)
             order = old.entry.order + 1 if old is not None else 0
             entry = replace(entry, generation=generation, nonce=nonce, order=order)
-            kept, stored = shelf.keep(entry, place.base)
+            kept, stored = page_store.keep(entry, place.base)
             if stored and old and state is State.FRESH and old.entry.body != entry.body:
                 # Before its time: others would go on with theirs (RFC 9111, section 4).
                 with suppress(BackendUnavailable):
-                    shelf.backend.publish([key_name(entry.key)])
+                    page_store.backend.publish([key_name(entry.key)])
             return kept
         finally:
-            shelf.end()
+            page_store.end()
 
     def update(
         self, place: Place, page: Page, fresh: Headers, came: Headers, exchange: Exchange
@@ -227,7 +227,7 @@ class Keeper:
         )
         if isinstance(verdict, Refusal) or rendering.refused or not place.tells_apart(verdict.vary):
             self.drop(place)
-            return Page(renewed, self._engine.shelf.mirror.counter, place.base)
+            return Page(renewed, self._engine.page_store.mirror.counter, place.base)
         renewed = replace(
             renewed,
             headers=kept(fresh, verdict),
@@ -238,7 +238,7 @@ class Keeper:
         return self._store(place, renewed, exchange)
 
     def drop(self, place: Place) -> None:
-        self._engine.shelf.drop(place.key)
+        self._engine.page_store.drop(place.key)
 
     # Unsafe methods.
 
@@ -247,7 +247,7 @@ class Keeper:
         place = self.place(visitor)
         if place is None:
             return False
-        if self._engine.planner.signpost(place.base, again=True).http:
+        if self._engine.planner.learned_route(place.base, again=True).http:
             return True
         since = time.monotonic() - self._engine.settings.render_timeout
         return self._asked.get(hash(visitor.script_name + visitor.path), 0.0) > since
@@ -278,9 +278,9 @@ class Keeper:
         engine = self._engine
         key = "own:" + place.key
         try:
-            if engine.pool.want(key) or not engine.aftermath.due(place.key):
+            if engine.pool.want(key) or not engine.outcomes.due(place.key):
                 return True
-            engine.housekeeper.start()
+            engine.maintenance.start()
             ended = threading.Event()
             work = Work(key, lambda: self._refresh(place, ended), give_up=ended.set)
             return engine.pool.submit(work)
@@ -292,28 +292,28 @@ class Keeper:
         """Nobody's request: of the first visitor's it holds what Vary names, and nothing else.
         ``ended``: it was given up."""
         engine = self._engine
-        engine.shelf.begin()
-        engine.shelf.sync()
-        page, state = engine.shelf.find(place.key, place.base, NOTHING.fingerprint, again=True)
+        engine.page_store.begin()
+        engine.page_store.sync()
+        page, state = engine.page_store.find(place.key, place.base, NOTHING.fingerprint, again=True)
         if page is None or state is State.FRESH or state is State.GONE:
             return  # purged since: its validators must not bring it back
         try:
-            lease = engine.shelf.acquire(place.key, engine.settings.lease_time, page.names)
+            lease = engine.page_store.acquire(place.key, engine.settings.lease_time, page.names)
             if lease is None:
                 return
         except BackendUnavailable:
             lease = None
         if lease is not None:
-            engine.housekeeper.hold(lease)
+            engine.maintenance.hold(lease)
         try:
             reason = self._renew(place, page, ended)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
         finally:
             if lease is not None:
-                engine.housekeeper.let_go(lease)
-                engine.shelf.release(lease)
-        failures = engine.aftermath.failures
+                engine.maintenance.let_go(lease)
+                engine.page_store.release(lease)
+        failures = engine.outcomes.failures
         if reason:
             log.warning("%s could not be revalidated: %s", place.url, reason)
             failures.add(place.key, engine.now(), reason, page.entry.revalidate or 1.0, False)

@@ -15,7 +15,7 @@ from typing import Final
 
 from ..backends.base import Lease, Row, row_of
 from ..backends.breaker import Breaker
-from ..backends.read_ahead import Copy, Errand, current
+from ..backends.read_ahead import Copy, ReadAhead, current
 from ..core.freshness import Changes, Generations, State, judge
 from ..core.stored_page import Entry, decode, encode
 from ..errors import BackendUnavailable
@@ -29,7 +29,7 @@ _MAX_ALONE: Final = 10_000
 _MAX_PAUSE: Final = 60.0
 
 
-class Shelf:
+class PageStore:
     """``offline``: seconds for which pages in memory count as they are without the backend."""
 
     def __init__(
@@ -48,27 +48,27 @@ class Shelf:
         self._alone: dict[str, str] = {}
         self._pause = self._try_at = 0.0
 
-    def begin(self, errand: Errand | None = None) -> None:
-        """A visit or a job begins, or goes on with its ``errand``: what it may spend on the backend
-        is counted from here."""
-        self.backend.begin(errand)
+    def begin(self, read_ahead: ReadAhead | None = None) -> None:
+        """A visit or a job begins, or goes on with its ``read_ahead``: what it may spend on the
+        backend is counted from here."""
+        self.backend.begin(read_ahead)
 
     def end(self) -> None:
         self.backend.end()
 
     def sync(self) -> None:
-        """Bring the mirror up to the backend, if the word says that it is behind."""
-        word = self.backend.word[0]
-        if word == self.settled and self._offline_since is None:
+        """Bring the mirror up to the backend, if the version says that it is behind."""
+        version = self.backend.version[0]
+        if version == self.settled and self._offline_since is None:
             return
         try:
             for _ in range(3):
                 self._pull()
-                after = self.backend.word[0]
-                if after == word and not word % 2:
-                    self.settled = word
+                after = self.backend.version[0]
+                if after == version and not version % 2:
+                    self.settled = version
                     break
-                word, self.settled = after, -1
+                version, self.settled = after, -1
             self._offline_since = None
         except BackendUnavailable:
             self.settled = -1
@@ -95,8 +95,8 @@ class Shelf:
     ) -> tuple[Page | None, State | None]:
         """The page under ``key`` and its state now. ``again``: look in the backend even if memory
         has it, since another process may have rendered it."""
-        errand = current.get()
-        ahead = errand.take(key) if errand is not None else None
+        read_ahead = current.get()
+        ahead = read_ahead.take(key) if read_ahead is not None else None
         page = self.memory.get(key)
         if page is None or again or self._renewed(page):
             page = self._fetch(key, base, page, None if again else ahead)
@@ -145,14 +145,14 @@ class Shelf:
 
         Raises `BackendUnavailable`.
         """
-        errand = current.get()
-        if expected is not None and errand is not None and self.backend.reads_along:
+        read_ahead = current.get()
+        if expected is not None and read_ahead is not None and self.backend.reads_along:
             key = expected()
             page = self.memory.get(key)
             if key and (page is None or self._renewed(page)):
                 seen = self.mirror.counter  # read first: what changes after that is looked at again
                 data, note = self.backend.get_with_note(key, name, self._clock())
-                errand.ahead = Copy(key, data, seen)
+                read_ahead.ahead = Copy(key, data, seen)
                 return note
         return self.backend.read_note(name, self._clock())
 
@@ -177,14 +177,14 @@ class Shelf:
             stored = False
             log.debug("A page of %s stays in memory only: %s", entry.route, error)
             if self.backend.open_since is not None:  # and not for what the page is
-                self.alone(entry.key, base)
+                self.stored_locally(entry.key, base)
         known = self.memory.get(entry.key)
         if known is not None and _newer(known.entry, entry):
             return known, stored
         self.memory.add(page)
         return page, stored
 
-    def alone(self, key: str, base: str) -> None:
+    def stored_locally(self, key: str, base: str) -> None:
         """Others may have made this page at the same time, each in vain or without a lease: see to
         it, when the backend is back, that all have the same."""
         if len(self._alone) >= _MAX_ALONE and key not in self._alone:
@@ -235,7 +235,7 @@ class Shelf:
                 self.backend.release(lease)
             except BackendUnavailable as error:
                 log.debug("A lease could not be released yet: %s", error)
-                self._owe(lambda: self.backend.release(lease))
+                self._retry_later(lambda: self.backend.release(lease))
 
     def invalidate(self, names: Sequence[str], *, hard: bool) -> None:
         """Tell the backend, and count it here even if the mirror cannot be brought up to it.
@@ -257,17 +257,17 @@ class Shelf:
             self._mark(names, self.mirror.counter + 1, hard=hard)
             self.settled = -1  # and what was made ready is looked at again
             self.memory.unready()
-            self._owe(lambda: self.invalidate(names, hard=hard))
+            self._retry_later(lambda: self.invalidate(names, hard=hard))
 
     def _mark(self, names: Sequence[str], counter: int, hard: bool) -> None:
         rows = tuple((name, counter) for name in names)
         mirror = self.mirror
         mirror.apply(Changes(mirror.nonce, 0, soft=() if hard else rows, hard=rows if hard else ()))
 
-    def _owe(self, action: Callable[[], object]) -> None:
+    def _retry_later(self, action: Callable[[], object]) -> None:
         self._owed.append(action)
 
-    def pay(self) -> None:
+    def retry_pending(self) -> None:
         """Do what the backend did not take when it was due. To be called about once a second."""
         self._pay_owed()
         if self._alone and self.backend.open_since is None and time.monotonic() >= self._try_at:

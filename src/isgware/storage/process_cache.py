@@ -1,8 +1,8 @@
 """The in-process layer: ready-to-send pages, bounded in bytes, found without a lock.
 
 ``Memory`` keeps pages by key. What answers plain requests is found by the raw request line as well
-(``memo``), made ready to be sent: see `Ready`. Reading takes no lock and writes nothing; what is
-evicted is chosen by the *clock* algorithm from the second in which a page was last made ready.
+(``memo``), made ready to be sent: see `PreparedHit`. Reading takes no lock and writes nothing; what
+is evicted is chosen by the *clock* algorithm from the second in which a page was last made ready.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..core.preconditions import Answer
 from ..core.stored_page import Entry, Headers
 from ..http import cache_status as status
 from ..http.conditional import choose_encoding, etag_for
-from ..serving.prepared_hits import Ready
+from ..serving.prepared_hits import PreparedHit
 
 #: The request line as the server passed it on, in parts; Accept-Encoding is the last, if there is
 #: one. Behind a proxy that is believed, a pair of what that says and this.
@@ -187,7 +187,7 @@ class Memory:
     """Pages by key, up to ``limit`` bytes; a sixteenth of that is for error pages."""
 
     def __init__(self, limit: int) -> None:
-        self.memo: dict[Raw, Ready] = {}
+        self.memo: dict[Raw, PreparedHit] = {}
         self._limit = limit
         self._pages = _Shelf()
         self._errors = _Shelf()
@@ -199,13 +199,13 @@ class Memory:
     def add(self, page: Page) -> None:
         """Keep a page in place of the one under its key; too large a one is not kept."""
         error = page.entry.error_quota
-        shelf = self._errors if error else self._pages
+        page_store = self._errors if error else self._pages
         with self._lock:
             self._remove(page.entry.key)
             if page.size > (self._limit // 16 if error else self._limit) // 4:
                 return
-            shelf.pages[page.entry.key] = page
-            shelf.size += page.size
+            page_store.pages[page.entry.key] = page
+            page_store.size += page.size
             while gone := self._excess(page):
                 self._remove(gone.entry.key)
 
@@ -214,7 +214,7 @@ class Memory:
             self._limit - self._errors.size, added
         )
 
-    def remember(self, raw: Raw, ready: Ready) -> None:
+    def remember(self, raw: Raw, ready: PreparedHit) -> None:
         """Answer the request line ``raw`` with ``ready`` from now on."""
         if not worth_remembering(raw):
             return
@@ -232,9 +232,9 @@ class Memory:
                     more -= _cost(page.raws[0])
                     self._forget(page.raws[0])
                     page.raws = page.raws[1:]
-                shelf = self._errors if page.entry.error_quota else self._pages
+                page_store = self._errors if page.entry.error_quota else self._pages
                 page.size += more
-                shelf.size += more
+                page_store.size += more
                 page.raws = (*page.raws, raw)
             self.memo[raw] = ready
             while gone := self._excess(page):
@@ -248,8 +248,8 @@ class Memory:
     def _take_from(self, page: Page, raw: Raw) -> None:
         page.raws = tuple(other for other in page.raws if other != raw)
         page.size -= _cost(raw)
-        shelf = self._errors if page.entry.error_quota else self._pages
-        shelf.size -= _cost(raw)
+        page_store = self._errors if page.entry.error_quota else self._pages
+        page_store.size -= _cost(raw)
         self._forget(raw)
 
     def discard(self, key: str) -> None:
@@ -257,10 +257,10 @@ class Memory:
             self._remove(key)
 
     def unready(self) -> None:
-        """Have every page judged again before it is served, without the store's word for it."""
+        """Have every page judged again before it is served, without the store's version for it."""
         with self._lock:
             for ready in self.memo.values():
-                ready.word = -1
+                ready.version = -1
 
     def clear(self) -> None:
         with self._lock:

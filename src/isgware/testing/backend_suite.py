@@ -20,7 +20,7 @@ class Suite:
     #: The limits of backends made for tests of limits. Entries there have bodies of 100 bytes.
     LIMITS: Final = Limits(pages=10, bytes=1_000_000, error_pages=3, variants=4, names=20)
 
-    #: Seconds after which the word has changed for other processes too. For that of the
+    #: Seconds after which the version has changed for other processes too. For that of the
     #: announcement it has before the call returns; a network takes its time.
     ELSEWHERE: float = 0.0
 

@@ -59,27 +59,27 @@ class CoherenceSuite(Suite):
                 lambda: one.invalidate([], hard=True),
             ]
             for announce in announcements:
-                before, elsewhere = one.word[0], other.word[0]
+                before, elsewhere = one.version[0], other.version[0]
                 announce()
-                assert one.word[0] != before
+                assert one.version[0] != before
                 deadline = time.monotonic() + self.ELSEWHERE
-                while other.word[0] == elsewhere and time.monotonic() < deadline:
+                while other.version[0] == elsewhere and time.monotonic() < deadline:
                     time.sleep(0.001)
-                assert other.word[0] != elsewhere
-                assert (one.word[0] % 2, other.word[0] % 2) == (0, 0)
+                assert other.version[0] != elsewhere
+                assert (one.version[0] % 2, other.version[0] % 2) == (0, 0)
 
     def test_nothing_but_an_announcement_changes_the_word(self) -> None:
         with self.opened() as backend:
             nonce_of(backend)
 
             def stays() -> bool:
-                before = backend.word[0]
+                before = backend.version[0]
                 entry = self.stored(backend)
                 backend.touch([entry.key], START)
                 backend.write_note("n", b"", 1, START)
                 backend.delete(entry.key)
                 acquire(backend)
-                return bool(backend.word[0] == before)
+                return bool(backend.version[0] == before)
 
             # One that is only beginning to listen for announcements may move it once or twice.
             assert any(stays() for _ in range(10))

@@ -29,7 +29,7 @@ from ..base import HELD, JOB_TIME, Held, Job, Lease, Limits, NotTaken, Row
 from ..cachelib import BytesSerializer
 from . import jobs, scripts
 from .client import NAMESPACE, Connect, close
-from .pubsub import News
+from .pubsub import Subscription
 from .scripts import Script
 
 T = TypeVar("T")
@@ -62,14 +62,14 @@ class RedisBackend:
         self._state = self.prefix + "state"
         #: A client, and cachelib's cache over it.
         self._opened: tuple[Any, RedisCache] | None = None
-        self._news = News(connect, self.prefix)
-        self.words = [self._news.word]
+        self._subscription = Subscription(connect, self.prefix)
+        self.versions = [self._subscription.version]
         self._told = float("-inf")
         forks.watch(self)
 
     @property
-    def word(self) -> Sequence[int]:
-        return self._news.word
+    def version(self) -> Sequence[int]:
+        return self._subscription.version
 
     # Connections belong to a process.
 
@@ -82,18 +82,18 @@ class RedisBackend:
             self._renew_news()
 
     def close(self) -> None:
-        self._news.stop()
+        self._subscription.stop()
         self._renew_news()
         opened, self._opened = self._opened, None
         if opened is not None:
             close(opened[0])
 
     def _renew_news(self) -> None:
-        self._news = News(self._connect, self.prefix)
-        self.words[0] = self._news.word
+        self._subscription = Subscription(self._connect, self.prefix)
+        self.versions[0] = self._subscription.version
 
     def __del__(self) -> None:
-        news = getattr(self, "_news", None)
+        news = getattr(self, "_subscription", None)
         if news is not None:
             news.stop()
 
@@ -209,7 +209,7 @@ class RedisBackend:
     # Invalidation
 
     def sync(self, nonce: str, since: int) -> Changes:
-        self._news.start()
+        self._subscription.start()
         found = self._run(scripts.SYNC, secrets.token_hex(8), nonce, since)
         tables: dict[bytes, list[tuple[str, int]]] = {b"s": [], b"h": [], b"p": []}
         for name, value in zip(found[4][::2], found[4][1::2], strict=True):
@@ -231,7 +231,7 @@ class RedisBackend:
         return self._announce("p", names)
 
     def _announce(self, kind: str, names: Iterable[str]) -> int:
-        news = self._news
+        news = self._subscription
         try:
             return int(
                 self._run(

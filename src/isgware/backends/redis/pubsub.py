@@ -1,9 +1,9 @@
-"""The word of a store that others change from afar: fed by pub/sub, and by asking once a second.
+"""The version of a store that others change from afar: fed by pub/sub, and by asking once a second.
 
-A thread of this process subscribes to the store's channel, and changes the word with each message.
-Once a second it also reads nonce and counter. That finds what no message tells: a store that was
-flushed, a subscription that is cut or has gone silent. While it cannot be read, the word is odd,
-and nobody takes what they know for current.
+A thread of this process subscribes to the store's channel, and changes the version with each
+message. Once a second it also reads nonce and counter. That finds what no message tells: a
+store that was flushed, a subscription that is cut or has gone silent. While it cannot be read, the
+version is odd, and nobody takes what they know for current.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ log: Final = logging.getLogger("isgware")
 INTERVAL: Final = 1.0
 #: Seconds until a store that cannot be read is asked again.
 _RETRY: Final = 0.5
-#: Seconds that the first reader waits for the subscription, so that it knows a settled word.
+#: Seconds that the first reader waits for the subscription, so that it knows a settled version.
 _PATIENCE: Final = 0.05
 
 
-class News:
-    """``word[0]`` changes when the store's counter does. Nothing runs before `start`."""
+class Subscription:
+    """``version[0]`` changes when the store's counter does. Nothing runs before `start`."""
 
     def __init__(self, connect: Connect, prefix: str) -> None:
-        self.word: list[int] = [1]
+        self.version: list[int] = [1]
         self.sender = secrets.token_hex(8)
         self._connect = connect
         self._channel = prefix + "news"
@@ -53,7 +53,7 @@ class News:
                 thread = threading.Thread(target=self._run, name="isgware-news", daemon=True)
                 try:
                     thread.start()
-                except RuntimeError:  # none to be had now; the word stays odd, and is asked for
+                except RuntimeError:  # none to be had now; the version stays odd, and is asked for
                     return
                 self._thread = thread
         self._tried.wait(_PATIENCE)
@@ -62,17 +62,17 @@ class News:
         self._stop.set()
 
     def moved(self) -> None:
-        """Something changed; whether the word can be trusted has not."""
+        """Something changed; whether the version can be trusted has not."""
         with self._changing:
-            self.word[0] += 2
+            self.version[0] += 2
 
     def _sighted(self) -> None:
         with self._changing:
-            self.word[0] = (self.word[0] | 1) + 1
+            self.version[0] = (self.version[0] | 1) + 1
 
     def _blind(self) -> None:
         with self._changing:
-            self.word[0] |= 1
+            self.version[0] |= 1
 
     def _run(self) -> None:
         client: Any = None
@@ -80,7 +80,7 @@ class News:
         while not self._stop.is_set():
             try:
                 client = client or self._connect()
-                if self.word[0] % 2:  # the server may be another now, or have lost the table
+                if self.version[0] % 2:  # the server may be another now, or have lost the table
                     PING.run(client, self._state, secrets.token_hex(8))
                 self._look(client)
                 if subscription is None:
@@ -136,7 +136,7 @@ class News:
 
     def _look(self, client: Any) -> None:
         nonce, counter = client.hmget(self._state, ["nonce", "counter"])
-        if self.word[0] % 2:
+        if self.version[0] % 2:
             self._sighted()
         elif (nonce, counter) != self._known:
             self.moved()
@@ -161,7 +161,7 @@ class News:
     def _take(self, data: Any) -> None:
         nonce, _, rest = bytes(data).partition(b" ")
         counter, _, sender = rest.partition(b" ")
-        if sender != self.sender.encode():  # our own changed the word before it returned
+        if sender != self.sender.encode():  # our own changed the version before it returned
             self.moved()
         self._known = (nonce, counter)
 

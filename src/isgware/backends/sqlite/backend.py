@@ -49,12 +49,12 @@ class SQLiteBackend:
         self, directory: str | Path, limits: Limits | None = None, timeout: float = 0.25
     ) -> None:
         self.database = Database(directory, SCHEMA, timeout, add_tables)
-        self.words = self.database.words
+        self.versions = self.database.versions
         self._limits = limits or Limits()
 
     @property
-    def word(self) -> Sequence[int]:
-        return self.database.word
+    def version(self) -> Sequence[int]:
+        return self.database.version
 
     def get(self, key: str, now: float) -> bytes | None:
         row = self.database.read(

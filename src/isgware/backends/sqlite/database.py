@@ -39,7 +39,7 @@ class Files:
         self.pid = os.getpid()
         self.idle: list[Connection] = []
         self.identity: Identity = ()
-        self.word: Sequence[int] = [1]
+        self.version: Sequence[int] = [1]
         self.opening = threading.Lock()
         self.lent: list[None] = []  # one for each operation under way
 
@@ -69,7 +69,7 @@ class Database:
     ) -> None:
         self.directory = Path(directory)
         self.files = Files()
-        self.words = [self.files.word]  # see `live_word`
+        self.versions = [self.files.version]  # see `live_version`
         self._binding = threading.Lock()
         self._schema = schema
         self._complete = complete
@@ -84,8 +84,8 @@ class Database:
         return (self.directory / NAME).exists()
 
     @property
-    def word(self) -> Sequence[int]:
-        return self.files.word
+    def version(self) -> Sequence[int]:
+        return self.files.version
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on a connection; the errors it raises are SQLite's."""
@@ -122,7 +122,7 @@ class Database:
             return work(joined)
         deadline = time.monotonic() + self._timeout
         self.verify()
-        self.read(lambda connection: None)  # opens the files, so that there is a word
+        self.read(lambda connection: None)  # opens the files, so that there is a version
 
         def patiently(connection: sqlite3.Connection) -> T:
             left = max(0.01, deadline - time.monotonic())
@@ -133,13 +133,13 @@ class Database:
 
         with locked(self.directory, self._timeout):
             files = self.files
-            word: list[int] = files.word  # type: ignore[assignment]
-            odd = word[0] | 1
-            word[0] = odd
+            version: list[int] = files.version  # type: ignore[assignment]
+            odd = version[0] | 1
+            version[0] = odd
             try:
                 result = self.read(patiently)
             finally:
-                word[0] = odd + 1
+                version[0] = odd + 1
         if files is not self.files or files.identity != on_disk(self.directory):
             self._forget(files)
             raise sqlite3.OperationalError("the store was replaced under an invalidation")
@@ -191,9 +191,9 @@ class Database:
     def after_fork(self, child: bool) -> None:
         if child:
             _inherited.append(self.files)
-            word = self.files.word
+            version = self.files.version
             self.files = Files()
-            self.files.word = word
+            self.files.version = version
             self._binding = threading.Lock()
         self._forking = False
 
@@ -243,7 +243,7 @@ class Database:
             raise sqlite3.OperationalError("the store is being opened by another thread")
         try:
             if not files.identity:
-                files.word, files.identity = make(self.directory, self._timeout)
+                files.version, files.identity = make(self.directory, self._timeout)
                 self._bind()
             connection = sqlite3.connect(
                 self.directory / NAME,
@@ -286,8 +286,8 @@ class Database:
         files.close_idle()
 
     def _bind(self) -> None:
-        with self._binding:  # what readers hold is the word of the present files
-            self.words[0] = self.files.word
+        with self._binding:  # what readers hold is the version of the present files
+            self.versions[0] = self.files.version
 
     def _discard(self, files: Files) -> None:
         """Remove a database that is beyond reading: what it held are copies."""

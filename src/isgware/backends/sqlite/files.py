@@ -1,9 +1,10 @@
 """The files of an embedded store: how they are made, locked and told from others in their place.
 
-The *word* is eight bytes that every process of the host maps into memory. It tells for the price
+The *version* is eight bytes that every process of the host maps into memory. It tells for the price
 of reading an integer whether anything was invalidated since. Writers change it like a seqlock,
-under a file lock: odd, then commit, then even. A reader who sees an odd word asks SQLite; a word
-that a crash left odd stays so, costing reads but no truth, until the next writer makes it even.
+under a file lock: odd, then commit, then even. A reader who sees an odd version asks SQLite; a
+version that a crash left odd stays so, which costs reads only, until the next writer makes it
+even.
 
 Rule: nobody opens the database file but SQLite. POSIX drops all locks that a process has on a file
 as soon as it closes any descriptor of it, and without them another process may take the
@@ -31,20 +32,20 @@ from .directory import check_directory
 #: Device and inode of a directory and its files.
 Identity = tuple[tuple[int, int], ...]
 NAME: Final = "isgware-1.db"
-WORD: Final = "isgware-1.word"
+VERSION_FILE: Final = "isgware-1.word"
 LOCK: Final = "isgware-1.lock"
 
 
 def make(directory: Path, timeout: float) -> tuple[Sequence[int], Identity]:
-    """Make what is missing; returns the word, and which files these are."""
+    """Make what is missing; returns the version, and which files these are."""
     check_directory(directory)
     if not directory.exists():
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)  # whatever the umask
     _make_database_file(directory)
     os.close(_open_file(directory, LOCK))
-    word = _map_word(directory, timeout)
-    for name in (NAME, LOCK, WORD):
+    version = _map_version(directory, timeout)
+    for name in (NAME, LOCK, VERSION_FILE):
         path = directory / name
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
@@ -53,13 +54,13 @@ def make(directory: Path, timeout: float) -> tuple[Sequence[int], Identity]:
             )
         if stat.S_IMODE(status.st_mode) != 0o600:
             path.chmod(0o600)
-    return word, on_disk(directory)
+    return version, on_disk(directory)
 
 
 def on_disk(directory: Path) -> Identity:
     """Which files there are now, under their names."""
     found = []
-    for path in (directory, *(directory / name for name in (NAME, WORD, LOCK))):
+    for path in (directory, *(directory / name for name in (NAME, VERSION_FILE, LOCK))):
         try:
             status = path.lstat()
         except OSError:
@@ -101,7 +102,7 @@ def flush(directory: Path) -> None:
 
 def remove(directory: Path) -> None:
     """Remove all but the lock, which is held by who calls."""
-    for name in (NAME, NAME + "-wal", NAME + "-shm", WORD):
+    for name in (NAME, NAME + "-wal", NAME + "-shm", VERSION_FILE):
         (directory / name).unlink(missing_ok=True)
 
 
@@ -124,13 +125,13 @@ def _open_file(directory: Path, name: str) -> int:
     return os.open(directory / name, flags, 0o600)
 
 
-def _map_word(directory: Path, timeout: float) -> Sequence[int]:
-    descriptor = _open_file(directory, WORD)
+def _map_version(directory: Path, timeout: float) -> Sequence[int]:
+    descriptor = _open_file(directory, VERSION_FILE)
     try:
         with locked(directory, timeout):
             if os.fstat(descriptor).st_size < mmap.PAGESIZE:
                 # Written, not truncated to size: a sparse page on a full disk is a SIGBUS.
-                # From a random start: no reader takes it for the word it knew before.
+                # From a random start: no reader takes it for the version it knew before.
                 start = secrets.randbits(28) << 1
                 page = start.to_bytes(8, sys.byteorder).ljust(mmap.PAGESIZE, b"\0")
                 os.pwrite(descriptor, page, 0)
