@@ -94,7 +94,7 @@ class ISG(Operations):
         self._learner = Learner(self.engine, self.site)
         self._shared_cache: SharedCache | None = None
         if settings.cache_control == "full":
-            response_store = ResponseStore(self.engine, self.site, application, drafts)
+            response_store = ResponseStore(self.engine, self.site, drafts)
             self._shared_cache = SharedCache(
                 self.engine, self._learner, response_store, application, self._serve
             )

@@ -23,7 +23,7 @@ Make = Callable[..., InProcess]
 
 def around(client: InProcess, app: Any) -> Any:
     client.isg._shared_cache.application = app  # type: ignore[union-attr]
-    client.isg._shared_cache.response_store._application = app  # type: ignore[union-attr]
+    client.isg._shared_cache._background._application = app  # type: ignore[union-attr]
     return client.isg
 
 

@@ -1,8 +1,8 @@
 """The generation logic over several processes: hypothesis looks for a history that breaks P6.
 
 Processes are `PageStore`s with mirrors and memories of their own over one store whose table of
-names is tiny, so that the floor rises all the time. The clock is passed in, and nothing runs at once:
-a render is begun and ended by rules of their own, so that anything can happen between.
+names is tiny, so that the floor rises all the time. The clock is passed in, and nothing runs at
+once: a render is begun and ended by rules of their own, so that anything can happen between.
 """
 
 from __future__ import annotations

@@ -21,10 +21,14 @@ def conditions(etag: str, last_modified: str) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def is_about(headers: Headers, etag: str) -> bool:
-    """Whether a 304 selects the stored response with this ``etag`` (4.3.4)."""
+def is_about(headers: Headers, etag: str, last_modified: str = "") -> bool:
+    """Whether a 304 selects the stored response with these validators (4.3.4): by its tag, else by
+    its date. One that says neither is about what was asked for."""
     said = values(headers, "etag")
-    return not said or not etag or _opaque(said[0]) == _opaque(etag)
+    if said and etag:
+        return _opaque(said[0]) == _opaque(etag)
+    dated = values(headers, "last-modified")
+    return not (dated and last_modified) or dated[0].strip() == last_modified.strip()
 
 
 def updated(stored: Headers, fresh: Headers) -> Headers:

@@ -26,7 +26,7 @@ _OUTCOMES: Final = {
     Use.REFRESH: ("STALE", "", "The stored page is served, and validated behind the visitor."),
     Use.VALIDATE: ("REVALIDATED", "", "The app is asked whether the stored page still holds."),
     Use.FORWARD: ("MISS", "", _KEPT),
-    Use.TIMEOUT: ("MISS", "only-if-cached", "504: the request wants nothing but a stored page."),
+    Use.TIMEOUT: ("BYPASS", "only-if-cached", "504: the request wants nothing but a stored page."),
 }
 
 

@@ -43,8 +43,8 @@ class PreparedHit:
     """While the store's version equals ``version`` and the clock is between ``since`` and
     ``until``, it answers a plain visit: one without credentials, and without a condition but an
     If-None-Match of ``etag``, which is answered 304 with the headers ``unchanged``. ``own`` and
-    ``dated`` say which conditions there are for this page; ``target`` is how the server wrote the one of the visitor
-    for whom it was made."""
+    ``dated`` say which conditions there are for this page; ``target`` is how the server wrote the
+    one of the visitor for whom it was made."""
 
     __slots__ = (
         "_accepted", "_bodiless", "body", "cookies_matter", "dated", "etag", "headers", "line",

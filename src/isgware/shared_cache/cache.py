@@ -26,9 +26,10 @@ from ..serving.learning import Learner
 from ..serving.passthrough import Environ, HeaderList, bypassed, call, looking, within
 from ..serving.prepared_hits import target_of
 from ..storage.process_cache import Raw, worth_remembering
+from .background import Background
 from .exchange import NOT_OURS, Serve, Visit
 from .forward import Forwarder
-from .locations import Began, Exchange
+from .locations import Exchange
 from .reply import Reply
 from .responses import ResponseStore
 from .rules import NO_WISHES, Use, Wishes, choose, wishes
@@ -58,6 +59,7 @@ class SharedCache:
         self._engine = engine
         self._learner = behind
         self.response_store = response_store
+        self._background = Background(engine, response_store, application)
         self.application = application
         self._serve = serve
         self._dull: dict[Raw, float] = {}
@@ -118,7 +120,7 @@ class SharedCache:
         if page is None or use in (Use.FORWARD, Use.VALIDATE):
             return self._asking(visit).ask(page if use is Use.VALIDATE else None)
         detail = "max-stale" if use is Use.STALE else ""
-        if use is Use.REFRESH and not self.response_store.refresh(visit.place):
+        if use is Use.REFRESH and not self._background.refresh(visit.place):
             detail = "regeneration-dropped"
         return visit.send(page, "HIT" if use is Use.FRESH else "STALE", detail)
 
@@ -170,7 +172,7 @@ class SharedCache:
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
         """Without a look at the store: the app's answer, and a full look if it says something."""
-        began, requested = self.response_store.begin(visitor), self._engine.now()
+        exchange = Exchange(self.response_store.begin(visitor), rendering, self._engine.now())
         reply = Reply(start_response)
         with within(rendering):
             reply.ask(lambda told: self.application(environ, told))
@@ -181,23 +183,22 @@ class SharedCache:
             reply.pass_on(reply.headers)
             return reply.chunks
         self._dull.pop(raw, None)
-        return self._look_again(
-            visitor, environ, start_response, rendering, reply, began, requested
-        )
+        return self._look_again(visitor, environ, start_response, reply, exchange)
 
     def _look_again(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
-        rendering: Rendering, reply: Reply, began: Began, requested: float,
+        reply: Reply, exchange: Exchange,
     ) -> Iterable[bytes]:  # fmt: skip
         try:
-            visit = self._look(visitor, environ, start_response, rendering, ReadAhead())
+            rendering = exchange.rendering
+            visit = self._look(visitor, environ, start_response, rendering, exchange.read_ahead)
         except Exception:  # as above
             log.exception("isgware failed; the app answers for itself.")
             visit = None
         if visit is None:
             reply.pass_on(reply.headers)
             return reply.chunks
-        visit.exchange.began, visit.exchange.requested = began, requested
+        visit.exchange = exchange
         return self._asking(visit).pass_on(reply)
 
     # Unsafe methods.
@@ -233,7 +234,7 @@ def _timeout(visit: Visit) -> Iterable[bytes]:
     visit.start_response(_TIMEOUT, [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),
-        ("X-ISG-Cache", "MISS"),
+        ("X-ISG-Cache", "BYPASS"),
         ("Cache-Status", "isgware; detail=only-if-cached"),
     ])  # fmt: skip
     return [] if visit.visitor.method == "HEAD" else [body]

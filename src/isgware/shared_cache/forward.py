@@ -13,7 +13,7 @@ from typing import Final
 from ..core.freshness import State
 from ..core.storable import Refusal, streams
 from ..http import cache_status as status
-from ..http.validation import conditions, describes, is_about, updated
+from ..http.validation import conditions, describes, updated
 from ..rendering.clean_room import WSGIApp
 from ..serving.after_answer import Following
 from ..serving.engine import Engine
@@ -22,8 +22,8 @@ from ..serving.passthrough import HeaderList, within
 from ..storage.process_cache import Page
 from .exchange import NOT_OURS, Visit
 from .reply import Reply, close_all, copying, nothing, without
-from .responses import ResponseStore, body_allowed, content_length
-from .rules import ERRORS, NO_WISHES, Storing, may_store, stale_on_error
+from .responses import ResponseStore, body_allowed, confirms, content_length
+from .rules import ERRORS, NO_WISHES, Storing, may_store, stale_on_error, withdraws
 
 log: Final = logging.getLogger("isgware")
 _CONDITIONAL: Final = (
@@ -116,32 +116,37 @@ class Forwarder:
             with within(visit.exchange.rendering):  # a generator runs only when it is asked on
                 reply.ask(lambda told: self._application(environ, told))
         except Exception:
-            if page is not None and not reply.committed and self._stands_in(page):
+            stands_in = None if reply.committed else self._stands_in(page)
+            if stands_in is not None:
                 log.warning("The app failed; %s is served stale.", visit.place.url, exc_info=True)
-                return visit.send(page, "STALE", "stale-if-error")
+                return visit.send(stands_in, "STALE", "stale-if-error")
             raise
         if reply.committed or not reply.status:
             return reply.chunks
         code = reply.status[:3]
         if asks and page is not None and code == "304":
             return self._not_modified(page, reply)
-        if code.isdigit() and int(code) in ERRORS and page and self._stands_in(page):
+        if code.isdigit() and int(code) in ERRORS and (stands_in := self._stands_in(page)):
             reply.drop()
-            return visit.send(page, "STALE", "stale-if-error")
+            return visit.send(stands_in, "STALE", "stale-if-error")
         return self.pass_on(reply)
 
-    def _stands_in(self, page: Page) -> bool:
-        """Whether ``page`` may be sent in place of an error (RFC 5861, section 4)."""
+    def _stands_in(self, page: Page | None) -> Page | None:
+        """What may be sent in place of an error (RFC 5861, section 4): ``page``, unless the app has
+        said otherwise since it was found."""
         visit = self._visit
-        if visit.asked.no_cache:
-            return False
+        if page is None or visit.asked.no_cache:
+            return None
+        page = self._response_store.latest(visit.place, page)
         directives, age, lifetime = visit.terms(page)
-        return stale_on_error(directives, visit.asked, age=age, lifetime=lifetime)
+        if not stale_on_error(directives, visit.asked, age=age, lifetime=lifetime):
+            return None
+        return page
 
     def _not_modified(self, page: Page, reply: Reply) -> Iterable[bytes]:
         visit, entry, headers = self._visit, page.entry, tuple(reply.headers)
         reply.drop()
-        if not is_about(headers, entry.validator):
+        if not confirms(headers, entry):
             log.warning("%s: the app confirmed another page than it has sent.", visit.place.url)
             visit.environ = without(visit.environ, *_CONDITIONAL)
             return self._forward(None)
@@ -194,6 +199,9 @@ class Forwarder:
         now = self._engine.now()
         verdict = self._verdict(reply, now)
         if isinstance(verdict, Refusal):
+            if self._ends(reply, verdict):
+                fresh = visit.state is State.FRESH
+                self._response_store.withdraw(visit.place, visit.exchange, fresh=fresh)
             return self._learning(reply, verdict) or headers, None
         if visit.visitor.method == "HEAD":
             self._saw_head(reply)
@@ -224,6 +232,14 @@ class Forwarder:
             received=now,
             heuristic=self._engine.settings.heuristic,
         )
+
+    def _ends(self, reply: Reply, verdict: Refusal) -> bool:
+        """Whether this answer ends what is stored. What a request with credentials, or one that
+        does not want to be stored, is answered says nothing about what others may have."""
+        visit = self._visit
+        if visit.credentials or visit.asked.no_store:
+            return False
+        return withdraws(reply.status, verdict)
 
     def _learning(self, reply: Reply, verdict: Refusal) -> HeaderList | None:
         """A response that says nothing of itself is a page for ``ISG(revalidate=)``."""
@@ -257,4 +273,4 @@ class Forwarder:
             fresh = updated(entry.headers, headers)
             self._response_store.update(visit.place, page, fresh, headers, visit.exchange)
         elif entry.code == 200:
-            self._response_store.drop(visit.place)
+            self._response_store.drop(visit.place, visit.exchange)

@@ -23,8 +23,14 @@ class Exchange:
 
     began: Began
     rendering: Rendering
-    requested: float = 0.0
+    requested: float = 0.0  # wall-clock seconds
     read_ahead: ReadAhead = field(default_factory=ReadAhead)
+
+    @property
+    def order(self) -> int:
+        """Of two responses the one to the later request counts (RFC 9111, section 4), whichever
+        came first: microseconds, by the clock of whoever asked."""
+        return int(self.requested * 1e6)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ visitor to a `Place`, from a response to a stored page, and from a stale page to
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -19,19 +18,16 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Request, Visitor, counting_cookie, oddity
-from ..core.freshness import State
+from ..core.freshness import CLOCK_TOLERANCE, State, judge
 from ..core.storable import MAX_LEARNED, Refusal, Response, varies
 from ..core.stored_page import Entry, Headers
 from ..errors import BackendUnavailable
-from ..http.cache_control import effective
+from ..http.cache_control import TARGETED, effective
 from ..http.conditional import is_entity_tag, strong_etag
 from ..http.lifetime import initial_age, values
-from ..http.validation import conditions, is_about, updated
+from ..http.validation import is_about
 from ..http.vary import REROUTING, selecting
-from ..page import Rendering
 from ..policy import NOTHING
-from ..regeneration.local_queue import Work
-from ..rendering.clean_room import Unfit, WSGIApp, render
 from ..rendering.compress import encoders, encodings_of
 from ..routing.framework import Site
 from ..routing.learned_routes import LearnedRoute
@@ -44,18 +40,18 @@ from .rules import Storing, kept, may_store
 
 log: Final = logging.getLogger("isgware")
 _MAX_ASKED: Final = 8_192
+_LIFETIME_FIELDS: Final = frozenset({"cache-control", "expires", *TARGETED})
 
 
 class ResponseStore:
-    def __init__(
-        self, engine: Engine, site: Site, application: WSGIApp, drafts: Drafts | None
-    ) -> None:
+    def __init__(self, engine: Engine, site: Site, drafts: Drafts | None) -> None:
         self._engine = engine
         self._site = site
-        self._application = application
         self._drafts = drafts
         engine.planner.own_key = self._expected
         self._encoders = encoders(engine.settings.compress)
+        #: When requests were made whose answers have withdrawn a page, by its key.
+        self._withdrawn: dict[str, int] = {}
         self._asked: dict[int, float] = {}  # by hash: paths are as long as their sender likes
 
     # Finding.
@@ -118,6 +114,8 @@ class ResponseStore:
         page_store = self._engine.page_store
         page, state = page_store.find(place.key, place.base, NOTHING.fingerprint, again=again)
         if page is not None and not place.tells_apart(varies(page.entry.headers)):
+            return None, None
+        if page is not None and state is not State.FRESH and self._is_withdrawn(page.entry):
             return None, None
         return page, state
 
@@ -192,14 +190,23 @@ class ResponseStore:
             validator=validator,
         )  # fmt: skip
 
-    def _store(self, place: Place, entry: Entry, exchange: Exchange) -> Page:
+    def _store(
+        self, place: Place, entry: Entry, exchange: Exchange, confirmed: Entry | None = None
+    ) -> Page:
+        """Store a response, unless the answer to a later request is there already, or has
+        withdrawn it; one that was ``confirmed`` only in its own place. Returns what its visitor
+        gets."""
         page_store = self._engine.page_store
         generation, nonce = exchange.began
         page_store.begin(exchange.read_ahead)
         try:
-            old, state = self.find(place)
-            order = old.entry.order + 1 if old is not None else 0
+            # What a 304 has confirmed may have been replaced by another process since.
+            old, state = self.find(place, again=confirmed is not None)
+            order = self._order(exchange, old)
             entry = replace(entry, generation=generation, nonce=nonce, order=order)
+            replaced = confirmed and old is not None and not _same(old.entry, confirmed)
+            if replaced or self._is_withdrawn(entry):
+                return Page(entry, page_store.mirror.counter, place.base)
             kept, stored = page_store.keep(entry, place.base)
             if stored and old and state is State.FRESH and old.entry.body != entry.body:
                 # Before its time: others would go on with theirs (RFC 9111, section 4).
@@ -208,6 +215,17 @@ class ResponseStore:
             return kept
         finally:
             page_store.end()
+
+    def _order(self, exchange: Exchange, old: Page | None) -> int:
+        if old is None or old.entry.order < exchange.order:
+            return exchange.order
+        if old.entry.order == exchange.order or old.entry.order > self._future():
+            return old.entry.order + 1
+        return exchange.order
+
+    def _future(self) -> int:
+        """An order beyond this was given by a clock that has since been put back."""
+        return int((self._engine.now() + CLOCK_TOLERANCE) * 1e6)
 
     def update(
         self, place: Place, page: Page, fresh: Headers, came: Headers, exchange: Exchange
@@ -226,7 +244,7 @@ class ResponseStore:
             last_modified=next(iter(values(fresh, "last-modified")), ""),
         )
         if isinstance(verdict, Refusal) or rendering.refused or not place.tells_apart(verdict.vary):
-            self.drop(place)
+            self.withdraw(place, exchange, confirmable=False)
             return Page(renewed, self._engine.page_store.mirror.counter, place.base)
         renewed = replace(
             renewed,
@@ -235,10 +253,72 @@ class ResponseStore:
             expire=verdict.lifetime + verdict.stale,
             tags=tuple(dict.fromkeys((*entry.tags, *rendering.tags))),
         )
-        return self._store(place, renewed, exchange)
+        return self._store(place, renewed, exchange, entry)
 
-    def drop(self, place: Place) -> None:
-        self._engine.page_store.drop(place.key)
+    def drop(self, place: Place, exchange: Exchange) -> bool:
+        """Forget what is stored, unless it was asked for later; whether there was anything."""
+        page_store = self._engine.page_store
+        page_store.begin(exchange.read_ahead)
+        try:
+            found, _ = self.find(place, again=True)
+            if found is None or found.entry.order > self._order(exchange, found):
+                return False
+            page_store.drop(place.key)
+            return True
+        finally:
+            page_store.end()
+
+    def withdraw(
+        self, place: Place, exchange: Exchange, *, fresh: bool = False, confirmable: bool = True
+    ) -> None:
+        """The app has said that the page is gone, or not for everybody. What is stored of it is
+        used by no process any more, unless it is ``confirmable`` and the app confirms it; and what
+        was asked for earlier is not stored. What is ``fresh`` may be used while it is. Never
+        raises."""
+        if not place.key:
+            return
+        try:
+            if not fresh:
+                self._seal(place, exchange, confirmable)
+        except Exception:
+            log.exception("A response of %s could not be withdrawn.", place.url)
+        if len(self._withdrawn) >= _MAX_ASKED:
+            self._withdrawn.clear()
+        self._withdrawn[place.key] = max(exchange.order, self._withdrawn.get(place.key, 0))
+
+    def _seal(self, place: Place, exchange: Exchange, confirmable: bool) -> None:
+        page_store = self._engine.page_store
+        page_store.begin(exchange.read_ahead)
+        try:
+            found, state = self.find(place, again=True)
+            if found is None or state is State.GONE:
+                return
+            entry = found.entry
+            order = self._order(exchange, found)
+            if entry.order > order:
+                return
+            if not confirmable:
+                entry = replace(entry, validator="", last_modified="")
+            page_store.keep(sealed(entry, order), place.base)
+            with suppress(BackendUnavailable):
+                page_store.backend.publish([key_name(entry.key)])
+        finally:
+            page_store.end()
+
+    def _is_withdrawn(self, entry: Entry) -> bool:
+        return entry.order < self._withdrawn.get(entry.key, -1) <= self._future()
+
+    def latest(self, place: Place, page: Page) -> Page | None:
+        """What stands in for ``page``, which was found a while ago: itself, or what has replaced it
+        since; ``None`` if it was purged or withdrawn."""
+        page_store = self._engine.page_store
+        page_store.sync()
+        found, _ = self.find(place)
+        if found is not None and found.entry.order > page.entry.order:
+            page = found
+        now = self._engine.now()
+        state = judge(page.entry, page.names, page_store.mirror, now, NOTHING.fingerprint)
+        return None if state is State.GONE or self._is_withdrawn(page.entry) else page
 
     # Unsafe methods.
 
@@ -271,90 +351,24 @@ class ResponseStore:
                 path = path[len(visitor.script_name) :]
                 yield replace(visitor, method="GET", path=path, query=there.query)
 
-    # Behind the visitor.
 
-    def refresh(self, place: Place) -> bool:
-        """Validate a page soon, or fetch it anew. False if that had to be refused."""
-        engine = self._engine
-        key = "own:" + place.key
-        try:
-            if engine.pool.want(key) or not engine.outcomes.due(place.key):
-                return True
-            engine.maintenance.start()
-            ended = threading.Event()
-            work = Work(key, lambda: self._refresh(place, ended), give_up=ended.set)
-            return engine.pool.submit(work)
-        except Exception:  # there is a page for the visitor all the same
-            log.exception("%s could not be revalidated.", place.url)
-            return False
+def confirms(headers: Headers, entry: Entry) -> bool:
+    """Whether a 304 is about this stored response."""
+    return is_about(headers, entry.validator, entry.last_modified)
 
-    def _refresh(self, place: Place, ended: threading.Event) -> None:
-        """Nobody's request: of the first visitor's it holds what Vary names, and nothing else.
-        ``ended``: it was given up."""
-        engine = self._engine
-        engine.page_store.begin()
-        engine.page_store.sync()
-        page, state = engine.page_store.find(place.key, place.base, NOTHING.fingerprint, again=True)
-        if page is None or state is State.FRESH or state is State.GONE:
-            return  # purged since: its validators must not bring it back
-        try:
-            lease = engine.page_store.acquire(place.key, engine.settings.lease_time, page.names)
-            if lease is None:
-                return
-        except BackendUnavailable:
-            lease = None
-        if lease is not None:
-            engine.maintenance.hold(lease)
-        try:
-            reason = self._renew(place, page, ended)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-        finally:
-            if lease is not None:
-                engine.maintenance.let_go(lease)
-                engine.page_store.release(lease)
-        failures = engine.outcomes.failures
-        if reason:
-            log.warning("%s could not be revalidated: %s", place.url, reason)
-            failures.add(place.key, engine.now(), reason, page.entry.revalidate or 1.0, False)
-        else:
-            failures.clear(place.key)
 
-    def _renew(self, place: Place, page: Page, ended: threading.Event) -> str:
-        """Ask the app; empty, or why the page stays as it is."""
-        request, entry = place.request, page.entry
-        visitor = Visitor(
-            "GET", request.scheme, request.host, request.script_name, request.path, "", {}
-        )
-        rendering = Rendering(True, request.scheme, request.host, request.script_name)
-        exchange = Exchange(self.begin(visitor), rendering, self._engine.now())
-        found: Mapping[str, str] = conditions(entry.validator, entry.last_modified)
-        settings = self._engine.settings
-        response = render(
-            self._application, request, rendering, settings.max_page, found,
-            seconds=settings.render_timeout, wanted=lambda: not ended.is_set(),
-        )  # fmt: skip
-        if ended.is_set():
-            return "it took too long"
-        if isinstance(response, Unfit):
-            self.drop(place)
-            return ""
-        if response.code == 304 and found and is_about(response.headers, entry.validator):
-            fresh = updated(entry.headers, response.headers)
-            self.update(place, page, fresh, response.headers, exchange)
-            return ""
-        if response.code >= 500 or response.code == 304:
-            return f"status {response.status}"
-        now = self._engine.now()
-        verdict = may_store(
-            response.status, response.headers, credentials=False, requested=exchange.requested,
-            received=now, heuristic=self._engine.settings.heuristic,
-        )  # fmt: skip
-        if isinstance(verdict, Refusal) or rendering.refused or not place.tells_apart(verdict.vary):
-            self.drop(place)  # whoever comes next asks for themselves
-            return ""
-        self.keep(place, response.status, response.headers, response.body, verdict, now, exchange)
-        return ""
+def sealed(entry: Entry, order: int) -> Entry:
+    """A stored response that may be used again only if the app confirms it."""
+    headers = [pair for pair in entry.headers if pair[0].lower() not in _LIFETIME_FIELDS]
+    headers.append(("Cache-Control", "no-cache"))
+    return replace(entry, headers=tuple(headers), revalidate=0.0, expire=0.0, order=order)
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    """Whether two stored responses have the validator by which the app tells them apart."""
+    if one.validator or other.validator:
+        return one.validator == other.validator
+    return one.last_modified == other.last_modified
 
 
 def content_length(headers: HeaderList) -> int | None:

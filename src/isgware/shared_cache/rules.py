@@ -55,6 +55,10 @@ _PARTS: Final = frozenset({206, 304, 416})
 _ABOUT_THE_REQUEST: Final = frozenset({
     401, 407, 408, 411, 412, 413, 415, 417, 421, 425, 426, 428, 429, 431,
 })  # fmt: skip
+#: Why a response is its visitor's alone.
+_NOT_FOR_EVERYBODY: Final = frozenset({"private", "no-store", "set-cookie", "vary-star"})
+#: They say that there is nothing at the URL any more, or nothing that everybody may see.
+_WITHDRAWN: Final = frozenset({401, 402, 403, 404, 407, 410, 451})
 #: Answers for which a stale page may stand in (RFC 5861, section 4).
 ERRORS: Final = frozenset({500, 502, 503, 504})
 
@@ -157,6 +161,18 @@ def may_store(
     return Storing(
         lifetime or 0.0, age, lasting, tuple(sorted(vary - {"host"})), _omitted(directives)
     )
+
+
+def withdraws(status: str, refusal: Refusal) -> bool:
+    """Whether a response to an anonymous request that may not be stored ends what is stored for
+    it, too: the page is gone, has moved, or is no longer for everybody. Failures do not, nor does
+    what is about this one request."""
+    code = int(status[:3]) if sound_status(status) else 0
+    if code in _WITHDRAWN:
+        return True
+    if code in _PARTS or not 200 <= code < 400:
+        return False
+    return code >= 300 or refusal.reason in _NOT_FOR_EVERYBODY
 
 
 def _refused(directives: Directives, code: int, credentials: bool) -> Refusal | None:
