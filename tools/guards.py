@@ -601,4 +601,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what stands for a token is like it", "_ALPHABETS[alphabet].fullmatch(value) is not None", "True"),
         ("what stands for a token is as long", "len(value) == length and ", ""),
     ),
+    *_of("rendering/value_holes.py", "promises/test_p12_nonces.py", "promises/test_p12_cookies.py")(
+        ("the store holds no nonce", "        body=blanked(entry.body, in_body(places)),\n", ""),
+        ("nobody compares pages with tokens", '        etag="",\n', ""),
+        ("nobody keeps pages with tokens", 'not in _OF_ONE_BODY and not name.lower().endswith("-cache-control")',
+         'not in ()'),
+        ("tokens that cannot stand in a page refuse it", "        if token is None or cookie in tokens:\n            return None\n",
+         "        if token is None or cookie in tokens:\n            continue\n"),
+    ),
+    *_of("serving/filling.py", "promises/test_p12_cookies.py")(
+        ("a cookie that is there twice is the app's to judge", "len(values) != 1 or ", ""),
+    ),
+    *_of("wsgi.py", "promises/test_p12_nonces.py")(
+        ("pages with places are filled", "answer.page is not None and answer.page.entry.places", "False"),
+    ),
+    *_of("export/choice.py", "promises/test_p12_cookies.py")(
+        ("no token becomes a file", "    if entry.places:\n", "    if False:\n"),
+    ),
 )  # fmt: skip

@@ -24,6 +24,7 @@ from .policy_checks import (
     checked_revalidate,
     checked_tag,
     checked_tags,
+    checked_value_holes,
     checked_vary,
     cookie_names,
     no_such_argument,
@@ -57,6 +58,7 @@ class Policy:
     cookies: Sequence[str] | None = None
     bypass: Sequence[str] | Callable[[Any], bool] | None = None
     accept: Callable[[Any, Any], bool] | None = None
+    value_holes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         revalidate = checked_revalidate(self.revalidate)
@@ -74,6 +76,7 @@ class Policy:
         put("tags", checked_tags(self.tags))
         put("query", checked_query(self.query))
         put("vary", checked_vary(self.vary))
+        put("value_holes", checked_value_holes(self.value_holes))
         if self.cookies is not None:
             put("cookies", cookie_names("cookies", self.cookies))
         if self.bypass is not None and not callable(self.bypass):
@@ -114,6 +117,7 @@ class Policy:
             repr(self.cookies),
             _name(self.bypass) if callable(self.bypass) else repr(self.bypass),
             str(getattr(self, "_salt", "")),
+            *map(repr, self.value_holes),
         ]
         return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
@@ -133,6 +137,11 @@ class Policy:
     @property
     def keyed_cookies(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.cookies_in_key)
+
+    @functools.cached_property
+    def hole_cookies(self) -> tuple[str, ...]:
+        """Cookies whose values are put into the page for their owners."""
+        return tuple(name.removeprefix("cookie:") for name in self.value_holes)
 
     def fill_tags(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         """The route's tags, with ``{name}`` filled from the URL's arguments.

@@ -125,6 +125,20 @@ def checked_vary(vary: Any) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
     return tuple(sorted(checked.items()))
 
 
+def checked_value_holes(value: Any) -> tuple[str, ...]:
+    """Names of cookies, as ``cookie:NAME``."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"value_holes={value!r}: give a list such as ['cookie:NAME'].")
+    for name in (names := tuple(value)):
+        cookie = name.removeprefix("cookie:") if isinstance(name, str) else ""
+        if cookie == name or not _TOKEN.match(cookie):
+            raise ConfigurationError(
+                f"value_holes={value!r}: {name!r} is not 'cookie:' and the name of a cookie. CSP "
+                "nonces are found without being named."
+            )
+    return names
+
+
 def _strings(option: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, str) and isinstance(value, Iterable):
         items = tuple(value)

@@ -30,6 +30,7 @@ from .routing.inner_caches import warn_of_inner_caches
 from .runtime import engine_of
 from .serving.drafts import COOKIE, Drafts
 from .serving.engine import Answer
+from .serving.filling import fill
 from .serving.learning import Learner
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
 from .serving.prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
@@ -246,6 +247,11 @@ class ISG(Operations):
                     self._passed.clear()
                 self._passed[raw] = time.monotonic() + _PASS_SECONDS
             return passed
+        if answer.page is not None and answer.page.entry.places:
+            return fill(
+                visitor, answer, answer.page, self._clock(), self.application, environ,
+                start_response, rendering,
+            )  # fmt: skip
         if answer.page is not None:
             return self._serve(visitor, answer, answer.page, environ, start_response)
         if answer.reply is not None:

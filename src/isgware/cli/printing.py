@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..core.places import told_of
 from ..core.stored_page import Entry
 from ..formatting import duration, printable, size
 from ..management.stats import Stats
@@ -92,6 +93,7 @@ def details(info: PageInfo, entry: Entry | None) -> dict[str, Any]:
     found["expires"] = entry.rendered_at + entry.expire if entry else None
     found["route"] = entry.route if entry else ""
     found["etag"] = entry.etag if entry else ""
+    found["filled"] = list(told_of(entry.places)) if entry else []
     return found
 
 
@@ -106,6 +108,7 @@ def page_lines(info: PageInfo, entry: Entry | None) -> str:
         ("tags", ", ".join(info.tags)),
         ("build", info.build_id),
         ("size", size(info.size) + _encodings(entry)),
+        ("filled with", ", ".join(told_of(entry.places)) if entry else ""),
         ("rendered in", f"{info.render_seconds:.3f} s"),
         ("failures", f"{info.failures}: {info.last_error}" if info.failures else ""),
     ]

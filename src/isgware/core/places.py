@@ -8,6 +8,7 @@ text that a visitor sends later can never become one. What stood there in the cl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -95,6 +96,12 @@ def in_headers(places: Places) -> dict[int, Places]:
         if place.where != BODY:
             found[place.where] = (*found.get(place.where, ()), place)
     return found
+
+
+def told_of(places: Places) -> tuple[str, ...]:
+    """What is put into a page, for people: ``nonce (3)``, by kind and number of places."""
+    kinds = Counter(place.kind for place in places)
+    return tuple(f"{kind} ({count})" for kind, count in kinds.items())
 
 
 def between(data: bytes, places: Iterable[Place]) -> list[memoryview]:

@@ -36,7 +36,7 @@ DROPPED: Final = frozenset({
 _ANYWHERE: Final = Request("http", "", "", "\0")
 #: Reasons by which an app says that a page is not for everybody.
 WITHDRAWING: Final = frozenset({
-    "no-store", "private", "set-cookie", "vary-star", "revalidate-0",
+    "no-store", "private", "set-cookie", "vary-star", "revalidate-0", "token-not-found",
     "status-401", "status-402", "status-403", "status-407", "status-451",
 })  # fmt: skip
 

@@ -26,6 +26,8 @@ REASONS: Final = {
     "cookie": "that depend on the visitor's cookies (Vary: Cookie)",
     "bypass": "of routes with bypass=, which some visitors do not get",
     "personal": "that visitors with cookies do not get",
+    "value-holes": "with tokens or nonces, new in every answer, so that the app has to send them "
+    "(a CSP of hashes needs no nonces)",
     "private": "whose headers forbid shared copies",
     "status": "with a status that files do not have",
     "expired": "past their time",
@@ -106,6 +108,8 @@ def static(entry: Entry, *, with_app: bool) -> Static | str:
     control = ", ".join(value for name, value in fields if name == "cache-control")
     if entry.own:
         return "own"  # a file can neither age nor be validated as RFC 9111 asks
+    if entry.places:
+        return "value-holes"
     if entry.vary_cookie:
         return "cookie"
     if entry.anonymous or entry.request.cookies:

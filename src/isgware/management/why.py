@@ -21,7 +21,9 @@ from ..policy import Policy
 from ..regeneration.outcomes import Refusal, noted_failure, noted_refusal
 from ..regeneration.single_flight import Failure
 from ..rendering.producer import REMEDIES
+from ..rendering.value_holes import NO_TOKEN
 from ..routing.planner import Plan, Target, has_credentials
+from ..serving.filling import lacks_token
 from ..storage.process_cache import Page
 from .stored_pages import local_path
 from .why_reasons import changed_by, decider, policy_text, readable
@@ -203,6 +205,9 @@ class _Case:
             decision = dataclasses.replace(decision, label="LOADING", detail="loading")
         elif engine.fallback.unlisted(target, state, decision):
             decision = Decision(Action.OWN, "BYPASS", "not-listed")
+        elif page is not None and decision.action is Action.SERVE:
+            if lacks_token(page, self.visitor):
+                decision = Decision(Action.OWN, "BYPASS", NO_TOKEN)
         failure = self._failure(target, page)
         found = page_parts(page, state, self.now) if page and state else {}
         found |= {
@@ -217,6 +222,8 @@ class _Case:
             found["retry"] = failure.until - self.now
         if refusal and not decision.detail:
             found["remedy"] = REMEDIES.get(refusal.reason, "")
+        if page is not None and not decision.detail:
+            found.setdefault("remedy", _never_set(page, target))
         return self._say(decision.label, target, **found)
 
     def _refusal(self, target: Target) -> Refusal | None:
@@ -275,6 +282,18 @@ class _Case:
                 yield f"stored is {row.url} [{row.variant}]{build}".replace(" []", "")
         except BackendUnavailable:
             return
+
+
+def _never_set(page: Page, target: Target) -> str:
+    """What to do about cookies of ``value_holes`` that the page has no use for."""
+    kinds = {place.kind for place in page.entry.places}
+    unused = [name for name in target.policy.value_holes if name not in kinds]
+    if not unused:
+        return ""
+    return (
+        f"value_holes names {', '.join(unused)}, which the app did not set when it rendered this "
+        "page: name the cookie as the app does, set it in this view, or take it out of value_holes."
+    )
 
 
 def _usable(state: State | None) -> bool:

@@ -35,6 +35,8 @@ _DECIDERS: Final[dict[str, str]] = {
     "vary-star": "the header Vary: * of the app's answer",
     "vary-too-wide": "the header Vary of the app's answer, which names too many",
     "no-lifetime": "nobody says for how long the page is fresh",
+    "token-not-found": "a token or nonce of the app's answer that is not in it as it was made",
+    "no-token": "the visitor's cookie of value_holes=, which is missing or not as the app makes it",
     "empty-body": "an empty answer, which does not replace a page that had a body",
     "not-accepted": "the policy's callable accept=",
     "too-big": "the option max_page, which the app's answer is larger than",

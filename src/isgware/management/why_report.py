@@ -16,8 +16,9 @@ class Why:
 
     ``outcome`` is what ``X-ISG-Cache`` would say, or PASS where it would be absent; ``detail`` as
     in ``Cache-Status``. ``headers`` and ``cookies`` are those in the key, with the request's
-    values; ``refused`` says why the page was not stored when it was last tried. Times in seconds:
-    ``expires`` is the time left until the page is expired, ``retry`` until it is tried again.
+    values; ``refused`` says why the page was not stored when it was last tried, ``filled`` what is
+    put into it for each visitor, with the number of places. Times in seconds: ``expires`` is the
+    time left until the page is expired, ``retry`` until it is tried again.
     """
 
     url: str
@@ -42,6 +43,7 @@ class Why:
     ttl: float | None = None
     expires: float | None = None
     tags: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
     failures: int = 0
     last_error: str = ""
     retry: float | None = None
@@ -64,6 +66,7 @@ class Why:
         yield "cookies", _shown(self.cookies)
         yield "state", self.state and f"{self.state}{self._times()}"
         yield "tags", ", ".join(self.tags)
+        yield "filled with", ", ".join(self.filled)
         yield "build", self.build_id
         yield "failures", f"{self.failures}: {self.last_error}" if self.failures else ""
         yield "next try", f"in {duration(self.retry)}" if self.retry else ""

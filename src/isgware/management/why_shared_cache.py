@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..core.cache_key import Visitor
 from ..core.freshness import State
+from ..core.places import told_of
 from ..formatting import duration
 from ..http.cache_control import effective
 from ..routing.planner import has_credentials
@@ -94,4 +95,5 @@ def page_parts(page: Page, state: State, now: float) -> dict[str, Any]:
         "ttl": page.ttl(now),
         "expires": entry.expires_at - now,
         "tags": entry.tags,
+        "filled": told_of(entry.places),
     }

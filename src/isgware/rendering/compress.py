@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import threading
 from collections.abc import Callable
 from typing import Final
 
+from ..core.places import Places, between, joined
+from ..core.spliced_gzip import deflated
+
 Encoder = Callable[[bytes], bytes]
 #: Smaller bodies fit a packet anyway.
 _MIN_BYTES: Final = 256
+#: How much larger a page with places may be than one that is compressed whole.
+_MOST_GROWN: Final = 1.3
 _TEXTUAL: Final = (
     "application/javascript", "application/json", "application/xml", "application/xhtml+xml",
     "application/manifest+json", "application/wasm", "image/svg+xml", "font/ttf",
@@ -49,6 +56,29 @@ def encodings_of(
         return {}
     made = {name: encode(body) for name, encode in using.items()}
     return {name: data for name, data in made.items() if len(data) < len(body) * 0.95}
+
+
+def spliced(
+    body: bytes, places: Places, content_type: str, encoded: bool
+) -> tuple[dict[str, bytes], tuple[int, ...]]:
+    """The gzip form of a page with places, and the lengths of its pieces. None if it is not worth
+    sending, or much larger than one that was compressed whole: then the page is sent as it is."""
+    whole = encodings_of(
+        joined(between(body, places), [_random_like(place.length) for place in places]),
+        content_type, encoded, {"gzip": _load_gzip()},
+    )  # fmt: skip
+    if not whole:
+        return {}, ()
+    pieces = deflated(body, places)
+    size = sum(map(len, pieces)) + sum(place.length + 5 for place in places)
+    if size > len(whole["gzip"]) * _MOST_GROWN:
+        return {}, ()
+    return {"gzip": b"".join(pieces)}, tuple(map(len, pieces))
+
+
+def _random_like(length: int) -> bytes:
+    """Text of the length of a token, which compresses as badly."""
+    return base64.b64encode(hashlib.shake_128(str(length).encode()).digest(length))[:length]
 
 
 def _load_brotli() -> Encoder:

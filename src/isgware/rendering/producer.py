@@ -15,6 +15,7 @@ from typing import Final
 from werkzeug.datastructures import Headers
 
 from ..core.downstream import kept_headers
+from ..core.places import in_body
 from ..core.storable import Learn, Refusal, Response, Said, Terms, storable, unread, varying
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
@@ -27,8 +28,9 @@ from ..settings import Settings
 from ..storage.page_store import PageStore
 from ..storage.process_cache import Page
 from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
-from .compress import encoders, encodings_of
+from .compress import encoders, encodings_of, spliced
 from .notices import Notices
+from .value_holes import NO_TOKEN, NOT_FOUND, cookies_taken, with_places
 
 log: Final = logging.getLogger("isgware")
 
@@ -81,6 +83,7 @@ class Made:
     declared: bool
     said: str
     encodings: Mapping[str, bytes] = field(default_factory=dict)
+    pieces: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +143,25 @@ class Producer:
             return made
         response = Response(entry.status, entry.headers, b"")
         said, _ = effective(entry.headers)
-        encodings = encodings_of(
-            entry.body,
-            response.first("content-type"),
-            bool(response.all("content-encoding")) or "no-transform" in said,
-            self._encoders,
-        )
+        content_type = response.first("content-type")
+        encoded = bool(response.all("content-encoding")) or "no-transform" in said
+        if entry.places:
+            if "gzip" not in self._encoders:
+                return made
+            encodings, pieces = spliced(
+                entry.body, in_body(entry.places), content_type, encoded
+            )  # fmt: skip
+            return dataclasses.replace(made, encodings=encodings, pieces=pieces)
+        encodings = encodings_of(entry.body, content_type, encoded, self._encoders)
         return dataclasses.replace(made, encodings=encodings) if encodings else made
 
     def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
         """Store what `attempt` made, under the order of its lease and what it knew of the table of
         invalidations when it began."""
         entry = dataclasses.replace(
-            made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings
-        )
+            made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings,
+            pieces=made.pieces,
+        )  # fmt: skip
         page, stored = self._page_store.keep(entry, target.base)
         self._put_up_signpost(target, made)
         return Rendered(page, made.learned, stored)
@@ -197,11 +205,19 @@ class Producer:
                 said = rendering.policy.fingerprint
         if rendering.odd_tag:
             return self._refused(target, unread(response, said_of_page, "odd-tag"))
+        taken = cookies_taken(response, target.policy.hole_cookies)
+        if taken is None:
+            return self._refused(target, Refusal(NOT_FOUND))
+        response, tokens = taken
         response = varying(response, rendering.headers_read)
         verdict, learned = self._decide(target, response, said_of_page, replaces)
         if isinstance(verdict, Refusal):
             return self._refused(target, verdict)
-        entry = self._entry(target, response, verdict, rendering, started, took)
+        entry = with_places(
+            self._entry(target, response, verdict, rendering, started, took), tokens
+        )
+        if entry is None:
+            return self._refused(target, Refusal(NOT_FOUND))
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, Refusal("not-accepted"))
         self._notices.own_invalidations(target, entry, rendering)
@@ -369,6 +385,11 @@ REMEDIES: Final[dict[str, str]] = {
     "user): name it in vary=, or leave the route undeclared.",
     "untrusted-host": "Add the host to trusted_hosts, if it is yours.",
     "bypass-failed": "The exception that bypass= raised is in the log.",
+    NOT_FOUND: "A nonce or a token of this page stands in it in a form that cannot be replaced "
+    "(escaped, encoded, compressed, in no field that is known), or a cookie of value_holes= is not "
+    "in the body, is shorter than 16 characters, or holds others than A-Z a-z 0-9 _ . ~ + / = -.",
+    NO_TOKEN: "The visitor has no such cookie yet, or one that the app did not set. The app's own "
+    "answer gives them one; their next visit gets the stored page.",
     "odd-tag": "Give the page tags of 1 to 256 printable characters; a callable tags= may shorten "
     "what the URL holds.",
     "bad-header": "A header or the status line holds characters that HTTP forbids.",

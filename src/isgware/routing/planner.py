@@ -368,9 +368,11 @@ def has_credentials(environ: Mapping[str, Any]) -> bool:
 
 
 def personal(visitor: Visitor, policy: Policy) -> str | None:
-    """The cookie that makes this visitor somebody, on pages that vary by cookie."""
+    """The cookie that makes this visitor somebody, on pages that vary by cookie. One that is put
+    into the page for its owner does not."""
     cookies = visitor.headers.get("HTTP_COOKIE")
-    return counting_cookie(cookies, policy.cookies, policy.keyed_cookies)
+    known = (*policy.keyed_cookies, *policy.hole_cookies)
+    return counting_cookie(cookies, policy.cookies, known)
 
 
 def _base(visitor: Visitor, origin: tuple[str, str] | None) -> Request:

@@ -16,8 +16,10 @@ from typing import Any, Final
 
 from ..core.cache_key import Visitor
 from ..core.decide import Action, Decision
-from ..core.preconditions import fitted
+from ..core.places import blanked, in_body
+from ..core.preconditions import Answer, fitted
 from ..core.storable import promising, varies
+from ..core.stored_page import Entry
 from ..http import cache_status as status
 from ..page import Rendering
 from ..regeneration.local_queue import Work
@@ -29,6 +31,7 @@ from ..routing.planner import Target, has_credentials, personal
 from ..storage.process_cache import Page
 from .after_answer import Following
 from .engine import Engine
+from .filling import filled
 from .passthrough import Environ, HeaderList, bypassed, call, looking, not_there
 
 log: Final = logging.getLogger("isgware")
@@ -142,7 +145,11 @@ class Learner:
         made = self._develop(visitor, plan.target)
         if isinstance(made, str):
             return self._own(made, application, environ, start_response, rendering)
-        return _show(made, visitor, environ, start_response, engine.now())
+        answer = _shown(made, visitor, environ, engine.now())
+        if isinstance(answer, str):
+            return self._own(answer, application, environ, start_response, rendering)
+        start_response(answer[0], answer[1])
+        return answer[2]
 
     def _own(
         self, detail: str, application: WSGIApp, environ: Environ,
@@ -207,7 +214,7 @@ class Learner:
             verdict, text = "failed", f"would fail in the clean room: {made.reason}"
         elif not isinstance(made, Made):
             verdict, text = "refused", f"would not be stored: {made.reason}"
-        elif made.entry.status[:3] == line[:3] and made.entry.body == body:
+        elif made.entry.status[:3] == line[:3] and made.entry.body == _like(made.entry, body):
             verdict, text = "same", "would be stored, equal to what its visitor got"
         else:
             verdict, text = "differs", "would be stored, and differs from what its visitor got"
@@ -218,16 +225,22 @@ class Learner:
             log.info("report: %s (%s) %s.", target.route, target.request.url, text)
 
 
-def _show(
-    made: Made, visitor: Visitor, environ: Environ, start_response: StartResponse, now: float
-) -> Iterable[bytes]:
+def _like(entry: Entry, body: bytes) -> bytes:
+    """A visitor's body without what is their own in it, if it has that where the page has."""
+    places = in_body(entry.places)
+    return blanked(body, places) if len(body) == len(entry.body) else body
+
+
+def _shown(made: Made, visitor: Visitor, environ: Environ, now: float) -> Answer | str:
+    """What is sent of a page that is not stored, or why this visitor gets the app's own answer."""
     headers = [pair for pair in made.entry.headers if pair[0].lower() != "cache-control"]
     entry = replace(made.entry, headers=(*headers, ("Cache-Control", "no-store")))
     said = status.forwarded("miss", status=entry.code, detail="debug")
-    answer = Page(entry, 0, "").answer(visitor.header("Accept-Encoding"), now, "MISS", said)
-    answer = fitted(answer, made.entry, environ)
-    start_response(answer[0], answer[1])
-    return answer[2]
+    page = Page(entry, 0, "")
+    if entry.places:  # Cache-Control is the last of its headers: places stay where they are
+        return filled(page, visitor, "MISS", said)
+    answer = page.answer(visitor.header("Accept-Encoding"), now, "MISS", said)
+    return fitted(answer, made.entry, environ)
 
 
 class _Tee:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 from ..core.cache_key import narrow_query
 from ..core.downstream import accel_expires, extended, lifetime_in_front, spent
 from ..core.freshness import names_of
+from ..core.page_template import PLACE_BYTES, Template
 from ..core.preconditions import Answer
 from ..core.stored_page import Entry, Headers
 from ..http import cache_status as status
@@ -45,17 +46,20 @@ class Page:
     ``raws``: the request lines by which it is found.
     """
 
-    __slots__ = ("_base", "_head", "entry", "raws", "seen", "size", "used", "visited")
+    __slots__ = (
+        "_base", "_head", "_template", "entry", "raws", "seen", "size", "used", "visited",
+    )  # fmt: skip
 
     def __init__(self, entry: Entry, seen: int, base: str) -> None:
         self.entry = entry
         self.seen = seen
         self._base = base
         headers = sum(len(name) + len(value) for name, value in entry.headers)
-        self.size = entry.size + headers + _OVERHEAD
+        self.size = entry.size + headers + _OVERHEAD + PLACE_BYTES * len(entry.places)
         self.used = self.visited = False
         self.raws: tuple[Raw, ...] = ()
         self._head: tuple[str, Headers, int] = ("", (), 0)
+        self._template: Template | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,6 +99,19 @@ class Page:
         body = entry.body if encoding == "identity" else entry.encodings[encoding]
         return entry.status, headers, (body,) if body else ()
 
+    def filled(
+        self, values: Sequence[bytes], accept_encoding: str | None, label: str, cache_status: str
+    ) -> Answer:
+        """The answer of a page with places, for the visitor whose ``values`` they are."""
+        entry, template = self.entry, self._template
+        if template is None:
+            template = self._template = Template(entry)
+        compressed = choose_encoding(accept_encoding, entry.encodings) == "gzip"
+        headers, body = template.filled(values, compressed)
+        headers = self._headers_of(headers, "gzip" if compressed else "identity", len(body))
+        headers += [("X-ISG-Cache", label), ("Cache-Status", cache_status)]
+        return entry.status, headers, (body,) if body else ()
+
     def stale_answer(self, accept_encoding: str | None, now: float, detail: str = "") -> Answer:
         said = status.forwarded("stale", ttl=min(self.ttl(now) or 0.0, 0.0), detail=detail)
         line, headers, body = self.answer(accept_encoding, now, "STALE", said)
@@ -110,22 +127,26 @@ class Page:
 
     def _make_head(self, encoding: str) -> Headers:
         entry = self.entry
-        headers = list(entry.headers)
+        body = entry.body if encoding == "identity" else entry.encodings[encoding]
+        return tuple(self._headers_of(list(entry.headers), encoding, len(body)))
+
+    def _headers_of(
+        self, headers: list[tuple[str, str]], encoding: str, length: int
+    ) -> list[tuple[str, str]]:
+        entry = self.entry
         if entry.encodings:
             vary = [value for name, value in headers if name.lower() == "vary"]
             headers = [pair for pair in headers if pair[0].lower() != "vary"]
             if not any("accept-encoding" in value.lower() for value in vary):
                 vary.append("Accept-Encoding")
             headers.append(_VARY if vary == ["Accept-Encoding"] else ("Vary", ", ".join(vary)))
-        body = entry.body
         if encoding != "identity":
-            body = entry.encodings[encoding]
             headers.append(_CODED[encoding])
         if entry.etag:
             headers.append(("ETag", etag_for(entry.etag, encoding)))
         if entry.code != 204:  # which may not say one (RFC 9110, section 8.6)
-            headers.append(("Content-Length", str(len(body))))
-        return tuple(headers)
+            headers.append(("Content-Length", str(length)))
+        return headers
 
 
 @lru_cache(maxsize=4_096)

@@ -1,0 +1,53 @@
+"""A stored page with places, taken apart so that filling it is joining pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Final
+
+from .places import between, in_body, in_headers, joined
+from .spliced_gzip import SplicedGzip
+from .stored_page import Entry
+
+HeaderList = list[tuple[str, str]]
+#: Bytes that a place takes in memory beside its page: pieces, and tables for its checksum.
+PLACE_BYTES: Final = 6_000
+
+
+class Template:
+    """What stands between the places of ``entry``. Made once, filled by any thread."""
+
+    __slots__ = ("_body", "_entry", "_gzip", "_in_body", "_lines")
+
+    def __init__(self, entry: Entry) -> None:
+        there = in_body(entry.places)
+        self._entry = entry
+        self._in_body = len(there)
+        self._body = between(entry.body, there)
+        self._lines = [
+            (index, between(entry.headers[index][1].encode("latin-1"), places), len(places))
+            for index, places in in_headers(entry.places).items()
+        ]
+        self._gzip: SplicedGzip | None = None
+
+    def filled(self, values: Sequence[bytes], compressed: bool) -> tuple[HeaderList, bytes]:
+        """Headers and body with ``values``, one for each place of the entry and in that order.
+        ``compressed``: the body is to be a gzip member; the entry has to have one."""
+        start = self._in_body
+        headers = list(self._entry.headers)
+        for index, pieces, count in self._lines:
+            line = joined(pieces, values[start : start + count])
+            headers[index] = headers[index][0], line.decode("latin-1")
+            start += count
+        inside = values[: self._in_body]
+        if not compressed:
+            return headers, joined(self._body, inside)
+        if self._gzip is None:
+            self._gzip = SplicedGzip(self._body, self._compressed())
+        return headers, self._gzip.filled(inside)
+
+    def _compressed(self) -> list[memoryview]:
+        view = memoryview(self._entry.encodings["gzip"])
+        ends = accumulate(self._entry.pieces, initial=0)
+        return [view[start:end] for start, end in pairwise(ends)]

@@ -1,0 +1,86 @@
+"""What is a visitor's own is taken out of a clean-room response before it is stored.
+
+A cookie of the policy's ``value_holes`` is taken off the response, and tokens and nonces become
+places, so that the store holds none of them. A token that is not found refuses the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from typing import Final
+
+from ..core.places import COOKIE, blanked, blanked_headers, in_body
+from ..core.storable import Response
+from ..core.stored_page import Entry, Headers
+from ..core.tokens import Token, cookie_token, find, nonces
+
+#: Why a page is refused whose tokens are not found as they were made.
+NOT_FOUND: Final = "token-not-found"
+#: Why a visitor gets the app's own answer: the app has given them no token yet, or an odd one.
+NO_TOKEN: Final = "no-token"
+#: Fields that would let somebody keep or compare a page that is another for each visitor.
+_OF_ONE_BODY: Final = frozenset({
+    "accept-ranges", "cache-control", "content-digest", "content-md5", "digest", "etag", "expires",
+    "last-modified", "pragma", "repr-digest", "surrogate-control", "x-accel-expires",
+})  # fmt: skip
+
+
+def cookies_taken(
+    response: Response, names: Collection[str]
+) -> tuple[Response, tuple[Token, ...]] | None:
+    """The response without the cookies ``names``, and the tokens that those are. ``None`` if one
+    of them cannot stand in a page: too short, of other characters, or set twice."""
+    if not names:
+        return response, ()
+    kept: list[tuple[str, str]] = []
+    tokens: dict[str, Token] = {}
+    for name, line in response.headers:
+        cookie, value = _cookie(line) if name.lower() == "set-cookie" else ("", "")
+        if not cookie or cookie not in names:
+            kept.append((name, line))
+            continue
+        token = cookie_token(cookie, value)
+        if token is None or cookie in tokens:
+            return None
+        tokens[cookie] = token
+    return replace(response, headers=tuple(kept)), tuple(tokens.values())
+
+
+def _cookie(line: str) -> tuple[str, str]:
+    """Name and value of a Set-Cookie line (RFC 6265, section 5.2)."""
+    name, _, value = line.partition(";")[0].partition("=")
+    return name.strip(), value.strip()
+
+
+def with_places(entry: Entry, made: Iterable[Token]) -> Entry | None:
+    """The page as it is stored: its tokens and nonces are places. ``None`` if one is not found."""
+    tokens = [*nonces(entry.headers, entry.body), *made]
+    if not tokens:
+        return entry
+    headers = _each_its_own(entry.headers, any(token.kind.startswith(COOKIE) for token in tokens))
+    places = find(tokens, headers, entry.body)
+    if places is None:
+        return None
+    return replace(
+        entry,
+        headers=blanked_headers(headers, places),
+        body=blanked(entry.body, in_body(places)),
+        places=places,
+        etag="",
+        last_modified="",
+    )
+
+
+def _each_its_own(headers: Headers, by_cookie: bool) -> Headers:
+    """Headers of a page that is another for each visitor, whatever the view has said."""
+    kept = [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in _OF_ONE_BODY and not name.lower().endswith("-cache-control")
+    ]
+    named = ", ".join(value for name, value in kept if name.lower() == "vary")
+    if by_cookie and "cookie" not in named.lower().replace(" ", "").split(","):
+        kept = [pair for pair in kept if pair[0].lower() != "vary"]
+        kept.append(("Vary", f"{named}, Cookie" if named else "Cookie"))
+    return (*kept, ("Cache-Control", "private, no-cache"))
