@@ -467,7 +467,7 @@ def test_no_control_character_of_a_store_reaches_the_terminal(
         result = isgware_(command[0], target, *command[1:])
         for line in (result.stdout + result.stderr).splitlines():
             assert line.isprintable()
-    assert r"/pages/\x9b31m\u202e" in isgware_("ls").stdout
+    assert "/pages/%C2%9B31m%E2%80%AE" in isgware_("ls").stdout
     output = isgware_("ls", "site_of_the_test:app", "--output", "json").stdout
     assert json.loads(output)[0]["path"] == "/pages/\x9b31m\u202e"
     assert output.isascii()
