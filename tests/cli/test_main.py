@@ -469,7 +469,7 @@ def test_no_control_character_of_a_store_reaches_the_terminal(
             assert line.isprintable()
     assert "/pages/%C2%9B31m%E2%80%AE" in isgware_("ls").stdout
     output = isgware_("ls", "site_of_the_test:app", "--output", "json").stdout
-    assert json.loads(output)[0]["path"] == "/pages/\x9b31m\u202e"
+    assert json.loads(output)[0]["path"] == "/pages/%C2%9B31m%E2%80%AE"
     assert output.isascii()
 
 
