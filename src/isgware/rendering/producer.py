@@ -213,8 +213,9 @@ class Producer:
         if isinstance(verdict, Refusal):
             return self._refused(target, verdict)
         entry = with_places(
-            self._entry(target, response, verdict, rendering, started, took), tokens
-        )
+            self._entry(target, response, verdict, rendering, started, took), tokens,
+            rendering.finders,
+        )  # fmt: skip
         if entry is None:
             return self._refused(target, Refusal(NOT_FOUND))
         if replaces is not None and not self._accepted(target, replaces, entry):
@@ -360,7 +361,7 @@ def _view(entry: Entry) -> PageView:
 
 #: What can be done about each reason, for the log and the command line.
 REMEDIES: Final[dict[str, str]] = {
-    "set-cookie": "Set cookies elsewhere than on this page; a CSRF token or a session write does.",
+    "set-cookie": "Set cookies elsewhere than on this page; a session write does.",
     "private": "The app says Cache-Control: private; say otherwise for pages without visitors.",
     "no-store": "The app says no-store.",
     "vary-star": "Vary: * means that no two requests get the same page.",
