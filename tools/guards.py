@@ -120,11 +120,11 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a date alone is a condition", 'if "HTTP_IF_MODIFIED_SINCE" in environ:', "if False:"),
     ),
     *_of("wsgi.py", "promises/test_p8_stale_visitors.py")(
-        ("stale pages heed cookies", "(self._is_watched(environ) or ready.cookies_matter)", "False"),
+        ("stale pages heed cookies", "(self._line.is_watched(environ) or ready.cookies_matter)", "False"),
         ("stale pages are sent while they last",
-         "if not ready.lasts(self._version[0][0], self._clock()):", "if False:"),
+         "if not ready.lasts(self._version[0][0], self.runtime.now()):", "if False:"),
         ("stale pages are sent while their render is awaited",
-         "return self.engine.awaited(ready.page.entry.key)", "return True"),
+         "return self.runtime.engine.awaited(ready.page.entry.key)", "return True"),
     ),
     *_of("serving/prepared_hits.py", "promises/test_p8_stale_visitors.py")(
         ("stale pages are purged", "self.version == version and self.since <= now", "self.since <= now"),
@@ -520,8 +520,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("routing/learned_routes.py", "promises/test_p7_floods.py")(
         ("learned_routes are bounded", "        if len(self._known) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
     ),
-    *_of("wsgi.py", "promises/test_p7_floods.py")(
-        ("URLs that pass are bounded", "if len(self._passed) >= _MAX_PASSED:", "if False:"),
+    *_of("serving/passed_urls.py", "promises/test_p7_floods.py")(
+        ("URLs that pass are bounded", "if len(self._until) >= _MOST:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
         ("URLs that say nothing are bounded", "if len(self._dull) >= _MAX_DULL:", "if False:"),
@@ -583,7 +583,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what the app has seen is not put back", "if part not in kept and", "if"),
         ("what no query may hold is escaped", "[quote(part, safe=_PLAIN) for", "[part for"),
     ),
-    *_of("wsgi.py", "promises/test_spellings.py")(
+    *_of("serving/stored_answers.py", "promises/test_spellings.py")(
         ("a visitor's tracking parameters are for nobody else",
          "        if location_for(entry, visitor.query) is not None:\n            return\n", ""),
     ),

@@ -32,7 +32,7 @@ def view(request):
 )
 def test_a_job_is_planned_as_its_page_was(project, settings, headers, variant):
     isg = project([path("x", view)], **settings)
-    engine = isg.core.engine
+    engine = isg.core.runtime.engine
     visitor = Visitor("GET", "http", "testserver", "", "/x", "", headers)
     target = engine.planner.plan(visitor).target
     assert target.request.variant == variant

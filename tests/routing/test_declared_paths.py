@@ -184,8 +184,10 @@ def test_a_plain_app_has_no_routes_but_the_option_s() -> None:
 
 def test_the_planner_knows_the_paths(app: Flask) -> None:
     isg = isgware.flask.ISG(app, store="memory:")
-    assert isg.core.engine.planner.paths.plain("home") == ["/"]
+    assert isg.core.runtime.engine.planner.paths.plain("home") == ["/"]
     plain = ISG(app, store="memory:", routes={"/a/<x>": Policy()})
-    assert list(plain.engine.planner.paths.listed("/a/<x>", Policy(paths=[{"x": 1}]))) == ["/a/1"]
+    assert list(plain.runtime.engine.planner.paths.listed("/a/<x>", Policy(paths=[{"x": 1}]))) == [
+        "/a/1"
+    ]
     with pytest.raises(ConfigurationError):
         Policy(paths="/a")

@@ -58,7 +58,7 @@ class ISG(Operations):
         return self._core
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
-        on_commit(lambda: self._core._invalidate(names, hard=hard))
+        on_commit(lambda: self._core.runtime.invalidate(names, hard=hard))
 
     def regenerate(self, path: str) -> PageInfo | None:
         """Render the path's plain variant now. See `isgware.ISG.regenerate`.

@@ -64,7 +64,8 @@ class ISG(Operations):
 
     def _add_commands(self, app: Flask) -> None:
         """``flask isg``: click comes with Flask."""
-        from ..cli.commands import commands, subject_of
+        from ..cli.commands import commands
+        from ..cli.subject import subject_of
 
         if "isg" not in app.cli.commands:
             app.cli.add_command(commands("isg", lambda: subject_of(self)))

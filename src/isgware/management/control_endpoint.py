@@ -53,6 +53,7 @@ class Control:
         self._isg = isg
         self._secret = (settings.secret or "").encode().strip(_BLANKS)
         self._mount = settings.mount
+        self.covers = settings.is_control_path
         #: Visitors always come by it then, whatever a proxy in front makes of their requests.
         self._https = {urlsplit(url).scheme for url in settings.base_url} == {"https"}
         self._drafts = drafts
@@ -60,9 +61,6 @@ class Control:
             "/revalidate": self._revalidate,
             "/draft": self._draft,
         }
-
-    def covers(self, path: str) -> bool:
-        return path == self._mount or path.startswith(self._mount + "/")
 
     def __call__(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,

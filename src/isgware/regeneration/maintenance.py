@@ -41,7 +41,7 @@ class Maintenance:
         self._longest = longest
         self._renew = renew
         self._release = release
-        self.tasks: list[Callable[[], None]] = []
+        self.tasks: list[Callable[[], object]] = []
         self._reset()
 
     def _reset(self) -> None:

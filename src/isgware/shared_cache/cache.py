@@ -64,6 +64,10 @@ class SharedCache:
         self._serve = serve
         self._dull: dict[Raw, float] = {}
 
+    def concerns(self, visitor: Visitor) -> bool:
+        """Whether this URL has a page here."""
+        return self.response_store.concerns(visitor)
+
     def __call__(
         self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
         rendering: Rendering, read_ahead: ReadAhead,

@@ -1,0 +1,95 @@
+"""Sends a stored page to its visitor, and prepares the next plain hit of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ..core.cache_key import Visitor
+from ..core.preconditions import fitted
+from ..core.redirects import location_for, redirected
+from ..http import cache_status as status
+from ..rendering.clean_room import StartResponse
+from ..settings import Settings
+from ..storage.page_store import PageStore
+from ..storage.process_cache import Memory, Page
+from .engine import Answer
+from .passthrough import Environ
+from .prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
+from .request_line import RequestLine
+
+
+class StoredAnswers:
+    """``unlisted_credentials``: the server tells of its users under names that a hit does not look
+    for, so there are no prepared hits any more."""
+
+    def __init__(
+        self, settings: Settings, page_store: PageStore, memory: Memory, line: RequestLine,
+        now: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._page_store = page_store
+        self._memory = memory
+        self._line = line
+        self._now = now
+        self.unlisted_credentials = False
+
+    def send(
+        self, visitor: Visitor, answer: Answer, page: Page, environ: Environ,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:  # fmt: skip
+        """Send a stored page, as a hit, stale, or as it was just rendered."""
+        now = self._now()
+        accepted = visitor.header("Accept-Encoding")
+        if answer.label != "MISS":  # a page counts as visited when somebody comes back to it
+            page.used = page.visited = True
+        if answer.label == "HIT":
+            self._prepare(PreparedHit, answer, page, visitor, environ, now)
+            made = page.answer(accepted, now, "HIT", status.hit(page.ttl(now)))
+        elif answer.label == "STALE":
+            if not answer.detail:
+                self._prepare(PreparedStale, answer, page, visitor, environ, now)
+            made = page.stale_answer(accepted, now, answer.detail)
+        else:
+            said = status.forwarded(
+                answer.forward, ttl=page.ttl(now), stored=answer.stored,
+                collapsed=answer.collapsed, detail=answer.detail,
+            )  # fmt: skip
+            made = page.answer(accepted, now, answer.label, said)
+        made = made[0], redirected(made[1], page.entry, visitor.query), made[2]
+        made = fitted(made, page.entry, environ)
+        start_response(made[0], made[1].copy())
+        return [*made[2]]
+
+    def _prepare(
+        self, kind: type[PreparedHit], answer: Answer, page: Page, visitor: Visitor,
+        environ: Environ, now: float,
+    ) -> None:  # fmt: skip
+        """Let the next plain visit of this page be a look-up."""
+        version = answer.version
+        if (
+            not answer.cacheable_by_request_line
+            or version < 0
+            or self._settings.debug
+            or self._settings.memory == 0
+        ):
+            return
+        self.check_credentials(visitor)
+        if self.unlisted_credentials:
+            return
+        entry = page.entry
+        if location_for(entry, visitor.query) is not None:
+            return
+        cookies = answer.cookies or entry.vary_cookie or entry.anonymous
+        accepted, target = visitor.header("Accept-Encoding"), target_of(environ)
+        ready = kind(page, visitor.method, accepted, version, cookies, now, target)
+        self._memory.remember(self._line.of(visitor, environ), ready)
+        if self.unlisted_credentials or self._page_store.settled != version:
+            # Meanwhile; or unsettled, by a purge that the store has not taken yet.
+            ready.version = -1
+
+    def check_credentials(self, visitor: Visitor) -> None:
+        """A server that tells of its users under names that a hit does not look for: from now on
+        every visitor is looked at."""
+        if not self.unlisted_credentials and credentials_unlisted(visitor.headers):
+            self.unlisted_credentials = True
+            self._memory.unready()
