@@ -52,6 +52,9 @@ class Site:
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
 
+    #: Whether what a clean-room render asks of its visitor is recorded.
+    records: bool = False
+
     #: What a view raises for a page that does not exist, if the framework has something for that.
     not_found: Callable[[], Exception] | None = None
 
@@ -87,6 +90,16 @@ class Site:
         Raises `LookupError` or `ValueError` where there is none.
         """
         raise LookupError(f"There is no route {route!r}.")
+
+    @property
+    def cookie_session(self) -> str:
+        """The cookie that holds a visitor's whole session, if the framework's own code keeps it
+        there; empty if sessions are elsewhere, or may be."""
+        return ""
+
+    def session_keys(self, visitor: Visitor) -> frozenset[str]:
+        """The keys of this visitor's session, as the framework opens it. May raise anything."""
+        return frozenset()
 
     def after_fork(self) -> None:
         """In a process that builds, forked from one in which the app has run already: let go of
