@@ -14,9 +14,12 @@ from django.core import mail
 from django.core.signals import got_request_exception
 from django.db import close_old_connections, connections
 from django.http import Http404
+from django.middleware.common import CommonMiddleware
 from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_resolver, reverse
+from django.urls.base import is_valid_path
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import translation
+from django.utils.module_loading import import_string
 
 from ..core.cache_key import Resolve, Visitor, cookie_pairs, decoded
 from ..page import note_error
@@ -40,6 +43,7 @@ class DjangoSite(Site):
         self.origin_headers = tuple(_origin_headers())
         middleware = list(settings.MIDDLEWARE or ())
         self.bypass_cookies = ("messages",) if _MESSAGES in middleware else ()
+        self._appends_slash = settings.APPEND_SLASH and _has_common(middleware)
         self.resolvers: Mapping[str, Resolve] = {}
         if settings.USE_I18N and _LOCALE in middleware:
             self.resolvers = {"accept-language": resolve_language}
@@ -57,6 +61,18 @@ class DjangoSite(Site):
         if policy is None:
             return None
         return Match(found.view_name or found.route, policy, found.kwargs)
+
+    def redirects_to(self, visitor: Visitor) -> str | None:
+        """As ``CommonMiddleware`` does with ``APPEND_SLASH``."""
+        path = decoded(visitor.path)
+        if not self._appends_slash or path.endswith("/"):
+            return None
+        language = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
+        with translation.override(language):
+            found = None if is_valid_path(path) else is_valid_path(path + "/")
+        if not found or not getattr(found.func, "should_append_slash", True):
+            return None
+        return visitor.path + "/"
 
     def origin(self, visitor: Visitor) -> tuple[str, str]:
         """Scheme and host as ``HttpRequest`` finds them."""
@@ -127,6 +143,11 @@ class DjangoSite(Site):
     @property
     def script_name(self) -> str:
         return str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+
+
+def _has_common(middleware: Iterable[str]) -> bool:
+    kinds = map(import_string, middleware)
+    return any(isinstance(kind, type) and issubclass(kind, CommonMiddleware) for kind in kinds)
 
 
 def _note_error(sender: Any, **more: Any) -> None:

@@ -31,7 +31,7 @@ REMEDIES: Final[dict[str, str]] = {
     "cookies= of the policy.",
     "clean-room-failed": "The view needs what the clean room does not hold (a cookie, a header, a "
     "user): name it in vary=, or leave the route undeclared.",
-    "untrusted-host": "Add the host to trusted_hosts, if it is yours.",
+    "untrusted-host": "Add the host to trusted_hosts, if it is yours, and its port if it has one.",
     "bypass-failed": "The exception that bypass= raised is in the log.",
     NOT_FOUND: "A nonce or a token of this page stands in it in a form that cannot be replaced "
     "(escaped, encoded, compressed, in no field that is known), or a cookie of value_holes= is not "

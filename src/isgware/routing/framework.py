@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BuildError, Map, Rule
+from werkzeug.routing import BuildError, Map, MapAdapter, RequestRedirect, Rule
 
 from ..core.cache_key import Resolve, Visitor, decoded
+from ..core.hosts import normal_host
 from ..errors import ConfigurationError
 from ..policy import Policy
 
@@ -60,6 +62,11 @@ class Site:
 
     def match(self, visitor: Visitor) -> Match | None:
         """The route of a GET of this URL, if its view carries a policy."""
+        return None
+
+    def redirects_to(self, visitor: Visitor) -> str | None:
+        """The path below the script name to which the framework, by its URL map, redirects a GET
+        of this URL on the same host: one with a slash at its end, say."""
         return None
 
     def origin(self, visitor: Visitor) -> tuple[str, str]:
@@ -115,6 +122,12 @@ class Site:
         return ""
 
 
+def origin_of(site: Site, visitor: Visitor) -> tuple[str, str]:
+    """Scheme and host as the app sees them, the host in the one spelling by which it is keyed."""
+    scheme, host = site.origin(visitor)
+    return scheme, normal_host(scheme, host)
+
+
 class Routes:
     """The ``routes=`` option: URL patterns in Werkzeug's language."""
 
@@ -141,6 +154,12 @@ class Routes:
         pattern = str(rule.endpoint)
         return Match(pattern, self._policies[pattern], arguments)
 
+    def redirects_to(self, visitor: Visitor) -> str | None:
+        """As `Site.redirects_to`: a pattern that ends in a slash says what the app does."""
+        if not self._policies:
+            return None
+        return redirect_of(self._adapter, visitor, "")
+
     def __contains__(self, pattern: object) -> bool:
         return pattern in self._policies
 
@@ -153,6 +172,21 @@ class Routes:
     def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
         """As `Site.urls`, of a pattern."""
         return [built(self._adapter.build, route, arguments)]
+
+
+def redirect_of(adapter: MapAdapter, visitor: Visitor, script_name: str) -> str | None:
+    """Where Werkzeug's URL map redirects a GET, as `Site.redirects_to`. The adapter is bound to
+    ``script_name``."""
+    try:
+        adapter.match(decoded(visitor.path), method="GET")
+    except RequestRedirect as redirect:
+        there = urlsplit(redirect.new_url)
+        path = unquote(there.path).encode().decode("latin-1")
+        if there.netloc == adapter.get_host(None) and path.startswith(script_name + "/"):
+            return path[len(script_name) :]
+    except (HTTPException, ValueError):
+        pass
+    return None
 
 
 def built(build: Any, endpoint: str, arguments: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from ..core.cache_key import Visitor
 from ..core.decide import Action, Decision
 from ..core.places import blanked, in_body
 from ..core.preconditions import Answer, fitted
+from ..core.redirects import redirected
 from ..core.storable import promising, varies
 from ..core.stored_page import Entry
 from ..http import cache_status as status
@@ -240,6 +241,7 @@ def _shown(made: Made, visitor: Visitor, environ: Environ, now: float) -> Answer
     if entry.places:  # Cache-Control is the last of its headers: places stay where they are
         return filled(page, visitor, "MISS", said)
     answer = page.answer(visitor.header("Accept-Encoding"), now, "MISS", said)
+    answer = answer[0], redirected(answer[1], entry, visitor.query), answer[2]
     return fitted(answer, made.entry, environ)
 
 
