@@ -103,7 +103,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("wsgi.py", _P1, "serving/test_prepared_hits.py", _P2)(
         ("renders are marked by an object", 'if mode == "off" or MARK in environ:',
          'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ:'),
-        ("ready pages heed cookies that count", "ready.cookies_matter or ", ""),
+        ("ready pages heed cookies that count",
+         "ready.cookies_matter and not self._admitted(ready, environ, now)", "False"),
         ("ready pages heed Authorization", '"HTTP_AUTHORIZATION" in environ\n', "False\n"),
         ("ready pages heed who the server knows", 'or "REMOTE_USER" in environ\n', "\n"),
         ("ready pages heed how the server knows", 'or "AUTH_TYPE" in environ\n', "\n"),
@@ -207,7 +208,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("serving/engine.py", _P2)(
         ("whoever is somebody has their own answer",
-         "if varies and personal(visitor, target.policy):", "if False:"),
+         'found.detail if found else "",', '"",'),
         ("errors are not for whoever has cookies",
          'visitor.headers.get("HTTP_COOKIE") or personal_response(outcome.response)',
          "personal_response(outcome.response)"),
@@ -533,6 +534,54 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("renders behind loading pages are bounded",
          'return len(renders) < self._settings.loading_renders', "return True"),
     ),
+    *_of("core/reads.py", "core/test_reads.py")(
+        ("cookies of analytics do not make anybody special",
+         "(everything and counting_cookie_name(name))", "everything"),
+        ("cookies in the key do not count as read", "if name not in keyed]", "]"),
+        ("reads are forgotten after a day", " if now - seen.at < LASTS", ""),
+        ("names that were read are bounded", "        elif len(names) > MAX_NAMES:",
+         "        elif False:"),
+    ),
+    *_of("flask/recorded_types.py", "flask/test_recorder.py")(
+        ("a session holds a bait", "    if isinstance(value, dict):\n        notes.recording.marks",
+         "    if False:\n        notes.recording.marks"),
+        ("what a CSRF token is made of is noted", "            self.recording.tokens[str(key)] = value
+", ""),
+        ("the id of a session is the whole session", "own[_NOTES].read(EVERYTHING)", "pass"),
+    ),
+    *_of("flask/recorder.py", "flask/test_recorder.py")(
+        ("foreign middleware reads all cookies", "        if foreign:", "        if False:"),
+        ("a clean room's session is not saved",
+         "        if recording is None:\n            return original(app, session, response)",
+         "        if recording is None or original(app, session, response):\n"
+         "            return None"),
+        ("Flask-Login's user is loaded when somebody looks",
+         "        if recording is None:\n            return original()",
+         "        if True:\n            return original()"),
+        ("the raw Cookie header reads all cookies",
+         "                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))",
+         "                pass"),
+    ),
+    *_of("routing/visitor_check.py", "flask/test_reads_decide.py")(
+        ("only what is in the cookie is remembered of a session",
+         "keys is not None and bool(self._site.cookie_session)", "True"),
+        ("sessions that are remembered are bounded",
+         "if len(self._keys) >= _MAX_REMEMBERED:", "if False:"),
+        ("verdicts that are remembered are bounded",
+         "if len(self._admitted) >= _MAX_REMEMBERED:", "if False:"),
+        ("a session backend that fails is left alone for a while",
+         "        if began < self._down_until:\n            return None\n", ""),
+    ),
+    *_of("rendering/observed.py", "flask/test_reads_decide.py")(
+        ("a page that writes to the session is refused",
+         'return Refusal("set-cookie", f"writes', 'continue  # f"writes'),
+        ("what the page says in Vary counts as read", '"cookie" in varies(headers)', "False"),
+        ("a cookie that is deleted is read", "    for name in deleted:", "    for name in ():"),
+    ),
+    *_of("rendering/producer.py", "flask/test_reads_decide.py")(
+        ("reads of a page that was purged still count", "        if replaces is None:\n            page = self._page_store",
+         "        if False:\n            page = self._page_store"),
+    ),
     *_of("flask/site.py", "test_flask.py")(
         ("hosts whose adapters are kept are bounded",
          "if len(self._adapters) >= _MAX_ADAPTERS:", "if False:"),
@@ -673,6 +722,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
          'b"value" in field and not any(token in field for token in found)', "False"),
         ("the secret of clean rooms is in no page", "            if self.secret.encode() in data:\n", "            if False:\n"),
         ("a clean room sets no CSRF cookie", "        if name != _USED or not value or", "        if True or"),
+    ),
+    *_of("flask/csrf.py", "flask/test_csrf.py")(
+        ("a form with a key of its own is not filled", "        except BadData:  # a form with a key of its own\n            return None\n",
+         "        except BadData:\n            pass\n"),
+        ("a token that was cut refuses the page", "found if data.count(payload) == len(found) else None", "found"),
+        ("what a token is made of is in no page", "    if str(value).encode() in data:\n", "    if False:\n"),
+        ("a stranger's field refuses the page",
+         'if re.search(rb"value=[\\"\']?[^\\"\'\\s>]", element) and not any(', "if False and not any("),
     ),
     *_of("serving/filling.py", "promises/test_p12_cookies.py")(
         ("a cookie that is there twice is the app's to judge", "len(values) != 1 or ", ""),

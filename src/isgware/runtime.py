@@ -15,6 +15,7 @@ from .rendering.clean_room import WSGIApp
 from .rendering.producer import Producer
 from .routing.framework import Site
 from .routing.planner import Planner
+from .routing.visitor_check import VisitorCheck
 from .serving.drafts import Drafts
 from .serving.engine import Engine
 from .settings import Settings
@@ -53,11 +54,12 @@ def engine_of(
         settings,
         planner,
         page_store,
-        Producer(application, settings, planner, page_store, now),
+        Producer(application, settings, planner, page_store, now, site.records),
         Flights(settings.max_waiters),
         pool,
         Outcomes(planner, page_store, Failures(random.random), settings.dynamic_time, now),
         maintenance,
         now,
         handoff,
+        VisitorCheck(site, now),
     )

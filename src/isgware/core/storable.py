@@ -95,9 +95,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a response is not stored, as a token for ``detail=``."""
+    """Why a response is not stored, as a token for ``detail=``, and what more to tell people."""
 
     reason: str
+    text: str = ""
 
     @property
     def withdraws(self) -> bool:

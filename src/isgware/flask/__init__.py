@@ -17,6 +17,7 @@ from ..errors import ConfigurationError
 from ..management.operations import Operations
 from ..page import note_error
 from .header_reads import record_headers
+from .recorder import install
 from .site import FlaskSite as FlaskSite
 
 _PREFIX: Final = "ISGWARE_"
@@ -54,6 +55,7 @@ class ISG(Operations):
             for name, value in app.config.items()
             if name.startswith(_PREFIX)
         }
+        install(app)
         core = wsgi.ISG(app.wsgi_app, site=FlaskSite(app), framework=configured, **self._options)
         self._core = core
         app.wsgi_app = core  # type: ignore[method-assign]

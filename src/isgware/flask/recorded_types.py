@@ -14,9 +14,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
 
-from itsdangerous import URLSafeSerializer
-
-from ..recording import BAIT, COOKIES, CSRF_TOKEN, EVERYTHING, OPENED, SESSION, Recording
+from ..recording import BAIT, COOKIES, EVERYTHING, OPENED, SESSION, Recording
 from ..rendering.callers import Callers, where
 
 #: Modules that only pass on what they are asked.
@@ -42,8 +40,6 @@ _WHOLE: Final = (
 #: Keys that a framework keeps its books with, and the module that makes CSRF tokens.
 _BOOKKEEPING: Final = frozenset({"_permanent", "_fresh", "_remember"})
 _CSRF_MODULE: Final = "flask_wtf.csrf"
-#: Makes what every token starts with that Flask-WTF signs of what the session holds.
-_PAYLOAD: Final = URLSafeSerializer("")
 #: Whether the framework looks for a visitor's session just now, in whatever module that is done.
 opening: Final = ContextVar("isgware_opening", default=False)
 
@@ -71,7 +67,7 @@ class Notes:
         if self.kind != SESSION or key in _BOOKKEEPING:
             return
         if CALLERS.module() == _CSRF_MODULE:
-            self.recording.marks[_PAYLOAD.dump_payload(value)] = CSRF_TOKEN
+            self.recording.tokens[str(key)] = value
             return
         self.recording.wrote(key, lambda: where(CALLERS.caller()))
 

@@ -8,9 +8,10 @@ later. A clean room's session is never saved: what was written to it is noted.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
-from flask import Flask, Request, current_app, g
+from flask import Flask, Request, current_app, g, has_request_context
 from flask import request as flask_request
 from flask.ctx import RequestContext
 from werkzeug.local import LocalProxy
@@ -19,6 +20,7 @@ from ..core.header_reads import LEARNED
 from ..recording import COOKIES, EVERYTHING, HEADERS, OPENED, SESSION, Recording
 from ..rendering.callers import is_app, where
 from ..rendering.clean_room import MARK
+from . import csrf
 from .recorded_types import CALLERS, Notes, opening, recorded
 
 #: In the environ of a clean room, these are constant or in the key.
@@ -45,6 +47,8 @@ def install(app: Flask) -> None:
         if foreign:
             recording.read(COOKIES, EVERYTHING, lambda: foreign)
         _guard(app, recording)
+        if rendering is not None and not rendering.finders:
+            rendering.finders.append(partial(csrf.find, app, recording))
         context = original(RecordedEnviron(environ, recording))
         _record_request(context.request, recording)
         return context
@@ -195,7 +199,8 @@ def _not_saved(original: Callable[..., Any]) -> Callable[..., Any]:
     that anybody has looked at."""
 
     def save_session(app: Flask, session: Any, response: Any) -> Any:
-        recording = _recording(flask_request)
+        # Outside of any request a stored page is filled for a visitor.
+        recording = _recording(flask_request) if has_request_context() else None
         if recording is None:
             return original(app, session, response)
         recording.session_vary = recording.session_vary or bool(session.accessed)

@@ -132,7 +132,7 @@ class Outcomes:
         self._dynamic.move_to_end(target.key)
         while len(self._dynamic) > _MAX_DYNAMIC:
             self._dynamic.popitem(last=False)
-        self._tell(target, reason, "")
+        self._tell(target, reason, outcome.text)
         if target.policy.fallback == "loading":
             self._note_dynamic(target.key, reason)
         if replaces is None:
@@ -253,13 +253,19 @@ def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a page was not stored: ``reason`` as in ``detail=``, ``error`` if its render failed."""
+    """Why a page was not stored: ``reason`` as in ``detail=``, ``error`` with what its render
+    failed, or what more there is to say to people."""
 
     reason: str
     error: str
     at: float
     key: str
     url: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether there was an error, and not an answer that may not be stored."""
+        return self.reason in ("render-failed", "clean-room-failed")
 
 
 def noted_refusal(backend: Backend, route: str, now: float) -> Refusal | None:

@@ -65,6 +65,9 @@ class Site:
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
 
+    #: Whether what a clean-room render asks of its visitor is recorded.
+    records: bool = False
+
     #: What a view raises for a page that does not exist, if the framework has something for that.
     not_found: Callable[[], Exception] | None = None
 
@@ -110,6 +113,16 @@ class Site:
         """What the framework has for this visitor in ``places``, all of one kind of its own;
         ``None`` if the app has to answer them itself. May raise anything."""
         raise ValueError(f"places of the kind {kind!r} are unknown")
+
+    @property
+    def cookie_session(self) -> str:
+        """The cookie that holds a visitor's whole session, if the framework's own code keeps it
+        there; empty if sessions are elsewhere, or may be."""
+        return ""
+
+    def session_keys(self, visitor: Visitor) -> frozenset[str]:
+        """The keys of this visitor's session, as the framework opens it. May raise anything."""
+        return frozenset()
 
     def after_fork(self) -> None:
         """In a process that builds, forked from one in which the app has run already: let go of
