@@ -702,7 +702,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("core/tokens.py", "core/test_tokens.py")(
         ("escaped tokens refuse the page", "        if _torn(known, data, found):\n", "        if False:\n"),
-        ("tokens are not looked for in encoded bodies", "    if not _readable(headers):\n", "    if False:\n"),
+        ("tokens are not looked for in encoded bodies", "    if not readable(headers):\n", "    if False:\n"),
         ("tokens of a body stand in it",
          "    if missing - {place.kind for place in places if place.where == BODY}:\n", "    if False:\n"),
         ("what stands for a token is like it", "_ALPHABETS[alphabet].fullmatch(value) is not None", "True"),
@@ -715,6 +715,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
          'not in ()'),
         ("tokens that cannot stand in a page refuse it", "        if token is None or cookie in tokens:\n            return None\n",
          "        if token is None or cookie in tokens:\n            continue\n"),
+    ),
+    *_of("django/csrf.py", "django/test_csrf.py")(
+        ("fewer tokens than were made refuse the page", "len(found) < self.made or ", ""),
+        ("a field with a stranger's token refuses the page",
+         'b"value" in field and not any(token in field for token in found)', "False"),
+        ("the secret of clean rooms is in no page", "            if self.secret.encode() in data:\n", "            if False:\n"),
+        ("a clean room sets no CSRF cookie", "        if name != _USED or not value or", "        if True or"),
     ),
     *_of("serving/filling.py", "promises/test_p12_cookies.py")(
         ("a cookie that is there twice is the app's to judge", "len(values) != 1 or ", ""),

@@ -256,8 +256,8 @@ class ISG(Operations):
             return passed
         if answer.page is not None and answer.page.entry.places:
             return fill(
-                visitor, answer, answer.page, self._clock(), self.application, environ,
-                start_response, rendering,
+                visitor, answer, answer.page, self._clock(), self.site, self.application,
+                environ, start_response, rendering,
             )  # fmt: skip
         if answer.page is not None:
             return self._serve(visitor, answer, answer.page, environ, start_response)

@@ -22,9 +22,11 @@ from django.utils import translation
 from django.utils.module_loading import import_string
 
 from ..core.cache_key import Resolve, Visitor, cookie_pairs, decoded
+from ..core.places import Place
 from ..page import note_error
 from ..policy import Policy, policy_of, wrapped_by_revalidate
-from ..routing.framework import Match, Route, Site
+from ..routing.framework import Filled, Match, Route, Site
+from . import csrf
 
 #: Connections of a parent process, kept from being closed by garbage collection.
 _inherited: Final[list[Any]] = []
@@ -43,11 +45,17 @@ class DjangoSite(Site):
         self.origin_headers = tuple(_origin_headers())
         middleware = list(settings.MIDDLEWARE or ())
         self.bypass_cookies = ("messages",) if _MESSAGES in middleware else ()
+        self.token_cookies = (settings.CSRF_COOKIE_NAME,)
         self._appends_slash = settings.APPEND_SLASH and _has_common(middleware)
         self.resolvers: Mapping[str, Resolve] = {}
         if settings.USE_I18N and _LOCALE in middleware:
             self.resolvers = {"accept-language": resolve_language}
             self.language_cookies = (settings.LANGUAGE_COOKIE_NAME,)
+
+    def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
+        if kind == csrf.KIND:
+            return csrf.filled(places, visitor)
+        return super().fill(kind, places, visitor)
 
     def match(self, visitor: Visitor) -> Match | None:
         path = decoded(visitor.path)

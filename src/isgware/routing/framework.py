@@ -17,6 +17,7 @@ from werkzeug.routing import BuildError, Map, MapAdapter, RequestRedirect, Rule
 
 from ..core.cache_key import Resolve, Visitor, decoded
 from ..core.hosts import normal_host
+from ..core.places import Place
 from ..errors import ConfigurationError
 from ..policy import Policy
 
@@ -42,6 +43,14 @@ class Route:
     methods: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What stands in each of some places for one visitor, and the headers that come with it."""
+
+    values: Sequence[bytes]
+    headers: Sequence[tuple[str, str]] = ()
+
+
 class Site:
     """Any WSGI app: nothing is known of its routes."""
 
@@ -51,6 +60,8 @@ class Site:
     bypass_cookies: tuple[str, ...] = ()
     #: Cookies by which the framework chooses a language, though its Vary does not say so.
     language_cookies: tuple[str, ...] = ()
+    #: Cookies that come with tokens for which a stored page has places.
+    token_cookies: tuple[str, ...] = ()
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
 
@@ -107,6 +118,11 @@ class Site:
     def session_keys(self, visitor: Visitor) -> frozenset[str]:
         """The keys of this visitor's session, as the framework opens it. May raise anything."""
         return frozenset()
+
+    def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
+        """What the framework has for this visitor in ``places``, all of one kind of its own;
+        ``None`` if the app has to answer them itself. May raise anything."""
+        raise ValueError(f"places of the kind {kind!r} are unknown")
 
     def after_fork(self) -> None:
         """In a process that builds, forked from one in which the app has run already: let go of
