@@ -545,8 +545,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("flask/recorded_types.py", "flask/test_recorder.py")(
         ("a session holds a bait", "    if isinstance(value, dict):\n        notes.recording.marks",
          "    if False:\n        notes.recording.marks"),
-        ("what a CSRF token is made of is noted", "            self.recording.tokens[str(key)] = value
-", ""),
+        ("what a CSRF token is made of is noted", "self.recording.tokens[str(key)] = value", "pass"),
         ("the id of a session is the whole session", "own[_NOTES].read(EVERYTHING)", "pass"),
     ),
     *_of("flask/recorder.py", "flask/test_recorder.py")(

@@ -109,11 +109,6 @@ class Site:
         """
         raise LookupError(f"There is no route {route!r}.")
 
-    def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
-        """What the framework has for this visitor in ``places``, all of one kind of its own;
-        ``None`` if the app has to answer them itself. May raise anything."""
-        raise ValueError(f"places of the kind {kind!r} are unknown")
-
     @property
     def cookie_session(self) -> str:
         """The cookie that holds a visitor's whole session, if the framework's own code keeps it
@@ -123,6 +118,11 @@ class Site:
     def session_keys(self, visitor: Visitor) -> frozenset[str]:
         """The keys of this visitor's session, as the framework opens it. May raise anything."""
         return frozenset()
+
+    def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
+        """What the framework has for this visitor in ``places``, all of one kind of its own;
+        ``None`` if the app has to answer them itself. May raise anything."""
+        raise ValueError(f"places of the kind {kind!r} are unknown")
 
     def after_fork(self) -> None:
         """In a process that builds, forked from one in which the app has run already: let go of
