@@ -14,11 +14,10 @@ from .after_fork import settling
 from .backends.base import live_version
 from .backends.read_ahead import ReadAhead
 from .core.cache_key import Visitor
-from .core.preconditions import NOT_MODIFIED, fitted
+from .core.preconditions import NOT_MODIFIED
 from .core.reads import shape_of
-from .core.redirects import location_for, redirected
+from .core.redirects import location_for
 from .errors import ConfigurationError
-from .http import cache_status as status
 from .management.control_endpoint import Control
 from .management.log import log_decision, log_to_stderr
 from .management.operations import Operations
@@ -35,6 +34,7 @@ from .serving.filling import fill
 from .serving.learning import Learner
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
 from .serving.prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
+from .serving.stored_answer import stored_answer
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
 from .shared_cache.cache import REROUTED, SharedCache
@@ -54,10 +54,6 @@ _ENCODED: Final[Callable[[Environ], Raw]] = itemgetter(
     "REQUEST_METHOD", "wsgi.url_scheme", "HTTP_HOST", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING",
     "HTTP_ACCEPT_ENCODING",
 )  # fmt: skip
-
-
-def _wall_clock() -> float:
-    return time.time()
 
 
 class ISG(Operations):
@@ -80,7 +76,7 @@ class ISG(Operations):
         self.application = application
         self.settings = settings = Settings.load(options, framework, os.environ)
         self.site = site or Site()
-        self._clock: Callable[[], float] = settings.clock or _wall_clock
+        self._clock: Callable[[], float] = settings.clock or (lambda: time.time())
         self._backend = breaker = open_store(settings)
         self._memory = Memory(settings.memory)
         self._memo = self._memory.memo
@@ -194,7 +190,7 @@ class ISG(Operations):
     def _slow(
         self, environ: Environ, start_response: StartResponse, ready: PreparedHit | None = None
     ) -> Iterable[bytes]:
-        mode = self._mode or self._settle_mode()
+        mode = self._acts
         if mode == "off" or MARK in environ:
             return self.application(environ, start_response)
         self._settle_process()
@@ -297,24 +293,13 @@ class ISG(Operations):
         start_response: StartResponse,
     ) -> Iterable[bytes]:  # fmt: skip
         now = self._clock()
-        accepted = visitor.header("Accept-Encoding")
         if answer.label != "MISS":  # a page counts as visited when somebody comes back to it
             page.used = page.visited = True
         if answer.label == "HIT":
             self._prepare(PreparedHit, answer, page, visitor, environ, now)
-            made = page.answer(accepted, now, "HIT", status.hit(page.ttl(now)))
-        elif answer.label == "STALE":
-            if not answer.detail:
-                self._prepare(PreparedStale, answer, page, visitor, environ, now)
-            made = page.stale_answer(accepted, now, answer.detail)
-        else:
-            said = status.forwarded(
-                answer.forward, ttl=page.ttl(now), stored=answer.stored,
-                collapsed=answer.collapsed, detail=answer.detail,
-            )  # fmt: skip
-            made = page.answer(accepted, now, answer.label, said)
-        made = made[0], redirected(made[1], page.entry, visitor.query), made[2]
-        made = fitted(made, page.entry, environ)
+        elif answer.label == "STALE" and not answer.detail:
+            self._prepare(PreparedStale, answer, page, visitor, environ, now)
+        made = stored_answer(page, answer, visitor, environ, now)
         start_response(made[0], made[1].copy())
         return [*made[2]]
 
@@ -355,10 +340,6 @@ class ISG(Operations):
             self._wary = True
             self._memory.unready()
 
-    def _settle_mode(self) -> str:
-        self._mode = self.site.mode()
-        return self._mode
-
     def _settle_process(self) -> None:
         """Let go of what belongs to a parent process."""
         if self._pid != os.getpid():
@@ -394,7 +375,9 @@ class ISG(Operations):
     @property
     def _acts(self) -> str:
         """Its mode: ``on``, ``off``, ``report`` or ``develop``."""
-        return self._mode or self._settle_mode()
+        if not self._mode:
+            self._mode = self.site.mode()
+        return self._mode
 
     @property
     def active(self) -> bool:
