@@ -168,8 +168,8 @@ def test_a_form_that_is_merely_built_is_no_token():
     [
         pytest.param(FIELDS, Keyed, id="a key of its own"),
         pytest.param("{{ csrf_token()[:90] }}", Comment, id="cut"),
-        pytest.param("{{ csrf_token() }}{{ csrf_token()[:60] }}", Comment, id="once more, cut"),
-        pytest.param("{{ csrf_token() }}{{ session.csrf_token }}", Comment, id="what it is of"),
+        pytest.param("{{ csrf_token() }} {{ csrf_token()[:60] }}", Comment, id="once more, cut"),
+        pytest.param("{{ csrf_token() }} {{ session.csrf_token }}", Comment, id="what it is of"),
         pytest.param("<input name=csrf_token value=abcdef>", Comment, id="a stranger's"),
     ],
 )
