@@ -104,7 +104,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("renders are marked by an object", 'if mode == "off" or MARK in environ:',
          'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ:'),
         ("ready pages heed cookies that count",
-         "ready.cookies_matter and not self._admitted(ready, environ, now)", "False"),
+         "(ready.cookies_matter and not self._admitted(ready, environ, now))\n                    or (self._watched",
+         "(False)\n                    or (self._watched"),
         ("ready pages heed Authorization", '"HTTP_AUTHORIZATION" in environ\n', "False\n"),
         ("ready pages heed who the server knows", 'or "REMOTE_USER" in environ\n', "\n"),
         ("ready pages heed how the server knows", 'or "AUTH_TYPE" in environ\n', "\n"),
@@ -121,9 +122,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a date alone is a condition", 'if "HTTP_IF_MODIFIED_SINCE" in environ:', "if False:"),
     ),
     *_of("wsgi.py", "promises/test_p8_stale_visitors.py")(
-        ("stale pages heed cookies", "(self._is_watched(environ) or ready.cookies_matter)", "False"),
-        ("stale pages are sent while they last",
-         "if not ready.lasts(self._version[0][0], self._clock()):", "if False:"),
+        ("stale pages heed cookies",
+         "            self._is_watched(environ)\n            or (ready.cookies_matter and not self._admitted(ready, environ, now))\n",
+         "            False\n"),
+        ("stale pages are sent while they last", "if not ready.lasts(self._version[0][0], now):", "if False:"),
         ("stale pages are sent while their render is awaited",
          "return self.engine.awaited(ready.page.entry.key)", "return True"),
     ),
@@ -734,6 +736,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a cookie that is there twice is the app's to judge", "len(values) != 1 or ", ""),
     ),
     *_of("wsgi.py", "promises/test_p12_nonces.py")(
+        ("who has credentials gets no page that was made ready to be filled",
+         "return environ.keys().isdisjoint(CREDENTIALS)", "return True"),
         ("pages with places are filled", "answer.page is not None and answer.page.entry.places", "False"),
     ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(

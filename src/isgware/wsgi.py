@@ -33,7 +33,14 @@ from .serving.engine import Answer
 from .serving.filling import fill
 from .serving.learning import Learner
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
-from .serving.prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
+from .serving.prepared_hits import (
+    CREDENTIALS,
+    PreparedFill,
+    PreparedHit,
+    PreparedStale,
+    credentials_unlisted,
+    target_of,
+)  # fmt: skip
 from .serving.stored_answer import stored_answer
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
@@ -87,7 +94,7 @@ class ISG(Operations):
             application, settings, self.site, breaker, self._memory, drafts, self._clock
         )
         self._visitors = self.engine.visitors
-        self.engine.maintenance.tasks += [self._probe, self._maintain_store]
+        self.engine.maintenance.tasks += [self._probe, self.engine.page_store.maintain]
         self.catalogue = Catalogue(self.engine.page_store, settings.build_id, self._clock)
         self.verbs = Verbs(self.engine, self.catalogue, self.site)
         self._learner = Learner(self.engine, self.site)
@@ -109,7 +116,6 @@ class ISG(Operations):
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
         self._wary = False
-        self._flushed = 0.0
         if isinstance(settings.executor, JobExecutor):
             settings.executor.bind(self)
 
@@ -195,12 +201,19 @@ class ISG(Operations):
             return self.application(environ, start_response)
         self._settle_process()
         self.engine.maintenance.start()
-        if isinstance(ready, PreparedStale) and self._is_prepared_stale(ready, environ):
+        holds = isinstance(ready, PreparedStale) and self._holds(ready, environ)
+        fills = holds and isinstance(ready, PreparedFill)
+        if ready and holds and not fills:
             return self._special(ready, environ, start_response)
         visitor = visitor_of(environ)
         if visitor is None:
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, self.site)
+        if ready and fills:
+            return fill(
+                visitor, Answer("HIT"), ready.page, self._clock(), self.site, self.application,
+                environ, start_response, rendering,
+            )  # fmt: skip
         if self._control is not None and self._control.covers(visitor.path):
             return self._control(visitor, environ, start_response, rendering)
         if visitor.method not in ("GET", "HEAD"):
@@ -216,12 +229,18 @@ class ISG(Operations):
             )
         return self._get(visitor, environ, start_response, rendering)
 
-    def _is_prepared_stale(self, ready: PreparedStale, environ: Environ) -> bool:
-        """Whether this visitor of a page that is stale gets what the last one got."""
-        if not ready.lasts(self._version[0][0], self._clock()):
+    def _holds(self, ready: PreparedStale, environ: Environ) -> bool:
+        """Whether a page that was served by this request line is still for whoever asks."""
+        now = self._clock()
+        if not ready.lasts(self._version[0][0], now):
             return False
-        if "HTTP_COOKIE" in environ and (self._is_watched(environ) or ready.cookies_matter):
+        if "HTTP_COOKIE" in environ and (
+            self._is_watched(environ)
+            or (ready.cookies_matter and not self._admitted(ready, environ, now))
+        ):
             return False
+        if isinstance(ready, PreparedFill):
+            return environ.keys().isdisjoint(CREDENTIALS)
         return self.engine.awaited(ready.page.entry.key)
 
     def _get(
@@ -251,9 +270,12 @@ class ISG(Operations):
                 self._passed[raw] = time.monotonic() + _PASS_SECONDS
             return passed
         if answer.page is not None and answer.page.entry.places:
+            now = self._clock()
+            if answer.label == "HIT":
+                self._prepare(PreparedFill, answer, answer.page, visitor, environ, now)
             return fill(
-                visitor, answer, answer.page, self._clock(), self.site, self.application,
-                environ, start_response, rendering,
+                visitor, answer, answer.page, now, self.site, self.application, environ,
+                start_response, rendering,
             )  # fmt: skip
         if answer.page is not None:
             return self._serve(visitor, answer, answer.page, environ, start_response)
@@ -354,16 +376,6 @@ class ISG(Operations):
 
     def _probe(self) -> None:
         self._backend.probe()
-
-    def _maintain_store(self) -> None:
-        verify = getattr(getattr(self._backend.backend, "database", None), "verify", None)
-        if verify is not None:
-            verify()
-        self.engine.page_store.retry_pending()
-        now = time.monotonic()
-        if now - self._flushed > 5.0:
-            self._flushed = now
-            self.engine.page_store.flush_recency()
 
     # What `Operations` stands on.
 
