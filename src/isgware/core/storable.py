@@ -333,6 +333,19 @@ def varies(headers: Headers) -> frozenset[str]:
     return frozenset(names)
 
 
+def without_vary_cookie(headers: Headers) -> Headers:
+    """The headers without ``Cookie`` in any Vary line."""
+    kept = []
+    for name, value in headers:
+        if name.lower() == "vary":
+            items = (item.strip() for item in value.split(","))
+            value = ", ".join(item for item in items if item and item.lower() != "cookie")
+            if not value:
+                continue
+        kept.append((name, value))
+    return tuple(kept)
+
+
 def varying(response: Response, names: Iterable[str]) -> Response:
     """``response`` with these headers named in its Vary."""
     missing = sorted(set(names) - varies(response.headers))

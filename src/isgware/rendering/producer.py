@@ -245,7 +245,7 @@ class Producer:
         """What the render was seen to ask of its visitor, together with what earlier renders of
         the page have asked, one that was purged included."""
         recording, policy = rendering.recording, target.policy
-        if recording is None:
+        if recording is None or not recording.attached:
             return response, None
         if replaces is None:
             page = self._page_store.memory.get(target.key)

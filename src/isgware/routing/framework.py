@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_cookie
 from werkzeug.routing import BuildError, Map, Rule
 
 from ..core.cache_key import Resolve, Visitor, decoded
@@ -96,6 +97,10 @@ class Site:
         """The cookie that holds a visitor's whole session, if the framework's own code keeps it
         there; empty if sessions are elsewhere, or may be."""
         return ""
+
+    def cookies(self, header: str) -> list[tuple[str, str]]:
+        """Names and values of a Cookie header, as the framework parses it."""
+        return list(parse_cookie(header).items(multi=True))
 
     def session_keys(self, visitor: Visitor) -> frozenset[str]:
         """The keys of this visitor's session, as the framework opens it. May raise anything."""
