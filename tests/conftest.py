@@ -27,9 +27,9 @@ def house_is_kept_no_longer() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
-        work = getattr(thread, "_target", None)
-        if thread.name == "isgware-keeper" and work is not None:
-            work.__self__.close()
+        if thread.name == "isgware-keeper":
+            for stop in getattr(thread, "_args", ())[:1]:  # none once it has ended
+                stop.set()
             thread.join(60)
 
 

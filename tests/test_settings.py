@@ -114,7 +114,7 @@ def test_an_option_like_no_other_is_refused_with_a_list() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("base_url", "https://www.example.com/", ("https://www.example.com/",)),
+        ("base_url", "https://WWW.example.com:443/", ("https://www.example.com",)),
         ("base_url", ["http://[::1]:8000"], ("http://[::1]:8000",)),
         ("base_url", None, ()),
         ("build_id", None, ""),
@@ -151,7 +151,8 @@ def test_what_may_be_said(name: str, value: Any, expected: Any) -> None:
         ("revalidate", -1), ("routes", []), ("routes", {"a": Policy()}), ("routes", {"/a": 60}),
         ("routes", {5: Policy()}), ("secret", ""), ("secret", " "), ("secret", "a\n"),
         ("secret", b"bytes"),
-        ("trusted_hosts", 5), ("trusted_hosts", [5]), ("workers", 0), ("workers", "many"),
+        ("trusted_hosts", 5), ("trusted_hosts", [5]), ("trusted_hosts", ["http://a.test"]),
+        ("workers", 0), ("workers", "many"),
         ("queue_size", 0), ("wait_time", -1), ("clock", 5), ("max_page", 0),
     ],
     ids=str,

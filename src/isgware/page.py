@@ -41,6 +41,8 @@ class Rendering:
     absent: Callable[[], Exception] | None = None
     #: What a clean-room render is seen to ask of its visitor, where the framework can tell.
     recording: Recording | None = None
+    #: Each finds places in headers and body for tokens of the framework's: `core.tokens.Finder`.
+    finders: list[Callable[[Any, bytes], Any]] = field(default_factory=list)
     #: Request headers (in lower case) that a clean-room render has looked at, and depends on.
     headers_read: tuple[str, ...] = ()
 

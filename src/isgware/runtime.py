@@ -37,6 +37,7 @@ def engine_of(
         settings.lease_time,
         settings.render_timeout,
         lambda lease: store.renew(lease, settings.lease_time, now()),
+        page_store.release,
     )
     pool = Pool(
         settings.workers,

@@ -17,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from .core.cache_key import HOST
+from .core.hosts import normal_host
 from .errors import ConfigurationError
 from .policy import Policy
 from .policy_checks import checked_loading_page, checked_revalidate
@@ -136,6 +137,7 @@ def _strings(name: str, value: Any) -> tuple[str, ...]:
 
 def _base_url(name: str, value: Any) -> tuple[str, ...]:
     urls = _strings(name, value) if value is not None else ()
+    found = []
     for url in urls:
         try:
             parts = urlsplit(url)
@@ -149,7 +151,16 @@ def _base_url(name: str, value: Any) -> tuple[str, ...]:
             raise _fail(name, url, "give scheme and host only, such as 'https://www.example.com'.")
         if parts.query or parts.fragment or "@" in parts.netloc:
             raise _fail(name, url, "give scheme and host only, such as 'https://www.example.com'.")
-    return urls
+        found.append(f"{parts.scheme}://{normal_host(parts.scheme, parts.netloc)}")
+    return tuple(found)
+
+
+def _trusted_hosts(name: str, value: Any) -> tuple[str, ...]:
+    hosts = _strings(name, value)
+    for host in hosts:
+        if "/" in host:
+            raise _fail(name, host, "give hosts only, such as 'example.com' or 'localhost:5000'.")
+    return hosts
 
 
 def _mount(name: str, value: Any) -> str:
@@ -219,7 +230,7 @@ class Settings:
         metadata={"check": _routes, "doc": "policies by URL pattern, in Werkzeug's language"},
     )
     base_url: tuple[str, ...] = _option((), _base_url, "scheme and host of every render")
-    trusted_hosts: tuple[str, ...] = _option((), _strings, "hosts for which pages are kept")
+    trusted_hosts: tuple[str, ...] = _option((), _trusted_hosts, "hosts for which pages are kept")
     secret: str | None = field(
         default=None,
         repr=False,

@@ -16,6 +16,7 @@ from .backends.read_ahead import ReadAhead
 from .core.cache_key import Visitor
 from .core.preconditions import NOT_MODIFIED, fitted
 from .core.reads import shape_of
+from .core.redirects import location_for, redirected
 from .errors import ConfigurationError
 from .http import cache_status as status
 from .management.control_endpoint import Control
@@ -255,8 +256,8 @@ class ISG(Operations):
             return passed
         if answer.page is not None and answer.page.entry.places:
             return fill(
-                visitor, answer, answer.page, self._clock(), self.application, environ,
-                start_response, rendering,
+                visitor, answer, answer.page, self._clock(), self.site, self.application,
+                environ, start_response, rendering,
             )  # fmt: skip
         if answer.page is not None:
             return self._serve(visitor, answer, answer.page, environ, start_response)
@@ -312,6 +313,7 @@ class ISG(Operations):
                 collapsed=answer.collapsed, detail=answer.detail,
             )  # fmt: skip
             made = page.answer(accepted, now, answer.label, said)
+        made = made[0], redirected(made[1], page.entry, visitor.query), made[2]
         made = fitted(made, page.entry, environ)
         start_response(made[0], made[1].copy())
         return [*made[2]]
@@ -333,6 +335,8 @@ class ISG(Operations):
         if self._wary:
             return
         entry = page.entry
+        if location_for(entry, visitor.query) is not None:
+            return
         cookies = answer.cookies or entry.vary_cookie or entry.anonymous
         accepted, target = visitor.header("Accept-Encoding"), target_of(environ)
         ready = kind(page, visitor.method, accepted, version, cookies, now, target)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,6 +79,9 @@ def test_a_page_until_told_is_fresh_until_it_expires(seconds: float, state: Stat
         pytest.param(mirror(published={"tag:a": 9}), FRESH, id="publishing makes nothing stale"),
         pytest.param(mirror(floor=6), GONE, id="below the floor: nobody knows any more"),
         pytest.param(mirror(floor=5), FRESH, id="on the floor"),
+        pytest.param(mirror(soft_floor=6), STALE, id="below the floor of soft ones"),
+        pytest.param(mirror(soft_floor=5), FRESH, id="on the floor of soft ones"),
+        pytest.param(mirror(floor=6, soft_floor=9), GONE, id="below both floors"),
         pytest.param(Generations("other", 3), STALE, id="the table was lost"),
         pytest.param(Generations("other", 3, hard={"all": 3}), GONE, id="lost, then purged"),
         pytest.param(Generations("other", 3, hard={"tag:b": 3}), STALE, id="lost, others purged"),
@@ -137,8 +142,9 @@ def test_names_of_different_kinds_never_meet() -> None:
 
 def test_changes_are_taken_over() -> None:
     seen = mirror(0)
-    seen.apply(Changes("nonce", 7, 2, 1, (("a", 5),), (("b", 6),), (("c", 7),)))
-    assert seen == mirror(7, floor=2, forgotten=1, soft={"a": 5}, hard={"b": 6}, published={"c": 7})
+    seen.apply(Changes("nonce", 7, 2, 1, (("a", 5),), (("b", 6),), (("c", 7),), 3))
+    tables = {"soft": {"a": 5}, "hard": {"b": 6}, "published": {"c": 7}}
+    assert seen == mirror(7, floor=2, forgotten=1, soft_floor=3, **tables)
 
 
 @examples
@@ -159,9 +165,21 @@ def test_changes_may_arrive_in_any_order(changes: list[Changes]) -> None:
 
 
 def test_forgetting_drops_what_the_backend_dropped() -> None:
-    seen = mirror(9, soft={"a": 3, "b": 4}, hard={"c": 3}, published={"d": 2, "e": 9})
-    seen.forget(floor=3, forgotten=3)
-    assert (seen.soft, seen.hard, seen.published) == ({"b": 4}, {}, {"e": 9})
+    tables = {"hard": {"a": 1, "b": 2}, "soft": {"a": 2, "b": 3}, "published": {"a": 3, "b": 4}}
+    seen = mirror(9, **tables)
+    seen.forget(floor=1, soft_floor=2, forgotten=3)
+    assert (seen.hard, seen.soft, seen.published) == ({"b": 2}, {"b": 3}, {"b": 4})
+
+
+def test_no_number_of_forgotten_soft_rows_drops_a_hard_one() -> None:
+    seen = mirror(9, hard={"a": 1})
+    seen.forget(floor=0, soft_floor=9, forgotten=9)
+    assert seen.hard == {"a": 1}
+
+
+def test_a_copy_older_than_a_forgotten_purge_may_have_been_replaced() -> None:
+    assert mirror(floor=3).renewed(["a"], 2)
+    assert not mirror(floor=3).renewed(["a"], 3)
 
 
 def test_last_is_the_latest_of_either_kind() -> None:
@@ -251,7 +269,7 @@ class Coherence(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.counter = self.floor = self.forgotten = 0
+        self.counter = self.floor = self.soft_floor = self.forgotten = 0
         self.tables: dict[str, dict[str, int]] = {"soft": {}, "hard": {}, "published": {}}
         self.renders: list[tuple[Entry, set[str]]] = []
         self.told = Generations("nonce")
@@ -279,30 +297,35 @@ class Coherence(RuleBasedStateMachine):
         self.counter += 1
         self.tables["published"]["path:/page"] = self.counter
 
-    @rule()
-    def drop_old_rows(self) -> None:
-        """What backends do at their limit of names: the older half goes, the floor rises."""
-        values = sorted(value for table in self.tables.values() for value in table.values())
-        if not values:
+    @rule(kind=st.sampled_from(["soft", "hard", "published"]))
+    def drop_old_rows(self, kind: str) -> None:
+        """What backends do at their limit of names: the older half goes, a floor rises."""
+        table = self.tables[kind]
+        if not table:
             return
-        self.forgotten = values[len(values) // 2]
-        for name, table in self.tables.items():
-            kept = {key: value for key, value in table.items() if value > self.forgotten}
-            if name != "published":
-                self.floor = max([self.floor, *(set(table.values()) - set(kept.values()))])
-            self.tables[name] = kept
+        last = sorted(table.values())[len(table) // 2]
+        self.tables[kind] = {key: value for key, value in table.items() if value > last}
+        self.forgotten = max(self.forgotten, last)
+        if kind == "hard":
+            self.floor = last
+        elif kind == "soft":
+            self.soft_floor = last
 
     @rule()
     def sync(self) -> None:
-        rows = {
+        rows: dict[str, Any] = {
             name: tuple(item for item in table.items() if item[1] > self.told.counter)
             for name, table in self.tables.items()
         }
+        rows["soft_floor"] = self.soft_floor
         self.told.apply(Changes("nonce", self.counter, self.floor, self.forgotten, **rows))
 
     @invariant()
     def a_mirror_that_is_current_never_calls_fresh_what_was_invalidated(self) -> None:
-        if self.told.counter < self.counter or self.told.floor < self.floor:
+        told = self.told
+        if (told.counter, told.floor, told.soft_floor) < (
+            self.counter, self.floor, self.soft_floor
+        ):  # fmt: skip
             return
         for entry, happened in self.renders:
             state = judge(entry, names_of("/page", "", entry.tags), self.told, NOW, "policy")
@@ -310,14 +333,16 @@ class Coherence(RuleBasedStateMachine):
                 assert state is GONE
             elif "soft" in happened:
                 assert state in (STALE, GONE)
-            elif entry.generation >= self.floor:
+            if entry.generation >= self.floor and "hard" not in happened:
+                assert state is not GONE, "only what is hard, or was forgotten of it, makes gone"
+            if entry.generation >= max(self.floor, self.soft_floor) and not happened:
                 assert state is FRESH
 
     @invariant()
     def a_mirror_that_lags_knows_nothing_that_did_not_happen(self) -> None:
         for entry, happened in self.renders:
             state = judge(entry, names_of("/page", "", entry.tags), self.told, NOW, "policy")
-            if not happened and entry.generation >= self.floor:
+            if not happened and entry.generation >= max(self.floor, self.soft_floor):
                 assert state is FRESH
 
 

@@ -5,6 +5,7 @@ from importlib import import_module
 import pytest
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.template import engines
@@ -24,6 +25,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 ENGINES = ["signed_cookies", "cache", "file"]
+COOKIES = "django.contrib.messages.storage.cookie.CookieStorage"
 STORAGES = ["cookie.CookieStorage", "session.SessionStorage", "fallback.FallbackStorage"]
 
 
@@ -85,6 +87,8 @@ def site(project, tmp_path):
 
     yield make
     cache.clear()
+    if hasattr(FileStore, "_storage_path"):
+        del FileStore._storage_path  # which Django finds once in a process
 
 
 def hello(request):
@@ -146,7 +150,7 @@ def test_p11_reading_everything_makes_any_session_personal(site, way):
 
 ONE = {
     "in": lambda session: "name" in session,
-    "item": lambda session: session["name"] if "name" in session else "",
+    "get": lambda session: session.get("name"),
     "pop": lambda session: session.pop("name", None),
     "has_key": lambda session: session.has_key("name"),
     "template": lambda session: (
@@ -274,9 +278,8 @@ def test_p11_a_backend_that_is_down_gives_owners_their_own_answers(site, monkeyp
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(store, "load", down)
-    with pytest.raises(ConnectionError):  # the app's own answer
-        Jar(isg, sessionid="x" * 32).visit("/1")
-    assert isg.why("/1", cookies={"sessionid": "x" * 32}).detail == "session-unreadable"
+    reply = Jar(isg, sessionid="x" * 32).visit("/1")
+    assert (reply.code, reply.cache, reply.detail) == (500, "BYPASS", "session-unreadable")
     assert Jar(isg, other="x").visit("/1").cache == "HIT"
 
 

@@ -8,6 +8,7 @@ from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
 from django.views import View
+from django.views.decorators.common import no_append_slash
 from werkzeug.test import Client
 
 import isgware.django
@@ -147,19 +148,6 @@ def test_visitors_with_pending_messages_get_their_own_answer(project, visit):
     assert visit(isg, "/hi", cookie="other=1")[0] == "HIT"
 
 
-def test_csrf_tokens_keep_a_page_out_of_the_store(project, visit):
-    @revalidate(60)
-    def form(request):
-        from django.middleware.csrf import get_token
-
-        return HttpResponse(get_token(request))
-
-    isg = project([path("form", form)], MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"])
-    tokens = {visit(isg, "/form")[1] for _ in range(3)}
-    assert len(tokens) == 3
-    assert list(isg.pages()) == []
-
-
 def test_options_come_from_settings(project):
     isg = project([], ISGWARE={"STORE": "memory:", "revalidate": 30})
     assert isg.core.settings.revalidate == 30
@@ -276,3 +264,50 @@ def test_a_page_whose_path_says_the_language_is_shared(project):
 
 def test_without_languages_a_page_is_shared(project):
     assert said(project([path("hello", greeting)]), "/hello").startswith("public")
+
+
+# Spellings.
+
+
+COMMON = "django.middleware.common.CommonMiddleware"
+
+
+def names(isg, at):
+    return isg.core.verbs.names(at)
+
+
+@pytest.mark.parametrize("verb", ["purge_path", "regenerate"])
+def test_the_verbs_take_the_path_that_django_redirects_from(project, visit, verb):
+    options = {"store": "memory:", "base_url": "http://localhost"}
+    isg = project([path("posts/<slug:slug>/", post)], MIDDLEWARE=[COMMON], ISGWARE=options)
+    visit(isg, "/posts/a/")
+    getattr(isg, verb)("/posts/a")
+    assert visit(isg, "/posts/a/")[0] == ("REVALIDATED" if verb == "purge_path" else "HIT")
+    assert [info.path for info in isg.pages()] == ["/posts/a/"]
+
+
+def test_django_redirects_only_what_it_cannot_serve(project):
+    patterns = [path("a/", post), path("b", post), path("b/", post)]
+    isg = project(patterns, MIDDLEWARE=[COMMON])
+    assert names(isg, "/a") == ["path:/a", "path:/a/"]
+    for given in ("/b", "/nowhere", "/a/"):
+        assert names(isg, given) == [f"path:{given}"]
+
+
+@pytest.mark.parametrize("changes", [{"APPEND_SLASH": False}, {"MIDDLEWARE": []}])
+def test_a_project_that_appends_no_slash_redirects_nothing(project, changes):
+    isg = project([path("a/", post)], **{"MIDDLEWARE": [COMMON], **changes})
+    assert names(isg, "/a") == ["path:/a"]
+
+
+def test_a_view_that_wants_no_slash_gets_none(project):
+    isg = project([path("a/", no_append_slash(post))], MIDDLEWARE=[COMMON])
+    assert names(isg, "/a") == ["path:/a"]
+
+
+def test_a_path_with_a_language_is_redirected_in_that_language(project):
+    isg = project(
+        i18n_patterns(path("posts/<slug:slug>/", post)),
+        **{**LANGUAGES, "MIDDLEWARE": [LOCALE, COMMON]},
+    )
+    assert names(isg, "/de/posts/a") == ["path:/de/posts/a", "path:/de/posts/a/"]

@@ -120,16 +120,66 @@ def test_p6_regenerate_shows_over_another_process_that_is_failing(wrap, tmp_path
     assert (visit(workers.two, "/p").text, visit(workers.two, "/p").cache) == ("new", "HIT")
 
 
-def test_p6_an_ordinary_regeneration_is_stale_once_more_elsewhere(workers, clock):
+def test_p6_an_ordinary_regeneration_shows_in_the_other_with_its_next_visit(workers, clock):
     workers.both()
     clock.tick(61)
     visit(workers.one, "/p")
     workers.backgrounds[0].run()
     assert visit(workers.one, "/p").cache == "HIT"
-    assert visit(workers.two, "/p").cache == "STALE"
-    workers.backgrounds[1].run()
     assert (visit(workers.two, "/p").text, visit(workers.two, "/p").cache) == ("/p #2", "HIT")
+    assert workers.backgrounds[1].run() == 0
     assert workers.rendered() == 2
+
+
+def test_p6_a_regeneration_shows_within_a_second_where_the_stale_page_is_prepared(workers, clock):
+    workers.both()
+    clock.tick(60.9)  # the page's own second is nearly over
+    assert workers.both() == ["STALE", "STALE"]
+    workers.backgrounds[0].run()
+    assert visit(workers.two, "/p").cache == "STALE"
+    clock.tick(0.2)
+    assert visit(workers.two, "/p").cache == "STALE"
+    clock.tick(0.81)
+    assert (visit(workers.two, "/p").text, visit(workers.two, "/p").cache) == ("/p #2", "HIT")
+
+
+def test_p6_a_page_that_is_stale_again_is_the_latest_one(workers, clock):
+    workers.both()
+    clock.tick(61)
+    visit(workers.one, "/p")
+    workers.backgrounds[0].run()
+    clock.tick(61)
+    answer = visit(workers.two, "/p")
+    assert (answer.text, answer.cache) == ("/p #2", "STALE")
+
+
+def test_p6_responses_of_visitors_own_show_elsewhere_with_the_next_visit(wrap, tmp_path, clock):
+    workers = Workers(wrap, tmp_path, routes={}, cache_control="full")
+    for site in workers.sites:
+        fresh = ("Cache-Control", "max-age=60, stale-while-revalidate=600")
+        site.views["/p"] = lambda environ, it=site, fresh=fresh: html(
+            str(len(it.asked("/p"))), fresh
+        )
+    assert workers.both() == ["MISS", "HIT"]
+    clock.tick(61)
+    visit(workers.one, "/p")
+    workers.backgrounds[0].run()
+    assert (visit(workers.two, "/p").text, visit(workers.two, "/p").cache) == ("2", "HIT")
+
+
+def test_p4_a_store_that_is_away_costs_a_stale_page_one_operation(wrap, clock):
+    store = FaultyBackend()
+    workers = Workers(wrap, store, probe_interval=60)
+    workers.both()
+    clock.tick(61)
+
+    def away(operation: str) -> None:
+        raise OSError(f"{operation}: away")
+
+    calls = len(store.calls)
+    store.fault = away
+    assert [visit(workers.two, "/p").cache for _ in range(3)] == ["STALE"] * 3
+    assert store.calls[calls:] == ["get"]
 
 
 def test_p5_a_page_that_fails_is_not_tried_by_each_process(workers, clock):

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cachelib import SimpleCache
 
 from isgware import ISG, Policy
 from isgware.backends.base import Limits
+from isgware.backends.cachelib import CachelibBackend
 from isgware.backends.memory import MemoryBackend
 from isgware.backends.sqlite.backend import SQLiteBackend
 from isgware.errors import BackendUnavailable
@@ -187,19 +189,59 @@ def test_p7_errors_have_a_small_quota_of_their_own(wrap, clock, later, site):
     assert sum(info.status == 404 for info in isg.pages()) <= 5
 
 
-@pytest.mark.parametrize("kind", ["memory", "file"])
-def test_p7_the_table_of_names_is_bounded_and_what_was_purged_stays_purged(clock, tmp_path, kind):
+@pytest.fixture(params=["memory", "file", "foreign"])
+def named(request, wrap, tmp_path):
+    """A site whose store knows a hundred names."""
     limits = Limits(names=100)
-    store: Any = MemoryBackend(limits) if kind == "memory" else SQLiteBackend(tmp_path, limits)
-    isg = ISG(Site(), store=store, clock=clock, routes=ROUTES, executor=Inline())
-    visit(isg, "/p")
-    isg.purge_path("/p")
+    store: Any = MemoryBackend(limits)
+    if request.param != "memory":
+        store = SQLiteBackend(tmp_path, limits)
+    if request.param == "foreign":
+        store = CachelibBackend(SimpleCache(), store)
+    return wrap(Site(), store=store, routes=ROUTES)
+
+
+def test_p7_the_table_of_names_is_bounded_and_what_was_purged_stays_purged(named):
+    visit(named, "/p")
+    named.purge_path("/p")
     for number in range(500):
-        isg.purge_tag(f"tag{number}")
-    mirror = isg.engine.page_store.mirror
-    assert len(mirror.hard) + len(mirror.soft) + len(mirror.published) <= 101
-    assert visit(isg, "/p").cache in ("MISS", "REVALIDATED")
-    isg.close(0)
+        named.purge_tag(f"tag{number}")
+    mirror = named.engine.page_store.mirror
+    assert len(mirror.hard) <= 100
+    assert visit(named, "/p").cache in ("MISS", "REVALIDATED")
+
+
+def test_p7_a_flood_of_revalidations_makes_pages_stale_not_gone(named, later):
+    visit(named, "/p")
+    for number in range(500):
+        named.revalidate_tag(f"tag{number}")
+    mirror = named.engine.page_store.mirror
+    assert len(mirror.soft) <= 100
+    assert visit(named, "/p").cache == "STALE"
+    assert "revalidations" in str(named.why("/p", host="site.test"))
+    assert [info.state for info in named.pages()] == ["stale"]
+    later.run()
+    assert visit(named, "/p").cache == "HIT"
+
+
+def test_p7_a_flood_of_revalidations_forgets_no_purge(named):
+    visit(named, "/old")
+    named.purge_tag("some")
+    visit(named, "/p")
+    visit(named, "/q")
+    named.purge_path("/q")
+    for number in range(500):
+        named.revalidate_tag(f"tag{number}")
+    answers = [visit(named, path).cache for path in ("/old", "/p", "/q")]
+    assert answers == ["STALE", "STALE", "REVALIDATED"]
+
+
+def test_p7_a_flood_of_purges_makes_gone_what_is_older_alone(named):
+    visit(named, "/old")
+    for number in range(500):
+        named.purge_tag(f"tag{number}")
+    visit(named, "/new")
+    assert [visit(named, path).cache for path in ("/old", "/new")] == ["REVALIDATED", "HIT"]
 
 
 def test_p7_hung_renders_are_given_up_and_replaced(wrap, clock, site):
@@ -221,8 +263,11 @@ def test_p7_hung_renders_are_given_up_and_replaced(wrap, clock, site):
     pool = isg.engine.pool
     (hung,) = pool._running.values()
     hung.started -= 61  # seconds ago
+    leases = isg.engine.page_store.backend.backend._leases
+    assert leases
     pool.give_up_hung()
     eventually(lambda: visit(isg, "/p").cache == "HIT")
+    assert not leases, "another process may try at once"
     eventually(lambda: visit(isg, "/hang").detail == "regeneration-failed")
     states = {info.path: (info.state, info.failures) for info in isg.pages()}
     assert states == {"/hang": ("failing", 1), "/p": ("fresh", 0)}

@@ -201,7 +201,7 @@ class Generations(RuleBasedStateMachine):
             assert state is not State.FRESH
         if self.clock() >= entry.expires_at:
             assert state in (State.EXPIRED, State.GONE)
-        known = entry.generation >= page_store.mirror.floor
+        known = entry.generation >= max(page_store.mirror.floor, page_store.mirror.soft_floor)
         if not lost and not since and known and self.clock() < entry.fresh_until:
             assert state is State.FRESH
 
@@ -228,7 +228,7 @@ class Generations(RuleBasedStateMachine):
         elif (
             visitor.table == self.table
             and render.at > visitor.at
-            and render.generation >= page_store.mirror.floor
+            and render.generation >= max(page_store.mirror.floor, page_store.mirror.soft_floor)
         ):
             assert taken, "a render begun after they came is theirs"
 
@@ -246,6 +246,7 @@ class Generations(RuleBasedStateMachine):
             if mirror.nonce == self.backend._nonce:
                 assert mirror.counter <= self.backend._counter
                 assert mirror.floor <= self.backend._floor
+                assert mirror.soft_floor <= self.backend._soft_floor
 
 
 TestGenerations = Generations.TestCase

@@ -149,6 +149,79 @@ def test_what_does_not_decode_is_not_found(data: bytes, world: World) -> None:
     assert find(world.other, entry) == (None, None)
 
 
+def test_a_stale_page_is_looked_up_in_the_store_once_a_second(world: World) -> None:
+    old = world.entry(body=b"old", order=1, revalidate=60.0)
+    world.page_store.keep(old, "base")
+    world.clock.advance(61)
+    world.asked()
+    for _ in range(2):
+        assert find(world.page_store, old) == (b"old", State.STALE)
+        assert find(world.page_store, old) == (b"old", State.STALE)
+        assert world.asked() == ["get"]
+        world.clock.advance(1)
+    new = replace(old, body=b"new", order=2, rendered_at=world.clock())
+    world.other.keep(new, "base")
+    assert find(world.page_store, old) == (b"new", State.FRESH)
+
+
+def test_a_stale_page_just_read_is_not_looked_up(world: World) -> None:
+    old = world.entry(revalidate=60.0)
+    world.other.keep(old, "base")
+    world.clock.advance(61)
+    world.asked()
+    assert find(world.page_store, old)[1] is State.STALE
+    assert world.asked() == ["get"]
+
+
+def test_an_expired_page_is_looked_up_too(world: World) -> None:
+    old = world.entry(order=1, revalidate=60.0, expire=60.0)
+    world.page_store.keep(old, "base")
+    world.clock.advance(61)
+    world.other.keep(replace(old, body=b"new", order=2, rendered_at=world.clock()), "base")
+    assert find(world.page_store, old) == (b"new", State.FRESH)
+
+
+def test_a_clock_that_was_put_back_does_not_stop_the_look_ups(world: World) -> None:
+    old = world.entry(revalidate=60.0)
+    world.page_store.keep(old, "base")
+    world.clock.advance(1_000)
+    find(world.page_store, old)
+    world.clock.advance(-900)
+    world.asked()
+    assert find(world.page_store, old)[1] is State.STALE
+    assert world.asked() == ["get"]
+
+
+def test_a_store_that_fails_is_not_asked_again_within_the_second(world: World) -> None:
+    old = world.entry(body=b"old", revalidate=60.0)
+    world.page_store.keep(old, "base")
+    world.clock.advance(61)
+    world.backend.broken = True
+    world.asked()
+    assert find(world.page_store, old) == (b"old", State.STALE)
+    assert find(world.page_store, old) == (b"old", State.STALE)
+    assert world.asked() == ["get"]
+
+
+def test_what_is_read_does_not_replace_what_was_rendered_meanwhile(world: World) -> None:
+    old = world.entry(order=1, revalidate=60.0)
+    world.page_store.keep(old, "base")
+    world.clock.advance(61)
+    world.other.keep(replace(old, order=2), "base")
+    new = replace(old, body=b"new", order=3, rendered_at=world.clock())
+    read = world.backend.get
+
+    def slowly(key: str, now: float) -> bytes | None:
+        data = read(key, now)
+        world.backend.get = read  # type: ignore[method-assign]
+        world.page_store.keep(new, "base")
+        return data
+
+    world.backend.get = slowly  # type: ignore[method-assign]
+    assert find(world.page_store, old) == (b"new", State.FRESH)
+    assert find(world.page_store, old) == (b"new", State.FRESH)
+
+
 def test_looking_again_finds_what_another_process_has_rendered(world: World) -> None:
     old = world.entry(body=b"old", order=1)
     world.page_store.keep(old, "base")

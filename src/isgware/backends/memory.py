@@ -64,7 +64,7 @@ class MemoryBackend:
         self._good = _Shelf(limits.pages, limits.bytes)
         self._errors = _Shelf(limits.error_pages, limits.error_bytes)
         self._variants: dict[str, OrderedDict[str, None]] = {}
-        self._counter = self._floor = self._forgotten = self._order = 0
+        self._counter = self._floor = self._soft_floor = self._forgotten = self._order = 0
         self._soft: dict[str, int] = {}
         self._hard: dict[str, int] = {}
         self._published: dict[str, int] = {}
@@ -161,6 +161,7 @@ class MemoryBackend:
                 later(self._soft),
                 later(self._hard),
                 later(self._published),
+                self._soft_floor,
             )
 
     def invalidate(self, names: Iterable[str], hard: bool) -> int:
@@ -174,21 +175,22 @@ class MemoryBackend:
             self._counter += 1
             for name in names:
                 table[name] = self._counter
-            self._forget_oldest()
+            if len(table) > self._limits.names:
+                self._forget_oldest(table)
             self.version[0] += 2
             return self._counter
 
-    def _forget_oldest(self) -> None:
-        tables = (self._soft, self._hard, self._published)
-        if sum(map(len, tables)) <= self._limits.names:
-            return
-        values = sorted(value for table in tables for value in table.values())
-        self._forgotten = values[len(values) // 10]
-        for table in tables:
-            for name in [name for name, value in table.items() if value <= self._forgotten]:
-                if table is not self._published:
-                    self._floor = max(self._floor, table[name])
-                del table[name]
+    def _forget_oldest(self, table: dict[str, int]) -> None:
+        """Forget the oldest tenth of one kind, and raise the floor of that kind."""
+        values = sorted(table.values())
+        last = values[len(values) // 10]
+        for name in [name for name, value in table.items() if value <= last]:
+            del table[name]
+        self._forgotten = max(self._forgotten, last)
+        if table is self._hard:
+            self._floor = last
+        elif table is self._soft:
+            self._soft_floor = last
 
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int

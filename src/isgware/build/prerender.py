@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from ..core.cache_key import HOST
+from ..core.hosts import normal_host
 from ..errors import ConfigurationError
 from ..page import current
 from ..routing.declared_paths import Listing, Unusable, local_path, wrong_with
@@ -251,7 +252,7 @@ def origins_of(core: ISG, base_url: Sequence[str] = ()) -> list[Origin]:
             "it each page is kept for the scheme and host that its visitors ask for."
         )
     for origin in found:
-        if not core.engine.planner.trusts(origin.host):
+        if not core.engine.planner.trusts(origin.scheme, origin.host):
             raise ConfigurationError(
                 f"{origin.host!r} is not among trusted_hosts, so its pages are never stored."
             )
@@ -267,4 +268,4 @@ def _origin(url: str, mounted: str) -> Origin:
     if not sound or parts.query or parts.fragment:
         raise ConfigurationError(f"{url!r} is no base URL: give one such as 'https://example.com'.")
     script = unquote_to_bytes(parts.path).decode("latin-1").rstrip("/")  # as servers tell it
-    return Origin(parts.scheme, parts.netloc, script or mounted)
+    return Origin(parts.scheme, normal_host(parts.scheme, parts.netloc), script or mounted)

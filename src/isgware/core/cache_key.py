@@ -228,9 +228,14 @@ def narrow_query(query: str, names: str | tuple[str, ...]) -> str:
     kept = []
     for part in query.split("&"):
         name = unquote_plus(part.partition("=")[0])
-        if (names == "all" and not _TRACKING.fullmatch(name)) or (names != "all" and name in names):
+        if (names == "all" and not is_tracking(name)) or (names != "all" and name in names):
             kept.append(part)
     return "&".join(kept)
+
+
+def is_tracking(name: str) -> bool:
+    """Whether a query parameter is one of `TRACKING`."""
+    return _TRACKING.fullmatch(name) is not None
 
 
 def cookie_pairs(header: Any) -> list[tuple[str, str]]:

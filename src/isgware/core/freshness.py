@@ -55,7 +55,12 @@ def names_of(path: str, query: str, tags: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a backend answers to "what was invalidated since counter ``since``?"."""
+    """What a backend answers to "what was invalidated since counter ``since``?".
+
+    A table has a limit. ``floor`` is the latest hard invalidation that was forgotten: what is older
+    may have been purged, and is gone. ``soft_floor`` is the latest soft one: what is older is
+    stale. ``forgotten`` is the latest row of any kind that was forgotten, publications included.
+    """
 
     nonce: str
     counter: int
@@ -64,6 +69,7 @@ class Changes:
     soft: tuple[tuple[str, int], ...] = ()
     hard: tuple[tuple[str, int], ...] = ()
     published: tuple[tuple[str, int], ...] = ()
+    soft_floor: int = 0
 
 
 @dataclass(slots=True)
@@ -78,6 +84,7 @@ class Generations:
     soft: dict[str, int] = field(default_factory=dict)
     hard: dict[str, int] = field(default_factory=dict)
     published: dict[str, int] = field(default_factory=dict)
+    soft_floor: int = 0
 
     def apply(self, changes: Changes) -> None:
         for table, rows in (
@@ -88,17 +95,24 @@ class Generations:
             for name, value in rows:
                 if value > table.get(name, 0):
                     table[name] = value
-        self.forget(changes.floor, changes.forgotten)
+        self.forget(changes.floor, changes.soft_floor, changes.forgotten)
         self.counter = max(self.counter, changes.counter)
 
-    def forget(self, floor: int, forgotten: int) -> None:
-        """Drop what the backend dropped: rows no newer than ``forgotten``."""
-        self.floor = max(self.floor, floor)
-        if forgotten > self.forgotten:
-            self.forgotten = forgotten
-            for table in (self.soft, self.hard, self.published):
-                for name in [name for name, value in list(table.items()) if value <= forgotten]:
-                    table.pop(name, None)
+    def forget(self, floor: int, soft_floor: int, forgotten: int) -> None:
+        """Raise the floors, and drop the rows that they stand for."""
+        risen = floor > self.floor or soft_floor > self.soft_floor or forgotten > self.forgotten
+        if not risen:
+            return
+        self.floor = floor = max(self.floor, floor)
+        self.soft_floor = max(self.soft_floor, soft_floor)
+        self.forgotten = max(self.forgotten, forgotten)
+        for table, end in (
+            (self.hard, floor),
+            (self.soft, max(floor, self.soft_floor)),
+            (self.published, self.forgotten),
+        ):
+            for name in [name for name, value in list(table.items()) if value <= end]:
+                table.pop(name, None)
 
     def last(self, names: Iterable[str]) -> int:
         """The counter's value at the latest invalidation, soft or hard, of any of ``names``."""
@@ -108,7 +122,7 @@ class Generations:
     def renewed(self, names: Iterable[str], since: int) -> bool:
         """Whether a copy read at counter ``since`` may have been replaced before its time, or
         purged. One that was only declared stale may be served as it is."""
-        if since < self.forgotten:
+        if since < self.forgotten or since < self.floor:
             return True
         hard, published = self.hard, self.published
         return any(max(hard.get(name, 0), published.get(name, 0)) > since for name in names)
@@ -123,7 +137,7 @@ def accepts(
     The table knows the last invalidation of a name only, and one after the arrival may hide one
     before it; so any since the start refuses a render that began before the arrival.
     """
-    if nonce != mirror.nonce or generation < mirror.floor:
+    if nonce != mirror.nonce or generation < max(mirror.floor, mirror.soft_floor):
         return False
     return generation >= arrival or mirror.last(names) <= generation
 
@@ -140,6 +154,7 @@ def judge(
         stale, generation = True, 0
     if generation < mirror.floor:
         return State.GONE
+    stale = stale or generation < mirror.soft_floor
     for name in names:
         if hard.get(name, 0) > generation:
             return State.GONE

@@ -24,6 +24,7 @@ from ..rendering.clean_room import MARK
 from ..rendering.foreign_middleware import foreign_middleware
 from ..rendering.recorded_environ import RecordedEnviron
 from ..rendering.recorded_mappings import Notes, recorded
+from .csrf import CleanEnviron
 
 _SESSIONS: Final = "django.contrib.sessions.middleware"
 #: Modules that only pass on what they are asked.
@@ -54,13 +55,16 @@ def record_reads(application: Any) -> None:
 
 def _recorded(request_class: Callable[..., Any], foreign: str) -> Callable[..., Any]:
     def make(environ: dict[str, Any]) -> Any:
-        recording = getattr(environ.get(MARK), "recording", None)
-        if recording is None:
+        rendering = environ.get(MARK)
+        recording = getattr(rendering, "recording", None)
+        if rendering is None or recording is None:
             return request_class(environ)
         recording.attached = True
         if foreign:
             recording.read(COOKIES, EVERYTHING, lambda: foreign)
-        return _request(request_class, RecordedEnviron(environ, recording, CALLERS), recording)
+        clean = CleanEnviron(environ, recording, CALLERS)
+        rendering.finders.append(clean.places)
+        return _request(request_class, clean, recording)
 
     make._isgware = request_class  # type: ignore[attr-defined]
     return make
@@ -139,7 +143,8 @@ def _session_methods(base: Any) -> dict[str, Any]:
 
     def whole(get: Callable[[Any], Any]) -> property:
         def ask(session: Any) -> Any:
-            if sys._getframe(1).f_locals.get("self") is not session:
+            frame = sys._getframe(2)  # beyond the `__getattribute__` of every recorded object
+            if frame.f_locals.get("self") is not session:
                 session._isgware_notes.read(EVERYTHING)
             return get(session)
 

@@ -15,14 +15,19 @@ from django.core import mail
 from django.core.signals import got_request_exception
 from django.db import close_old_connections, connections
 from django.http import Http404, parse_cookie
+from django.middleware.common import CommonMiddleware
 from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_resolver, reverse
+from django.urls.base import is_valid_path
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import translation
+from django.utils.module_loading import import_string
 
 from ..core.cache_key import Resolve, Visitor, cookie_pairs, decoded
+from ..core.places import Place
 from ..page import note_error
 from ..policy import Policy, policy_of, wrapped_by_revalidate
-from ..routing.framework import Match, Route, Site
+from ..routing.framework import Filled, Match, Route, Site
+from . import csrf
 
 #: Connections of a parent process, kept from being closed by garbage collection.
 _inherited: Final[list[Any]] = []
@@ -41,10 +46,17 @@ class DjangoSite(Site):
         self._views: dict[str, Any] | None = None
         self.origin_headers = tuple(_origin_headers())
         middleware = list(settings.MIDDLEWARE or ())
+        self.token_cookies = (settings.CSRF_COOKIE_NAME,)
+        self._appends_slash = settings.APPEND_SLASH and _has_common(middleware)
         self.resolvers: Mapping[str, Resolve] = {}
         if settings.USE_I18N and _LOCALE in middleware:
             self.resolvers = {"accept-language": resolve_language}
             self.language_cookies = (settings.LANGUAGE_COOKIE_NAME,)
+
+    def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
+        if kind == csrf.KIND:
+            return csrf.filled(places, visitor)
+        return super().fill(kind, places, visitor)
 
     def match(self, visitor: Visitor) -> Match | None:
         path = decoded(visitor.path)
@@ -58,6 +70,18 @@ class DjangoSite(Site):
         if policy is None:
             return None
         return Match(found.view_name or found.route, policy, found.kwargs)
+
+    def redirects_to(self, visitor: Visitor) -> str | None:
+        """As ``CommonMiddleware`` does with ``APPEND_SLASH``."""
+        path = decoded(visitor.path)
+        if not self._appends_slash or path.endswith("/"):
+            return None
+        language = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
+        with translation.override(language):
+            found = None if is_valid_path(path) else is_valid_path(path + "/")
+        if not found or not getattr(found.func, "should_append_slash", True):
+            return None
+        return visitor.path + "/"
 
     def origin(self, visitor: Visitor) -> tuple[str, str]:
         """Scheme and host as ``HttpRequest`` finds them."""
@@ -148,6 +172,11 @@ class DjangoSite(Site):
     @property
     def script_name(self) -> str:
         return str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+
+
+def _has_common(middleware: Iterable[str]) -> bool:
+    kinds = map(import_string, middleware)
+    return any(isinstance(kind, type) and issubclass(kind, CommonMiddleware) for kind in kinds)
 
 
 def _note_error(sender: Any, **more: Any) -> None:

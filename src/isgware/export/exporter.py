@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.freshness import State
+from ..core.hosts import normal_host
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError, ExportError
 from ..formatting import printable
@@ -135,7 +136,8 @@ def _site(
     """Scheme and host whose pages are exported. Paths of several sites would be the same files."""
     wanted = asked or (configured[0] if configured else None)
     if wanted is not None:
-        site = site_of(wanted)
+        scheme, _, host = site_of(wanted).partition("://")
+        site = f"{scheme}://{normal_host(scheme, host)}"
         if tree.site and tree.site != site and not force:
             raise ConfigurationError(
                 f"{str(tree.directory)!r} holds the pages of {printable(tree.site)}, not of "

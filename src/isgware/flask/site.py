@@ -15,7 +15,7 @@ from werkzeug.routing import MapAdapter
 from ..core.cache_key import Visitor, decoded
 from ..errors import ConfigurationError
 from ..policy import policy_of, wrapped_by_revalidate
-from ..routing.framework import Match, Route, Site, built
+from ..routing.framework import Match, Route, Site, built, redirect_of
 
 #: Hosts whose adapters are kept: any visitor can name another.
 _MAX_ADAPTERS: Final = 64
@@ -45,6 +45,12 @@ class FlaskSite(Site):
         view = self._app.view_functions.get(rule.endpoint)
         policy = policy_of(view) if view is not None else None
         return Match(rule.endpoint, policy, arguments) if policy is not None else None
+
+    def redirects_to(self, visitor: Visitor) -> str | None:
+        adapter = self._adapter(visitor)
+        if adapter is None:
+            return None
+        return redirect_of(adapter, visitor, visitor.script_name)
 
     def _adapter(self, visitor: Visitor) -> MapAdapter | None:
         """What finds the route of a path. To make one takes longer than to use it, and Flask's own

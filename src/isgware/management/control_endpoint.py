@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
-from ..core.cache_key import Visitor
+from ..core.cache_key import Visitor, decoded
 from ..errors import BackendUnavailable, ConfigurationError, InvalidPath, RegenerationError
 from ..page import Rendering, current
 from ..rendering.clean_room import StartResponse
@@ -124,7 +124,7 @@ class Control:
             raise BadRequest("mode is one of " + ", ".join(_MODES))
         if tags and mode == "regenerate":
             raise BadRequest("A tag can be revalidated or purged; regenerate takes a path")
-        self._check(paths, tags, mode or "regenerate")
+        self._check(paths, tags, mode or "regenerate", decoded(visitor.script_name))
         if tags:
             verb = self._isg.purge_tag if mode == "purge" else self._isg.revalidate_tag
             verb(*tags)
@@ -132,13 +132,13 @@ class Control:
             self._on_path(mode or "regenerate", path)
         return Reply(200, {"revalidated": True, "paths": paths, "tags": tags})
 
-    def _check(self, paths: list[str], tags: list[str], mode: str) -> None:
+    def _check(self, paths: list[str], tags: list[str], mode: str, script_name: str) -> None:
         """Everything, before anything is done."""
         if tags:
             names_for_tags(tags)
         for path in paths:
             text, _ = local_path(path)
-            if self.covers(text):
+            if self.covers(text) or self.covers(_below(text, script_name)):
                 raise BadRequest("That is the control endpoint itself")
             if mode == "regenerate" and path.endswith("/*"):
                 raise BadRequest("regenerate takes one page; use mode=revalidate or mode=purge")
@@ -206,6 +206,11 @@ class Given:
         if len(found) > 1:
             raise BadRequest(f"{name} is given more than once")
         return found[0] if found else None
+
+
+def _below(path: str, script_name: str) -> str:
+    """``path`` without where the app is mounted."""
+    return path.removeprefix(script_name) if path.startswith(script_name + "/") else path
 
 
 def _texts(name: str, value: Any) -> list[str]:

@@ -24,8 +24,10 @@ class Invalidations:
     def revalidate_path(self, path: str) -> None:
         """Make a page stale in all its variants: the next visitor gets it and starts its render.
 
-        ``/blog/*`` is everything below ``/blog/``; a path with ``?query`` is that variant. Raises
-        `InvalidPath`, and `BackendUnavailable` if the store did not take it.
+        ``/blog/*`` is everything below ``/blog/``; a path with ``?query`` is that variant. A path
+        without the mount of the app, or that the app redirects to another spelling, means the page
+        that visitors reach by it. Raises `InvalidPath`, and `BackendUnavailable` if the store did
+        not take it.
         """
         self._invalidate(self._names(path), hard=False)
 

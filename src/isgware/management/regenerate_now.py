@@ -36,17 +36,36 @@ class Verbs:
 
     def names(self, path: str) -> list[str]:
         """What ``path`` stands for; with a query, also as the policy of its route keeps it. One
-        that does not begin with where the app is mounted may be meant below that."""
+        that does not begin with where the app is mounted may be meant below that; one that the
+        app redirects to another spelling means that, too."""
         names = []
         for given in (path, *self._mounted(path)):
             names += names_for_path(given)
+            if given.endswith("/*"):
+                continue
             text, query = local_path(given)
-            if query and not given.endswith("/*"):
-                match = self._engine.planner.match(self.visitor(text, query))
+            there = self._redirected(text)
+            if there != text:
+                kept = narrow_query(query, "all")
+                names.append(url_name(there, kept) if "?" in given else path_name(there))
+            if query:
+                match = self._engine.planner.match(self.visitor(there, query))
                 if match is not None:
                     kept = narrow_query(query, match.policy.query)  # type: ignore[arg-type]
-                    names.append(url_name(text, kept))
+                    names.append(url_name(there, kept))
         return list(dict.fromkeys(names))
+
+    def _redirected(self, path: str) -> str:
+        """The decoded path to which the app redirects this one, or itself."""
+        settings, rendering = self._engine.settings, current.get()
+        scheme, host, script = "http", "localhost", self._site.script_name
+        if rendering is not None and rendering.host:
+            scheme, host, script = rendering.origin
+        elif settings.base_url:
+            scheme, _, host = settings.base_url[0].partition("://")
+        visitor = _visitor(scheme, host, script, path, "")
+        there = self._engine.planner.redirects_to(visitor)
+        return path if there is None else decoded(visitor.script_name + there)
 
     def _mounted(self, path: str) -> Iterator[str]:
         rendering = current.get()
@@ -180,7 +199,7 @@ class Verbs:
         return counter if untouched and counter == seen + 1 else before
 
     def _target(self, path: str) -> Target:
-        text, query = local_path(path)
+        text, query = self._meant(path)
         scheme, host, script = self._origin(text)
         visitor = _visitor(scheme, host, script, text, query)
         plan = self._engine.planner.plan(visitor)
@@ -201,6 +220,13 @@ class Verbs:
             raise RegenerationError(f"{path} cannot be stored.")
         return target
 
+    def _meant(self, path: str) -> tuple[str, str]:
+        """The decoded path of the page that ``path`` stands for, and its query: of what the other
+        verbs act on, a page that is stored, else the one that visitors reach."""
+        meant = [self._redirected(local_path(each)[0]) for each in (*self._mounted(path), path)]
+        stored = (each for each in meant if next(self._stored_origins(each), None) is not None)
+        return (meant[0] if len(meant) == 1 else next(stored, meant[0])), local_path(path)[1]
+
     def _origin(self, path: str) -> tuple[str, str, str]:
         """Scheme, host and script name: base_url's, a stored page's, the request in progress's.
 
@@ -212,7 +238,8 @@ class Verbs:
         known = here if here and (here in stored or not stored) else next(iter(stored), None)
         if self._engine.settings.base_url:
             parts = urlsplit(self._engine.settings.base_url[0])
-            return parts.scheme, parts.netloc, known[2] if known else ""
+            script = known[2] if known else here[2] if here else self._site.script_name
+            return parts.scheme, parts.netloc, script
         if known is not None:
             return known
         raise ConfigurationError(

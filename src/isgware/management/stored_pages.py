@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 from ..backends.base import Row, row_of
 from ..core.cache_key import narrow_query
@@ -28,6 +29,7 @@ from ..policy_checks import checked_tag
 from ..regeneration.outcomes import noted_failures
 from ..regeneration.single_flight import Failure
 from ..routing.declared_paths import local_path as local_path
+from ..routing.declared_paths import spelled
 from ..storage.page_store import PageStore
 
 #: Pages whose notes of failures are looked up at once.
@@ -37,7 +39,8 @@ _AT_ONCE: Final = 500
 @dataclass(frozen=True, slots=True)
 class PageInfo:
     """A stored page. Times in seconds, sizes in bytes, encodings included; ``ttl`` is negative
-    when stale and ``None`` without a lifetime. ``state``: fresh, stale, expired or failing."""
+    when stale and ``None`` without a lifetime. ``state``: fresh, stale, expired or failing.
+    ``path`` is what the verbs take: decoded, but for what would mean something else there."""
 
     path: str
     url: str
@@ -87,7 +90,7 @@ class Catalogue:
     ) -> Iterator[PageInfo]:
         """See `isgware.ISG.pages`. With ``builds``, those of every build."""
         self._page_store.sync()
-        rows = self._page_store.backend.rows(prefix or "", tag)
+        rows = self._page_store.backend.rows(unquote(prefix or ""), tag)
         ours = (row for row in rows if builds or row.build_id == self.build_id)
         while batch := list(itertools.islice(ours, _AT_ONCE)):
             yield from self._infos(batch)
@@ -167,7 +170,7 @@ class Catalogue:
 
 def _info(row: Row, state: State, failure: Failure | None, now: float) -> PageInfo:
     return PageInfo(
-        path=row.path,
+        path=spelled(row.path),
         url=row.url,
         status=row.status,
         state="failing" if failure else state.value,
@@ -194,8 +197,10 @@ def row_state(row: Row, mirror: Generations, now: float) -> State:
             return State.GONE
     if now >= row.rendered_at + row.expire:
         return State.EXPIRED
-    stale = row.nonce != mirror.nonce or any(
-        mirror.soft.get(name, 0) > row.generation for name in names
+    stale = (
+        row.nonce != mirror.nonce
+        or row.generation < mirror.soft_floor
+        or any(mirror.soft.get(name, 0) > row.generation for name in names)
     )
     if stale or (row.revalidate is not None and now >= row.rendered_at + row.revalidate):
         return State.STALE

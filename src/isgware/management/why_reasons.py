@@ -98,11 +98,13 @@ def changed_by(page: Page, mirror: Generations, now: float, fingerprint: str) ->
     if entry.nonce != mirror.nonce:
         return "the store has lost its table of invalidations since the render"
     if entry.generation < mirror.floor:
-        return "so many invalidations came since that the oldest were forgotten"
+        return "so many purges came since that the oldest were forgotten"
     for verb, table in (("purge", mirror.hard), ("revalidation", mirror.soft)):
         for name in page.names:
             if table.get(name, 0) > entry.generation:
                 return f"a {verb} of {_named(name)} since the render"
+    if entry.generation < mirror.soft_floor:
+        return "so many revalidations came since that the oldest were forgotten"
     if now >= entry.expires_at:
         return f"expire={entry.expire:g}: it was rendered {duration(now - entry.rendered_at)} ago"
     if entry.fingerprint != fingerprint:

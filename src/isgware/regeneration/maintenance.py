@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Final
 
@@ -18,19 +19,28 @@ log: Final = logging.getLogger("isgware")
 
 
 class Maintenance:
-    """``renew`` extends a lease; ``chores`` are run on each tick, their errors logged.
+    """``renew`` extends a lease, ``release`` ends it; ``tasks`` are run on each tick, their
+    errors logged.
 
-    A lease is renewed for ``longest`` seconds at most: a render that hangs for ever in a
-    visitor's thread must not keep its page from everybody for ever.
+    A lease is kept for ``longest`` seconds at most: a render that hangs for ever in a visitor's
+    thread must not keep its page from everybody for ever.
+
+    The thread ends with its owner: it refers to it weakly between two ticks, so that an
+    `ISG` that nobody refers to any more can be collected.
     """
 
     def __init__(
-        self, interval: float, lease_time: float, longest: float, renew: Callable[[Lease], bool]
+        self,
+        interval: float,
+        lease_time: float,
+        longest: float,
+        renew: Callable[[Lease], bool],
+        release: Callable[[Lease], None],
     ) -> None:
-        self._interval = interval
-        self._lease_time = lease_time
+        self._pause = min(interval, lease_time / 3)
         self._longest = longest
         self._renew = renew
+        self._release = release
         self.tasks: list[Callable[[], None]] = []
         self._reset()
 
@@ -51,7 +61,12 @@ class Maintenance:
             return
         with self._starting:
             if self._thread is None:
-                thread = threading.Thread(target=self._loop, name="isgware-keeper", daemon=True)
+                thread = threading.Thread(
+                    target=_tick_until,
+                    args=(self._stop, self._pause, weakref.ref(self)),
+                    name="isgware-keeper",
+                    daemon=True,
+                )
                 try:
                     thread.start()
                 except RuntimeError:  # no thread to be had now; asked for again with the next page
@@ -64,7 +79,14 @@ class Maintenance:
         self._held[lease.token] = (lease, time.monotonic())
 
     def let_go(self, lease: Lease) -> None:
+        """Renew ``lease`` no more: somebody else releases it, or it is lost."""
         self._held.pop(lease.token, None)
+
+    def end(self, lease: Lease | None) -> None:
+        """Release ``lease``: its render has ended, or was given up."""
+        if lease is not None:
+            self.let_go(lease)
+            self._release(lease)
 
     def close(self) -> None:
         self._stop.set()
@@ -72,7 +94,9 @@ class Maintenance:
     def tick(self) -> None:
         now = time.monotonic()
         for lease, since in list(self._held.values()):
-            if now - since > self._longest or not self._renewed(lease):
+            if now - since > self._longest:
+                self.end(lease)
+            elif not self._renewed(lease):
                 self.let_go(lease)
         for task in self.tasks:
             try:
@@ -88,7 +112,14 @@ class Maintenance:
         except BackendUnavailable:
             return True  # asked again with the next tick
 
-    def _loop(self) -> None:
-        stop = self._stop
-        while not stop.wait(min(self._interval, self._lease_time / 3)):
-            self.tick()
+    def __del__(self) -> None:
+        self._stop.set()
+
+
+def _tick_until(stop: threading.Event, pause: float, owner: weakref.ref[Maintenance]) -> None:
+    while not stop.wait(pause):
+        keeper = owner()
+        if keeper is None:
+            return
+        keeper.tick()
+        del keeper  # not referred to while this thread waits

@@ -12,14 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ..backends.base import Lease
+
 
 @dataclass(eq=False)
 class Flight:
-    """One render under way. ``generation``, ``nonce``: what its render has seen invalidated."""
+    """One render under way. ``generation``, ``nonce``: what its render has seen invalidated.
+    ``lease``: under which it takes place, if any."""
 
     key: str
     generation: int
     nonce: str
+    lease: Lease | None = None
     outcome: Any = None
     waiters: int = 0
     started: float = field(default_factory=lambda: time.monotonic())

@@ -231,7 +231,7 @@ class Producer:
         if reads is not None:
             verdict = dataclasses.replace(verdict, vary_cookie=reads.personal)
         page = self._entry(target, response, verdict, rendering, started, took)
-        entry = with_places(dataclasses.replace(page, reads=reads), tokens)
+        entry = with_places(dataclasses.replace(page, reads=reads), tokens, rendering.finders)
         if entry is None:
             return self._refused(target, Refusal(NOT_FOUND))
         if replaces is not None and not self._accepted(target, replaces, entry):

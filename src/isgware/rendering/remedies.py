@@ -8,7 +8,7 @@ from .value_holes import NO_TOKEN, NOT_FOUND
 
 #: What can be done about each reason, for the log and the command line.
 REMEDIES: Final[dict[str, str]] = {
-    "set-cookie": "Set cookies elsewhere than on this page; a CSRF token or a session write does.",
+    "set-cookie": "Set cookies elsewhere than on this page; a session write does.",
     "private": "The app says Cache-Control: private; say otherwise for pages without visitors.",
     "no-store": "The app says no-store.",
     "vary-star": "Vary: * means that no two requests get the same page.",
@@ -31,7 +31,7 @@ REMEDIES: Final[dict[str, str]] = {
     "cookies= of the policy.",
     "clean-room-failed": "The view needs what the clean room does not hold (a cookie, a header, a "
     "user): name it in vary=, or leave the route undeclared.",
-    "untrusted-host": "Add the host to trusted_hosts, if it is yours.",
+    "untrusted-host": "Add the host to trusted_hosts, if it is yours, and its port if it has one.",
     "bypass-failed": "The exception that bypass= raised is in the log.",
     NOT_FOUND: "A nonce or a token of this page stands in it in a form that cannot be replaced "
     "(escaped, encoded, compressed, in no field that is known), or a cookie of value_holes= is not "

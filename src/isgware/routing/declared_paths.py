@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import re
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from ..errors import InvalidPath
 from ..policy import Policy
@@ -23,6 +24,7 @@ from .framework import Routes, Site
 T = TypeVar("T")
 #: Rows of a query that are read at a time: Django's own default.
 _CHUNK: Final = 2_000
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,23 @@ def local_path(path: Any) -> tuple[str, str]:
         text = unquote_to_bytes(given).decode()
     except UnicodeDecodeError:
         raise InvalidPath(f"{path!r} is not UTF-8 when decoded.") from None
-    if not text.isprintable() or any(part in (".", "..") for part in text.split("/")):
+    if _CONTROL.search(text) or any(part in (".", "..") for part in text.split("/")):
         raise InvalidPath(f"{path!r} is not a plain path: dots or control characters.")
     return text, query
+
+
+def spelled(path: str) -> str:
+    """A decoded path as `local_path` and the verbs take it: what would mean something else there
+    is percent-encoded, and what cannot be seen. The rest stays readable."""
+    if path.endswith("/*"):
+        path, end = path[:-1], "%2A"
+    else:
+        end = ""
+    return "".join(map(_spelled, path)) + end
+
+
+def _spelled(char: str) -> str:
+    return quote(char) if char in "%?" or not char.isprintable() else char
 
 
 def wrong_with(path: Any) -> str:

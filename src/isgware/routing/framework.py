@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_cookie
-from werkzeug.routing import BuildError, Map, Rule
+from werkzeug.routing import BuildError, Map, MapAdapter, RequestRedirect, Rule
 
 from ..core.cache_key import Resolve, Visitor, decoded
+from ..core.hosts import normal_host
+from ..core.places import Place
 from ..errors import ConfigurationError
 from ..policy import Policy
 
@@ -41,6 +44,14 @@ class Route:
     methods: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What stands in each of some places for one visitor, and the headers that come with it."""
+
+    values: Sequence[bytes]
+    headers: Sequence[tuple[str, str]] = ()
+
+
 class Site:
     """Any WSGI app: nothing is known of its routes."""
 
@@ -50,6 +61,8 @@ class Site:
     bypass_cookies: tuple[str, ...] = ()
     #: Cookies by which the framework chooses a language, though its Vary does not say so.
     language_cookies: tuple[str, ...] = ()
+    #: Cookies that come with tokens for which a stored page has places.
+    token_cookies: tuple[str, ...] = ()
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
 
@@ -61,6 +74,11 @@ class Site:
 
     def match(self, visitor: Visitor) -> Match | None:
         """The route of a GET of this URL, if its view carries a policy."""
+        return None
+
+    def redirects_to(self, visitor: Visitor) -> str | None:
+        """The path below the script name to which the framework, by its URL map, redirects a GET
+        of this URL on the same host: one with a slash at its end, say."""
         return None
 
     def origin(self, visitor: Visitor) -> tuple[str, str]:
@@ -106,6 +124,11 @@ class Site:
         """The keys of this visitor's session, as the framework opens it. May raise anything."""
         return frozenset()
 
+    def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
+        """What the framework has for this visitor in ``places``, all of one kind of its own;
+        ``None`` if the app has to answer them itself. May raise anything."""
+        raise ValueError(f"places of the kind {kind!r} are unknown")
+
     def after_fork(self) -> None:
         """In a process that builds, forked from one in which the app has run already: let go of
         connections that belong to that one, without closing them."""
@@ -118,6 +141,12 @@ class Site:
     def script_name(self) -> str:
         """Where the app says that it is mounted; empty for the root."""
         return ""
+
+
+def origin_of(site: Site, visitor: Visitor) -> tuple[str, str]:
+    """Scheme and host as the app sees them, the host in the one spelling by which it is keyed."""
+    scheme, host = site.origin(visitor)
+    return scheme, normal_host(scheme, host)
 
 
 class Routes:
@@ -146,6 +175,12 @@ class Routes:
         pattern = str(rule.endpoint)
         return Match(pattern, self._policies[pattern], arguments)
 
+    def redirects_to(self, visitor: Visitor) -> str | None:
+        """As `Site.redirects_to`: a pattern that ends in a slash says what the app does."""
+        if not self._policies:
+            return None
+        return redirect_of(self._adapter, visitor, "")
+
     def __contains__(self, pattern: object) -> bool:
         return pattern in self._policies
 
@@ -158,6 +193,21 @@ class Routes:
     def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
         """As `Site.urls`, of a pattern."""
         return [built(self._adapter.build, route, arguments)]
+
+
+def redirect_of(adapter: MapAdapter, visitor: Visitor, script_name: str) -> str | None:
+    """Where Werkzeug's URL map redirects a GET, as `Site.redirects_to`. The adapter is bound to
+    ``script_name``."""
+    try:
+        adapter.match(decoded(visitor.path), method="GET")
+    except RequestRedirect as redirect:
+        there = urlsplit(redirect.new_url)
+        path = unquote(there.path).encode().decode("latin-1")
+        if there.netloc == adapter.get_host(None) and path.startswith(script_name + "/"):
+            return path[len(script_name) :]
+    except (HTTPException, ValueError):
+        pass
+    return None
 
 
 def built(build: Any, endpoint: str, arguments: Mapping[str, Any]) -> str:

@@ -10,7 +10,6 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict
-from werkzeug.sansio.utils import host_is_trusted
 
 from ..core.cache_key import (
     Request,
@@ -23,6 +22,7 @@ from ..core.cache_key import (
     oddity,
 )
 from ..core.freshness import names_of
+from ..core.hosts import is_trusted
 from ..core.storable import varies
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
@@ -31,7 +31,7 @@ from ..serving.drafts import Drafts
 from ..settings import Settings
 from ..storage.page_store import PageStore
 from .declared_paths import Paths
-from .framework import Match, Routes, Site
+from .framework import Match, Routes, Site, origin_of
 from .learned_routes import NOTHING_LEARNED, LearnedRoute, LearnedRoutes
 
 log: Final = logging.getLogger("isgware")
@@ -152,7 +152,7 @@ class Planner:
 
     def _as_seen(self, visitor: Visitor) -> Visitor:
         """With scheme and host as the app sees them."""
-        scheme, host = self._site.origin(visitor)
+        scheme, host = origin_of(self._site, visitor)
         if (scheme, host) == (visitor.scheme, visitor.host):
             return visitor
         return dataclasses.replace(visitor, scheme=scheme, host=host)
@@ -171,6 +171,10 @@ class Planner:
                 raise ConfigurationError(f"{found.route}: {error}") from None
             self._checked.add(found.route)
         return found
+
+    def redirects_to(self, visitor: Visitor) -> str | None:
+        """The path below the script name to which the app redirects another spelling of it."""
+        return self._site.redirects_to(visitor) or self.routes.redirects_to(visitor)
 
     def declared_by(self, visitor: Visitor, target: Target) -> tuple[str, ...]:
         """Who says that the page is kept: the view's decorator, ``routes``, or what was learned of
@@ -339,13 +343,13 @@ class Planner:
             log.exception("bypass= raised; the visitor gets the app's own answer.")
             return "bypass-failed"
 
-    def trusts(self, host: str) -> bool:
-        """Whether pages of this host may be kept."""
+    def trusts(self, scheme: str, host: str) -> bool:
+        """Whether pages of this origin may be kept."""
         trusted = self._settings.trusted_hosts
-        return not trusted or host_is_trusted(host, trusted)
+        return not trusted or is_trusted(scheme, host, trusted)
 
     def _untrusted(self, visitor: Visitor) -> str:
-        return "" if self.trusts(visitor.host) else "untrusted-host"
+        return "" if self.trusts(visitor.scheme, visitor.host) else "untrusted-host"
 
     def _origin(self, visitor: Visitor) -> tuple[str, str] | None:
         """Of several base URLs the visitor's own, else the first."""

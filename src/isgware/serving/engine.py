@@ -30,7 +30,7 @@ from ..rendering.producer import Elsewhere, Failed, Outcome, Producer, Refused, 
 from ..routing.planner import Plan, Planner, Target
 from ..routing.visitor_check import VisitorCheck
 from ..settings import Settings
-from ..storage.page_store import PageStore
+from ..storage.page_store import PageStore, same_render
 from ..storage.process_cache import Page
 from .loading_page import Fallback, Reply
 
@@ -209,7 +209,7 @@ class Engine:
         if leads:
             outcome: Outcome | None = Elsewhere()
             try:
-                outcome = self._lead(target, flight, names, arrival, deadline)
+                outcome = self._lead(target, flight, names, arrival, deadline, page)
             finally:
                 self.flights.land(flight, outcome)
         elif self.flights.wait(flight, deadline - time.monotonic()):
@@ -271,8 +271,9 @@ class Engine:
         return accepts(entry.generation, entry.nonce, page.names, mirror, arrival)
 
     def _lead(
-        self, target: Target, flight: Flight, names: Sequence[str], arrival: int, deadline: float
-    ) -> Outcome:
+        self, target: Target, flight: Flight, names: Sequence[str], arrival: int, deadline: float,
+        known: Page | None,
+    ) -> Outcome:  # fmt: skip
         """Render for everybody, unless another process does: then wait for its page."""
         pause = 0.0
         while True:
@@ -281,7 +282,7 @@ class Engine:
             except BackendUnavailable:
                 return self._produce(target, None, flight)
             page, state = self._look_again(target)
-            if page is not None and state is State.FRESH and self._acceptable(page, arrival):
+            if page is not None and self._takes(target, page, state, known, arrival):
                 self.page_store.release(lease)
                 return Rendered(page, found=not pause)
             if lease is not None:
@@ -292,6 +293,19 @@ class Engine:
             time.sleep(pause)
             self.page_store.begin()
             self.page_store.sync()
+
+    def _takes(
+        self, target: Target, page: Page, state: State | None, known: Page | None, arrival: int
+    ) -> bool:
+        """Whether a page of another process will do for who came at ``arrival`` and found the
+        ``known`` one: it is fresh, or was rendered since. A render may take longer than its page
+        stays fresh; were it not taken then, all who wait for it would render in turn."""
+        if not self._acceptable(page, arrival):
+            return False
+        since = known is None or not same_render(page.entry, known.entry)
+        return state is State.FRESH or (
+            since and page.entry.fingerprint == target.policy.fingerprint
+        )
 
     def _look_again(self, target: Target) -> tuple[Page | None, State | None]:
         return self.page_store.find(target.key, target.base, target.policy.fingerprint, again=True)
@@ -337,6 +351,7 @@ class Engine:
         self.page_store.begin()
         self.page_store.sync()
         page, state = self._look_again(target)
+        known, arrival = page, self.page_store.mirror.counter
         since = page.entry.rendered_at if page is not None else 0.0
         if state is State.FRESH and not target.declared:
             self.planner.learned_route(target.base, again=True)  # another process has learned it
@@ -345,7 +360,7 @@ class Engine:
         if elsewhere and page is not None and self._hand_over(target, page):
             return None
         names = (*target.names, *(page.names if page else ()))
-        flight, leads = self._join(target, names, self.page_store.mirror.counter)
+        flight, leads = self._join(target, names, arrival)
         if not leads:
             return None
         started.append(flight)
@@ -356,7 +371,7 @@ class Engine:
                 self.outcomes.rendering_elsewhere(target.key)
                 return None
             page, state = self._look_again(target)
-            if page is not None and state is State.FRESH:  # rendered elsewhere since we looked
+            if page is not None and self._takes(target, page, state, known, arrival):
                 self.page_store.release(lease)
                 outcome = Rendered(page, found=True)
                 return None
@@ -388,6 +403,7 @@ class Engine:
         page = self.page_store.memory.get(target.key)
         self.outcomes.failed(target, "the render took too long", page.entry if page else None)
         for flight in started:
+            self.maintenance.end(flight.lease)
             self.flights.land(flight, Elsewhere())
 
     def _produce(self, target: Target, lease: Lease | None, flight: Flight) -> Outcome:
@@ -397,15 +413,14 @@ class Engine:
         order = old.entry.order + 1 if old is not None else 0
         if lease is not None:
             self.maintenance.hold(lease)
+        flight.lease = lease
         try:
             outcome = self.producer.produce(
                 target, lease.order if lease else order, replaces,
                 wanted=lambda: not flight.landed.is_set(),
             )  # fmt: skip
         finally:
-            if lease is not None:
-                self.maintenance.let_go(lease)
-                self.page_store.release(lease)
+            self.maintenance.end(lease)
         if lease is None:
             self.page_store.stored_locally(target.key, target.base)
         self.outcomes.settle(target, outcome, replaces)

@@ -118,13 +118,17 @@ class PreparedHit:
 
 class PreparedStale(PreparedHit):
     """The answer of a page that is stale, for the rest of a second in which its regeneration is on
-    its way. To the hit path its time is always over: who sends it asks `Engine.awaited` first."""
+    its way; it ends when the store is to be asked again.
+
+    To the hit path its time is always over: who sends it asks `Engine.awaited` first.
+    """
 
     __slots__ = ("_ends",)
 
     def _make(self, now: float) -> None:
         super()._make(now)
-        self._ends = min(self.since + 1.0, self.page.entry.expires_at)
+        page = self.page
+        self._ends = min(self.since + 1.0, page.looked_up + 1.0, page.entry.expires_at)
         self.since, self.until = now, 0.0
 
     def _answer(self, now: float) -> Answer:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
+from ..backends.base import Lease
 from ..core.cache_key import Visitor
 from ..core.freshness import State
 from ..core.storable import Refusal
@@ -43,15 +44,22 @@ class Background:
                 return True
             engine.maintenance.start()
             ended = threading.Event()
-            work = Work(key, lambda: self._refresh(place, ended), give_up=ended.set)
+            leases: list[Lease] = []
+
+            def give_up() -> None:
+                ended.set()
+                for lease in leases:
+                    engine.maintenance.end(lease)
+
+            work = Work(key, lambda: self._refresh(place, ended, leases), give_up)
             return engine.pool.submit(work)
         except Exception:  # there is a page for the visitor all the same
             log.exception("%s could not be revalidated.", place.url)
             return False
 
-    def _refresh(self, place: Place, ended: threading.Event) -> None:
+    def _refresh(self, place: Place, ended: threading.Event, leases: list[Lease]) -> None:
         """Nobody's request: of the first visitor's it holds what Vary names, and nothing else.
-        ``ended``: it was given up."""
+        ``ended``: it was given up; ``leases``: where its lease is put."""
         engine = self._engine
         engine.page_store.begin()
         engine.page_store.sync()
@@ -65,15 +73,14 @@ class Background:
         except BackendUnavailable:
             lease = None
         if lease is not None:
+            leases.append(lease)
             engine.maintenance.hold(lease)
         try:
             reason = self._renew(place, page, ended)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
         finally:
-            if lease is not None:
-                engine.maintenance.let_go(lease)
-                engine.page_store.release(lease)
+            engine.maintenance.end(lease)
         failures = engine.outcomes.failures
         if reason:
             log.warning("%s could not be revalidated: %s", place.url, reason)

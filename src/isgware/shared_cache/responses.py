@@ -14,11 +14,10 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
-from werkzeug.sansio.utils import host_is_trusted
-
 from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Request, Visitor, counting_cookie, oddity
 from ..core.freshness import CLOCK_TOLERANCE, State, judge
+from ..core.hosts import normal_host
 from ..core.storable import MAX_LEARNED, Refusal, Response, varies
 from ..core.stored_page import Entry, Headers
 from ..errors import BackendUnavailable
@@ -29,7 +28,7 @@ from ..http.validation import is_about
 from ..http.vary import REROUTING, selecting
 from ..policy import NOTHING
 from ..rendering.compress import encoders, encodings_of
-from ..routing.framework import Site
+from ..routing.framework import Site, origin_of
 from ..routing.learned_routes import LearnedRoute
 from ..serving.drafts import Drafts
 from ..serving.engine import Engine
@@ -69,11 +68,11 @@ class ResponseStore:
     def place(self, visitor: Visitor) -> Place | None:
         """``None``: nothing is stored for URLs like this one."""
         settings = self._engine.settings
-        scheme, host = self._site.origin(visitor)
+        scheme, host = origin_of(self._site, visitor)
         visitor = replace(visitor, scheme=scheme, host=host)
         if oddity(visitor):
             return None
-        if settings.trusted_hosts and not host_is_trusted(host, settings.trusted_hosts):
+        if not self._engine.planner.trusts(scheme, host):
             return None
         bare = Request(scheme, host, visitor.script_name, visitor.path)
         base = bare.base_key(settings.build_id)
@@ -335,7 +334,7 @@ class ResponseStore:
     def located(self, visitor: Visitor, headers: HeaderList) -> Iterator[Visitor]:
         """Visits to the URLs that an unsafe method's response says it made or changed: those in
         Location and Content-Location, of the same origin only (RFC 9111, section 4.4)."""
-        scheme, host = self._site.origin(visitor)
+        scheme, host = origin_of(self._site, visitor)
         here = Request(scheme, host, visitor.script_name, visitor.path, visitor.query).url
         for name, value in headers:
             if name.lower() not in ("location", "content-location"):
@@ -345,7 +344,7 @@ class ResponseStore:
                 path = unquote_to_bytes(there.path).decode("latin-1")
             except ValueError:
                 continue
-            if (there.scheme, there.netloc.lower()) != (scheme, host.lower()):
+            if (there.scheme, normal_host(there.scheme, there.netloc)) != (scheme, host):
                 continue
             if path.startswith(visitor.script_name):
                 path = path[len(visitor.script_name) :]

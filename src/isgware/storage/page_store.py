@@ -24,6 +24,8 @@ from .process_cache import Memory, Page, key_name
 log: Final = logging.getLogger("isgware")
 #: So many pages that were made while the backend was away are seen to, the latest of them.
 _MAX_ALONE: Final = 10_000
+#: Seconds after which the store is asked again for a page whose copy in memory is stale.
+_LOOK_UP: Final = 1.0
 #: Seconds, at most, until that is tried again with one that answers but takes no pages.
 _MAX_PAUSE: Final = 60.0
 
@@ -92,19 +94,35 @@ class PageStore:
     def find(
         self, key: str, base: str, fingerprint: str, *, again: bool = False
     ) -> tuple[Page | None, State | None]:
-        """The page under ``key`` and its state now. ``again``: look in the backend even if memory
-        has it, since another process may have rendered it."""
+        """The page under ``key`` and its state now. The backend is asked if memory does not have
+        the page, and once a second if its copy is stale: another process may have rendered it.
+        ``again``: ask in any case."""
         read_ahead = current.get()
         ahead = read_ahead.take(key) if read_ahead is not None else None
         page = self.memory.get(key)
         if page is None or again or self._renewed(page):
             page = self._fetch(key, base, page, None if again else ahead)
+        state = self._state(page, fingerprint)
+        if page is not None and state in (State.STALE, State.EXPIRED) and self._to_look_up(page):
+            page = self._fetch(key, base, page)
+            state = self._state(page, fingerprint)
+        return page, state
+
+    def _state(self, page: Page | None, fingerprint: str) -> State | None:
         if page is None:
-            return None, None
+            return None
         state = judge(page.entry, page.names, self.mirror, self._clock(), fingerprint)
         if state is State.FRESH and self.offline_too_long:
             state = State.STALE
-        return page, state
+        return state
+
+    def _to_look_up(self, page: Page) -> bool:
+        """Whether no thread of this process has asked the store for this page within a second."""
+        now = self._clock()
+        if page.looked_up <= now < page.looked_up + _LOOK_UP:
+            return False
+        page.looked_up = now  # before the store answers: threads that come now do not ask
+        return True
 
     def _renewed(self, page: Page) -> bool:
         mirror = self.mirror
@@ -121,9 +139,11 @@ class PageStore:
         self, key: str, base: str, known: Page | None, copy: Copy | None = None
     ) -> Page | None:
         """The page as the backend has it, or had it when ``copy`` was read."""
-        seen = self.mirror.counter if copy is None else copy.seen
+        seen, now = self.mirror.counter if copy is None else copy.seen, self._clock()
+        if known is not None:
+            known.looked_up = now
         try:
-            data = self.backend.get(key, self._clock()) if copy is None else copy.data
+            data = self.backend.get(key, now) if copy is None else copy.data
         except BackendUnavailable:
             return known
         entry = decode(data, key)
@@ -131,10 +151,12 @@ class PageStore:
             if known is not None:
                 known.seen = seen
             return known
-        if known is not None and _same(known.entry, entry):
+        if known is not None and same_render(known.entry, entry):
             known.seen = seen
             return known
-        page = Page(entry, seen, base)
+        page, kept = Page(entry, seen, base, now), self.memory.get(key)
+        if kept is not None and _newer(kept.entry, entry):  # rendered here while the store answered
+            return kept
         self.memory.add(page)
         return page
 
@@ -225,7 +247,8 @@ class PageStore:
 
     def _known(self, names: Sequence[str], overtake: bool) -> dict[str, int]:
         mirror = self.mirror
-        since = mirror.counter + 1 if overtake else max(mirror.last(names), mirror.floor)
+        last = max(mirror.last(names), mirror.floor, mirror.soft_floor)
+        since = mirror.counter + 1 if overtake else last
         return {"generation": mirror.counter, "overtake_before": since}
 
     def release(self, lease: Lease | None) -> None:
@@ -294,7 +317,7 @@ class PageStore:
             return False
         seen = self.mirror.counter
         theirs = decode(self.backend.get(key, now), key)
-        if theirs is not None and _same(page.entry, theirs):
+        if theirs is not None and same_render(page.entry, theirs):
             return True
         if theirs is not None and not _newer(page.entry, theirs):
             self.memory.add(Page(theirs, seen, base))
@@ -334,7 +357,8 @@ def _newer(one: Entry, other: Entry) -> bool:
     )
 
 
-def _same(one: Entry, other: Entry) -> bool:
+def same_render(one: Entry, other: Entry) -> bool:
+    """Whether two copies of a page came of one render."""
     return (one.nonce, one.generation, one.order, one.rendered_at) == (
         other.nonce,
         other.generation,

@@ -42,17 +42,20 @@ class Page:
     """A stored page as this process holds it.
 
     ``seen``: the invalidation counter when it was last known to be what the store holds.
+    ``looked_up``: when the store was last asked for the page, by the clock; 0 if it never was.
     ``used``: visited since the clock hand passed; ``visited``: since the store was last told.
     ``raws``: the request lines by which it is found.
     """
 
     __slots__ = (
-        "_base", "_head", "_template", "entry", "raws", "seen", "size", "used", "visited",
+        "_base", "_head", "_template", "entry", "looked_up", "raws", "seen", "size", "used",
+        "visited",
     )  # fmt: skip
 
-    def __init__(self, entry: Entry, seen: int, base: str) -> None:
+    def __init__(self, entry: Entry, seen: int, base: str, looked_up: float = 0.0) -> None:
         self.entry = entry
         self.seen = seen
+        self.looked_up = looked_up
         self._base = base
         headers = sum(len(name) + len(value) for name, value in entry.headers)
         self.size = entry.size + headers + _OVERHEAD + PLACE_BYTES * len(entry.places)

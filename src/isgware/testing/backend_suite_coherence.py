@@ -87,13 +87,35 @@ class CoherenceSuite(Suite):
     def test_beyond_the_limit_of_names_the_oldest_are_forgotten_and_raise_the_floor(self) -> None:
         with self.opened(self.LIMITS) as backend:
             for number in range(30):
-                backend.invalidate([f"tag:{number}"], hard=bool(number % 2))
+                backend.invalidate([f"tag:{number}"], hard=True)
             changes = backend.sync("", 0)
-            kept = {name for name, _ in (*changes.soft, *changes.hard)}
+            kept = {name for name, _ in changes.hard}
             lost = [number for number in range(30) if f"tag:{number}" not in kept]
             assert len(kept) <= 20
             assert lost == list(range(len(lost)))
             assert changes.floor == changes.forgotten == lost[-1] + 1
+            assert changes.soft_floor == 0
+
+    def test_soft_names_that_are_forgotten_raise_a_floor_of_their_own(self) -> None:
+        with self.opened(self.LIMITS) as backend:
+            backend.invalidate(["tag:hard", "tag:both"], hard=True)
+            for number in range(60):
+                backend.invalidate([f"tag:{number}", "tag:both"], hard=False)
+            changes = backend.sync("", 0)
+            assert dict(changes.hard) == {"tag:hard": 1, "tag:both": 1}
+            assert len(changes.soft) <= 21
+            assert dict(changes.soft)["tag:59"] == dict(changes.soft)["tag:both"] == 61
+            lost = [number for number in range(60) if f"tag:{number}" not in dict(changes.soft)]
+            assert lost == list(range(len(lost)))
+            assert (changes.floor, changes.soft_floor) == (0, lost[-1] + 2)
+
+    def test_names_of_one_call_are_forgotten_together(self) -> None:
+        with self.opened(self.LIMITS) as backend:
+            for hard in (True, False):
+                backend.invalidate([f"tag:{number}" for number in range(30)], hard=hard)
+            changes = backend.sync("", 0)
+            assert (changes.floor, changes.soft_floor) == (1, 2)
+            assert (changes.hard, changes.soft) == ((), ())
 
     def test_publications_that_are_forgotten_raise_no_floor(self) -> None:
         with self.opened(self.LIMITS) as backend:

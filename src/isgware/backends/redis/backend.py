@@ -222,6 +222,7 @@ class RedisBackend:
             tuple(tables[b"s"]),
             tuple(tables[b"h"]),
             tuple(tables[b"p"]),
+            int(found[5]),
         )
 
     def invalidate(self, names: Iterable[str], hard: bool) -> int:

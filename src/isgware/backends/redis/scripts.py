@@ -20,6 +20,7 @@ from typing import Any, Final
 _PRELUDE: Final = """
 local P = string.sub(KEYS[1], 1, -6)
 local STATE, NAMES, ROWS, PATHS, ENDS = KEYS[1], P..'names', P..'rows', P..'paths', P..'ends'
+local HARD = P..'hard'
 local NOTES, USED = P..'notes', {[0] = P..'used:0', [1] = P..'used:1'}
 
 -- A key of another type in our place is nobody's: replace it.
@@ -47,22 +48,30 @@ local function tell(message)
 end
 
 local function renew(fresh, run)
-  redis.call('DEL', STATE, NAMES)
-  redis.call('HSET', STATE, 'nonce', fresh, 'counter', 0, 'floor', 0, 'forgotten', 0, 'run', run)
+  redis.call('DEL', STATE, NAMES, HARD)
+  redis.call('HSET', STATE, 'nonce', fresh, 'counter', 0, 'floor', 0, 'forgotten', 0, 'run', run,
+    'soft_floor', 0)
   redis.call('ZADD', NAMES, 0, '='..fresh)
+  redis.call('ZADD', HARD, 0, '='..fresh)
   tell(fresh..' 0 -')
-  return {fresh, '0', '0', '0', run}
+  return {fresh, '0', '0', '0', run, '0'}
 end
 
--- Nonce, counter, floor, what was forgotten. A server that was started anew may have come back
--- without its last moments, and a replica that took over may never have had them.
+-- Nonce, counter, floor, what was forgotten, run, soft floor. A server that was started anew may
+-- have come back without its last moments, and a replica that took over may never have had them.
 local function state(fresh)
   local info = redis.pcall('INFO', 'server')
   local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
-  local it = redis.call('HMGET', STATE, 'nonce', 'counter', 'floor', 'forgotten', 'run')
+  local it = redis.call('HMGET', STATE, 'nonce', 'counter', 'floor', 'forgotten', 'run',
+    'soft_floor')
   if it[1] and it[2] and it[3] and it[4] and it[5] == run
       and redis.call('ZSCORE', NAMES, '='..it[1]) then
-    return it
+    if not it[6] then  -- of an earlier release, which has hard names among the others
+      redis.call('ZADD', HARD, 0, '='..it[1])
+      redis.call('HSET', STATE, 'soft_floor', 0)
+      it[6] = '0'
+    end
+    if redis.call('ZSCORE', HARD, '='..it[1]) then return it end
   end
   return renew(fresh, run)
 end
@@ -200,28 +209,36 @@ local since = tonumber(ARGV[3])
 if it[1] == ARGV[2] and since > tonumber(it[2]) then it = renew(ARGV[1], it[5]) end
 if it[1] ~= ARGV[2] then since = 0 end
 local names = redis.call('ZRANGEBYSCORE', NAMES, '('..since, '+inf', 'WITHSCORES')
-return {it[1], it[2], it[3], it[4], names}
+for _, each in ipairs(redis.call('ZRANGEBYSCORE', HARD, '('..since, '+inf', 'WITHSCORES')) do
+  names[#names + 1] = each
+end
+return {it[1], it[2], it[3], it[4], names, it[6]}
 """
 
-#: Beyond the limit the names longest untouched go; what they covered can no longer be told from
-#: what they did not, so everything rendered before them is gone: the floor.
+#: Hard names have a limit of their own, so that no number of soft ones makes them forgotten. Beyond
+#: it the names longest untouched go; what they covered can no longer be told from what they did
+#: not, so everything rendered before them is gone, or stale if all were soft: the floors.
 _ANNOUNCE: Final = """
 redis.call('DEL', P..'room')
 local nonce = state(ARGV[1])[1]
 local limit = tonumber(ARGV[4])
 local counter = redis.call('HINCRBY', STATE, 'counter', 1)
-for at = 5, #ARGV do redis.call('ZADD', NAMES, counter, ARGV[2]..ARGV[at]) end
-local count = redis.call('ZCARD', NAMES) - 1
+local names = ARGV[2] == 'h' and HARD or NAMES
+for at = 5, #ARGV do redis.call('ZADD', names, counter, ARGV[2]..ARGV[at]) end
+local count = redis.call('ZCARD', names) - 1
 if count > limit then
   local going = math.max(1, count - math.floor(limit * 9 / 10))
-  local last = redis.call('ZRANGE', NAMES, going, going, 'WITHSCORES')[2]
-  local floor = tonumber(redis.call('HGET', STATE, 'floor'))
-  local lost = redis.call('ZRANGEBYSCORE', NAMES, 1, last, 'WITHSCORES')
+  local last = redis.call('ZRANGE', names, going, going, 'WITHSCORES')[2]
+  local known = redis.call('HMGET', STATE, 'floor', 'soft_floor', 'forgotten')
+  local floors = {h = tonumber(known[1]), s = tonumber(known[2]), p = 0}
+  local lost = redis.call('ZRANGEBYSCORE', names, 1, last, 'WITHSCORES')
   for at = 1, #lost, 2 do
-    if string.sub(lost[at], 1, 1) ~= 'p' then floor = math.max(floor, tonumber(lost[at + 1])) end
+    local kind = string.sub(lost[at], 1, 1)
+    floors[kind] = math.max(floors[kind], tonumber(lost[at + 1]))
   end
-  redis.call('ZREMRANGEBYSCORE', NAMES, 1, last)
-  redis.call('HSET', STATE, 'floor', floor, 'forgotten', last)
+  redis.call('ZREMRANGEBYSCORE', names, 1, last)
+  redis.call('HSET', STATE, 'floor', floors.h, 'soft_floor', floors.s,
+    'forgotten', math.max(tonumber(known[3]), tonumber(last)))
 end
 tell(nonce..' '..counter..' '..ARGV[3])
 return counter
@@ -277,7 +294,7 @@ _PING: Final = """
 redis.call('DEL', P..'room')
 for key, kind in pairs({
   [STATE] = 'hash', [NAMES] = 'zset', [ROWS] = 'hash', [PATHS] = 'zset', [ENDS] = 'zset',
-  [NOTES] = 'zset', [USED[0]] = 'zset', [USED[1]] = 'zset',
+  [NOTES] = 'zset', [HARD] = 'zset', [USED[0]] = 'zset', [USED[1]] = 'zset',
 }) do
   local found = redis.call('TYPE', key).ok
   if found ~= kind and found ~= 'none' then redis.call('DEL', key) end

@@ -96,7 +96,7 @@ class SQLiteBackend:
         return found
 
     def nonce(self) -> str:
-        return self.database.read(lambda db: state(db)[0])
+        return self.database.read(lambda db: state(db).nonce)
 
     def put(self, row: Row, data: bytes | None, now: float) -> bool:
         return self.put_row(row, data, len(data or b""), now) is not None
@@ -112,7 +112,7 @@ class SQLiteBackend:
                 (row.key,),
             ).fetchone()
             if old:
-                if is_newer(old[1:4], row, state(db)[0]):
+                if is_newer(old[1:4], row, state(db).nonce):
                     return None
                 count(db, old[4], -1, -old[5])
                 db.execute("DELETE FROM tags WHERE page = ?", (old[0],))

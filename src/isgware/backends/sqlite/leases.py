@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
 from ..base import HELD, Held, Lease
+from .lease_owner import is_gone, new_token
 from .transaction import Damaged
 
 #: Leases that one statement asks for.
@@ -29,13 +29,14 @@ def acquire(
         # An end further away than any lease lasts was set by a clock that has since been put back;
         # it holds nobody up.
         query = (
-            f"SELECT key FROM leases WHERE key IN ({', '.join('?' * len(some))}) "
+            f"SELECT key, token FROM leases WHERE key IN ({', '.join('?' * len(some))}) "
             "AND until > ? AND until <= ? AND generation >= ?"
         )
-        held |= {key for (key,) in db.execute(query, (*some, now, now + 2 * ttl, overtake_before))}
+        rows = db.execute(query, (*some, now, now + 2 * ttl, overtake_before)).fetchall()
+        held |= {key for key, token in rows if not is_gone(token)}
     free = [key for key in keys if key not in held]
     order = _orders(db, len(free)) if free else 0
-    leases = {key: Lease(key, secrets.token_hex(8), order + at) for at, key in enumerate(free, 1)}
+    leases = {key: Lease(key, new_token(), order + at) for at, key in enumerate(free, 1)}
     if free:
         db.execute(
             "DELETE FROM leases WHERE key IN (SELECT key FROM leases WHERE until <= ? LIMIT ?)",

@@ -42,6 +42,12 @@ CREATE TABLE state (
     forgotten INTEGER NOT NULL, ordinal INTEGER NOT NULL, names INTEGER NOT NULL);
 INSERT INTO state VALUES (lower(hex(randomblob(8))), 0, 0, 0, 0, 0)
 """
+#: ``hard_names``: how many of ``names`` were ever invalidated hard.
+_SOFT_FLOOR: Final = """
+ALTER TABLE state ADD COLUMN soft_floor INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE state ADD COLUMN hard_names INTEGER NOT NULL DEFAULT 0;
+UPDATE state SET hard_names = (SELECT count(*) FROM names WHERE hard > 0)
+"""
 _JOBS: Final = """
 CREATE TABLE IF NOT EXISTS regenerations (
     id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, key TEXT NOT NULL,
@@ -58,3 +64,14 @@ def add_tables(connection: sqlite3.Connection) -> None:
     known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'regenerations'"
     if not connection.execute(known).fetchone():
         connection.executescript(f"BEGIN IMMEDIATE; {_JOBS}; COMMIT")
+    if not _has_soft_floor(connection):
+        connection.execute("BEGIN IMMEDIATE")
+        if not _has_soft_floor(connection):  # another process may have been faster
+            for statement in _SOFT_FLOOR.split(";"):
+                connection.execute(statement)
+        connection.execute("COMMIT")
+
+
+def _has_soft_floor(connection: sqlite3.Connection) -> bool:
+    known = "SELECT 1 FROM pragma_table_info('state') WHERE name = 'soft_floor'"
+    return connection.execute(known).fetchone() is not None
