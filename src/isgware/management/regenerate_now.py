@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from ..core.cache_key import Visitor, decoded, narrow_query
 from ..core.freshness import State, names_of, path_name, url_name
+from ..core.hosts import normal_host
 from ..core.stored_page import Entry, decode
 from ..errors import BackendUnavailable, ConfigurationError, RegenerationError
 from ..page import current
@@ -57,12 +58,10 @@ class Verbs:
 
     def _redirected(self, path: str) -> str:
         """The decoded path to which the app redirects this one, or itself."""
-        settings, rendering = self._engine.settings, current.get()
-        scheme, host, script = "http", "localhost", self._site.script_name
-        if rendering is not None and rendering.host:
-            scheme, host, script = rendering.origin
-        elif settings.base_url:
-            scheme, _, host = settings.base_url[0].partition("://")
+        here, base_url = _here(), self._engine.settings.base_url
+        scheme, host, script = here or ("http", "localhost", self._site.script_name)
+        if here is None and base_url:
+            scheme, _, host = base_url[0].partition("://")
         visitor = _visitor(scheme, host, script, path, "")
         there = self._engine.planner.redirects_to(visitor)
         return path if there is None else decoded(visitor.script_name + there)
@@ -232,8 +231,7 @@ class Verbs:
 
         Of several stored pages the one that the request in progress belongs to.
         """
-        rendering = current.get()
-        here = rendering.origin if rendering is not None and rendering.host else None
+        here = _here()
         stored = list(itertools.islice(self._stored_origins(path), 50))
         known = here if here and (here in stored or not stored) else next(iter(stored), None)
         if self._engine.settings.base_url:
@@ -256,6 +254,15 @@ class Verbs:
             entry = decode(backend.get(row.key, now), row.key)
             if entry is not None:
                 yield entry.request.scheme, entry.request.host, entry.request.script_name
+
+
+def _here() -> tuple[str, str, str] | None:
+    """Scheme, host and script name of the request in progress, if there is one."""
+    rendering = current.get()
+    if rendering is None or not rendering.host:
+        return None
+    scheme, host, script_name = rendering.origin
+    return scheme, normal_host(scheme, host), script_name
 
 
 def _visitor(scheme: str, host: str, script: str, path: str, query: str) -> Visitor:
