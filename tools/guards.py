@@ -542,15 +542,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("names that were read are bounded", "        elif len(names) > MAX_NAMES:",
          "        elif False:"),
     ),
-    *_of("flask/recorded_types.py", "flask/test_recorder.py")(
+    *_of("rendering/recorded_mappings.py", "flask/test_recorder.py")(
         ("a session holds a bait", "    if isinstance(value, dict):\n        notes.recording.marks",
          "    if False:\n        notes.recording.marks"),
-        ("a CSRF token is marked",
-         "self.recording.marks[_PAYLOAD.dump_payload(value)] = CSRF_TOKEN", "pass"),
         ("the id of a session is the whole session", "own[_NOTES].read(EVERYTHING)", "pass"),
     ),
     *_of("flask/recorder.py", "flask/test_recorder.py")(
         ("foreign middleware reads all cookies", "        if foreign:", "        if False:"),
+        ("a CSRF token is marked",
+         "notes.recording.marks[_PAYLOAD.dump_payload(value)] = CSRF_TOKEN", "pass"),
         ("a clean room's session is not saved",
          "        if recording is None:\n            return original(app, session, response)",
          "        if recording is None or original(app, session, response):\n"
@@ -558,9 +558,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Flask-Login's user is loaded when somebody looks",
          "        if recording is None:\n            return original()",
          "        if True:\n            return original()"),
-        ("the raw Cookie header reads all cookies",
-         "                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))",
-         "                pass"),
     ),
     *_of("routing/visitor_check.py", "flask/test_reads_decide.py")(
         ("only what is in the cookie is remembered of a session",
@@ -578,7 +575,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what the page says in Vary counts as read", '"cookie" in varies(headers)', "False"),
         ("a cookie that is deleted is read", "    for name in deleted:", "    for name in ():"),
     ),
-    *_of("rendering/producer.py", "flask/test_reads_decide.py")(
+    *_of("rendering/producer.py", "flask/test_reads_decide.py", "django/test_reads.py")(
         ("reads of a page that was purged still count", "        if replaces is None:\n            page = self._page_store",
          "        if False:\n            page = self._page_store"),
     ),
@@ -588,18 +585,24 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("an app's own way to its routes is asked each time",
          "if found is not None and own:", "if found is not None:"),
     ),
-    *_of("flask/header_reads.py", "test_flask.py")(
-        ("what a render looks at is recorded",
-         "            environ = RecordedEnviron(environ, rendering.note_read)\n", "            pass\n"),
-        ("to find one header is no look at all of them",
-         "EnvironHeaders(self.environ).getlist(key, type)", "super().getlist(key, type)"),
-        ("to go through all headers is to look at each",
-         "        for name in LEARNED.values():\n            self._note(name)\n", ""),
+    *_of("rendering/recorded_environ.py", "flask/test_recorder.py", "flask/test_header_reads.py")(
+        ("what a render looks at is recorded", "            if name in LEARNED:", "            if False:"),
+        ("the raw Cookie header reads all cookies",
+         "                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))",
+         "                pass"),
     ),
-    *_of("django/header_reads.py", "django/test_site.py")(
-        ("what a project looks at is recorded", "        if rendering is None:", "        if True:"),
+    *_of("django/recorder.py", "django/test_reads.py")(
         ("the headers of a request are recorded",
-         '        request.__dict__["headers"] = _RecordedHeaders(recorded, rendering.note_read)\n', ""),
+         '    request.__dict__["headers"] = _Headers(environ)\n', ""),
+        ("a Django session is not saved in a clean room",
+         "            return True  # there is nothing to save", "            pass"),
+        ("the key of a session is the whole of it",
+         '        "session_key": whole(base.session_key.fget),\n', ""),
+        ("a session that is none of Django's reads all cookies",
+         "if not isinstance(session, SessionBase) or not", "if isinstance(session, SessionBase) and not"),
+        ("what the app says in Vary beside the framework counts",
+         "if response is not None and", "if False and"),
+        ("middleware inside of isgware reads all cookies", "        if foreign:", "        if False:"),
     ),
     *_of("core/hosts.py", "core/test_hosts.py")(
         ("other ports of a trusted host are not trusted",

@@ -92,7 +92,7 @@ class _Headers(HttpHeaders):
     """Headers that tell the environ which of them are looked at."""
 
     def __init__(self, environ: RecordedEnviron) -> None:
-        super().__init__(dict(dict.items(environ)))
+        super().__init__(environ.plain())
         self._environ = environ
 
     def __getitem__(self, key: str) -> str:

@@ -7,15 +7,18 @@ later. A clean room's session is never saved: what was written to it is noted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from flask import Flask, Request, current_app, g
 from flask import request as flask_request
 from flask.ctx import RequestContext
 from itsdangerous import URLSafeSerializer
+from werkzeug.datastructures import EnvironHeaders
 from werkzeug.local import LocalProxy
 
+from ..core.cache_key import cgi_name
+from ..core.header_reads import LEARNED
 from ..recording import COOKIES, CSRF_TOKEN, EVERYTHING, OPENED, SESSION, Recording
 from ..rendering.callers import Callers, where
 from ..rendering.clean_room import MARK
@@ -61,9 +64,25 @@ def install(app: Flask) -> None:
         _guard(app, recording)
         context = original(RecordedEnviron(environ, recording, CALLERS))
         _record_request(context.request, recording)
+        context.request.headers = _Headers(context.request.environ)
         return context
 
     app.request_context = request_context  # type: ignore[method-assign]
+
+
+class _Headers(EnvironHeaders):
+    """Headers that tell the environ which of them are looked at."""
+
+    environ: RecordedEnviron
+
+    def getlist(self, key: str, type: Any = None) -> list[Any]:
+        self.environ.asked(cgi_name(key))
+        return EnvironHeaders(self.environ.plain()).getlist(key, type)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        for name in LEARNED:
+            self.environ.asked(name)
+        return super().__iter__()
 
 
 def _record_request(request: Request, recording: Recording) -> None:

@@ -22,6 +22,10 @@ class RecordedEnviron(dict[str, Any]):
         self._recording = recording
         self._callers = callers
 
+    def plain(self) -> dict[str, Any]:
+        """A copy that notes nothing."""
+        return dict(dict.items(self))
+
     def asked(self, name: object) -> None:
         """Reading the Cookie header reads all cookies; other headers are noted for people, if it
         is the app's own code that looks at them."""
@@ -34,7 +38,7 @@ class RecordedEnviron(dict[str, Any]):
                 self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))
         elif isinstance(name, str) and (name.startswith("HTTP_") or name == "REMOTE_ADDR"):
             if name in LEARNED:
-                super().__getitem__(MARK).note_read(LEARNED[name])
+                dict.__getitem__(self, MARK).note_read(LEARNED[name])
             frame = None if name in _CONSTANT else self._callers.caller()
             if frame is not None and is_app(frame.f_code.co_filename):
                 header = name.removeprefix("HTTP_").replace("_", "-").lower()
@@ -55,6 +59,10 @@ class RecordedEnviron(dict[str, Any]):
     def pop(self, name: str, *default: Any) -> Any:
         self.asked(name)
         return super().pop(name, *default)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        self.asked(name)
+        return super().setdefault(name, default)
 
     def __iter__(self) -> Any:
         self.asked("HTTP_COOKIE")
