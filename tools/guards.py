@@ -679,6 +679,23 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("regeneration/pacing.py", "regeneration/test_pacing.py")(
         ("a chosen switch interval stays", "sys.getswitchinterval() == _PYTHONS_OWN and ", ""),
     ),
+    *_of("rendering/notices.py", "promises/test_own_invalidations.py")(
+        ("a page that invalidates itself is told once",
+         "if names and self.first(target.route, \"own-invalidation\"):", "if names:"),
+        ("a page that invalidates others is no matter",
+         "rendering.invalidated.intersection(own)", "rendering.invalidated"),
+    ),
+    *_of("django/caches.py", "django/test_inner_caches.py")(
+        ("a view's own closure is not its cache",
+         "if wrapped is not None and value is not wrapped", "if value is not wrapped"),
+        ("a cache that keeps nothing is no inner cache", "    return bool(cache.get(\"BACKEND\") == _DUMMY)\n",
+         "    return False\n"),
+    ),
+    *_of("build/inventory.py", "build/test_inventory.py")(
+        ("a narrow pattern does not declare a wider route",
+         "        if pattern is not None and catch.patterns and not catch.whole:\n", "        if False:\n"),
+        ("paths of a wide pattern are listed once", "dataclasses.replace(wider, paths=None)", "wider"),
+    ),
     *_of("http/ranges.py", "http/test_ranges.py")(
         ("parts are few", " or len(items) > MAX_RANGES", ""),
         ("parts do not overlap", "_overlap(spans) or ", ""),

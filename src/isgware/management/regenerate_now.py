@@ -12,7 +12,7 @@ from ..core.cache_key import Visitor, decoded, narrow_query
 from ..core.freshness import State, names_of, path_name, url_name
 from ..core.hosts import normal_host
 from ..core.stored_page import Entry, decode
-from ..errors import BackendUnavailable, ConfigurationError, RegenerationError
+from ..errors import BackendUnavailable, ConfigurationError, RegenerationError, UnknownHost
 from ..page import current
 from ..regeneration.local_queue import Work
 from ..rendering.producer import Elsewhere, Failed, Outcome, Refused, Rendered
@@ -212,7 +212,7 @@ class Verbs:
         if settings.cache_control == "full" and settings.revalidate is None:
             raise RegenerationError(
                 f"{path} is not declared: what is stored of it are answers to visitors. "
-                "revalidate_path or purge_path have the next visitor renew it."
+                "Revalidate or purge it, and the next visitor renews it."
             )
         target = self._engine.planner.undeclared_target(visitor, frozenset(), None, {})
         if target is None:
@@ -240,7 +240,7 @@ class Verbs:
             return parts.scheme, parts.netloc, script
         if known is not None:
             return known
-        raise ConfigurationError(
+        raise UnknownHost(
             f"regenerate({path!r}) does not know its host: set base_url='https://…', call it "
             "while a request is handled, or for a page that is stored."
         )
