@@ -39,7 +39,7 @@ def test_origin_is_looked_at(look: Callable[[Environ], object], environ: dict[st
     assert set(recorded(look, **environ)) == {"origin"}
 
 
-@pytest.mark.parametrize("look", [list, dict, dict.copy, dict.items, lambda environ: {**environ}])
+@pytest.mark.parametrize("look", [list, dict.items, lambda environ: environ.copy()])
 def test_to_go_through_all_is_no_look_at_any(look: Callable[[Environ], object]) -> None:
     assert recorded(look, HTTP_ORIGIN="https://a.test") == []
 
