@@ -1,7 +1,7 @@
 """What wrapping costs a site whose declared pages are all refused, since each sets a cookie.
 
-Bare and wrapped site get the same visits in turns; CPU time of the whole process, so that renders in
-the background count, too. The first visits, in which pages are tried, are part of it.
+Bare and wrapped site get the same visits in turns; CPU time of the whole process, so that renders
+in the background count, too. The first visits, in which pages are tried, are part of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from bench.kit.report import Column, Report, options
 
 ROUTES, PAGES, VISITS, ROUNDS = 8, 2_000, 100, 40
 _PAGE: Final = """<html><title>{{ title }}</title>{% for row in rows %}
-<div><h2>{{ row.name|title }}</h2><p>{{ row.text|truncate(80) }}</p><a href="/{{ row.id }}">{{ loop.index }}</a></div>
+<div><h2>{{ row.name|title }}</h2><p>{{ row.text|truncate(80) }}</p>
+<a href="/{{ row.id }}">{{ loop.index }}</a></div>
 {% endfor %}<input type=hidden value="{{ token }}"></html>"""
 
 
