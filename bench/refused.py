@@ -24,17 +24,19 @@ _PAGE: Final = """<html><title>{{ title }}</title>{% for row in rows %}
 
 def site() -> Any:
     """A Flask site of which each page writes the session, as one with a CSRF token does."""
-    from flask import Flask, render_template_string, session
+    from flask import Flask, render_template, session
+    from jinja2 import DictLoader
 
     from isgware import revalidate
 
     app = Flask("refused")
     app.secret_key = "bench"
+    app.jinja_loader = DictLoader({"page.html": _PAGE})
     rows = [{"id": n, "name": f"name {n}", "text": "lorem ipsum " * 12} for n in range(20)]
 
     def view(number: int) -> str:
         token = session["token"] = f"{random.random()}"
-        return render_template_string(_PAGE, title=f"page {number}", rows=rows, token=token)
+        return render_template("page.html", title=f"page {number}", rows=rows, token=token)
 
     for route in range(ROUTES):
         endpoint, rule = f"route{route}", f"/route{route}/<int:number>"
