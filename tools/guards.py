@@ -146,6 +146,26 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is read replaces no newer page",
          "if kept is not None and _newer(kept.entry, entry):", "if False:"),
     ),
+    *_of("regeneration/maintenance.py", "promises/test_collected.py")(
+        ("maintenance refers to nobody while it waits",
+         "del keeper  # not referred to while this thread waits", "pass"),
+    ),
+    *_of("regeneration/render_threads.py", "promises/test_collected.py")(
+        ("idle threads refer to no pool", "            pool = None\n            ready.wait",
+         "            ready.wait"),
+        ("idle threads are woken when their pool is gone", "weakref.ref(self, wake)",
+         "weakref.ref(self)"),
+    ),
+    *_of("regeneration/coalesce.py", "promises/test_p5_many_regenerates.py")(
+        ("no call is given a render that began before it", "elif call.begun:", "elif False:"),
+        ("a render that hangs is followed by the next", "following = self._waiting.pop(key, None)",
+         "following = None"),
+    ),
+    *_of("management/regenerate_now.py", "promises/test_p5_many_regenerates.py")(
+        ("processes regenerate a page one after the other",
+         "engine.settings.lease_time, ())) is None:", "engine.settings.lease_time, ())) is False:"),
+        ("what is rendered too late is not kept", " or call.given_up.is_set())\n\n", ")\n\n"),
+    ),
     *_of("core/freshness.py", "core/test_freshness.py")(
         ("what soft ones were forgotten of is stale",
          "stale = stale or generation < mirror.soft_floor", "pass"),
@@ -196,7 +216,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("ready own pages heed how a target is spelled",
          "or target_of(environ) != self.target", "or False"),
     ),
-    *_of("routing/planner.py", "serving/test_drafts.py", _P2, _P1)(
+    *_of("routing/planner.py", "routing/test_drafts.py", _P2, _P1)(
         ("credentials bypass", "        if has_credentials(headers):\n", "        if False:\n"),
         ("certificates are credentials",
          'name.startswith("SSL_CLIENT_") and value not in ("", "NONE")', "False"),
@@ -299,7 +319,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("routing/learned_routes.py", "fuzz/test_fuzz.py")(
         ("learned_routes may be nested without end", "AttributeError, RecursionError", "AttributeError"),
     ),
-    *_of("regeneration/outcomes.py", "fuzz/test_fuzz.py")(
+    *_of("storage/notes.py", "fuzz/test_fuzz.py")(
         ("failures may be counted to infinity",
          "(ValueError, TypeError, OverflowError, RecursionError):\n        return None\n\n\n@dataclass",
          "(ValueError, TypeError, RecursionError):\n        return None\n\n\n@dataclass"),
@@ -332,7 +352,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a store's files are files", "        if not stat.S_ISREG(status.st_mode):\n", "        if False:\n"),
     ),
     # What may be said from outside.
-    *_of("routing/declared_paths.py", "routing/test_declared_paths.py", "promises/test_details.py", "management/test_control_endpoint.py")(
+    *_of("core/local_path.py", "routing/test_declared_paths.py", "promises/test_details.py", "management/test_control_endpoint.py")(
         ("local paths name no host", 'path.startswith("/") or path.startswith("//"):', 'path.startswith("/"):'),
         ("local paths have no backslash", '"\\\\" in path or ', ""),
         ("local paths hold no controls", "_CONTROL.search(text) or ", ""),
@@ -357,7 +377,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("answers of the endpoint tell no referrer",
          '            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret\n', ""),
     ),
-    *_of("serving/drafts.py", "serving/test_drafts.py")(
+    *_of("routing/drafts.py", "routing/test_drafts.py")(
         ("draft cookies are signed", "return signed and self._now()", "return self._now()"),
         ("signatures are compared in constant time",
          "hmac.compare_digest(self._sign(end).encode(), signature.encode())",
@@ -368,7 +388,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          'hmac.digest(secret.encode(), b"isgware draft cookies, version 1", "sha256")',
          "secret.encode()"),
     ),
-    *_of("serving/passthrough.py", "serving/test_drafts.py")(
+    *_of("serving/passthrough.py", "routing/test_drafts.py")(
         ("drafts are nobody's to keep", '    if detail == "draft":', '    if detail == "nothing":'),
     ),
     # Pages kept from visitors' own requests.
@@ -519,13 +539,24 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("error pages have a quota",
          "self._errors.excess(self._limit // 16, added) or", "None or"),
     ),
+    *_of("regeneration/refused_routes.py", "regeneration/test_refused_routes.py")(
+        ("refused routes are tried seldomer", "vain = min(vain, 12)", "vain = 0"),
+        ("refused routes are bounded", "while len(self._routes) > _MAX_ROUTES:", "while False:"),
+        ("signs that mislead are counted", "known.signs, known.sign = known.signs + 1, \"\"",
+         "known.sign = \"\""),
+        ("cookies that were set before are no sign", "if reason != \"set-cookie\" or cookies:",
+         "if reason != \"set-cookie\":"),
+        ("streams of learned routes are never tried again", "        if known.final:\n",
+         "        if False:\n"),
+        ("another policy is tried at once",
+         "if known is None or known.fingerprint != fingerprint:\n            return \"\"",
+         "if known is None:\n            return \"\""),
+    ),
     *_of("regeneration/outcomes.py", "promises/test_p7_floods.py")(
-        ("pages of a refused route are not all tried", "return reason if count >= _STREAK and",
-         "return reason if False and"),
-        ("pages of a refused route are tried when asked for again",
-         "        if key in self._passed_over:\n", "        if False:\n"),
-        ("pages that were passed over are bounded",
-         "            while len(self._passed_over) > _MAX_DYNAMIC:\n", "            while False:\n"),
+        ("pages of a refused route are not all tried",
+         "return self.routes.pause(route, fingerprint, now) if route else \"\"", "return \"\""),
+        ("a page whose answer looks storable is tried",
+         "        if route and self.routes.signed(route, key):\n", "        if False:\n"),
         ("refusals are bounded", "        while len(self._dynamic) > _MAX_DYNAMIC:\n", "        while False:\n"),
     ),
     *_of("serving/loading_page.py", "promises/test_loading.py", "promises/test_p7_floods.py")(
@@ -655,6 +686,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/single_flight.py", "regeneration/test_single_flight.py", "promises/test_p7_bounded.py")(
         ("waiters are bounded", "            if self.waiting >= self._max_waiters:\n", "            if False:\n"),
+    ),
+    *_of("regeneration/backoff.py", "promises/test_p7_bounded.py", "regeneration/test_backoff.py")(
         ("failures are bounded", "            while len(self._failures) > self.LIMIT:\n", "            while False:\n"),
     ),
     *_of("regeneration/local_queue.py", "regeneration/test_local_queue.py")(
