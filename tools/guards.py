@@ -146,7 +146,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is read replaces no newer page",
          "if kept is not None and _newer(kept.entry, entry):", "if False:"),
     ),
-    *_of("regeneration/maintenance.py", "promises/test_collected.py")(
+    *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
          "del keeper  # not referred to while this thread waits", "pass"),
     ),
