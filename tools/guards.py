@@ -148,6 +148,26 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is read replaces no newer page",
          "if kept is not None and _newer(kept.entry, entry):", "if False:"),
     ),
+    *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
+        ("maintenance refers to nobody while it waits",
+         "del keeper  # not referred to while this thread waits", "pass"),
+    ),
+    *_of("regeneration/render_threads.py", "promises/test_collected.py")(
+        ("idle threads refer to no pool", "            pool = None\n            ready.wait",
+         "            ready.wait"),
+        ("idle threads are woken when their pool is gone", "weakref.ref(self, wake)",
+         "weakref.ref(self)"),
+    ),
+    *_of("regeneration/coalesce.py", "promises/test_p5_many_regenerates.py")(
+        ("no call is given a render that began before it", "elif call.begun:", "elif False:"),
+        ("a render that hangs is followed by the next", "following = self._waiting.pop(key, None)",
+         "following = None"),
+    ),
+    *_of("management/regenerate_now.py", "promises/test_p5_many_regenerates.py")(
+        ("processes regenerate a page one after the other",
+         "engine.settings.lease_time, ())) is None:", "engine.settings.lease_time, ())) is False:"),
+        ("what is rendered too late is not kept", " or call.given_up.is_set())\n\n", ")\n\n"),
+    ),
     *_of("core/freshness.py", "core/test_freshness.py")(
         ("what soft ones were forgotten of is stale",
          "stale = stale or generation < mirror.soft_floor", "pass"),
@@ -198,7 +218,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("ready own pages heed how a target is spelled",
          "or target_of(environ) != self.target", "or False"),
     ),
-    *_of("routing/planner.py", "serving/test_drafts.py", _P2, _P1)(
+    *_of("routing/planner.py", "routing/test_drafts.py", _P2, _P1)(
         ("credentials bypass", "        if has_credentials(headers):\n", "        if False:\n"),
         ("certificates are credentials",
          'name.startswith("SSL_CLIENT_") and value not in ("", "NONE")', "False"),
@@ -301,7 +321,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("routing/learned_routes.py", "fuzz/test_fuzz.py")(
         ("learned_routes may be nested without end", "AttributeError, RecursionError", "AttributeError"),
     ),
-    *_of("regeneration/outcomes.py", "fuzz/test_fuzz.py")(
+    *_of("storage/notes.py", "fuzz/test_fuzz.py")(
         ("failures may be counted to infinity",
          "(ValueError, TypeError, OverflowError, RecursionError):\n        return None\n\n\n@dataclass",
          "(ValueError, TypeError, RecursionError):\n        return None\n\n\n@dataclass"),
@@ -334,7 +354,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a store's files are files", "        if not stat.S_ISREG(status.st_mode):\n", "        if False:\n"),
     ),
     # What may be said from outside.
-    *_of("routing/declared_paths.py", "routing/test_declared_paths.py", "promises/test_details.py", "management/test_control_endpoint.py")(
+    *_of("core/local_path.py", "routing/test_declared_paths.py", "promises/test_details.py", "management/test_control_endpoint.py")(
         ("local paths name no host", 'path.startswith("/") or path.startswith("//"):', 'path.startswith("/"):'),
         ("local paths have no backslash", '"\\\\" in path or ', ""),
         ("local paths hold no controls", "_CONTROL.search(text) or ", ""),
@@ -359,7 +379,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("answers of the endpoint tell no referrer",
          '            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret\n', ""),
     ),
-    *_of("serving/drafts.py", "serving/test_drafts.py")(
+    *_of("routing/drafts.py", "routing/test_drafts.py")(
         ("draft cookies are signed", "return signed and self._now()", "return self._now()"),
         ("signatures are compared in constant time",
          "hmac.compare_digest(self._sign(end).encode(), signature.encode())",
@@ -370,7 +390,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          'hmac.digest(secret.encode(), b"isgware draft cookies, version 1", "sha256")',
          "secret.encode()"),
     ),
-    *_of("serving/passthrough.py", "serving/test_drafts.py")(
+    *_of("serving/passthrough.py", "routing/test_drafts.py")(
         ("drafts are nobody's to keep", '    if detail == "draft":', '    if detail == "nothing":'),
     ),
     # Pages kept from visitors' own requests.
@@ -521,13 +541,24 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("error pages have a quota",
          "self._errors.excess(self._limit // 16, added) or", "None or"),
     ),
+    *_of("regeneration/refused_routes.py", "regeneration/test_refused_routes.py")(
+        ("refused routes are tried seldomer", "vain = min(vain, 12)", "vain = 0"),
+        ("refused routes are bounded", "while len(self._routes) > _MAX_ROUTES:", "while False:"),
+        ("signs that mislead are counted", "known.signs, known.sign = known.signs + 1, \"\"",
+         "known.sign = \"\""),
+        ("cookies that were set before are no sign", "if reason != \"set-cookie\" or cookies:",
+         "if reason != \"set-cookie\":"),
+        ("streams of learned routes are never tried again", "        if known.final:\n",
+         "        if False:\n"),
+        ("another policy is tried at once",
+         "if known is None or known.fingerprint != fingerprint:\n            return \"\"",
+         "if known is None:\n            return \"\""),
+    ),
     *_of("regeneration/outcomes.py", "promises/test_p7_floods.py")(
-        ("pages of a refused route are not all tried", "return reason if count >= _STREAK and",
-         "return reason if False and"),
-        ("pages of a refused route are tried when asked for again",
-         "        if key in self._passed_over:\n", "        if False:\n"),
-        ("pages that were passed over are bounded",
-         "            while len(self._passed_over) > _MAX_DYNAMIC:\n", "            while False:\n"),
+        ("pages of a refused route are not all tried",
+         "return self.routes.pause(route, fingerprint, now) if route else \"\"", "return \"\""),
+        ("a page whose answer looks storable is tried",
+         "        if route and self.routes.signed(route, key):\n", "        if False:\n"),
         ("refusals are bounded", "        while len(self._dynamic) > _MAX_DYNAMIC:\n", "        while False:\n"),
     ),
     *_of("serving/loading_page.py", "promises/test_loading.py", "promises/test_p7_floods.py")(
@@ -544,14 +575,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("names that were read are bounded", "        elif len(names) > MAX_NAMES:",
          "        elif False:"),
     ),
-    *_of("flask/recorded_types.py", "flask/test_recorder.py")(
+    *_of("rendering/recorded_mappings.py", "flask/test_recorder.py")(
         ("a session holds a bait", "    if isinstance(value, dict):\n        notes.recording.marks",
          "    if False:\n        notes.recording.marks"),
-        ("what a CSRF token is made of is noted", "self.recording.tokens[str(key)] = value", "pass"),
         ("the id of a session is the whole session", "own[_NOTES].read(EVERYTHING)", "pass"),
     ),
     *_of("flask/recorder.py", "flask/test_recorder.py")(
         ("foreign middleware reads all cookies", "        if foreign:", "        if False:"),
+        ("what a CSRF token is made of is noted", "notes.recording.tokens[str(key)] = value", "pass"),
         ("a clean room's session is not saved",
          "        if recording is None:\n            return original(app, session, response)",
          "        if recording is None or original(app, session, response):\n"
@@ -559,9 +590,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Flask-Login's user is loaded when somebody looks",
          "        if recording is None:\n            return original()",
          "        if True:\n            return original()"),
-        ("the raw Cookie header reads all cookies",
-         "                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))",
-         "                pass"),
     ),
     *_of("routing/visitor_check.py", "flask/test_reads_decide.py")(
         ("only what is in the cookie is remembered of a session",
@@ -579,7 +607,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what the page says in Vary counts as read", '"cookie" in varies(headers)', "False"),
         ("a cookie that is deleted is read", "    for name in deleted:", "    for name in ():"),
     ),
-    *_of("rendering/producer.py", "flask/test_reads_decide.py")(
+    *_of("rendering/producer.py", "flask/test_reads_decide.py", "django/test_reads.py")(
         ("reads of a page that was purged still count", "        if replaces is None:\n            page = self._page_store",
          "        if False:\n            page = self._page_store"),
     ),
@@ -589,18 +617,24 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("an app's own way to its routes is asked each time",
          "if found is not None and own:", "if found is not None:"),
     ),
-    *_of("flask/header_reads.py", "test_flask.py")(
-        ("what a render looks at is recorded",
-         "            environ = RecordedEnviron(environ, rendering.note_read)\n", "            pass\n"),
-        ("to find one header is no look at all of them",
-         "EnvironHeaders(self.environ).getlist(key, type)", "super().getlist(key, type)"),
-        ("to go through all headers is to look at each",
-         "        for name in LEARNED.values():\n            self._note(name)\n", ""),
+    *_of("rendering/recorded_environ.py", "flask/test_recorder.py", "flask/test_header_reads.py")(
+        ("what a render looks at is recorded", "            if name in LEARNED:", "            if False:"),
+        ("the raw Cookie header reads all cookies",
+         "                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))",
+         "                pass"),
     ),
-    *_of("django/header_reads.py", "django/test_site.py")(
-        ("what a project looks at is recorded", "        if rendering is None:", "        if True:"),
+    *_of("django/recorder.py", "django/test_reads.py")(
         ("the headers of a request are recorded",
-         '        request.__dict__["headers"] = _RecordedHeaders(recorded, rendering.note_read)\n', ""),
+         '    request.__dict__["headers"] = _Headers(environ)\n', ""),
+        ("a Django session is not saved in a clean room",
+         "            return True  # there is nothing to save", "            pass"),
+        ("the key of a session is the whole of it",
+         '        "session_key": whole(base.session_key.fget),\n', ""),
+        ("a session that is none of Django's reads all cookies",
+         "if not isinstance(session, SessionBase) or not", "if isinstance(session, SessionBase) and not"),
+        ("what the app says in Vary beside the framework counts",
+         "if response is not None and", "if False and"),
+        ("middleware inside of isgware reads all cookies", "        if foreign:", "        if False:"),
     ),
     *_of("core/hosts.py", "core/test_hosts.py")(
         ("other ports of a trusted host are not trusted",
@@ -653,6 +687,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/single_flight.py", "regeneration/test_single_flight.py", "promises/test_p7_bounded.py")(
         ("waiters are bounded", "            if self.waiting >= self._max_waiters:\n", "            if False:\n"),
+    ),
+    *_of("regeneration/backoff.py", "promises/test_p7_bounded.py", "regeneration/test_backoff.py")(
         ("failures are bounded", "            while len(self._failures) > self.LIMIT:\n", "            while False:\n"),
     ),
     *_of("regeneration/local_queue.py", "regeneration/test_local_queue.py")(
@@ -676,6 +712,23 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/pacing.py", "regeneration/test_pacing.py")(
         ("a chosen switch interval stays", "sys.getswitchinterval() == _PYTHONS_OWN and ", ""),
+    ),
+    *_of("rendering/notices.py", "promises/test_own_invalidations.py")(
+        ("a page that invalidates itself is told once",
+         "if names and self.first(target.route, \"own-invalidation\"):", "if names:"),
+        ("a page that invalidates others is no matter",
+         "rendering.invalidated.intersection(own)", "rendering.invalidated"),
+    ),
+    *_of("django/caches.py", "django/test_inner_caches.py")(
+        ("a view's own closure is not its cache",
+         "if wrapped is not None and value is not wrapped", "if value is not wrapped"),
+        ("a cache that keeps nothing is no inner cache", "    return bool(cache.get(\"BACKEND\") == _DUMMY)\n",
+         "    return False\n"),
+    ),
+    *_of("build/inventory.py", "build/test_inventory.py")(
+        ("a narrow pattern does not declare a wider route",
+         "        if pattern is not None and catch.patterns and not catch.whole:\n", "        if False:\n"),
+        ("paths of a wide pattern are listed once", "dataclasses.replace(wider, paths=None)", "wider"),
     ),
     *_of("http/ranges.py", "http/test_ranges.py")(
         ("parts are few", " or len(items) > MAX_RANGES", ""),

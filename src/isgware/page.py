@@ -7,16 +7,15 @@ so that an app behaves the same with and without the middleware.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import ConfigurationError
+from .option_checks import checked_expire, checked_revalidate, checked_tag
+from .policy import Policy
 from .recording import Recording
-
-if TYPE_CHECKING:
-    from .policy import Policy
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +36,8 @@ class Rendering:
     odd_tag: bool = False
     key: str = ""
     error: BaseException | None = None
+    #: The names (see `core.freshness`) that this run has invalidated.
+    invalidated: set[str] = field(default_factory=set)
     #: What the framework takes for "there is no such page", raised in place of the view.
     absent: Callable[[], Exception] | None = None
     #: What a clean-room render is seen to ask of its visitor, where the framework can tell.
@@ -77,6 +78,13 @@ def note_error(error: BaseException | None) -> None:
         rendering.error = error
 
 
+def note_invalidation(names: Iterable[str]) -> None:
+    """Remember that the render in progress, if there is one, has invalidated ``names``."""
+    rendering = current.get()
+    if rendering is not None and rendering.prerendering:
+        rendering.invalidated.update(names)
+
+
 class Page:
     """What a view may say about the page it is rendering; every call is a no-op elsewhere."""
 
@@ -97,8 +105,6 @@ class Page:
         rendering = current.get()
         if rendering is None:
             return
-        from .policy_checks import checked_tag
-
         for tag in tags:
             try:
                 rendering.tags.append(checked_tag(tag))
@@ -123,8 +129,6 @@ class Page:
     def revalidate(self, seconds: float | bool | None) -> None:
         rendering = current.get()
         if rendering is not None:
-            from .policy_checks import checked_revalidate
-
             rendering.revalidate = checked_revalidate(seconds)
 
     @property
@@ -137,8 +141,6 @@ class Page:
     def expire(self, seconds: float | None) -> None:
         rendering = current.get()
         if rendering is not None:
-            from .policy_checks import checked_expire
-
             rendering.expire = None if seconds is None else checked_expire(seconds)
 
 

@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from .core.cache_key import HOST
 from .core.hosts import normal_host
 from .errors import ConfigurationError
+from .option_checks import HOST, checked_loading_page, checked_revalidate
 from .policy import Policy
-from .policy_checks import checked_loading_page, checked_revalidate
 
 Check = Callable[[str, Any], Any]
 
@@ -135,7 +134,7 @@ def _strings(name: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _base_url(name: str, value: Any) -> tuple[str, ...]:
+def checked_base_url(name: str, value: Any) -> tuple[str, ...]:
     urls = _strings(name, value) if value is not None else ()
     found = []
     for url in urls:
@@ -229,7 +228,7 @@ class Settings:
         default_factory=dict,
         metadata={"check": _routes, "doc": "policies by URL pattern, in Werkzeug's language"},
     )
-    base_url: tuple[str, ...] = _option((), _base_url, "scheme and host of every render")
+    base_url: tuple[str, ...] = _option((), checked_base_url, "scheme and host of every render")
     trusted_hosts: tuple[str, ...] = _option((), _trusted_hosts, "hosts for which pages are kept")
     secret: str | None = field(
         default=None,

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .after_fork import settling
 from .backends.base import live_version
@@ -22,13 +22,13 @@ from .management.control_endpoint import Control
 from .management.log import log_decision, log_to_stderr
 from .management.operations import Operations
 from .management.regenerate_now import Verbs
-from .management.stored_pages import Catalogue
 from .page import Rendering
 from .regeneration.handoff import JobExecutor
 from .rendering.clean_room import MARK, StartResponse, WSGIApp
+from .routing.drafts import COOKIE, Drafts
 from .routing.framework import Site
+from .routing.inner_caches import warn_of_inner_caches
 from .runtime import engine_of
-from .serving.drafts import COOKIE, Drafts
 from .serving.engine import Answer
 from .serving.filling import fill
 from .serving.learning import Learner
@@ -46,6 +46,7 @@ from .serving.unsafe_methods import unsafe
 from .settings import Settings
 from .shared_cache.cache import REROUTED, SharedCache
 from .shared_cache.responses import ResponseStore
+from .storage.catalogue import Catalogue
 from .storage.open_store import open_store
 from .storage.process_cache import Memory, Page, Raw, worth_remembering
 
@@ -86,7 +87,7 @@ class ISG(Operations):
         self._clock: Callable[[], float] = settings.clock or (lambda: time.time())
         self._backend = breaker = open_store(settings)
         self._memory = Memory(settings.memory)
-        self._memo = self._memory.memo
+        self._memo = cast(dict[Raw, PreparedHit], self._memory.memo)
         self._own_clock = settings.clock
         self._version = live_version(breaker.backend)
         drafts = Drafts(settings.secret, self._clock) if settings.secret else None
@@ -115,7 +116,7 @@ class ISG(Operations):
             log_to_stderr()
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
-        self._wary = False
+        self._wary = self._searched = False
         if isinstance(settings.executor, JobExecutor):
             settings.executor.bind(self)
 
@@ -200,6 +201,9 @@ class ISG(Operations):
         if mode == "off" or MARK in environ:
             return self.application(environ, start_response)
         self._settle_process()
+        if not self._searched:
+            self._searched = True
+            warn_of_inner_caches(self.site, self.engine.planner.routes.catches)
         self.engine.maintenance.start()
         holds = isinstance(ready, PreparedStale) and self._holds(ready, environ)
         fills = holds and isinstance(ready, PreparedFill)
@@ -288,6 +292,10 @@ class ISG(Operations):
             )
         if answer.detail == "authorization":
             self._heed(visitor)
+        if answer.refused:
+            start_response = self._learner.heeding(
+                visitor, answer.refused, answer.detail, start_response, rendering
+            )
         return passed_by(visitor, answer, self.application, environ, start_response, rendering)
 
     def _decide(self, visitor: Visitor, read_ahead: ReadAhead) -> Answer | None:

@@ -20,15 +20,16 @@ from typing import Any, Final
 from ..backends.base import Lease, Row
 from ..core.cache_key import Request, Visitor, cgi_name
 from ..core.freshness import State
+from ..core.local_path import local_path
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable, ISGError
-from ..management.stored_pages import row_state
 from ..policy import Policy
 from ..rendering.producer import Failed, Outcome, Refused
 from ..rendering.producer import Made as Page
-from ..routing.declared_paths import last_line, local_path
+from ..routing.declared_paths import last_line
 from ..routing.planner import Plan, Target
 from ..serving.engine import Engine
+from ..storage.catalogue import row_state
 from ..storage.process_cache import key_name
 from .build_report import Made
 
@@ -264,6 +265,8 @@ class Renderer:
     def _settle(self, job: _Job, outcome: Outcome | Page, batch: Batch) -> Made:
         engine, target = self._engine, job.target
         if isinstance(outcome, Page):
+            if outcome.entry.anonymous and (job.old is None or job.old.anonymous):
+                return _of(outcome, batch.lenient)  # kept for a minute at most, so not worth it
             assert job.lease is not None
             kept = engine.producer.keep(target, outcome, job.lease.order, job.began, job.nonce)
             engine.outcomes.settle(target, kept, job.old)
@@ -345,6 +348,10 @@ _MAX_VARIANTS: Final = 50
 def _of(page: Page, lenient: bool) -> Made:
     entry = page.entry
     url = _page(entry.request)
+    if entry.anonymous:  # a temporary redirect, such as to a login form
+        location = next((text for name, text in entry.headers if name.lower() == "location"), "")
+        reason = f"redirects to {location} ({entry.code}), as a page behind a login does"
+        return Made("dynamic", url, reason, route=entry.route)
     if entry.code >= 400:
         if lenient:
             return Made("dynamic", url, f"answered {entry.code}", route=entry.route)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from werkzeug.http import parse_date
 
-from .stored_page import Headers
+from ..http.fields import Headers
 
 
 def without_deletions(headers: Headers, now: float) -> tuple[Headers, tuple[str, ...]]:

@@ -12,10 +12,11 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
 from ..http.cache_control import TOKEN, effective, shared_lifetime
+from ..http.fields import Headers, sound_headers, sound_status
 from ..http.lifetime import explicit_lifetime, initial_age
 from ..policy import UNKEYABLE, Policy
 from .cache_key import Request
-from .stored_page import Entry, Headers, sound_headers, sound_status
+from .stored_page import Entry
 
 KEPT: Final = frozenset({200, 203, 300, 301, 308})
 GONE: Final = frozenset({404, 410})
@@ -23,13 +24,6 @@ TEMPORARY: Final = frozenset({302, 303, 307})
 MAX_ERROR_SECONDS: Final = 10.0
 MAX_REDIRECT_SECONDS: Final = 60.0
 MAX_LEARNED: Final = 8
-#: Not ours to keep: hop-by-hop fields (RFC 9110, 7.6.1), and those made anew for every answer.
-DROPPED: Final = frozenset({
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info",
-    "proxy-authorization", "proxy-connection", "te", "trailer", "trailers",
-    "transfer-encoding", "upgrade", "date", "age", "x-isg-cache",
-    "cache-status", "content-length", "etag",
-})  # fmt: skip
 
 
 #: Stands for the request where it is not known: no redirect leads to it.
@@ -213,6 +207,15 @@ def withdrawal(headers: Headers, said: Said) -> Refusal | None:
     return None
 
 
+def for_everybody(status: str, headers: Headers) -> bool:
+    """Whether nothing in the head of an answer, to a declared URL, keeps it from being stored."""
+    response = Response(status, headers, b"")
+    if response.all("set-cookie") or not sound_status(status) or response.code not in KEPT:
+        return False
+    anywhere = Request("http", "", "", "\0")
+    return _refused(response, anywhere, Said(), True) is None and "*" not in varies(headers)
+
+
 def personal_response(response: Response | None) -> bool:
     """Whether a response, an error say, is meant for one visitor and must not be shared."""
     if response is None:
@@ -331,6 +334,19 @@ def varies(headers: Headers) -> frozenset[str]:
             items = (item.strip(" \t").lower() for item in value.split(","))
             names.update(item if TOKEN.fullmatch(item) else "*" for item in items if item)
     return frozenset(names)
+
+
+def without_vary_cookie(headers: Headers) -> Headers:
+    """The headers without ``Cookie`` in any Vary line."""
+    kept = []
+    for name, value in headers:
+        if name.lower() == "vary":
+            items = (item.strip() for item in value.split(","))
+            value = ", ".join(item for item in items if item and item.lower() != "cookie")
+            if not value:
+                continue
+        kept.append((name, value))
+    return tuple(kept)
 
 
 def varying(response: Response, names: Iterable[str]) -> Response:

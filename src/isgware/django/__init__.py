@@ -13,7 +13,7 @@ from typing import Any, Final
 from .. import wsgi
 from ..errors import ConfigurationError, ISGError
 from ..management.operations import Operations
-from ..management.stored_pages import PageInfo
+from ..storage.catalogue import PageInfo
 
 __all__ = ["ISG", "isg", "revalidate_on_change"]
 
@@ -40,7 +40,7 @@ class ISG(Operations):
     """
 
     def __init__(self, application: Any, **options: Any) -> None:
-        from .header_reads import record_reads
+        from .recorder import record_reads
         from .site import DjangoSite
 
         record_reads(application)

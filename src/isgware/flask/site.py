@@ -15,8 +15,10 @@ from werkzeug.routing import MapAdapter
 from ..core.cache_key import Visitor, decoded
 from ..core.places import Place
 from ..errors import ConfigurationError
-from ..policy import policy_of, wrapped_by_revalidate
+from ..policy import policy_of
+from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site, built, redirect_of
+from ..routing.inner_caches import module_of, wrappers
 from . import csrf
 
 #: Hosts whose adapters are kept: any visitor can name another.
@@ -108,7 +110,16 @@ class FlaskSite(Site):
                 frozenset(rule.arguments - set(rule.defaults or ())),
                 policy_of(view) if view is not None else None,
                 frozenset(rule.methods or ()),
+                view,
             )
+
+    def inner_cache(self, view: Any) -> str:
+        caches = self._app.extensions.get("cache")
+        found = any(module_of(each) == "flask_caching" for each in wrappers(view))
+        if not found or not isinstance(caches, dict):
+            return ""
+        kept = any(type(cache).__name__ != "NullCache" for cache in caches.values())
+        return "Flask-Caching" if kept else ""
 
     def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
         """As ``url_for`` does, defaults included, but without a request."""

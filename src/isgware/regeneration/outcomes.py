@@ -11,32 +11,33 @@ from __future__ import annotations
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Final
 
-from ..backends.base import Backend, notes_of
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable
 from ..rendering.producer import Failed, Outcome, Refused, Rendered
+from ..routing.framework import Match
 from ..routing.learned_routes import NOTHING_LEARNED
 from ..routing.planner import Planner, Target
+from ..storage.notes import NOTED, Failure, noted_failure
 from ..storage.page_store import PageStore
-from .single_flight import Failure, Failures
+from .backoff import Failures
+from .refused_routes import RefusedRoutes
 
 log: Final = logging.getLogger("isgware")
 #: Seconds for which a render that another process has begun is not asked for again.
 _ELSEWHERE: Final = 0.05
 _MAX_DYNAMIC: Final = 8_192
-#: So many refusals of a route's pages in a row, and for so many seconds no other is tried.
-_STREAK: Final = 32
-_PAUSE: Final = 1.0
+#: A page that was refused again is remembered for twice as long, so many times.
+_MAX_DOUBLED: Final = 6
 #: Seconds for which people can see why a page of a route was not stored.
 _TOLD: Final = 86_400.0
 
 
 class Outcomes:
-    """``dynamic_time``: seconds a page that was refused is remembered as not storable."""
+    """``dynamic_time``: seconds a page that was refused is remembered as not storable; twice as
+    many with each try in vain."""
 
     def __init__(
         self,
@@ -51,35 +52,37 @@ class Outcomes:
         self.failures = failures
         self._dynamic_time = dynamic_time
         self._now = now
-        self._dynamic: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._dynamic: OrderedDict[str, tuple[str, float, int]] = OrderedDict()
+        self.routes = RefusedRoutes()
         self._told: dict[str, tuple[str, float]] = {}  # by declared route
-        self._passed_over: OrderedDict[str, None] = OrderedDict()
-        self._streaks: dict[str, tuple[int, str, float]] = {}  # of refusals, by declared route
 
-    def refusal(self, key: str, route: str = "") -> str:
-        """Why a page was found not storable a while ago; empty if it was not.
-
-        Where all that was tried of a ``route`` for a while was refused, its other pages are not
-        tried either, but for one a second: each try costs the app a render more than no cache
-        would, and a flood of invented URLs would double its work. It must not keep real pages out
-        of the store, though, so those that somebody asks for again are tried.
-        """
-        reason, until = self._dynamic.get(key, ("", 0.0))
-        now = self._now()
-        if now < until:
-            return reason
-        if key in self._passed_over:
+    def refusal(self, key: str, route: str = "", fingerprint: str = "") -> str:
+        """Why a page was found not storable a while ago; empty if it was not. With ``route``, also
+        why no other page of that is tried now: see `RefusedRoutes`."""
+        if route and self.routes.signed(route, key):
             return ""
-        count, reason, at = self._streaks.get(route, (0, "", 0.0))
-        return reason if count >= _STREAK and abs(now - at) < _PAUSE else ""
+        reason, until, doubled = self._dynamic.get(key, ("", 0.0, 0))
+        now = self._now()
+        # An end beyond the longest time was set by a clock that has since been put back.
+        if now < until <= now + self._dynamic_time * 2.0**doubled:
+            return reason
+        return self.routes.pause(route, fingerprint, now) if route else ""
 
-    def pass_over(self, key: str, route: str) -> None:
-        """A visitor got the app's own answer. If that was for what became of other pages of the
-        ``route``, this one is tried when it is asked for again."""
-        if self.refusal(key, route) and not self.refusal(key):
-            self._passed_over[key] = None
-            while len(self._passed_over) > _MAX_DYNAMIC:
-                self._passed_over.popitem(last=False)
+    def skips(self, match: Match) -> str:
+        """Why a visitor of a declared route is not even looked for a page; empty if they are."""
+        if match.policy.fallback != "blocking":
+            return ""
+        return self.routes.skips(match.route, match.policy.fingerprint, self._now())
+
+    def tries(self, target: Target) -> None:
+        """A page that is not there is about to be rendered."""
+        self.routes.trying(target.group, self._now())
+
+    def gave_up(self, target: Target) -> None:
+        """The render of a page that is not there hung. Where nobody has declared that it ends, it
+        is not tried again: another would hold another thread."""
+        if not target.declared:
+            self._count(target, "streaming", final=True)
 
     def fails(self, key: str) -> bool:
         """Whether the last render of this page failed, as far as this process knows."""
@@ -99,7 +102,7 @@ class Outcomes:
         if not self.refusal(key):
             reason = self._noted_dynamic(key)
             if reason:
-                self._dynamic[key] = (reason, self._now() + self._dynamic_time)
+                self._dynamic[key] = (reason, self._now() + self._dynamic_time, 0)
         return bool(self.refusal(key))
 
     def due(self, key: str) -> bool:
@@ -108,10 +111,10 @@ class Outcomes:
 
     def settle(self, target: Target, outcome: Outcome, replaces: Entry | None) -> None:
         """Remember what a render came to. ``replaces`` is the page that it was to replace."""
-        self._passed_over.pop(target.key, None)
         if isinstance(outcome, Rendered):
             self._dynamic.pop(target.key, None)
-            self._streaks.pop(target.route, None)
+            if target.declared or self.routes.knows(target.group):
+                self.routes.rendered(target.group, target.policy.fingerprint)
             self._forget_failure(target.key)
         elif isinstance(outcome, Failed):
             self.failed(target, outcome.reason, replaces, unproven=not outcome.proven)
@@ -128,16 +131,18 @@ class Outcomes:
         if replaces is not None and target.declared and not outcome.withdraws:
             self.failed(target, reason, replaces)
             return
-        self._dynamic[target.key] = (reason, self._now() + self._dynamic_time)
+        known, _, doubled = self._dynamic.get(target.key, ("", 0.0, -1))
+        doubled = min(doubled + 1, _MAX_DOUBLED) if known == reason else 0
+        until = self._now() + self._dynamic_time * 2.0**doubled
+        self._dynamic[target.key] = (reason, until, doubled)
         self._dynamic.move_to_end(target.key)
         while len(self._dynamic) > _MAX_DYNAMIC:
             self._dynamic.popitem(last=False)
         self._tell(target, reason, outcome.text)
         if target.policy.fallback == "loading":
             self._note_dynamic(target.key, reason)
-        if replaces is None:
-            self._count(target, reason)
-        else:
+        self._count(target, reason, final=reason == "streaming" and not target.declared)
+        if replaces is not None:
             self._withdraw(target)
 
     def _withdraw(self, target: Target) -> None:
@@ -154,10 +159,9 @@ class Outcomes:
         if failure and failure.count:
             self._note(key, None)
 
-    def _count(self, target: Target, reason: str) -> None:
-        if target.declared:
-            count = self._streaks.get(target.route, (0, "", 0.0))[0]
-            self._streaks[target.route] = count + 1, reason, self._now()
+    def _count(self, target: Target, reason: str, *, final: bool = False) -> None:
+        fingerprint = target.policy.fingerprint
+        self.routes.refuse(target.group, fingerprint, target.key, reason, self._now(), final=final)
 
     def failed(
         self, target: Target, reason: str, replaces: Entry | None, *, unproven: bool = False
@@ -202,7 +206,7 @@ class Outcomes:
                 backend.drop_note("f:" + key)
             else:
                 note = [failure.count, failure.until, failure.error[:500], now]
-                backend.write_note("f:" + key, json.dumps(note).encode(), _NOTED, now)
+                backend.write_note("f:" + key, json.dumps(note).encode(), NOTED, now)
         except BackendUnavailable as error:
             log.debug("A failure is known to this process only: %s", error)
 
@@ -221,57 +225,3 @@ class Outcomes:
             return (note or b"").decode("ascii", "replace")
         except BackendUnavailable:
             return ""
-
-
-_NOTED: Final = 2 * Failures.LONGEST
-
-
-def noted_failure(backend: Backend, key: str, now: float, rendered_at: float) -> Failure | None:
-    """The failure that some process has noted, if it is later than the page."""
-    return noted_failures(backend, [(key, rendered_at)], now)[0]
-
-
-def noted_failures(
-    backend: Backend, pages: Sequence[tuple[str, float]], now: float
-) -> list[Failure | None]:
-    """The same for many pages, each a key and when it was rendered. Nothing where the backend
-    cannot be read."""
-    try:
-        notes = notes_of(backend, ["f:" + key for key, _ in pages], now)
-    except BackendUnavailable:
-        return [None] * len(pages)
-    return [_failure(note, at) for note, (_, at) in zip(notes, pages, strict=True)]
-
-
-def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
-    try:
-        count, until, error, at = json.loads(note or b"null")
-        return None if at < rendered_at else Failure(int(count), float(until), str(error))
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a page was not stored: ``reason`` as in ``detail=``, ``error`` with what its render
-    failed, or what more there is to say to people."""
-
-    reason: str
-    error: str
-    at: float
-    key: str
-    url: str
-
-    @property
-    def failed(self) -> bool:
-        """Whether there was an error, and not an answer that may not be stored."""
-        return self.reason in ("render-failed", "clean-room-failed")
-
-
-def noted_refusal(backend: Backend, route: str, now: float) -> Refusal | None:
-    """The last page of a declared route that some process could not store."""
-    try:
-        reason, error, at, key, url = json.loads(backend.read_note("r:" + route, now) or b"null")
-        return Refusal(str(reason), str(error), float(at), str(key), str(url))
-    except (BackendUnavailable, ValueError, TypeError, OverflowError, RecursionError):
-        return None

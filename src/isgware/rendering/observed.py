@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from ..core.deleted_cookies import without_deletions
 from ..core.reads import Reads, reads_of, united
-from ..core.storable import Refusal, Response, varies
+from ..core.storable import Refusal, Response, varies, without_vary_cookie
 from ..recording import COOKIES, EVERYTHING, Recording
 
 
@@ -35,8 +35,10 @@ def observed(
     noted = dict(recording.reads)
     for name in deleted:
         noted.setdefault((COOKIES, name), "Set-Cookie")
-    said = "cookie" in varies(headers) or (keep_vary and recording.session_vary)
-    if said:
+    said = "cookie" in varies(headers)
+    if recording.session_vary and not keep_vary:
+        headers, said = without_vary_cookie(headers), False
+    if said or (recording.session_vary and keep_vary):
         noted.setdefault((COOKIES, EVERYTHING), "Vary: Cookie")
     for name in unread:
         noted.pop((COOKIES, name), None)

@@ -31,13 +31,12 @@ from ..storage.page_store import PageStore
 from ..storage.process_cache import Page
 from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
 from .compress import encoders, encodings_of, spliced
+from .notices import Notices
 from .observed import observed, unfit
 from .remedies import REMEDIES
 from .value_holes import NOT_FOUND, cookies_taken, with_places
 
 log: Final = logging.getLogger("isgware")
-#: So many refusals and reads are told in the log, once for each route.
-_MAX_TOLD: Final = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ class Producer:
         self._encoders = encoders(settings.compress)
         self._records = records
         self._proven: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
+        self._notices = Notices()
 
     def produce(
         self,
@@ -236,6 +235,7 @@ class Producer:
             return self._refused(target, Refusal(NOT_FOUND))
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, Refusal("not-accepted"))
+        self._notices.own_invalidations(target, entry, rendering)
         return Made(entry, learned, target.declared, said)
 
     def _observed(
@@ -245,7 +245,7 @@ class Producer:
         """What the render was seen to ask of its visitor, together with what earlier renders of
         the page have asked, one that was purged included."""
         recording, policy = rendering.recording, target.policy
-        if recording is None:
+        if recording is None or not recording.attached:
             return response, None
         if replaces is None:
             page = self._page_store.memory.get(target.key)
@@ -372,20 +372,22 @@ class Producer:
         response: Response | None = None,
         error: BaseException | None = None,
     ) -> Failed:
-        log.warning("%s could not be rendered: %s", target.request.url, reason, exc_info=error)
-        return Failed(reason, response, error, self.proven(target.route))
+        proven = self.proven(target.route)
+        said = "" if proven else self._notices.second_run(target.route)
+        log.warning(
+            "%s could not be rendered: %s.%s", target.request.url, reason, said, exc_info=error
+        )
+        return Failed(reason, response, error, proven)
 
     def _tell_reads(self, entry: Entry) -> None:
         """Log once for each route what its pages read, and where."""
         for name, where in told(entry.reads) if entry.reads else ():
-            if (entry.route, name) not in self._told and len(self._told) < _MAX_TOLD:
-                self._told.add((entry.route, name))
+            if self._notices.first(entry.route, name):
                 log.info("%s (%s) reads %s (%s).", entry.route, entry.request.url, name, where)
 
     def _refused(self, target: Target, refusal: Refusal) -> Refused:
         reason, text = refusal.reason, refusal.text
-        if target.declared and (target.route, reason) not in self._told:
-            self._told.add((target.route, reason))
+        if target.declared and self._notices.first(target.route, reason):
             log.warning(
                 "%s (%s) is declared but cannot be stored: %s. %s",
                 target.route,

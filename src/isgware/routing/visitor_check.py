@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from werkzeug.http import parse_cookie
-
 from ..core.cache_key import Visitor
 from ..core.reads import Personal, Reads, Shape, judge, shape_of
 from ..core.stored_page import Entry
@@ -77,7 +75,8 @@ class VisitorCheck:
             lasting = keys is not None and bool(self._site.cookie_session)
             return keys
 
-        found = judge(reads, tuple(parse_cookie(header)), session_keys, keyed)
+        names = [name for name, _ in self._site.cookies(header)]
+        found = judge(reads, names, session_keys, keyed)
         if found is None and lasting and not keyed and len(header) <= _LONGEST:
             if len(self._admitted) >= _MAX_REMEMBERED:
                 self._admitted.clear()
@@ -89,8 +88,8 @@ class VisitorCheck:
         if _MEMO in visitor.memo:
             known: frozenset[str] | None = visitor.memo[_MEMO]
             return known
-        name = self._site.cookie_session
-        values = tuple(parse_cookie(header).getlist(name)) if name else ()
+        holder = self._site.cookie_session
+        values = tuple(value for name, value in self._site.cookies(header) if name == holder)
         keys, until = self._keys.get(values, (frozenset(), 0.0))
         now = self._now()
         if not (values and now < until <= now + _REMEMBERED):
