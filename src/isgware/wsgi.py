@@ -28,12 +28,14 @@ from .rendering.clean_room import MARK, StartResponse, WSGIApp
 from .routing.drafts import COOKIE, Drafts
 from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
+from .routing.planner import has_credentials
 from .runtime import engine_of
 from .serving.engine import Answer
 from .serving.filling import fill
 from .serving.learning import Learner
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
 from .serving.prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
+from .serving.refused_urls import RefusedURLs
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
 from .shared_cache.cache import REROUTED, SharedCache
@@ -111,6 +113,7 @@ class ISG(Operations):
             log_to_stderr()
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
+        self._refused_urls = RefusedURLs(self.engine.outcomes.routes)
         self._wary = self._searched = False
         self._flushed = 0.0
         if isinstance(settings.executor, JobExecutor):
@@ -233,6 +236,9 @@ class ISG(Operations):
         if http is not None and http.dull(raw, environ):
             return http.glance(visitor, raw, environ, start_response, rendering)
         started = time.perf_counter()
+        known = None if has_credentials(environ) else self._refused_urls.find(raw)
+        if known is not None and not ("HTTP_COOKIE" in environ and self._is_watched(environ)):
+            return self._own(visitor, known, environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
         if self.settings.debug:
             log_decision(visitor, answer, self._clock(), time.perf_counter() - started)
@@ -264,6 +270,14 @@ class ISG(Operations):
             )
         if answer.detail == "authorization":
             self._heed(visitor)
+        if answer.refused:
+            self._refused_urls.remember(raw, answer)
+        return self._own(visitor, answer, environ, start_response, rendering)
+
+    def _own(
+        self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
         if answer.refused:
             start_response = self._learner.heeding(
                 visitor, answer.refused, answer.detail, start_response, rendering
