@@ -28,13 +28,18 @@ from .rendering.clean_room import MARK, StartResponse, WSGIApp
 from .routing.drafts import COOKIE, Drafts
 from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
-from .routing.planner import has_credentials
 from .runtime import engine_of
 from .serving.engine import Answer
 from .serving.filling import fill
 from .serving.learning import Learner
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
-from .serving.prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
+from .serving.prepared_hits import (
+    CREDENTIALS,
+    PreparedHit,
+    PreparedStale,
+    credentials_unlisted,
+    target_of,
+)
 from .serving.refused_urls import RefusedURLs
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
@@ -236,7 +241,7 @@ class ISG(Operations):
         if http is not None and http.dull(raw, environ):
             return http.glance(visitor, raw, environ, start_response, rendering)
         started = time.perf_counter()
-        known = None if has_credentials(environ) else self._refused_urls.find(raw)
+        known = self._refused_urls.find(raw) if environ.keys().isdisjoint(CREDENTIALS) else None
         if known is not None and not ("HTTP_COOKIE" in environ and self._is_watched(environ)):
             return self._own(visitor, known, environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
