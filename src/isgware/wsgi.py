@@ -40,7 +40,8 @@ from .serving.prepared_hits import (
     PreparedStale,
     credentials_unlisted,
     target_of,
-)  # fmt: skip
+)
+from .serving.refused_urls import RefusedURLs
 from .serving.stored_answer import stored_answer
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
@@ -116,6 +117,7 @@ class ISG(Operations):
             log_to_stderr()
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
+        self._refused_urls = RefusedURLs(self.engine.outcomes.routes)
         self._wary = self._searched = False
         if isinstance(settings.executor, JobExecutor):
             settings.executor.bind(self)
@@ -258,6 +260,9 @@ class ISG(Operations):
         if http is not None and http.dull(raw, environ):
             return http.glance(visitor, raw, environ, start_response, rendering)
         started = time.perf_counter()
+        known = self._refused_urls.find(raw) if environ.keys().isdisjoint(CREDENTIALS) else None
+        if known is not None and not ("HTTP_COOKIE" in environ and self._is_watched(environ)):
+            return self._own(visitor, known, environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
         if self.settings.debug:
             log_decision(visitor, answer, self._clock(), time.perf_counter() - started)
@@ -292,6 +297,14 @@ class ISG(Operations):
             )
         if answer.detail == "authorization":
             self._heed(visitor)
+        if answer.refused:
+            self._refused_urls.remember(raw, answer)
+        return self._own(visitor, answer, environ, start_response, rendering)
+
+    def _own(
+        self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
         if answer.refused:
             start_response = self._learner.heeding(
                 visitor, answer.refused, answer.detail, start_response, rendering
