@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..backends.base import Backend, notes_of
+from ..core.freshness import CLOCK_TOLERANCE
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable
 from ..rendering.producer import Failed, Outcome, Refused, Rendered
@@ -66,12 +67,16 @@ class Outcomes:
         """
         reason, until = self._dynamic.get(key, ("", 0.0))
         now = self._now()
-        if now < until:
+        if self._lasts(until, now):
             return reason
         if key in self._passed_over:
             return ""
         count, reason, at = self._streaks.get(route, (0, "", 0.0))
         return reason if count >= _STREAK and abs(now - at) < _PAUSE else ""
+
+    def _lasts(self, until: float, now: float) -> bool:
+        """An end further away was set by a clock that has since been put back."""
+        return now < until <= now + self._dynamic_time + CLOCK_TOLERANCE
 
     def pass_over(self, key: str, route: str) -> None:
         """A visitor got the app's own answer. If that was for what became of other pages of the
@@ -171,7 +176,8 @@ class Outcomes:
 
     def rendering_elsewhere(self, key: str) -> None:
         """Another process renders this page: look for the result soon, not with every visit."""
-        self.failures.put(key, Failure(0, self._now() + _ELSEWHERE, ""))
+        now = self._now()
+        self.failures.put(key, Failure(0, now + _ELSEWHERE, "", at=now))
 
     def fails_elsewhere(self, key: str, rendered_at: float) -> bool:
         """Whether another process has tried in vain since, and its back-off still lasts."""
@@ -186,7 +192,7 @@ class Outcomes:
         """Let every process, a command line's too, see why a declared route is not kept."""
         backend, now = self._page_store.backend, self._now()
         known, until = self._told.get(target.route, ("", 0.0))
-        if not target.declared or (known == reason and now < until):
+        if not target.declared or (known == reason and self._lasts(until, now)):
             return
         self._told[target.route] = reason, now + self._dynamic_time
         note = [reason, error[:500], now, target.key, target.request.url]
@@ -209,17 +215,18 @@ class Outcomes:
     def _note_dynamic(self, key: str, reason: str) -> None:
         try:
             now = self._now()
-            self._page_store.backend.write_note(
-                "d:" + key, reason.encode(), self._dynamic_time, now
-            )
+            note = json.dumps([reason, now]).encode()
+            self._page_store.backend.write_note("d:" + key, note, self._dynamic_time, now)
         except BackendUnavailable as error:
             log.debug("A refusal is known to this process only: %s", error)
 
     def _noted_dynamic(self, key: str) -> str:
         try:
-            note = self._page_store.backend.read_note("d:" + key, self._now())
-            return (note or b"").decode("ascii", "replace")
-        except BackendUnavailable:
+            now = self._now()
+            note = self._page_store.backend.read_note("d:" + key, now)
+            reason, at = json.loads(note or b'["", 0]')
+            return str(reason) if self._lasts(at + self._dynamic_time, now) else ""
+        except (BackendUnavailable, ValueError, TypeError, OverflowError, RecursionError):
             return ""
 
 
@@ -246,7 +253,9 @@ def noted_failures(
 def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
     try:
         count, until, error, at = json.loads(note or b"null")
-        return None if at < rendered_at else Failure(int(count), float(until), str(error))
+        if at < rendered_at:
+            return None
+        return Failure(int(count), float(until), str(error), at=float(at))
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 
@@ -266,6 +275,8 @@ def noted_refusal(backend: Backend, route: str, now: float) -> Refusal | None:
     """The last page of a declared route that some process could not store."""
     try:
         reason, error, at, key, url = json.loads(backend.read_note("r:" + route, now) or b"null")
+        if at > now + CLOCK_TOLERANCE:  # said by a clock that has since been put back
+            return None
         return Refusal(str(reason), str(error), float(at), str(key), str(url))
     except (BackendUnavailable, ValueError, TypeError, OverflowError, RecursionError):
         return None

@@ -24,6 +24,8 @@ from .local_queue import RenderQueue, Work
 from .pacing import PATIENCE, WINDOW, Throttle, short_switches
 
 log: Final = logging.getLogger("isgware")
+#: Seconds after which a thread that has nothing to do sees whether its pool is still there.
+_IDLE: Final = 1.0
 #: Wants that count between two renders that begin; of more, the last ones.
 _WANTS: Final = 10_000
 
@@ -34,6 +36,9 @@ class _Running:
     started: float
     give_up: Callable[[], None]
     given_up: bool = False
+
+
+_Taken = tuple[Work, _Running, int]
 
 
 class Pool:
@@ -62,6 +67,7 @@ class Pool:
         self._gives_way = gives_way
         self.dropped = 0
         self._reset()
+        self._pid = 0  # locks are made on first use: see `after_fork`
         _pools.add(self)
 
     def _reset(self) -> None:
@@ -156,8 +162,9 @@ class Pool:
     def _start_thread(self) -> bool:
         _warn_without_threads()
         thread = threading.Thread(
-            target=self._loop, name=f"isgware-{next(self._numbers)}", daemon=True
-        )
+            target=_loop, args=(weakref.ref(self), self._ready),
+            name=f"isgware-{next(self._numbers)}", daemon=True,
+        )  # fmt: skip
         self._threads += 1
         try:
             thread.start()
@@ -169,31 +176,30 @@ class Pool:
             return False
         return True
 
-    def _loop(self) -> None:
-        while True:
-            with self._ready:
-                while not (self._queue and self._lets_another_run()):
-                    if self._closed:
-                        self._threads -= 1
-                        return
-                    if self._queue:
-                        self._ready.wait(WINDOW)
-                        continue
-                    self._idle += 1
-                    self._ready.wait()
-                    self._idle -= 1
-                self._count_wants()
-                work = self._queue.pop()
-                running, number = self._register(work)
-                if self._gives_way:
-                    self._throttle.begin(number)
-            if not self._run(work, running, number):
-                with self._ready:  # given up: its place may be taken, or be wanted now
-                    self._abandoned -= 1
-                    self._threads -= 1
-                    if self._queue and self._active < self._workers:
-                        self._start_thread()
-                return
+    def _take(self) -> _Taken | float | None:
+        """What a thread does next, with the lock held: work, wait for so many seconds, or end."""
+        if self._queue and self._lets_another_run():
+            self._count_wants()
+            work = self._queue.pop()
+            running, number = self._register(work)
+            if self._gives_way:
+                self._throttle.begin(number)
+            return work, running, number
+        if self._closed:
+            self._threads -= 1
+            return None
+        return WINDOW if self._queue else _IDLE
+
+    def _do(self, work: Work, running: _Running, number: int) -> bool:
+        """False if the thread that did this is no longer needed."""
+        if self._run(work, running, number):
+            return True
+        with self._ready:  # given up: its place may be taken, or be wanted now
+            self._abandoned -= 1
+            self._threads -= 1
+            if self._queue and self._active < self._workers:
+                self._start_thread()
+        return False
 
     def _lets_another_run(self) -> bool:
         """Whether what is next may begin beside what runs: somebody waits for urgent work."""
@@ -282,8 +288,7 @@ class Pool:
 
     def close(self, timeout: float | None = None) -> None:
         """Drop what waits, and give what runs up to ``timeout`` seconds to finish."""
-        if self._pid != os.getpid():
-            return
+        self._own_process()
         with self._ready:
             self._closed = True
             self._queue.clear()
@@ -291,6 +296,35 @@ class Pool:
         deadline = time.monotonic() + (self._drain if timeout is None else timeout)
         while self._busy() and time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+def _loop(owner: weakref.ref[Pool], ready: threading.Condition) -> None:
+    """Runs work. While there is none it keeps nothing alive: an ISG that nobody refers to any more
+    ends its threads."""
+    going = True
+    while going:
+        with ready:
+            taken = _next(owner, ready)
+        pool = owner()
+        going = pool is not None and taken is not None and pool._do(*taken)
+        del pool, taken
+
+
+def _next(owner: weakref.ref[Pool], ready: threading.Condition) -> _Taken | None:
+    """The next piece of work; ``None`` if the pool was closed, or is gone."""
+    while True:
+        pool = owner()
+        taken = pool._take() if pool is not None else None
+        if not isinstance(taken, float) or pool is None:
+            return None if isinstance(taken, float) else taken
+        idle = taken == _IDLE
+        pool._idle += idle
+        del pool
+        ready.wait(taken)
+        pool = owner()
+        if pool is not None:
+            pool._idle -= idle
+        del pool
 
 
 def _warn_without_threads() -> None:

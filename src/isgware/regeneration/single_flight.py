@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..backends.base import Lease
+from ..core.freshness import CLOCK_TOLERANCE
 
 
 @dataclass(eq=False)
@@ -78,12 +79,14 @@ class Flights:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A key's failed renders: how many in a row, until when none is tried, and the last one."""
+    """A key's failed renders: how many in a row, until when none is tried, and the last one, which
+    ended ``at``."""
 
     count: int
     until: float
     error: str
     unproven: bool = False
+    at: float = field(default=0.0, compare=False)
 
 
 class Failures:
@@ -106,8 +109,10 @@ class Failures:
 
     def due(self, key: str, now: float) -> bool:
         failure = self._failures.get(key)
-        # An end beyond the longest back-off was set by a clock that has since been put back.
-        return failure is None or not now < failure.until <= now + 2 * self.LONGEST
+        # One that is yet to come was timed by a clock that has since been put back.
+        return failure is None or not (
+            failure.at - CLOCK_TOLERANCE <= now < failure.until <= now + 2 * self.LONGEST
+        )
 
     def add(
         self, key: str, now: float, error: str, lifetime: float | None, unproven: bool = False
@@ -116,7 +121,7 @@ class Failures:
         count = known.count + 1 if known else 1
         longest = self.LONGEST if not lifetime else min(lifetime, self.LONGEST)
         delay = min(2.0 ** min(count - 1, 20), longest) * (1 + 0.1 * self._jitter())
-        failure = Failure(count, now + delay, error, unproven)
+        failure = Failure(count, now + delay, error, unproven, now)
         self.put(key, failure)
         return failure
 
