@@ -466,7 +466,7 @@ def test_on_a_full_disk_nothing_is_written_into_mapped_files_and_pages_are_read(
 ) -> None:
     """A write into a mapped file kills the process where a file system copies on write."""
     assert recovered(store) == 1
-    nonce, word = nonce_of(store), store.word[0]
+    nonce, version = nonce_of(store), store.version[0]
     kept = make_entry("/kept").key
     with monkeypatch.context() as full:
         full.setattr(os, "statvfs", lambda path: Disk(1 << 20, 0))
@@ -480,7 +480,7 @@ def test_on_a_full_disk_nothing_is_written_into_mapped_files_and_pages_are_read(
         ):
             with pytest.raises(BackendUnavailable, match="is full"):
                 refused()
-        assert store.word[0] == word
+        assert store.version[0] == version
         assert store.get(kept, START) is not None
         assert store.open_since is None
     assert recovered(store) == 1

@@ -124,7 +124,7 @@ def test_a_site_and_its_news_open_one_connection_more_than_allowed(
         return len(look.client_list())
 
     most = max(together(12, use))
-    assert backend.word[0] % 2 == 0
+    assert backend.version[0] % 2 == 0
     backend.close()
     # The looking client opens one of its own for each thread that looks.
     lookers = sum(it["cmd"].startswith("client") for it in look.client_list())

@@ -98,7 +98,7 @@ def locked(directory: Path, timeout: float) -> Iterator[None]:
 
 
 def check_room(directory: Path) -> None:
-    """Raise `DiskFull` unless there is room to write into mapped files: the word, and SQLite's
+    """Raise `DiskFull` unless there is room to write into mapped files: the version, and SQLite's
     index of its log. Where a file system copies on write (btrfs), a page that was written back
     needs a new block, and a disk that has none left kills the process (SIGBUS)."""
     try:
