@@ -27,6 +27,7 @@ from ..page import note_error
 from ..policy import Policy, policy_of, wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site
 from . import csrf
+from .caches import cache_middleware, inner_cache
 
 #: Connections of a parent process, kept from being closed by garbage collection.
 _inherited: Final[list[Any]] = []
@@ -111,9 +112,13 @@ class DjangoSite(Site):
         return [code for code, _ in settings.LANGUAGES] if header in self.resolvers else ()
 
     def routes(self) -> Iterator[Route]:
-        for route, names, pattern, required in _patterns():
-            policy = policy_of(pattern.callback)
-            yield Route(_view_name(pattern, names), "/" + route, frozenset(required), policy)
+        return project_routes()
+
+    def inner_caches(self) -> Iterator[str]:
+        return cache_middleware()
+
+    def inner_cache(self, view: Any) -> str:
+        return inner_cache(view)
 
     def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
         """As ``reverse`` does, in each of ``LANGUAGES`` where URLs have a language."""
@@ -192,6 +197,14 @@ def resolve_language(name: str, visitor: Visitor) -> str:
     if prefixed and not default_prefixed and not translation.get_language_from_path(path):
         return str(settings.LANGUAGE_CODE)
     return str(translation.get_language_from_request(request, check_path=prefixed))
+
+
+def project_routes() -> Iterator[Route]:
+    """Every pattern of the root URLconf."""
+    for route, names, pattern, required in _patterns():
+        view = pattern.callback
+        name = _view_name(pattern, names)
+        yield Route(name, "/" + route, frozenset(required), policy_of(view), view=view)
 
 
 def declared_views() -> Iterator[tuple[str, Policy | None, bool, set[str]]]:

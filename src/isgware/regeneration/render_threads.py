@@ -24,10 +24,11 @@ from .local_queue import RenderQueue, Work
 from .pacing import PATIENCE, WINDOW, Throttle, short_switches
 
 log: Final = logging.getLogger("isgware")
-#: Seconds after which a thread that has nothing to do sees whether its pool is still there.
-_IDLE: Final = 1.0
 #: Wants that count between two renders that begin; of more, the last ones.
 _WANTS: Final = 10_000
+#: Seconds after which a thread without work looks whether its pool is still there, should it have
+#: missed that it was woken up.
+_IDLE: Final = 60.0
 
 
 @dataclass(eq=False)
@@ -36,9 +37,6 @@ class _Running:
     started: float
     give_up: Callable[[], None]
     given_up: bool = False
-
-
-_Taken = tuple[Work, _Running, int]
 
 
 class Pool:
@@ -161,10 +159,19 @@ class Pool:
 
     def _start_thread(self) -> bool:
         _warn_without_threads()
+        ready = self._ready
+
+        def wake(_: object) -> None:
+            if ready.acquire(blocking=False):  # may run in the middle of anything
+                ready.notify_all()
+                ready.release()
+
         thread = threading.Thread(
-            target=_loop, args=(weakref.ref(self), self._ready),
-            name=f"isgware-{next(self._numbers)}", daemon=True,
-        )  # fmt: skip
+            target=_work,
+            args=(weakref.ref(self, wake), ready),
+            name=f"isgware-{next(self._numbers)}",
+            daemon=True,
+        )
         self._threads += 1
         try:
             thread.start()
@@ -176,30 +183,28 @@ class Pool:
             return False
         return True
 
-    def _take(self) -> _Taken | float | None:
-        """What a thread does next, with the lock held: work, wait for so many seconds, or end."""
-        if self._queue and self._lets_another_run():
-            self._count_wants()
-            work = self._queue.pop()
-            running, number = self._register(work)
-            if self._gives_way:
-                self._throttle.begin(number)
-            return work, running, number
-        if self._closed:
-            self._threads -= 1
-            return None
-        return WINDOW if self._queue else _IDLE
+    def _turn(self) -> tuple[Work, _Running, int] | float | None:
+        """Under the lock: what a thread does next. Work; or wait, for so many seconds at most; or,
+        ``None``, end."""
+        if not (self._queue and self._lets_another_run()):
+            if self._closed:
+                self._threads -= 1
+                return None
+            return WINDOW if self._queue else _IDLE
+        self._count_wants()
+        work = self._queue.pop()
+        running, number = self._register(work)
+        if self._gives_way:
+            self._throttle.begin(number)
+        return work, running, number
 
-    def _do(self, work: Work, running: _Running, number: int) -> bool:
-        """False if the thread that did this is no longer needed."""
-        if self._run(work, running, number):
-            return True
-        with self._ready:  # given up: its place may be taken, or be wanted now
+    def _replaced(self) -> None:
+        """A thread ends whose work was given up: its place may be taken, or be wanted now."""
+        with self._ready:
             self._abandoned -= 1
             self._threads -= 1
             if self._queue and self._active < self._workers:
                 self._start_thread()
-        return False
 
     def _lets_another_run(self) -> bool:
         """Whether what is next may begin beside what runs: somebody waits for urgent work."""
@@ -298,33 +303,33 @@ class Pool:
             time.sleep(0.01)
 
 
-def _loop(owner: weakref.ref[Pool], ready: threading.Condition) -> None:
-    """Runs work. While there is none it keeps nothing alive: an ISG that nobody refers to any more
-    ends its threads."""
-    going = True
-    while going:
-        with ready:
-            taken = _next(owner, ready)
-        pool = owner()
-        going = pool is not None and taken is not None and pool._do(*taken)
-        del pool, taken
+def _work(owner: weakref.ref[Pool], ready: threading.Condition) -> None:
+    """A thread of a pool. It does not refer to the pool while it waits, and ends with it, so that
+    an `ISG` that nobody refers to any more can be collected."""
+    while _work_once(owner, ready):
+        pass
 
 
-def _next(owner: weakref.ref[Pool], ready: threading.Condition) -> _Taken | None:
-    """The next piece of work; ``None`` if the pool was closed, or is gone."""
-    while True:
-        pool = owner()
-        taken = pool._take() if pool is not None else None
-        if not isinstance(taken, float) or pool is None:
-            return None if isinstance(taken, float) else taken
-        idle = taken == _IDLE
-        pool._idle += idle
-        del pool
-        ready.wait(taken)
-        pool = owner()
-        if pool is not None:
-            pool._idle -= idle
-        del pool
+def _work_once(owner: weakref.ref[Pool], ready: threading.Condition) -> bool:
+    with ready:
+        while True:
+            pool = owner()
+            turn = pool._turn() if pool is not None else None
+            if pool is None or turn is None:
+                return False
+            if isinstance(turn, tuple):
+                break
+            idle = turn == _IDLE
+            pool._idle += idle
+            pool = None
+            ready.wait(turn)
+            pool = owner()
+            if pool is not None:
+                pool._idle -= idle
+    if pool._run(*turn):
+        return True
+    pool._replaced()
+    return False
 
 
 def _warn_without_threads() -> None:

@@ -29,6 +29,7 @@ from ..storage.page_store import PageStore
 from ..storage.process_cache import Page
 from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
 from .compress import encoders, encodings_of, spliced
+from .notices import Notices
 from .value_holes import NO_TOKEN, NOT_FOUND, cookies_taken, with_places
 
 log: Final = logging.getLogger("isgware")
@@ -110,7 +111,7 @@ class Producer:
         self._now = now
         self._encoders = encoders(settings.compress)
         self._proven: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
+        self._notices = Notices()
 
     def produce(
         self,
@@ -220,6 +221,7 @@ class Producer:
             return self._refused(target, Refusal(NOT_FOUND))
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, Refusal("not-accepted"))
+        self._notices.own_invalidations(target, entry, rendering)
         return Made(entry, learned, target.declared, said)
 
     def _with_policy(self, target: Target, rendering: Rendering) -> Target:
@@ -338,13 +340,16 @@ class Producer:
         response: Response | None = None,
         error: BaseException | None = None,
     ) -> Failed:
-        log.warning("%s could not be rendered: %s", target.request.url, reason, exc_info=error)
-        return Failed(reason, response, error, self.proven(target.route))
+        proven = self.proven(target.route)
+        said = "" if proven else self._notices.second_run(target.route)
+        log.warning(
+            "%s could not be rendered: %s.%s", target.request.url, reason, said, exc_info=error
+        )
+        return Failed(reason, response, error, proven)
 
     def _refused(self, target: Target, refusal: Refusal) -> Refused:
         reason = refusal.reason
-        if target.declared and (target.route, reason) not in self._told:
-            self._told.add((target.route, reason))
+        if target.declared and self._notices.first(target.route, reason):
             log.warning(
                 "%s (%s) is declared but cannot be stored: %s. %s",
                 target.route,

@@ -182,10 +182,13 @@ class PagesSuite(Suite):
     def test_pages_of_a_clock_ahead_do_not_push_out_all_that_is_new_when_it_is_put_back(
         self,
     ) -> None:
-        """They count as used just now, once room is needed, and not as used in years to come."""
+        """When they were used cannot be told, so they are the first to go once room is needed."""
         ahead = START + 6 * 365 * 86_400
         with self.opened(self.LIMITS) as backend:
-            old = [self.stored(backend, f"/{number}", now=ahead) for number in range(10)]
+            old = [
+                self.stored(backend, f"/{number}", now=ahead, rendered_at=ahead)
+                for number in range(10)
+            ]
             backend.touch([page.key for page in old], ahead)
             new = [self.stored(backend, f"/new/{number}") for number in range(3)]
             backend.touch([page.key for page in new], START + 100)
@@ -199,7 +202,9 @@ class PagesSuite(Suite):
         ahead = START + 6 * 365 * 86_400
         with self.opened(self.LIMITS) as backend:
             for number in range(4):
-                page = self.stored(backend, "/page", variant=f"old-{number}", now=ahead)
+                page = self.stored(
+                    backend, "/page", variant=f"old-{number}", now=ahead, rendered_at=ahead
+                )
                 backend.touch([page.key], ahead + number)
             for number in range(3):
                 self.stored(backend, "/page", variant=str(number), now=START + number)

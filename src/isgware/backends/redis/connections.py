@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -31,6 +32,9 @@ class Connections:
         self._patience = getattr(connect, "timeout", 0.0)
         self._slots: threading.Semaphore | None = None
         self._client: Any = None
+        #: The same client: closed when this is collected, before its sockets would be.
+        self._to_close: list[Any] = []
+        weakref.finalize(self, _close_each, self._to_close).atexit = False
         self._pid = 0
 
     def ask(self, work: Callable[[Any], T]) -> T:
@@ -68,6 +72,7 @@ class Connections:
             made = self.connect()
             with settling():
                 client = self._client = self._client or made
+                self._to_close[:] = [client]
         return client
 
     def close(self) -> None:
@@ -80,6 +85,12 @@ class Connections:
             with settling():
                 if self._pid != os.getpid():
                     self._client = None  # not closed: the sockets are the parent's
+                    self._to_close.clear()
                     limited = self._limit < _NO_LIMIT
                     self._slots = threading.BoundedSemaphore(self._limit) if limited else None
                     self._pid = os.getpid()  # last: from here on other threads look no further
+
+
+def _close_each(clients: list[Any]) -> None:
+    for client in clients:
+        close(client)

@@ -178,7 +178,7 @@ for kind = 0, 1 do
     -- Used later than now, by a clock that was put back since: they would push out all that is new.
     local ahead = '('..(it.now + it.probation)
     for _, key in ipairs(redis.call('ZRANGEBYSCORE', USED[kind], ahead, '+inf', 'LIMIT', 0, 500)) do
-      redis.call('ZADD', USED[kind], it.now, key)
+      redis.call('ZADD', USED[kind], it.now - 2 * it.probation, key)
     end
     local before = #gone
     for _, key in ipairs(redis.call('ZRANGE', USED[kind], 0, math.min(over, left))) do

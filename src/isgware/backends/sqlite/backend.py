@@ -151,7 +151,7 @@ class SQLiteBackend:
             # By a clock that has since been put back: they would push out all that is new.
             db.execute(
                 "UPDATE pages SET used = ? WHERE error_quota = ? AND used > ?",
-                (now, kind, now + _PROBATION),
+                (now - 2 * _PROBATION, kind, now + _PROBATION),
             )
             oldest = db.execute(
                 "SELECT id FROM pages WHERE error_quota = ? AND key != ? ORDER BY used LIMIT ?",
