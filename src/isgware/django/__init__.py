@@ -13,7 +13,7 @@ from .. import wsgi
 from ..after_fork import OwnLock
 from ..errors import ConfigurationError, ISGError
 from ..management.operations import Operations
-from ..management.stored_pages import PageInfo
+from ..storage.catalogue import PageInfo
 
 __all__ = ["ISG", "isg", "revalidate_on_change"]
 

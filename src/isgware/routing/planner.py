@@ -27,10 +27,10 @@ from ..core.storable import varies
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
 from ..policy import NOTHING, UNKEYABLE, Policy, combined, declared
-from ..serving.drafts import Drafts
 from ..settings import Settings
 from ..storage.page_store import PageStore
 from .declared_paths import Paths
+from .drafts import Drafts
 from .framework import Match, Routes, Site, origin_of
 from .learned_routes import NOTHING_LEARNED, LearnedRoute, LearnedRoutes
 
