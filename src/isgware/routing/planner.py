@@ -57,18 +57,26 @@ class Target:
     keyed: frozenset[str]
     names: tuple[str, ...]
 
+    @property
+    def group(self) -> str:
+        """The pages that are refused together: those of a route, or of a URL that nobody has
+        declared."""
+        return self.route if self.declared else "url:" + self.base
+
 
 @dataclass(slots=True)
 class Plan:
     """``target`` is ``None`` when the URL is odd; ``bypass`` says why the visitor gets the app's
     own answer; ``plain`` whether the raw request line alone names the page, ``cookies`` whether
-    a visitor with cookies has to be looked at all the same."""
+    a visitor with cookies has to be looked at all the same. ``skipped``: the route, if its pages
+    are not looked for."""
 
     target: Target | None
     bypass: str = ""
     cacheable_by_request_line: bool = False
     cookies: bool = False
     vary_cookie: bool = False
+    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +121,19 @@ class Planner:
         self._origins = tuple(tuple(url.rstrip("/").split("://", 1)) for url in settings.base_url)
 
     def plan(
-        self, visitor: Visitor, at: tuple[str, str] | None = None, *, again: bool = False
-    ) -> Plan | None:
+        self, visitor: Visitor, at: tuple[str, str] | None = None, *, again: bool = False,
+        skips: Callable[[Match], str] | None = None,
+    ) -> Plan | None:  # fmt: skip
         """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
-        and host of the page, whatever ``base_url`` says; ``again`` as for `LearnedRoutes.find`."""
+        and host of the page, whatever ``base_url`` says; ``again`` as for `LearnedRoutes.find`;
+        ``skips``: why pages of a declared route are not looked for, if they are not."""
         match = self.match(visitor)
         visitor = self._as_seen(visitor)
         odd = oddity(visitor) or self._untrusted(visitor)
         if odd:
             return Plan(None, odd) if match else None
+        if match is not None and skips is not None and (reason := skips(match)):
+            return Plan(None, self._bypass(visitor, match.policy) or reason, skipped=match.route)
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
         learned_route = self.learned_route(
