@@ -187,7 +187,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "since = True or not same_render("),
         ("a page of another policy has to be fresh",
          "since and page.entry.fingerprint == target.policy.fingerprint", "since"),
-        ("who waited takes no page that was purged", "if not self._acceptable(page, arrival):\n"
+        ("a job takes no page that was revalidated meanwhile", "if not self._acceptable(page, arrival):\n"
          "            return False", "if False:\n            return False"),
     ),
     *_of("serving/engine.py", "promises/test_p7_bounded.py")(
@@ -568,6 +568,12 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("memory is bounded", "        while self.size > limit and self.pages:\n", "        while False:\n"),
         ("error pages have a quota",
          "self._errors.excess(self._limit // 16, added) or", "None or"),
+    ),
+    *_of("serving/refused_urls.py", "serving/test_refused_urls.py")(
+        ("refused URLs are looked at again when something has changed",
+         "known[2] != self._routes.epoch", "False"),
+        ("refused URLs are remembered of those only that are so for all",
+         "if not answer.skipped or not", "if not"),
     ),
     *_of("regeneration/refused_routes.py", "regeneration/test_refused_routes.py")(
         ("refused routes are tried seldomer", "vain = min(vain, 12)", "vain = 0"),
