@@ -187,7 +187,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "since = True or not same_render("),
         ("a page of another policy has to be fresh",
          "since and page.entry.fingerprint == target.policy.fingerprint", "since"),
-        ("who waited takes no page that was purged", "if not self._acceptable(page, arrival):\n"
+        ("a job takes no page that was revalidated meanwhile", "if not self._acceptable(page, arrival):\n"
          "            return False", "if False:\n            return False"),
     ),
     *_of("serving/engine.py", "promises/test_p7_bounded.py")(
