@@ -263,7 +263,11 @@ class Producer:
         """
         said = rendering.policy
         assert said is not None
-        policy = self._planner.combined(said, target.policy) if target.declared else said
+        policy = (
+            self._planner.combined(said, target.policy)
+            if target.declared
+            else self._planner.with_defaults(said)
+        )
         tags: tuple[str, ...] = ()
         try:
             tags = said.fill_tags(rendering.arguments)

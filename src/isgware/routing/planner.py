@@ -179,6 +179,8 @@ class Planner:
             policy = self.combined(found.policy, pattern.policy)
             found = Match(found.route, policy, {**pattern.arguments, **found.arguments})
         found = found or pattern
+        if found is not None and self._settings.defaults is not None:
+            found = dataclasses.replace(found, policy=self.with_defaults(found.policy))
         if found is not None and found.route not in self._checked:
             try:
                 found.policy.check_arguments(found.arguments)
@@ -227,6 +229,7 @@ class Planner:
 
         ``policy`` is what its view turned out to carry; without one it is learned by the headers.
         """
+        policy = self.with_defaults(policy) if policy is not None else None
         visitor = self._as_seen(visitor)
         if oddity(visitor) or self._untrusted(visitor):
             return None
@@ -275,9 +278,14 @@ class Planner:
         if match is not None:
             return self.combined(learned, match.policy), True
         if learned is not None:
-            return learned, True
+            return self.with_defaults(learned), True
         learns = self._settings.cache_control != "full" or self._settings.revalidate is not None
         return (NOTHING, False) if learned_route.undeclared and learns else (None, False)
+
+    def with_defaults(self, policy: Policy) -> Policy:
+        """``policy``, with what the option ``defaults`` says where it says nothing."""
+        defaults = self._settings.defaults
+        return policy if defaults is None else self.combined(policy, defaults)
 
     def combined(self, first: Policy | None, second: Policy) -> Policy:
         """`combined`, remembered: it is asked for with each plan and each render."""
