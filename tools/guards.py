@@ -103,7 +103,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("wsgi.py", _P1, "serving/test_prepared_hits.py", _P2)(
         ("renders are marked by an object", 'if mode == "off" or MARK in environ:',
          'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ:'),
-        ("ready pages heed cookies that count", "ready.cookies_matter or ", ""),
+        ("ready pages heed cookies that count",
+         "(ready.cookies_matter and not self._admitted(ready, environ, now))\n                    or (self._watched",
+         "(False)\n                    or (self._watched"),
         ("ready pages heed Authorization", '"HTTP_AUTHORIZATION" in environ\n', "False\n"),
         ("ready pages heed who the server knows", 'or "REMOTE_USER" in environ\n', "\n"),
         ("ready pages heed how the server knows", 'or "AUTH_TYPE" in environ\n', "\n"),
@@ -120,9 +122,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a date alone is a condition", 'if "HTTP_IF_MODIFIED_SINCE" in environ:', "if False:"),
     ),
     *_of("wsgi.py", "promises/test_p8_stale_visitors.py")(
-        ("stale pages heed cookies", "(self._line.is_watched(environ) or ready.cookies_matter)", "False"),
-        ("stale pages are sent while they last",
-         "if not ready.lasts(self._version[0][0], self.runtime.now()):", "if False:"),
+        ("stale pages heed cookies",
+         "            self._line.is_watched(environ)\n            or (ready.cookies_matter and not self._admitted(ready, environ, now))\n",
+         "            False\n"),
+        ("stale pages are sent while they last", "if not ready.lasts(self._version[0][0], now):", "if False:"),
         ("stale pages are sent while their render is awaited",
          "return self.runtime.engine.awaited(ready.page.entry.key)", "return True"),
     ),
@@ -145,7 +148,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is read replaces no newer page",
          "if kept is not None and _newer(kept.entry, entry):", "if False:"),
     ),
-    *_of("regeneration/maintenance.py", "promises/test_collected.py")(
+    *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
          "del keeper  # not referred to while this thread waits", "pass"),
     ),
@@ -186,7 +189,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "since = True or not same_render("),
         ("a page of another policy has to be fresh",
          "since and page.entry.fingerprint == target.policy.fingerprint", "since"),
-        ("who waited takes no page that was purged", "if not self._acceptable(page, arrival):\n"
+        ("a job takes no page that was revalidated meanwhile", "if not self._acceptable(page, arrival):\n"
          "            return False", "if False:\n            return False"),
     ),
     *_of("serving/engine.py", "promises/test_p7_bounded.py")(
@@ -227,7 +230,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("serving/engine.py", _P2)(
         ("whoever is somebody has their own answer",
-         "if varies and personal(visitor, target.policy):", "if False:"),
+         'found.detail if found else "",', '"",'),
         ("errors are not for whoever has cookies",
          'visitor.headers.get("HTTP_COOKIE") or personal_response(outcome.response)',
          "personal_response(outcome.response)"),
@@ -350,6 +353,34 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC\n"),
         ("a store's files are files", "        if not stat.S_ISREG(status.st_mode):\n", "        if False:\n"),
     ),
+    # Servers and stores.
+    *_of("after_fork.py", "integration/test_gevent_late.py")(
+        ("locks are made on first use", "        self._pid = 0\n        self._lock",
+         "        self._pid = os.getpid()\n        self._lock"),
+    ),
+    *_of("backends/redis/connections.py", "backends/test_redis_connections.py")(
+        ("no more connections than allowed are used", "limited = self._limit < _NO_LIMIT", "limited = False"),
+        ("what was given up is closed by its last user",
+         "            if self._client is not client:  # given up", "            if False:  # given up"),
+        ("a refusal keeps the client", "        except NotTaken:  # by a server that is well\n            raise\n", ""),
+    ),
+    *_of("backends/redis/client.py", "backends/test_redis_connections.py")(
+        ("pools keep their size", '    given["max_connections"] = pool.max_connections\n', ""),
+        ("pools keep their kind", "    return type(pool)(**given)\n", "    return redis.ConnectionPool(**given)\n"),
+    ),
+    *_of("backends/sqlite/database.py", "backends/test_damage.py")(
+        ("damage found under the lock is repaired",
+         "lock = nullcontext() if holding else", "lock ="),
+        ("a full disk takes no invalidation",
+         "            check_room(self.directory)\n            files", "            files"),
+    ),
+    *_of("backends/sqlite/transaction.py", "backends/test_damage.py")(
+        ("a damaged schema need not be text", "isinstance(error, Damaged | UnicodeDecodeError)",
+         "isinstance(error, Damaged)"),
+    ),
+    *_of("regeneration/backoff.py", "regeneration/test_backoff.py")(
+        ("a failure that is yet to come holds nothing up", "failure.at - CLOCK_TOLERANCE <= now", "now"),
+    ),
     # What may be said from outside.
     *_of("core/local_path.py", "routing/test_declared_paths.py", "promises/test_details.py", "management/test_control_endpoint.py")(
         ("local paths name no host", 'path.startswith("/") or path.startswith("//"):', 'path.startswith("/"):'),
@@ -377,11 +408,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
          '            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret\n', ""),
     ),
     *_of("routing/drafts.py", "routing/test_drafts.py")(
-        ("draft cookies are signed", "return signed and self._now()", "return self._now()"),
+        ("draft cookies are signed", "return signed and now <", "return now <"),
         ("signatures are compared in constant time",
          "hmac.compare_digest(self._sign(end).encode(), signature.encode())",
          "self._sign(end) == signature"),
-        ("draft cookies end", "return signed and self._now() < int(end)", "return signed"),
+        ("draft cookies end", "signed and now < int(end) <=", "signed and int(end) <="),
+        ("draft cookies last no longer than any that is signed now",
+         "now < int(end) <= now + MAX_SECONDS", "now < int(end)"),
         ("draft cookies are not for scripts", "; HttpOnly; SameSite=Lax", "; SameSite=Lax"),
         ("draft cookies are signed with another key than the secret",
          'hmac.digest(secret.encode(), b"isgware draft cookies, version 1", "sha256")',
@@ -538,13 +571,30 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("error pages have a quota",
          "self._errors.excess(self._limit // 16, added) or", "None or"),
     ),
+    *_of("serving/refused_urls.py", "serving/test_refused_urls.py")(
+        ("refused URLs are looked at again when something has changed",
+         "known[2] != self._routes.epoch", "False"),
+        ("refused URLs are remembered of those only that are so for all",
+         "if not answer.skipped or not", "if not"),
+    ),
+    *_of("regeneration/refused_routes.py", "regeneration/test_refused_routes.py")(
+        ("refused routes are tried seldomer", "vain = min(vain, 12)", "vain = 0"),
+        ("refused routes are bounded", "while len(self._routes) > _MAX_ROUTES:", "while False:"),
+        ("signs that mislead are counted", "known.signs, known.sign = known.signs + 1, \"\"",
+         "known.sign = \"\""),
+        ("cookies that were set before are no sign", "if reason != \"set-cookie\" or cookies:",
+         "if reason != \"set-cookie\":"),
+        ("streams of learned routes are never tried again", "        if known.final:\n",
+         "        if False:\n"),
+        ("another policy is tried at once",
+         "if known is None or known.fingerprint != fingerprint:\n            return \"\"",
+         "if known is None:\n            return \"\""),
+    ),
     *_of("regeneration/outcomes.py", "promises/test_p7_floods.py")(
-        ("pages of a refused route are not all tried", "return reason if count >= _STREAK and",
-         "return reason if False and"),
-        ("pages of a refused route are tried when asked for again",
-         "        if key in self._passed_over:\n", "        if False:\n"),
-        ("pages that were passed over are bounded",
-         "            while len(self._passed_over) > _MAX_DYNAMIC:\n", "            while False:\n"),
+        ("pages of a refused route are not all tried",
+         "return self.routes.pause(route, fingerprint, now) if route else \"\"", "return \"\""),
+        ("a page whose answer looks storable is tried",
+         "        if route and self.routes.signed(route, key):\n", "        if False:\n"),
         ("refusals are bounded", "        while len(self._dynamic) > _MAX_DYNAMIC:\n", "        while False:\n"),
     ),
     *_of("serving/loading_page.py", "promises/test_loading.py", "promises/test_p7_floods.py")(
@@ -553,24 +603,74 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("renders behind loading pages are bounded",
          'return len(renders) < self._settings.loading_renders', "return True"),
     ),
+    *_of("core/reads.py", "core/test_reads.py")(
+        ("cookies of analytics do not make anybody special",
+         "(everything and counting_cookie_name(name))", "everything"),
+        ("cookies in the key do not count as read", "if name not in keyed]", "]"),
+        ("reads are forgotten after a day", " if now - seen.at < LASTS", ""),
+        ("names that were read are bounded", "        elif len(names) > MAX_NAMES:",
+         "        elif False:"),
+    ),
+    *_of("rendering/recorded_mappings.py", "flask/test_recorder.py")(
+        ("a session holds a bait", "    if isinstance(value, dict):\n        notes.recording.marks",
+         "    if False:\n        notes.recording.marks"),
+        ("the id of a session is the whole session", "own[_NOTES].read(EVERYTHING)", "pass"),
+    ),
+    *_of("flask/recorder.py", "flask/test_recorder.py")(
+        ("foreign middleware reads all cookies", "        if foreign:", "        if False:"),
+        ("what a CSRF token is made of is noted", "notes.recording.tokens[str(key)] = value", "pass"),
+        ("a clean room's session is not saved",
+         "        if recording is None:\n            return original(app, session, response)",
+         "        if recording is None or original(app, session, response):\n"
+         "            return None"),
+        ("Flask-Login's user is loaded when somebody looks",
+         "        if recording is None:\n            return original()",
+         "        if True:\n            return original()"),
+    ),
+    *_of("routing/visitor_check.py", "flask/test_reads_decide.py")(
+        ("only what is in the cookie is remembered of a session",
+         "keys is not None and bool(self._site.cookie_session)", "True"),
+        ("sessions that are remembered are bounded",
+         "if len(self._keys) >= _MAX_REMEMBERED:", "if False:"),
+        ("verdicts that are remembered are bounded",
+         "if len(self._admitted) >= _MAX_REMEMBERED:", "if False:"),
+        ("a session backend that fails is left alone for a while",
+         "        if began < self._down_until:\n            return None\n", ""),
+    ),
+    *_of("rendering/observed.py", "flask/test_reads_decide.py")(
+        ("a page that writes to the session is refused",
+         'return Refusal("set-cookie", f"writes', 'continue  # f"writes'),
+        ("what the page says in Vary counts as read", '"cookie" in varies(headers)', "False"),
+        ("a cookie that is deleted is read", "    for name in deleted:", "    for name in ():"),
+    ),
+    *_of("rendering/producer.py", "flask/test_reads_decide.py", "django/test_reads.py")(
+        ("reads of a page that was purged still count", "        if replaces is None:\n            page = self._page_store",
+         "        if False:\n            page = self._page_store"),
+    ),
     *_of("flask/site.py", "test_flask.py")(
         ("hosts whose adapters are kept are bounded",
          "if len(self._adapters) >= _MAX_ADAPTERS:", "if False:"),
         ("an app's own way to its routes is asked each time",
          "if found is not None and own:", "if found is not None:"),
     ),
-    *_of("flask/header_reads.py", "test_flask.py")(
-        ("what a render looks at is recorded",
-         "            environ = RecordedEnviron(environ, rendering.note_read)\n", "            pass\n"),
-        ("to find one header is no look at all of them",
-         "EnvironHeaders(self.environ).getlist(key, type)", "super().getlist(key, type)"),
-        ("to go through all headers is to look at each",
-         "        for name in LEARNED.values():\n            self._note(name)\n", ""),
+    *_of("rendering/recorded_environ.py", "flask/test_recorder.py", "flask/test_header_reads.py")(
+        ("what a render looks at is recorded", "            if name in LEARNED:", "            if False:"),
+        ("the raw Cookie header reads all cookies",
+         "                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))",
+         "                pass"),
     ),
-    *_of("django/header_reads.py", "django/test_site.py")(
-        ("what a project looks at is recorded", "        if rendering is None:", "        if True:"),
+    *_of("django/recorder.py", "django/test_reads.py")(
         ("the headers of a request are recorded",
-         '        request.__dict__["headers"] = _RecordedHeaders(recorded, rendering.note_read)\n', ""),
+         '    request.__dict__["headers"] = _Headers(environ)\n', ""),
+        ("a Django session is not saved in a clean room",
+         "            return True  # there is nothing to save", "            pass"),
+        ("the key of a session is the whole of it",
+         '        "session_key": whole(base.session_key.fget),\n', ""),
+        ("a session that is none of Django's reads all cookies",
+         "if not isinstance(session, SessionBase) or not", "if isinstance(session, SessionBase) and not"),
+        ("what the app says in Vary beside the framework counts",
+         "if response is not None and", "if False and"),
+        ("middleware inside of isgware reads all cookies", "        if foreign:", "        if False:"),
     ),
     *_of("core/hosts.py", "core/test_hosts.py")(
         ("other ports of a trusted host are not trusted",
@@ -583,7 +683,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what the app has seen is not put back", "if part not in kept and", "if"),
         ("what no query may hold is escaped", "[quote(part, safe=_PLAIN) for", "[part for"),
     ),
-    *_of("serving/stored_answers.py", "promises/test_spellings.py")(
+    *_of("serving/delivery.py", "promises/test_spellings.py")(
         ("a visitor's tracking parameters are for nobody else",
          "        if location_for(entry, visitor.query) is not None:\n            return\n", ""),
     ),
@@ -713,10 +813,20 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("the secret of clean rooms is in no page", "            if self.secret.encode() in data:\n", "            if False:\n"),
         ("a clean room sets no CSRF cookie", "        if name != _USED or not value or", "        if True or"),
     ),
+    *_of("flask/csrf.py", "flask/test_csrf.py")(
+        ("a form with a key of its own is not filled", "        except BadData:  # a form with a key of its own\n            return None\n",
+         "        except BadData:\n            pass\n"),
+        ("a token that was cut refuses the page", "found if data.count(payload) == len(found) else None", "found"),
+        ("what a token is made of is in no page", "    if str(value).encode() in data:\n", "    if False:\n"),
+        ("a stranger's field refuses the page",
+         'if re.search(rb"value=[\\"\']?[^\\"\'\\s>]", element) and not any(', "if False and not any("),
+    ),
     *_of("serving/filling.py", "promises/test_p12_cookies.py")(
         ("a cookie that is there twice is the app's to judge", "len(values) != 1 or ", ""),
     ),
     *_of("wsgi.py", "promises/test_p12_nonces.py")(
+        ("who has credentials gets no page that was made ready to be filled",
+         "return environ.keys().isdisjoint(CREDENTIALS)", "return True"),
         ("pages with places are filled", "answer.page is not None and answer.page.entry.places", "False"),
     ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(

@@ -26,12 +26,14 @@ from .rendering.producer import Producer
 from .routing.drafts import COOKIE, Drafts
 from .routing.framework import Site
 from .routing.planner import Planner
+from .routing.visitor_check import VisitorCheck
+from .serving.delivery import Delivery
 from .serving.engine import Engine
 from .serving.learning import Learner
 from .serving.mode import Mode
 from .serving.passed_urls import PassedURLs
+from .serving.refused_urls import RefusedURLs
 from .serving.request_line import RequestLine
-from .serving.stored_answers import StoredAnswers
 from .settings import Settings
 from .shared_cache.cache import REROUTED, SharedCache
 from .shared_cache.responses import ResponseStore
@@ -60,12 +62,13 @@ class Runtime:
     engine: Engine
     catalogue: Catalogue
     learner: Learner
-    stored_answers: StoredAnswers
+    delivery: Delivery
     shared_cache: SharedCache | None
     drafts: Drafts | None
     mode: Mode
     line: RequestLine
     process: Process
+    refused_urls: RefusedURLs
     passed: PassedURLs = field(default_factory=PassedURLs)
 
     @property
@@ -106,26 +109,6 @@ class Process:
                     self._pid = os.getpid()  # last: from here on other threads look no further
 
 
-class _StoreMaintenance:
-    """What the store needs about once a second. It refers to no `Runtime`, so that one that nobody
-    refers to any more can be collected."""
-
-    def __init__(self, store: Breaker, page_store: PageStore) -> None:
-        self._store = store
-        self._page_store = page_store
-        self._flushed = 0.0
-
-    def __call__(self) -> None:
-        verify = getattr(getattr(self._store.backend, "database", None), "verify", None)
-        if verify is not None:
-            verify()
-        self._page_store.retry_pending()
-        now = time.monotonic()
-        if now - self._flushed > 5.0:
-            self._flushed = now
-            self._page_store.flush_recency()
-
-
 def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
     """Raises `ConfigurationError` for a store that cannot be used."""
     now = settings.clock or _wall_clock
@@ -133,7 +116,7 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
     memory = Memory(settings.memory)
     drafts = Drafts(settings.secret, now) if settings.secret else None
     engine = engine_of(application, settings, site, store, memory, drafts, now)
-    engine.maintenance.tasks += [store.probe, _StoreMaintenance(store, engine.page_store)]
+    engine.maintenance.tasks += [store.probe, engine.page_store.maintain]
     full = settings.cache_control == "full"
     line = RequestLine(
         (*site.origin_headers, *(REROUTED if full else ())),
@@ -143,12 +126,12 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
             *(site.language_cookies if full else ()),
         ),
     )
-    answers = StoredAnswers(settings, engine.page_store, memory, line, now)
+    delivery = Delivery(settings, engine.page_store, memory, line, now)
     learner = Learner(engine, site)
     shared_cache = None
     if full:
         responses = ResponseStore(engine, site, drafts)
-        shared_cache = SharedCache(engine, learner, responses, application, answers.send)
+        shared_cache = SharedCache(engine, learner, responses, application, delivery.send)
     return Runtime(
         application=application,
         settings=settings,
@@ -159,12 +142,13 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
         engine=engine,
         catalogue=Catalogue(engine.page_store, settings.build_id, now),
         learner=learner,
-        stored_answers=answers,
+        delivery=delivery,
         shared_cache=shared_cache,
         drafts=drafts,
         mode=Mode(settings.enabled, site.mode),
         line=line,
         process=Process(engine, memory),
+        refused_urls=RefusedURLs(engine.outcomes.routes),
     )
 
 
@@ -198,11 +182,12 @@ def engine_of(
         settings,
         planner,
         page_store,
-        Producer(application, settings, planner, page_store, now),
+        Producer(application, settings, planner, page_store, now, site.records),
         Flights(settings.max_waiters),
         pool,
         Outcomes(planner, page_store, Failures(random.random), settings.dynamic_time, now),
         maintenance,
         now,
         handoff,
+        VisitorCheck(site, now),
     )

@@ -27,7 +27,7 @@ from .runtime import runtime_of
 from .serving.engine import Answer
 from .serving.filling import fill
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
-from .serving.prepared_hits import PreparedHit, PreparedStale
+from .serving.prepared_hits import CREDENTIALS, PreparedFill, PreparedHit, PreparedStale
 from .serving.request_line import ENCODED, UNENCODED
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
@@ -65,6 +65,7 @@ class ISG(Operations):
         self._own_clock = settings.clock
         self._version = live_version(runtime.store.backend)
         self._line = runtime.line
+        self._visitors = runtime.engine.visitors
         self._origin_headers = runtime.line.origin_headers
         self._watched = runtime.line.watched
         self._searched = False
@@ -89,7 +90,10 @@ class ISG(Operations):
             or (not ready.since <= now < ready.until and not ready.renew(now))
             or (
                 "HTTP_COOKIE" in environ
-                and (ready.cookies_matter or (self._watched and self._line.is_watched(environ)))
+                and (
+                    (ready.cookies_matter and not self._admitted(ready, environ, now))
+                    or (self._watched and self._line.is_watched(environ))
+                )
             )
         ):
             return self._slow(environ, start_response, ready)
@@ -128,6 +132,11 @@ class ISG(Operations):
         start_response(answer[0], answer[1].copy())
         return [*answer[2]]
 
+    def _admitted(self, ready: PreparedHit, environ: Environ, now: float) -> bool:
+        """Whether it is remembered that nothing the page reads is among these cookies."""
+        shape = ready.shape
+        return shape is not None and self._visitors.admits(environ["HTTP_COOKIE"], shape, now)
+
     # Everything that is not a plain hit.
 
     def _slow(
@@ -141,12 +150,19 @@ class ISG(Operations):
             self._searched = True
             warn_of_inner_caches(runtime.site, runtime.engine.planner.routes.catches)
         runtime.engine.maintenance.start()
-        if isinstance(ready, PreparedStale) and self._is_prepared_stale(ready, environ):
+        holds = isinstance(ready, PreparedStale) and self._holds(ready, environ)
+        fills = holds and isinstance(ready, PreparedFill)
+        if ready and holds and not fills:
             return self._special(ready, environ, start_response)
         visitor = visitor_of(environ)
         if visitor is None:
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, runtime.site)
+        if ready and fills:
+            return fill(
+                visitor, Answer("HIT"), ready.page, runtime.now(), runtime.site, self.application,
+                environ, start_response, rendering,
+            )  # fmt: skip
         if self._control is not None and self._control.covers(visitor.path):
             return self._control(visitor, environ, start_response, rendering)
         if visitor.method not in ("GET", "HEAD"):
@@ -162,12 +178,18 @@ class ISG(Operations):
             )
         return self._get(visitor, environ, start_response, rendering)
 
-    def _is_prepared_stale(self, ready: PreparedStale, environ: Environ) -> bool:
-        """Whether this visitor of a page that is stale gets what the last one got."""
-        if not ready.lasts(self._version[0][0], self.runtime.now()):
+    def _holds(self, ready: PreparedStale, environ: Environ) -> bool:
+        """Whether a page that was served by this request line is still for whoever asks."""
+        now = self.runtime.now()
+        if not ready.lasts(self._version[0][0], now):
             return False
-        if "HTTP_COOKIE" in environ and (self._line.is_watched(environ) or ready.cookies_matter):
+        if "HTTP_COOKIE" in environ and (
+            self._line.is_watched(environ)
+            or (ready.cookies_matter and not self._admitted(ready, environ, now))
+        ):
             return False
+        if isinstance(ready, PreparedFill):
+            return environ.keys().isdisjoint(CREDENTIALS)
         return self.runtime.engine.awaited(ready.page.entry.key)
 
     def _get(
@@ -181,13 +203,18 @@ class ISG(Operations):
         if http is not None and http.dull(raw, environ):
             return http.glance(visitor, raw, environ, start_response, rendering)
         started = time.perf_counter()
+        known = None
+        if environ.keys().isdisjoint(CREDENTIALS):
+            known = runtime.refused_urls.find(raw)
+        if known is not None and not ("HTTP_COOKIE" in environ and self._line.is_watched(environ)):
+            return self._own(visitor, known, environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
         if runtime.settings.debug:
             log_decision(visitor, answer, runtime.now(), time.perf_counter() - started)
         if answer is None and http is not None:
             return http(visitor, raw, environ, start_response, rendering, read_ahead)
         if answer is None:
-            runtime.stored_answers.check_credentials(visitor)
+            runtime.delivery.check_credentials(visitor)
             passed, dull = runtime.learner.undeclared(
                 visitor, self.application, environ, start_response, rendering
             )
@@ -195,14 +222,15 @@ class ISG(Operations):
                 runtime.passed.add(raw)
             return passed
         if answer.page is not None and answer.page.entry.places:
+            now = runtime.now()
+            if answer.label == "HIT":
+                runtime.delivery.prepare(PreparedFill, answer, answer.page, visitor, environ, now)
             return fill(
-                visitor, answer, answer.page, runtime.now(), runtime.site, self.application,
-                environ, start_response, rendering,
+                visitor, answer, answer.page, now, runtime.site, self.application, environ,
+                start_response, rendering,
             )  # fmt: skip
         if answer.page is not None:
-            return runtime.stored_answers.send(
-                visitor, answer, answer.page, environ, start_response
-            )
+            return runtime.delivery.send(visitor, answer, answer.page, environ, start_response)
         if answer.reply is not None:
             start_response(answer.reply.status, list(answer.reply.headers))
             return [answer.reply.body]
@@ -211,7 +239,20 @@ class ISG(Operations):
                 visitor, runtime.site, self.application, environ, start_response, rendering
             )
         if answer.detail == "authorization":
-            runtime.stored_answers.check_credentials(visitor)
+            runtime.delivery.check_credentials(visitor)
+        if answer.refused:
+            runtime.refused_urls.remember(raw, answer)
+        return self._own(visitor, answer, environ, start_response, rendering)
+
+    def _own(
+        self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
+        """The app's own answer, where a page is declared and this visitor does not get it."""
+        if answer.refused:
+            start_response = self.runtime.learner.heeding(
+                visitor, answer.refused, answer.detail, start_response, rendering
+            )
         return passed_by(visitor, answer, self.application, environ, start_response, rendering)
 
     def _decide(self, visitor: Visitor, read_ahead: ReadAhead) -> Answer | None:

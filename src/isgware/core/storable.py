@@ -89,9 +89,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a response is not stored, as a token for ``detail=``."""
+    """Why a response is not stored, as a token for ``detail=``, and what more to tell people."""
 
     reason: str
+    text: str = ""
 
     @property
     def withdraws(self) -> bool:
@@ -204,6 +205,15 @@ def withdrawal(headers: Headers, said: Said) -> Refusal | None:
     if said.revalidate == 0 and said.revalidate is not False:
         return Refusal("revalidate-0")
     return None
+
+
+def for_everybody(status: str, headers: Headers) -> bool:
+    """Whether nothing in the head of an answer, to a declared URL, keeps it from being stored."""
+    response = Response(status, headers, b"")
+    if response.all("set-cookie") or not sound_status(status) or response.code not in KEPT:
+        return False
+    anywhere = Request("http", "", "", "\0")
+    return _refused(response, anywhere, Said(), True) is None and "*" not in varies(headers)
 
 
 def personal_response(response: Response | None) -> bool:
@@ -324,6 +334,19 @@ def varies(headers: Headers) -> frozenset[str]:
             items = (item.strip(" \t").lower() for item in value.split(","))
             names.update(item if TOKEN.fullmatch(item) else "*" for item in items if item)
     return frozenset(names)
+
+
+def without_vary_cookie(headers: Headers) -> Headers:
+    """The headers without ``Cookie`` in any Vary line."""
+    kept = []
+    for name, value in headers:
+        if name.lower() == "vary":
+            items = (item.strip() for item in value.split(","))
+            value = ", ".join(item for item in items if item and item.lower() != "cookie")
+            if not value:
+                continue
+        kept.append((name, value))
+    return tuple(kept)
 
 
 def varying(response: Response, names: Iterable[str]) -> Response:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from flask import Flask
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import MapAdapter
 
 from ..core.cache_key import Visitor, decoded
+from ..core.places import Place
 from ..errors import ConfigurationError
 from ..policy import policy_of
 from ..revalidate_decorator import wrapped_by_revalidate
-from ..routing.framework import Match, Route, Site, built, redirect_of
+from ..routing.framework import Filled, Match, Route, Site, built, redirect_of
 from ..routing.inner_caches import module_of, wrappers
+from . import csrf
 
 #: Hosts whose adapters are kept: any visitor can name another.
 _MAX_ADAPTERS: Final = 64
@@ -25,11 +29,17 @@ class FlaskSite(Site):
     """Answers from an app's URL map and view functions."""
 
     not_found = NotFound
+    records = True
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._checked = False
         self._adapters: dict[tuple[str, ...], MapAdapter] = {}
+
+    def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
+        if kind == csrf.KIND:
+            return csrf.filled(self._app, places, visitor)
+        return super().fill(kind, places, visitor)
 
     def match(self, visitor: Visitor) -> Match | None:
         if not self._checked:
@@ -120,6 +130,24 @@ class FlaskSite(Site):
 
     def context(self) -> AbstractContextManager[object]:
         return self._app.app_context()
+
+    @property
+    def cookie_session(self) -> str:
+        interface: Any = self._app.session_interface
+        own = type(interface) is SecureCookieSessionInterface
+        if not own or interface.session_class is not SecureCookieSession:
+            return ""
+        return str(interface.get_cookie_name(self._app))
+
+    def session_keys(self, visitor: Visitor) -> frozenset[str]:
+        """Opened in an app context, whose teardown closes connections, and not in a request's,
+        which would run the app's hooks for requests."""
+        app = self._app
+        sent = {name: value for name, value in visitor.headers.items() if name[:5] == "HTTP_"}
+        environ = {**sent, **_get(visitor), "wsgi.input": io.BytesIO()}
+        with app.app_context():
+            session = app.session_interface.open_session(app, app.request_class(environ))
+            return frozenset(map(str, session or ()))
 
     @property
     def script_name(self) -> str:

@@ -18,7 +18,7 @@ from ..core.local_path import local_path
 from ..errors import BackendUnavailable
 from ..formatting import duration
 from ..policy import Policy
-from ..rendering.producer import REMEDIES
+from ..rendering.remedies import REMEDIES
 from ..rendering.value_holes import NO_TOKEN
 from ..routing.planner import Plan, Target, has_credentials
 from ..serving.filling import lacks_token
@@ -173,7 +173,11 @@ class _Case:
         if not engine.settings.observes:
             return self._pass("not-declared", "The request goes to the app.", "no policy")
         target = engine.planner.undeclared_target(self.visitor, frozenset(), None, {})
-        refusal = engine.outcomes.refusal(target.key, target.route) if target else ""
+        refusal = (
+            engine.outcomes.refusal(target.key, target.group, target.policy.fingerprint)
+            if target
+            else ""
+        )
         if refusal:
             decided = decider(refusal, self.visitor, target, self.runtime.site)
             return self._pass(refusal, "The request goes to the app.", decided)
@@ -198,7 +202,7 @@ class _Case:
             engine.outcomes.fails_elsewhere(target.key, page.entry.rendered_at)
         facts = engine.facts(self.visitor, plan, target, page, state)
         refusal = None if _usable(state) else self._refusal(target)
-        if refusal and refusal.key == target.key and not facts.dynamic and not refusal.error:
+        if refusal and refusal.key == target.key and not facts.dynamic and not refusal.failed:
             if self.now < refusal.at + engine.settings.dynamic_time:
                 facts = dataclasses.replace(facts, dynamic=refusal.reason)
         decision = decide(facts)
@@ -257,6 +261,11 @@ class _Case:
     def _decided_by(
         self, decision: Decision, target: Target, page: Page | None, state: State | None
     ) -> str:
+        if decision.detail in ("cookie", "session-unreadable") and page is not None:
+            visitors = self.engine.visitors
+            found = visitors.personal(self.visitor, target.policy, page.entry)
+            if found is not None and page.entry.reads is not None and target.policy.cookies is None:
+                return found.text
         if decision.label == "BYPASS" and decision.detail not in ("expired", "learning"):
             return decider(decision.detail, self.visitor, target, self.runtime.site)
         if page is None or state is None:

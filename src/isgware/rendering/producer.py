@@ -16,12 +16,14 @@ from werkzeug.datastructures import Headers
 
 from ..core.downstream import kept_headers
 from ..core.places import in_body
+from ..core.reads import Reads, told
 from ..core.storable import Learn, Refusal, Response, Said, Terms, storable, unread, varying
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
 from ..http.cache_control import effective
 from ..http.conditional import strong_etag
 from ..page import Rendering
+from ..recording import Recording
 from ..routing.learned_routes import LearnedRoute
 from ..routing.planner import Planner, Target
 from ..settings import Settings
@@ -30,7 +32,9 @@ from ..storage.process_cache import Page
 from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
 from .compress import encoders, encodings_of, spliced
 from .notices import Notices
-from .value_holes import NO_TOKEN, NOT_FOUND, cookies_taken, with_places
+from .observed import observed, unfit
+from .remedies import REMEDIES
+from .value_holes import NOT_FOUND, cookies_taken, with_places
 
 log: Final = logging.getLogger("isgware")
 
@@ -49,10 +53,12 @@ class Rendered:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The app answered, and its answer may not be stored. ``withdraws``: since it is not for
-    everybody, so that what is stored of the page may not be served any more either."""
+    everybody, so that what is stored of the page may not be served any more either. ``text`` says
+    more to people."""
 
     reason: str
     withdraws: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,7 @@ class Producer:
         planner: Planner,
         page_store: PageStore,
         now: Callable[[], float],
+        records: bool = False,
     ) -> None:
         self._application = application
         self._settings = settings
@@ -110,6 +117,7 @@ class Producer:
         self._page_store = page_store
         self._now = now
         self._encoders = encoders(settings.compress)
+        self._records = records
         self._proven: set[str] = set()
         self._notices = Notices()
 
@@ -163,6 +171,7 @@ class Producer:
             pieces=made.pieces,
         )  # fmt: skip
         page, stored = self._page_store.keep(entry, target.base)
+        self._tell_reads(entry)
         self._put_up_signpost(target, made)
         return Rendered(page, made.learned, stored)
 
@@ -173,8 +182,9 @@ class Producer:
         of the body: a render that was given up must not go on."""
         request = target.request
         rendering = Rendering(
-            True, request.scheme, request.host, request.script_name, key=target.key
-        )
+            True, request.scheme, request.host, request.script_name, key=target.key,
+            recording=Recording() if self._records else None,
+        )  # fmt: skip
         started, clock = self._now(), time.perf_counter()
         try:
             response = render(
@@ -209,20 +219,42 @@ class Producer:
         if taken is None:
             return self._refused(target, Refusal(NOT_FOUND))
         response, tokens = taken
+        seen = self._observed(target, response, rendering, replaces, started)
+        if isinstance(seen, Refusal):
+            return self._refused(target, seen)
+        response, reads = seen
         response = varying(response, rendering.headers_read)
         verdict, learned = self._decide(target, response, said_of_page, replaces)
         if isinstance(verdict, Refusal):
             return self._refused(target, verdict)
-        entry = with_places(
-            self._entry(target, response, verdict, rendering, started, took), tokens,
-            rendering.finders,
-        )  # fmt: skip
+        if reads is not None:
+            verdict = dataclasses.replace(verdict, vary_cookie=reads.personal)
+        page = self._entry(target, response, verdict, rendering, started, took)
+        entry = with_places(dataclasses.replace(page, reads=reads), tokens, rendering.finders)
         if entry is None:
             return self._refused(target, Refusal(NOT_FOUND))
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, Refusal("not-accepted"))
         self._notices.own_invalidations(target, entry, rendering)
         return Made(entry, learned, target.declared, said)
+
+    def _observed(
+        self, target: Target, response: Response, rendering: Rendering, replaces: Entry | None,
+        now: float,
+    ) -> tuple[Response, Reads | None] | Refusal:  # fmt: skip
+        """What the render was seen to ask of its visitor, together with what earlier renders of
+        the page have asked, one that was purged included."""
+        recording, policy = rendering.recording, target.policy
+        if recording is None or not recording.attached:
+            return response, None
+        if replaces is None:
+            page = self._page_store.memory.get(target.key)
+            replaces = page.entry if page is not None else None
+        return unfit(recording, response) or observed(
+            recording, response, unread=(*policy.keyed_cookies, *policy.hole_cookies),
+            keep_vary=policy.keep_vary,
+            before=replaces.reads if replaces is not None else None, now=now,
+        )  # fmt: skip
 
     def _with_policy(self, target: Target, rendering: Rendering) -> Target:
         """What the decorator of the view that ran says goes before what was known of the route.
@@ -231,7 +263,11 @@ class Producer:
         """
         said = rendering.policy
         assert said is not None
-        policy = self._planner.combined(said, target.policy) if target.declared else said
+        policy = (
+            self._planner.combined(said, target.policy)
+            if target.declared
+            else self._planner.with_defaults(said)
+        )
         tags: tuple[str, ...] = ()
         try:
             tags = said.fill_tags(rendering.arguments)
@@ -319,7 +355,7 @@ class Producer:
             tuple(sorted({*known.vary, *made.learned})),
             made.said or known.fingerprint,
             not made.declared,
-            known.vary_cookie or made.entry.vary_cookie,
+            (known.vary_cookie or made.entry.vary_cookie) and made.entry.reads is None,
             known.http,
             known.nominated,
         )
@@ -347,51 +383,24 @@ class Producer:
         )
         return Failed(reason, response, error, proven)
 
+    def _tell_reads(self, entry: Entry) -> None:
+        """Log once for each route what its pages read, and where."""
+        for name, where in told(entry.reads) if entry.reads else ():
+            if self._notices.first(entry.route, name):
+                log.info("%s (%s) reads %s (%s).", entry.route, entry.request.url, name, where)
+
     def _refused(self, target: Target, refusal: Refusal) -> Refused:
-        reason = refusal.reason
+        reason, text = refusal.reason, refusal.text
         if target.declared and self._notices.first(target.route, reason):
             log.warning(
                 "%s (%s) is declared but cannot be stored: %s. %s",
                 target.route,
                 target.request.url,
-                reason,
+                f"{reason}: {text}" if text else reason,
                 REMEDIES.get(reason, ""),
             )
-        return Refused(reason, refusal.withdraws)
+        return Refused(reason, refusal.withdraws, text)
 
 
 def _view(entry: Entry) -> PageView:
     return PageView(entry.code, Headers(list(entry.headers)), entry.body)
-
-
-#: What can be done about each reason, for the log and the command line.
-REMEDIES: Final[dict[str, str]] = {
-    "set-cookie": "Set cookies elsewhere than on this page; a session write does.",
-    "private": "The app says Cache-Control: private; say otherwise for pages without visitors.",
-    "no-store": "The app says no-store.",
-    "vary-star": "Vary: * means that no two requests get the same page.",
-    "vary-too-wide": "The page varies by more headers than a key should hold.",
-    "too-big": "Raise max_page, or leave the route undeclared.",
-    "streaming": "Responses without an end are never stored; leave the route undeclared. One that "
-    "is only slow may say its Content-Length, or needs a longer render_timeout.",
-    "redirect-to-other-origin": "The app redirects the clean-room render to the same URL in "
-    "another scheme or host: set base_url to the site's public URL, or make the proxy and "
-    "the app agree (ProxyFix, SECURE_PROXY_SSL_HEADER).",
-    "redirect-to-itself": "The page redirects to its own URL.",
-    "revalidate-0": "revalidate=0 means never.",
-    "no-lifetime": "Declare the route, or say ISG(revalidate=...).",
-    "not-accepted": "The policy's accept= refused the new page.",
-    "cookie": "Say which cookies make a visitor personal: cookies= of the policy.",
-    "clean-room-failed": "The view needs what the clean room does not hold (a cookie, a header, a "
-    "user): name it in vary=, or leave the route undeclared.",
-    "untrusted-host": "Add the host to trusted_hosts, if it is yours, and its port if it has one.",
-    "bypass-failed": "The exception that bypass= raised is in the log.",
-    NOT_FOUND: "A nonce or a token of this page stands in it in a form that cannot be replaced "
-    "(escaped, encoded, compressed, in no field that is known), or a cookie of value_holes= is not "
-    "in the body, is shorter than 16 characters, or holds others than A-Z a-z 0-9 _ . ~ + / = -.",
-    NO_TOKEN: "The visitor has no such cookie yet, or one that the app did not set. The app's own "
-    "answer gives them one; their next visit gets the stored page.",
-    "odd-tag": "Give the page tags of 1 to 256 printable characters; a callable tags= may shorten "
-    "what the URL holds.",
-    "bad-header": "A header or the status line holds characters that HTTP forbids.",
-}

@@ -57,18 +57,27 @@ class Target:
     keyed: frozenset[str]
     names: tuple[str, ...]
 
+    @property
+    def group(self) -> str:
+        """The pages that are refused together: those of a route, or of a URL that nobody has
+        declared."""
+        return self.route if self.declared else "url:" + self.base
+
 
 @dataclass(slots=True)
 class Plan:
     """``target`` is ``None`` when the URL is odd; ``bypass`` says why the visitor gets the app's
     own answer; ``plain`` whether the raw request line alone names the page, ``cookies`` whether
-    a visitor with cookies has to be looked at all the same."""
+    a visitor with cookies has to be looked at all the same. ``skipped``: the route, if its pages
+    are not looked for."""
 
     target: Target | None
     bypass: str = ""
     cacheable_by_request_line: bool = False
     cookies: bool = False
     vary_cookie: bool = False
+    skipped: str = ""
+    for_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +122,21 @@ class Planner:
         self._origins = tuple(tuple(url.rstrip("/").split("://", 1)) for url in settings.base_url)
 
     def plan(
-        self, visitor: Visitor, at: tuple[str, str] | None = None, *, again: bool = False
-    ) -> Plan | None:
+        self, visitor: Visitor, at: tuple[str, str] | None = None, *, again: bool = False,
+        skips: Callable[[Match], str] | None = None,
+    ) -> Plan | None:  # fmt: skip
         """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
-        and host of the page, whatever ``base_url`` says; ``again`` as for `LearnedRoutes.find`."""
+        and host of the page, whatever ``base_url`` says; ``again`` as for `LearnedRoutes.find`;
+        ``skips``: why pages of a declared route are not looked for, if they are not."""
         match = self.match(visitor)
         visitor = self._as_seen(visitor)
         odd = oddity(visitor) or self._untrusted(visitor)
         if odd:
             return Plan(None, odd) if match else None
+        if match is not None and skips is not None and (reason := skips(match)):
+            own = self._bypass(visitor, match.policy)
+            for_all = not own and match.policy.bypass is None
+            return Plan(None, own or reason, skipped=match.route, for_all=for_all)
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
         learned_route = self.learned_route(
@@ -164,6 +179,8 @@ class Planner:
             policy = self.combined(found.policy, pattern.policy)
             found = Match(found.route, policy, {**pattern.arguments, **found.arguments})
         found = found or pattern
+        if found is not None and self._settings.defaults is not None:
+            found = dataclasses.replace(found, policy=self.with_defaults(found.policy))
         if found is not None and found.route not in self._checked:
             try:
                 found.policy.check_arguments(found.arguments)
@@ -212,6 +229,7 @@ class Planner:
 
         ``policy`` is what its view turned out to carry; without one it is learned by the headers.
         """
+        policy = self.with_defaults(policy) if policy is not None else None
         visitor = self._as_seen(visitor)
         if oddity(visitor) or self._untrusted(visitor):
             return None
@@ -260,9 +278,14 @@ class Planner:
         if match is not None:
             return self.combined(learned, match.policy), True
         if learned is not None:
-            return learned, True
+            return self.with_defaults(learned), True
         learns = self._settings.cache_control != "full" or self._settings.revalidate is not None
         return (NOTHING, False) if learned_route.undeclared and learns else (None, False)
+
+    def with_defaults(self, policy: Policy) -> Policy:
+        """``policy``, with what the option ``defaults`` says where it says nothing."""
+        defaults = self._settings.defaults
+        return policy if defaults is None else self.combined(policy, defaults)
 
     def combined(self, first: Policy | None, second: Policy) -> Policy:
         """`combined`, remembered: it is asked for with each plan and each render."""

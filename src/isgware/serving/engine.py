@@ -27,7 +27,8 @@ from ..regeneration.render_threads import Pool
 from ..regeneration.single_flight import Flight, Flights
 from ..rendering.clean_room import BrokenResponse
 from ..rendering.producer import Elsewhere, Failed, Outcome, Producer, Refused, Rendered
-from ..routing.planner import Plan, Planner, Target, personal
+from ..routing.planner import Plan, Planner, Target
+from ..routing.visitor_check import VisitorCheck
 from ..settings import Settings
 from ..storage.page_store import PageStore, same_render
 from ..storage.process_cache import Page
@@ -46,7 +47,10 @@ class Answer:
     ``None``) the app's own answer. ``forward`` is RFC 9211's reason for having asked the app;
     ``version``: the store's version from before the page was judged; the page may be served again
     while it holds.
+    ``judged``: who may have the page follows from its reads alone.
     ``absent``: the page is known not to exist, so that there is no need to ask the view.
+    ``refused``: the `Target.group` whose pages are not stored; ``skipped``: nor looked for, whoever
+    asks.
     """
 
     label: str
@@ -58,9 +62,12 @@ class Answer:
     stored: bool = False
     cacheable_by_request_line: bool = False
     cookies: bool = False
+    judged: bool = False
     version: int = -1
     reply: Reply | None = None
     absent: bool = False
+    refused: str = ""
+    skipped: bool = False
 
 
 class Engine:
@@ -76,6 +83,7 @@ class Engine:
         maintenance: Maintenance,
         now: Callable[[], float],
         handoff: Handoff,
+        visitors: VisitorCheck,
     ) -> None:
         self.settings = settings
         self.planner = planner
@@ -87,6 +95,7 @@ class Engine:
         self.maintenance = maintenance
         self.now = now
         self.handoff = handoff
+        self.visitors = visitors
         self.fallback = Fallback(
             settings, planner, page_store, outcomes,
             under_way=self.under_way,
@@ -109,11 +118,13 @@ class Engine:
         arrival = self.page_store.mirror.counter
         deadline = time.monotonic() + self.settings.wait_time
         while True:
-            plan = self.planner.plan(visitor)
+            plan = self.planner.plan(visitor, skips=self.outcomes.skips)
             if plan is None:
                 return None
             if plan.target is None:
-                return Answer("BYPASS", plan.bypass)
+                self.outcomes.routes.passed(plan.skipped)
+                reason, group = plan.bypass, plan.skipped
+                return Answer("BYPASS", reason, refused=group, skipped=plan.for_all)
             answer = self._answer(visitor, plan, plan.target, arrival, deadline)
             if answer is not None:
                 return (
@@ -127,8 +138,10 @@ class Engine:
         if plan.bypass:
             return Answer("BYPASS", plan.bypass)
         page, state = self.page_store.find(target.key, target.base, target.policy.fingerprint)
-        if page is not None and self.planner.relearned(target, page.entry):
-            return None
+        if page is not None:
+            self.outcomes.routes.found(target.group)
+            if self.planner.relearned(target, page.entry):
+                return None
         facts = self.facts(visitor, plan, target, page, state)
         decision = decide(facts)
         if target.policy.fallback == "loading":
@@ -140,24 +153,25 @@ class Engine:
         if decision.schedule and not self.schedule(target) and decision.label == "STALE":
             decision = replace(decision, detail="regeneration-dropped")
         if decision.action is Action.OWN:
-            if facts.dynamic:
-                self.outcomes.pass_over(target.key, target.route)
-            return Answer("BYPASS", decision.detail)
+            refused = target.group if facts.dynamic else ""
+            self.outcomes.routes.passed(refused)
+            return Answer("BYPASS", decision.detail, refused=refused)
         if decision.action is Action.SERVE:
             return Answer(
                 decision.label, decision.detail, page, forward="stale",
                 cacheable_by_request_line=plan.cacheable_by_request_line, cookies=plan.cookies,
+                judged=target.policy.cookies is None,
             )  # fmt: skip
+        if page is None:
+            self.outcomes.tries(target)
         return self._render_for(visitor, target, page, state, decision, arrival, deadline)
 
     def facts(
         self, visitor: Visitor, plan: Plan, target: Target, page: Page | None, state: State | None
     ) -> Facts:
         """What is known about this visitor's page, for `decide`."""
-        bypass = ""
-        varies = plan.vary_cookie or (page and (page.entry.vary_cookie or page.entry.anonymous))
-        if varies and personal(visitor, target.policy):
-            bypass = "cookie"
+        entry = page.entry if page else None
+        found = self.visitors.personal(visitor, target.policy, entry, plan.vary_cookie)
         failure = self.outcomes.failures.get(target.key)
         failing = ""
         if failure is not None and state in (State.STALE, State.EXPIRED):
@@ -167,9 +181,11 @@ class Engine:
         return Facts(
             state,
             target.declared,
-            bypass,
+            found.detail if found else "",
             # A page that was there can be stored, whatever others of its route were refused for.
-            self.outcomes.refusal(target.key, target.route if page is None else ""),
+            self.outcomes.refusal(
+                target.key, target.group if page is None else "", target.policy.fingerprint
+            ),
             failing,
             self.outcomes.due(target.key),
         )
@@ -222,10 +238,8 @@ class Engine:
                 return None
             if outcome.found and time.monotonic() < deadline:
                 return None  # it came as this visitor had just looked: a hit
-            if (made.entry.vary_cookie or made.entry.anonymous) and personal(
-                visitor, target.policy
-            ):
-                return Answer("BYPASS", "cookie", forward="miss")
+            if found := self.visitors.personal(visitor, target.policy, made.entry):
+                return Answer("BYPASS", found.detail, forward="miss")
             forward = "stale" if decision.label == "REVALIDATED" else "uri-miss"
             return Answer(
                 decision.label, decision.detail, made, forward=forward, collapsed=not leads,
@@ -400,6 +414,8 @@ class Engine:
         log.error("Rendering %s took too long and was given up.", target.request.url)
         page = self.page_store.memory.get(target.key)
         self.outcomes.failed(target, "the render took too long", page.entry if page else None)
+        if page is None:
+            self.outcomes.gave_up(target)
         for flight in started:
             self.maintenance.end(flight.lease)
             self.flights.land(flight, Elsewhere())

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..core.cache_key import Visitor
-from ..core.preconditions import fitted
-from ..core.redirects import location_for, redirected
-from ..http import cache_status as status
+from ..core.reads import shape_of
+from ..core.redirects import location_for
 from ..rendering.clean_room import StartResponse
 from ..settings import Settings
 from ..storage.page_store import PageStore
@@ -16,9 +15,10 @@ from .engine import Answer
 from .passthrough import Environ
 from .prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
 from .request_line import RequestLine
+from .stored_answer import stored_answer
 
 
-class StoredAnswers:
+class Delivery:
     """``unlisted_credentials``: the server tells of its users under names that a hit does not look
     for, so there are no prepared hits any more."""
 
@@ -39,28 +39,17 @@ class StoredAnswers:
     ) -> Iterable[bytes]:  # fmt: skip
         """Send a stored page, as a hit, stale, or as it was just rendered."""
         now = self._now()
-        accepted = visitor.header("Accept-Encoding")
         if answer.label != "MISS":  # a page counts as visited when somebody comes back to it
             page.used = page.visited = True
         if answer.label == "HIT":
-            self._prepare(PreparedHit, answer, page, visitor, environ, now)
-            made = page.answer(accepted, now, "HIT", status.hit(page.ttl(now)))
-        elif answer.label == "STALE":
-            if not answer.detail:
-                self._prepare(PreparedStale, answer, page, visitor, environ, now)
-            made = page.stale_answer(accepted, now, answer.detail)
-        else:
-            said = status.forwarded(
-                answer.forward, ttl=page.ttl(now), stored=answer.stored,
-                collapsed=answer.collapsed, detail=answer.detail,
-            )  # fmt: skip
-            made = page.answer(accepted, now, answer.label, said)
-        made = made[0], redirected(made[1], page.entry, visitor.query), made[2]
-        made = fitted(made, page.entry, environ)
+            self.prepare(PreparedHit, answer, page, visitor, environ, now)
+        elif answer.label == "STALE" and not answer.detail:
+            self.prepare(PreparedStale, answer, page, visitor, environ, now)
+        made = stored_answer(page, answer, visitor, environ, now)
         start_response(made[0], made[1].copy())
         return [*made[2]]
 
-    def _prepare(
+    def prepare(
         self, kind: type[PreparedHit], answer: Answer, page: Page, visitor: Visitor,
         environ: Environ, now: float,
     ) -> None:  # fmt: skip
@@ -82,6 +71,8 @@ class StoredAnswers:
         cookies = answer.cookies or entry.vary_cookie or entry.anonymous
         accepted, target = visitor.header("Accept-Encoding"), target_of(environ)
         ready = kind(page, visitor.method, accepted, version, cookies, now, target)
+        if cookies and entry.reads and answer.judged and not (answer.cookies or entry.anonymous):
+            ready.shape = shape_of(entry.reads)
         self._memory.remember(self._line.of(visitor, environ), ready)
         if self.unlisted_credentials or self._page_store.settled != version:
             # Meanwhile; or unsettled, by a purge that the store has not taken yet.
