@@ -23,6 +23,7 @@ class FlaskSite(Site):
     """Answers from an app's URL map and view functions."""
 
     not_found = NotFound
+    has_url_map = True
 
     def __init__(self, app: Flask) -> None:
         self._app = app

@@ -16,7 +16,16 @@ from werkzeug.datastructures import Headers
 
 from ..core.downstream import kept_headers
 from ..core.places import in_body
-from ..core.storable import Learn, Refusal, Response, Said, Terms, storable, unread, varying
+from ..core.storable import (
+    Learn,
+    Refusal,
+    Response,
+    Said,
+    Terms,
+    storable,
+    unread,
+    varying,
+)
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
 from ..http.cache_control import effective
@@ -29,7 +38,8 @@ from ..storage.page_store import PageStore
 from ..storage.process_cache import Page
 from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
 from .compress import encoders, encodings_of, spliced
-from .value_holes import NO_TOKEN, NOT_FOUND, cookies_taken, with_places
+from .remedies import NOT_RUN, REMEDIES
+from .value_holes import NOT_FOUND, cookies_taken, with_places
 
 log: Final = logging.getLogger("isgware")
 
@@ -48,10 +58,12 @@ class Rendered:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The app answered, and its answer may not be stored. ``withdraws``: since it is not for
-    everybody, so that what is stored of the page may not be served any more either."""
+    everybody, so that what is stored of the page may not be served any more either. ``replan``: the
+    route turned out to be declared otherwise, or not at all; so whoever waits plans anew."""
 
     reason: str
     withdraws: bool = False
+    replan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +86,15 @@ Outcome = Rendered | Refused | Failed | Elsewhere
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A page that may be stored. ``said``: the policy its view carries, if the plan missed it.
+    """A page that may be stored. ``said``: the policy of the decorator that was met, if decorators
+    are learned; ``default``: the ``ISG(revalidate=)`` that alone made the page storable.
     ``encodings`` of its body, once it is finished: they become part of the entry as it is kept."""
 
     entry: Entry
     learned: tuple[str, ...]
     declared: bool
     said: str
+    default: str
     encodings: Mapping[str, bytes] = field(default_factory=dict)
     pieces: tuple[int, ...] = ()
 
@@ -172,8 +186,9 @@ class Producer:
         of the body: a render that was given up must not go on."""
         request = target.request
         rendering = Rendering(
-            True, request.scheme, request.host, request.script_name, key=target.key
-        )
+            True, request.scheme, request.host, request.script_name, key=target.key,
+            mapped=self._planner.declarations.has_url_map,
+        )  # fmt: skip
         started, clock = self._now(), time.perf_counter()
         try:
             response = render(
@@ -192,16 +207,17 @@ class Producer:
             failed = self._failed(target, f"status {response.status}", response)
             return dataclasses.replace(failed, error=rendering.error)
         self._proven.add(target.route)
-        said = ""
-        if rendering.policy is not None:
-            planned = target
+        declarations = self._planner.declarations
+        if other := declarations.not_as_planned(target, response.code, rendering):
+            if other.replan:
+                return Refused(NOT_RUN, other.gone, replan=True)
+            return self._refused(target, unread(response, said_of_page, NOT_RUN))
+        if any(met.fingerprint == target.decorator for met, _ in rendering.ran) or rendering.policy:
             try:
                 target = self._with_policy(target, rendering)
             except ConfigurationError as error:
                 log.error("%s: %s", target.request.url, error)
                 return self._refused(target, unread(response, said_of_page, "odd-tag"))
-            if not planned.declared or planned.policy.fingerprint != target.policy.fingerprint:
-                said = rendering.policy.fingerprint
         if rendering.odd_tag:
             return self._refused(target, unread(response, said_of_page, "odd-tag"))
         taken = cookies_taken(response, target.policy.hole_cookies)
@@ -219,19 +235,25 @@ class Producer:
             return self._refused(target, Refusal(NOT_FOUND))
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, Refusal("not-accepted"))
-        return Made(entry, learned, target.declared, said)
+        said = rendering.policy.fingerprint if rendering.policy is not None else ""
+        default = declarations.default if verdict.by_default else ""
+        return Made(entry, learned, target.declared, said, default)
 
     def _with_policy(self, target: Target, rendering: Rendering) -> Target:
         """What the decorator of the view that ran says goes before what was known of the route.
 
         Raises `ConfigurationError` if its tags cannot be filled.
         """
-        said = rendering.policy
-        assert said is not None
-        policy = self._planner.combined(said, target.policy) if target.declared else said
+        said, arguments = next(
+            (met for met in rendering.ran if met[0].fingerprint == target.decorator),
+            rendering.ran[0],
+        )
+        policy = (
+            self._planner.declarations.combined(said, target.policy) if target.declared else said
+        )
         tags: tuple[str, ...] = ()
         try:
-            tags = said.fill_tags(rendering.arguments)
+            tags = said.fill_tags(arguments)
         except ConfigurationError:
             # Frameworks may take from a view what is an argument of its route.
             if not (target.tags and policy == target.policy):
@@ -314,12 +336,15 @@ class Producer:
         known = self._planner.learned_route(target.base)
         learned_route = LearnedRoute(
             tuple(sorted({*known.vary, *made.learned})),
-            made.said or known.fingerprint,
+            made.said,
             not made.declared,
             known.vary_cookie or made.entry.vary_cookie,
             known.http,
             known.nominated,
+            made.default,
         )
+        if made.said:
+            self._planner.declarations.met(target.base)
         if learned_route != known or not self._planner.learned_routes.stands(
             target.base, learned_route
         ):
@@ -356,36 +381,3 @@ class Producer:
 
 def _view(entry: Entry) -> PageView:
     return PageView(entry.code, Headers(list(entry.headers)), entry.body)
-
-
-#: What can be done about each reason, for the log and the command line.
-REMEDIES: Final[dict[str, str]] = {
-    "set-cookie": "Set cookies elsewhere than on this page; a CSRF token or a session write does.",
-    "private": "The app says Cache-Control: private; say otherwise for pages without visitors.",
-    "no-store": "The app says no-store.",
-    "vary-star": "Vary: * means that no two requests get the same page.",
-    "vary-too-wide": "The page varies by more headers than a key should hold.",
-    "too-big": "Raise max_page, or leave the route undeclared.",
-    "streaming": "Responses without an end are never stored; leave the route undeclared. One that "
-    "is only slow may say its Content-Length, or needs a longer render_timeout.",
-    "redirect-to-other-origin": "The app redirects the clean-room render to the same URL in "
-    "another scheme or host: set base_url to the site's public URL, or make the proxy and "
-    "the app agree (ProxyFix, SECURE_PROXY_SSL_HEADER).",
-    "redirect-to-itself": "The page redirects to its own URL.",
-    "revalidate-0": "revalidate=0 means never.",
-    "no-lifetime": "Declare the route, or say ISG(revalidate=...).",
-    "not-accepted": "The policy's accept= refused the new page.",
-    "cookie": "Say which cookies make a visitor personal: cookies= of the policy.",
-    "clean-room-failed": "The view needs what the clean room does not hold (a cookie, a header, a "
-    "user): name it in vary=, or leave the route undeclared.",
-    "untrusted-host": "Add the host to trusted_hosts, if it is yours, and its port if it has one.",
-    "bypass-failed": "The exception that bypass= raised is in the log.",
-    NOT_FOUND: "A nonce or a token of this page stands in it in a form that cannot be replaced "
-    "(escaped, encoded, compressed, in no field that is known), or a cookie of value_holes= is not "
-    "in the body, is shorter than 16 characters, or holds others than A-Z a-z 0-9 _ . ~ + / = -.",
-    NO_TOKEN: "The visitor has no such cookie yet, or one that the app did not set. The app's own "
-    "answer gives them one; their next visit gets the stored page.",
-    "odd-tag": "Give the page tags of 1 to 256 printable characters; a callable tags= may shorten "
-    "what the URL holds.",
-    "bad-header": "A header or the status line holds characters that HTTP forbids.",
-}

@@ -23,11 +23,13 @@ from ..policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A declared route that a URL belongs to."""
+    """A declared route that a URL belongs to. ``decorator``: the fingerprint of the one that the
+    URL map leads to; without, ``routes`` alone declares it."""
 
     route: str
     policy: Policy
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    decorator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ class Site:
     language_cookies: tuple[str, ...] = ()
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
+
+    #: Whether `match` tells of every decorated view. Else decorators are learned as they run.
+    has_url_map: bool = False
+    #: Whether requests have been met for which another URL map than the main one is in force.
+    several_maps: bool = False
 
     #: What a view raises for a page that does not exist, if the framework has something for that.
     not_found: Callable[[], Exception] | None = None
