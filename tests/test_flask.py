@@ -3,6 +3,7 @@
 import pytest
 from flask import Blueprint, Flask, request, session
 from flask.views import MethodView
+from flask_caching import Cache
 from werkzeug.test import Client
 
 from isgware import ConfigurationError, Policy, page, revalidate
@@ -385,3 +386,63 @@ def test_another_process_knows_that_a_page_looked_at_origin(app, tmp_path):
     assert two.get("/data", headers={"Origin": FRIEND}).text == FRIEND
     answer = one.get("/data", headers={"Origin": FRIEND})
     assert (label(answer), answer.text) == ("HIT", FRIEND)
+
+
+@pytest.mark.parametrize("order", ["below", "above", "memoized", "method", "pattern"])
+def test_flask_caching_inside_a_declared_view_is_told_once(app, caplog, order):
+    app.config["CACHE_TYPE"] = "SimpleCache"
+    cache = Cache(app)
+    keep = revalidate(60)
+
+    class Prices(MethodView):
+        @cache.cached(300)
+        def get(self):
+            return "prices"
+
+    def prices():
+        return "prices"
+
+    views = {
+        "below": lambda: keep(cache.cached(300)(prices)),
+        "above": lambda: cache.cached(300)(keep(prices)),
+        "memoized": lambda: keep(cache.memoize(300)(prices)),
+        "method": lambda: keep(Prices).as_view("prices"),
+        "pattern": lambda: cache.cached(300)(prices),
+    }
+    app.add_url_rule("/prices", "prices", views[order]())
+    app.add_url_rule("/plain", "plain", keep(lambda: "plain"))
+    app.add_url_rule("/undeclared", "undeclared", cache.cached(300)(prices))
+    ISG(app, routes={"/prices": Policy(revalidate=60)} if order == "pattern" else {})
+    for _ in range(2):
+        Client(app).get("/prices")
+    [told] = [line for line in caplog.messages if "cached" in line]
+    assert told.startswith("/prices (")
+    assert "rices) is cached by Flask-Caching, too." in told
+
+
+def test_a_flask_caching_that_keeps_nothing_is_no_cache(app, caplog):
+    app.config.update(CACHE_TYPE="NullCache", CACHE_NO_NULL_WARNING=True)
+    cache = Cache(app)
+    app.add_url_rule("/prices", "prices", revalidate(60)(cache.cached(300)(lambda: "prices")))
+    ISG(app)
+    Client(app).get("/prices")
+    assert caplog.messages == []
+
+
+def test_the_first_failure_of_a_route_says_why_its_view_runs_twice(app, caplog):
+    runs = []
+
+    @app.get("/posts/<slug>")
+    @revalidate(60)
+    def post(slug):
+        runs.append(slug)
+        raise LookupError(slug)
+
+    ISG(app)
+    client = Client(app)
+    for slug in ("a", "b"):
+        assert client.get(f"/posts/{slug}").status_code == 500
+    assert runs == ["a", "a", "b", "b"]
+    told = [line for line in caplog.messages if "could not be rendered" in line]
+    assert "the view runs a second time" in told[0]
+    assert "the view runs a second time" not in told[1]

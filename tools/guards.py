@@ -145,6 +145,26 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is read replaces no newer page",
          "if kept is not None and _newer(kept.entry, entry):", "if False:"),
     ),
+    *_of("regeneration/maintenance.py", "promises/test_collected.py")(
+        ("maintenance refers to nobody while it waits",
+         "del keeper  # not referred to while this thread waits", "pass"),
+    ),
+    *_of("regeneration/render_threads.py", "promises/test_collected.py")(
+        ("idle threads refer to no pool", "            pool = None\n            ready.wait",
+         "            ready.wait"),
+        ("idle threads are woken when their pool is gone", "weakref.ref(self, wake)",
+         "weakref.ref(self)"),
+    ),
+    *_of("regeneration/coalesce.py", "promises/test_p5_many_regenerates.py")(
+        ("no call is given a render that began before it", "elif call.begun:", "elif False:"),
+        ("a render that hangs is followed by the next", "following = self._waiting.pop(key, None)",
+         "following = None"),
+    ),
+    *_of("management/regenerate_now.py", "promises/test_p5_many_regenerates.py")(
+        ("processes regenerate a page one after the other",
+         "engine.settings.lease_time, ())) is None:", "engine.settings.lease_time, ())) is False:"),
+        ("what is rendered too late is not kept", " or call.given_up.is_set())\n\n", ")\n\n"),
+    ),
     *_of("core/freshness.py", "core/test_freshness.py")(
         ("what soft ones were forgotten of is stale",
          "stale = stale or generation < mirror.soft_floor", "pass"),
@@ -665,6 +685,23 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("regeneration/pacing.py", "regeneration/test_pacing.py")(
         ("a chosen switch interval stays", "sys.getswitchinterval() == _PYTHONS_OWN and ", ""),
     ),
+    *_of("rendering/notices.py", "promises/test_own_invalidations.py")(
+        ("a page that invalidates itself is told once",
+         "if names and self.first(target.route, \"own-invalidation\"):", "if names:"),
+        ("a page that invalidates others is no matter",
+         "rendering.invalidated.intersection(own)", "rendering.invalidated"),
+    ),
+    *_of("django/caches.py", "django/test_inner_caches.py")(
+        ("a view's own closure is not its cache",
+         "if wrapped is not None and value is not wrapped", "if value is not wrapped"),
+        ("a cache that keeps nothing is no inner cache", "    return bool(cache.get(\"BACKEND\") == _DUMMY)\n",
+         "    return False\n"),
+    ),
+    *_of("build/inventory.py", "build/test_inventory.py")(
+        ("a narrow pattern does not declare a wider route",
+         "        if pattern is not None and catch.patterns and not catch.whole:\n", "        if False:\n"),
+        ("paths of a wide pattern are listed once", "dataclasses.replace(wider, paths=None)", "wider"),
+    ),
     *_of("http/ranges.py", "http/test_ranges.py")(
         ("parts are few", " or len(items) > MAX_RANGES", ""),
         ("parts do not overlap", "_overlap(spans) or ", ""),
@@ -691,7 +728,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("core/tokens.py", "core/test_tokens.py")(
         ("escaped tokens refuse the page", "        if _torn(known, data, found):\n", "        if False:\n"),
-        ("tokens are not looked for in encoded bodies", "    if not _readable(headers):\n", "    if False:\n"),
+        ("tokens are not looked for in encoded bodies", "    if not readable(headers):\n", "    if False:\n"),
         ("tokens of a body stand in it",
          "    if missing - {place.kind for place in places if place.where == BODY}:\n", "    if False:\n"),
         ("what stands for a token is like it", "_ALPHABETS[alphabet].fullmatch(value) is not None", "True"),
@@ -704,6 +741,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
          'not in ()'),
         ("tokens that cannot stand in a page refuse it", "        if token is None or cookie in tokens:\n            return None\n",
          "        if token is None or cookie in tokens:\n            continue\n"),
+    ),
+    *_of("django/csrf.py", "django/test_csrf.py")(
+        ("fewer tokens than were made refuse the page", "len(found) < self.made or ", ""),
+        ("a field with a stranger's token refuses the page",
+         'b"value" in field and not any(token in field for token in found)', "False"),
+        ("the secret of clean rooms is in no page", "            if self.secret.encode() in data:\n", "            if False:\n"),
+        ("a clean room sets no CSRF cookie", "        if name != _USED or not value or", "        if True or"),
     ),
     *_of("serving/filling.py", "promises/test_p12_cookies.py")(
         ("a cookie that is there twice is the app's to judge", "len(values) != 1 or ", ""),

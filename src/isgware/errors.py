@@ -9,6 +9,10 @@ class ConfigurationError(ISGError):
     """An option, a policy or the environment cannot be used as given."""
 
 
+class UnknownHost(ConfigurationError):
+    """Nothing says which scheme and host a page has."""
+
+
 class InvalidPath(ISGError, ValueError):
     """A path handed to an ISG call is not a local URL path such as ``/posts/1?page=2``."""
 

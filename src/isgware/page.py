@@ -7,7 +7,7 @@ so that an app behaves the same with and without the middleware.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -41,10 +41,14 @@ class Rendering:
     odd_tag: bool = False
     key: str = ""
     error: BaseException | None = None
+    #: The names (see `core.freshness`) that this run has invalidated.
+    invalidated: set[str] = field(default_factory=set)
     #: What the framework takes for "there is no such page", raised in place of the view.
     absent: Callable[[], Exception] | None = None
     #: What a clean-room render is seen to ask of its visitor, where the framework can tell.
     recording: Recording | None = None
+    #: Each finds places in headers and body for tokens of the framework's: `core.tokens.Finder`.
+    finders: list[Callable[[Any, bytes], Any]] = field(default_factory=list)
     #: Request headers (in lower case) that a clean-room render has looked at, and depends on.
     headers_read: tuple[str, ...] = ()
 
@@ -81,6 +85,13 @@ def note_error(error: BaseException | None) -> None:
     rendering = current.get()
     if rendering is not None:
         rendering.error = error
+
+
+def note_invalidation(names: Iterable[str]) -> None:
+    """Remember that the render in progress, if there is one, has invalidated ``names``."""
+    rendering = current.get()
+    if rendering is not None and rendering.prerendering:
+        rendering.invalidated.update(names)
 
 
 class Page:

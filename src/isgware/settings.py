@@ -135,7 +135,7 @@ def _strings(name: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _base_url(name: str, value: Any) -> tuple[str, ...]:
+def checked_base_url(name: str, value: Any) -> tuple[str, ...]:
     urls = _strings(name, value) if value is not None else ()
     found = []
     for url in urls:
@@ -229,7 +229,7 @@ class Settings:
         default_factory=dict,
         metadata={"check": _routes, "doc": "policies by URL pattern, in Werkzeug's language"},
     )
-    base_url: tuple[str, ...] = _option((), _base_url, "scheme and host of every render")
+    base_url: tuple[str, ...] = _option((), checked_base_url, "scheme and host of every render")
     trusted_hosts: tuple[str, ...] = _option((), _trusted_hosts, "hosts for which pages are kept")
     secret: str | None = field(
         default=None,

@@ -27,6 +27,7 @@ from .page import Rendering
 from .regeneration.handoff import JobExecutor
 from .rendering.clean_room import MARK, StartResponse, WSGIApp
 from .routing.framework import Site
+from .routing.inner_caches import warn_of_inner_caches
 from .runtime import engine_of
 from .serving.drafts import COOKIE, Drafts
 from .serving.engine import Answer
@@ -110,7 +111,7 @@ class ISG(Operations):
             log_to_stderr()
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
-        self._wary = False
+        self._wary = self._searched = False
         self._flushed = 0.0
         if isinstance(settings.executor, JobExecutor):
             settings.executor.bind(self)
@@ -188,6 +189,9 @@ class ISG(Operations):
         if mode == "off" or MARK in environ:
             return self.application(environ, start_response)
         self._settle_process()
+        if not self._searched:
+            self._searched = True
+            warn_of_inner_caches(self.site, self.engine.planner.routes.catches)
         self.engine.maintenance.start()
         if isinstance(ready, PreparedStale) and self._is_prepared_stale(ready, environ):
             return self._special(ready, environ, start_response)
@@ -246,8 +250,8 @@ class ISG(Operations):
             return passed
         if answer.page is not None and answer.page.entry.places:
             return fill(
-                visitor, answer, answer.page, self._clock(), self.application, environ,
-                start_response, rendering,
+                visitor, answer, answer.page, self._clock(), self.site, self.application,
+                environ, start_response, rendering,
             )  # fmt: skip
         if answer.page is not None:
             return self._serve(visitor, answer, answer.page, environ, start_response)

@@ -545,3 +545,22 @@ def test_what_a_build_remembers_does_not_grow_with_its_pages() -> None:
             assert report.rendered == pages
 
     assert peak(10_000) < 200_000
+
+
+def test_a_page_behind_a_login_is_dynamic_and_not_stored(app: Flask, built: Any) -> None:
+    route(app, "/account", lambda: redirect("/login?next=/account"))
+    isg = built()
+    report = isg.prerender()
+    [line] = [line for line in report.routes if line.rule == "/account"]
+    assert (report.ok, line.kind) == (True, "dynamic")
+    assert line.reason == "redirects to /login?next=/account (302), as a page behind a login does"
+    assert list(isg.pages()) == []
+
+
+def test_a_page_that_is_behind_a_login_from_now_on_does_not_stay(app: Flask, built: Any) -> None:
+    answers = ["everybody's", redirect("/login")]
+    route(app, "/account", lambda: answers.pop(0))
+    isg = built()
+    isg.prerender()
+    isg.prerender()
+    assert [info.status for info in isg.pages()] == [302]

@@ -204,7 +204,47 @@ def test_of_several_that_one_cannot_be_rendered_is_a_failure(isgware_: Any, clie
     client.get("/posts/a")
     result = isgware_("revalidate", "site_of_the_test:app", "--now", "/nope", "/posts/a")
     assert (result.exit_code, "Rendered /posts/a" in result.stdout) == (1, True)
-    assert result.stderr.startswith("Error: regenerate('/nope') does not know its host")
+    assert result.stderr.startswith("Error: The host of /nope is not known: give --base-url URL")
+    named = ("--now", "--base-url", "https://example.com", "/posts/b")
+    assert isgware_("revalidate", "site_of_the_test:app", *named).exit_code == 0
+    shown = isgware_("show", "site_of_the_test:app", "/posts/b").stdout
+    assert "https://example.com/posts/b" in shown
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--base-url", "https://example.com"), ("--now", "--base-url", "example.com")],
+    ids=["without --now", "no URL"],
+)
+def test_a_base_url_that_cannot_be_used_is_status_2(
+    isgware_: Any, client: Client, arguments: Sequence[str]
+) -> None:
+    result = isgware_("revalidate", "site_of_the_test:app", "/posts/a", *arguments)
+    assert (result.exit_code, "base-url" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("target", ["app", "store"])
+@pytest.mark.parametrize("command", ["revalidate", "purge"])
+def test_a_tag_that_no_page_has_is_named(
+    isgware_: Any, client: Client, store: str, command: str, target: str
+) -> None:
+    client.get("/posts/a")
+    target = "site_of_the_test:app" if target == "app" else store
+    result = isgware_(command, target, "--tag", "posts", "--tag", "post")
+    assert (result.exit_code, result.stderr) == (0, "No stored page has the tag 'post'.\n")
+    assert isgware_("ls", target, "--tag", "nope").stderr == "No stored page has the tag 'nope'.\n"
+
+
+@pytest.mark.parametrize("command", [("ls",), ("purge", "/a"), ("revalidate", "/a"), ("stats",)])
+def test_a_directory_without_a_store_is_left_as_it_is(
+    isgware_: Any, tmp_path: Path, command: Sequence[str]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for where in (other, tmp_path / "typo"):
+        result = isgware_(command[0], f"file:{where}", *command[1:])
+        assert (result.exit_code, "There is no store at" in result.stderr) == (2, True)
+    assert (list(other.iterdir()), (tmp_path / "typo").exists()) == ([], False)
 
 
 @pytest.mark.parametrize(
@@ -427,9 +467,9 @@ def test_no_control_character_of_a_store_reaches_the_terminal(
         result = isgware_(command[0], target, *command[1:])
         for line in (result.stdout + result.stderr).splitlines():
             assert line.isprintable()
-    assert r"/pages/\x9b31m\u202e" in isgware_("ls").stdout
+    assert "/pages/%C2%9B31m%E2%80%AE" in isgware_("ls").stdout
     output = isgware_("ls", "site_of_the_test:app", "--output", "json").stdout
-    assert json.loads(output)[0]["path"] == "/pages/\x9b31m\u202e"
+    assert json.loads(output)[0]["path"] == "/pages/%C2%9B31m%E2%80%AE"
     assert output.isascii()
 
 

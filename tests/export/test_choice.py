@@ -59,7 +59,7 @@ def test_headers_that_are_no_file_s(field: tuple[str, str], reason: str) -> None
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"vary_cookie": True}, "personal"),
+        ({"vary_cookie": True}, "cookie"),
         ({"anonymous": True}, "personal"),
         ({"own": True}, "own"),
         ({"variant": "de"}, "variant"),

@@ -14,12 +14,13 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
-from flask import Flask
+from flask import Flask, session
 
 import isgware.flask
 from isgware import revalidate
 from isgware.cli import main as cli
 from isgware.cli.commands import commands
+from isgware.export.choice import REMEDIES
 
 
 @pytest.fixture
@@ -122,3 +123,28 @@ def test_what_a_visitor_chose_cannot_speak_to_the_terminal(export: Any, app: Fla
     result = export()
     assert r"/posts/\x9b31m\u202e" in result.stdout
     assert all(line.isprintable() for line in result.stdout.splitlines())
+
+
+def test_an_export_that_leaves_everything_out_says_why_and_fails(
+    app: Flask, export: Any, tmp_path: Path
+) -> None:
+    app.secret_key = "not a secret"
+    app.view_functions["post"] = revalidate(60)(lambda slug: session.get("name", slug))
+    app.extensions["isgware"].purge_all()
+    app.test_client().get("/posts/a")
+    result = export()
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[1:4] == [
+        "Left out: 1 that depend on the visitor's cookies (Vary: Cookie) (/posts/a).",
+        "Nothing is exported: every stored page is left out.",
+        REMEDIES["cookie"],
+    ]
+    assert export("--output", "json").exit_code == 1
+
+
+def test_an_export_of_an_empty_store_is_no_failure(app: Flask, export: Any) -> None:
+    app.extensions["isgware"].purge_all()
+    result = export()
+    assert result.exit_code == 0
+    assert "Nothing is stored; isgware build renders pages." in result.stdout

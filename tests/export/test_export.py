@@ -172,9 +172,9 @@ def test_a_page_is_a_file_with_its_encodings(site: Site) -> None:
         ("/posts/a?page=2", "query"),
         ("/language", "variant"),
         ("/learned", "variant"),
-        ("/members", "personal"),
+        ("/members", "bypass"),
         ("/currency", "variant"),
-        ("/hello", "personal"),
+        ("/hello", "cookie"),
         ("/posts/none", "status"),
         ("/soon", "status"),
         ("/posts/.hidden", "path"),
@@ -190,7 +190,7 @@ def test_what_is_not_everybodys_is_left_out(site: Site, path: str, reason: str) 
     assert site.files() == set()
 
 
-@pytest.mark.parametrize(("query", "reason"), [("who", "personal"), ("colour", "variant")])
+@pytest.mark.parametrize(("query", "reason"), [("who", "cookie"), ("colour", "variant")])
 def test_what_was_learned_of_a_url_counts_for_its_plain_page(
     site: Site, query: str, reason: str
 ) -> None:
@@ -215,7 +215,7 @@ def test_a_page_that_its_policy_no_longer_gives_to_everybody_is_left_out(tmp_pat
     site.isg.close(0)
     policies = {"/posts/<slug>": isgware.Policy(bypass=["member"]), "/own": isgware.Policy()}
     changed = Site(tmp_path, routes=policies)
-    assert changed.export().left_out == {"personal": 1}
+    assert changed.export().left_out == {"bypass": 1}
     changed.isg.close(0)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from isgware import ISG
 from tests.promises.kit import Clock, Manual, Site
+from tests.stores import Redis, running
 
 
 @pytest.fixture
@@ -40,6 +41,19 @@ def wrap(clock: Clock, later: Manual) -> Iterator[Callable[..., ISG]]:
     yield make
     for isg in made:
         isg.close(0)
+
+
+@pytest.fixture(scope="session")
+def one_redis() -> Iterator[Redis]:
+    with running(Redis()) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(one_redis: Redis) -> str:
+    """An empty Redis."""
+    one_redis.client().flushall()
+    return one_redis.url
 
 
 @pytest.fixture

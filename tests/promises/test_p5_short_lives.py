@@ -10,9 +10,11 @@ from tests.promises.faults import FaultyBackend
 from tests.promises.kit import Gate, Later, Site, eventually, html, visit
 
 
-@pytest.fixture(params=["file", "memory", "foreign"])
+@pytest.fixture(params=["file", "memory", "foreign", "redis"])
 def store(request, tmp_path):
     """Options of processes that share a store."""
+    if request.param == "redis":
+        return {"store": request.getfixturevalue("redis_url")}
     if request.param == "foreign":
         return {"store": SimpleCache(), "coordinator": f"file:{tmp_path}"}
     return {"store": f"file:{tmp_path}" if request.param == "file" else FaultyBackend()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cachelib import SimpleCache
 
 from isgware import Policy, RegenerationError, page
 from tests.promises.faults import FaultyBackend, broken
@@ -129,6 +130,19 @@ def test_p6_an_ordinary_regeneration_shows_in_the_other_with_its_next_visit(work
     assert (visit(workers.two, "/p").text, visit(workers.two, "/p").cache) == ("/p #2", "HIT")
     assert workers.backgrounds[1].run() == 0
     assert workers.rendered() == 2
+
+
+def test_p6_a_regeneration_shows_elsewhere_with_redis_and_with_pages_apart(
+    wrap, clock, redis_url, tmp_path
+):
+    pages = SimpleCache()
+    apart = {"coordinator": f"file:{tmp_path}"}
+    for workers in (Workers(wrap, redis_url), Workers(wrap, pages, **apart)):
+        workers.both()
+        clock.tick(61)
+        visit(workers.one, "/p")
+        workers.backgrounds[0].run()
+        assert (visit(workers.two, "/p").text, visit(workers.two, "/p").cache) == ("/p #2", "HIT")
 
 
 def test_p6_a_regeneration_shows_within_a_second_where_the_stale_page_is_prepared(workers, clock):

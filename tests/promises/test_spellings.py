@@ -8,6 +8,7 @@ import pytest
 from flask import Flask, redirect, request
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.routing import Rule
 from werkzeug.test import Client
 
 from isgware import ISG, Policy, RegenerationError, connect, revalidate
@@ -100,10 +101,12 @@ def test_a_pattern_of_the_option_routes_says_what_the_app_does(wrap, site, verb)
 
 def test_a_redirect_to_another_host_is_no_spelling(clock):
     app = Flask("site", host_matching=True, static_host="a.test")
-    isg = FlaskISG(app, store="memory:", clock=clock, executor=Manual())
+    isg = FlaskISG(app, store="memory:", clock=clock, base_url="http://a.test")
     app.get("/x/", host="a.test")(revalidate(60)(lambda: "x"))
-    app.add_url_rule("/old", redirect_to="http://b.test/x/", host="a.test", endpoint="old")
+    for name, where in (("old", "http://b.test/x/"), ("moved", "/x/")):
+        app.url_map.add(Rule(f"/{name}", redirect_to=where, host="a.test", endpoint=name))
     assert isg.core.verbs.names("/old") == ["path:/old"]
+    assert isg.core.verbs.names("/moved") == ["path:/moved", "path:/x/"]
 
 
 # Mounts.

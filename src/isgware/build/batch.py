@@ -264,6 +264,8 @@ class Renderer:
     def _settle(self, job: _Job, outcome: Outcome | Page, batch: Batch) -> Made:
         engine, target = self._engine, job.target
         if isinstance(outcome, Page):
+            if outcome.entry.anonymous and (job.old is None or job.old.anonymous):
+                return _of(outcome, batch.lenient)  # kept for a minute at most, so not worth it
             assert job.lease is not None
             kept = engine.producer.keep(target, outcome, job.lease.order, job.began, job.nonce)
             engine.outcomes.settle(target, kept, job.old)
@@ -345,6 +347,10 @@ _MAX_VARIANTS: Final = 50
 def _of(page: Page, lenient: bool) -> Made:
     entry = page.entry
     url = _page(entry.request)
+    if entry.anonymous:  # a temporary redirect, such as to a login form
+        location = next((text for name, text in entry.headers if name.lower() == "location"), "")
+        reason = f"redirects to {location} ({entry.code}), as a page behind a login does"
+        return Made("dynamic", url, reason, route=entry.route)
     if entry.code >= 400:
         if lenient:
             return Made("dynamic", url, f"answered {entry.code}", route=entry.route)

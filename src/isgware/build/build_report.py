@@ -45,7 +45,8 @@ class RouteReport:
     """A route and what was done for it. ``kind``: ``static`` (one URL), ``prerendered`` (those
     that ``paths`` lists) or ``dynamic``, with the ``reason``. ``revalidate`` and ``expire`` in
     seconds, ``revalidate`` ``None`` for "until told"; ``seconds`` of rendering, sizes in bytes,
-    of all its pages together; ``slowest`` pairs of seconds and URL."""
+    of all its pages together; ``pattern`` of the option ``routes`` that catches its URLs, though
+    it was not written for this route; ``slowest`` pairs of seconds and URL."""
 
     name: str
     rule: str
@@ -60,6 +61,7 @@ class RouteReport:
     seconds: float = 0.0
     size: int = 0
     compressed: int = 0
+    pattern: str = ""
     slowest: list[tuple[float, str]] = field(default_factory=list)
 
     @property

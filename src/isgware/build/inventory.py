@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
 from ..errors import ConfigurationError
 from ..policy import Policy, combined
-from ..routing.framework import Route, Routes, Site
+from ..routing.framework import Catch, Route, Routes, Site
+from ..routing.sample_paths import PLACEHOLDER
 from .build_report import RouteReport
 
 NOT_DECLARED: Final = "not declared"
-_CONVERTED: Final = re.compile(r"<(?:[^<>:]*:)?([^<>:]+)>")
 
 
 @dataclass(slots=True)
@@ -29,16 +29,23 @@ class Known:
 def inventory(site: Site, routes: Routes) -> list[Known]:
     """Every route, in the order of the URL map, then what the option ``routes`` adds.
 
-    Raises `ConfigurationError` for a declaration that cannot be meant.
+    A route whose URLs a wider pattern of ``routes`` catches, such as ``/<path:page>``, is declared
+    by it, and its line names the pattern. Raises `ConfigurationError` for a declaration that
+    cannot be meant.
     """
     patterns = {_shape(route.rule): route for route in routes.routes()}
     found: dict[str, Known] = {}
     for route in site.routes():
-        pattern = patterns.pop(_shape(route.rule), None)
+        catch = routes.catching(route.rule)
+        pattern = patterns.get(_shape(route.rule))
+        if pattern is not None and catch.patterns and not catch.whole:
+            pattern = None  # alike, but not for the same URLs: /posts/<int:id> and /posts/<slug>
+        elif pattern is not None:
+            del patterns[_shape(route.rule)]
         policy = combined(route.policy, pattern.policy if pattern else None)
         if policy is not None:
             _check(route, policy)
-        known = _known(route, policy)
+        known = _known(route, policy) if pattern else _caught(route, routes, catch)
         earlier = found.get(route.name)
         if earlier is None:
             found[route.name] = known
@@ -49,9 +56,40 @@ def inventory(site: Site, routes: Routes) -> list[Known]:
     return lines + [_known(route, route.policy) for route in patterns.values()]
 
 
+def _caught(route: Route, routes: Routes, catch: Catch) -> Known:
+    """A route that no pattern was written for; wider ones may catch its URLs all the same."""
+    if not catch.patterns or _answers_no_get(route):
+        return _known(route, route.policy)
+    shown = ", ".join(catch.patterns)
+    if not catch.whole:
+        known = _known(route, route.policy)
+        known.line.pattern = shown
+        if route.policy is None:
+            known.line.reason = (
+                f"{'' if catch.every else 'some of '}its URLs are caught by {shown} of routes="
+            )
+        return known
+    wider = routes.policy(shown)
+    own_paths = route.policy.paths if route.policy is not None else None
+    if wider.fallback == "not-found" and own_paths is None:
+        known = _known(route, route.policy)
+        known.line.kind, known.line.pattern = "dynamic", shown
+        known.line.reason = f"caught by {shown} of routes=, whose paths= list the URLs that exist"
+        return known
+    # What paths= of the wider pattern list is built on its own line.
+    policy = combined(route.policy, dataclasses.replace(wider, paths=None))
+    known = _known(route, policy)
+    known.line.pattern = shown
+    if known.line.reason:
+        known.line.reason = f"caught by {shown} of routes=; {known.line.reason}"
+    return known
+
+
 def _check(route: Route, policy: Policy) -> None:
     try:
-        policy.check_arguments(route.arguments | frozenset(_CONVERTED.findall(route.rule)))
+        policy.check_arguments(
+            route.arguments | frozenset(found[-1] for found in PLACEHOLDER.findall(route.rule))
+        )
     except ConfigurationError as error:
         raise ConfigurationError(f"{route.rule}: {error}") from None
 
@@ -68,8 +106,12 @@ def _known(route: Route, policy: Policy | None) -> Known:
     return Known(route.name, policy, plain, line)
 
 
+def _answers_no_get(route: Route) -> bool:
+    return bool(route.methods) and "GET" not in route.methods
+
+
 def _why_dynamic(route: Route, policy: Policy | None) -> str:
-    if route.methods and "GET" not in route.methods:
+    if _answers_no_get(route):
         return f"answers {', '.join(sorted(route.methods - {'OPTIONS'}))} only"
     if policy is None:
         return NOT_DECLARED
@@ -82,4 +124,4 @@ def _why_dynamic(route: Route, policy: Policy | None) -> str:
 
 def _shape(rule: str) -> str:
     """A pattern without its converters, whose spelling differs between frameworks."""
-    return _CONVERTED.sub("<>", rule)
+    return PLACEHOLDER.sub("<>", rule)

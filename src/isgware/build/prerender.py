@@ -245,7 +245,8 @@ def origins_of(core: ISG, base_url: Sequence[str] = ()) -> list[Origin]:
     found = [_origin(url, mounted) for url in base_url or core.settings.base_url]
     rendering = current.get()
     if not found and rendering is not None and rendering.host:
-        found = [Origin(*rendering.origin)]
+        scheme, host, script = rendering.origin
+        found = [Origin(scheme, normal_host(scheme, host), script)]
     if not found:
         raise ConfigurationError(
             "The pages of which host? Set base_url='https://…', or give --base-url URL: without "

@@ -50,22 +50,28 @@ def route_table(routes: Sequence[RouteReport], *, built: bool) -> str:
 
 
 def _folded(routes: Sequence[RouteReport]) -> Iterator[RouteReport]:
-    """Routes that nobody declared and that begin alike, such as those of Django's admin, as one
-    line if they are more than a few."""
-    alike = Counter(_segment(route) for route in routes if route.reason == NOT_DECLARED)
-    told: set[str] = set()
+    """Routes that nobody declared, or that a wider pattern catches, and that begin alike, such as
+    those of Django's admin, as one line if they are more than a few."""
+    alike = Counter(_alike(route) for route in routes if _foldable(route))
+    told: set[tuple[object, ...]] = set()
     for route in routes:
-        segment = _segment(route)
-        if route.reason != NOT_DECLARED or alike[segment] <= _FEW:
+        group = _alike(route)
+        if not _foldable(route) or alike[group] <= _FEW:
             yield route
-        elif segment not in told:
-            told.add(segment)
-            rule = f"/{segment}/… ({alike[segment]} routes)"
-            yield RouteReport("", rule, "dynamic", NOT_DECLARED)
+        elif group not in told:
+            told.add(group)
+            rule = f"/{group[0]}/… ({alike[group]} routes)"
+            yield dataclasses.replace(route, name="", rule=rule)
 
 
-def _segment(route: RouteReport) -> str:
-    return route.rule.lstrip("/").partition("/")[0]
+def _foldable(route: RouteReport) -> bool:
+    caught = route.pattern and route.kind == "dynamic" and not route.pages
+    return bool(caught) or route.reason == NOT_DECLARED
+
+
+def _alike(route: RouteReport) -> tuple[object, ...]:
+    segment = route.rule.lstrip("/").partition("/")[0]
+    return segment, route.reason, route.revalidate, route.expire
 
 
 def _cells(route: RouteReport, built: bool) -> list[str]:
@@ -82,6 +88,8 @@ def note(route: RouteReport) -> str:
     said = []
     if route.kind == "dynamic":
         return printable(route.reason)
+    if route.pattern:
+        said.append(f"caught by {route.pattern} of routes=")
     if route.fresh:
         said.append(f"{route.fresh:,} fresh already")
     if route.dynamic:

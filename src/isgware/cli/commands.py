@@ -21,13 +21,14 @@ from typing import Any, Final
 import click
 
 from ..backends.breaker import Breaker
-from ..backends.sqlite.backend import SQLiteBackend
-from ..errors import ConfigurationError, InvalidPath, ISGError
+from ..errors import ConfigurationError, InvalidPath, ISGError, UnknownHost
 from ..formatting import printable
 from ..management.operations import Operations
 from ..management.stats import statistics
-from ..management.store_client import Connection, connect
+from ..management.store_client import Connection
 from ..management.stored_pages import Catalogue, local_path
+from ..settings import checked_base_url
+from ..storage.open_store import missing_directory
 from .building import build, routes
 from .export import export
 from .printing import details, listing, page_lines, stats_lines, to_json
@@ -75,16 +76,15 @@ def subject_of_store(url: str) -> Subject:
     """Raises `ConfigurationError` for a store that cannot be used, or is not there."""
     if url.startswith("memory:"):
         raise ConfigurationError("memory: lies within one process, and cannot be seen from here.")
-    store = connect(url)
-    backend = store.store.backend
-    backend = getattr(backend, "coordinator", backend)  # beside Memcached
-    if isinstance(backend, SQLiteBackend) and not backend.database.directory.is_dir():
+    store = Connection(url)
+    missing = missing_directory(store.store)
+    if missing is not None:  # and a look must not make one
         if not url.startswith("file:"):
             raise ConfigurationError(
-                f"There is no list of pages at file:{backend.database.directory}; set "
-                "ISGWARE_COORDINATOR to the coordinator= of the app."
+                f"There is no list of pages at file:{missing}; set ISGWARE_COORDINATOR to the "
+                "coordinator= of the app."
             )
-        raise ConfigurationError(f"There is no store at {url}.")  # and a look must not make one
+        raise ConfigurationError(f"There is no store at {url}: no page was ever kept there.")
     build_id = store.catalogue.build_id
     return Subject(store, store.catalogue, store.store, every_build=not build_id)
 
@@ -190,6 +190,8 @@ def ls(subject: Subject, prefix: str | None, tag: str | None, builds: bool, outp
     pages = list(found)
     if pages:
         click.echo(listing(pages), nl=False)
+    elif tag:
+        click.echo(_no_such_tag(tag), err=True)
     else:
         click.echo("Nothing is stored.", err=True)
 
@@ -249,16 +251,21 @@ def _pairs(option: str, given: Sequence[str], separator: str) -> dict[str, str]:
 @_PATHS
 @_TAGS
 @click.option("--now", is_flag=True, help="Render each PATH now, and wait for it.")
-def revalidate(subject: Subject, paths: Sequence[str], tags: Sequence[str], now: bool) -> None:
+@click.option("--base-url", metavar="URL", help="With --now: scheme and host of the pages.")
+def revalidate(
+    subject: Subject, paths: Sequence[str], tags: Sequence[str], now: bool, base_url: str | None
+) -> None:
     """Make pages stale: the next visitor gets the old one and starts a render. With --now they
     are rendered in this call; a page whose render fails stays as it is."""
     _need(bool(paths or tags), "Name a PATH, or a --tag.")
     _need(not (now and tags), "--now takes paths: what bears a tag is not known beforehand.")
+    _need(base_url is None or now, "--base-url is for --now: other pages are known by path alone.")
     subject.need_active()
     if now:
-        _regenerate(subject.need_app("--now"), paths)
+        _regenerate(subject.need_app("--now"), paths, base_url)
         return
     _checked(paths)
+    _say_unknown(subject, tags)
     if tags:
         subject.verbs.revalidate_tag(*tags)
     for path in paths:
@@ -266,12 +273,21 @@ def revalidate(subject: Subject, paths: Sequence[str], tags: Sequence[str], now:
     _say("Stale now", paths, tags)
 
 
-def _regenerate(isg: Operations, paths: Sequence[str]) -> None:
+def _regenerate(isg: Operations, paths: Sequence[str], base_url: str | None) -> None:
     _checked(paths)
+    if base_url is not None:  # this process serves nobody, so no visitor is concerned
+        settings = isg.core.settings
+        object.__setattr__(settings, "base_url", checked_base_url("--base-url", base_url))
     failed = 0
     for path in paths:
         try:
             info = isg.regenerate(path)
+        except UnknownHost:
+            failed += 1
+            told = (
+                f"Error: The host of {printable(path)} is not known: give --base-url URL, or set "
+            )
+            click.echo(told + "the option base_url.", err=True)
         except ISGError as error:
             failed += 1
             click.echo(f"Error: {printable(str(error))}", err=True)
@@ -298,6 +314,7 @@ def purge(
         )
     subject.need_active()
     _checked(paths)
+    _say_unknown(subject, tags)
     if everything:
         subject.verbs.purge_all()
         click.echo("Purged everything.")
@@ -332,6 +349,18 @@ def _checked(paths: Sequence[str]) -> None:
     """All of them before anything is done: half a command helps nobody."""
     for path in paths:
         local_path(path)
+
+
+def _say_unknown(subject: Subject, tags: Sequence[str]) -> None:
+    """Say which tags no stored page bears, before anything is invalidated: of a misspelt tag
+    nothing else would tell."""
+    for tag in dict.fromkeys(tags):
+        if next(iter(subject.catalogue.pages(None, tag, builds=subject.every_build)), None) is None:
+            click.echo(_no_such_tag(tag), err=True)
+
+
+def _no_such_tag(tag: str) -> str:
+    return f"No stored page has the tag {printable(repr(tag))}."
 
 
 def _say(done: str, paths: Sequence[str], tags: Sequence[str]) -> None:

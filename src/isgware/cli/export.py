@@ -42,3 +42,5 @@ def export(
         directory, base_url=base_url, prefix=prefix, force=force, rewrite=rewrite
     )
     click.echo(to_json(dataclasses.asdict(report)) if output == "json" else str(report))
+    if report.nothing_fits:
+        raise click.exceptions.Exit(1)

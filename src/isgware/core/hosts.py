@@ -13,6 +13,7 @@ from typing import Final
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
+@lru_cache(maxsize=1_024)
 def normal_host(scheme: str, host: str) -> str:
     """A Host in lower case and without a default port. What is no host stays what it is."""
     name, port = _parts(host)

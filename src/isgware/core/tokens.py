@@ -9,13 +9,15 @@ store: `find` says so, and never leaves a token of the clean room standing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from .places import BODY, COOKIE, NONCE, Place, Places, Plain, sound_places
 
 Lines = Sequence[tuple[str, str]]
+#: Finds what a framework has put into headers and body; ``None`` if some of it is not found.
+Finder = Callable[[Lines, bytes], Places | None]
 MIN_LENGTH: Final = 16
 _POLICIES: Final = frozenset({
     "content-security-policy", "content-security-policy-report-only",
@@ -88,14 +90,12 @@ def find(tokens: Iterable[Token], headers: Lines, body: bytes) -> Places | None:
     known = {token.text.encode(): token for token in tokens}
     if not known:
         return ()
-    if not _readable(headers):
+    if not readable(headers):
         return None
     longest_first = sorted(known, key=len, reverse=True)
     pattern = re.compile(b"|".join(map(re.escape, longest_first)))
-    texts = {BODY: body}
-    texts.update({number: line[1].encode("latin-1") for number, line in enumerate(headers)})
     places: list[Place] = []
-    for where, data in texts.items():
+    for where, data in texts(headers, body):
         found = list(_found(pattern, known, where, data))
         if _torn(known, data, found):
             return None
@@ -104,6 +104,13 @@ def find(tokens: Iterable[Token], headers: Lines, body: bytes) -> Places | None:
     if missing - {place.kind for place in places if place.where == BODY}:
         return None
     return tuple(places)
+
+
+def texts(headers: Lines, body: bytes) -> Iterator[tuple[int, bytes]]:
+    """All that a token may stand in, each with what `Place.where` says of it."""
+    yield BODY, body
+    for number, (_, value) in enumerate(headers):
+        yield number, value.encode("latin-1")
 
 
 def merged(parts: Iterable[Places], headers: Lines, body: bytes) -> Places | None:
@@ -132,7 +139,7 @@ def _torn(known: dict[bytes, Token], data: bytes, found: list[Place]) -> bool:
     return False
 
 
-def _readable(headers: Lines) -> bool:
+def readable(headers: Lines) -> bool:
     """Whether text stands in the body as it is: not encoded, and in a charset like ASCII."""
     if any(name.lower() == "content-encoding" for name, _ in headers):
         return False

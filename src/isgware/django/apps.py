@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 
 class ISGConfig(AppConfig):
@@ -17,6 +17,7 @@ class ISGConfig(AppConfig):
     def ready(self) -> None:
         register(check_settings, Tags.compatibility)
         register(check_views, Tags.urls)
+        register(check_inner_caches, Tags.urls)
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -45,4 +46,30 @@ def check_views(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
                 policy.check_arguments(names)
             except ConfigurationError as error:
                 found.append(Error(f"{route!r}: {error}", id="isgware.E002"))
+    return found
+
+
+def check_inner_caches(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """isgware.W001: a declared view has a cache of its own; W002: a cache is in MIDDLEWARE."""
+    from ..errors import ConfigurationError
+    from ..routing.framework import Routes
+    from ..routing.inner_caches import REMEDY, cached_views, named
+    from ..settings import Settings
+    from . import configured
+    from .caches import cache_middleware, inner_cache
+    from .site import project_routes
+
+    found: list[CheckMessage] = [
+        Warning(f"{name} caches pages inside the app.", hint=REMEDY, id="isgware.W002")
+        for name in cache_middleware()
+    ]
+    try:
+        patterns = Routes(Settings.load({}, configured()).routes)
+    except ConfigurationError:  # isgware.E001
+        return found
+    for route, cache in cached_views(project_routes(), inner_cache, patterns.catches):
+        told = f"{named(route)} is cached by {cache}, too."
+        found.append(Warning(told, hint=REMEDY, id="isgware.W001"))
     return found

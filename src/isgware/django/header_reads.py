@@ -10,6 +10,7 @@ from django.http.request import HttpHeaders
 
 from ..core.header_reads import LEARNED, RecordedEnviron
 from ..rendering.clean_room import MARK
+from .csrf import CleanEnviron
 
 
 def record_reads(application: Any) -> None:
@@ -31,7 +32,8 @@ def _recorded(request_class: Callable[..., Any]) -> Callable[..., Any]:
         rendering = environ.get(MARK)
         if rendering is None:
             return request_class(environ)
-        recorded = RecordedEnviron(environ, rendering.note_read)
+        recorded = CleanEnviron(environ, rendering.note_read)
+        rendering.finders.append(recorded.places)
         request = request_class(recorded)
         # What the cached property of this name would find; it copies all of META when first used.
         request.__dict__["headers"] = _RecordedHeaders(recorded, rendering.note_read)

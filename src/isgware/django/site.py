@@ -29,9 +29,12 @@ from django.utils import translation
 from django.utils.module_loading import import_string
 
 from ..core.cache_key import Resolve, Visitor, cookie_pairs, decoded
+from ..core.places import Place
 from ..page import note_error
 from ..policy import Policy, policy_of, wrapped_by_revalidate
-from ..routing.framework import Match, Route, Site, origin_of
+from ..routing.framework import Filled, Match, Route, Site, origin_of
+from . import csrf
+from .caches import cache_middleware, inner_cache
 
 #: Connections of a parent process, kept from being closed by garbage collection.
 _inherited: Final[list[Any]] = []
@@ -55,11 +58,17 @@ class DjangoSite(Site):
         self.origin_headers = tuple(_origin_headers())
         middleware = list(settings.MIDDLEWARE or ())
         self.bypass_cookies = ("messages",) if _MESSAGES in middleware else ()
+        self.token_cookies = (settings.CSRF_COOKIE_NAME,)
         self._appends_slash = settings.APPEND_SLASH and _has_common(middleware)
         self.resolvers: Mapping[str, Resolve] = {}
         if settings.USE_I18N and _LOCALE in middleware:
             self.resolvers = {"accept-language": self._language}
             self.language_cookies = (settings.LANGUAGE_COOKIE_NAME,)
+
+    def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
+        if kind == csrf.KIND:
+            return csrf.filled(places, visitor)
+        return super().fill(kind, places, visitor)
 
     def match(self, visitor: Visitor) -> Match | None:
         path = decoded(visitor.path)
@@ -143,9 +152,13 @@ class DjangoSite(Site):
         return [code for code, _ in settings.LANGUAGES] if header in self.resolvers else ()
 
     def routes(self) -> Iterator[Route]:
-        for route, names, pattern, required in _patterns():
-            policy = policy_of(pattern.callback)
-            yield Route(_view_name(pattern, names), "/" + route, frozenset(required), policy)
+        return project_routes()
+
+    def inner_caches(self) -> Iterator[str]:
+        return cache_middleware()
+
+    def inner_cache(self, view: Any) -> str:
+        return inner_cache(view)
 
     def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
         """As ``reverse`` does, in each of ``LANGUAGES`` where URLs have a language."""
@@ -225,6 +238,14 @@ def resolve_language(name: str, visitor: Visitor, urlconf: Any = None) -> str:
     if prefixed and not default_prefixed and not translation.get_language_from_path(path):
         return str(settings.LANGUAGE_CODE)
     return str(translation.get_language_from_request(request, check_path=prefixed))
+
+
+def project_routes() -> Iterator[Route]:
+    """Every pattern of the root URLconf."""
+    for route, names, pattern, required in _patterns():
+        view = pattern.callback
+        name = _view_name(pattern, names)
+        yield Route(name, "/" + route, frozenset(required), policy_of(view), view=view)
 
 
 def declared_views() -> Iterator[tuple[str, Policy | None, bool, set[str]]]:

@@ -23,7 +23,9 @@ from ..routing.planner import Planner
 REASONS: Final = {
     "query": "with a query string",
     "variant": "that differ by header or cookie",
-    "personal": "that not every visitor gets",
+    "cookie": "that depend on the visitor's cookies (Vary: Cookie)",
+    "bypass": "of routes with bypass=, which some visitors do not get",
+    "personal": "that visitors with cookies do not get",
     "value-holes": "with tokens or nonces, new in every answer, so that the app has to send them "
     "(a CSP of hashes needs no nonces)",
     "private": "whose headers forbid shared copies",
@@ -38,6 +40,19 @@ REASONS: Final = {
     "needs-app": "with Cache-Control of their own, which needs the app to judge",
     "dropped": "that the app does not keep any more",
     "missing": "that the store has lost",
+}
+#: What can be done about some of them.
+REMEDIES: Final = {
+    "cookie": "Reading the session, the user or a cookie while a page renders makes it depend on "
+    "cookies. Load such parts by a request of their own, and export again after a build.",
+    "bypass": "Take bypass= off the routes that are to be files.",
+    "private": "The app says Cache-Control: private or no-store for them.",
+    "needs-app": "Name MODULE:APP instead of the store.",
+    "expired": "isgware build renders them anew.",
+    "missing": "isgware build renders them anew.",
+    "dropped": "Declare their routes again, or purge them.",
+    "site": "Say whose pages to export with --base-url.",
+    "variant": "A file is one for all: take vary= off, or leave those pages to the app.",
 }
 MOVED: Final = frozenset({301, 308})
 #: What a file server says itself, or what was true of the app's answer only.
@@ -95,7 +110,9 @@ def static(entry: Entry, *, with_app: bool) -> Static | str:
         return "own"  # a file can neither age nor be validated as RFC 9111 asks
     if entry.places:
         return "value-holes"
-    if entry.vary_cookie or entry.anonymous or entry.request.cookies:
+    if entry.vary_cookie:
+        return "cookie"
+    if entry.anonymous or entry.request.cookies:
         return "personal"
     if entry.request.headers or varies(entry.headers) - {"accept-encoding"}:
         return "variant"
@@ -144,8 +161,10 @@ def policy_reason(planner: Planner, request: Request, build_id: str) -> str:
         return "dropped"
     if learned_route.vary or any(policy.vary for policy in policies):
         return "variant"
-    if learned_route.vary_cookie or any(map(_lets_bypass, policies)):
-        return "personal"
+    if learned_route.vary_cookie:
+        return "cookie"
+    if any(map(_lets_bypass, policies)):
+        return "bypass"
     return "dropped" if any(_never_stores(policy) for policy in policies) else ""
 
 

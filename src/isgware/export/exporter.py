@@ -22,7 +22,7 @@ from ..errors import ConfigurationError, ExportError
 from ..formatting import printable
 from ..management.stored_pages import Catalogue
 from ..serving.drafts import COOKIE
-from .choice import REASONS, Static, outdated, policy_reason, row_reason, site_of, static
+from .choice import REASONS, REMEDIES, Static, outdated, policy_reason, row_reason, site_of, static
 from .layout import Claims, is_prefix, place, url_of
 from .nginx import Listed, headers_file, location, maps, redirects_file
 from .tree import Held, InTheWay, Tree
@@ -53,6 +53,11 @@ class ExportReport:
     reload: bool = False
     seconds: float = 0.0
 
+    @property
+    def nothing_fits(self) -> bool:
+        """Whether pages are stored, and all of them were left out."""
+        return bool(self.left_out) and not (self.written or self.unchanged or self.redirects)
+
     def __str__(self) -> str:
         """For people."""
         plural = "s" if self.redirects > 1 else ""
@@ -65,8 +70,11 @@ class ExportReport:
             shown = ", ".join(map(printable, self.examples.get(reason, ())))
             more = ", …" if count > len(self.examples.get(reason, ())) else ""
             lines.append(f"Left out: {count:,} {REASONS[reason]} ({shown}{more}).")
-        if not (self.written or self.unchanged or self.redirects):
-            lines.append("Nothing that could be a file is stored; isgware build renders pages.")
+        if self.nothing_fits:
+            lines.append("Nothing is exported: every stored page is left out.")
+            lines += [REMEDIES[reason] for reason in sorted(self.left_out) if reason in REMEDIES]
+        elif not (self.written or self.unchanged or self.redirects):
+            lines.append("Nothing is stored; isgware build renders pages.")
         if self.reload:
             lines.append("What nginx reads at its start has changed: reload it.")
         return "\n".join(lines)

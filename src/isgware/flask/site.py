@@ -14,6 +14,7 @@ from ..core.cache_key import Visitor, decoded
 from ..errors import ConfigurationError
 from ..policy import policy_of, wrapped_by_revalidate
 from ..routing.framework import Match, Route, Site, built, redirect_of
+from ..routing.inner_caches import module_of, wrappers
 
 #: Hosts whose adapters are kept: any visitor can name another.
 _MAX_ADAPTERS: Final = 64
@@ -99,7 +100,16 @@ class FlaskSite(Site):
                 frozenset(rule.arguments - set(rule.defaults or ())),
                 policy_of(view) if view is not None else None,
                 frozenset(rule.methods or ()),
+                view,
             )
+
+    def inner_cache(self, view: Any) -> str:
+        caches = self._app.extensions.get("cache")
+        found = any(module_of(each) == "flask_caching" for each in wrappers(view))
+        if not found or not isinstance(caches, dict):
+            return ""
+        kept = any(type(cache).__name__ != "NullCache" for cache in caches.values())
+        return "Flask-Caching" if kept else ""
 
     def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
         """As ``url_for`` does, defaults included, but without a request."""

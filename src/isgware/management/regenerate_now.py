@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from ..backends.base import Lease
 from ..core.cache_key import Visitor, decoded, narrow_query
 from ..core.freshness import State, names_of, path_name, url_name
+from ..core.hosts import normal_host
 from ..core.stored_page import Entry, decode
-from ..errors import BackendUnavailable, ConfigurationError, RegenerationError
+from ..errors import BackendUnavailable, ConfigurationError, RegenerationError, UnknownHost
 from ..page import current
+from ..regeneration.coalesce import Call, Calls
 from ..regeneration.local_queue import Work
 from ..rendering.producer import Elsewhere, Failed, Outcome, Refused, Rendered
 from ..routing.framework import Site
@@ -33,6 +36,7 @@ class Verbs:
         self._engine = engine
         self._site = site
         self._catalogue = catalogue
+        self._calls = Calls()
 
     def names(self, path: str) -> list[str]:
         """What ``path`` stands for; with a query, also as the policy of its route keeps it. One
@@ -57,12 +61,10 @@ class Verbs:
 
     def _redirected(self, path: str) -> str:
         """The decoded path to which the app redirects this one, or itself."""
-        settings, rendering = self._engine.settings, current.get()
-        scheme, host, script = "http", "localhost", self._site.script_name
-        if rendering is not None and rendering.host:
-            scheme, host, script = rendering.origin
-        elif settings.base_url:
-            scheme, _, host = settings.base_url[0].partition("://")
+        here, base_url = _here(), self._engine.settings.base_url
+        scheme, host, script = here or ("http", "localhost", self._site.script_name)
+        if here is None and base_url:
+            scheme, _, host = base_url[0].partition("://")
         visitor = _visitor(scheme, host, script, path, "")
         there = self._engine.planner.redirects_to(visitor)
         return path if there is None else decoded(visitor.script_name + there)
@@ -99,40 +101,85 @@ class Verbs:
         raise _error(path, outcome)
 
     def _on_pool(self, target: Target) -> Outcome | None:
-        box: list[Any] = []
-        done, given_up = threading.Event(), threading.Event()
-
-        def run() -> None:
-            try:
-                box.append(self._render_now(target, given_up))
-            except BackendUnavailable as error:  # the caller's to tell
-                box.append(error)
-            except BaseException as error:
-                box.append(error)
-                raise
-            finally:
-                done.set()
-
-        def give_up() -> None:
-            given_up.set()  # what comes of it later is not kept: the caller is told that it failed
-            done.set()
-
         engine = self._engine
         engine.maintenance.start()
-        name = f"now:{next(_numbers)}:{target.key}"  # each caller has a render of their own
-        if not engine.pool.submit(Work(name, run, give_up), urgent=True):
-            raise RegenerationError("Regeneration is closed, or no thread can be started.")
-        if not done.wait(engine.settings.render_timeout + engine.settings.wait_time):
-            given_up.set()
-        if box and isinstance(box[0], BackendUnavailable):
-            raise box[0]
-        return box[0] if box and not isinstance(box[0], BaseException) else None
+        call, leads = self._calls.join(target)
+        if leads:
+            self._start(call)
+        renders = 1 if leads else 2  # the one under way, and the one that is waited for
+        limit = renders * (engine.settings.render_timeout + engine.settings.wait_time)
+        if not call.done.wait(limit) and self._calls.leave(call):
+            self._give_up(call)
+        outcome = call.outcome
+        if isinstance(outcome, BackendUnavailable | RegenerationError):
+            raise type(outcome)(str(outcome)) from outcome
+        return None if isinstance(outcome, BaseException) else outcome
 
-    def _render_now(self, target: Target, given_up: threading.Event) -> Outcome:
-        """Render under a fresh lease; on success stale the path's other variants and show the new
-        page everywhere. On failure nothing has changed."""
+    def _start(self, call: Call) -> None:
+        name = f"now:{next(_numbers)}:{call.target.key}"  # not the page's own background render
+        work = Work(name, lambda: self._run(call), lambda: self._give_up(call))
+        if not self._engine.pool.submit(work, urgent=True):
+            refused = "Regeneration is closed, or no thread can be started."
+            self._finish(call, RegenerationError(refused))
+
+    def _run(self, call: Call) -> None:
+        self._calls.begin(call)
+        outcome: Any = None
+        try:
+            outcome = self._in_turn(call)
+        except BackendUnavailable as error:  # the callers' to tell
+            outcome = error
+        except BaseException as error:
+            outcome = error
+            raise
+        finally:
+            self._finish(call, outcome)
+
+    def _give_up(self, call: Call) -> None:
+        """It takes too long. What comes of it later is not kept: its callers are told that it
+        failed."""
+        call.given_up.set()
+        for lease in call.leases:
+            self._engine.maintenance.end(lease)
+        self._finish(call, None)
+
+    def _finish(self, call: Call, outcome: Any) -> None:
+        if not call.done.is_set():
+            call.outcome = outcome
+            call.done.set()
+        following = self._calls.end(call)
+        if following is not None:
+            self._start(following)
+
+    def _in_turn(self, call: Call) -> Outcome:
+        """Render when no other process does so for a `regenerate` of this page: of two at once,
+        neither could tell whether it is the later one, and both would have to be repeated."""
         engine, page_store = self._engine, self._engine.page_store
         page_store.begin()
+        page_store.sync()
+        deadline = time.monotonic() + engine.settings.wait_time
+        key, pause = f"now:{call.target.key}", 0.005
+        while (turn := page_store.acquire(key, engine.settings.lease_time, ())) is None:
+            if time.monotonic() > deadline or call.given_up.is_set():
+                break
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+            page_store.begin()
+        try:
+            self._hold(call, turn)
+            return Elsewhere() if call.given_up.is_set() else self._render_now(call)
+        finally:
+            engine.maintenance.end(turn)
+
+    def _hold(self, call: Call, lease: Lease | None) -> None:
+        if lease is not None:
+            call.leases.append(lease)
+            self._engine.maintenance.hold(lease)
+
+    def _render_now(self, call: Call) -> Outcome:
+        """Render under a fresh lease; on success stale the path's other variants and show the new
+        page everywhere. On failure nothing has changed."""
+        engine, page_store, target = self._engine, self._engine.page_store, call.target
         page_store.sync()
         before = page_store.mirror.counter
         lease = page_store.acquire(target.key, engine.settings.lease_time, (), overtake=True)
@@ -141,31 +188,28 @@ class Verbs:
         )
         outcome: Outcome = Elsewhere()
         overtaken = False
-        if lease is not None:
-            engine.maintenance.hold(lease)
+        self._hold(call, lease)
         try:
             old, state = page_store.find(target.key, target.base, target.policy.fingerprint)
             replaces = old.entry if old is not None and state is not State.GONE else None
             order = lease.order if lease else 0
 
             def wanted() -> bool:
-                return not (flight.landed.is_set() or given_up.is_set())
+                return not (flight.landed.is_set() or call.given_up.is_set())
 
             for _ in range(_TRIES):
                 outcome = self._produce(target, order, replaces, page_store.mirror.counter, wanted)
                 if not isinstance(outcome, Rendered):
                     break
                 overtaken = self._missed(outcome.page)
-                if outcome.page.entry.order == order and not overtaken:
-                    break  # else another `regenerate` or a purge got in ahead: it may be older
+                if outcome.page.entry.order >= order and not overtaken:
+                    break  # else an older render or a purge got in ahead
             engine.outcomes.settle(target, outcome, replaces)
             if isinstance(outcome, Rendered):
                 page_store.backend.publish([key_name(target.key)])
                 page_store.sync()
         finally:
-            if lease is not None:
-                engine.maintenance.let_go(lease)
-                page_store.release(lease)
+            engine.maintenance.end(lease)
             engine.flights.land(flight, outcome)
         if overtaken and isinstance(outcome, Rendered) and self._catalogue.gone(outcome.page.entry):
             return Refused("it was purged while it was rendered, time and again")
@@ -213,7 +257,7 @@ class Verbs:
         if settings.cache_control == "full" and settings.revalidate is None:
             raise RegenerationError(
                 f"{path} is not declared: what is stored of it are answers to visitors. "
-                "revalidate_path or purge_path have the next visitor renew it."
+                "Revalidate or purge it, and the next visitor renews it."
             )
         target = self._engine.planner.undeclared_target(visitor, frozenset(), None, {})
         if target is None:
@@ -232,8 +276,7 @@ class Verbs:
 
         Of several stored pages the one that the request in progress belongs to.
         """
-        rendering = current.get()
-        here = rendering.origin if rendering is not None and rendering.host else None
+        here = _here()
         stored = list(itertools.islice(self._stored_origins(path), 50))
         known = here if here and (here in stored or not stored) else next(iter(stored), None)
         if self._engine.settings.base_url:
@@ -242,7 +285,7 @@ class Verbs:
             return parts.scheme, parts.netloc, script
         if known is not None:
             return known
-        raise ConfigurationError(
+        raise UnknownHost(
             f"regenerate({path!r}) does not know its host: set base_url='https://…', call it "
             "while a request is handled, or for a page that is stored."
         )
@@ -256,6 +299,15 @@ class Verbs:
             entry = decode(backend.get(row.key, now), row.key)
             if entry is not None:
                 yield entry.request.scheme, entry.request.host, entry.request.script_name
+
+
+def _here() -> tuple[str, str, str] | None:
+    """Scheme, host and script name of the request in progress, if there is one."""
+    rendering = current.get()
+    if rendering is None or not rendering.host:
+        return None
+    scheme, host, script_name = rendering.origin
+    return scheme, normal_host(scheme, host), script_name
 
 
 def _visitor(scheme: str, host: str, script: str, path: str, query: str) -> Visitor:

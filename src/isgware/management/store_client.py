@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..export import ExportReport, export
 from ..settings import Settings
-from ..storage.open_store import open_store
+from ..storage.open_store import missing_directory, open_store
 from ..storage.page_store import PageStore
 from ..storage.process_cache import Memory
 from .operations import Invalidations
 from .stored_pages import Catalogue, PageInfo
+
+log: Final = logging.getLogger("isgware")
 
 
 def _wall_clock() -> float:
@@ -89,6 +92,16 @@ def connect(store: Any, **options: Any) -> Connection:
     """The pages of ``store``, a URL or a cache as ``ISG(store=)`` takes it.
 
     Options that say where pages lie (``coordinator``, ``build_id``) must be those of the web
-    processes. Raises `ConfigurationError` for a store that cannot be used.
+    processes. Raises `ConfigurationError` for a store that cannot be used. A ``file:`` directory in
+    which there is no store yet is warned of: it may be misspelt.
     """
-    return Connection(store, **options)
+    connection = Connection(store, **options)
+    missing = missing_directory(connection.store)
+    if missing is not None:
+        log.warning(
+            "connect(): there is no store in %s yet; the first call makes one. If the web "
+            "processes have theirs elsewhere, no call here reaches their pages: check the path, "
+            "which is relative to the working directory unless it begins with a slash.",
+            missing,
+        )
+    return connection

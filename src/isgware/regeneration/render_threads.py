@@ -26,6 +26,9 @@ from .pacing import PATIENCE, WINDOW, Throttle, short_switches
 log: Final = logging.getLogger("isgware")
 #: Wants that count between two renders that begin; of more, the last ones.
 _WANTS: Final = 10_000
+#: Seconds after which a thread without work looks whether its pool is still there, should it have
+#: missed that it was woken up.
+_IDLE: Final = 60.0
 
 
 @dataclass(eq=False)
@@ -155,8 +158,18 @@ class Pool:
 
     def _start_thread(self) -> bool:
         _warn_without_threads()
+        ready = self._ready
+
+        def wake(_: object) -> None:
+            if ready.acquire(blocking=False):  # may run in the middle of anything
+                ready.notify_all()
+                ready.release()
+
         thread = threading.Thread(
-            target=self._loop, name=f"isgware-{next(self._numbers)}", daemon=True
+            target=_work,
+            args=(weakref.ref(self, wake), ready),
+            name=f"isgware-{next(self._numbers)}",
+            daemon=True,
         )
         self._threads += 1
         try:
@@ -169,31 +182,28 @@ class Pool:
             return False
         return True
 
-    def _loop(self) -> None:
-        while True:
-            with self._ready:
-                while not (self._queue and self._lets_another_run()):
-                    if self._closed:
-                        self._threads -= 1
-                        return
-                    if self._queue:
-                        self._ready.wait(WINDOW)
-                        continue
-                    self._idle += 1
-                    self._ready.wait()
-                    self._idle -= 1
-                self._count_wants()
-                work = self._queue.pop()
-                running, number = self._register(work)
-                if self._gives_way:
-                    self._throttle.begin(number)
-            if not self._run(work, running, number):
-                with self._ready:  # given up: its place may be taken, or be wanted now
-                    self._abandoned -= 1
-                    self._threads -= 1
-                    if self._queue and self._active < self._workers:
-                        self._start_thread()
-                return
+    def _turn(self) -> tuple[Work, _Running, int] | float | None:
+        """Under the lock: what a thread does next. Work; or wait, for so many seconds at most; or,
+        ``None``, end."""
+        if not (self._queue and self._lets_another_run()):
+            if self._closed:
+                self._threads -= 1
+                return None
+            return WINDOW if self._queue else _IDLE
+        self._count_wants()
+        work = self._queue.pop()
+        running, number = self._register(work)
+        if self._gives_way:
+            self._throttle.begin(number)
+        return work, running, number
+
+    def _replaced(self) -> None:
+        """A thread ends whose work was given up: its place may be taken, or be wanted now."""
+        with self._ready:
+            self._abandoned -= 1
+            self._threads -= 1
+            if self._queue and self._active < self._workers:
+                self._start_thread()
 
     def _lets_another_run(self) -> bool:
         """Whether what is next may begin beside what runs: somebody waits for urgent work."""
@@ -291,6 +301,35 @@ class Pool:
         deadline = time.monotonic() + (self._drain if timeout is None else timeout)
         while self._busy() and time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+def _work(owner: weakref.ref[Pool], ready: threading.Condition) -> None:
+    """A thread of a pool. It does not refer to the pool while it waits, and ends with it, so that
+    an `ISG` that nobody refers to any more can be collected."""
+    while _work_once(owner, ready):
+        pass
+
+
+def _work_once(owner: weakref.ref[Pool], ready: threading.Condition) -> bool:
+    with ready:
+        while True:
+            pool = owner()
+            turn = pool._turn() if pool is not None else None
+            if pool is None or turn is None:
+                return False
+            if isinstance(turn, tuple):
+                break
+            idle = turn == _IDLE
+            pool._idle += idle
+            pool = None
+            ready.wait(turn)
+            pool = owner()
+            if pool is not None:
+                pool._idle -= idle
+    if pool._run(*turn):
+        return True
+    pool._replaced()
+    return False
 
 
 def _warn_without_threads() -> None:

@@ -38,6 +38,7 @@ from ..storage.page_store import PageStore
 from ..storage.process_cache import Page
 from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
 from .compress import encoders, encodings_of, spliced
+from .notices import Notices
 from .remedies import NOT_RUN, REMEDIES
 from .value_holes import NOT_FOUND, cookies_taken, with_places
 
@@ -124,7 +125,7 @@ class Producer:
         self._now = now
         self._encoders = encoders(settings.compress)
         self._proven: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
+        self._notices = Notices()
 
     def produce(
         self,
@@ -229,12 +230,14 @@ class Producer:
         if isinstance(verdict, Refusal):
             return self._refused(target, verdict)
         entry = with_places(
-            self._entry(target, response, verdict, rendering, started, took), tokens
-        )
+            self._entry(target, response, verdict, rendering, started, took), tokens,
+            rendering.finders,
+        )  # fmt: skip
         if entry is None:
             return self._refused(target, Refusal(NOT_FOUND))
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, Refusal("not-accepted"))
+        self._notices.own_invalidations(target, entry, rendering)
         said = rendering.policy.fingerprint if rendering.policy is not None else ""
         default = declarations.default if verdict.by_default else ""
         return Made(entry, learned, target.declared, said, default)
@@ -362,13 +365,16 @@ class Producer:
         response: Response | None = None,
         error: BaseException | None = None,
     ) -> Failed:
-        log.warning("%s could not be rendered: %s", target.request.url, reason, exc_info=error)
-        return Failed(reason, response, error, self.proven(target.route))
+        proven = self.proven(target.route)
+        said = "" if proven else self._notices.second_run(target.route)
+        log.warning(
+            "%s could not be rendered: %s.%s", target.request.url, reason, said, exc_info=error
+        )
+        return Failed(reason, response, error, proven)
 
     def _refused(self, target: Target, refusal: Refusal) -> Refused:
         reason = refusal.reason
-        if target.declared and (target.route, reason) not in self._told:
-            self._told.add((target.route, reason))
+        if target.declared and self._notices.first(target.route, reason):
             log.warning(
                 "%s (%s) is declared but cannot be stored: %s. %s",
                 target.route,

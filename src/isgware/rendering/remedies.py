@@ -10,7 +10,7 @@ from .value_holes import NO_TOKEN, NOT_FOUND
 NOT_RUN: Final = "decorator-not-run"
 #: What can be done about each reason, for the log and the command line.
 REMEDIES: Final[dict[str, str]] = {
-    "set-cookie": "Set cookies elsewhere than on this page; a CSRF token or a session write does.",
+    "set-cookie": "Set cookies elsewhere than on this page; a session write does.",
     "private": "The app says Cache-Control: private; say otherwise for pages without visitors.",
     "no-store": "The app says no-store.",
     "vary-star": "Vary: * means that no two requests get the same page.",

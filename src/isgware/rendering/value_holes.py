@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
-from ..core.places import COOKIE, blanked, blanked_headers, in_body
+from ..core.places import COOKIE, Places, blanked, blanked_headers, in_body
 from ..core.storable import Response
 from ..core.stored_page import Entry, Headers
-from ..core.tokens import Token, cookie_token, find, nonces
+from ..core.tokens import Finder, Token, cookie_token, find, merged, nonces
 
 #: Why a page is refused whose tokens are not found as they were made.
 NOT_FOUND: Final = "token-not-found"
@@ -53,13 +53,27 @@ def _cookie(line: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def with_places(entry: Entry, made: Iterable[Token]) -> Entry | None:
-    """The page as it is stored: its tokens and nonces are places. ``None`` if one is not found."""
+def without_cookies(headers: Iterable[tuple[str, str]], names: Collection[str]) -> Headers:
+    """Headers of an answer without the cookies ``names`` that it sets."""
+    return tuple(
+        (name, line)
+        for name, line in headers
+        if name.lower() != "set-cookie" or _cookie(line)[0] not in names
+    )
+
+
+def with_places(
+    entry: Entry, made: Iterable[Token], finders: Iterable[Finder] = ()
+) -> Entry | None:
+    """The page as it is stored: its tokens and nonces are places. ``None`` if one is not found.
+    ``finders`` are those of the framework."""
     tokens = [*nonces(entry.headers, entry.body), *made]
-    if not tokens:
+    own = [finder(entry.headers, entry.body) for finder in finders]
+    if not tokens and not any(places is None or places for places in own):
         return entry
-    headers = _each_its_own(entry.headers, any(token.kind.startswith(COOKIE) for token in tokens))
-    places = find(tokens, headers, entry.body)
+    by_cookie = any(own) or any(token.kind.startswith(COOKIE) for token in tokens)
+    headers = _each_its_own(entry.headers, by_cookie)
+    places = _found(tokens, finders, headers, entry.body)
     if places is None:
         return None
     return replace(
@@ -70,6 +84,14 @@ def with_places(entry: Entry, made: Iterable[Token]) -> Entry | None:
         etag="",
         last_modified="",
     )
+
+
+def _found(
+    tokens: Iterable[Token], finders: Iterable[Finder], headers: Headers, body: bytes
+) -> Places | None:
+    parts = [find(tokens, headers, body), *(finder(headers, body) for finder in finders)]
+    known = [part for part in parts if part is not None]
+    return merged(known, headers, body) if len(known) == len(parts) else None
 
 
 def _each_its_own(headers: Headers, by_cookie: bool) -> Headers:

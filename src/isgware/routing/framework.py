@@ -17,8 +17,10 @@ from werkzeug.routing import BuildError, Map, MapAdapter, RequestRedirect, Rule
 
 from ..core.cache_key import Resolve, Visitor, decoded
 from ..core.hosts import normal_host
+from ..core.places import Place
 from ..errors import ConfigurationError
 from ..policy import Policy
+from .sample_paths import sample_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,23 @@ class Match:
 @dataclass(frozen=True, slots=True)
 class Route:
     """A line of the URL map. ``name`` is what a `Match` of it calls ``route``, ``rule`` the pattern
-    as people wrote it, ``arguments`` what its URL needs. ``methods`` is empty if nobody says."""
+    as people wrote it, ``arguments`` what its URL needs. ``methods`` is empty if nobody says.
+    ``view`` is what the framework calls, if it says so."""
 
     name: str
     rule: str
     arguments: frozenset[str]
     policy: Policy | None = None
     methods: frozenset[str] = frozenset()
+    view: Any = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What stands in each of some places for one visitor, and the headers that come with it."""
+
+    values: Sequence[bytes]
+    headers: Sequence[tuple[str, str]] = ()
 
 
 class Site:
@@ -53,6 +65,8 @@ class Site:
     bypass_cookies: tuple[str, ...] = ()
     #: Cookies by which the framework chooses a language, though its Vary does not say so.
     language_cookies: tuple[str, ...] = ()
+    #: Cookies that come with tokens for which a stored page has places.
+    token_cookies: tuple[str, ...] = ()
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
 
@@ -94,6 +108,14 @@ class Site:
         """Every route of the app, declared or not, in the order of its URL map."""
         return ()
 
+    def inner_caches(self) -> Iterable[str]:
+        """The names of caches of whole pages inside the app, around all of its views."""
+        return ()
+
+    def inner_cache(self, view: Any) -> str:
+        """The name of a cache around one view, inside the app; empty if there is none."""
+        return ""
+
     def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
         """The URL paths below the script name that a route has for these arguments, as the
         framework builds them: one, or one for each language.
@@ -101,6 +123,11 @@ class Site:
         Raises `LookupError` or `ValueError` where there is none.
         """
         raise LookupError(f"There is no route {route!r}.")
+
+    def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
+        """What the framework has for this visitor in ``places``, all of one kind of its own;
+        ``None`` if the app has to answer them itself. May raise anything."""
+        raise ValueError(f"places of the kind {kind!r} are unknown")
 
     def after_fork(self) -> None:
         """In a process that builds, forked from one in which the app has run already: let go of
@@ -114,6 +141,20 @@ class Site:
     def script_name(self) -> str:
         """Where the app says that it is mounted; empty for the root."""
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """The ``patterns`` of ``routes=`` that catch URLs of a route; ``every`` if those are all of its
+    URLs."""
+
+    patterns: tuple[str, ...] = ()
+    every: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether one pattern catches every URL of the route."""
+        return self.every and len(self.patterns) == 1
 
 
 def origin_of(site: Site, visitor: Visitor) -> tuple[str, str]:
@@ -148,6 +189,21 @@ class Routes:
         pattern = str(rule.endpoint)
         return Match(pattern, self._policies[pattern], arguments)
 
+    def catching(self, rule: str) -> Catch:
+        """Which patterns catch the URLs of a route with this ``rule``, found by examples."""
+        if not self._policies:
+            return Catch()
+        found = [self.match(_visitor(path)) for path in sample_paths(rule)]
+        patterns = tuple(dict.fromkeys(match.route for match in found if match is not None))
+        return Catch(patterns, None not in found)
+
+    def policy(self, pattern: str) -> Policy:
+        return self._policies[pattern]
+
+    def catches(self, route: Route) -> bool:
+        """Whether a pattern catches some URL of ``route``."""
+        return bool(self.catching(route.rule).patterns)
+
     def redirects_to(self, visitor: Visitor) -> str | None:
         """As `Site.redirects_to`: a pattern that ends in a slash says what the app does."""
         if not self._policies:
@@ -166,6 +222,10 @@ class Routes:
     def urls(self, route: str, arguments: Mapping[str, Any]) -> Sequence[str]:
         """As `Site.urls`, of a pattern."""
         return [built(self._adapter.build, route, arguments)]
+
+
+def _visitor(path: str) -> Visitor:
+    return Visitor("GET", "http", "localhost", "", path, "", {})
 
 
 def redirect_of(adapter: MapAdapter, visitor: Visitor, script_name: str) -> str | None:

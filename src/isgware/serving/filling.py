@@ -11,11 +11,11 @@ import base64
 import logging
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from ..core.cache_key import Visitor, cookie_pairs
-from ..core.places import COOKIE, NONCE, Place
+from ..core.places import COOKIE, NONCE, Place, Places
 from ..core.preconditions import Answer as Sent
 from ..core.preconditions import without_body
 from ..core.tokens import alike
@@ -23,6 +23,7 @@ from ..http import cache_status as status
 from ..page import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..rendering.value_holes import NO_TOKEN
+from ..routing.framework import Site
 from ..storage.process_cache import Page
 from .engine import Answer
 from .passthrough import Environ, passed_by
@@ -31,12 +32,12 @@ log: Final = logging.getLogger("isgware")
 
 
 def fill(
-    visitor: Visitor, answer: Answer, page: Page, now: float, application: WSGIApp,
+    visitor: Visitor, answer: Answer, page: Page, now: float, site: Site, application: WSGIApp,
     environ: Environ, start_response: StartResponse, rendering: Rendering,
 ) -> Iterable[bytes]:  # fmt: skip
     """``page`` as ``answer`` says, with what is this visitor's own; where the app has to give them
     that first, the app's own answer."""
-    sent = filled(page, visitor, answer.label, _said(answer, page, now))
+    sent = filled(page, visitor, site, answer.label, _said(answer, page, now))
     if isinstance(sent, str):
         own = Answer("BYPASS", sent)
         return passed_by(visitor, own, application, environ, start_response, rendering)
@@ -46,23 +47,30 @@ def fill(
     return [*sent[2]]
 
 
-def filled(page: Page, visitor: Visitor, label: str, said: str) -> Sent | str:
+def filled(page: Page, visitor: Visitor, site: Site, label: str, said: str) -> Sent | str:
     """The page for this very visitor; or why they get the app's own answer. ``said`` is its
     Cache-Status."""
     try:
-        values = _values(page.entry.places, visitor)
-        if values is None:
+        found = _values(page.entry.places, visitor, site)
+        if found is None:
             return NO_TOKEN
-        sent = page.filled(values, visitor.header("Accept-Encoding"), label, said)
+        values, more = found
+        line, headers, body = page.filled(
+            values, visitor.header("Accept-Encoding"), label, said
+        )  # fmt: skip
     except Exception:  # a defect of ours, or of what the store holds, is not the visitor's
         log.exception("A page could not be filled; the app answers for itself.")
         return "isgware-failed"
+    sent = line, [*headers, *more], body
     return without_body(sent) if visitor.method == "HEAD" else sent
 
 
 def lacks_token(page: Page, visitor: Visitor) -> bool:
     """Whether the app has to answer this visitor, since they have no token of their own yet."""
-    return _values(page.entry.places, visitor) is None
+    return any(
+        place.kind.startswith(COOKIE) and _cookie(place, visitor) is None
+        for place in page.entry.places
+    )
 
 
 def _said(answer: Answer, page: Page, now: float) -> str:
@@ -77,33 +85,43 @@ def _said(answer: Answer, page: Page, now: float) -> str:
     )  # fmt: skip
 
 
-def _values(places: Sequence[Place], visitor: Visitor) -> list[bytes] | None:
-    """What stands in each place for this visitor; ``None`` if the app has to give it to them.
-
-    Raises ValueError for a place of a kind that this process does not know.
-    """
-    made: dict[tuple[object, ...], bytes | None] = {}
-    values = []
+def _values(
+    places: Places, visitor: Visitor, site: Site
+) -> tuple[list[bytes], list[tuple[str, str]]] | None:
+    """What stands in each place for this visitor, and the headers that come with it; ``None`` if
+    the app has to give it to them. Raises whatever the framework raises, and ValueError for a place
+    of a kind that this process does not know."""
+    values: dict[Place, bytes] = {}
+    headers: list[tuple[str, str]] = []
+    nonces: dict[object, bytes] = {}
+    theirs: dict[str, list[Place]] = {}
     for place in places:
-        which = (place.kind, place.arguments, place.length)
-        if which not in made:
-            made[which] = _value(place, visitor)
-        value = made[which]
-        if value is None:
+        if place.kind == NONCE:
+            which = place.arguments, place.length
+            values[place] = nonces.setdefault(which, _nonce(place))
+        elif place.kind.startswith(COOKIE):
+            cookie = _cookie(place, visitor)
+            if cookie is None:
+                return None
+            values[place] = cookie
+        else:
+            theirs.setdefault(place.kind, []).append(place)
+    for kind, group in theirs.items():
+        found = site.fill(kind, group, visitor)
+        if found is None:
             return None
-        values.append(value)
-    return values
+        values.update(zip(group, found.values, strict=True))
+        headers += found.headers
+    if any(place.fixed and len(values[place]) != place.length for place in places):
+        raise ValueError("a token is not as long as those of the clean room")
+    return [values[place] for place in places], headers
 
 
-def _value(place: Place, visitor: Visitor) -> bytes | None:
-    if place.kind == NONCE:
-        _, alphabet, padding = place.arguments
-        if not isinstance(padding, int) or padding not in (0, 1, 2):
-            raise ValueError(f"{padding!r} is no padding")
-        return (_random(str(alphabet), place.length - padding) + "=" * padding).encode()
-    if place.kind.startswith(COOKIE):
-        return _cookie(place, visitor)
-    raise ValueError(f"places of the kind {place.kind!r} are unknown")
+def _nonce(place: Place) -> bytes:
+    _, alphabet, padding = place.arguments
+    if not isinstance(padding, int) or padding not in (0, 1, 2):
+        raise ValueError(f"{padding!r} is no padding")
+    return (_random(str(alphabet), place.length - padding) + "=" * padding).encode()
 
 
 def _random(alphabet: str, length: int) -> str:

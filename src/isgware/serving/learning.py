@@ -26,6 +26,7 @@ from ..page import Rendering
 from ..regeneration.local_queue import Work
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..rendering.producer import Failed, Made
+from ..rendering.value_holes import without_cookies
 from ..routing.framework import Site
 from ..routing.learned_routes import LearnedRoute
 from ..routing.planner import Target, has_credentials, personal
@@ -110,7 +111,7 @@ class Learner:
             return None
         if has_credentials(visitor.headers):
             return None
-        fields = tuple(headers)
+        fields = without_cookies(headers, self._site.token_cookies)
         verdict = promising(
             line,
             fields,
@@ -149,7 +150,7 @@ class Learner:
         made = self._develop(visitor, plan.target)
         if isinstance(made, str):
             return self._own(made, application, environ, start_response, rendering)
-        answer = _shown(made, visitor, environ, engine.now())
+        answer = _shown(made, visitor, self._site, environ, engine.now())
         if isinstance(answer, str):
             return self._own(answer, application, environ, start_response, rendering)
         start_response(answer[0], answer[1])
@@ -235,14 +236,14 @@ def _like(entry: Entry, body: bytes) -> bytes:
     return blanked(body, places) if len(body) == len(entry.body) else body
 
 
-def _shown(made: Made, visitor: Visitor, environ: Environ, now: float) -> Answer | str:
+def _shown(made: Made, visitor: Visitor, site: Site, environ: Environ, now: float) -> Answer | str:
     """What is sent of a page that is not stored, or why this visitor gets the app's own answer."""
     headers = [pair for pair in made.entry.headers if pair[0].lower() != "cache-control"]
     entry = replace(made.entry, headers=(*headers, ("Cache-Control", "no-store")))
     said = status.forwarded("miss", status=entry.code, detail="debug")
     page = Page(entry, 0, "")
     if entry.places:  # Cache-Control is the last of its headers: places stay where they are
-        return filled(page, visitor, "MISS", said)
+        return filled(page, visitor, site, "MISS", said)
     answer = page.answer(visitor.header("Accept-Encoding"), now, "MISS", said)
     answer = answer[0], redirected(answer[1], entry, visitor.query), answer[2]
     return fitted(answer, made.entry, environ)

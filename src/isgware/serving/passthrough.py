@@ -15,7 +15,7 @@ from ..core.cache_key import Visitor
 from ..http import cache_status as status
 from ..page import Rendering, current
 from ..rendering.clean_room import StartResponse, WSGIApp
-from ..routing.framework import Site, origin_of
+from ..routing.framework import Site
 
 if TYPE_CHECKING:
     from .engine import Answer
@@ -139,5 +139,5 @@ def visitor_of(environ: Environ) -> Visitor | None:
 
 def rendering_of(visitor: Visitor, site: Site) -> Rendering:
     """A visitor's own request, for `page`, decorators and ``regenerate`` called within it."""
-    scheme, host = origin_of(site, visitor)
+    scheme, host = site.origin(visitor)
     return Rendering(False, scheme, host, visitor.script_name, mapped=site.has_url_map)

@@ -41,6 +41,15 @@ def open_store(settings: Settings) -> Breaker:
     return Breaker(backend, settings.backend_timeout)
 
 
+def missing_directory(store: Breaker) -> Path | None:
+    """The directory of a ``file:`` store or coordinator in which no store was made yet; ``None`` if
+    there is one, or if it lies elsewhere."""
+    backend = getattr(store.backend, "coordinator", store.backend)  # beside Memcached
+    if isinstance(backend, SQLiteBackend) and not backend.database.exists():
+        return backend.database.directory
+    return None
+
+
 def lies_in_process(backend: Backend) -> bool:
     """Whether other processes cannot see what is stored."""
     if isinstance(backend, CachelibBackend):

@@ -16,6 +16,7 @@ import secrets
 import struct
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -62,6 +63,9 @@ class RedisBackend:
         self._state = self.prefix + "state"
         #: A client, and cachelib's cache over it.
         self._opened: tuple[Any, RedisCache] | None = None
+        #: The same client: closed when this backend is collected, before its sockets would be.
+        self._to_close: list[Any] = []
+        weakref.finalize(self, _close_each, self._to_close).atexit = False
         self._subscription = Subscription(connect, self.prefix)
         self.versions = [self._subscription.version]
         self._told = float("-inf")
@@ -79,6 +83,7 @@ class RedisBackend:
     def after_fork(self, child: bool) -> None:
         if child:
             self._opened = None  # not closed: the sockets are the parent's
+            self._to_close.clear()
             self._renew_news()
 
     def close(self) -> None:
@@ -104,6 +109,7 @@ class RedisBackend:
             cache: Any = RedisCache(host=client, key_prefix=self.prefix + "page:")
             cache.serializer = BytesSerializer()
             opened = self._opened = (client, cache)
+            self._to_close[:] = [client]
         return opened
 
     def _run(self, script: Script, *arguments: Any) -> Any:
@@ -313,6 +319,11 @@ class RedisBackend:
     def ping(self) -> None:
         """Ask for the state; on the way, clear what stands in our place and is of another type."""
         self._run(scripts.PING, secrets.token_hex(8))
+
+
+def _close_each(clients: list[Any]) -> None:
+    for client in clients:
+        close(client)
 
 
 class _Asked:

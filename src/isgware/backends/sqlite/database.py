@@ -79,6 +79,10 @@ class Database:
         check_directory(self.directory)
         forks.watch(self)
 
+    def exists(self) -> bool:
+        """Whether the store was made already. Opens nothing."""
+        return (self.directory / NAME).exists()
+
     @property
     def version(self) -> Sequence[int]:
         return self.files.version

@@ -1,0 +1,129 @@
+"""Django's CSRF tokens in stored pages: found when a page is rendered, made anew when it is served.
+
+In clean rooms tokens are made from a secret that all processes of the deployment share, so that one
+out of a fragment cache of the app is recognised. It is no visitor's, and is served to nobody. Each
+place gets a token of its visitor's own secret, made by Django's own code, which also says the
+cookie or saves the session.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import close_old_connections
+from django.http import HttpResponse
+from django.middleware.csrf import (
+    CSRF_ALLOWED_CHARS,
+    CSRF_SECRET_LENGTH,
+    CSRF_TOKEN_LENGTH,
+    CsrfViewMiddleware,
+    get_token,
+)
+from django.middleware.csrf import _unmask_cipher_token as unmasked  # type: ignore[attr-defined]
+from django.utils.module_loading import import_string
+
+from ..core.cache_key import Visitor
+from ..core.header_reads import RecordedEnviron
+from ..core.places import BODY, Place, Places
+from ..core.tokens import Lines, readable, texts
+from ..routing.framework import Filled
+
+KIND: Final = "django-csrf"
+_SECRET: Final = "CSRF_COOKIE"
+_USED: Final = "CSRF_COOKIE_NEEDS_UPDATE"
+#: Its `ensure_csrf_cookie` makes a token that stands nowhere.
+_DECORATORS: Final = "django.views.decorators.csrf"
+_TOKEN: Final = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z0-9]{%d}(?![A-Za-z0-9])" % CSRF_TOKEN_LENGTH)
+_FIELD: Final = re.compile(rb"<input\s[^>]*csrfmiddlewaretoken[^>]*>", re.IGNORECASE)
+
+
+def clean_room_secret() -> str:
+    """The secret of the deployment's clean rooms, which follows from its ``SECRET_KEY``."""
+    key = str(settings.SECRET_KEY).encode()
+    digest = blake2b(b"isgware clean room csrf", key=blake2b(key).digest()).digest()
+    return "".join(CSRF_ALLOWED_CHARS[n % 62] for n in digest[:CSRF_SECRET_LENGTH])
+
+
+class CleanEnviron(RecordedEnviron):
+    """``request.META`` of a clean room. Django says in it that a token was made, and then sends its
+    cookie or writes it into the session; here that is only counted."""
+
+    def __init__(self, environ: dict[str, Any], note: Callable[[str], None]) -> None:
+        super().__init__(environ, note)
+        self.secret = clean_room_secret()
+        self.made = 0
+        self.ensured = False
+        dict.__setitem__(self, _SECRET, self.secret)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name != _USED or not value or dict.get(self, _SECRET) != self.secret:
+            super().__setitem__(name, value)
+            return
+        frame: Any = sys._getframe(1).f_back
+        if frame is not None and frame.f_globals.get("__name__") == _DECORATORS:
+            self.ensured = True
+        else:
+            self.made += 1
+
+    def places(self, headers: Lines, body: bytes) -> Places | None:
+        """Where the response has tokens; ``None`` if it has fewer than were made, or others."""
+        places, found = [], set()
+        for where, data in texts(headers, body):
+            if self.secret.encode() in data:
+                return None
+            for match in _TOKEN.finditer(data):
+                if unmasked(match[0].decode()) == self.secret:
+                    found.add(match[0])
+                    places.append(Place(where, match.start(), CSRF_TOKEN_LENGTH, KIND, (), True))
+        if len(found) < self.made or any(
+            b"value" in field and not any(token in field for token in found)
+            for field in _FIELD.findall(body)
+        ):
+            return None
+        if (self.made or found) and not readable(headers):
+            return None
+        if self.ensured and not places:
+            places.append(Place(BODY, 0, 0, KIND, (), True))
+        return tuple(places)
+
+
+def filled(places: Sequence[Place], visitor: Visitor) -> Filled:
+    """A new token for each place, and the headers that Django sends with them."""
+    request = WSGIRequest(dict(visitor.headers))
+    response = HttpResponse()
+    csrf = _middleware(CsrfViewMiddleware)(lambda _: response)
+    session = None
+    if settings.CSRF_USE_SESSIONS:
+        session = _middleware(SessionMiddleware)(lambda _: response)
+        session.process_request(request)
+    try:
+        csrf.process_request(request)
+        tokens = [get_token(request) for _ in places]
+        response = csrf.process_response(request, response)
+        if session is not None:
+            response = session.process_response(request, response)
+    finally:
+        if session is not None:
+            close_old_connections()
+    values = [
+        token.encode() if place.length else b""
+        for place, token in zip(places, tokens, strict=True)
+    ]  # fmt: skip
+    cookies = [("Set-Cookie", morsel.OutputString()) for morsel in response.cookies.values()]
+    return Filled(values, cookies)
+
+
+def _middleware(base: type) -> Any:
+    """The project's own subclass of one of Django's, or that itself."""
+    for path in settings.MIDDLEWARE or ():
+        found = import_string(path)
+        if isinstance(found, type) and issubclass(found, base):
+            return found
+    return base

@@ -1,0 +1,205 @@
+"""P12 with Django's CSRF tokens: each visitor gets the stored page with tokens of their own."""
+
+import re
+
+import pytest
+from django.http import HttpResponse
+from django.middleware.csrf import get_token
+from django.template import engines
+from django.urls import path
+from django.views.decorators.csrf import ensure_csrf_cookie
+from werkzeug.test import Client
+
+from isgware import revalidate
+from isgware.django.csrf import clean_room_secret, unmasked
+from tests.promises.kit import Manual
+
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]
+FORM = """{% load cache %}<form>{% csrf_token %}<form>{% csrf_token %}
+<meta name=token content={{ csrf_token }}><script>const token = "{{ csrf_token }}"</script>"""
+TOKEN = re.compile("[A-Za-z0-9]{64}")
+FILLER = "<p>text that makes a page of it</p>\n" * 60
+
+
+@revalidate(60)
+def form(request):
+    if request.method == "POST":
+        return HttpResponse("done")
+    return HttpResponse(engines["django"].from_string(FORM + FILLER).render({}, request))
+
+
+def site(project, view=form, **settings):
+    settings.setdefault("MIDDLEWARE", [CSRF])
+    return project([path("form", view)], TEMPLATES=TEMPLATES, **settings)
+
+
+def tokens(reply):
+    return TOKEN.findall(reply.text)
+
+
+def post(client, token):
+    return client.post("/form", data={"csrfmiddlewaretoken": token}).status_code
+
+
+def test_every_visitors_form_works_and_nobody_elses(project):
+    isg = site(project)
+    visitors = [Client(isg) for _ in range(4)]
+    replies = [visitor.get("/form") for visitor in visitors]
+    assert [reply.headers["X-ISG-Cache"] for reply in replies] == ["MISS", "HIT", "HIT", "HIT"]
+    for visitor, reply in zip(visitors, replies, strict=True):
+        assert len(set(tokens(reply))) == len(tokens(reply)) == 4
+        for other, theirs in zip(visitors, replies, strict=True):
+            for token in tokens(theirs):
+                assert post(visitor, token) == (200 if other is visitor else 403)
+                visitor.get("/form")  # a POST purges the page: the next copy is a first one
+
+
+def test_the_hundredth_copy_is_as_good_as_the_first(project):
+    isg, visitor = site(project), None
+    seen = set()
+    for _ in range(100):
+        visitor = Client(isg)
+        reply = visitor.get("/form", headers={"Accept-Encoding": "identity"})
+        seen.update(tokens(reply), [visitor.get_cookie("csrftoken").value])
+    assert len(seen) == 500
+    assert post(visitor, tokens(reply)[0]) == 200
+
+
+def test_who_has_a_cookie_keeps_their_secret(project):
+    isg, visitor = site(project), None
+    visitor = Client(isg)
+    first, second = visitor.get("/form"), visitor.get("/form")
+    assert second.headers["X-ISG-Cache"] == "HIT"
+    assert {unmasked(token) for token in tokens(first) + tokens(second)} == {
+        visitor.get_cookie("csrftoken").value
+    }
+    assert second.headers["Cache-Control"] == "private, no-cache"
+    assert "Cookie" in second.headers["Vary"]
+    assert not {"ETag", "Age", "Last-Modified"} & set(second.headers.keys())
+    cookie = second.headers["Set-Cookie"]
+    assert "SameSite=Lax" in cookie
+    assert "Max-Age=" in cookie
+
+
+def test_the_secret_of_clean_rooms_reaches_nobody(project):
+    isg = site(project)
+    for reply in [Client(isg).get("/form") for _ in range(3)]:
+        assert clean_room_secret() not in str(reply.headers) + reply.text
+        assert clean_room_secret() not in {unmasked(token) for token in tokens(reply)}
+    [page] = isg.core._memory._pages.pages.values()
+    assert not TOKEN.search(page.entry.body.decode().replace("0" * 64, ""))
+    assert post(Client(isg), "0" * 64) == 403
+
+
+@pytest.mark.parametrize("value", ["<script>alert(1)</script>", "x" * 31, "x" * 33, '"', "é" * 32])
+def test_a_tossed_cookie_gets_a_new_secret_as_from_django(project, value):
+    isg = site(project)
+    Client(isg).get("/form")
+    visitor = Client(isg, use_cookies=False)
+    reply = visitor.get(
+        "/form", headers={"Cookie": f"csrftoken={value}".encode().decode("latin-1")}
+    )
+    assert reply.headers["X-ISG-Cache"] == "HIT"
+    assert "<script>alert" not in reply.text
+    given = re.search("csrftoken=([A-Za-z0-9]{32});", reply.headers["Set-Cookie"])[1]
+    assert {unmasked(token) for token in tokens(reply)} == {given}
+
+
+def test_ensure_csrf_cookie_sends_a_cookie_with_the_stored_page(project):
+    isg = site(project, revalidate(60)(ensure_csrf_cookie(lambda request: HttpResponse("page"))))
+    replies = [Client(isg).get("/form") for _ in range(3)]
+    assert [reply.headers["X-ISG-Cache"] for reply in replies] == ["MISS", "HIT", "HIT"]
+    assert {reply.text for reply in replies} == {"page"}
+    assert len({reply.headers["Set-Cookie"] for reply in replies}) == 3
+
+
+def test_a_page_without_a_token_is_as_it_was(project):
+    isg = site(project, revalidate(60)(lambda request: HttpResponse("page")))
+    replies = [Client(isg).get("/form") for _ in range(2)]
+    assert replies[1].headers["X-ISG-Cache"] == "HIT"
+    assert "ETag" in replies[1].headers
+    assert "Set-Cookie" not in replies[1].headers
+
+
+def hidden(request):
+    get_token(request)
+    return HttpResponse("no token")
+
+
+def reversed_(request):
+    return HttpResponse(get_token(request)[::-1])
+
+
+def glued(request):
+    return HttpResponse("x" + get_token(request))
+
+
+def strangers(request):
+    return HttpResponse(f'<input name="csrfmiddlewaretoken" value="{"a" * 64}">')
+
+
+def bare(request):
+    get_token(request)
+    return HttpResponse(request.META["CSRF_COOKIE"])
+
+
+@pytest.mark.parametrize("view", [hidden, reversed_, glued, strangers, bare])
+def test_a_token_that_is_not_found_keeps_the_page_out_of_the_store(project, view):
+    isg = site(project, revalidate(60)(view))
+    for _ in range(2):
+        reply = Client(isg).get("/form")
+        assert reply.headers["X-ISG-Cache"] == "BYPASS"
+        assert "token-not-found" in reply.headers["Cache-Status"]
+        assert clean_room_secret() not in reply.text
+
+
+def test_a_token_out_of_the_apps_own_cache_is_found_again(project):
+    kept = {}
+
+    @revalidate(60)
+    def view(request):
+        return HttpResponse(kept.setdefault(request.path, f"<b>{get_token(request)}</b>"))
+
+    isg = site(project, view)
+    Client(isg).get("/form")
+    isg.purge_path("/form")
+    visitor = Client(isg)
+    reply = visitor.get("/form")
+    assert reply.headers["X-ISG-Cache"] == "REVALIDATED"
+    assert {unmasked(token) for token in tokens(reply)} == {visitor.get_cookie("csrftoken").value}
+
+
+def test_tokens_in_sessions_are_saved_to_the_visitors(project):
+    isg = site(
+        project, MIDDLEWARE=[SESSIONS, CSRF], CSRF_USE_SESSIONS=True,
+        SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+    )  # fmt: skip
+    visitors = [Client(isg) for _ in range(3)]
+    replies = [visitor.get("/form") for visitor in visitors]
+    assert [reply.headers["X-ISG-Cache"] for reply in replies] == ["MISS", "HIT", "HIT"]
+    assert all(visitor.get_cookie("sessionid") for visitor in visitors)
+    assert post(visitors[1], tokens(replies[0])[0]) == 403
+    assert post(visitors[0], tokens(replies[0])[0]) == 200
+
+
+def test_settings_of_the_cookie_hold(project):
+    isg = site(project, CSRF_COOKIE_NAME="mine", CSRF_COOKIE_HTTPONLY=True, CSRF_COOKIE_PATH="/f")
+    replies = [Client(isg).get("/form") for _ in range(2)]
+    assert replies[1].headers["X-ISG-Cache"] == "HIT"
+    for reply in replies:
+        assert re.match(r"mine=\w{32};.*HttpOnly.*Path=/f", reply.headers["Set-Cookie"])
+
+
+def test_a_form_that_is_not_declared_is_learned(project):
+    later = Manual()
+    options = {"store": "memory:", "revalidate": 60, "executor": later}
+    isg = site(project, form.__wrapped__, ISGWARE=options)
+    first = Client(isg).get("/form", buffered=True)
+    assert "learning" in first.headers["Cache-Status"]
+    later.run()
+    visitor = Client(isg)
+    reply = visitor.get("/form")
+    assert reply.headers["X-ISG-Cache"] == "HIT"
+    assert post(visitor, tokens(reply)[0]) == 200
