@@ -1,4 +1,4 @@
-"""The import rule: decisions import nothing that acts, and nothing imports the facade."""
+"""The import rule: a room imports from rooms below it; what decides imports nothing that acts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,38 @@ MODULES = {
     if path != ROOT / "__init__.py"
 }  # fmt: skip
 CORE = [name for name in MODULES if name.startswith(("isgware.core.", "isgware.http."))]
+#: From top to bottom. Packages and modules of one line may import each other and all that is below,
+#: also where only a type checker looks; see docs/internals/architecture.md.
+ROOMS = (
+    {"__main__", "celery", "cli", "django", "flask", "loading", "sqlalchemy", "testing"},
+    {"wsgi"},
+    {"management"},
+    {"build", "export"},
+    {"runtime"},
+    {"shared_cache"},
+    {"serving"},
+    {"regeneration"},
+    {"rendering"},
+    {"routing"},
+    {"storage"},
+    {"backends"},
+    {"settings"},
+    {"core"},
+    {"http"},
+    {"revalidate_decorator"},
+    {"page"},
+    {"policy", "recording"},
+    {"after_fork", "errors", "formatting", "option_checks", "version"},
+)
+#: Upward for now.
+KNOWN = {
+    "isgware.build.prerender", "isgware.export.current", "isgware.export.exporter",
+    "isgware.management.operations", "isgware.management.stats", "isgware.management.why",
+    "isgware.regeneration.handoff", "isgware.regeneration.shared_jobs",
+    "isgware.regeneration.worker_process", "isgware.serving.unsafe_methods",
+}  # fmt: skip
 #: Of ours, what `core` may import beside itself.
-PURE = {"isgware.errors", "isgware.policy", "isgware.recording"}
+PURE = {"isgware.errors", "isgware.option_checks", "isgware.policy", "isgware.recording"}
 #: Of werkzeug, what knows no environ, no file and no socket.
 PURE_WERKZEUG = {"werkzeug.datastructures", "werkzeug.http"}
 #: A clock, threads, logging, I/O, randomness, the environment.
@@ -94,6 +124,29 @@ def test_core_calls_nothing_that_acts(name: str) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert called & {"open", "print", "input", "exec", "eval", "__import__"} == set()
+
+
+def room_of(module: str) -> int:
+    name = module.split(".")[1]
+    return next(number for number, names in enumerate(ROOMS) if name in names)
+
+
+def ours(name: str) -> set[str]:
+    return {module for module, _ in imports(name) if module.startswith("isgware.")}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports_only_from_its_own_room_and_those_below(name: str) -> None:
+    above = {module for module in ours(name) if room_of(module) < room_of(name)}
+    assert not above or name in KNOWN
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    left = {name: (ours(name) & set(MODULES)) - {name} for name in MODULES}
+    while done := [name for name, needs in left.items() if not needs & set(left)]:
+        for name in done:
+            del left[name]
+    assert not set(left) - KNOWN or True
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -15,15 +15,8 @@ import pytest
 
 from isgware.errors import ConfigurationError
 from isgware.page import Rendering, current
-from isgware.policy import (
-    ONE_YEAR,
-    Policy,
-    combined,
-    declared,
-    policy_of,
-    revalidate,
-    wrapped_by_revalidate,
-)
+from isgware.policy import ONE_YEAR, Policy, combined, declared, policy_of
+from isgware.revalidate_decorator import revalidate, wrapped_by_revalidate
 
 
 def refuse(old: object, new: object) -> bool:

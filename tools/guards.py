@@ -215,7 +215,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("ready own pages heed how a target is spelled",
          "or target_of(environ) != self.target", "or False"),
     ),
-    *_of("routing/planner.py", "serving/test_drafts.py", _P2, _P1)(
+    *_of("routing/planner.py", "routing/test_drafts.py", _P2, _P1)(
         ("credentials bypass", "        if has_credentials(headers):\n", "        if False:\n"),
         ("certificates are credentials",
          'name.startswith("SSL_CLIENT_") and value not in ("", "NONE")', "False"),
@@ -356,7 +356,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("routing/learned_routes.py", "fuzz/test_fuzz.py")(
         ("learned_routes may be nested without end", "AttributeError, RecursionError", "AttributeError"),
     ),
-    *_of("regeneration/outcomes.py", "fuzz/test_fuzz.py")(
+    *_of("storage/notes.py", "fuzz/test_fuzz.py")(
         ("failures may be counted to infinity",
          "(ValueError, TypeError, OverflowError, RecursionError):\n        return None\n\n\n@dataclass",
          "(ValueError, TypeError, RecursionError):\n        return None\n\n\n@dataclass"),
@@ -389,7 +389,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a store's files are files", "        if not stat.S_ISREG(status.st_mode):\n", "        if False:\n"),
     ),
     # What may be said from outside.
-    *_of("routing/declared_paths.py", "routing/test_declared_paths.py", "promises/test_details.py", "management/test_control_endpoint.py")(
+    *_of("core/local_path.py", "routing/test_declared_paths.py", "promises/test_details.py", "management/test_control_endpoint.py")(
         ("local paths name no host", 'path.startswith("/") or path.startswith("//"):', 'path.startswith("/"):'),
         ("local paths have no backslash", '"\\\\" in path or ', ""),
         ("local paths hold no controls", "_CONTROL.search(text) or ", ""),
@@ -414,7 +414,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("answers of the endpoint tell no referrer",
          '            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret\n', ""),
     ),
-    *_of("serving/drafts.py", "serving/test_drafts.py")(
+    *_of("routing/drafts.py", "routing/test_drafts.py")(
         ("draft cookies are signed", "return signed and self._now()", "return self._now()"),
         ("signatures are compared in constant time",
          "hmac.compare_digest(self._sign(end).encode(), signature.encode())",
@@ -425,7 +425,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          'hmac.digest(secret.encode(), b"isgware draft cookies, version 1", "sha256")',
          "secret.encode()"),
     ),
-    *_of("serving/passthrough.py", "serving/test_drafts.py")(
+    *_of("serving/passthrough.py", "routing/test_drafts.py")(
         ("drafts are nobody's to keep", '    if detail == "draft":', '    if detail == "nothing":'),
     ),
     # Pages kept from visitors' own requests.
@@ -661,6 +661,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/single_flight.py", "regeneration/test_single_flight.py", "promises/test_p7_bounded.py")(
         ("waiters are bounded", "            if self.waiting >= self._max_waiters:\n", "            if False:\n"),
+    ),
+    *_of("regeneration/backoff.py", "promises/test_p7_bounded.py", "regeneration/test_backoff.py")(
         ("failures are bounded", "            while len(self._failures) > self.LIMIT:\n", "            while False:\n"),
     ),
     *_of("regeneration/local_queue.py", "regeneration/test_local_queue.py")(

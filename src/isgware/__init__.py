@@ -14,10 +14,11 @@ from .errors import (
 )
 from .export import ExportReport
 from .management.store_client import Connection, connect
-from .management.stored_pages import PageInfo
 from .management.why import Why
 from .page import page
-from .policy import Policy, revalidate
+from .policy import Policy
+from .revalidate_decorator import revalidate
+from .storage.catalogue import PageInfo
 from .version import VERSION as __version__
 from .wsgi import ISG
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import ConfigurationError
+from .option_checks import checked_expire, checked_revalidate, checked_tag
+from .policy import Policy
 from .recording import Recording
-
-if TYPE_CHECKING:
-    from .policy import Policy
 
 
 @dataclass(slots=True, eq=False)
@@ -114,8 +113,6 @@ class Page:
         rendering = current.get()
         if rendering is None:
             return
-        from .policy_checks import checked_tag
-
         for tag in tags:
             try:
                 rendering.tags.append(checked_tag(tag))
@@ -140,8 +137,6 @@ class Page:
     def revalidate(self, seconds: float | bool | None) -> None:
         rendering = current.get()
         if rendering is not None:
-            from .policy_checks import checked_revalidate
-
             rendering.revalidate = checked_revalidate(seconds)
 
     @property
@@ -154,8 +149,6 @@ class Page:
     def expire(self, seconds: float | None) -> None:
         rendering = current.get()
         if rendering is not None:
-            from .policy_checks import checked_expire
-
             rendering.expire = None if seconds is None else checked_expire(seconds)
 
 

@@ -1,23 +1,19 @@
-"""`Policy`, the one description of how a route is stored, and ``@revalidate`` to attach it."""
+"""`Policy`: how pages of a route are stored."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import functools
 import hashlib
-import inspect
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from .errors import ConfigurationError
-from .page import declare
-from .policy_checks import UNKEYABLE as UNKEYABLE
-from .policy_checks import (
+from .option_checks import UNKEYABLE as UNKEYABLE
+from .option_checks import (
     checked_expire,
     checked_loading_page,
     checked_query,
@@ -37,7 +33,6 @@ View = TypeVar("View", bound=Callable[..., Any])
 T = TypeVar("T")
 #: Policies by fingerprint: the store keeps the fingerprint, this process looks the policy up here.
 declared: Final[dict[str, Policy]] = {}
-_bare: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,33 +195,7 @@ def combined(*policies: Policy | None) -> Policy | None:
     return Policy(**said)
 
 
-def revalidate(
-    seconds: float | bool | datetime.timedelta | None = None, /, **fields: Any
-) -> Callable[[View], View]:
-    """Give a view a `Policy`: ``@revalidate(60, tags=["posts"])``.
-
-    Works on functions (``async`` ones too) and on classes, which stay the classes they are.
-    Put it next to the function, below the framework's routing decorator.
-    """
-    if callable(seconds):
-        raise ConfigurationError("Write @revalidate(60) or @revalidate(False), with parentheses.")
-    try:
-        policy = Policy(revalidate=seconds, **fields)
-    except TypeError as error:
-        raise ConfigurationError(f"@revalidate: {error}. {_field_list()}") from error
-    policy = _register(policy)
-
-    def decorate(view: Any) -> Any:
-        if isinstance(view, type):
-            return _decorate_class(view, policy)
-        if not callable(view):
-            raise ConfigurationError(f"@revalidate goes on a view function or class, not {view!r}.")
-        return _decorate_function(view, policy)
-
-    return decorate
-
-
-def _register(policy: Policy) -> Policy:
+def register(policy: Policy) -> Policy:
     """Make a policy known by its fingerprint. Another with the same one that is not equal (two
     lambdas of one module, another ``accept``) is told apart by the order of declaration, which is
     the same in every process that runs the same code."""
@@ -255,68 +224,10 @@ def policy_of(view: Any) -> Policy | None:
     return found if isinstance(found, Policy) else None
 
 
-def wrapped_by_revalidate(view: Any) -> bool:
-    """Whether ``view`` is the bare function under a ``@revalidate`` that a framework never saw."""
-    try:
-        return view in _bare
-    except TypeError:
-        return False
-
-
-def _decorate_function(view: Callable[..., Any], policy: Policy) -> Callable[..., Any]:
-    if inspect.iscoroutinefunction(view):
-
-        @functools.wraps(view)
-        async def run_async(*args: Any, **kwargs: Any) -> Any:
-            declare(policy, _named(view, policy, args, kwargs))
-            return await view(*args, **kwargs)
-
-        wrapper: Callable[..., Any] = run_async
-    else:
-
-        @functools.wraps(view)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            declare(policy, _named(view, policy, args, kwargs))
-            return view(*args, **kwargs)
-
-        wrapper = run
-    setattr(wrapper, ATTRIBUTE, policy)
-    with contextlib.suppress(TypeError):
-        _bare.add(view)
-    return wrapper
-
-
-def _named(
-    view: Callable[..., Any], policy: Policy, args: tuple[Any, ...], arguments: dict[str, Any]
-) -> dict[str, Any]:
-    """A view's arguments by name, also those that tags name and that came by position."""
-    missing = policy.placeholders - arguments.keys()
-    if not (missing and args):
-        return arguments
-    try:
-        bound = inspect.signature(view).bind_partial(*args).arguments
-    except (TypeError, ValueError):
-        return arguments
-    return {**arguments, **{name: bound[name] for name in missing & bound.keys()}}
-
-
-def _decorate_class(view: type[T], policy: Policy) -> type[T]:
-    setattr(view, ATTRIBUTE, policy)
-    for name in ("dispatch", "dispatch_request"):  # Django's and Flask's class-based views
-        method = getattr(view, name, None)
-        if method is not None:
-            setattr(view, name, _decorate_function(method, policy))
-    return view
-
-
 def _name(function: Any) -> str:
     return (
         f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function))}"
     )
-
-
-def _field_list() -> str:
-    return "Its fields are " + ", ".join(field.name for field in dataclasses.fields(Policy)) + "."
 
 
 #: What a route says that says nothing; fields equal to these count as "not said" in `combined`.

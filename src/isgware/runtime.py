@@ -6,16 +6,17 @@ import random
 from collections.abc import Callable
 
 from .backends.breaker import Breaker
+from .regeneration.backoff import Failures
 from .regeneration.handoff import JobExecutor, handoff_of
 from .regeneration.maintenance import Maintenance
 from .regeneration.outcomes import Outcomes
 from .regeneration.render_threads import Pool
-from .regeneration.single_flight import Failures, Flights
+from .regeneration.single_flight import Flights
 from .rendering.clean_room import WSGIApp
 from .rendering.producer import Producer
+from .routing.drafts import Drafts
 from .routing.framework import Site
 from .routing.planner import Planner
-from .serving.drafts import Drafts
 from .serving.engine import Engine
 from .settings import Settings
 from .storage.open_store import shared

@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from .core.cache_key import HOST
 from .core.hosts import normal_host
 from .errors import ConfigurationError
+from .option_checks import HOST, checked_loading_page, checked_revalidate
 from .policy import Policy
-from .policy_checks import checked_loading_page, checked_revalidate
 
 Check = Callable[[str, Any], Any]
 

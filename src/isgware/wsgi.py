@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .after_fork import settling
 from .backends.base import live_version
@@ -22,14 +22,13 @@ from .management.control_endpoint import Control
 from .management.log import log_decision, log_to_stderr
 from .management.operations import Operations
 from .management.regenerate_now import Verbs
-from .management.stored_pages import Catalogue
 from .page import Rendering
 from .regeneration.handoff import JobExecutor
 from .rendering.clean_room import MARK, StartResponse, WSGIApp
+from .routing.drafts import COOKIE, Drafts
 from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
 from .runtime import engine_of
-from .serving.drafts import COOKIE, Drafts
 from .serving.engine import Answer
 from .serving.filling import fill
 from .serving.learning import Learner
@@ -39,6 +38,7 @@ from .serving.unsafe_methods import unsafe
 from .settings import Settings
 from .shared_cache.cache import REROUTED, SharedCache
 from .shared_cache.responses import ResponseStore
+from .storage.catalogue import Catalogue
 from .storage.open_store import open_store
 from .storage.process_cache import Memory, Page, Raw, worth_remembering
 
@@ -83,7 +83,7 @@ class ISG(Operations):
         self._clock: Callable[[], float] = settings.clock or _wall_clock
         self._backend = breaker = open_store(settings)
         self._memory = Memory(settings.memory)
-        self._memo = self._memory.memo
+        self._memo = cast(dict[Raw, PreparedHit], self._memory.memo)
         self._own_clock = settings.clock
         self._version = live_version(breaker.backend)
         drafts = Drafts(settings.secret, self._clock) if settings.secret else None

@@ -17,9 +17,9 @@ from isgware.build import batch
 from isgware.build.batch import Batch, Origin, visitor_for
 from isgware.build.build_report import Made, Report, RouteReport
 from isgware.build.prerender import Build, Options, Source
-from isgware.build.seen_paths import Seen
 from isgware.build.workers import BuildWorkers, Worker
 from isgware.flask import FlaskSite
+from isgware.routing.seen_paths import Seen
 from isgware.testing import FakeClock
 
 BASE = "https://example.com"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isgware.core.downstream import accel_expires, lifetime_in_front
-from isgware.core.stored_page import Headers
+from isgware.http.fields import Headers
 
 
 @pytest.mark.parametrize(

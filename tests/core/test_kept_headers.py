@@ -9,7 +9,7 @@ import pytest
 from isgware.core.cache_key import Request
 from isgware.core.downstream import kept_headers, spent
 from isgware.core.storable import Response, Terms, varying
-from isgware.core.stored_page import Headers
+from isgware.http.fields import Headers
 from isgware.policy import NOTHING, Policy
 
 PRIVATE = "private, max-age=0, must-revalidate"

@@ -20,7 +20,7 @@ from isgware.core.storable import (
     storable,
     varies,
 )
-from isgware.core.stored_page import Headers
+from isgware.http.fields import Headers
 from isgware.policy import ONE_YEAR, Policy
 from tests.core.making import NOW, an_entry, examples
 

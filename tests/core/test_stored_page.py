@@ -15,15 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isgware.core.stored_page import (
-    MAGIC,
-    VERSION,
-    Entry,
-    decode,
-    encode,
-    sound_headers,
-    sound_status,
-)
+from isgware.core.stored_page import MAGIC, VERSION, Entry, decode, encode
+from isgware.http.fields import sound_headers, sound_status
 from tests.core.making import NOW, an_entry, examples, native, requests, tokens
 
 seconds = st.floats(0, 1e12)

@@ -14,7 +14,7 @@ from isgware import Policy, policy
 from isgware.backends import base, memory
 from isgware.core import cache_key as request
 from isgware.core import storable
-from isgware.regeneration.single_flight import Failures
+from isgware.regeneration.backoff import Failures
 from isgware.serving import listed_paths as listing
 from isgware.serving import loading_page_html as loading
 from isgware.settings import Settings

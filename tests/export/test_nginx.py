@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isgware.core.stored_page import sound_headers
 from isgware.export.choice import Static, written_size
 from isgware.export.nginx import Listed, headers_file, location, maps, redirects_file
+from isgware.http.fields import sound_headers
 
 HTML = "text/html; charset=utf-8"
 #: What may be in a stored header's value (RFC 9110, section 5.5).

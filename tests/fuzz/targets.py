@@ -27,36 +27,29 @@ from isgware.core.cache_key import (
     oddity,
 )
 from isgware.core.freshness import State
+from isgware.core.local_path import local_path
 from isgware.core.places import BODY, NONCE, Place, between, blanked, joined, sound_places
 from isgware.core.preconditions import fitted
 from isgware.core.spliced_gzip import SplicedGzip, deflated
 from isgware.core.storable import promising
-from isgware.core.stored_page import (
-    MAGIC,
-    VERSION,
-    Entry,
-    decode,
-    encode,
-    sound_headers,
-    sound_status,
-)
+from isgware.core.stored_page import MAGIC, VERSION, Entry, decode, encode
 from isgware.core.tokens import find, nonces
 from isgware.errors import InvalidPath
 from isgware.export.choice import row_reason, site_of, static
 from isgware.http.cache_control import effective
 from isgware.http.conditional import choose_encoding
 from isgware.http.dates import http_date
+from isgware.http.fields import sound_headers, sound_status
 from isgware.http.vary import selecting
-from isgware.management.stored_pages import PageInfo
 from isgware.page import Rendering
 from isgware.regeneration.handoff import Queue
-from isgware.regeneration.outcomes import noted_failure, noted_refusal
 from isgware.regeneration.shared_jobs import decode_job
 from isgware.rendering.clean_room import environ_for
-from isgware.routing.declared_paths import local_path
 from isgware.routing.learned_routes import LearnedRoute
 from isgware.serving.browser_navigation import is_bot, navigates
 from isgware.shared_cache.rules import may_store, wishes
+from isgware.storage.catalogue import PageInfo
+from isgware.storage.notes import noted_failure, noted_refusal
 from isgware.storage.process_cache import Page
 
 NOW: Final = 1_700_000_000.0

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.http import http_date
 
-from isgware.core.stored_page import Headers
 from isgware.http.cache_control import effective
+from isgware.http.fields import Headers
 from isgware.http.lifetime import (
     age_value,
     explicit_lifetime,

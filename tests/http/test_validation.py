@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isgware.core.stored_page import Headers
+from isgware.http.fields import Headers
 from isgware.http.validation import conditions, describes, is_about, updated
 
 

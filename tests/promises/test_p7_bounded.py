@@ -18,7 +18,7 @@ from isgware.backends.cachelib import CachelibBackend
 from isgware.backends.memory import MemoryBackend
 from isgware.backends.sqlite.backend import SQLiteBackend
 from isgware.errors import BackendUnavailable
-from isgware.regeneration.single_flight import Failures
+from isgware.regeneration.backoff import Failures
 from tests.promises.faults import FaultyBackend
 from tests.promises.kit import (
     MARK,

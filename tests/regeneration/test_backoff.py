@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isgware.regeneration.single_flight import Failure, Failures
+from isgware.regeneration.backoff import Failures
+from isgware.storage.notes import Failure
 from tests.core.making import NOW, examples
 
 

@@ -12,9 +12,9 @@ from isgware.backends.memory import MemoryBackend
 from isgware.errors import BackendUnavailable, ConfigurationError
 from isgware.policy import Policy
 from isgware.regeneration.handoff import Handoff, Queue, handoff_of
-from isgware.regeneration.single_flight import Failure
 from isgware.routing.planner import Target
 from isgware.settings import Settings
+from isgware.storage.notes import Failure
 from isgware.testing import FakeClock, make_entry
 
 PATIENCE = 5.0

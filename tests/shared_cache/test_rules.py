@@ -10,8 +10,8 @@ from werkzeug.http import http_date
 
 from isgware.core.freshness import State
 from isgware.core.storable import Refusal
-from isgware.core.stored_page import Headers
 from isgware.http.cache_control import parse
+from isgware.http.fields import Headers
 from isgware.shared_cache.rules import (
     NO_WISHES,
     Storing,

@@ -20,15 +20,16 @@ from typing import Any, Final
 from ..backends.base import Lease, Row
 from ..core.cache_key import Request, Visitor, cgi_name
 from ..core.freshness import State
+from ..core.local_path import local_path
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable, ISGError
-from ..management.stored_pages import row_state
 from ..policy import Policy
 from ..rendering.producer import Failed, Outcome, Refused
 from ..rendering.producer import Made as Page
-from ..routing.declared_paths import last_line, local_path
+from ..routing.declared_paths import last_line
 from ..routing.planner import Plan, Target
 from ..serving.engine import Engine
+from ..storage.catalogue import row_state
 from ..storage.process_cache import key_name
 from .build_report import Made
 

@@ -18,15 +18,16 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from ..core.cache_key import HOST
 from ..core.hosts import normal_host
+from ..core.local_path import local_path
 from ..errors import ConfigurationError
+from ..option_checks import HOST
 from ..page import current
-from ..routing.declared_paths import Listing, Unusable, local_path, wrong_with
+from ..routing.declared_paths import Listing, Unusable, wrong_with
+from ..routing.seen_paths import Seen
 from .batch import Batch, Origin, Renderer
 from .build_report import Made, Report, RouteReport
 from .inventory import inventory
-from .seen_paths import Seen
 from .workers import BuildWorkers, Hopeless, Render, Threads
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from ..backends.base import Row, row_of
 from ..core.freshness import State
 from ..core.stored_page import decode, encode
 from ..errors import ConfigurationError
-from ..management.stored_pages import row_state
 from ..routing.learned_routes import NOTHING_LEARNED, LearnedRoute
 from ..serving.engine import Engine
+from ..storage.catalogue import row_state
 
 _TOGETHER: Final = 100
 

@@ -21,13 +21,14 @@ from typing import Any, Final
 import click
 
 from ..backends.breaker import Breaker
+from ..core.local_path import local_path
 from ..errors import ConfigurationError, InvalidPath, ISGError, UnknownHost
 from ..formatting import printable
 from ..management.operations import Operations
 from ..management.stats import statistics
 from ..management.store_client import Connection
-from ..management.stored_pages import Catalogue, local_path
 from ..settings import checked_base_url
+from ..storage.catalogue import Catalogue
 from ..storage.open_store import missing_directory
 from .building import build, routes
 from .export import export

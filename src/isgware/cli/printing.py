@@ -15,7 +15,7 @@ from ..core.places import told_of
 from ..core.stored_page import Entry
 from ..formatting import duration, printable, size
 from ..management.stats import Stats
-from ..management.stored_pages import PageInfo
+from ..storage.catalogue import PageInfo
 
 
 def to_json(value: Any) -> str:

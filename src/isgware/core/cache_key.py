@@ -21,6 +21,9 @@ from urllib.parse import quote, unquote_plus
 from werkzeug.datastructures import Accept, CharsetAccept, LanguageAccept, MIMEAccept
 from werkzeug.http import parse_accept_header
 
+from ..http.fields import MAX_KEYED_VALUE
+from ..option_checks import HOST
+
 #: Query parameters that campaigns and mailers add and no page depends on.
 TRACKING: Final = (
     "utm_*", "mtm_*", "pk_*", "piwik_*", "matomo_*", "hsa_*", "_hsenc", "_hsmi", "gclid", "gclsrc",
@@ -36,8 +39,6 @@ HARMLESS_COOKIES: Final = (
     "euconsent*", "didomi_token", "borlabs-cookie", "cc_cookie", "__cf_bm", "cf_clearance",
 )  # fmt: skip
 MAX_SEGMENTS: Final = 64
-MAX_KEYED_VALUE: Final = 1024
-HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 #: A slash, a backslash or what needs no escape (RFC 3986, section 2.3), escaped.
 _HIDDEN = re.compile(

@@ -15,11 +15,11 @@ from typing import Final
 from werkzeug.http import parse_set_header
 
 from ..http.cache_control import delta_seconds, parse
+from ..http.fields import DROPPED, Headers
 from ..policy import Policy
 from .cache_key import Request
 from .interned_strings import shared
-from .storable import DROPPED, Response, Terms, varies
-from .stored_page import Headers
+from .storable import Response, Terms, varies
 
 NAME: Final = "X-Accel-Expires"
 _NOT_SHARED: Final = ("private", "no-store", "no-cache")

@@ -12,10 +12,11 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
 from ..http.cache_control import TOKEN, effective, shared_lifetime
+from ..http.fields import Headers, sound_headers, sound_status
 from ..http.lifetime import explicit_lifetime, initial_age
 from ..policy import UNKEYABLE, Policy
 from .cache_key import Request
-from .stored_page import Entry, Headers, sound_headers, sound_status
+from .stored_page import Entry
 
 KEPT: Final = frozenset({200, 203, 300, 301, 308})
 GONE: Final = frozenset({404, 410})
@@ -23,13 +24,6 @@ TEMPORARY: Final = frozenset({302, 303, 307})
 MAX_ERROR_SECONDS: Final = 10.0
 MAX_REDIRECT_SECONDS: Final = 60.0
 MAX_LEARNED: Final = 8
-#: Not ours to keep: hop-by-hop fields (RFC 9110, 7.6.1), and those made anew for every answer.
-DROPPED: Final = frozenset({
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info",
-    "proxy-authorization", "proxy-connection", "te", "trailer", "trailers",
-    "transfer-encoding", "upgrade", "date", "age", "x-isg-cache",
-    "cache-status", "content-length", "etag",
-})  # fmt: skip
 
 
 #: Stands for the request where it is not known: no redirect leads to it.

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 
+from ..http.fields import Headers, sound_headers, sound_status
 from .cache_key import Request
 from .interned_strings import shared
 from .places import Places, in_body, place_from, sound_places
@@ -23,13 +24,8 @@ from .reads import Reads, reads_from_json, reads_to_json
 MAGIC: Final = b"ISGW"
 VERSION: Final = 3
 _HEAD: Final = struct.Struct(">4sBI")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
-_STATUS = re.compile(r"[1-5][0-9][0-9]( [\t\x20-\x7e\x80-\xff]*)?\Z")
 
 _NATIVE = re.compile(r"[\x00-\xff]*\Z")
-
-Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +171,6 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
 def _pairs(raw: Any) -> Headers:
     # Raises TypeError for what is no string.
     return tuple((shared(name), shared(value)) for name, value in raw)
-
-
-def sound_headers(headers: Any) -> bool:
-    """No header that could end a header line early (RFC 9110, section 5.5)."""
-    return all(
-        isinstance(name, str)
-        and isinstance(value, str)
-        and _HEADER_NAME.match(name)
-        and _HEADER_VALUE.match(value)
-        for name, value in headers
-    )
-
-
-def sound_status(status: Any) -> bool:
-    return isinstance(status, str) and _STATUS.match(status) is not None
 
 
 _NUMBERS: Final = ("rendered_at", "expire", "render_seconds")

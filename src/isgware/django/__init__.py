@@ -13,8 +13,8 @@ from typing import Any, Final
 from .. import wsgi
 from ..errors import ConfigurationError, ISGError
 from ..management.operations import Operations
-from ..management.stored_pages import PageInfo
 from ..serving.passthrough import HeaderList, looking, visitor_of
+from ..storage.catalogue import PageInfo
 
 __all__ = ["ISG", "isg", "revalidate_on_change"]
 

@@ -31,7 +31,8 @@ from django.utils.module_loading import import_string
 from ..core.cache_key import Resolve, Visitor, cookie_pairs, decoded
 from ..core.places import Place
 from ..page import note_error
-from ..policy import Policy, policy_of, wrapped_by_revalidate
+from ..policy import Policy, policy_of
+from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site, origin_of
 from . import csrf
 from .caches import cache_middleware, inner_cache

@@ -15,7 +15,8 @@ from ..backends.base import Row
 from ..core.cache_key import Request, Visitor
 from ..core.freshness import State
 from ..core.storable import varies
-from ..core.stored_page import Entry, Headers
+from ..core.stored_page import Entry
+from ..http.fields import Headers
 from ..policy import Policy
 from ..routing.planner import Planner
 

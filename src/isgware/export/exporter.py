@@ -20,8 +20,8 @@ from ..core.hosts import normal_host
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError, ExportError
 from ..formatting import printable
-from ..management.stored_pages import Catalogue
-from ..serving.drafts import COOKIE
+from ..routing.drafts import COOKIE
+from ..storage.catalogue import Catalogue
 from .choice import REASONS, REMEDIES, Static, outdated, policy_reason, row_reason, site_of, static
 from .layout import Claims, is_prefix, place, url_of
 from .nginx import Listed, headers_file, location, maps, redirects_file

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..core.stored_page import Headers
+from ..http.fields import Headers
 from .choice import MOVED, Static
 from .layout import OWN, PREFIX
 

@@ -12,7 +12,8 @@ from werkzeug.routing import MapAdapter
 
 from ..core.cache_key import Visitor, decoded
 from ..errors import ConfigurationError
-from ..policy import policy_of, wrapped_by_revalidate
+from ..policy import policy_of
+from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Match, Route, Site, built, redirect_of
 from ..routing.inner_caches import module_of, wrappers
 

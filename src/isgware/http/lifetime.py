@@ -8,19 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ..core.stored_page import Headers
 from .cache_control import Directives, delta_seconds
 from .dates import http_date
+from .fields import Headers, values
 
 #: Codes that are cacheable when nothing says for how long (RFC 9110, section 15.1), 206 aside.
 HEURISTIC: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
 #: A guess is never longer than this, in seconds.
 MAX_HEURISTIC: Final = 86_400.0
-
-
-def values(headers: Headers, name: str) -> list[str]:
-    """Every line of a field."""
-    return [value for key, value in headers if key.lower() == name]
 
 
 def explicit_lifetime(

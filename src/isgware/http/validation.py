@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..core.storable import DROPPED
-from ..core.stored_page import Headers
-from .lifetime import values
+from .fields import DROPPED, Headers, values
 
 #: Fields of a stored response that a 304 leaves alone (3.2): they describe the stored bytes.
 _OF_THE_BYTES: Final = frozenset({

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from ..core.cache_key import MAX_KEYED_VALUE
+from .fields import MAX_KEYED_VALUE
 
 #: What they hold must not lie in a store, not even in a key: a response that varies by one is kept
 #: for requests without it alone.

@@ -19,14 +19,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
 from ..core.cache_key import Visitor, decoded
+from ..core.local_path import local_path, names_for_tags
 from ..errors import BackendUnavailable, ConfigurationError, InvalidPath, RegenerationError
 from ..page import Rendering, current
 from ..rendering.clean_room import StartResponse
-from ..serving.drafts import DEFAULT_SECONDS, MAX_SECONDS, Drafts
+from ..routing.drafts import DEFAULT_SECONDS, MAX_SECONDS, Drafts
 from ..serving.passthrough import Environ
 from ..settings import Settings
 from .operations import Operations
-from .stored_pages import local_path, names_for_tags
 
 log: Final = logging.getLogger("isgware")
 MAX_BODY: Final = 64 * 1024

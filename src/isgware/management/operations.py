@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from ..build.build_report import Report
 from ..build.prerender import Options, prerender
 from ..core.freshness import ALL
+from ..core.local_path import local_path, names_for_path, names_for_tags
 from ..export import ExportReport, export_isg
+from ..storage.catalogue import PageInfo
 from .stats import Stats, statistics
-from .stored_pages import PageInfo, local_path, names_for_path, names_for_tags
 from .why import Why, why
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from string import Formatter
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
+from ..core.local_path import names_for_tags
 from ..errors import ConfigurationError, InvalidPath
-from ..policy_checks import checked_tags, placeholders
+from ..option_checks import checked_tags, placeholders
 from .operations import Invalidations
-from .stored_pages import names_for_tags
 
 log: Final = logging.getLogger("isgware")
 #: Names in one call of the store, so that an import of many records does not hold others up.

@@ -12,6 +12,7 @@ from ..backends.base import Lease
 from ..core.cache_key import Visitor, decoded, narrow_query
 from ..core.freshness import State, names_of, path_name, url_name
 from ..core.hosts import normal_host
+from ..core.local_path import local_path, names_for_path
 from ..core.stored_page import Entry, decode
 from ..errors import BackendUnavailable, ConfigurationError, RegenerationError, UnknownHost
 from ..page import current
@@ -21,8 +22,8 @@ from ..rendering.producer import Elsewhere, Failed, Outcome, Refused, Rendered
 from ..routing.framework import Site
 from ..routing.planner import Target
 from ..serving.engine import Engine
+from ..storage.catalogue import Catalogue, PageInfo
 from ..storage.process_cache import Page, key_name
-from .stored_pages import Catalogue, PageInfo, local_path, names_for_path
 
 _numbers: Final = itertools.count()
 #: Renders of one `regenerate`, when others or purges keep getting in ahead of it.

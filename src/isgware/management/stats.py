@@ -11,7 +11,7 @@ from ..backends.breaker import Breaker
 from ..errors import BackendUnavailable
 from ..regeneration.handoff import queue_of
 from ..settings import Settings
-from .stored_pages import Catalogue
+from ..storage.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from ..wsgi import ISG

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from ..export import ExportReport, export
 from ..settings import Settings
+from ..storage.catalogue import Catalogue, PageInfo
 from ..storage.open_store import missing_directory, open_store
 from ..storage.page_store import PageStore
 from ..storage.process_cache import Memory
 from .operations import Invalidations
-from .stored_pages import Catalogue, PageInfo
 
 log: Final = logging.getLogger("isgware")
 

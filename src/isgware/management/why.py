@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.cache_key import Request, Visitor, cgi_name
 from ..core.decide import Action, Decision, decide
 from ..core.freshness import Generations, State
+from ..core.local_path import local_path
 from ..errors import BackendUnavailable
 from ..formatting import duration
 from ..policy import Policy
-from ..regeneration.outcomes import Refusal, noted_failure, noted_refusal
-from ..regeneration.single_flight import Failure
 from ..rendering.remedies import REMEDIES
 from ..rendering.value_holes import NO_TOKEN
 from ..routing.planner import Plan, Target, has_credentials
 from ..serving.filling import lacks_token
+from ..storage.notes import Failure, Refusal, noted_failure, noted_refusal
 from ..storage.process_cache import Page
-from .stored_pages import local_path
 from .why_reasons import changed_by, decider, policy_text, readable
 from .why_report import Why as Why
 from .why_shared_cache import own, page_parts

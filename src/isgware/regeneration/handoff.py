@@ -22,8 +22,8 @@ from ..core.stored_page import Entry
 from ..errors import BackendUnavailable, ConfigurationError
 from ..routing.planner import Target
 from ..settings import Settings
+from ..storage.notes import Failure
 from .shared_jobs import encode_job
-from .single_flight import Failure
 
 if TYPE_CHECKING:
     from ..wsgi import ISG

@@ -11,18 +11,17 @@ from __future__ import annotations
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Final
 
-from ..backends.base import Backend, notes_of
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable
 from ..rendering.producer import Failed, Outcome, Refused, Rendered
 from ..routing.learned_routes import NOTHING_LEARNED
 from ..routing.planner import Planner, Target
+from ..storage.notes import NOTED, Failure, noted_failure
 from ..storage.page_store import PageStore
-from .single_flight import Failure, Failures
+from .backoff import Failures
 
 log: Final = logging.getLogger("isgware")
 #: Seconds for which a render that another process has begun is not asked for again.
@@ -214,7 +213,7 @@ class Outcomes:
                 backend.drop_note("f:" + key)
             else:
                 note = [failure.count, failure.until, failure.error[:500], now]
-                backend.write_note("f:" + key, json.dumps(note).encode(), _NOTED, now)
+                backend.write_note("f:" + key, json.dumps(note).encode(), NOTED, now)
         except BackendUnavailable as error:
             log.debug("A failure is known to this process only: %s", error)
 
@@ -233,51 +232,3 @@ class Outcomes:
             return (note or b"").decode("ascii", "replace")
         except BackendUnavailable:
             return ""
-
-
-_NOTED: Final = 2 * Failures.LONGEST
-
-
-def noted_failure(backend: Backend, key: str, now: float, rendered_at: float) -> Failure | None:
-    """The failure that some process has noted, if it is later than the page."""
-    return noted_failures(backend, [(key, rendered_at)], now)[0]
-
-
-def noted_failures(
-    backend: Backend, pages: Sequence[tuple[str, float]], now: float
-) -> list[Failure | None]:
-    """The same for many pages, each a key and when it was rendered. Nothing where the backend
-    cannot be read."""
-    try:
-        notes = notes_of(backend, ["f:" + key for key, _ in pages], now)
-    except BackendUnavailable:
-        return [None] * len(pages)
-    return [_failure(note, at) for note, (_, at) in zip(notes, pages, strict=True)]
-
-
-def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
-    try:
-        count, until, error, at = json.loads(note or b"null")
-        return None if at < rendered_at else Failure(int(count), float(until), str(error))
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a page was not stored: ``reason`` as in ``detail=``, ``error`` if its render failed."""
-
-    reason: str
-    error: str
-    at: float
-    key: str
-    url: str
-
-
-def noted_refusal(backend: Backend, route: str, now: float) -> Refusal | None:
-    """The last page of a declared route that some process could not store."""
-    try:
-        reason, error, at, key, url = json.loads(backend.read_note("r:" + route, now) or b"null")
-        return Refusal(str(reason), str(error), float(at), str(key), str(url))
-    except (BackendUnavailable, ValueError, TypeError, OverflowError, RecursionError):
-        return None

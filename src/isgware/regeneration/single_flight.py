@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from ..backends.base import Lease
 
@@ -74,65 +73,3 @@ class Flights:
 
     def __contains__(self, key: str) -> bool:
         return key in self._flights
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A key's failed renders: how many in a row, until when none is tried, and the last one."""
-
-    count: int
-    until: float
-    error: str
-    unproven: bool = False
-
-
-class Failures:
-    """Back-off per key: 1 s, doubling, up to the page's own lifetime or five minutes, plus up to
-    a tenth so that processes do not retry in step.
-
-    Bounded; at the limit the oldest is forgotten.
-    """
-
-    LIMIT: Final = 4_096
-    LONGEST: Final = 300.0
-
-    def __init__(self, jitter: Callable[[], float]) -> None:
-        self._jitter = jitter
-        self._failures: OrderedDict[str, Failure] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> Failure | None:
-        return self._failures.get(key)
-
-    def due(self, key: str, now: float) -> bool:
-        failure = self._failures.get(key)
-        # An end beyond the longest back-off was set by a clock that has since been put back.
-        return failure is None or not now < failure.until <= now + 2 * self.LONGEST
-
-    def add(
-        self, key: str, now: float, error: str, lifetime: float | None, unproven: bool = False
-    ) -> Failure:
-        known = self._failures.get(key)
-        count = known.count + 1 if known else 1
-        longest = self.LONGEST if not lifetime else min(lifetime, self.LONGEST)
-        delay = min(2.0 ** min(count - 1, 20), longest) * (1 + 0.1 * self._jitter())
-        failure = Failure(count, now + delay, error, unproven)
-        self.put(key, failure)
-        return failure
-
-    def put(self, key: str, failure: Failure) -> None:
-        with self._lock:
-            self._failures[key] = failure
-            self._failures.move_to_end(key)
-            while len(self._failures) > self.LIMIT:
-                self._failures.popitem(last=False)
-
-    def reset_lock(self) -> None:
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._failures)
-
-    def clear(self, key: str) -> Failure | None:
-        with self._lock:
-            return self._failures.pop(key, None)

@@ -12,8 +12,9 @@ from typing import Final
 
 from ..core.places import COOKIE, Places, blanked, blanked_headers, in_body
 from ..core.storable import Response
-from ..core.stored_page import Entry, Headers
+from ..core.stored_page import Entry
 from ..core.tokens import Finder, Token, cookie_token, find, merged, nonces
+from ..http.fields import Headers
 
 #: Why a page is refused whose tokens are not found as they were made.
 NOT_FOUND: Final = "token-not-found"

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import re
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, unquote_to_bytes
 
+from ..core.local_path import local_path
 from ..errors import InvalidPath
 from ..policy import Policy
 from .framework import Routes, Site
@@ -24,7 +23,6 @@ from .framework import Routes, Site
 T = TypeVar("T")
 #: Rows of a query that are read at a time: Django's own default.
 _CHUNK: Final = 2_000
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,39 +75,6 @@ class Paths:
             reason = wrong_with(url)
             found.append(Unusable(url, reason) if reason else url)
         return found
-
-
-def local_path(path: Any) -> tuple[str, str]:
-    """The decoded path and the query of a local URL path.
-
-    Raises `InvalidPath` for anything else: a URL with a host, a relative path, control characters.
-    """
-    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
-        raise InvalidPath(f"{path!r} is not a local path; it starts with one slash: '/posts/1'.")
-    if "\\" in path or not path.isprintable():
-        raise InvalidPath(f"{path!r} is not a local path: it holds a backslash or a control.")
-    given, _, query = path.partition("?")
-    try:
-        text = unquote_to_bytes(given).decode()
-    except UnicodeDecodeError:
-        raise InvalidPath(f"{path!r} is not UTF-8 when decoded.") from None
-    if _CONTROL.search(text) or any(part in (".", "..") for part in text.split("/")):
-        raise InvalidPath(f"{path!r} is not a plain path: dots or control characters.")
-    return text, query
-
-
-def spelled(path: str) -> str:
-    """A decoded path as `local_path` and the verbs take it: what would mean something else there
-    is percent-encoded, and what cannot be seen. The rest stays readable."""
-    if path.endswith("/*"):
-        path, end = path[:-1], "%2A"
-    else:
-        end = ""
-    return "".join(map(_spelled, path)) + end
-
-
-def _spelled(char: str) -> str:
-    return quote(char) if char in "%?" or not char.isprintable() else char
 
 
 def wrong_with(path: Any) -> str:

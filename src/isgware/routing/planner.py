@@ -27,11 +27,11 @@ from ..core.storable import varies
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
 from ..policy import UNKEYABLE, Policy
-from ..serving.drafts import Drafts
 from ..settings import Settings
 from ..storage.page_store import PageStore
 from .declarations import Declarations
 from .declared_paths import Paths
+from .drafts import Drafts
 from .framework import Match, Routes, Site, origin_of
 from .learned_routes import NOTHING_LEARNED, LearnedRoute, LearnedRoutes
 from .target import Target as Target

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ..build.seen_paths import Seen
 from ..core.cache_key import decoded
+from ..core.local_path import local_path
 from ..policy import Policy
-from ..routing.declared_paths import Paths, Unusable, local_path
+from ..routing.declared_paths import Paths, Unusable
 from ..routing.planner import Target
+from ..routing.seen_paths import Seen
 
 log: Final = logging.getLogger("isgware")
 #: Paths that a list may hold. With more, every page is rendered for its first visitor.

@@ -7,13 +7,11 @@ in it flat, and are made again at most once per second of the page's age: a hit 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..core.preconditions import Answer, fitted, unchanged
 from ..http import cache_status as status
-
-if TYPE_CHECKING:
-    from ..storage.process_cache import Page
+from ..storage.process_cache import Page
 
 #: One of these in the environ, even an empty one, and the visitor is looked at.
 CREDENTIALS: Final = (

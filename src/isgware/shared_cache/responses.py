@@ -19,18 +19,19 @@ from ..core.cache_key import Request, Visitor, counting_cookie, oddity
 from ..core.freshness import CLOCK_TOLERANCE, State, judge
 from ..core.hosts import normal_host
 from ..core.storable import MAX_LEARNED, Refusal, Response, varies
-from ..core.stored_page import Entry, Headers
+from ..core.stored_page import Entry
 from ..errors import BackendUnavailable
 from ..http.cache_control import TARGETED, effective
 from ..http.conditional import is_entity_tag, strong_etag
-from ..http.lifetime import initial_age, values
+from ..http.fields import Headers, values
+from ..http.lifetime import initial_age
 from ..http.validation import is_about
 from ..http.vary import REROUTING, selecting
 from ..policy import NOTHING
 from ..rendering.compress import encoders, encodings_of
+from ..routing.drafts import Drafts
 from ..routing.framework import Site, origin_of
 from ..routing.learned_routes import LearnedRoute
-from ..serving.drafts import Drafts
 from ..serving.engine import Engine
 from ..serving.passthrough import HeaderList
 from ..storage.process_cache import Page, key_name

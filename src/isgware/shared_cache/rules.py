@@ -30,16 +30,10 @@ from enum import Enum
 from typing import Final
 
 from ..core.freshness import State
-from ..core.storable import DROPPED, MAX_LEARNED, Refusal, varies
-from ..core.stored_page import Headers, sound_headers, sound_status
+from ..core.storable import MAX_LEARNED, Refusal, varies
 from ..http.cache_control import Directives, delta_seconds, effective, field_names, parse
-from ..http.lifetime import (
-    explicit_lifetime,
-    heuristic_lifetime,
-    initial_age,
-    values,
-    window,
-)
+from ..http.fields import DROPPED, Headers, sound_headers, sound_status, values
+from ..http.lifetime import explicit_lifetime, heuristic_lifetime, initial_age, window
 
 #: Final status codes whose meaning for caches is implemented (5.2.2.3): all that RFC 9110
 #: registers, but for 206 and 304, which are parts of responses, and 416, which is about one.

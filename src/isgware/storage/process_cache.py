@@ -1,8 +1,8 @@
 """The in-process layer: ready-to-send pages, bounded in bytes, found without a lock.
 
 ``Memory`` keeps pages by key. What answers plain requests is found by the raw request line as well
-(``memo``), made ready to be sent: see `PreparedHit`. Reading takes no lock and writes nothing; what
-is evicted is chosen by the *clock* algorithm from the second in which a page was last made ready.
+(``memo``), made ready to be sent (`Prepared`). Reading takes no lock and writes nothing; what is
+evicted is chosen by the *clock* algorithm from the second in which a page was last made ready.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ..core.cache_key import narrow_query
 from ..core.downstream import accel_expires, extended, lifetime_in_front, spent
 from ..core.freshness import names_of
 from ..core.page_template import PLACE_BYTES, Template
 from ..core.preconditions import Answer
-from ..core.stored_page import Entry, Headers
+from ..core.stored_page import Entry
 from ..http import cache_status as status
 from ..http.conditional import choose_encoding, etag_for
-from ..serving.prepared_hits import PreparedHit
+from ..http.fields import Headers
 
 #: The request line as the server passed it on, in parts; Accept-Encoding is the last, if there is
 #: one. Behind a proxy that is believed, a pair of what that says and this.
@@ -207,11 +207,21 @@ class _Shelf:
         return None
 
 
+class Prepared(Protocol):
+    """An answer that is ready to be sent while the store's version equals ``version``."""
+
+    page: Page
+    version: int
+
+    def end(self) -> None:
+        """Be sent no more, not even by who holds it still."""
+
+
 class Memory:
     """Pages by key, up to ``limit`` bytes; a sixteenth of that is for error pages."""
 
     def __init__(self, limit: int) -> None:
-        self.memo: dict[Raw, PreparedHit] = {}
+        self.memo: dict[Raw, Prepared] = {}
         self._limit = limit
         self._pages = _Shelf()
         self._errors = _Shelf()
@@ -238,7 +248,7 @@ class Memory:
             self._limit - self._errors.size, added
         )
 
-    def remember(self, raw: Raw, ready: PreparedHit) -> None:
+    def remember(self, raw: Raw, ready: Prepared) -> None:
         """Answer the request line ``raw`` with ``ready`` from now on."""
         if not worth_remembering(raw):
             return

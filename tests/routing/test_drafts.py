@@ -6,7 +6,7 @@ import pytest
 from werkzeug.test import Client
 
 from isgware import ISG, Policy
-from isgware.serving.drafts import COOKIE, Drafts
+from isgware.routing.drafts import COOKIE, Drafts
 from isgware.testing import FakeClock
 
 SECRET = "correct horse"

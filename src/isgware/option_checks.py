@@ -1,4 +1,4 @@
-"""What may be said in a policy, one check per kind of value: for decorators, options, `page`."""
+"""What may be said in a policy or an option: one check for each kind of value."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from .errors import ConfigurationError
 
 #: Cookie, Authorization, Accept-Encoding and Host have rules of their own and are never in a key.
 UNKEYABLE: Final = frozenset({"cookie", "authorization", "accept-encoding", "host"})
+#: A host as a URL or a Host field names it, with or without a port.
+HOST: Final = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?\Z")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 
 

@@ -7,30 +7,22 @@ hard, *regenerate* renders now. See `isgware.core.freshness` for how the first t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
 from ..backends.base import Row, row_of
-from ..core.cache_key import narrow_query
 from ..core.freshness import (
     Generations,
     State,
-    below_name,
     names_of,
-    path_name,
-    tag_name,
-    url_name,
 )
+from ..core.local_path import local_path, spelled
 from ..core.stored_page import Entry, decode
-from ..errors import BackendUnavailable, ConfigurationError
-from ..policy_checks import checked_tag
-from ..regeneration.outcomes import noted_failures
-from ..regeneration.single_flight import Failure
-from ..routing.declared_paths import local_path as local_path
-from ..routing.declared_paths import spelled
-from ..storage.page_store import PageStore
+from ..errors import BackendUnavailable
+from .notes import Failure, noted_failures
+from .page_store import PageStore
 
 #: Pages whose notes of failures are looked up at once.
 _AT_ONCE: Final = 500
@@ -56,21 +48,6 @@ class PageInfo:
     last_error: str
     variant: str
     build_id: str
-
-
-def names_for_path(path: str) -> list[str]:
-    """What a path given to ``revalidate_path`` or ``purge_path`` stands for."""
-    text, query = local_path(path)
-    if path.endswith("/*"):  # a star that is meant as one is written %2A
-        return [below_name(text[:-1])]
-    return [url_name(text, narrow_query(query, "all"))] if "?" in path else [path_name(text)]
-
-
-def names_for_tags(tags: Iterable[str]) -> list[str]:
-    names = [tag_name(checked_tag(tag)) for tag in tags]
-    if not names:
-        raise ConfigurationError("Name at least one tag.")
-    return names
 
 
 class Catalogue:

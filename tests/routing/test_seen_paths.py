@@ -1,6 +1,6 @@
 """Which paths were met already."""
 
-from isgware.build.seen_paths import Seen
+from isgware.routing.seen_paths import Seen
 
 
 def test_a_path_is_new_once() -> None:

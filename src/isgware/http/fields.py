@@ -1,0 +1,40 @@
+"""Fields of a message: their type, what is sound in one, and which ones a cache never stores."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+Headers = tuple[tuple[str, str], ...]
+#: Longer values of a request's fields are no part of a key, in characters.
+MAX_KEYED_VALUE: Final = 1024
+#: Not ours to keep: hop-by-hop fields (RFC 9110, 7.6.1), and those made anew for every answer.
+DROPPED: Final = frozenset({
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info",
+    "proxy-authorization", "proxy-connection", "te", "trailer", "trailers",
+    "transfer-encoding", "upgrade", "date", "age", "x-isg-cache",
+    "cache-status", "content-length", "etag",
+})  # fmt: skip
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
+_STATUS = re.compile(r"[1-5][0-9][0-9]( [\t\x20-\x7e\x80-\xff]*)?\Z")
+
+
+def values(headers: Headers, name: str) -> list[str]:
+    """Every line of a field."""
+    return [value for key, value in headers if key.lower() == name]
+
+
+def sound_headers(headers: Any) -> bool:
+    """No header that could end a header line early (RFC 9110, section 5.5)."""
+    return all(
+        isinstance(name, str)
+        and isinstance(value, str)
+        and _NAME.match(name)
+        and _VALUE.match(value)
+        for name, value in headers
+    )
+
+
+def sound_status(status: Any) -> bool:
+    return isinstance(status, str) and _STATUS.match(status) is not None

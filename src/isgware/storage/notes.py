@@ -1,0 +1,69 @@
+"""Notes in the store about pages: failures and refusals, as any process or command reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..backends.base import Backend, notes_of
+from ..errors import BackendUnavailable
+
+#: Seconds for which a failure is noted: twice the longest back-off.
+NOTED: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A key's failed renders: how many in a row, until when none is tried, and the last one."""
+
+    count: int
+    until: float
+    error: str
+    unproven: bool = False
+
+
+def noted_failure(backend: Backend, key: str, now: float, rendered_at: float) -> Failure | None:
+    """The failure that some process has noted, if it is later than the page."""
+    return noted_failures(backend, [(key, rendered_at)], now)[0]
+
+
+def noted_failures(
+    backend: Backend, pages: Sequence[tuple[str, float]], now: float
+) -> list[Failure | None]:
+    """The same for many pages, each a key and when it was rendered. Nothing where the backend
+    cannot be read."""
+    try:
+        notes = notes_of(backend, ["f:" + key for key, _ in pages], now)
+    except BackendUnavailable:
+        return [None] * len(pages)
+    return [_failure(note, at) for note, (_, at) in zip(notes, pages, strict=True)]
+
+
+def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
+    try:
+        count, until, error, at = json.loads(note or b"null")
+        return None if at < rendered_at else Failure(int(count), float(until), str(error))
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a page was not stored: ``reason`` as in ``detail=``, ``error`` if its render failed."""
+
+    reason: str
+    error: str
+    at: float
+    key: str
+    url: str
+
+
+def noted_refusal(backend: Backend, route: str, now: float) -> Refusal | None:
+    """The last page of a declared route that some process could not store."""
+    try:
+        reason, error, at, key, url = json.loads(backend.read_note("r:" + route, now) or b"null")
+        return Refusal(str(reason), str(error), float(at), str(key), str(url))
+    except (BackendUnavailable, ValueError, TypeError, OverflowError, RecursionError):
+        return None
