@@ -264,6 +264,10 @@ class ISG(Operations):
             )
         if answer.detail == "authorization":
             self._heed(visitor)
+        if answer.refused:
+            start_response = self._learner.heeding(
+                visitor, answer.refused, answer.detail, start_response, rendering
+            )
         return passed_by(visitor, answer, self.application, environ, start_response, rendering)
 
     def _decide(self, visitor: Visitor, read_ahead: ReadAhead) -> Answer | None:

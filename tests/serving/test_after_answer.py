@@ -180,3 +180,23 @@ def test_a_declared_stream_is_left_after_its_time_and_is_its_visitors(later: Man
     assert next(chunks) == b"line"
     assert (app.renders, closed) == (1, [True])
     isg.close(0)
+
+
+def test_a_learned_page_that_does_not_end_in_the_clean_room_is_tried_once(later: Manual) -> None:
+    renders = 0
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        nonlocal renders
+        start_response("200 OK", [PLAIN])
+        yield b"line"
+        if "isgware.render" in environ:
+            renders += 1
+            while True:
+                yield b""
+
+    isg = ISG(app, store="memory:", executor=later, revalidate=60, render_timeout=0.01)
+    for number in range(5):
+        assert b"".join(ask(isg, QUERY_STRING=f"visitor={number}")) == b"line"
+        later.run()
+    assert renders == 1
+    isg.close(0)

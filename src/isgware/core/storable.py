@@ -211,6 +211,15 @@ def withdrawal(headers: Headers, said: Said) -> Refusal | None:
     return None
 
 
+def for_everybody(status: str, headers: Headers) -> bool:
+    """Whether nothing in the head of an answer, to a declared URL, keeps it from being stored."""
+    response = Response(status, headers, b"")
+    if response.all("set-cookie") or not sound_status(status) or response.code not in KEPT:
+        return False
+    anywhere = Request("http", "", "", "\0")
+    return _refused(response, anywhere, Said(), True) is None and "*" not in varies(headers)
+
+
 def personal_response(response: Response | None) -> bool:
     """Whether a response, an error say, is meant for one visitor and must not be shared."""
     if response is None:

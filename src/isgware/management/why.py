@@ -171,7 +171,11 @@ class _Case:
         if not engine.settings.observes:
             return self._pass("not-declared", "The request goes to the app.", "no policy")
         target = engine.planner.undeclared_target(self.visitor, frozenset(), None, {})
-        refusal = engine.outcomes.refusal(target.key, target.route) if target else ""
+        refusal = (
+            engine.outcomes.refusal(target.key, target.group, target.policy.fingerprint)
+            if target
+            else ""
+        )
         if refusal:
             decided = decider(refusal, self.visitor, target, self.core.site)
             return self._pass(refusal, "The request goes to the app.", decided)

@@ -17,25 +17,27 @@ from typing import Final
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable
 from ..rendering.producer import Failed, Outcome, Refused, Rendered
+from ..routing.framework import Match
 from ..routing.learned_routes import NOTHING_LEARNED
 from ..routing.planner import Planner, Target
 from ..storage.notes import NOTED, Failure, noted_failure
 from ..storage.page_store import PageStore
 from .backoff import Failures
+from .refused_routes import RefusedRoutes
 
 log: Final = logging.getLogger("isgware")
 #: Seconds for which a render that another process has begun is not asked for again.
 _ELSEWHERE: Final = 0.05
 _MAX_DYNAMIC: Final = 8_192
-#: So many refusals of a route's pages in a row, and for so many seconds no other is tried.
-_STREAK: Final = 32
-_PAUSE: Final = 1.0
+#: A page that was refused again is remembered for twice as long, so many times.
+_MAX_DOUBLED: Final = 6
 #: Seconds for which people can see why a page of a route was not stored.
 _TOLD: Final = 86_400.0
 
 
 class Outcomes:
-    """``dynamic_time``: seconds a page that was refused is remembered as not storable."""
+    """``dynamic_time``: seconds a page that was refused is remembered as not storable; twice as
+    many with each try in vain."""
 
     def __init__(
         self,
@@ -50,36 +52,38 @@ class Outcomes:
         self.failures = failures
         self._dynamic_time = dynamic_time
         self._now = now
-        self._dynamic: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._dynamic: OrderedDict[str, tuple[str, float, int]] = OrderedDict()
+        self.routes = RefusedRoutes()
         self._replanned: dict[str, float] = {}
         self._told: dict[str, tuple[str, float]] = {}  # by declared route
-        self._passed_over: OrderedDict[str, None] = OrderedDict()
-        self._streaks: dict[str, tuple[int, str, float]] = {}  # of refusals, by declared route
 
-    def refusal(self, key: str, route: str = "") -> str:
-        """Why a page was found not storable a while ago; empty if it was not.
-
-        Where all that was tried of a ``route`` for a while was refused, its other pages are not
-        tried either, but for one a second: each try costs the app a render more than no cache
-        would, and a flood of invented URLs would double its work. It must not keep real pages out
-        of the store, though, so those that somebody asks for again are tried.
-        """
-        reason, until = self._dynamic.get(key, ("", 0.0))
-        now = self._now()
-        if now < until:
-            return reason
-        if key in self._passed_over:
+    def refusal(self, key: str, route: str = "", fingerprint: str = "") -> str:
+        """Why a page was found not storable a while ago; empty if it was not. With ``route``, also
+        why no other page of that is tried now: see `RefusedRoutes`."""
+        if route and self.routes.signed(route, key):
             return ""
-        count, reason, at = self._streaks.get(route, (0, "", 0.0))
-        return reason if count >= _STREAK and abs(now - at) < _PAUSE else ""
+        reason, until, doubled = self._dynamic.get(key, ("", 0.0, 0))
+        now = self._now()
+        # An end beyond the longest time was set by a clock that has since been put back.
+        if now < until <= now + self._dynamic_time * 2.0**doubled:
+            return reason
+        return self.routes.pause(route, fingerprint, now) if route else ""
 
-    def pass_over(self, key: str, route: str) -> None:
-        """A visitor got the app's own answer. If that was for what became of other pages of the
-        ``route``, this one is tried when it is asked for again."""
-        if self.refusal(key, route) and not self.refusal(key):
-            self._passed_over[key] = None
-            while len(self._passed_over) > _MAX_DYNAMIC:
-                self._passed_over.popitem(last=False)
+    def skips(self, match: Match) -> str:
+        """Why a visitor of a declared route is not even looked for a page; empty if they are."""
+        if match.policy.fallback != "blocking":
+            return ""
+        return self.routes.skips(match.route, match.policy.fingerprint, self._now())
+
+    def tries(self, target: Target) -> None:
+        """A page that is not there is about to be rendered."""
+        self.routes.trying(target.group, self._now())
+
+    def gave_up(self, target: Target) -> None:
+        """The render of a page that is not there hung. Where nobody has declared that it ends, it
+        is not tried again: another would hold another thread."""
+        if not target.declared:
+            self._count(target, "streaming", final=True)
 
     def fails(self, key: str) -> bool:
         """Whether the last render of this page failed, as far as this process knows."""
@@ -99,7 +103,7 @@ class Outcomes:
         if not self.refusal(key):
             reason = self._noted_dynamic(key)
             if reason:
-                self._dynamic[key] = (reason, self._now() + self._dynamic_time)
+                self._dynamic[key] = (reason, self._now() + self._dynamic_time, 0)
         return bool(self.refusal(key))
 
     def due(self, key: str) -> bool:
@@ -108,10 +112,10 @@ class Outcomes:
 
     def settle(self, target: Target, outcome: Outcome, replaces: Entry | None) -> None:
         """Remember what a render came to. ``replaces`` is the page that it was to replace."""
-        self._passed_over.pop(target.key, None)
         if isinstance(outcome, Rendered):
             self._dynamic.pop(target.key, None)
-            self._streaks.pop(target.route, None)
+            if target.declared or self.routes.knows(target.group):
+                self.routes.rendered(target.group, target.policy.fingerprint)
             self._forget_failure(target.key)
         elif isinstance(outcome, Failed):
             self.failed(target, outcome.reason, replaces, unproven=not outcome.proven)
@@ -130,16 +134,18 @@ class Outcomes:
         if replaces is not None and target.declared and not outcome.withdraws:
             self.failed(target, reason, replaces)
             return
-        self._dynamic[target.key] = (reason, self._now() + self._dynamic_time)
+        known, _, doubled = self._dynamic.get(target.key, ("", 0.0, -1))
+        doubled = min(doubled + 1, _MAX_DOUBLED) if known == reason else 0
+        until = self._now() + self._dynamic_time * 2.0**doubled
+        self._dynamic[target.key] = (reason, until, doubled)
         self._dynamic.move_to_end(target.key)
         while len(self._dynamic) > _MAX_DYNAMIC:
             self._dynamic.popitem(last=False)
         self._tell(target, reason, "")
         if target.policy.fallback == "loading":
             self._note_dynamic(target.key, reason)
-        if replaces is None:
-            self._count(target, reason)
-        else:
+        self._count(target, reason, final=reason == "streaming" and not target.declared)
+        if replaces is not None:
             self._withdraw(target)
 
     def _replan(self, key: str) -> bool:
@@ -165,10 +171,9 @@ class Outcomes:
         if failure and failure.count:
             self._note(key, None)
 
-    def _count(self, target: Target, reason: str) -> None:
-        if target.declared:
-            count = self._streaks.get(target.route, (0, "", 0.0))[0]
-            self._streaks[target.route] = count + 1, reason, self._now()
+    def _count(self, target: Target, reason: str, *, final: bool = False) -> None:
+        fingerprint = target.policy.fingerprint
+        self.routes.refuse(target.group, fingerprint, target.key, reason, self._now(), final=final)
 
     def failed(
         self, target: Target, reason: str, replaces: Entry | None, *, unproven: bool = False

@@ -45,13 +45,15 @@ _LEARNED: Final = LearnedRoute(undeclared=True)
 class Plan:
     """``target`` is ``None`` when the URL is odd; ``bypass`` says why the visitor gets the app's
     own answer; ``plain`` whether the raw request line alone names the page, ``cookies`` whether
-    a visitor with cookies has to be looked at all the same."""
+    a visitor with cookies has to be looked at all the same. ``skipped``: the route, if its pages
+    are not looked for."""
 
     target: Target | None
     bypass: str = ""
     cacheable_by_request_line: bool = False
     cookies: bool = False
     vary_cookie: bool = False
+    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +99,11 @@ class Planner:
 
     def plan(
         self, visitor: Visitor, at: tuple[str, str] | None = None, *, again: bool = False,
-        serving: bool = False,
+        skips: Callable[[Match], str] | None = None, serving: bool = False,
     ) -> Plan | None:  # fmt: skip
         """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
-        and host of the page, whatever ``base_url`` says; ``again`` as for `LearnedRoutes.find`.
+        and host of the page, whatever ``base_url`` says; ``again`` as for `LearnedRoutes.find`;
+        ``skips``: why pages of a declared route are not looked for, if they are not.
 
         ``serving``: a stored page may be the answer, so that a decorator which only the store
         remembers does not count: the code may have changed since. A render would find that out.
@@ -110,6 +113,8 @@ class Planner:
         odd = oddity(visitor) or self._untrusted(visitor)
         if odd:
             return Plan(None, odd) if match else None
+        if match is not None and skips is not None and (reason := skips(match)):
+            return Plan(None, self._bypass(visitor, match.policy) or reason, skipped=match.route)
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
         learned_route = self.learned_route(

@@ -26,3 +26,9 @@ class Target:
     names: tuple[str, ...]
     #: The fingerprint of the decorator that has to run for the page to be stored, if one has.
     decorator: str = ""
+
+    @property
+    def group(self) -> str:
+        """The pages that are refused together: those of a route, or of a URL that nobody has
+        declared."""
+        return self.route if self.declared else "url:" + self.base

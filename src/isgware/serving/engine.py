@@ -47,6 +47,7 @@ class Answer:
     ``version``: the store's version from before the page was judged; the page may be served again
     while it holds.
     ``absent``: the page is known not to exist, so that there is no need to ask the view.
+    ``refused``: the `Target.group` whose pages are not stored.
     """
 
     label: str
@@ -61,6 +62,7 @@ class Answer:
     version: int = -1
     reply: Reply | None = None
     absent: bool = False
+    refused: str = ""
 
 
 class Engine:
@@ -109,11 +111,12 @@ class Engine:
         arrival = self.page_store.mirror.counter
         deadline = time.monotonic() + self.settings.wait_time
         while True:
-            plan = self.planner.plan(visitor, serving=True)
+            plan = self.planner.plan(visitor, skips=self.outcomes.skips, serving=True)
             if plan is None:
                 return None
             if plan.target is None:
-                return Answer("BYPASS", plan.bypass)
+                self.outcomes.routes.passed(plan.skipped)
+                return Answer("BYPASS", plan.bypass, refused=plan.skipped)
             answer = self._answer(visitor, plan, plan.target, arrival, deadline)
             if answer is not None:
                 return (
@@ -127,8 +130,10 @@ class Engine:
         if plan.bypass:
             return Answer("BYPASS", plan.bypass)
         page, state = self.page_store.find(target.key, target.base, target.policy.fingerprint)
-        if page is not None and self.planner.relearned(target, page.entry):
-            return None
+        if page is not None:
+            self.outcomes.routes.found(target.group)
+            if self.planner.relearned(target, page.entry):
+                return None
         facts = self.facts(visitor, plan, target, page, state)
         decision = decide(facts)
         if target.policy.fallback == "loading":
@@ -140,14 +145,16 @@ class Engine:
         if decision.schedule and not self.schedule(target) and decision.label == "STALE":
             decision = replace(decision, detail="regeneration-dropped")
         if decision.action is Action.OWN:
-            if facts.dynamic:
-                self.outcomes.pass_over(target.key, target.route)
-            return Answer("BYPASS", decision.detail)
+            refused = target.group if facts.dynamic else ""
+            self.outcomes.routes.passed(refused)
+            return Answer("BYPASS", decision.detail, refused=refused)
         if decision.action is Action.SERVE:
             return Answer(
                 decision.label, decision.detail, page, forward="stale",
                 cacheable_by_request_line=plan.cacheable_by_request_line, cookies=plan.cookies,
             )  # fmt: skip
+        if page is None:
+            self.outcomes.tries(target)
         return self._render_for(visitor, target, page, state, decision, arrival, deadline)
 
     def facts(
@@ -169,7 +176,9 @@ class Engine:
             target.declared,
             bypass,
             # A page that was there can be stored, whatever others of its route were refused for.
-            self.outcomes.refusal(target.key, target.route if page is None else ""),
+            self.outcomes.refusal(
+                target.key, target.group if page is None else "", target.policy.fingerprint
+            ),
             failing,
             self.outcomes.due(target.key),
         )
@@ -402,6 +411,8 @@ class Engine:
         log.error("Rendering %s took too long and was given up.", target.request.url)
         page = self.page_store.memory.get(target.key)
         self.outcomes.failed(target, "the render took too long", page.entry if page else None)
+        if page is None:
+            self.outcomes.gave_up(target)
         for flight in started:
             self.maintenance.end(flight.lease)
             self.flights.land(flight, Elsewhere())

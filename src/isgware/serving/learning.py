@@ -19,7 +19,7 @@ from ..core.decide import Action, Decision
 from ..core.places import blanked, in_body
 from ..core.preconditions import Answer, fitted
 from ..core.redirects import redirected
-from ..core.storable import promising, varies
+from ..core.storable import for_everybody, promising, varies
 from ..core.stored_page import Entry
 from ..http import cache_status as status
 from ..page import Rendering
@@ -123,9 +123,43 @@ class Learner:
         if verdict is not None:
             return None
         target = self._engine.planner.undeclared_target(visitor, varies(fields), None, {})
-        if target is None or self._engine.outcomes.refusal(target.key):
+        if target is None:
             return None
-        return target
+        outcomes, fingerprint = self._engine.outcomes, target.policy.fingerprint
+        return None if outcomes.refusal(target.key, target.group, fingerprint) else target
+
+    # Declared routes whose pages are refused.
+
+    def heeding(
+        self, visitor: Visitor, group: str, reason: str, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> StartResponse:  # fmt: skip
+        """A ``start_response`` that sees whether the app's own answer could be stored, while pages
+        of its route are passed over: then the page is tried at once."""
+        routes = self._engine.outcomes.routes
+        cookies = "HTTP_COOKIE" in visitor.headers
+        if visitor.method != "GET" or not routes.heeds(group, reason, cookies=cookies):
+            return start_response
+
+        def look(line: str, headers: HeaderList) -> None:
+            never = rendering.revalidate == 0 and rendering.revalidate is not False
+            if not (never or rendering.refused) and for_everybody(line, tuple(headers)):
+                self._try(visitor, group)
+
+        return looking(start_response, look)
+
+    def _try(self, visitor: Visitor, group: str) -> None:
+        engine = self._engine
+        engine.page_store.begin()
+        try:
+            plan = engine.planner.plan(visitor)
+            if plan is not None and plan.target is not None and not plan.bypass:
+                engine.outcomes.routes.heed(group, plan.target.key)
+                engine.schedule(plan.target)
+        except Exception:  # the visitor has their answer all the same
+            log.exception("%s could not be tried again.", visitor.path)
+        finally:
+            engine.page_store.end()
 
     # Modes without a store.
 
