@@ -21,10 +21,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench.kit.apps import App, asked, constant, environ, ignored
+import flask
+
+from bench.kit.apps import BODY, App, asked, constant, environ, ignored
 from bench.kit.machine import ROOT, missing, program
 from bench.kit.report import SHOWN as MEASURED
-from isgware import ISG, Policy
+from isgware import ISG, Policy, revalidate
+from isgware.flask import ISG as FlaskISG
 
 WARM, CALLS = 300, 2_000
 KEPT: Final = ROOT / "bench" / "instructions.json"
@@ -34,7 +37,7 @@ TOLERANCE: Final = 0.03
 BARE: Final = "bare app"
 CASES: Final = (
     BARE, "hit, memory:", "hit, file:", "hit, gzip", "hit, br", "hit, zstd", "hit, cookies", "HEAD",
-    "304", "undeclared route",
+    "304", "undeclared route", "hit, session",
 )  # fmt: skip
 #: In CASES' order, the libc function that a process calls to say that another count begins. Python
 #: calls it for nobody else.
@@ -46,6 +49,8 @@ def prepared(case: str, directory: str) -> tuple[App, dict[str, Any]]:
     request = environ()
     if case == BARE:
         return constant, request
+    if case == "hit, session":
+        return with_session(request)
     store = "memory:" if case == "hit, memory:" else f"file:{directory}/{case}"
     app = ISG(
         constant,
@@ -66,6 +71,25 @@ def prepared(case: str, directory: str) -> tuple[App, dict[str, Any]]:
         "undeclared route": environ("/other"),
     }
     return app, {**request, **extra.get(case, {})}
+
+
+def with_session(request: dict[str, Any]) -> tuple[App, dict[str, Any]]:
+    """A Flask page that reads a session key, and a visitor whose session does not have it."""
+    site = flask.Flask("bench")
+    site.secret_key = "for this measurement only"
+
+    @site.get("/page")
+    @revalidate(3600)
+    def page() -> bytes:
+        return BODY if flask.session.get("user") is None else b""
+
+    with site.test_request_context():
+        flask.session["basket"] = [1, 2, 3]
+        answer = site.process_response(site.make_response(""))
+    cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    app = FlaskISG(site, store="memory:", wait_time=600, lease_time=600).core
+    asked(app, request)
+    return app, {**request, "HTTP_COOKIE": cookie}
 
 
 def watched() -> None:

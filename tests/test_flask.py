@@ -352,7 +352,7 @@ def test_a_page_whose_render_looked_at_origin_is_kept_for_each(app, look, store,
         for origin in (None, FRIEND, "https://else.test"):
             answer = client.get("/data", headers={"Origin": origin} if origin else {})
             assert (label(answer), answer.text) == (expected, str(origin))
-            assert answer.headers["Vary"] == "Origin"
+            assert "Origin" in answer.headers["Vary"]
 
 
 def test_a_page_that_looks_at_no_origin_is_one_for_all(app):

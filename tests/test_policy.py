@@ -35,7 +35,7 @@ def test_a_policy_that_says_nothing_has_the_documented_defaults() -> None:
     assert said == {
         "revalidate": None, "expire": ONE_YEAR, "tags": (), "fallback": "blocking",
         "loading_page": None, "paths": None, "query": "all", "vary": (), "cookies": None,
-        "bypass": None, "accept": None, "value_holes": (),
+        "bypass": None, "accept": None, "value_holes": (), "keep_vary": False,
     }  # fmt: skip
 
 

@@ -103,7 +103,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("wsgi.py", _P1, "serving/test_prepared_hits.py", _P2)(
         ("renders are marked by an object", 'if mode == "off" or MARK in environ:',
          'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ:'),
-        ("ready pages heed cookies that count", "ready.cookies_matter or ", ""),
+        ("ready pages heed cookies that count",
+         "ready.cookies_matter and not self._admitted(ready, environ, now)", "False"),
         ("ready pages heed Authorization", '"HTTP_AUTHORIZATION" in environ\n', "False\n"),
         ("ready pages heed who the server knows", 'or "REMOTE_USER" in environ\n', "\n"),
         ("ready pages heed how the server knows", 'or "AUTH_TYPE" in environ\n', "\n"),
@@ -186,7 +187,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "since = True or not same_render("),
         ("a page of another policy has to be fresh",
          "since and page.entry.fingerprint == target.policy.fingerprint", "since"),
-        ("who waited takes no page that was purged", "if not self._acceptable(page, arrival):\n"
+        ("a job takes no page that was revalidated meanwhile", "if not self._acceptable(page, arrival):\n"
          "            return False", "if False:\n            return False"),
     ),
     *_of("serving/engine.py", "promises/test_p7_bounded.py")(
@@ -227,7 +228,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("serving/engine.py", _P2)(
         ("whoever is somebody has their own answer",
-         "if varies and personal(visitor, target.policy):", "if False:"),
+         'found.detail if found else "",', '"",'),
         ("errors are not for whoever has cookies",
          'visitor.headers.get("HTTP_COOKIE") or personal_response(outcome.response)',
          "personal_response(outcome.response)"),
@@ -602,24 +603,75 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("renders behind loading pages are bounded",
          'return len(renders) < self._settings.loading_renders', "return True"),
     ),
+    *_of("core/reads.py", "core/test_reads.py")(
+        ("cookies of analytics do not make anybody special",
+         "(everything and counting_cookie_name(name))", "everything"),
+        ("cookies in the key do not count as read", "if name not in keyed]", "]"),
+        ("reads are forgotten after a day", " if now - seen.at < LASTS", ""),
+        ("names that were read are bounded", "        elif len(names) > MAX_NAMES:",
+         "        elif False:"),
+    ),
+    *_of("rendering/recorded_mappings.py", "flask/test_recorder.py")(
+        ("a session holds a bait", "    if isinstance(value, dict):\n        notes.recording.marks",
+         "    if False:\n        notes.recording.marks"),
+        ("the id of a session is the whole session", "own[_NOTES].read(EVERYTHING)", "pass"),
+    ),
+    *_of("flask/recorder.py", "flask/test_recorder.py")(
+        ("foreign middleware reads all cookies", "        if foreign:", "        if False:"),
+        ("a CSRF token is marked",
+         "notes.recording.marks[_PAYLOAD.dump_payload(value)] = CSRF_TOKEN", "pass"),
+        ("a clean room's session is not saved",
+         "        if recording is None:\n            return original(app, session, response)",
+         "        if recording is None or original(app, session, response):\n"
+         "            return None"),
+        ("Flask-Login's user is loaded when somebody looks",
+         "        if recording is None:\n            return original()",
+         "        if True:\n            return original()"),
+    ),
+    *_of("routing/visitor_check.py", "flask/test_reads_decide.py")(
+        ("only what is in the cookie is remembered of a session",
+         "keys is not None and bool(self._site.cookie_session)", "True"),
+        ("sessions that are remembered are bounded",
+         "if len(self._keys) >= _MAX_REMEMBERED:", "if False:"),
+        ("verdicts that are remembered are bounded",
+         "if len(self._admitted) >= _MAX_REMEMBERED:", "if False:"),
+        ("a session backend that fails is left alone for a while",
+         "        if began < self._down_until:\n            return None\n", ""),
+    ),
+    *_of("rendering/observed.py", "flask/test_reads_decide.py")(
+        ("a page that writes to the session is refused",
+         'return Refusal("set-cookie", f"writes', 'continue  # f"writes'),
+        ("what the page says in Vary counts as read", '"cookie" in varies(headers)', "False"),
+        ("a cookie that is deleted is read", "    for name in deleted:", "    for name in ():"),
+    ),
+    *_of("rendering/producer.py", "flask/test_reads_decide.py", "django/test_reads.py")(
+        ("reads of a page that was purged still count", "        if replaces is None:\n            page = self._page_store",
+         "        if False:\n            page = self._page_store"),
+    ),
     *_of("flask/site.py", "test_flask.py")(
         ("hosts whose adapters are kept are bounded",
          "if len(self._adapters) >= _MAX_ADAPTERS:", "if False:"),
         ("an app's own way to its routes is asked each time",
          "if found is not None and own:", "if found is not None:"),
     ),
-    *_of("flask/header_reads.py", "test_flask.py")(
-        ("what a render looks at is recorded",
-         "            environ = RecordedEnviron(environ, rendering.note_read)\n", "            pass\n"),
-        ("to find one header is no look at all of them",
-         "EnvironHeaders(self.environ).getlist(key, type)", "super().getlist(key, type)"),
-        ("to go through all headers is to look at each",
-         "        for name in LEARNED.values():\n            self._note(name)\n", ""),
+    *_of("rendering/recorded_environ.py", "flask/test_recorder.py", "flask/test_header_reads.py")(
+        ("what a render looks at is recorded", "            if name in LEARNED:", "            if False:"),
+        ("the raw Cookie header reads all cookies",
+         "                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))",
+         "                pass"),
     ),
-    *_of("django/header_reads.py", "django/test_site.py")(
-        ("what a project looks at is recorded", "        if rendering is None:", "        if True:"),
+    *_of("django/recorder.py", "django/test_reads.py")(
         ("the headers of a request are recorded",
-         '        request.__dict__["headers"] = _RecordedHeaders(recorded, rendering.note_read)\n', ""),
+         '    request.__dict__["headers"] = _Headers(environ)\n', ""),
+        ("a Django session is not saved in a clean room",
+         "            return True  # there is nothing to save", "            pass"),
+        ("the key of a session is the whole of it",
+         '        "session_key": whole(base.session_key.fget),\n', ""),
+        ("a session that is none of Django's reads all cookies",
+         "if not isinstance(session, SessionBase) or not", "if isinstance(session, SessionBase) and not"),
+        ("what the app says in Vary beside the framework counts",
+         "if response is not None and", "if False and"),
+        ("middleware inside of isgware reads all cookies", "        if foreign:", "        if False:"),
     ),
     *_of("core/hosts.py", "core/test_hosts.py")(
         ("other ports of a trusted host are not trusted",

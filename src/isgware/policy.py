@@ -54,6 +54,7 @@ class Policy:
     bypass: Sequence[str] | Callable[[Any], bool] | None = None
     accept: Callable[[Any, Any], bool] | None = None
     value_holes: Sequence[str] = ()
+    keep_vary: bool = False
 
     def __post_init__(self) -> None:
         revalidate = checked_revalidate(self.revalidate)
@@ -76,6 +77,8 @@ class Policy:
             put("cookies", cookie_names("cookies", self.cookies))
         if self.bypass is not None and not callable(self.bypass):
             put("bypass", cookie_names("bypass", self.bypass))
+        if not isinstance(self.keep_vary, bool):
+            raise ConfigurationError(f"keep_vary={self.keep_vary!r}: say True or False.")
         if self.accept is not None and not callable(self.accept):
             raise ConfigurationError("accept= takes a callable (old, new) -> bool.")
         if isinstance(self.fallback, bool):  # as Next.js spells it
@@ -111,6 +114,7 @@ class Policy:
             repr(self.vary),
             repr(self.cookies),
             _name(self.bypass) if callable(self.bypass) else repr(self.bypass),
+            *(["keep_vary"] if self.keep_vary else []),
             str(getattr(self, "_salt", "")),
             *map(repr, self.value_holes),
         ]

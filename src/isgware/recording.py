@@ -39,6 +39,9 @@ class Recording:
     marks: dict[bytes, str] = field(default_factory=dict)
     #: Whether the framework's own session code would have said ``Vary: Cookie``.
     session_vary: bool = False
+    #: Whether the framework has met the request of this render, so that what is not noted was not
+    #: asked.
+    attached: bool = False
 
     def read(self, kind: str, name: object, where: Callable[[], str]) -> None:
         """Note that ``name`` was read. ``where`` is called for the first read of it."""

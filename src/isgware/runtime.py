@@ -17,6 +17,7 @@ from .rendering.producer import Producer
 from .routing.drafts import Drafts
 from .routing.framework import Site
 from .routing.planner import Planner
+from .routing.visitor_check import VisitorCheck
 from .serving.engine import Engine
 from .settings import Settings
 from .storage.open_store import shared
@@ -54,11 +55,12 @@ def engine_of(
         settings,
         planner,
         page_store,
-        Producer(application, settings, planner, page_store, now),
+        Producer(application, settings, planner, page_store, now, site.records),
         Flights(settings.max_waiters),
         pool,
         Outcomes(planner, page_store, Failures(random.random), settings.dynamic_time, now),
         maintenance,
         now,
         handoff,
+        VisitorCheck(site, now),
     )

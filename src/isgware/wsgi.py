@@ -15,6 +15,7 @@ from .backends.base import live_version
 from .backends.read_ahead import ReadAhead
 from .core.cache_key import Visitor
 from .core.preconditions import NOT_MODIFIED, fitted
+from .core.reads import shape_of
 from .core.redirects import location_for, redirected
 from .errors import ConfigurationError
 from .http import cache_status as status
@@ -90,6 +91,7 @@ class ISG(Operations):
         self.engine = engine_of(
             application, settings, self.site, breaker, self._memory, drafts, self._clock
         )
+        self._visitors = self.engine.visitors
         self.engine.maintenance.tasks += [self._probe, self._maintain_store]
         self.catalogue = Catalogue(self.engine.page_store, settings.build_id, self._clock)
         self.verbs = Verbs(self.engine, self.catalogue, self.site)
@@ -132,7 +134,10 @@ class ISG(Operations):
             or (not ready.since <= now < ready.until and not ready.renew(now))
             or (
                 "HTTP_COOKIE" in environ
-                and (ready.cookies_matter or (self._watched and self._is_watched(environ)))
+                and (
+                    (ready.cookies_matter and not self._admitted(ready, environ, now))
+                    or (self._watched and self._is_watched(environ))
+                )
             )
         ):
             return self._slow(environ, start_response, ready)
@@ -175,6 +180,11 @@ class ISG(Operations):
         if environ.keys().isdisjoint(self._origin_headers):
             return ()
         return tuple(environ.get(name) for name in self._origin_headers)
+
+    def _admitted(self, ready: PreparedHit, environ: Environ, now: float) -> bool:
+        """Whether it is remembered that nothing the page reads is among these cookies."""
+        shape = ready.shape
+        return shape is not None and self._visitors.admits(environ["HTTP_COOKIE"], shape, now)
 
     def _is_watched(self, environ: Environ) -> bool:
         cookies = environ["HTTP_COOKIE"]
@@ -338,6 +348,8 @@ class ISG(Operations):
         cookies = answer.cookies or entry.vary_cookie or entry.anonymous
         accepted, target = visitor.header("Accept-Encoding"), target_of(environ)
         ready = kind(page, visitor.method, accepted, version, cookies, now, target)
+        if cookies and entry.reads and answer.judged and not (answer.cookies or entry.anonymous):
+            ready.shape = shape_of(entry.reads)
         self._memory.remember(self._raw(visitor, environ), ready)
         if self._wary or self.engine.page_store.settled != version:
             ready.version = (

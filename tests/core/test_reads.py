@@ -51,7 +51,7 @@ def test_without_reads_nothing_is_asked() -> None:
 
 def test_a_cookie_that_was_read_is_found_before_the_session_is_opened() -> None:
     found = judge(reads((COOKIES, "theme"), (SESSION, "k")), ("sid", "theme"), asked_nothing)
-    assert found == Personal("cookie", "theme", "views.py:1")
+    assert found == Personal("cookies", "theme", "views.py:1")
 
 
 def test_other_cookies_do_not_count() -> None:
@@ -68,7 +68,7 @@ def test_the_session_is_opened_only_for_its_cookie() -> None:
         ((), None),
         (("csrf_token", "basket"), None),
         (("basket", "k"), Personal("session", "k", "views.py:1")),
-        (None, Personal("session-unreadable", "", "views.py:1")),
+        (None, Personal("unreadable", "", "views.py:1")),
     ],
 )
 def test_a_session_is_personal_by_its_keys(keys: Any, expected: Personal | None) -> None:
@@ -84,9 +84,9 @@ def test_who_reads_everything_reads_any_key() -> None:
 def test_of_all_cookies_those_of_analytics_do_not_count_unless_named() -> None:
     everything = reads((COOKIES, "*"))
     assert judged(everything, "_ga") is None
-    assert judged(everything, "_ga", "x") == Personal("cookie", "x", "views.py:1")
+    assert judged(everything, "_ga", "x") == Personal("cookies", "x", "views.py:1")
     named = reads((COOKIES, "*"), (COOKIES, "_ga"))
-    assert judged(named, "_ga") == Personal("cookie", "_ga", "views.py:1")
+    assert judged(named, "_ga") == Personal("cookies", "_ga", "views.py:1")
 
 
 def test_keyed_cookies_are_in_the_page() -> None:
@@ -133,7 +133,7 @@ def test_people_are_told_what_was_read_and_where() -> None:
     assert Personal("session", "k", "views.py:1").text == (
         "the page reads the session key 'k' (views.py:1)"
     )
-    assert Personal("cookie", "k", "").text == "the page reads the cookie 'k'"
+    assert Personal("cookies", "k", "").text == "the page reads the cookie 'k'"
 
 
 def test_a_recording_notes_the_first_place_and_long_names_as_all() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from ipaddress import IPv6Address
 from typing import Any, Final
@@ -61,7 +61,8 @@ def cgi_name(field: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A request as it arrived. ``headers`` maps CGI names (``HTTP_ACCEPT``) to values."""
+    """A request as it arrived. ``headers`` maps CGI names (``HTTP_ACCEPT``) to values; ``memo``
+    keeps what was found out about the visitor, so that it is asked for once."""
 
     method: str
     scheme: str
@@ -70,6 +71,7 @@ class Visitor:
     path: str
     query: str
     headers: Mapping[str, Any]
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def header(self, name: str) -> str | None:
         value = self.headers.get(cgi_name(name))

@@ -38,7 +38,7 @@ def kept_headers(
     dropped = DROPPED | nominated | {"vary"}
     headers = [pair for pair in response.headers if pair[0].lower() not in dropped]
     vary = varies(response.headers) | {name for name, _ in policy.headers}
-    if policy.keyed_cookies:
+    if policy.keyed_cookies or terms.vary_cookie:
         vary |= {"cookie"}
     if vary:
         headers.append(("Vary", ", ".join(sorted(name.title() for name in vary))))

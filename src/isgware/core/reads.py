@@ -7,8 +7,9 @@ that; what a visitor's session holds is asked for only if it counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from ..recording import COOKIES, EVERYTHING, HEADERS, OPENED, SESSION
@@ -55,24 +56,29 @@ NOTHING_READ: Final = Reads()
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """Why a visitor gets an answer of their own: ``detail`` is the token for ``Cache-Status``,
-    ``name`` the session key or cookie they have, ``where`` the place that reads it."""
+    """Why a visitor gets an answer of their own. ``kind`` is "session" or "cookies", for a key or a
+    cookie that they have, or "unreadable"; ``where`` the place that reads it."""
 
-    detail: str
+    kind: str
     name: str
     where: str
 
     @property
+    def detail(self) -> str:
+        """The token for ``Cache-Status``."""
+        return "session-unreadable" if self.kind == "unreadable" else "cookie"
+
+    @property
     def text(self) -> str:
         """The same for people."""
-        if self.detail == "session-unreadable":
+        if self.kind == "unreadable":
             what = "the session could not be opened, and the page reads keys of it"
         else:
-            what = f"the page reads the {_WHAT[self.detail]} {self.name!r}"
+            what = f"the page reads the {_TOLD[self.kind]} {self.name!r}"
         return f"{what} ({self.where})" if self.where else what
 
 
-_WHAT: Final = {"session": "session key", "cookie": "cookie"}
+_TOLD: Final = {SESSION: "session key", COOKIES: "cookie", HEADERS: "header"}
 #: The keys of a visitor's session; ``None`` if it could not be opened.
 SessionKeys = Callable[[], Collection[str] | None]
 
@@ -109,6 +115,23 @@ def _bounded(kinds: dict[str, dict[str, Seen]]) -> Reads:
     return Reads(**kinds)
 
 
+#: Names of session keys, of cookies, and of cookies by which a session is found.
+Shape = tuple[frozenset[str], ...]
+
+
+def shape_of(reads: Reads) -> Shape:
+    """The names that a page reads: verdicts are the same for all pages that read the same."""
+    return _known(
+        (frozenset(reads.session), frozenset(reads.cookies), frozenset(reads.opened)),
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _known(shape: Shape) -> Shape:
+    """The same object for what is equal: many pages of a site read the same."""
+    return shape
+
+
 def judge(
     reads: Reads, cookies: Collection[str], session_keys: SessionKeys, keyed: Iterable[str] = ()
 ) -> Personal | None:
@@ -118,18 +141,27 @@ def judge(
         return None
     own = [name for name in cookies if name not in keyed]
     if found := _first(reads.cookies, own):
-        return Personal("cookie", found, _where(reads.cookies, found))
+        return Personal(COOKIES, found, _where(reads.cookies, found))
     if not reads.session or not _first(reads.opened, own):
         return None
     keys = session_keys()
     if keys is None:
         where = next(iter(reads.session.values())).where
-        return Personal("session-unreadable", "", where)
+        return Personal("unreadable", "", where)
     if EVERYTHING in reads.session:
         found = min(keys, default=None)
     else:
         found = next((key for key in reads.session if key in keys), None)
-    return None if found is None else Personal("session", found, _where(reads.session, found))
+    return None if found is None else Personal(SESSION, found, _where(reads.session, found))
+
+
+def told(reads: Reads) -> Iterator[tuple[str, str]]:
+    """Each name that was read, and where, for people."""
+    for kind, word in _TOLD.items():
+        names: Names = getattr(reads, kind)
+        for name, seen in names.items():
+            what = f"every {word}" if name == EVERYTHING else f"the {word} {name!r}"
+            yield what, seen.where
 
 
 def _first(read: Names, cookies: Iterable[str]) -> str | None:

@@ -91,9 +91,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a response is not stored, as a token for ``detail=``."""
+    """Why a response is not stored, as a token for ``detail=``, and what more to tell people."""
 
     reason: str
+    text: str = ""
 
     @property
     def withdraws(self) -> bool:
@@ -338,6 +339,19 @@ def varies(headers: Headers) -> frozenset[str]:
             items = (item.strip(" \t").lower() for item in value.split(","))
             names.update(item if TOKEN.fullmatch(item) else "*" for item in items if item)
     return frozenset(names)
+
+
+def without_vary_cookie(headers: Headers) -> Headers:
+    """The headers without ``Cookie`` in any Vary line."""
+    kept = []
+    for name, value in headers:
+        if name.lower() == "vary":
+            items = (item.strip() for item in value.split(","))
+            value = ", ".join(item for item in items if item and item.lower() != "cookie")
+            if not value:
+                continue
+        kept.append((name, value))
+    return tuple(kept)
 
 
 def varying(response: Response, names: Iterable[str]) -> Response:

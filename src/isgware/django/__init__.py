@@ -41,7 +41,7 @@ class ISG(Operations):
     """
 
     def __init__(self, application: Any, **options: Any) -> None:
-        from .header_reads import record_reads
+        from .recorder import record_reads
         from .site import DjangoSite
 
         record_reads(application)

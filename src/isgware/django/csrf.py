@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -30,9 +30,11 @@ from django.middleware.csrf import _unmask_cipher_token as unmasked  # type: ign
 from django.utils.module_loading import import_string
 
 from ..core.cache_key import Visitor
-from ..core.header_reads import RecordedEnviron
 from ..core.places import BODY, Place, Places
 from ..core.tokens import Lines, readable, texts
+from ..recording import Recording
+from ..rendering.callers import Callers
+from ..rendering.recorded_environ import RecordedEnviron
 from ..routing.framework import Filled
 
 KIND: Final = "django-csrf"
@@ -55,8 +57,8 @@ class CleanEnviron(RecordedEnviron):
     """``request.META`` of a clean room. Django says in it that a token was made, and then sends its
     cookie or writes it into the session; here that is only counted."""
 
-    def __init__(self, environ: dict[str, Any], note: Callable[[str], None]) -> None:
-        super().__init__(environ, note)
+    def __init__(self, environ: dict[str, Any], recording: Recording, callers: Callers) -> None:
+        super().__init__(environ, recording, callers)
         self.secret = clean_room_secret()
         self.made = 0
         self.ensured = False

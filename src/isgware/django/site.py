@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.core import mail
 from django.core.signals import got_request_exception
 from django.db import close_old_connections, connections
-from django.http import Http404
+from django.http import Http404, parse_cookie
 from django.middleware.common import CommonMiddleware
 from django.urls import (
     NoReverseMatch,
@@ -42,7 +43,7 @@ _inherited: Final[list[Any]] = []
 #: Hosts, and paths that differ from their host's, of which the URL map is remembered.
 _MAX_URLCONFS: Final = 8_192
 _LOCALE: Final = "django.middleware.locale.LocaleMiddleware"
-_MESSAGES: Final = "django.contrib.messages.middleware.MessageMiddleware"
+_SIGNED_COOKIES: Final = "django.contrib.sessions.backends.signed_cookies"
 
 
 class DjangoSite(Site):
@@ -50,6 +51,7 @@ class DjangoSite(Site):
 
     not_found = Http404
     has_url_map = True
+    records = True
 
     def __init__(self) -> None:
         got_request_exception.connect(_note_error)
@@ -58,7 +60,6 @@ class DjangoSite(Site):
         self._views: dict[str, Any] | None = None
         self.origin_headers = tuple(_origin_headers())
         middleware = list(settings.MIDDLEWARE or ())
-        self.bypass_cookies = ("messages",) if _MESSAGES in middleware else ()
         self.token_cookies = (settings.CSRF_COOKIE_NAME,)
         self._appends_slash = settings.APPEND_SLASH and _has_common(middleware)
         self.resolvers: Mapping[str, Resolve] = {}
@@ -135,6 +136,26 @@ class DjangoSite(Site):
         if settings.USE_X_FORWARDED_HOST:
             host = visitor.headers.get("HTTP_X_FORWARDED_HOST") or host
         return scheme, host
+
+    @property
+    def cookie_session(self) -> str:
+        own = settings.SESSION_ENGINE == _SIGNED_COOKIES
+        return str(settings.SESSION_COOKIE_NAME) if own else ""
+
+    def cookies(self, header: str) -> list[tuple[str, str]]:
+        return list(parse_cookie(header).items())
+
+    def session_keys(self, visitor: Visitor) -> frozenset[str]:
+        """As ``SessionMiddleware`` opens it. Database connections are looked after as before and
+        after a request."""
+        header = str(visitor.headers.get("HTTP_COOKIE", ""))
+        key = parse_cookie(header).get(settings.SESSION_COOKIE_NAME)
+        close_old_connections()
+        try:
+            store: Any = import_module(settings.SESSION_ENGINE).SessionStore(key)
+            return frozenset(map(str, store.keys()))
+        finally:
+            close_old_connections()
 
     def varies_by(self, visitor: Visitor) -> Iterable[str]:
         """As ``LocaleMiddleware`` does: by language, where the path does not tell it."""

@@ -16,7 +16,7 @@ from .. import wsgi
 from ..errors import ConfigurationError
 from ..management.operations import Operations
 from ..page import note_error
-from .header_reads import record_headers
+from .recorder import install
 from .site import FlaskSite as FlaskSite
 
 _PREFIX: Final = "ISGWARE_"
@@ -54,10 +54,10 @@ class ISG(Operations):
             for name, value in app.config.items()
             if name.startswith(_PREFIX)
         }
+        install(app)
         core = wsgi.ISG(app.wsgi_app, site=FlaskSite(app), framework=configured, **self._options)
         self._core = core
         app.wsgi_app = core  # type: ignore[method-assign]
-        record_headers(app)
         app.extensions["isgware"] = self
         got_request_exception.connect(_note_error, app)
         self._add_commands(app)

@@ -7,35 +7,51 @@ later. A clean room's session is never saved: what was written to it is noted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from flask import Flask, Request, current_app, g
 from flask import request as flask_request
 from flask.ctx import RequestContext
+from itsdangerous import URLSafeSerializer
+from werkzeug.datastructures import EnvironHeaders
 from werkzeug.local import LocalProxy
 
+from ..core.cache_key import cgi_name
 from ..core.header_reads import LEARNED
-from ..recording import COOKIES, EVERYTHING, HEADERS, OPENED, SESSION, Recording
-from ..rendering.callers import is_app, where
+from ..recording import COOKIES, CSRF_TOKEN, EVERYTHING, OPENED, SESSION, Recording
+from ..rendering.callers import Callers, where
 from ..rendering.clean_room import MARK
-from .recorded_types import CALLERS, Notes, opening, recorded
+from ..rendering.foreign_middleware import foreign_middleware
+from ..rendering.recorded_environ import RecordedEnviron
+from ..rendering.recorded_mappings import Notes, opening, recorded
 
-#: In the environ of a clean room, these are constant or in the key.
-_CONSTANT: Final = frozenset({"HTTP_HOST", "HTTP_COOKIE", "HTTP_ACCEPT_ENCODING"})
-#: WSGI middleware that reads nothing of a visitor on the app's behalf.
-_KNOWN_MIDDLEWARE: Final = (
-    "opentelemetry.", "sentry_sdk.", "werkzeug.debug.", "werkzeug.middleware.", "whitenoise.",
-)  # fmt: skip
-#: Where such middleware keeps the app that it wraps.
-_WRAPPED: Final = ("app", "application", "wsgi_app")
+#: Modules that only pass on what they are asked.
+_THROUGH: Final = frozenset({
+    "collections", "copy", "functools", "werkzeug.datastructures", "werkzeug.local",
+    "werkzeug.sansio", "werkzeug.utils", "werkzeug.wrappers.request", "flask.globals",
+    "flask.wrappers", "_collections_abc",
+})  # fmt: skip
+_CSRF_MODULE: Final = "flask_wtf.csrf"
+#: Modules of Flask and its extensions that look at sessions and cookies for themselves.
+_FRAMEWORK: Final = frozenset({
+    "flask.app", "flask.ctx", "flask.sansio", "flask.sessions", "flask_login.login_manager",
+    "flask_session", _CSRF_MODULE,
+})  # fmt: skip
+CALLERS: Final = Callers(_THROUGH, _FRAMEWORK)
+#: Keys that a framework keeps its books with.
+_BOOKKEEPING: Final = frozenset({"_permanent", "_fresh", "_remember"})
+#: Makes what every token starts with that Flask-WTF signs of what the session holds.
+_PAYLOAD: Final = URLSafeSerializer("")
 _GUARDED: Final = "_isgware_guarded"
 
 
 def install(app: Flask) -> None:
     """Record the reads of every clean-room render of ``app`` from now on."""
     original = app.request_context
-    foreign = _foreign_middleware(app)
+    foreign = foreign_middleware(
+        app.wsgi_app, lambda inner: getattr(inner, "__func__", None) is Flask.wsgi_app
+    )
 
     def request_context(environ: dict[str, Any]) -> RequestContext:
         rendering = environ.get(MARK)
@@ -44,101 +60,36 @@ def install(app: Flask) -> None:
             return original(environ)
         if foreign:
             recording.read(COOKIES, EVERYTHING, lambda: foreign)
+        recording.attached = True
         _guard(app, recording)
-        context = original(RecordedEnviron(environ, recording))
+        context = original(RecordedEnviron(environ, recording, CALLERS))
         _record_request(context.request, recording)
+        context.request.headers = _Headers(context.request.environ)
         return context
 
     app.request_context = request_context  # type: ignore[method-assign]
 
 
-def _foreign_middleware(app: Flask) -> str:
-    """The WSGI middleware inside of isgware that it does not know; empty if there is none."""
-    inner: Any = app.wsgi_app
-    while inner is not None and getattr(inner, "__func__", None) is not Flask.wsgi_app:
-        kind = inner if hasattr(inner, "__qualname__") else type(inner)
-        if not f"{kind.__module__}.".startswith(_KNOWN_MIDDLEWARE):
-            return f"{kind.__module__}.{kind.__qualname__}"
-        wrapped = (getattr(inner, name, None) for name in _WRAPPED)
-        inner = next((found for found in wrapped if callable(found)), None)
-    return ""
+class _Headers(EnvironHeaders):
+    """Headers that tell the environ which of them are looked at."""
 
+    environ: RecordedEnviron
 
-class RecordedEnviron(dict[str, Any]):
-    """The environ of a clean room as the request sees it."""
+    def getlist(self, key: str, type: Any = None) -> list[Any]:
+        self.environ.asked(cgi_name(key))
+        return EnvironHeaders(self.environ.plain()).getlist(key, type)
 
-    def __init__(self, environ: dict[str, Any], recording: Recording) -> None:
-        super().__init__(environ)
-        self._recording = recording
-
-    def _asked(self, name: object) -> None:
-        """Reading the Cookie header reads all cookies; other headers are noted for people, if it
-        is the app's own code that looks at them."""
-        if name == "HTTP_COOKIE":
-            if opening.get():
-                self._recording.read(OPENED, EVERYTHING, str)
-                return
-            frame = CALLERS.caller()
-            if frame is not None:
-                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))
-        elif isinstance(name, str) and (name.startswith("HTTP_") or name == "REMOTE_ADDR"):
-            if name in LEARNED:
-                super().__getitem__(MARK).note_read(LEARNED[name])
-            frame = None if name in _CONSTANT else CALLERS.caller()
-            if frame is not None and is_app(frame.f_code.co_filename):
-                header = name.removeprefix("HTTP_").replace("_", "-").lower()
-                self._recording.read(HEADERS, header, lambda: where(frame))
-
-    def __getitem__(self, name: str) -> Any:
-        self._asked(name)
-        return super().__getitem__(name)
-
-    def __contains__(self, name: object) -> bool:
-        self._asked(name)
-        return super().__contains__(name)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        self._asked(name)
-        return super().get(name, default)
-
-    def pop(self, name: str, *default: Any) -> Any:
-        self._asked(name)
-        return super().pop(name, *default)
-
-    def __iter__(self) -> Any:
-        self._asked("HTTP_COOKIE")
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        for name in LEARNED:
+            self.environ.asked(name)
         return super().__iter__()
-
-    def keys(self) -> Any:
-        self._asked("HTTP_COOKIE")
-        return super().keys()
-
-    def values(self) -> Any:
-        self._asked("HTTP_COOKIE")
-        return super().values()
-
-    def items(self) -> Any:
-        self._asked("HTTP_COOKIE")
-        return super().items()
-
-    def copy(self) -> dict[str, Any]:
-        self._asked("HTTP_COOKIE")
-        return dict(super().items())
-
-    def __or__(self, other: Any) -> Any:
-        self._asked("HTTP_COOKIE")
-        return super().__or__(other)
-
-    def __repr__(self) -> str:
-        self._asked("HTTP_COOKIE")
-        return super().__repr__()
 
 
 def _record_request(request: Request, recording: Recording) -> None:
     """Cookies are parsed as the request itself does it, then watched by name."""
     cookies = request.cookies
     kept = request.__dict__.get("cookies") is cookies
-    if not kept or not recorded(cookies, Notes(recording, COOKIES)):
+    if not kept or not recorded(cookies, Notes(recording, COOKIES, CALLERS)):
         recording.read(COOKIES, EVERYTHING, lambda: type(request).__qualname__)
 
 
@@ -183,11 +134,20 @@ def _opened(interface: Any, original: Callable[..., Any]) -> Callable[..., Any]:
                 session = interface.make_null_session(app)
         finally:
             opening.reset(token)
-        if not recorded(session, Notes(recording, SESSION)):
+        if not recorded(session, Notes(recording, SESSION, CALLERS, _written)):
             recording.read(SESSION, EVERYTHING, lambda: type(session).__qualname__)
         return session
 
     return open_session
+
+
+def _written(notes: Notes, key: object, value: object) -> None:
+    if key in _BOOKKEEPING:
+        return
+    if CALLERS.module() == _CSRF_MODULE:
+        notes.recording.marks[_PAYLOAD.dump_payload(value)] = CSRF_TOKEN
+        return
+    notes.wrote_for_good(key)
 
 
 def _not_saved(original: Callable[..., Any]) -> Callable[..., Any]:

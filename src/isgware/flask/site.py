@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from flask import Flask
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import MapAdapter
 
@@ -26,6 +28,7 @@ class FlaskSite(Site):
 
     not_found = NotFound
     has_url_map = True
+    records = True
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -121,6 +124,24 @@ class FlaskSite(Site):
 
     def context(self) -> AbstractContextManager[object]:
         return self._app.app_context()
+
+    @property
+    def cookie_session(self) -> str:
+        interface: Any = self._app.session_interface
+        own = type(interface) is SecureCookieSessionInterface
+        if not own or interface.session_class is not SecureCookieSession:
+            return ""
+        return str(interface.get_cookie_name(self._app))
+
+    def session_keys(self, visitor: Visitor) -> frozenset[str]:
+        """Opened in an app context, whose teardown closes connections, and not in a request's,
+        which would run the app's hooks for requests."""
+        app = self._app
+        sent = {name: value for name, value in visitor.headers.items() if name[:5] == "HTTP_"}
+        environ = {**sent, **_get(visitor), "wsgi.input": io.BytesIO()}
+        with app.app_context():
+            session = app.session_interface.open_session(app, app.request_class(environ))
+            return frozenset(map(str, session or ()))
 
     @property
     def script_name(self) -> str:

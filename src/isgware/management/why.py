@@ -200,7 +200,7 @@ class _Case:
             engine.outcomes.fails_elsewhere(target.key, page.entry.rendered_at)
         facts = engine.facts(self.visitor, plan, target, page, state)
         refusal = None if _usable(state) else self._refusal(target)
-        if refusal and refusal.key == target.key and not facts.dynamic and not refusal.error:
+        if refusal and refusal.key == target.key and not facts.dynamic and not refusal.failed:
             if self.now < refusal.at + engine.settings.dynamic_time:
                 facts = dataclasses.replace(facts, dynamic=refusal.reason)
         decision = decide(facts)
@@ -259,6 +259,11 @@ class _Case:
     def _decided_by(
         self, decision: Decision, target: Target, page: Page | None, state: State | None
     ) -> str:
+        if decision.detail in ("cookie", "session-unreadable") and page is not None:
+            visitors = self.engine.visitors
+            found = visitors.personal(self.visitor, target.policy, page.entry)
+            if found is not None and page.entry.reads is not None and target.policy.cookies is None:
+                return found.text
         if decision.label == "BYPASS" and decision.detail not in ("expired", "learning"):
             return decider(decision.detail, self.visitor, target, self.core.site)
         if page is None or state is None:

@@ -16,9 +16,10 @@ class Why:
 
     ``outcome`` is what ``X-ISG-Cache`` would say, or PASS where it would be absent; ``detail`` as
     in ``Cache-Status``. ``headers`` and ``cookies`` are those in the key, with the request's
-    values; ``refused`` says why the page was not stored when it was last tried, ``filled`` what is
-    put into it for each visitor, with the number of places. Times in seconds: ``expires`` is the
-    time left until the page is expired, ``retry`` until it is tried again.
+    values; ``refused`` says why the page was not stored when it was last tried, ``reads`` what the
+    page's render asked of its visitor, and where, ``filled`` what is put into it for each visitor,
+    with the number of places. Times in seconds: ``expires`` is the time left until the page is
+    expired, ``retry`` until it is tried again.
     """
 
     url: str
@@ -48,6 +49,7 @@ class Why:
     last_error: str = ""
     retry: float | None = None
     refused: str = ""
+    reads: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
@@ -70,6 +72,7 @@ class Why:
         yield "build", self.build_id
         yield "failures", f"{self.failures}: {self.last_error}" if self.failures else ""
         yield "next try", f"in {duration(self.retry)}" if self.retry else ""
+        yield "reads", "; ".join(self.reads)
         yield "last time", self.refused
 
     def _times(self) -> str:

@@ -141,7 +141,7 @@ class Outcomes:
         self._dynamic.move_to_end(target.key)
         while len(self._dynamic) > _MAX_DYNAMIC:
             self._dynamic.popitem(last=False)
-        self._tell(target, reason, "")
+        self._tell(target, reason, outcome.text)
         if target.policy.fallback == "loading":
             self._note_dynamic(target.key, reason)
         self._count(target, reason, final=reason == "streaming" and not target.declared)

@@ -29,9 +29,13 @@ _OWN: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 class Callers:
     """Looks at the stack on behalf of one framework. ``through`` are modules (and all below them)
-    that pass calls on, ``framework`` those whose calls are no reads."""
+    that pass calls on, ``framework`` those whose calls are no reads; of these, ``opening`` is the
+    one that looks for a visitor's session."""
 
-    def __init__(self, through: frozenset[str], framework: frozenset[str]) -> None:
+    def __init__(
+        self, through: frozenset[str], framework: frozenset[str], opening: str = ""
+    ) -> None:
+        self._opening = opening
         self._through = lru_cache(maxsize=1_024)(lambda name: _below(name, through))
         self._framework = lru_cache(maxsize=1_024)(lambda name: _below(name, framework | OBSERVERS))
 
@@ -44,6 +48,10 @@ class Callers:
                 return None if self._framework(name) else frame
             frame = frame.f_back
         return None
+
+    def opens(self) -> bool:
+        """Whether it is for the session that the framework asks."""
+        return bool(self._opening) and self.module() == self._opening
 
     def module(self) -> str:
         """The name of the module that asks, the framework's included."""

@@ -11,6 +11,8 @@ from ..page import Rendering
 from ..routing.planner import Target
 
 log: Final = logging.getLogger("isgware")
+#: So many are given in all: what a page reads may be named by what visitors send.
+_MAX_GIVEN: Final = 8_192
 
 
 class Notices:
@@ -21,7 +23,7 @@ class Notices:
 
     def first(self, route: str, subject: str) -> bool:
         """Whether nothing was said about this subject for the route so far."""
-        if (route, subject) in self._given:
+        if (route, subject) in self._given or len(self._given) >= _MAX_GIVEN:
             return False
         self._given.add((route, subject))
         return True

@@ -16,21 +16,14 @@ from werkzeug.datastructures import Headers
 
 from ..core.downstream import kept_headers
 from ..core.places import in_body
-from ..core.storable import (
-    Learn,
-    Refusal,
-    Response,
-    Said,
-    Terms,
-    storable,
-    unread,
-    varying,
-)
+from ..core.reads import Reads, told
+from ..core.storable import Learn, Refusal, Response, Said, Terms, storable, unread, varying
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
 from ..http.cache_control import effective
 from ..http.conditional import strong_etag
 from ..page import Rendering
+from ..recording import Recording
 from ..routing.learned_routes import LearnedRoute
 from ..routing.planner import Planner, Target
 from ..settings import Settings
@@ -39,6 +32,7 @@ from ..storage.process_cache import Page
 from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
 from .compress import encoders, encodings_of, spliced
 from .notices import Notices
+from .observed import observed, unfit
 from .remedies import NOT_RUN, REMEDIES
 from .value_holes import NOT_FOUND, cookies_taken, with_places
 
@@ -59,11 +53,13 @@ class Rendered:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The app answered, and its answer may not be stored. ``withdraws``: since it is not for
-    everybody, so that what is stored of the page may not be served any more either. ``replan``: the
-    route turned out to be declared otherwise, or not at all; so whoever waits plans anew."""
+    everybody, so that what is stored of the page may not be served any more either. ``text`` says
+    more to people. ``replan``: the route turned out to be declared otherwise, or not at all; so
+    whoever waits plans anew."""
 
     reason: str
     withdraws: bool = False
+    text: str = ""
     replan: bool = False
 
 
@@ -117,6 +113,7 @@ class Producer:
         planner: Planner,
         page_store: PageStore,
         now: Callable[[], float],
+        records: bool = False,
     ) -> None:
         self._application = application
         self._settings = settings
@@ -124,6 +121,7 @@ class Producer:
         self._page_store = page_store
         self._now = now
         self._encoders = encoders(settings.compress)
+        self._records = records
         self._proven: set[str] = set()
         self._notices = Notices()
 
@@ -177,6 +175,7 @@ class Producer:
             pieces=made.pieces,
         )  # fmt: skip
         page, stored = self._page_store.keep(entry, target.base)
+        self._tell_reads(entry)
         self._put_up_signpost(target, made)
         return Rendered(page, made.learned, stored)
 
@@ -189,6 +188,7 @@ class Producer:
         rendering = Rendering(
             True, request.scheme, request.host, request.script_name, key=target.key,
             mapped=self._planner.declarations.has_url_map,
+            recording=Recording() if self._records else None,
         )  # fmt: skip
         started, clock = self._now(), time.perf_counter()
         try:
@@ -208,63 +208,70 @@ class Producer:
             failed = self._failed(target, f"status {response.status}", response)
             return dataclasses.replace(failed, error=rendering.error)
         self._proven.add(target.route)
-        declarations = self._planner.declarations
-        if other := declarations.not_as_planned(target, response.code, rendering):
-            if other.replan:
-                return Refused(NOT_RUN, other.gone, replan=True)
-            return self._refused(target, unread(response, said_of_page, NOT_RUN))
-        if any(met.fingerprint == target.decorator for met, _ in rendering.ran) or rendering.policy:
-            try:
-                target = self._with_policy(target, rendering)
-            except ConfigurationError as error:
-                log.error("%s: %s", target.request.url, error)
-                return self._refused(target, unread(response, said_of_page, "odd-tag"))
-        if rendering.odd_tag:
-            return self._refused(target, unread(response, said_of_page, "odd-tag"))
+        as_run = self._as_run(target, response, rendering, said_of_page)
+        if isinstance(as_run, Refused):
+            return as_run
+        target = as_run
         taken = cookies_taken(response, target.policy.hole_cookies)
         if taken is None:
             return self._refused(target, Refusal(NOT_FOUND))
         response, tokens = taken
+        seen = self._observed(target, response, rendering, replaces, started)
+        if isinstance(seen, Refusal):
+            return self._refused(target, seen)
+        response, reads = seen
         response = varying(response, rendering.headers_read)
         verdict, learned = self._decide(target, response, said_of_page, replaces)
         if isinstance(verdict, Refusal):
             return self._refused(target, verdict)
-        entry = with_places(
-            self._entry(target, response, verdict, rendering, started, took), tokens,
-            rendering.finders,
-        )  # fmt: skip
+        if reads is not None:
+            verdict = dataclasses.replace(verdict, vary_cookie=reads.personal)
+        page = self._entry(target, response, verdict, rendering, started, took)
+        entry = with_places(dataclasses.replace(page, reads=reads), tokens, rendering.finders)
         if entry is None:
             return self._refused(target, Refusal(NOT_FOUND))
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, Refusal("not-accepted"))
         self._notices.own_invalidations(target, entry, rendering)
         said = rendering.policy.fingerprint if rendering.policy is not None else ""
-        default = declarations.default if verdict.by_default else ""
+        default = self._planner.declarations.default if verdict.by_default else ""
         return Made(entry, learned, target.declared, said, default)
 
-    def _with_policy(self, target: Target, rendering: Rendering) -> Target:
-        """What the decorator of the view that ran says goes before what was known of the route.
-
-        Raises `ConfigurationError` if its tags cannot be filled.
-        """
-        said, arguments = next(
-            (met for met in rendering.ran if met[0].fingerprint == target.decorator),
-            rendering.ran[0],
-        )
-        policy = (
-            self._planner.declarations.combined(said, target.policy) if target.declared else said
-        )
-        tags: tuple[str, ...] = ()
+    def _as_run(
+        self, target: Target, response: Response, rendering: Rendering, said: Said
+    ) -> Target | Refused:
+        """``target`` under the policy of the decorator that ran, if its page is declared by that."""
+        declarations = self._planner.declarations
+        if other := declarations.not_as_planned(target, response.code, rendering):
+            if other.replan:
+                return Refused(NOT_RUN, other.gone, replan=True)
+            return self._refused(target, unread(response, said, NOT_RUN))
         try:
-            tags = said.fill_tags(arguments)
-        except ConfigurationError:
-            # Frameworks may take from a view what is an argument of its route.
-            if not (target.tags and policy == target.policy):
-                raise
-        tags = tuple(dict.fromkeys((*target.tags, *tags)))
-        if target.declared and policy is target.policy and tags == target.tags:
-            return target
-        return dataclasses.replace(target, policy=policy, declared=True, tags=tags)
+            target = declarations.as_run(target, rendering)
+        except ConfigurationError as error:
+            log.error("%s: %s", target.request.url, error)
+            return self._refused(target, unread(response, said, "odd-tag"))
+        if rendering.odd_tag:
+            return self._refused(target, unread(response, said, "odd-tag"))
+        return target
+
+    def _observed(
+        self, target: Target, response: Response, rendering: Rendering, replaces: Entry | None,
+        now: float,
+    ) -> tuple[Response, Reads | None] | Refusal:  # fmt: skip
+        """What the render was seen to ask of its visitor, together with what earlier renders of
+        the page have asked, one that was purged included."""
+        recording, policy = rendering.recording, target.policy
+        if recording is None or not recording.attached:
+            return response, None
+        if replaces is None:
+            page = self._page_store.memory.get(target.key)
+            replaces = page.entry if page is not None else None
+        return unfit(recording, response) or observed(
+            recording, response, unread=(*policy.keyed_cookies, *policy.hole_cookies),
+            keep_vary=policy.keep_vary,
+            before=replaces.reads if replaces is not None else None, now=now,
+        )  # fmt: skip
 
     def _decide(
         self, target: Target, response: Response, said: Said, replaces: Entry | None
@@ -341,7 +348,7 @@ class Producer:
             tuple(sorted({*known.vary, *made.learned})),
             made.said,
             not made.declared,
-            known.vary_cookie or made.entry.vary_cookie,
+            (known.vary_cookie or made.entry.vary_cookie) and made.entry.reads is None,
             known.http,
             known.nominated,
             made.default,
@@ -372,17 +379,23 @@ class Producer:
         )
         return Failed(reason, response, error, proven)
 
+    def _tell_reads(self, entry: Entry) -> None:
+        """Log once for each route what its pages read, and where."""
+        for name, where in told(entry.reads) if entry.reads else ():
+            if self._notices.first(entry.route, name):
+                log.info("%s (%s) reads %s (%s).", entry.route, entry.request.url, name, where)
+
     def _refused(self, target: Target, refusal: Refusal) -> Refused:
-        reason = refusal.reason
+        reason, text = refusal.reason, refusal.text
         if target.declared and self._notices.first(target.route, reason):
             log.warning(
                 "%s (%s) is declared but cannot be stored: %s. %s",
                 target.route,
                 target.request.url,
-                reason,
+                f"{reason}: {text}" if text else reason,
                 REMEDIES.get(reason, ""),
             )
-        return Refused(reason, refusal.withdraws)
+        return Refused(reason, refusal.withdraws, text)
 
 
 def _view(entry: Entry) -> PageView:

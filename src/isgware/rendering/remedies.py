@@ -1,4 +1,4 @@
-"""What can be done about each reason for which a page is not stored, for the log and the CLI."""
+"""What can be done about each reason for which a page is not stored, or not given to a visitor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ REMEDIES: Final[dict[str, str]] = {
     "revalidate-0": "revalidate=0 means never.",
     "no-lifetime": "Declare the route, or say ISG(revalidate=...).",
     "not-accepted": "The policy's accept= refused the new page.",
-    "cookie": "Say which cookies make a visitor personal: cookies= of the policy.",
+    "session-taken-apart": "Code in C reads the whole session without asking it. Read keys of the "
+    "session by name, or leave the route undeclared.",
+    "session-unreadable": "The session's backend failed; the exception is in the log.",
+    "cookie": "The page shows those who have that cookie or session key something of their own. "
+    "Read it on another route, or with JavaScript; or say which cookies make a visitor personal: "
+    "cookies= of the policy.",
     "clean-room-failed": "The view needs what the clean room does not hold (a cookie, a header, a "
     "user): name it in vary=, or leave the route undeclared.",
     "untrusted-host": "Add the host to trusted_hosts, if it is yours, and its port if it has one.",

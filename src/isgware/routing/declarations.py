@@ -160,6 +160,31 @@ class Declarations:
             return made
         return self._pairs[pair][0]
 
+    def as_run(self, target: Target, rendering: Rendering) -> Target:
+        """What the decorator of the view that ran says goes before what was known of the route.
+
+        Raises `ConfigurationError` if its tags cannot be filled.
+        """
+        own = (met for met in rendering.ran if met[0].fingerprint == target.decorator)
+        met = next(own, rendering.ran[0] if rendering.policy is not None else None)
+        if met is None:
+            return target
+        said, arguments = met
+        policy = (
+            self._planner.declarations.combined(said, target.policy) if target.declared else said
+        )
+        tags: tuple[str, ...] = ()
+        try:
+            tags = said.fill_tags(arguments)
+        except ConfigurationError:
+            # Frameworks may take from a view what is an argument of its route.
+            if not (target.tags and policy == target.policy):
+                raise
+        tags = tuple(dict.fromkeys((*target.tags, *tags)))
+        if target.declared and policy is target.policy and tags == target.tags:
+            return target
+        return dataclasses.replace(target, policy=policy, declared=True, tags=tags)
+
     def not_as_planned(self, target: Target, code: int, rendering: Rendering) -> Otherwise | None:
         """What a render that answered ``code`` tells of who declares its page, if that is not what
         was planned."""

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_cookie
 from werkzeug.routing import BuildError, Map, MapAdapter, RequestRedirect, Rule
 
 from ..core.cache_key import Resolve, Visitor, decoded
@@ -74,6 +75,8 @@ class Site:
     has_url_map: bool = False
     #: Whether requests have been met for which another URL map than the main one is in force.
     several_maps: bool = False
+    #: Whether what a clean-room render asks of its visitor is recorded.
+    records: bool = False
 
     #: What a view raises for a page that does not exist, if the framework has something for that.
     not_found: Callable[[], Exception] | None = None
@@ -123,6 +126,20 @@ class Site:
         Raises `LookupError` or `ValueError` where there is none.
         """
         raise LookupError(f"There is no route {route!r}.")
+
+    @property
+    def cookie_session(self) -> str:
+        """The cookie that holds a visitor's whole session, if the framework's own code keeps it
+        there; empty if sessions are elsewhere, or may be."""
+        return ""
+
+    def cookies(self, header: str) -> list[tuple[str, str]]:
+        """Names and values of a Cookie header, as the framework parses it."""
+        return list(parse_cookie(header).items(multi=True))
+
+    def session_keys(self, visitor: Visitor) -> frozenset[str]:
+        """The keys of this visitor's session, as the framework opens it. May raise anything."""
+        return frozenset()
 
     def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
         """What the framework has for this visitor in ``places``, all of one kind of its own;

@@ -27,7 +27,8 @@ from ..regeneration.render_threads import Pool
 from ..regeneration.single_flight import Flight, Flights
 from ..rendering.clean_room import BrokenResponse
 from ..rendering.producer import Elsewhere, Failed, Outcome, Producer, Refused, Rendered
-from ..routing.planner import Plan, Planner, Target, personal
+from ..routing.planner import Plan, Planner, Target
+from ..routing.visitor_check import VisitorCheck
 from ..settings import Settings
 from ..storage.page_store import PageStore, same_render
 from ..storage.process_cache import Page
@@ -46,6 +47,7 @@ class Answer:
     ``None``) the app's own answer. ``forward`` is RFC 9211's reason for having asked the app;
     ``version``: the store's version from before the page was judged; the page may be served again
     while it holds.
+    ``judged``: who may have the page follows from its reads alone.
     ``absent``: the page is known not to exist, so that there is no need to ask the view.
     ``refused``: the `Target.group` whose pages are not stored.
     """
@@ -59,6 +61,7 @@ class Answer:
     stored: bool = False
     cacheable_by_request_line: bool = False
     cookies: bool = False
+    judged: bool = False
     version: int = -1
     reply: Reply | None = None
     absent: bool = False
@@ -78,6 +81,7 @@ class Engine:
         maintenance: Maintenance,
         now: Callable[[], float],
         handoff: Handoff,
+        visitors: VisitorCheck,
     ) -> None:
         self.settings = settings
         self.planner = planner
@@ -89,6 +93,7 @@ class Engine:
         self.maintenance = maintenance
         self.now = now
         self.handoff = handoff
+        self.visitors = visitors
         self.fallback = Fallback(
             settings, planner, page_store, outcomes,
             under_way=self.under_way,
@@ -152,6 +157,7 @@ class Engine:
             return Answer(
                 decision.label, decision.detail, page, forward="stale",
                 cacheable_by_request_line=plan.cacheable_by_request_line, cookies=plan.cookies,
+                judged=target.policy.cookies is None,
             )  # fmt: skip
         if page is None:
             self.outcomes.tries(target)
@@ -161,10 +167,8 @@ class Engine:
         self, visitor: Visitor, plan: Plan, target: Target, page: Page | None, state: State | None
     ) -> Facts:
         """What is known about this visitor's page, for `decide`."""
-        bypass = ""
-        varies = plan.vary_cookie or (page and (page.entry.vary_cookie or page.entry.anonymous))
-        if varies and personal(visitor, target.policy):
-            bypass = "cookie"
+        entry = page.entry if page else None
+        found = self.visitors.personal(visitor, target.policy, entry, plan.vary_cookie)
         failure = self.outcomes.failures.get(target.key)
         failing = ""
         if failure is not None and state in (State.STALE, State.EXPIRED):
@@ -174,7 +178,7 @@ class Engine:
         return Facts(
             state,
             target.declared,
-            bypass,
+            found.detail if found else "",
             # A page that was there can be stored, whatever others of its route were refused for.
             self.outcomes.refusal(
                 target.key, target.group if page is None else "", target.policy.fingerprint
@@ -231,10 +235,8 @@ class Engine:
                 return None
             if outcome.found and time.monotonic() < deadline:
                 return None  # it came as this visitor had just looked: a hit
-            if (made.entry.vary_cookie or made.entry.anonymous) and personal(
-                visitor, target.policy
-            ):
-                return Answer("BYPASS", "cookie", forward="miss")
+            if found := self.visitors.personal(visitor, target.policy, made.entry):
+                return Answer("BYPASS", found.detail, forward="miss")
             forward = "stale" if decision.label == "REVALIDATED" else "uri-miss"
             return Answer(
                 decision.label, decision.detail, made, forward=forward, collapsed=not leads,

@@ -29,7 +29,7 @@ from ..rendering.producer import Failed, Made
 from ..rendering.value_holes import without_cookies
 from ..routing.framework import Site
 from ..routing.learned_routes import LearnedRoute
-from ..routing.planner import Target, has_credentials, personal
+from ..routing.planner import Target, has_credentials
 from ..storage.process_cache import Page
 from .after_answer import Following
 from .engine import Engine
@@ -207,8 +207,8 @@ class Learner:
             if again is not None and again.target is not None:
                 made = self._engine.producer.attempt(again.target, None)
         if isinstance(made, Made):
-            shared = not (made.entry.vary_cookie or made.entry.anonymous)
-            return made if shared or not personal(visitor, target.policy) else "cookie"
+            found = self._engine.visitors.personal(visitor, target.policy, made.entry)
+            return made if found is None else found.detail
         if isinstance(made, Failed) and made.error is not None:
             raise made.error
         return made.reason if not isinstance(made, Failed) else "render-failed"

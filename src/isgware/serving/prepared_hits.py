@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..core.preconditions import Answer, fitted, unchanged
+from ..core.reads import Shape
 from ..http import cache_status as status
 from ..storage.process_cache import Page
 
@@ -41,12 +42,13 @@ class PreparedHit:
     """While the store's version equals ``version`` and the clock is between ``since`` and
     ``until``, it answers a plain visit: one without credentials, and without a condition but an
     If-None-Match of ``etag``, which is answered 304 with the headers ``unchanged``. ``own`` and
-    ``dated`` say which conditions there are for this page; ``target`` is how the server wrote the
-    one of the visitor for whom it was made."""
+    ``dated`` say which conditions there are for this page; ``shape`` are the names that it reads,
+    if who may have it follows from them alone; ``target`` is how the server wrote the one of the
+    visitor for whom it was made."""
 
     __slots__ = (
         "_accepted", "_bodiless", "body", "cookies_matter", "dated", "etag", "headers", "line",
-        "own", "page", "since", "target", "unchanged", "until", "version",
+        "own", "page", "shape", "since", "target", "unchanged", "until", "version",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +59,7 @@ class PreparedHit:
         self.version = version
         self.target = target
         self.cookies_matter = cookies_matter
+        self.shape: Shape | None = None
         self.own = page.entry.own
         self.dated = self.own or bool(page.entry.last_modified)
         self._accepted = accepted

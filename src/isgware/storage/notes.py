@@ -51,13 +51,19 @@ def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a page was not stored: ``reason`` as in ``detail=``, ``error`` if its render failed."""
+    """Why a page was not stored: ``reason`` as in ``detail=``, ``error`` with what its render
+    failed, or what more there is to say to people."""
 
     reason: str
     error: str
     at: float
     key: str
     url: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether there was an error, and not an answer that may not be stored."""
+        return self.reason in ("render-failed", "clean-room-failed")
 
 
 def noted_refusal(backend: Backend, route: str, now: float) -> Refusal | None:

@@ -9,82 +9,79 @@ shows that it did.
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
 
-from itsdangerous import URLSafeSerializer
+from ..recording import BAIT, COOKIES, EVERYTHING, OPENED, Recording
+from .callers import Callers, where
 
-from ..recording import BAIT, COOKIES, CSRF_TOKEN, EVERYTHING, OPENED, SESSION, Recording
-from ..rendering.callers import Callers, where
-
-#: Modules that only pass on what they are asked.
-_THROUGH: Final = frozenset({
-    "collections", "copy", "functools", "werkzeug.datastructures", "werkzeug.local",
-    "werkzeug.sansio", "werkzeug.utils", "werkzeug.wrappers.request", "flask.globals",
-    "flask.wrappers", "_collections_abc",
-})  # fmt: skip
-#: Modules of Flask and its extensions that look at sessions and cookies for themselves.
-_FRAMEWORK: Final = frozenset({
-    "flask.app", "flask.ctx", "flask.sansio", "flask.sessions", "flask_login.login_manager",
-    "flask_session", "flask_wtf.csrf",
-})  # fmt: skip
-CALLERS: Final = Callers(_THROUGH, _FRAMEWORK)
+More = Callable[[Any], dict[str, Any]]
 #: Where an object keeps its `Notes`.
 _NOTES: Final = "_isgware_notes"
-_KEYED: Final = ("__getitem__", "__contains__", "__delitem__", "get", "getlist", "pop")
+_KEYED: Final = (
+    "__getitem__", "__contains__", "__delitem__", "get", "getlist", "pop", "has_key", "aget",
+    "apop", "ahas_key",
+)  # fmt: skip
 _WHOLE: Final = (
     "__iter__", "__len__", "__eq__", "__ne__", "__or__", "__ror__", "__repr__", "__reversed__",
     "__reduce_ex__", "__hash__", "keys", "values", "items", "lists", "listvalues", "to_dict",
-    "copy", "deepcopy", "popitem", "clear",
+    "copy", "deepcopy", "popitem", "clear", "akeys", "avalues", "aitems", "get_expiry_age",
+    "get_expiry_date", "get_expire_at_browser_close", "aget_expiry_age", "aget_expiry_date",
+    "aget_expire_at_browser_close",
 )  # fmt: skip
-#: Keys that a framework keeps its books with, and the module that makes CSRF tokens.
-_BOOKKEEPING: Final = frozenset({"_permanent", "_fresh", "_remember"})
-_CSRF_MODULE: Final = "flask_wtf.csrf"
-#: Makes what every token starts with that Flask-WTF signs of what the session holds.
-_PAYLOAD: Final = URLSafeSerializer("")
 #: Whether the framework looks for a visitor's session just now, in whatever module that is done.
 opening: Final = ContextVar("isgware_opening", default=False)
 
 
 class Notes:
-    """What is noted of one object."""
+    """What is noted of one object, on behalf of a framework: ``callers`` knows its modules.
+    ``written`` is told what is written to a session."""
 
-    def __init__(self, recording: Recording, kind: str) -> None:
+    def __init__(
+        self, recording: Recording, kind: str, callers: Callers,
+        written: Callable[[Notes, object, object], None] | None = None,
+    ) -> None:  # fmt: skip
         self.recording = recording
         self.kind = kind
+        self.callers = callers
         self.bait = f"isgware-{secrets.token_hex(16)}"
+        self._written = written
 
     def read(self, name: object) -> bool:
         """Whether this is a read, and not the framework's own business; if so, it is noted."""
         if opening.get():
             self.recording.read(OPENED, name, str)
             return True
-        frame = CALLERS.caller()
+        frame = self.callers.caller()
         if frame is None:
+            if self.kind == COOKIES and self.callers.opens():
+                self.recording.read(OPENED, name, str)
             return False
         self.recording.read(self.kind, name, lambda: where(frame))
         return True
 
     def wrote(self, key: object, value: object) -> None:
-        if self.kind != SESSION or key in _BOOKKEEPING:
-            return
-        if CALLERS.module() == _CSRF_MODULE:
-            self.recording.marks[_PAYLOAD.dump_payload(value)] = CSRF_TOKEN
-            return
-        self.recording.wrote(key, lambda: where(CALLERS.caller()))
+        """Note what is written, unless it is bookkeeping."""
+        if self._written is not None:
+            self._written(self, key, value)
+
+    def wrote_for_good(self, key: object) -> None:
+        self.recording.wrote(key, lambda: where(self.callers.caller()))
 
 
-def recorded(value: Any, notes: Notes) -> bool:
-    """Have ``value`` note what it is asked from now on. False for an object that cannot."""
+def recorded(value: Any, notes: Notes, more: More | None = None) -> bool:
+    """Have ``value`` note what it is asked from now on. False for an object that cannot. ``more``
+    gives what else its class is to have in place of its own."""
     known = getattr(value, _NOTES, None)
     if known is not None and known.recording is notes.recording:
         return True
     try:
         object.__setattr__(value, _NOTES, notes)
         kind: Any = type(value)
-        value.__class__ = _recorded_class(kind)
+        value.__class__ = _recorded_class(kind, more)
     except (TypeError, AttributeError):
         return False
     if isinstance(value, dict):
@@ -94,7 +91,7 @@ def recorded(value: Any, notes: Notes) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _recorded_class(base: Any) -> type:
+def _recorded_class(base: Any, more: More | None) -> type:
     """The subclass of ``base`` whose instances note what they are asked."""
     body: dict[str, Any] = {"__slots__": (), "__module__": base.__module__, "__doc__": base.__doc__}
     for name in _KEYED:
@@ -108,6 +105,8 @@ def _recorded_class(base: Any) -> type:
     if isinstance(getattr(base, "permanent", None), property):
         body["permanent"] = _permanent(base)
     body["__getattribute__"] = _attribute(base)
+    if more is not None:
+        body |= more(base)
     return type(base.__name__, (base,), body)
 
 
@@ -166,12 +165,18 @@ def _writing(base: Any) -> dict[str, Any]:
             self._isgware_notes.wrote(key, value)
         base.update(self, added)
 
+    async def aset(self: Any, key: Any, value: Any) -> None:
+        self._isgware_notes.wrote(key, value)
+        await base.aset(self, key, value)
+
     def unite(self: Any, other: Any) -> Any:
         self.update(other)
         return self
 
+    more = {"aset": aset, "__ior__": unite}
     return {
-        "__setitem__": setitem, "setdefault": setdefault, "update": update, "__ior__": unite,
+        "__setitem__": setitem, "setdefault": setdefault, "update": update,
+        **{name: method for name, method in more.items() if hasattr(base, name)},
     }  # fmt: skip
 
 
@@ -186,7 +191,9 @@ def _permanent(base: Any) -> property:
 
 
 #: Attributes of sessions that say nothing of their visitor.
-_IMPERSONAL: Final = frozenset({_NOTES, "modified", "accessed", "on_update", "permanent"})
+_IMPERSONAL: Final = frozenset({
+    _NOTES, "modified", "accessed", "on_update", "permanent", "serializer",
+})  # fmt: skip
 
 
 def _attribute(base: Any) -> Callable[[Any, str], Any]:
@@ -199,8 +206,7 @@ def _attribute(base: Any) -> Callable[[Any, str], Any]:
             return found
         own = base.__getattribute__(self, "__dict__")
         if name == "new" or name in own:
-            frame = CALLERS.caller()
-            if frame is not None and frame.f_locals.get("self") is not self:
+            if sys._getframe(1).f_locals.get("self") is not self:
                 own[_NOTES].read(EVERYTHING)
         return found
 

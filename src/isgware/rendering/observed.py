@@ -1,0 +1,49 @@
+"""What was noted during a clean-room render, as it bears on storing the page.
+
+A real write to the session, a session that was taken apart, or a token of one visitor refuses the
+page; all else that was asked of the visitor becomes the page's `Reads`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from ..core.deleted_cookies import without_deletions
+from ..core.reads import Reads, reads_of, united
+from ..core.storable import Refusal, Response, varies, without_vary_cookie
+from ..recording import COOKIES, CSRF_TOKEN, EVERYTHING, Recording
+
+
+def unfit(recording: Recording, response: Response) -> Refusal | None:
+    """Why the page may not be stored for what its render did."""
+    for key, where in dict(recording.writes).items():
+        place = f" ({where})" if where else ""
+        return Refusal("set-cookie", f"writes the session key {key!r}{place}")
+    marked = recording.marked(response.body, response.headers)
+    if CSRF_TOKEN in recording.marks.values() and response.all("content-encoding"):
+        marked = CSRF_TOKEN  # it may be in there, and cannot be looked for
+    if marked == CSRF_TOKEN:
+        return Refusal("set-cookie", "has a CSRF token in it, which is one visitor's own")
+    return Refusal(marked) if marked else None
+
+
+def observed(
+    recording: Recording, response: Response, *, unread: Iterable[str], keep_vary: bool,
+    before: Reads | None, now: float,
+) -> tuple[Response, Reads]:  # fmt: skip
+    """The response without what only deletes cookies, and what its page reads. ``unread`` cookies
+    are in the page's key, or put into it for each visitor: no reads. ``before`` is what earlier
+    renders of the page have read."""
+    headers, deleted = without_deletions(response.headers, now)
+    noted = dict(recording.reads)
+    for name in deleted:
+        noted.setdefault((COOKIES, name), "Set-Cookie")
+    said = "cookie" in varies(headers)
+    if recording.session_vary and not keep_vary:
+        headers, said = without_vary_cookie(headers), False
+    if said or (recording.session_vary and keep_vary):
+        noted.setdefault((COOKIES, EVERYTHING), "Vary: Cookie")
+    for name in unread:
+        noted.pop((COOKIES, name), None)
+    return dataclasses.replace(response, headers=headers), united(reads_of(noted, now), before, now)

@@ -1,0 +1,121 @@
+"""Is a stored page for this visitor? The answer, and how little has to be asked for it.
+
+`core.reads.judge` decides. Here are the means: the names of the visitor's cookies, and the keys of
+their session, opened by the framework's own code at most once a request. What follows from the
+Cookie header alone (sessions that the framework keeps in a cookie included) is remembered.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ..core.cache_key import Visitor
+from ..core.reads import Personal, Reads, Shape, judge, shape_of
+from ..core.stored_page import Entry
+from ..policy import Policy
+from ..recording import COOKIES
+from .framework import Site
+from .planner import personal as _counting
+
+log: Final = logging.getLogger("isgware")
+#: Seconds for which the keys of a cookie session, and what followed of a header, are remembered.
+_REMEMBERED: Final = 60.0
+_MAX_REMEMBERED: Final = 4_096
+#: Longer values are their sender's choice: they are looked at each time.
+_LONGEST: Final = 1_024
+#: Seconds for which no session is opened after one could not be, or took longer than the second.
+_PAUSE: Final = 5.0
+_SLOW: Final = 0.5
+_MEMO: Final = "session"
+
+
+class VisitorCheck:
+    def __init__(self, site: Site, now: Callable[[], float]) -> None:
+        self._site = site
+        self._now = now
+        self._down_until = 0.0
+        #: By the value of the session cookie, and by header and reads; each with its end.
+        self._keys: dict[tuple[str, ...], tuple[frozenset[str], float]] = {}
+        self._admitted: dict[tuple[str, Shape], float] = {}
+
+    def personal(
+        self, visitor: Visitor, policy: Policy, entry: Entry | None, vary_cookie: bool = False
+    ) -> Personal | None:
+        """Why the visitor gets an answer of their own; ``None`` if the page is for them.
+        ``vary_cookie``: what was learned of the URL, where no reads are recorded."""
+        header = visitor.headers.get("HTTP_COOKIE")
+        if not header:
+            return None
+        if entry is None or entry.reads is None or entry.anonymous or policy.cookies is not None:
+            if entry is not None:
+                unrecorded = entry.reads is None and vary_cookie
+                vary_cookie = entry.anonymous or entry.vary_cookie or unrecorded
+            name = _counting(visitor, policy) if vary_cookie else None
+            return None if name is None else Personal(COOKIES, name, "")
+        if not entry.reads.personal:
+            return None
+        return self._judged(visitor, str(header), entry.reads, policy.keyed_cookies)
+
+    def admits(self, header: str, shape: Shape, now: float) -> bool:
+        """Whether it is remembered that a visitor with this Cookie header may have a page with
+        reads of this shape. Takes no lock."""
+        return now < self._admitted.get((header, shape), 0.0) <= now + _REMEMBERED
+
+    def _judged(
+        self, visitor: Visitor, header: str, reads: Reads, keyed: tuple[str, ...]
+    ) -> Personal | None:
+        lasting = True
+
+        def session_keys() -> frozenset[str] | None:
+            nonlocal lasting
+            keys = self._session_keys(visitor, header)
+            lasting = keys is not None and bool(self._site.cookie_session)
+            return keys
+
+        names = [name for name, _ in self._site.cookies(header)]
+        found = judge(reads, names, session_keys, keyed)
+        if found is None and lasting and not keyed and len(header) <= _LONGEST:
+            if len(self._admitted) >= _MAX_REMEMBERED:
+                self._admitted.clear()
+            self._admitted[header, shape_of(reads)] = self._now() + _REMEMBERED
+        return found
+
+    def _session_keys(self, visitor: Visitor, header: str) -> frozenset[str] | None:
+        """``None`` if the session cannot be opened."""
+        if _MEMO in visitor.memo:
+            known: frozenset[str] | None = visitor.memo[_MEMO]
+            return known
+        holder = self._site.cookie_session
+        values = tuple(value for name, value in self._site.cookies(header) if name == holder)
+        keys, until = self._keys.get(values, (frozenset(), 0.0))
+        now = self._now()
+        if not (values and now < until <= now + _REMEMBERED):
+            opened = self._open(visitor)
+            if opened is not None and values and sum(map(len, values)) <= 4 * _LONGEST:
+                if len(self._keys) >= _MAX_REMEMBERED:
+                    self._keys.clear()
+                self._keys[values] = opened, now + _REMEMBERED
+            visitor.memo[_MEMO] = opened
+            return opened
+        visitor.memo[_MEMO] = keys
+        return keys
+
+    def _open(self, visitor: Visitor) -> frozenset[str] | None:
+        began = time.monotonic()
+        if began < self._down_until:
+            return None
+        try:
+            keys = self._site.session_keys(visitor)
+        except Exception:
+            self._down_until = time.monotonic() + _PAUSE
+            log.exception(
+                "A visitor's session could not be opened. For %g s those who have one get the "
+                "app's own answers on pages that read it.", _PAUSE,
+            )  # fmt: skip
+            return None
+        if time.monotonic() - began > _SLOW:
+            self._down_until = time.monotonic() + _PAUSE
+        return keys
