@@ -577,6 +577,12 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("error pages have a quota",
          "self._errors.excess(self._limit // 16, added) or", "None or"),
     ),
+    *_of("serving/refused_urls.py", "serving/test_refused_urls.py")(
+        ("refused URLs are looked at again when something has changed",
+         "known[2] != self._routes.epoch", "False"),
+        ("refused URLs are remembered of those only that are so for all",
+         "if not answer.skipped or not", "if not"),
+    ),
     *_of("regeneration/refused_routes.py", "regeneration/test_refused_routes.py")(
         ("refused routes are tried seldomer", "vain = min(vain, 12)", "vain = 0"),
         ("refused routes are bounded", "while len(self._routes) > _MAX_ROUTES:", "while False:"),

@@ -34,7 +34,14 @@ from .serving.engine import Answer
 from .serving.filling import fill
 from .serving.learning import Learner
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
-from .serving.prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
+from .serving.prepared_hits import (
+    CREDENTIALS,
+    PreparedHit,
+    PreparedStale,
+    credentials_unlisted,
+    target_of,
+)
+from .serving.refused_urls import RefusedURLs
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
 from .shared_cache.cache import REROUTED, SharedCache
@@ -113,6 +120,7 @@ class ISG(Operations):
             log_to_stderr()
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
+        self._refused_urls = RefusedURLs(self.engine.outcomes.routes)
         self._wary = self._searched = False
         self._flushed = 0.0
         if isinstance(settings.executor, JobExecutor):
@@ -243,6 +251,9 @@ class ISG(Operations):
         if http is not None and http.dull(raw, environ):
             return http.glance(visitor, raw, environ, start_response, rendering)
         started = time.perf_counter()
+        known = self._refused_urls.find(raw) if environ.keys().isdisjoint(CREDENTIALS) else None
+        if known is not None and not ("HTTP_COOKIE" in environ and self._is_watched(environ)):
+            return self._own(visitor, known, environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
         if self.settings.debug:
             log_decision(visitor, answer, self._clock(), time.perf_counter() - started)
@@ -274,6 +285,14 @@ class ISG(Operations):
             )
         if answer.detail == "authorization":
             self._heed(visitor)
+        if answer.refused:
+            self._refused_urls.remember(raw, answer)
+        return self._own(visitor, answer, environ, start_response, rendering)
+
+    def _own(
+        self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
         if answer.refused:
             start_response = self._learner.heeding(
                 visitor, answer.refused, answer.detail, start_response, rendering

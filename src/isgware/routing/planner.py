@@ -54,6 +54,7 @@ class Plan:
     cookies: bool = False
     vary_cookie: bool = False
     skipped: str = ""
+    for_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,9 @@ class Planner:
         if odd:
             return Plan(None, odd) if match else None
         if match is not None and skips is not None and (reason := skips(match)):
-            return Plan(None, self._bypass(visitor, match.policy) or reason, skipped=match.route)
+            own = self._bypass(visitor, match.policy)
+            for_all = not own and match.policy.bypass is None
+            return Plan(None, own or reason, skipped=match.route, for_all=for_all)
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
         learned_route = self.learned_route(

@@ -49,7 +49,8 @@ class Answer:
     while it holds.
     ``judged``: who may have the page follows from its reads alone.
     ``absent``: the page is known not to exist, so that there is no need to ask the view.
-    ``refused``: the `Target.group` whose pages are not stored.
+    ``refused``: the `Target.group` whose pages are not stored; ``skipped``: nor looked for, whoever
+    asks.
     """
 
     label: str
@@ -66,6 +67,7 @@ class Answer:
     reply: Reply | None = None
     absent: bool = False
     refused: str = ""
+    skipped: bool = False
 
 
 class Engine:
@@ -121,7 +123,8 @@ class Engine:
                 return None
             if plan.target is None:
                 self.outcomes.routes.passed(plan.skipped)
-                return Answer("BYPASS", plan.bypass, refused=plan.skipped)
+                reason, group = plan.bypass, plan.skipped
+                return Answer("BYPASS", reason, refused=group, skipped=plan.for_all)
             answer = self._answer(visitor, plan, plan.target, arrival, deadline)
             if answer is not None:
                 return (
