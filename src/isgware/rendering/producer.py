@@ -240,12 +240,11 @@ class Producer:
     def _as_run(
         self, target: Target, response: Response, rendering: Rendering, said: Said
     ) -> Target | Refused:
-        """``target`` under the policy of the decorator that ran, if its page is declared by that."""
+        """``target`` under the policy of the decorator that ran, if one did."""
         declarations = self._planner.declarations
         if other := declarations.not_as_planned(target, response.code, rendering):
-            if other.replan:
-                return Refused(NOT_RUN, other.gone, replan=True)
-            return self._refused(target, unread(response, said, NOT_RUN))
+            again = Refused(NOT_RUN, other.gone, replan=True)
+            return again if other.replan else self._refused(target, unread(response, said, NOT_RUN))
         try:
             target = declarations.as_run(target, rendering)
         except ConfigurationError as error:

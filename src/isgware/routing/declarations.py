@@ -170,9 +170,7 @@ class Declarations:
         if met is None:
             return target
         said, arguments = met
-        policy = (
-            self._planner.declarations.combined(said, target.policy) if target.declared else said
-        )
+        policy = self.combined(said, target.policy) if target.declared else said
         tags: tuple[str, ...] = ()
         try:
             tags = said.fill_tags(arguments)
