@@ -389,6 +389,34 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC\n"),
         ("a store's files are files", "        if not stat.S_ISREG(status.st_mode):\n", "        if False:\n"),
     ),
+    # Servers and stores.
+    *_of("after_fork.py", "integration/test_gevent_late.py")(
+        ("locks are made on first use", "        self._pid = 0\n        self._lock",
+         "        self._pid = os.getpid()\n        self._lock"),
+    ),
+    *_of("backends/redis/connections.py", "backends/test_redis_connections.py")(
+        ("no more connections than allowed are used", "limited = self._limit < _NO_LIMIT", "limited = False"),
+        ("what was given up is closed by its last user",
+         "            if self._client is not client:  # given up", "            if False:  # given up"),
+        ("a refusal keeps the client", "        except NotTaken:  # by a server that is well\n            raise\n", ""),
+    ),
+    *_of("backends/redis/client.py", "backends/test_redis_connections.py")(
+        ("pools keep their size", '    given["max_connections"] = pool.max_connections\n', ""),
+        ("pools keep their kind", "    return type(pool)(**given)\n", "    return redis.ConnectionPool(**given)\n"),
+    ),
+    *_of("backends/sqlite/database.py", "backends/test_damage.py")(
+        ("damage found under the lock is repaired",
+         "lock = nullcontext() if holding else", "lock ="),
+        ("a full disk takes no invalidation",
+         "            check_room(self.directory)\n            files", "            files"),
+    ),
+    *_of("backends/sqlite/transaction.py", "backends/test_damage.py")(
+        ("a damaged schema need not be text", "isinstance(error, Damaged | UnicodeDecodeError)",
+         "isinstance(error, Damaged)"),
+    ),
+    *_of("regeneration/backoff.py", "regeneration/test_backoff.py")(
+        ("a failure that is yet to come holds nothing up", "failure.at - CLOCK_TOLERANCE <= now", "now"),
+    ),
     # What may be said from outside.
     *_of("core/local_path.py", "routing/test_declared_paths.py", "promises/test_details.py", "management/test_control_endpoint.py")(
         ("local paths name no host", 'path.startswith("/") or path.startswith("//"):', 'path.startswith("/"):'),
@@ -416,11 +444,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
          '            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret\n', ""),
     ),
     *_of("routing/drafts.py", "routing/test_drafts.py")(
-        ("draft cookies are signed", "return signed and self._now()", "return self._now()"),
+        ("draft cookies are signed", "return signed and now <", "return now <"),
         ("signatures are compared in constant time",
          "hmac.compare_digest(self._sign(end).encode(), signature.encode())",
          "self._sign(end) == signature"),
-        ("draft cookies end", "return signed and self._now() < int(end)", "return signed"),
+        ("draft cookies end", "signed and now < int(end) <=", "signed and int(end) <="),
+        ("draft cookies last no longer than any that is signed now",
+         "now < int(end) <= now + MAX_SECONDS", "now < int(end)"),
         ("draft cookies are not for scripts", "; HttpOnly; SameSite=Lax", "; SameSite=Lax"),
         ("draft cookies are signed with another key than the secret",
          'hmac.digest(secret.encode(), b"isgware draft cookies, version 1", "sha256")',

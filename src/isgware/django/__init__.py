@@ -6,11 +6,11 @@ Options come from ``settings.ISGWARE``. `isg` is the process's ISG, for views, c
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from .. import wsgi
+from ..after_fork import OwnLock
 from ..errors import ConfigurationError, ISGError
 from ..management.operations import Operations
 from ..serving.passthrough import HeaderList, looking, visitor_of
@@ -19,7 +19,7 @@ from ..storage.catalogue import PageInfo
 __all__ = ["ISG", "isg", "revalidate_on_change"]
 
 log: Final = logging.getLogger("isgware")
-_lock: Final = threading.Lock()
+_lock: Final = OwnLock()
 _current: list[ISG] = []
 
 
@@ -95,7 +95,7 @@ class ISG(Operations):
 def isg() -> ISG:
     """The process's ISG: the one ``wsgi.py`` made, or, in commands and tasks, one of the same
     settings around the project's application."""
-    with _lock:
+    with _lock():
         if not _current:
             from django.core.wsgi import get_wsgi_application
 
