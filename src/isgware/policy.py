@@ -189,7 +189,7 @@ def combined(*policies: Policy | None) -> Policy | None:
     for field in dataclasses.fields(Policy):
         for policy in given:
             value = getattr(policy, field.name)
-            if value != getattr(NOTHING, field.name) or (value is False):
+            if value != getattr(NOTHING, field.name):
                 said[field.name] = value
                 break
     if "vary" in said:

@@ -128,7 +128,7 @@ def policy_text(policy: Policy) -> str:
     said = []
     for field in dataclasses.fields(Policy):
         value = getattr(policy, field.name)
-        if value == getattr(NOTHING, field.name) and value is not False:
+        if value == getattr(NOTHING, field.name):
             continue
         if field.name == "vary":
             value = {name: list(values) if values else None for name, values in value}

@@ -54,8 +54,7 @@ class Rendered:
 class Refused:
     """The app answered, and its answer may not be stored. ``withdraws``: since it is not for
     everybody, so that what is stored of the page may not be served any more either. ``text`` says
-    more to people. ``replan``: the route turned out to be declared otherwise, or not at all; so
-    whoever waits plans anew."""
+    more to people. ``replan``: the page is declared otherwise, or not at all; so plan anew."""
 
     reason: str
     withdraws: bool = False

@@ -63,6 +63,8 @@ class Declarations:
                 arguments = {**pattern.arguments, **arguments}
             found = Match(found.route, policy, arguments, decorator)
         found = found or pattern
+        if found is not None and self._settings.defaults is not None:
+            found = dataclasses.replace(found, policy=self.with_defaults(found.policy))
         if found is not None and found.route not in self._checked:
             try:
                 found.policy.check_arguments(found.arguments)
@@ -92,8 +94,13 @@ class Declarations:
         if match is not None:
             return self.combined(learned, match.policy), True
         if learned is not None:
-            return learned, True
+            return self.with_defaults(learned), True
         return (self.undeclared, False) if self.stores(learned_route) else (None, False)
+
+    def with_defaults(self, policy: Policy) -> Policy:
+        """``policy``, with what the option ``defaults`` says where it says nothing."""
+        defaults = self._settings.defaults
+        return policy if defaults is None else self.combined(policy, defaults)
 
     def learned(self, learned_route: LearnedRoute) -> Policy | None:
         """The policy of a decorator that was met, if decorators are learned: where the framework
@@ -170,7 +177,9 @@ class Declarations:
         if met is None:
             return target
         said, arguments = met
-        policy = self.combined(said, target.policy) if target.declared else said
+        policy = self.with_defaults(said)
+        if target.declared:
+            policy = self.combined(said, target.policy)
         tags: tuple[str, ...] = ()
         try:
             tags = said.fill_tags(arguments)

@@ -184,6 +184,8 @@ class Planner:
 
         ``policy`` is what its view turned out to carry; without one it is learned by the headers.
         """
+        decorator = policy.fingerprint if policy is not None else ""
+        policy = self.declarations.with_defaults(policy) if policy is not None else None
         visitor = self._as_seen(visitor)
         if oddity(visitor) or self._untrusted(visitor):
             return None
@@ -202,7 +204,7 @@ class Planner:
             return None
         return self._target(
             request, base, match, policy or self.declarations.undeclared, policy is not None,
-            rules, tags, policy.fingerprint if policy else "",
+            rules, tags, decorator,
         )  # fmt: skip
 
     def foresee(self, visitors: Iterable[Visitor], at: tuple[str, str]) -> None:
