@@ -104,7 +104,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("renders are marked by an object", 'if mode == "off" or MARK in environ:',
          'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ:'),
         ("ready pages heed cookies that count",
-         "ready.cookies_matter and not self._admitted(ready, environ, now)", "False"),
+         "(ready.cookies_matter and not self._admitted(ready, environ, now))\n                    or (self._watched",
+         "(False)\n                    or (self._watched"),
         ("ready pages heed Authorization", '"HTTP_AUTHORIZATION" in environ\n', "False\n"),
         ("ready pages heed who the server knows", 'or "REMOTE_USER" in environ\n', "\n"),
         ("ready pages heed how the server knows", 'or "AUTH_TYPE" in environ\n', "\n"),
@@ -121,9 +122,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a date alone is a condition", 'if "HTTP_IF_MODIFIED_SINCE" in environ:', "if False:"),
     ),
     *_of("wsgi.py", "promises/test_p8_stale_visitors.py")(
-        ("stale pages heed cookies", "(self._is_watched(environ) or ready.cookies_matter)", "False"),
-        ("stale pages are sent while they last",
-         "if not ready.lasts(self._version[0][0], self._clock()):", "if False:"),
+        ("stale pages heed cookies",
+         "            self._is_watched(environ)\n            or (ready.cookies_matter and not self._admitted(ready, environ, now))\n",
+         "            False\n"),
+        ("stale pages are sent while they last", "if not ready.lasts(self._version[0][0], now):", "if False:"),
         ("stale pages are sent while their render is awaited",
          "return self.engine.awaited(ready.page.entry.key)", "return True"),
     ),
@@ -616,8 +618,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("flask/recorder.py", "flask/test_recorder.py")(
         ("foreign middleware reads all cookies", "        if foreign:", "        if False:"),
-        ("a CSRF token is marked",
-         "notes.recording.marks[_PAYLOAD.dump_payload(value)] = CSRF_TOKEN", "pass"),
+        ("what a CSRF token is made of is noted", "notes.recording.tokens[str(key)] = value", "pass"),
         ("a clean room's session is not saved",
          "        if recording is None:\n            return original(app, session, response)",
          "        if recording is None or original(app, session, response):\n"
@@ -812,10 +813,20 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("the secret of clean rooms is in no page", "            if self.secret.encode() in data:\n", "            if False:\n"),
         ("a clean room sets no CSRF cookie", "        if name != _USED or not value or", "        if True or"),
     ),
+    *_of("flask/csrf.py", "flask/test_csrf.py")(
+        ("a form with a key of its own is not filled", "        except BadData:  # a form with a key of its own\n            return None\n",
+         "        except BadData:\n            pass\n"),
+        ("a token that was cut refuses the page", "found if data.count(payload) == len(found) else None", "found"),
+        ("what a token is made of is in no page", "    if str(value).encode() in data:\n", "    if False:\n"),
+        ("a stranger's field refuses the page",
+         'if re.search(rb"value=[\\"\']?[^\\"\'\\s>]", element) and not any(', "if False and not any("),
+    ),
     *_of("serving/filling.py", "promises/test_p12_cookies.py")(
         ("a cookie that is there twice is the app's to judge", "len(values) != 1 or ", ""),
     ),
     *_of("wsgi.py", "promises/test_p12_nonces.py")(
+        ("who has credentials gets no page that was made ready to be filled",
+         "return environ.keys().isdisjoint(CREDENTIALS)", "return True"),
         ("pages with places are filled", "answer.page is not None and answer.page.entry.places", "False"),
     ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(

@@ -78,7 +78,7 @@ class _Case:
         self.now = core.engine.now()
 
     def why(self) -> Why:
-        mode = self.core._mode or self.core._settle_mode()
+        mode = self.core._acts
         if mode == "off":
             return self._pass("disabled", "isgware is switched off.", "enabled")
         control = self.core._control
