@@ -1,4 +1,4 @@
-"""`isgware.regeneration.worker_process` beside the ISG that hands jobs to it, in one process."""
+"""`isgware.management.worker_process` beside the ISG that hands jobs to it, in one process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from werkzeug.test import Client
 from isgware import ISG, ConfigurationError, Policy
 from isgware.cli.printing import stats_lines
 from isgware.errors import BackendUnavailable
-from isgware.regeneration.worker_process import Worker
+from isgware.management.worker_process import Worker
 from isgware.testing import FakeClock, ManualExecutor
 
 LONG = 10.0

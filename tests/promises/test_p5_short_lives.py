@@ -83,14 +83,14 @@ def test_p6_a_page_that_was_purged_while_it_was_rendered_is_not_taken(wrap, cloc
     first = Later(lambda: visit(one, "/p"))
     processes.gate.wait()
     two.purge_path("/p")
-    acquire = two.engine.page_store.acquire
+    acquire = two.runtime.engine.page_store.acquire
 
     def late(*arguments, **options):
         processes.gate.open.set()
         first.result()
         return acquire(*arguments, **options)
 
-    two.engine.page_store.acquire = late
+    two.runtime.engine.page_store.acquire = late
     assert visit(two, "/p").text == "render 2"
 
 
@@ -141,13 +141,13 @@ def test_p6_a_job_does_not_take_what_was_revalidated_while_it_was_rendered(
     processes.gate.wait()
     two.revalidate_path("/p")
     visit(two, "/p")
-    acquire = two.engine.page_store.acquire
+    acquire = two.runtime.engine.page_store.acquire
 
     def late(*arguments, **options):
         processes.gate.open.set()
         rendering.result()
         return acquire(*arguments, **options)
 
-    two.engine.page_store.acquire = late
+    two.runtime.engine.page_store.acquire = late
     later.jobs.pop(0)[1]()
     assert (visit(two, "/p").text, visit(two, "/p").cache) == ("render 3", "HIT")
