@@ -226,7 +226,7 @@ def test_a_forked_worker_lets_go_of_what_is_its_parents(
     isg._pid = -1
     flights = isg.runtime.engine.flights
     assert broker.tasks[NAME](job()) == "rendered"
-    assert (isg._pid, isg.runtime.engine.flights is flights) == (os.getpid(), False)
+    assert (isg.runtime.process._pid, isg.runtime.engine.flights is flights) == (os.getpid(), False)
 
 
 @pytest.mark.parametrize("given", ["junk", "null", job("/other")])

@@ -402,7 +402,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            if self._client is not client:  # given up", "            if False:  # given up"),
         ("a refusal keeps the client", "        except NotTaken:  # by a server that is well\n            raise\n", ""),
     ),
-    *_of("backends/redis/client.py", "backends/test_redis_connections.py")(
+    *_of("backends/redis/pools.py", "backends/test_redis_connections.py")(
         ("pools keep their size", '    given["max_connections"] = pool.max_connections\n', ""),
         ("pools keep their kind", "    return type(pool)(**given)\n", "    return redis.ConnectionPool(**given)\n"),
     ),
@@ -592,7 +592,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("learned_routes are bounded", "        if len(self._known) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
     ),
     *_of("serving/passed_urls.py", "promises/test_p7_floods.py")(
-        ("URLs that pass are bounded", "if len(self._until) >= _MOST:", "if False:"),
+        ("URLs that pass are bounded", "if len(self._until) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
         ("URLs that say nothing are bounded", "if len(self._dull) >= _MAX_DULL:", "if False:"),

@@ -34,7 +34,9 @@ class Fleet:
         self.web = self.isg("web", executor=self.executor, **options)
         self.behind = self.isg("worker", **options)
         self.kept: list[str] = []
-        self.worker = Worker(self.behind, 1, lambda page: self.kept.append(page.entry.route))
+        self.worker = Worker(
+            self.behind.runtime, 1, lambda page: self.kept.append(page.entry.route)
+        )
 
     def isg(self, name: str, **options: Any) -> ISG:
         def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -388,11 +390,11 @@ def test_a_store_of_one_process_is_refused(tmp_path: Path, store: Any) -> None:
     options = {} if store == "memory:" else {"coordinator": f"file:{tmp_path}"}
     isg = ISG(lambda environ, start: [], store=store, enabled=True, **options)
     with pytest.raises(ConfigurationError, match="file:DIR"):
-        Worker(isg)
+        Worker(isg.runtime)
 
 
 @pytest.mark.parametrize("enabled", [False, "report"])
 def test_an_isg_that_is_not_at_work_is_refused(tmp_path: Path, enabled: Any) -> None:
     isg = ISG(lambda environ, start: [], store=f"file:{tmp_path}", enabled=enabled)
     with pytest.raises(ConfigurationError, match="not at work"):
-        Worker(isg)
+        Worker(isg.runtime)

@@ -90,7 +90,7 @@ def _by_hand(using: str) -> bool:
 
 
 def _fire(words: Iterable[Word]) -> None:
-    from . import isg
+    from .integration import isg
 
     try:
         current = isg()
@@ -101,7 +101,7 @@ def _fire(words: Iterable[Word]) -> None:
 
 
 def _switched_on() -> bool:
-    from . import isg
+    from .integration import isg
 
     try:
         return takes(isg())

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ..build.build_report import Report
 from ..build.prerender import Options, prerender
 from ..core.freshness import ALL
 from ..core.local_path import local_path, names_for_path, names_for_tags
 from ..export import ExportReport, export_app
+from ..runtime import Runtime
 from ..storage.catalogue import PageInfo
+from .regenerate_now import Verbs
 from .stats import Stats, statistics
 from .why import Why, why
-
-if TYPE_CHECKING:
-    from ..wsgi import ISG
 
 
 class Invalidations:
@@ -65,6 +64,16 @@ class Invalidations:
         raise LookupError  # every kind says how
 
 
+class Core(Protocol):
+    """The middleware that the operations act on."""
+
+    @property
+    def runtime(self) -> Runtime: ...
+
+    @property
+    def verbs(self) -> Verbs: ...
+
+
 class Operations(Invalidations):
     """Acts on the pages of the `ISG` behind ``core``.
 
@@ -72,7 +81,7 @@ class Operations(Invalidations):
     """
 
     @property
-    def core(self) -> ISG:
+    def core(self) -> Core:
         raise LookupError  # every ISG says which it is
 
     def _names(self, path: str) -> list[str]:

@@ -10,7 +10,7 @@ from ..storage.process_cache import Raw, worth_remembering
 #: Seconds for which such a URL passes.
 _SECONDS: Final = 5.0
 #: At the limit all are forgotten.
-_MOST: Final = 8_192
+_MAX_PASSED: Final = 8_192
 
 
 class PassedURLs:
@@ -30,6 +30,6 @@ class PassedURLs:
     def add(self, raw: Raw) -> None:
         if not worth_remembering(raw):
             return
-        if len(self._until) >= _MOST:
+        if len(self._until) >= _MAX_PASSED:
             self._until.clear()
         self._until[raw] = time.monotonic() + _SECONDS
