@@ -223,7 +223,7 @@ def test_a_job_is_done_with_the_isg_of_the_process(
 def test_a_forked_worker_lets_go_of_what_is_its_parents(
     broker: Broker, executor: CeleryExecutor, isg: ISG
 ) -> None:
-    isg._pid = -1
+    isg.runtime.process._pid = -1
     flights = isg.runtime.engine.flights
     assert broker.tasks[NAME](job()) == "rendered"
     assert (isg.runtime.process._pid, isg.runtime.engine.flights is flights) == (os.getpid(), False)

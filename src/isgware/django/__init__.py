@@ -3,6 +3,7 @@
 Options come from ``settings.ISGWARE``. `isg` is the process's ISG, for views, commands and tasks.
 """
 
-from .integration import ISG, _current, isg, revalidate_on_change
+from .changes import revalidate_on_change
+from .integration import ISG, _current, isg
 
 __all__ = ["ISG", "_current", "isg", "revalidate_on_change"]

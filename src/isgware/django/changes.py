@@ -33,6 +33,27 @@ _BEFORE: Final = "_isgware_before"
 _AT_ONCE: Final = 500
 
 
+def revalidate_on_change(
+    model: Any = None, *, tags: Any = (), paths: Any = (), mode: str = "purge"
+) -> Any:
+    """Renew the pages that show a record of ``model`` when one is saved or deleted, or a
+    many-to-many relation of it changes, as soon as the transaction is committed.
+
+    ``tags`` and ``paths`` are texts with ``{field}`` placeholders, or a callable from a record to
+    such names. The record as it was before counts, too, at the cost of a query by primary key if
+    that may give other names. Returns ``model``; without one, a decorator of a model class.
+
+    Raises `ConfigurationError` for a placeholder that is no field. A store that is away does not
+    break a save: it is told when it is back. ``mode`` is ``"purge"`` or ``"revalidate"``.
+    """
+
+    def register(target: Any) -> Any:
+        watch(target, tags, paths, mode)
+        return target
+
+    return register if model is None else register(model)
+
+
 def watch(model: Any, tags: Any, paths: Any, mode: str) -> None:
     """See `isgware.django.revalidate_on_change`."""
     if not (isinstance(model, type) and issubclass(model, Model)):
