@@ -259,6 +259,44 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a withdrawal holds in every process",
          "        self.invalidate_eventually([key_name(key)], hard=True)  # first", "        #"),
     ),
+    # Declared is what the code says now.
+    *_of("page.py", "promises/test_declared.py")(
+        ("no decorator is met where a URL map declares",
+         "if rendering.policy is None and not rendering.mapped:", "if rendering.policy is None:"),
+    ),
+    *_of("routing/declarations.py", "promises/test_declared.py")(
+        ("what answers in place of a view is not stored",
+         "return Otherwise() if missed else None", "return None"),
+        ("a render tells under which URL map it is", "            if now is not None:\n",
+         "            if False:\n"),
+        ("a decorator is unlearned",
+         "        if not target.decorator or target.decorator == said:\n", "        if True:\n"),
+        ("failures unlearn nothing", "        if code not in KEPT | GONE | TEMPORARY:\n",
+         "        if False:\n"),
+    ),
+    *_of("routing/planner.py", "promises/test_declared.py")(
+        ("what only the store remembers does not declare",
+         "if serving and match is None and not self.declarations.believes(base):", "if False:"),
+    ),
+    *_of("routing/declarations.py", "promises/test_declared.py")(
+        ("pages of a default that is gone are no pages",
+         ' and learned_route.default in ("", self.default)', ""),
+        ("another default makes a page stale",
+         "NOTHING if said is None else salted(NOTHING, self.default)", "NOTHING"),
+        ("under a URL map nothing is learned from decorators",
+         "return None if self.has_url_map else declared.get", "return declared.get"),
+    ),
+    *_of("serving/learning.py", "promises/test_declared.py")(
+        ("a decorator that runs for some only costs no render each",
+         "        if reason := engine.outcomes.refusal(target.key):\n", "        if False:\n"),
+    ),
+    *_of("regeneration/outcomes.py", "promises/test_declared.py")(
+        ("nobody plans anew time and again",
+         "return not abs(now - last) < self._dynamic_time", "return True"),
+    ),
+    *_of("django/site.py", "promises/test_declared.py")(
+        ("request.urlconf counts", "get_resolver(self.urlconf(visitor))", "get_resolver()"),
+    ),
     # What may be stored.
     *_of("core/storable.py", "core/test_storable.py", _P2)(
         ("header lines are sound",

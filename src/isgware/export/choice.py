@@ -17,7 +17,7 @@ from ..core.freshness import State
 from ..core.storable import varies
 from ..core.stored_page import Entry
 from ..http.fields import Headers
-from ..policy import Policy, declared
+from ..policy import Policy
 from ..routing.planner import Planner
 
 #: Why a page is left out, with how it is said of several.
@@ -155,10 +155,10 @@ def policy_reason(planner: Planner, request: Request, build_id: str) -> str:
     """Why the app would not give this page to everybody, as its policies are now."""
     match = planner.match(_visitor(request))
     learned_route = planner.learned_route(request.base_key(build_id))
-    learned = declared.get(learned_route.fingerprint)
+    learned = planner.declarations.learned(learned_route)
     known = (match.policy if match is not None else None, learned)
     policies = [policy for policy in known if policy is not None]
-    if not policies and not learned_route.undeclared:
+    if not policies and not planner.declarations.stores(learned_route):
         return "dropped"
     if learned_route.vary or any(policy.vary for policy in policies):
         return "variant"

@@ -29,6 +29,7 @@ class FlaskSite(Site):
     """Answers from an app's URL map and view functions."""
 
     not_found = NotFound
+    has_url_map = True
     records = True
 
     def __init__(self, app: Flask) -> None:

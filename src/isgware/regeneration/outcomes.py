@@ -55,6 +55,7 @@ class Outcomes:
         self._now = now
         self._dynamic: OrderedDict[str, tuple[str, float, int]] = OrderedDict()
         self.routes = RefusedRoutes()
+        self._replanned: dict[str, float] = {}
         self._told: dict[str, tuple[str, float]] = {}  # by declared route
 
     def refusal(self, key: str, route: str = "", fingerprint: str = "") -> str:
@@ -132,6 +133,8 @@ class Outcomes:
 
     def _refused(self, target: Target, outcome: Refused, replaces: Entry | None) -> None:
         reason = outcome.reason
+        if outcome.replan and not outcome.withdraws and self._replan(target.key):
+            return
         if replaces is not None and target.declared and not outcome.withdraws:
             self.failed(target, reason, replaces)
             return
@@ -148,6 +151,15 @@ class Outcomes:
         self._count(target, reason, final=reason == "streaming" and not target.declared)
         if replaces is not None:
             self._withdraw(target)
+
+    def _replan(self, key: str) -> bool:
+        """Whether a page may be planned anew, since its route is declared otherwise than was known.
+        One for which that is so time and again may not."""
+        now, last = self._now(), self._replanned.get(key, float("-inf"))
+        if len(self._replanned) >= _MAX_DYNAMIC:
+            self._replanned.clear()
+        self._replanned[key] = now
+        return not abs(now - last) < self._dynamic_time
 
     def _withdraw(self, target: Target) -> None:
         """A page that was everybody's says that it is not, or one that nobody declared that it may

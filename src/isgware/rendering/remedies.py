@@ -6,6 +6,8 @@ from typing import Final
 
 from .value_holes import NO_TOKEN, NOT_FOUND
 
+#: The decorator that declares the page did not run while it was rendered.
+NOT_RUN: Final = "decorator-not-run"
 #: What can be done about each reason, for the log and the command line.
 REMEDIES: Final[dict[str, str]] = {
     "set-cookie": "Set cookies elsewhere than on this page; a session write does.",
@@ -38,6 +40,8 @@ REMEDIES: Final[dict[str, str]] = {
     "in the body, is shorter than 16 characters, or holds others than A-Z a-z 0-9 _ . ~ + / = -.",
     NO_TOKEN: "The visitor has no such cookie yet, or one that the app did not set. The app's own "
     "answer gives them one; their next visit gets the stored page.",
+    NOT_RUN: "Something answered in place of the view: a cache inside the app, a middleware, a "
+    "before_request function. Have it let the view run when page.prerendering is true.",
     "odd-tag": "Give the page tags of 1 to 256 printable characters; a callable tags= may shorten "
     "what the URL holds.",
     "bad-header": "A header or the status line holds characters that HTTP forbids.",

@@ -118,7 +118,7 @@ class Engine:
         arrival = self.page_store.mirror.counter
         deadline = time.monotonic() + self.settings.wait_time
         while True:
-            plan = self.planner.plan(visitor, skips=self.outcomes.skips)
+            plan = self.planner.plan(visitor, skips=self.outcomes.skips, serving=True)
             if plan is None:
                 return None
             if plan.target is None:
@@ -245,13 +245,15 @@ class Engine:
                 decision.label, decision.detail, made, forward=forward, collapsed=not leads,
                 stored=outcome.stored,
             )  # fmt: skip
+        if isinstance(outcome, Refused) and outcome.replan and time.monotonic() < deadline:
+            return None
         failed = isinstance(outcome, Failed | Refused) and not _withdraws(outcome)
         if old is not None and failed:
             return Answer("STALE", "stale-if-error", old, forward="stale")
         return self._without_page(visitor, outcome)
 
     def _key_now(self, visitor: Visitor) -> str:
-        plan = self.planner.plan(visitor)
+        plan = self.planner.plan(visitor, serving=True)
         return plan.target.key if plan is not None and plan.target is not None else ""
 
     def _without_page(self, visitor: Visitor, outcome: Outcome | None) -> Answer:

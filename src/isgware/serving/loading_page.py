@@ -229,7 +229,7 @@ class Fallback:
         plain = dataclasses.replace(
             visitor, path=path.encode().decode("latin-1"), query="", headers=headers
         )
-        plan = self._planner.plan(plain)
+        plan = self._planner.plan(plain, serving=True)
         target = plan.target if plan is not None and not plan.bypass else None
         if target is None:
             log.error("loading_page='app:%s' is no page that is kept; declare its route.", path)
