@@ -74,7 +74,7 @@ def test_a_connection_to_the_store_will_do(session, hook, tmp_path):
     with connect(f"file:{tmp_path / 'pages'}") as pages:
         hook(Author, pages, tags=["{name}"])
         add(session, Author(name="ada"))
-        assert [name for name, _ in pages._shelf.mirror.hard.items()] == ["tag:ada"]
+        assert [name for name, _ in pages._page_store.mirror.hard.items()] == ["tag:ada"]
 
 
 def test_a_callable_gives_the_isg_of_the_moment(session, hook, isg, told, caplog):
