@@ -69,7 +69,8 @@ class Site:
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
 
-    #: Whether what a clean-room render asks of its visitor is recorded.
+    #: Whether what a clean-room render asks of its visitor is recorded, and holes can be made in
+    #: place of a view.
     records: bool = False
 
     #: What a view raises for a page that does not exist, if the framework has something for that.
@@ -139,6 +140,10 @@ class Site:
         """What the framework has for this visitor in ``places``, all of one kind of its own;
         ``None`` if the app has to answer them itself. May raise anything."""
         raise ValueError(f"places of the kind {kind!r} are unknown")
+
+    def secret(self) -> str:
+        """What the app signs with, the same in all processes of a deployment; may be empty."""
+        return ""
 
     def after_fork(self) -> None:
         """In a process that builds, forked from one in which the app has run already: let go of

@@ -11,7 +11,7 @@ import base64
 import logging
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..core.cache_key import Visitor, cookie_pairs
@@ -29,6 +29,7 @@ from .engine import Answer
 from .passthrough import Environ, passed_by
 
 log: Final = logging.getLogger("isgware")
+_NOTHING: Final[Mapping[Place, bytes]] = {}
 
 
 def fill(
@@ -37,7 +38,7 @@ def fill(
 ) -> Iterable[bytes]:  # fmt: skip
     """``page`` as ``answer`` says, with what is this visitor's own; where the app has to give them
     that first, the app's own answer."""
-    sent = filled(page, visitor, site, answer.label, _said(answer, page, now))
+    sent = filled(page, visitor, site, answer.label, said_of(answer, page, now))
     if isinstance(sent, str):
         own = Answer("BYPASS", sent)
         return passed_by(visitor, own, application, environ, start_response, rendering)
@@ -51,7 +52,7 @@ def filled(page: Page, visitor: Visitor, site: Site, label: str, said: str) -> S
     """The page for this very visitor; or why they get the app's own answer. ``said`` is its
     Cache-Status."""
     try:
-        found = _values(page.entry.places, visitor, site)
+        found = values_of(page.entry.places, visitor, site)
         if found is None:
             return NO_TOKEN
         values, more = found
@@ -73,9 +74,9 @@ def lacks_token(page: Page, visitor: Visitor) -> bool:
     )
 
 
-def _said(answer: Answer, page: Page, now: float) -> str:
+def said_of(answer: Answer, page: Page, now: float) -> str:
     if answer.label == "HIT":
-        return status.hit(page.ttl(now))
+        return status.hit(page.ttl(now), answer.detail)
     if answer.label == "STALE":
         left = min(page.ttl(now) or 0.0, 0.0)
         return status.forwarded("stale", ttl=left, detail=answer.detail)
@@ -85,17 +86,19 @@ def _said(answer: Answer, page: Page, now: float) -> str:
     )  # fmt: skip
 
 
-def _values(
-    places: Places, visitor: Visitor, site: Site
+def values_of(
+    places: Places, visitor: Visitor, site: Site, known: Mapping[Place, bytes] = _NOTHING
 ) -> tuple[list[bytes], list[tuple[str, str]]] | None:
     """What stands in each place for this visitor, and the headers that come with it; ``None`` if
     the app has to give it to them. Raises whatever the framework raises, and ValueError for a place
-    of a kind that this process does not know."""
-    values: dict[Place, bytes] = {}
+    of a kind that this process does not know. ``known`` ones are made already."""
+    values: dict[Place, bytes] = dict(known)
     headers: list[tuple[str, str]] = []
     nonces: dict[object, bytes] = {}
     theirs: dict[str, list[Place]] = {}
     for place in places:
+        if place in known:
+            continue
         if place.kind == NONCE:
             which = place.arguments, place.length
             values[place] = nonces.setdefault(which, _nonce(place))
