@@ -32,7 +32,7 @@ def site() -> Any:
     app = Flask("refused")
     app.secret_key = "bench"
     app.jinja_loader = DictLoader({"page.html": _PAGE})
-    rows = [{"id": n, "name": f"name {n}", "text": "lorem ipsum " * 12} for n in range(20)]
+    rows = [{"id": n, "name": f"name {n}", "text": "lorem ipsum " * 12} for n in range(60)]
 
     def view(number: int) -> str:
         token = session["token"] = f"{random.random()}"

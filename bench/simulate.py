@@ -178,7 +178,7 @@ def measured() -> dict[str, float]:
     with stores.redis() as (backend, _):
         stores.fill(backend, range(200), b"x" * STORED)
         nonce = backend.nonce()
-        client = backend._clients()[0]
+        client = backend.connections.client()
         entries = [
             replace(stores.entry(n % 200, b"x" * STORED, nonce), order=time.time_ns() + n)
             for n in range(SAMPLES)

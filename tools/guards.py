@@ -104,7 +104,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("renders are marked by an object", 'if mode == "off" or MARK in environ:',
          'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ:'),
         ("ready pages heed cookies that count",
-         "ready.cookies_matter and not self._admitted(ready, environ, now)", "False"),
+         "(ready.cookies_matter and not self._admitted(ready, environ, now))\n                    or (self._watched",
+         "(False)\n                    or (self._watched"),
         ("ready pages heed Authorization", '"HTTP_AUTHORIZATION" in environ\n', "False\n"),
         ("ready pages heed who the server knows", 'or "REMOTE_USER" in environ\n', "\n"),
         ("ready pages heed how the server knows", 'or "AUTH_TYPE" in environ\n', "\n"),
@@ -121,9 +122,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a date alone is a condition", 'if "HTTP_IF_MODIFIED_SINCE" in environ:', "if False:"),
     ),
     *_of("wsgi.py", "promises/test_p8_stale_visitors.py")(
-        ("stale pages heed cookies", "(self._is_watched(environ) or ready.cookies_matter)", "False"),
-        ("stale pages are sent while they last",
-         "if not ready.lasts(self._version[0][0], self._clock()):", "if False:"),
+        ("stale pages heed cookies",
+         "            self._is_watched(environ)\n            or (ready.cookies_matter and not self._admitted(ready, environ, now))\n",
+         "            False\n"),
+        ("stale pages are sent while they last", "if not ready.lasts(self._version[0][0], now):", "if False:"),
         ("stale pages are sent while their render is awaited",
          "return self.engine.awaited(ready.page.entry.key)", "return True"),
     ),
@@ -187,7 +189,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "since = True or not same_render("),
         ("a page of another policy has to be fresh",
          "since and page.entry.fingerprint == target.policy.fingerprint", "since"),
-        ("who waited takes no page that was purged", "if not self._acceptable(page, arrival):\n"
+        ("a job takes no page that was revalidated meanwhile", "if not self._acceptable(page, arrival):\n"
          "            return False", "if False:\n            return False"),
     ),
     *_of("serving/engine.py", "promises/test_p7_bounded.py")(
@@ -256,6 +258,44 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("storage/page_store.py", "promises/test_p6_two_processes.py")(
         ("a withdrawal holds in every process",
          "        self.invalidate_eventually([key_name(key)], hard=True)  # first", "        #"),
+    ),
+    # Declared is what the code says now.
+    *_of("page.py", "promises/test_declared.py")(
+        ("no decorator is met where a URL map declares",
+         "if rendering.policy is None and not rendering.mapped:", "if rendering.policy is None:"),
+    ),
+    *_of("routing/declarations.py", "promises/test_declared.py")(
+        ("what answers in place of a view is not stored",
+         "return Otherwise() if missed else None", "return None"),
+        ("a render tells under which URL map it is", "            if now is not None:\n",
+         "            if False:\n"),
+        ("a decorator is unlearned",
+         "        if not target.decorator or target.decorator == said:\n", "        if True:\n"),
+        ("failures unlearn nothing", "        if code not in KEPT | GONE | TEMPORARY:\n",
+         "        if False:\n"),
+    ),
+    *_of("routing/planner.py", "promises/test_declared.py")(
+        ("what only the store remembers does not declare",
+         "if serving and match is None and not self.declarations.believes(base):", "if False:"),
+    ),
+    *_of("routing/declarations.py", "promises/test_declared.py")(
+        ("pages of a default that is gone are no pages",
+         ' and learned_route.default in ("", self.default)', ""),
+        ("another default makes a page stale",
+         "NOTHING if said is None else salted(NOTHING, self.default)", "NOTHING"),
+        ("under a URL map nothing is learned from decorators",
+         "return None if self.has_url_map else declared.get", "return declared.get"),
+    ),
+    *_of("serving/learning.py", "promises/test_declared.py")(
+        ("a decorator that runs for some only costs no render each",
+         "        if reason := engine.outcomes.refusal(target.key):\n", "        if False:\n"),
+    ),
+    *_of("regeneration/outcomes.py", "promises/test_declared.py")(
+        ("nobody plans anew time and again",
+         "return not abs(now - last) < self._dynamic_time", "return True"),
+    ),
+    *_of("django/site.py", "promises/test_declared.py")(
+        ("request.urlconf counts", "get_resolver(self.urlconf(visitor))", "get_resolver()"),
     ),
     # What may be stored.
     *_of("core/storable.py", "core/test_storable.py", _P2)(
@@ -351,6 +391,34 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC\n"),
         ("a store's files are files", "        if not stat.S_ISREG(status.st_mode):\n", "        if False:\n"),
     ),
+    # Servers and stores.
+    *_of("after_fork.py", "integration/test_gevent_late.py")(
+        ("locks are made on first use", "        self._pid = 0\n        self._lock",
+         "        self._pid = os.getpid()\n        self._lock"),
+    ),
+    *_of("backends/redis/connections.py", "backends/test_redis_connections.py")(
+        ("no more connections than allowed are used", "limited = self._limit < _NO_LIMIT", "limited = False"),
+        ("what was given up is closed by its last user",
+         "            if self._client is not client:  # given up", "            if False:  # given up"),
+        ("a refusal keeps the client", "        except NotTaken:  # by a server that is well\n            raise\n", ""),
+    ),
+    *_of("backends/redis/client.py", "backends/test_redis_connections.py")(
+        ("pools keep their size", '    given["max_connections"] = pool.max_connections\n', ""),
+        ("pools keep their kind", "    return type(pool)(**given)\n", "    return redis.ConnectionPool(**given)\n"),
+    ),
+    *_of("backends/sqlite/database.py", "backends/test_damage.py")(
+        ("damage found under the lock is repaired",
+         "lock = nullcontext() if holding else", "lock ="),
+        ("a full disk takes no invalidation",
+         "            check_room(self.directory)\n            files", "            files"),
+    ),
+    *_of("backends/sqlite/transaction.py", "backends/test_damage.py")(
+        ("a damaged schema need not be text", "isinstance(error, Damaged | UnicodeDecodeError)",
+         "isinstance(error, Damaged)"),
+    ),
+    *_of("regeneration/backoff.py", "regeneration/test_backoff.py")(
+        ("a failure that is yet to come holds nothing up", "failure.at - CLOCK_TOLERANCE <= now", "now"),
+    ),
     # What may be said from outside.
     *_of("core/local_path.py", "routing/test_declared_paths.py", "promises/test_details.py", "management/test_control_endpoint.py")(
         ("local paths name no host", 'path.startswith("/") or path.startswith("//"):', 'path.startswith("/"):'),
@@ -378,11 +446,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
          '            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret\n', ""),
     ),
     *_of("routing/drafts.py", "routing/test_drafts.py")(
-        ("draft cookies are signed", "return signed and self._now()", "return self._now()"),
+        ("draft cookies are signed", "return signed and now <", "return now <"),
         ("signatures are compared in constant time",
          "hmac.compare_digest(self._sign(end).encode(), signature.encode())",
          "self._sign(end) == signature"),
-        ("draft cookies end", "return signed and self._now() < int(end)", "return signed"),
+        ("draft cookies end", "signed and now < int(end) <=", "signed and int(end) <="),
+        ("draft cookies last no longer than any that is signed now",
+         "now < int(end) <= now + MAX_SECONDS", "now < int(end)"),
         ("draft cookies are not for scripts", "; HttpOnly; SameSite=Lax", "; SameSite=Lax"),
         ("draft cookies are signed with another key than the secret",
          'hmac.digest(secret.encode(), b"isgware draft cookies, version 1", "sha256")',
@@ -539,6 +609,12 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("error pages have a quota",
          "self._errors.excess(self._limit // 16, added) or", "None or"),
     ),
+    *_of("serving/refused_urls.py", "serving/test_refused_urls.py")(
+        ("refused URLs are looked at again when something has changed",
+         "known[2] != self._routes.epoch", "False"),
+        ("refused URLs are remembered of those only that are so for all",
+         "if not answer.skipped or not", "if not"),
+    ),
     *_of("regeneration/refused_routes.py", "regeneration/test_refused_routes.py")(
         ("refused routes are tried seldomer", "vain = min(vain, 12)", "vain = 0"),
         ("refused routes are bounded", "while len(self._routes) > _MAX_ROUTES:", "while False:"),
@@ -580,8 +656,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("flask/recorder.py", "flask/test_recorder.py")(
         ("foreign middleware reads all cookies", "        if foreign:", "        if False:"),
-        ("a CSRF token is marked",
-         "notes.recording.marks[_PAYLOAD.dump_payload(value)] = CSRF_TOKEN", "pass"),
+        ("what a CSRF token is made of is noted", "notes.recording.tokens[str(key)] = value", "pass"),
         ("a clean room's session is not saved",
          "        if recording is None:\n            return original(app, session, response)",
          "        if recording is None or original(app, session, response):\n"
@@ -607,8 +682,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a cookie that is deleted is read", "    for name in deleted:", "    for name in ():"),
     ),
     *_of("rendering/producer.py", "flask/test_reads_decide.py", "django/test_reads.py")(
-        ("reads of a page that was purged still count", "        if replaces is None:\n            page = self._page_store",
-         "        if False:\n            page = self._page_store"),
+        ("reads of a page that was purged still count", "        if replaces is None:  # one that was purged",
+         "        if False:  # one that was purged"),
     ),
     *_of("flask/site.py", "test_flask.py")(
         ("hosts whose adapters are kept are bounded",
@@ -764,8 +839,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("rendering/value_holes.py", "promises/test_p12_nonces.py", "promises/test_p12_cookies.py")(
         ("the store holds no nonce", "        body=blanked(entry.body, in_body(places)),\n", ""),
         ("nobody compares pages with tokens", '        etag="",\n', ""),
-        ("nobody keeps pages with tokens", 'not in _OF_ONE_BODY and not name.lower().endswith("-cache-control")',
-         'not in ()'),
         ("tokens that cannot stand in a page refuse it", "        if token is None or cookie in tokens:\n            return None\n",
          "        if token is None or cookie in tokens:\n            continue\n"),
     ),
@@ -776,11 +849,48 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("the secret of clean rooms is in no page", "            if self.secret.encode() in data:\n", "            if False:\n"),
         ("a clean room sets no CSRF cookie", "        if name != _USED or not value or", "        if True or"),
     ),
+    *_of("flask/csrf.py", "flask/test_csrf.py")(
+        ("a form with a key of its own is not filled", "        except BadData:  # a form with a key of its own\n            return None\n",
+         "        except BadData:\n            pass\n"),
+        ("a token that was cut refuses the page", "found if data.count(payload) == len(found) else None", "found"),
+        ("what a token is made of is in no page", "    if str(value).encode() in data:\n", "    if False:\n"),
+        ("a stranger's field refuses the page",
+         'if re.search(rb"value=[\\"\']?[^\\"\'\\s>]", element) and not any(', "if False and not any("),
+    ),
     *_of("serving/filling.py", "promises/test_p12_cookies.py")(
         ("a cookie that is there twice is the app's to judge", "len(values) != 1 or ", ""),
     ),
     *_of("wsgi.py", "promises/test_p12_nonces.py")(
+        ("who has credentials gets no page that was made ready to be filled",
+         "return environ.keys().isdisjoint(CREDENTIALS)", "return True"),
         ("pages with places are filled", "answer.page is not None and answer.page.entry.places", "False"),
+    ),
+    *_of("core/filled_page.py", "promises/test_p12_nonces.py", "promises/test_p12_cookies.py")(
+        ("nobody keeps pages with tokens", 'name in _OF_ONE_BODY or name.endswith("-cache-control")', 'False'),
+    ),
+    *_of("core/hole_places.py", "flask/test_holes.py")(
+        ("a marker that was altered or torn refuses the page", "    return found if {index for _, _, index in found} == set(range(count)) else None",
+         "    return found"),
+        ("part of a marker refuses the page", "folded.count(prefix.encode()) != len(found) or ", ""),
+        ("a marker in a header refuses the page", "if prefix in lines or number in lines:", "if False:"),
+    ),
+    *_of("rendering/placeholders.py", "flask/test_holes.py")(
+        ("a hole that writes the session refuses the page", "            if refusal := unfit(theirs.recording, made):\n", "            if False:\n"),
+        ("a hole that raises refuses the page", "        for use, raised in run.errors.items():\n", "        for use, raised in ():\n"),
+        ("nobody keeps a page that is filled for some", "        if not self.reads.personal:\n            return response\n", "        if True:\n            return response\n"),
+    ),
+    *_of("serving/hole_filling.py", "flask/test_holes.py")(
+        ("HEAD runs no hole", 'if visitor.method == "HEAD":', "if False:"),
+        ("a run that failed leaves placeholders", "self.response is None or self.response.code == 500", "False"),
+        ("a run has no conditions of its visitor", "if name not in _OF_THE_ANSWER and", "if"),
+        ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),
+    ),
+    *_of("wsgi.py", "flask/test_holes.py")(
+        ("who has something of their own gets no prepared hit", " or bool(entry.holes)", ""),
+    ),
+    *_of("holes.py", "flask/test_holes.py")(
+        ("no hole in a cache of the app", "    _outside_of_caches(use)\n", ""),
+        ("a hole that raises costs that hole only", "                except Exception as error:\n                    self.errors", "                except ZeroDivisionError as error:\n                    self.errors"),
     ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(
         ("no token becomes a file", "    if entry.places:\n", "    if False:\n"),

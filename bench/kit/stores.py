@@ -82,14 +82,15 @@ def _put_many_sqlite(backend: Any, entries: Iterable[Entry]) -> None:
 def _put_many_redis(backend: Any, entries: Iterable[Entry]) -> None:
     """In one pipeline: ``put`` is handed a client that sends nothing yet."""
     backend.ping()
-    client, pages = backend._opened
+    connections = backend.connections
+    client = connections.client()
     queue = _Queue(client)
-    backend._opened = (queue, pages)
+    connections._client = queue
     try:
         for made in entries:
             backend.put(row_of(made), encode(made), made.rendered_at)
     finally:
-        backend._opened = (client, pages)
+        connections._client = client
     queue.pipeline.execute()
 
 
@@ -146,7 +147,7 @@ def opened(url: str) -> Any:
 def taken(backend: Any) -> float:
     """Bytes that a store takes, on the disk or in Redis."""
     if isinstance(backend, RedisBackend):
-        return float(backend._clients()[0].info("memory")["used_memory"])
+        return float(backend.connections.client().info("memory")["used_memory"])
     directory = backend.database.directory
     for path in directory.glob("*.db"):  # what waits in its journal is not there for long
         with contextlib.closing(sqlite3.connect(path)) as connection:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from .after_fork import settling
 from .errors import ConfigurationError
 from .regeneration.handoff import patience_of
 from .regeneration.shared_jobs import target_of
@@ -71,6 +72,7 @@ class CeleryExecutor:
         self._isg: ISG | None = None
         self._told = float("-inf")
         self._reset()
+        self._pid = 0  # locks are made on first use: see `after_fork`
 
         def regenerate(job: str) -> str:  # Celery reads its source's head: no method, no lambda
             return self.perform(job)
@@ -78,12 +80,18 @@ class CeleryExecutor:
         celery.task(name=name, shared=False, ignore_result=True)(regenerate)
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self._messages: queue.Queue[_Message | None] = queue.Queue(_MAX_SENDING)
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._sending_since: float | None = None
         self._paused_until = float("-inf")
+        self._pid = os.getpid()  # last: from here on other threads look no further
+
+    def _own_process(self) -> None:
+        if self._pid != os.getpid():
+            with settling():
+                if self._pid != os.getpid():
+                    self._reset()
 
     # In a web process: a `handover.Carrier`.
 
@@ -95,8 +103,7 @@ class CeleryExecutor:
 
     def there(self) -> bool:
         """Whether the broker took, or did not yet refuse, the last task."""
-        if self._pid != os.getpid():
-            self._reset()
+        self._own_process()
         now, since = time.monotonic(), self._sending_since
         if now < self._paused_until or (since is not None and now - since > self._timeout):
             return False
@@ -108,6 +115,7 @@ class CeleryExecutor:
 
     def send(self, key: str, job: bytes) -> bool:
         """Give a task to the broker; false if it does not take it within ``timeout``."""
+        self._own_process()
         settings = self._isg.settings if self._isg is not None else None
         options: dict[str, Any] = {"queue": self._queue} if self._queue else {}
         if settings is not None:  # after that the web process has rendered for itself

@@ -28,8 +28,12 @@ class Rendering:
     scheme: str = ""
     host: str = ""
     script_name: str = ""
+    #: The framework's URL map says what is declared, so that no decorator that runs need be met.
+    mapped: bool = False
     policy: Policy | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
+    #: The policies of all decorators that ran, each with the arguments of its first run.
+    ran: list[tuple[Policy, dict[str, Any]]] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     revalidate: float | bool | None = None
     expire: float | None = None
@@ -71,10 +75,14 @@ def declare(policy: Policy, arguments: dict[str, Any]) -> None:
     """Tell the run in progress, if there is one, which policy its view carries. Raises what the
     framework takes for a 404 if the page is known not to exist."""
     rendering = current.get()
-    if rendering is not None and rendering.policy is None:  # the outermost of nested views counts
+    if rendering is None:
+        return
+    if all(policy is not known for known, _ in rendering.ran):
+        rendering.ran.append((policy, arguments))
+    if rendering.policy is None and not rendering.mapped:  # the outermost of nested views counts
         rendering.policy = policy
         rendering.arguments = arguments
-    if rendering is not None and rendering.absent is not None:
+    if rendering.absent is not None:
         absent, rendering.absent = rendering.absent, None  # what answers it may call other views
         raise absent()
 

@@ -189,7 +189,7 @@ def combined(*policies: Policy | None) -> Policy | None:
     for field in dataclasses.fields(Policy):
         for policy in given:
             value = getattr(policy, field.name)
-            if value != getattr(NOTHING, field.name) or (value is False):
+            if value != getattr(NOTHING, field.name):
                 said[field.name] = value
                 break
     if "vary" in said:
@@ -210,8 +210,14 @@ def register(policy: Policy) -> Policy:
             declared[policy.fingerprint] = policy
             return policy
         salt += 1
-        policy = dataclasses.replace(policy)
-        object.__setattr__(policy, "_salt", salt)
+        policy = salted(policy, salt)
+
+
+def salted(policy: Policy, salt: object) -> Policy:
+    """An equal policy with another fingerprint."""
+    made = dataclasses.replace(policy)
+    object.__setattr__(made, "_salt", salt)
+    return made
 
 
 def policy_of(view: Any) -> Policy | None:

@@ -18,10 +18,8 @@ HEADERS: Final = "headers"
 OPENED: Final = "opened"
 #: The name that stands for every name of a kind.
 EVERYTHING: Final = "*"
-#: Reasons of `Recording.marks`: a session or its like was taken apart by code in C; a token that is
-#: one visitor's own.
+#: Reason of `Recording.marks`: a session or its like was taken apart by code in C.
 BAIT: Final = "session-taken-apart"
-CSRF_TOKEN: Final = "csrf-token"
 #: Longer names are somebody's data; reading one counts as reading everything.
 _LONGEST: Final = 256
 
@@ -31,12 +29,13 @@ class Recording:
     """Reads and writes of one render, each with the place in the app's code where it came first.
 
     ``marks`` are bytes that may not be in a stored body, each with the reason for which a body
-    that has them is refused: baits, and tokens of one visitor.
+    that has them is refused. ``tokens`` are what a session was given for CSRF tokens, by its key.
     """
 
     reads: dict[tuple[str, str], str] = field(default_factory=dict)
     writes: dict[str, str] = field(default_factory=dict)
     marks: dict[bytes, str] = field(default_factory=dict)
+    tokens: dict[str, object] = field(default_factory=dict)
     #: Whether the framework's own session code would have said ``Vary: Cookie``.
     session_vary: bool = False
     #: Whether the framework has met the request of this render, so that what is not noted was not

@@ -126,6 +126,30 @@ def _routes(name: str, value: Any) -> Mapping[str, Policy]:
     return value
 
 
+#: What a policy for all declared routes may say.
+_DEFAULTS: Final = ("cookies", "vary", "query", "bypass")
+
+
+def _policy_defaults(name: str, value: Any) -> Policy | None:
+    if value is None:
+        return None
+    if not isinstance(value, Policy):
+        raise _fail(name, value, "give a Policy(...), for all declared routes.")
+    others = [
+        field.name
+        for field in dataclasses.fields(Policy)
+        if field.name not in (*_DEFAULTS, "expire")
+        and getattr(value, field.name) != getattr(Policy(), field.name)
+    ]
+    if others or value.expire != Policy().expire:
+        names = ", ".join(others or ["expire"])
+        raise _fail(name, value, f"{names} is said by each route; defaults may say {_LIST}.")
+    return value
+
+
+_LIST: Final = ", ".join(_DEFAULTS)
+
+
 def _strings(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [item.strip() for item in value.split(",") if item.strip()]
@@ -223,6 +247,10 @@ class Settings:
     store: Any = _option("file:.isgware", _anything, "URL of the store, or a cachelib BaseCache")
     revalidate: float | bool | None = _option(
         None, _default_revalidate, "seconds fresh, for every storable page that says nothing itself"
+    )
+    defaults: Policy | None = field(
+        default=None,
+        metadata={"check": _policy_defaults, "doc": "what declared routes do not say themselves"},
     )
     routes: Mapping[str, Policy] = field(
         default_factory=dict,

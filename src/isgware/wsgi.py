@@ -14,11 +14,10 @@ from .after_fork import settling
 from .backends.base import live_version
 from .backends.read_ahead import ReadAhead
 from .core.cache_key import Visitor
-from .core.preconditions import NOT_MODIFIED, fitted
+from .core.preconditions import NOT_MODIFIED
 from .core.reads import joined_reads, shape_of
-from .core.redirects import location_for, redirected
+from .core.redirects import location_for
 from .errors import ConfigurationError
-from .http import cache_status as status
 from .management.control_endpoint import Control
 from .management.log import log_decision, log_to_stderr
 from .management.operations import Operations
@@ -35,7 +34,16 @@ from .serving.filling import fill
 from .serving.hole_filling import fill_holes
 from .serving.learning import Learner
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
-from .serving.prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
+from .serving.prepared_hits import (
+    CREDENTIALS,
+    PreparedFill,
+    PreparedHit,
+    PreparedStale,
+    credentials_unlisted,
+    target_of,
+)
+from .serving.refused_urls import RefusedURLs
+from .serving.stored_answer import stored_answer
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
 from .shared_cache.cache import REROUTED, SharedCache
@@ -58,10 +66,6 @@ _ENCODED: Final[Callable[[Environ], Raw]] = itemgetter(
 )  # fmt: skip
 
 
-def _wall_clock() -> float:
-    return time.time()
-
-
 class ISG(Operations):
     """Incremental static regeneration around a WSGI app: ``application = ISG(application)``.
 
@@ -82,7 +86,7 @@ class ISG(Operations):
         self.application = application
         self.settings = settings = Settings.load(options, framework, os.environ)
         self.site = site or Site()
-        self._clock: Callable[[], float] = settings.clock or _wall_clock
+        self._clock: Callable[[], float] = settings.clock or (lambda: time.time())
         self._backend = breaker = open_store(settings)
         self._memory = Memory(settings.memory)
         self._memo = cast(dict[Raw, PreparedHit], self._memory.memo)
@@ -93,7 +97,7 @@ class ISG(Operations):
             application, settings, self.site, breaker, self._memory, drafts, self._clock
         )
         self._visitors = self.engine.visitors
-        self.engine.maintenance.tasks += [self._probe, self._maintain_store]
+        self.engine.maintenance.tasks += [self._probe, self.engine.page_store.maintain]
         self.catalogue = Catalogue(self.engine.page_store, settings.build_id, self._clock)
         self.verbs = Verbs(self.engine, self.catalogue, self.site)
         self._learner = Learner(self.engine, self.site)
@@ -114,8 +118,8 @@ class ISG(Operations):
             log_to_stderr()
         self._pid = os.getpid()
         self._passed: dict[Raw, float] = {}
+        self._refused_urls = RefusedURLs(self.engine.outcomes.routes)
         self._wary = self._searched = False
-        self._flushed = 0.0
         if isinstance(settings.executor, JobExecutor):
             settings.executor.bind(self)
 
@@ -196,7 +200,7 @@ class ISG(Operations):
     def _slow(
         self, environ: Environ, start_response: StartResponse, ready: PreparedHit | None = None
     ) -> Iterable[bytes]:
-        mode = self._mode or self._settle_mode()
+        mode = self._acts
         if mode == "off" or MARK in environ:
             return self.application(environ, start_response)
         self._settle_process()
@@ -204,12 +208,19 @@ class ISG(Operations):
             self._searched = True
             warn_of_inner_caches(self.site, self.engine.planner.routes.catches)
         self.engine.maintenance.start()
-        if isinstance(ready, PreparedStale) and self._is_prepared_stale(ready, environ):
+        holds = isinstance(ready, PreparedStale) and self._holds(ready, environ)
+        fills = holds and isinstance(ready, PreparedFill)
+        if ready and holds and not fills:
             return self._special(ready, environ, start_response)
         visitor = visitor_of(environ)
         if visitor is None:
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, self.site)
+        if ready and fills:
+            return fill(
+                visitor, Answer("HIT"), ready.page, self._clock(), self.site, self.application,
+                environ, start_response, rendering,
+            )  # fmt: skip
         if self._control is not None and self._control.covers(visitor.path):
             return self._control(visitor, environ, start_response, rendering)
         if visitor.method not in ("GET", "HEAD"):
@@ -225,12 +236,18 @@ class ISG(Operations):
             )
         return self._get(visitor, environ, start_response, rendering)
 
-    def _is_prepared_stale(self, ready: PreparedStale, environ: Environ) -> bool:
-        """Whether this visitor of a page that is stale gets what the last one got."""
-        if not ready.lasts(self._version[0][0], self._clock()):
+    def _holds(self, ready: PreparedStale, environ: Environ) -> bool:
+        """Whether a page that was served by this request line is still for whoever asks."""
+        now = self._clock()
+        if not ready.lasts(self._version[0][0], now):
             return False
-        if "HTTP_COOKIE" in environ and (self._is_watched(environ) or ready.cookies_matter):
+        if "HTTP_COOKIE" in environ and (
+            self._is_watched(environ)
+            or (ready.cookies_matter and not self._admitted(ready, environ, now))
+        ):
             return False
+        if isinstance(ready, PreparedFill):
+            return environ.keys().isdisjoint(CREDENTIALS)
         return self.engine.awaited(ready.page.entry.key)
 
     def _get(
@@ -244,6 +261,9 @@ class ISG(Operations):
         if http is not None and http.dull(raw, environ):
             return http.glance(visitor, raw, environ, start_response, rendering)
         started = time.perf_counter()
+        known = self._refused_urls.find(raw) if environ.keys().isdisjoint(CREDENTIALS) else None
+        if known is not None and not ("HTTP_COOKIE" in environ and self._is_watched(environ)):
+            return self._own(visitor, known, environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
         if self.settings.debug:
             log_decision(visitor, answer, self._clock(), time.perf_counter() - started)
@@ -259,11 +279,18 @@ class ISG(Operations):
                     self._passed.clear()
                 self._passed[raw] = time.monotonic() + _PASS_SECONDS
             return passed
-        if answer.page is not None and (answer.page.entry.places or answer.holes):
-            put_in = fill_holes if answer.holes else fill
-            return put_in(
+        if answer.page is not None and answer.holes:
+            return fill_holes(
                 visitor, answer, answer.page, self._clock(), self.site, self.application,
                 environ, start_response, rendering,
+            )  # fmt: skip
+        if answer.page is not None and answer.page.entry.places:
+            now = self._clock()
+            if answer.label == "HIT":
+                self._prepare(PreparedFill, answer, answer.page, visitor, environ, now)
+            return fill(
+                visitor, answer, answer.page, now, self.site, self.application, environ,
+                start_response, rendering,
             )  # fmt: skip
         if answer.page is not None:
             return self._serve(visitor, answer, answer.page, environ, start_response)
@@ -276,6 +303,14 @@ class ISG(Operations):
             )
         if answer.detail == "authorization":
             self._heed(visitor)
+        if answer.refused:
+            self._refused_urls.remember(raw, answer)
+        return self._own(visitor, answer, environ, start_response, rendering)
+
+    def _own(
+        self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
         if answer.refused:
             start_response = self._learner.heeding(
                 visitor, answer.refused, answer.detail, start_response, rendering
@@ -307,24 +342,13 @@ class ISG(Operations):
         start_response: StartResponse,
     ) -> Iterable[bytes]:  # fmt: skip
         now = self._clock()
-        accepted = visitor.header("Accept-Encoding")
         if answer.label != "MISS":  # a page counts as visited when somebody comes back to it
             page.used = page.visited = True
         if answer.label == "HIT":
             self._prepare(PreparedHit, answer, page, visitor, environ, now)
-            made = page.answer(accepted, now, "HIT", status.hit(page.ttl(now)))
-        elif answer.label == "STALE":
-            if not answer.detail:
-                self._prepare(PreparedStale, answer, page, visitor, environ, now)
-            made = page.stale_answer(accepted, now, answer.detail)
-        else:
-            said = status.forwarded(
-                answer.forward, ttl=page.ttl(now), stored=answer.stored,
-                collapsed=answer.collapsed, detail=answer.detail,
-            )  # fmt: skip
-            made = page.answer(accepted, now, answer.label, said)
-        made = made[0], redirected(made[1], page.entry, visitor.query), made[2]
-        made = fitted(made, page.entry, environ)
+        elif answer.label == "STALE" and not answer.detail:
+            self._prepare(PreparedStale, answer, page, visitor, environ, now)
+        made = stored_answer(page, answer, visitor, environ, now)
         start_response(made[0], made[1].copy())
         return [*made[2]]
 
@@ -365,10 +389,6 @@ class ISG(Operations):
             self._wary = True
             self._memory.unready()
 
-    def _settle_mode(self) -> str:
-        self._mode = self.site.mode()
-        return self._mode
-
     def _settle_process(self) -> None:
         """Let go of what belongs to a parent process."""
         if self._pid != os.getpid():
@@ -384,16 +404,6 @@ class ISG(Operations):
     def _probe(self) -> None:
         self._backend.probe()
 
-    def _maintain_store(self) -> None:
-        verify = getattr(getattr(self._backend.backend, "database", None), "verify", None)
-        if verify is not None:
-            verify()
-        self.engine.page_store.retry_pending()
-        now = time.monotonic()
-        if now - self._flushed > 5.0:
-            self._flushed = now
-            self.engine.page_store.flush_recency()
-
     # What `Operations` stands on.
 
     @property
@@ -404,7 +414,9 @@ class ISG(Operations):
     @property
     def _acts(self) -> str:
         """Its mode: ``on``, ``off``, ``report`` or ``develop``."""
-        return self._mode or self._settle_mode()
+        if not self._mode:
+            self._mode = self.site.mode()
+        return self._mode
 
     @property
     def active(self) -> bool:

@@ -13,6 +13,7 @@ from redis.exceptions import ReadOnlyError
 
 from isgware.backends.redis import pubsub as redis_news
 from isgware.backends.redis.backend import RedisBackend
+from isgware.backends.redis.connections import Connections
 from isgware.backends.redis.pubsub import Subscription
 from isgware.testing.backend_suite import nonce_of
 from tests.backends.conftest import end_of_news
@@ -212,7 +213,7 @@ def test_after_a_failure_it_is_asked_anew_where_the_server_is(redis_server: Redi
     def connect() -> Any:
         return clients.pop() if clients else redis_server.client()
 
-    news = Subscription(connect, "isg:{main}:")
+    news = Subscription(Connections(connect), "isg:{main}:")
     news.start()
     eventually(lambda: news.version[0] % 2 == 0, within=60)
     news.stop()

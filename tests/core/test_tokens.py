@@ -85,6 +85,10 @@ def test_a_nonce_that_was_escaped_refuses_the_page(escaped: str) -> None:
     assert left(policy(f"script-src 'nonce-{NONCE}'"), escaped.encode()) is None
 
 
+def test_a_nonce_of_short_words_that_was_escaped_refuses_the_page() -> None:
+    assert left(policy("script-src 'nonce-abc-def_ghi-jkl_=='"), b"abc-def_ghi-jkl_%3D%3D") is None
+
+
 def test_a_nonce_in_a_body_that_is_encoded_refuses_the_page() -> None:
     headers = policy(f"script-src 'nonce-{NONCE}'")
     assert left((*headers, ("Content-Encoding", "gzip")), b"\x1f\x8b") is None

@@ -145,7 +145,11 @@ def bare(request):
     return HttpResponse(request.META["CSRF_COOKIE"])
 
 
-@pytest.mark.parametrize("view", [hidden, reversed_, glued, strangers, bare])
+def both(request):
+    return HttpResponse(f"{get_token(request)} {request.META['CSRF_COOKIE']}")
+
+
+@pytest.mark.parametrize("view", [hidden, reversed_, glued, strangers, bare, both])
 def test_a_token_that_is_not_found_keeps_the_page_out_of_the_store(project, view):
     isg = site(project, revalidate(60)(view))
     for _ in range(2):

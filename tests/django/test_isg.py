@@ -28,7 +28,8 @@ def database():
     if hasattr(connections._connections, "default"):
         del connections["default"]
     yield
-    connection.close()
+    if connection.connection is not None:
+        connection.connection.close()  # what Django's own close() leaves open, of one in memory
     connections.settings = known
     if hasattr(connections._connections, "default"):
         del connections["default"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import re
+import secrets
 
 import pytest
 from flask import (
@@ -10,17 +12,22 @@ from flask import (
     abort,
     g,
     jsonify,
+    make_response,
     redirect,
     render_template,
     render_template_string,
     request,
     session,
 )
+from flask_caching import Cache
+from flask_wtf import CSRFProtect
 from jinja2 import DictLoader
 from markupsafe import escape
 
 import isgware.flask
 from isgware import ConfigurationError, hole, holes, page, revalidate
+from isgware.core.places import told_of
+from isgware.export.choice import static
 
 FUTURE = "Sat, 01 Jan 2050 00:00:00 GMT"
 FILLER = "<p>text that makes a page of it</p>\n" * 60
@@ -463,3 +470,148 @@ def test_names():
         page.hole("nothing")
     with pytest.raises(ConfigurationError, match="rename the argument 'placeholder'"):
         hole("other")(lambda placeholder: "")
+
+
+FORM = """{{ hole("_account.html") }}<form><input name=csrf_token value="{{ csrf_token() }}"></form>
+{% call hole("form") %}<input name=csrf_token value="{{ csrf_token() }}">{% endcall %}"""
+
+
+@pytest.mark.parametrize("template", [FORM, FORM + '{{ hole("form") }}'])
+def test_tokens_of_the_page_and_of_its_holes_are_one_sessions(template):
+    shop = Shop(template + FILLER)
+    CSRFProtect(shop.app)
+    field = '<input name="csrf_token" value="{{ csrf_token() }}">'
+
+    @hole("form")
+    def form():
+        return render_template_string(field)
+
+    @shop.app.post("/order")
+    def order():
+        return "ordered"
+
+    shop.app.view_functions["become"] = shop.app.extensions["csrf"].exempt(
+        shop.app.view_functions["become"]
+    )
+    assert "stored" in shop.visitor().get("/page").headers["Cache-Status"]
+    for name in ("ann", None, "bob"):
+        who = shop.visitor(name)
+        for _ in range(3):
+            got = who.get("/page")
+            assert "hit" in got.headers["Cache-Status"]
+            assert f"<b>{name or 'stranger'} of" in got.text
+            tokens = set(re.findall(r'name="?csrf_token"? value="([^"]+)"', got.text))
+            assert tokens
+            for token in tokens:
+                assert who.post("/order", data={"csrf_token": token}).text == "ordered"
+                assert (
+                    shop.visitor("eve").post("/order", data={"csrf_token": token}).status_code
+                    == 400
+                )
+    assert shop.renders == 0
+
+
+def test_the_nonce_of_the_run_is_the_answers():
+    shop = Shop('<script nonce="{{ g.nonce }}"></script>{{ hole("script") }}' + FILLER)
+
+    @shop.app.before_request
+    def new():
+        g.nonce = secrets.token_urlsafe(16)
+
+    @shop.app.after_request
+    def say(response):
+        response.headers["Content-Security-Policy"] = f"script-src 'nonce-{g.nonce}'"
+        return response
+
+    @hole("script")
+    def script():
+        return f'<script nonce="{g.nonce}">{session.get("user", "nobody")}</script>'
+
+    shop.visitor().get("/page")
+    seen = set()
+    for name in ("ann", None, "ann"):
+        got = shop.visitor(name).get("/page")
+        assert "hit" in got.headers["Cache-Status"]
+        assert f">{name or 'nobody'}<" in got.text
+        nonces = set(re.findall('nonce="([^"]+)"', got.text))
+        assert got.headers["Content-Security-Policy"] == f"script-src 'nonce-{nonces.pop()}'"
+        assert not nonces
+        seen.add(got.headers["Content-Security-Policy"])
+    assert len(seen) == 3
+
+
+def test_a_hole_in_a_cache_of_the_app_is_an_error():
+    shop = Shop()
+    cache = Cache(shop.app, config={"CACHE_TYPE": "SimpleCache"})
+
+    @cache.memoize(60)
+    def sidebar():
+        return str(page.hole("_account.html"))
+
+    @shop.app.get("/cached")
+    def cached():
+        return sidebar()
+
+    shop.app.config["PROPAGATE_EXCEPTIONS"] = True
+    with pytest.raises(ConfigurationError, match="inside a cache of the app"):
+        shop.visitor().get("/cached")
+
+
+def test_a_page_with_holes_that_says_it_is_for_all_caches_is_private():
+    shop = Shop('{{ hole("_account.html") }}' + FILLER)
+
+    @shop.app.after_request
+    def lasting(response):
+        response.cache_control.public = True
+        response.cache_control.max_age = 600
+        response.headers["Expires"] = FUTURE
+        return response
+
+    shop.visitor().get("/page")
+    for name in ("ann", None):
+        got = shop.visitor(name).get("/page")
+        assert "private" in got.headers["Cache-Control"]
+        assert not {"Expires", "Last-Modified"} & set(got.headers.keys())
+        assert "Cookie" in got.headers["Vary"]
+
+
+@pytest.mark.parametrize("where", ["header", "cut", "twice"])
+def test_markers_that_do_not_stand_as_they_were_made(where):
+    shop = Shop()
+
+    @shop.app.get("/odd")
+    @revalidate(60)
+    def odd():
+        made = str(page.hole("_account.html"))
+        response = make_response(FILLER + (made[:-8] if where == "cut" else made))
+        if where == "header":
+            response.headers["X-Account"] = made if page.prerendering else "-"
+        if where == "twice":
+            response.set_data(response.get_data() + made[:-3].encode())
+        return response
+
+    got = shop.visitor().get("/odd")
+    assert "detail=hole-not-found" in got.headers["Cache-Status"]
+    assert "isgh" not in got.text
+
+
+def test_stored_pages_with_holes_are_read_again(tmp_path):
+    for name in ("ann", None, "bob"):
+        holes.registered.clear()
+        shop = Shop(store=f"file:{tmp_path}/pages")
+        got = shop.visitor(name).get("/page")
+        assert f"<b>{name or 'stranger'} of" in got.text
+        assert shop.renders == (1 if name == "ann" else 0)
+
+
+def test_people_are_told():
+    shop = Shop()
+    shop.visitor().get("/page")
+    key = next(iter(shop.isg.core.engine.page_store.memory.recent(9)), None)
+    entry = shop.isg.core.engine.page_store.memory.get(key).entry if key else None
+    if entry is None:
+        shop.visitor().get("/page")
+        key = shop.isg.core.engine.page_store.memory.recent(9)[0]
+        entry = shop.isg.core.engine.page_store.memory.get(key).entry
+    assert told_of(entry.holes) == ("hole '_account.html' (1)", "hole 'basket' (1)")
+    assert static(entry, with_app=True) == "holes"

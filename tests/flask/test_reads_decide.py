@@ -99,6 +99,19 @@ def test_p11_logging_in_and_out_counts_with_the_next_visit(backend: str) -> None
         assert (jar.visit("/").text, jar.visit("/").cache) == ("hello None", "HIT")
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_p11_a_session_that_gets_the_key_under_the_same_cookie_counts_at_once(backend: str) -> None:
+    site = Site(backend)
+    site.page("/", lambda: f"hello {session.get('name')}")
+    jar, other = Jar(site), Jar(site)
+    jar.visit("/set?basket=3", "POST")
+    jar.visit("/")
+    assert [jar.visit("/").cache for _ in range(3)] == ["HIT"] * 3
+    jar.visit("/set?name=Ann", "POST")
+    assert [jar.visit("/").text for _ in range(3)] == ["hello Ann"] * 3
+    assert other.visit("/").text == "hello None"
+
+
 def test_p11_a_page_that_reads_nothing_asks_nobody_anything() -> None:
     site = Site("server")
     site.page("/", lambda: "hello")

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from isgware import Policy, RegenerationError, page, revalidate
+from isgware import Policy, RegenerationError, page
 from tests.promises.faults import FaultyBackend
 from tests.promises.kit import MARK, Site, environ_of, forget, html, visit
 
@@ -371,22 +371,6 @@ def test_an_empty_page_is_kept_where_nothing_was(wrap, site):
     site.views["/p"] = lambda environ: html("")
     isg = wrap(site, routes=ROUTES)
     assert [visit(isg, "/p").cache for _ in range(2)] == ["MISS", "HIT"]
-
-
-def test_a_decorator_that_was_met_while_its_view_ran_is_known_after_a_restart(
-    wrap, later, tmp_path
-):
-    @revalidate(60)
-    def view(environ, start_response):
-        start_response("200 OK", [("Content-Type", "text/html")])
-        return [b"a page"]
-
-    first = wrap(view, store=f"file:{tmp_path}", backend_timeout=30.0)
-    assert visit(first, "/p").detail == "learning"
-    later.run()
-    assert visit(first, "/p").cache == "HIT"
-    restarted = wrap(view, store=f"file:{tmp_path}", backend_timeout=30.0)
-    assert visit(restarted, "/p").cache == "HIT"
 
 
 @pytest.mark.parametrize("fails", [None, "write_note"], ids=["lost", "lost-and-not-taken"])

@@ -114,6 +114,16 @@ def test_p12_a_token_that_is_not_found_keeps_the_page_out_of_the_store(body):
     assert "value_holes" in isg.why("/page", host="site.test").remedy
 
 
+@pytest.mark.parametrize("value", ["short", "a value with spaces", "<b>of_sixteen_and_more"])
+def test_p12_a_cookie_that_is_no_token_keeps_the_page_out_of_the_store(value):
+    app = Site({"/page": lambda environ: html(value, ("Set-Cookie", f"{NAME}={value}"))})
+    routes = {"/page": Policy(revalidate=60, value_holes=[f"cookie:{NAME}"])}
+    isg = ISG(app, store="memory:", routes=routes)
+    reply = visit(isg, "/page")
+    assert reply.detail == "token-not-found"
+    assert reply.get("Set-Cookie") == f"{NAME}={value}"
+
+
 def test_p12_a_cookie_that_is_not_named_keeps_the_page_out_of_the_store():
     _, isg = site(value_holes=["cookie:other"])
     assert visit(isg, "/page").detail == "set-cookie"

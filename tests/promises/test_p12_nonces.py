@@ -88,6 +88,26 @@ def test_p12_such_an_answer_is_kept_by_nobody():
             assert reply.get(name) == "", name
 
 
+def test_p12_who_has_credentials_gets_the_apps_own_answer_however_often_others_came():
+    app, isg, _, _ = site()
+    for _ in range(3):
+        visit(isg, "/page")
+    reply = visit(isg, "/page", headers={"Authorization": "Basic eDp5"})
+    assert (reply.cache, reply.detail) == ("BYPASS", "authorization")
+    assert app.own("/page") == 1
+
+
+def test_p12_a_purge_ends_what_was_made_ready_to_be_filled():
+    app, isg, _, clock = site()
+    labels = [visit(isg, "/page").cache for _ in range(3)]
+    isg.purge_path("/page")
+    labels += [visit(isg, "/page").cache for _ in range(3)]
+    clock.tick(61)
+    labels.append(visit(isg, "/page").cache)
+    assert labels == ["MISS", "HIT", "HIT", "REVALIDATED", "HIT", "HIT", "STALE"]
+    assert app.rendered("/page") == 2
+
+
 def test_p12_head_has_the_headers_of_get():
     _, isg, _, _ = site()
     visit(isg, "/page")

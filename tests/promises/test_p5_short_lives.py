@@ -125,3 +125,29 @@ def test_p5_a_job_takes_what_another_process_rendered_since_it_looked(wrap, cloc
     two.engine.page_store.acquire = overtaken
     later.jobs.pop(0)[1]()
     assert processes.site.rendered("/p") == 2
+
+
+def test_p6_a_job_does_not_take_what_was_revalidated_while_it_was_rendered(
+    wrap, clock, store, later
+):
+    processes = Processes(wrap, store, revalidate=60)
+    processes.gate.open.set()
+    one, two, _ = processes.all
+    visit(one, "/p")
+    one.revalidate_path("/p")
+    visit(one, "/p")
+    processes.gate = Gate()
+    rendering = Later(later.jobs.pop(0)[1])
+    processes.gate.wait()
+    two.revalidate_path("/p")
+    visit(two, "/p")
+    acquire = two.engine.page_store.acquire
+
+    def late(*arguments, **options):
+        processes.gate.open.set()
+        rendering.result()
+        return acquire(*arguments, **options)
+
+    two.engine.page_store.acquire = late
+    later.jobs.pop(0)[1]()
+    assert (visit(two, "/p").text, visit(two, "/p").cache) == ("render 3", "HIT")

@@ -280,8 +280,8 @@ def test_p6_a_store_made_anew_makes_memory_stale(wrap, tmp_path):
     workers.both()
     for name in ("isgware-1.db", "isgware-1.db-wal", "isgware-1.db-shm", "isgware-1.word"):
         (tmp_path / name).unlink(missing_ok=True)
-    workers.one._maintain_store()
-    workers.two._maintain_store()
+    workers.one.engine.page_store.maintain()
+    workers.two.engine.page_store.maintain()
     assert workers.both() == ["STALE", "STALE"]
 
 
@@ -354,6 +354,6 @@ def test_p6_a_withdrawal_holds_while_the_store_is_away_and_elsewhere_when_it_is_
     assert visit(workers.one, "/p").text == "ada's"
     store.repair()
     workers.one._backend.probe()
-    workers.one._maintain_store()
+    workers.one.engine.page_store.maintain()
     assert visit(workers.one, "/p").text == "ada's"
     assert visit(workers.two, "/p").text == "ada's"

@@ -351,6 +351,7 @@ class OneByOne(Throttle):
 @pytest.mark.usefixtures("patient")
 def test_a_job_begins_when_the_pace_lets_it(scene: Scene) -> None:
     pool, jobs = scene.pool(workers=3), [scene.job(key) for key in "abc"]
+    pool._own_process()
     pool._throttle = throttle = OneByOne(3)
     for each in jobs:
         pool.submit(each.work)

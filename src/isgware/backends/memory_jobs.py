@@ -5,8 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from .base import JOB_TIME, MOST_WANTS, TAKES, Job
+
+#: Seconds beyond which an end was set by a clock that has since been put back.
+_LONGEST: Final = 2 * JOB_TIME
 
 
 @dataclass(slots=True)
@@ -16,6 +20,9 @@ class _Waiting:
     wants: int = 1
     takes: int = 0
     held: float = 0.0
+
+    def is_held(self, now: float) -> bool:
+        return now < self.held <= now + _LONGEST
 
 
 @dataclass(slots=True)
@@ -28,7 +35,7 @@ class Jobs:
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
         jobs = self._alive(queue, now)
         known = jobs.get(key)
-        if known is not None and known.held <= now:
+        if known is not None and not known.is_held(now):
             self.want(queue, {key: 1})
             return True
         jobs.pop(key, None)
@@ -46,7 +53,7 @@ class Jobs:
 
     def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
         jobs = self._alive(queue, now)
-        waiting = [each for each in jobs.values() if each.held <= now]
+        waiting = [each for each in jobs.values() if not each.is_held(now)]
         for each in sorted(waiting, key=lambda each: (-each.wants, each.job.ticket)):
             if each.takes < TAKES:
                 each.takes, each.held = each.takes + 1, now + hold
@@ -61,11 +68,11 @@ class Jobs:
             del jobs[job.key]
 
     def queued(self, queue: str, now: float) -> int:
-        return sum(each.held <= now for each in self._alive(queue, now).values())
+        return sum(not each.is_held(now) for each in self._alive(queue, now).values())
 
     def _alive(self, queue: str, now: float) -> dict[str, _Waiting]:
         jobs = self._queues.get(queue, {})
-        for key in [key for key, each in jobs.items() if each.until <= now]:
+        for key in [key for key, each in jobs.items() if not now < each.until <= now + _LONGEST]:
             del jobs[key]
         if not jobs:
             self._queues.pop(queue, None)

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from .places import BODY, Place, Places, Plain, between, joined, sound_places
+from .places import BODY, HOLE, Place, Places, Plain, between, joined, sound_places
 
-HOLE: Final = "hole"
 _CHARSET: Final = re.compile(r"charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
 _DIGITS: Final = rb"[0-9a-f]{6}"
 

@@ -76,7 +76,8 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How a page may be stored. ``revalidate=None``: until told; ``age``: how old it was when it
-    came, in seconds, if its lifetime is what its headers say."""
+    came, in seconds, if its lifetime is what its headers say; ``by_default``: its lifetime is what
+    ``ISG(revalidate=)`` says, and nobody else does."""
 
     revalidate: float | None
     expire: float
@@ -85,6 +86,7 @@ class Terms:
     error_quota: bool = False
     tombstone: bool = False
     age: float = 0.0
+    by_default: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,10 @@ def storable(
         return Refusal("revalidate-0")
     vary_cookie = "cookie" in varies(response.headers)
     terms = _terms(response.code, revalidate, policy, said, vary_cookie, replaces)
-    return replace(terms, age=age) if age else terms
+    by_default = lifetime(
+        response, policy, said, declared=declared, default=None, obey=obey, full=full, now=now
+    ) is None  # fmt: skip
+    return replace(terms, age=age, by_default=by_default) if age or by_default else terms
 
 
 def unread(head: Response, said: Said, reason: str) -> Refusal:

@@ -35,9 +35,10 @@ _ALPHABETS: Final = {
     "HEX": re.compile(r"[0-9A-F]+"),
     "text": re.compile(_VALUE + "+"),
 }
-_RUN: Final = re.compile("[A-Za-z0-9]+")
+#: Characters that nobody escapes, and those that are escaped in JavaScript alone.
+_RUNS: Final = (re.compile("[A-Za-z0-9]+"), re.compile("[A-Za-z0-9_-]+"))
 #: A part of a token so long is not in a page by chance.
-_TELLING: Final = 8
+_TELLING: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,10 @@ def _torn(known: dict[bytes, Token], data: bytes, found: list[Place]) -> bool:
     """Whether a telling part of a token stands where the token does not: it was escaped there."""
     whole = b"\n".join(data[place.offset : place.end] for place in found)
     for text in known:
-        part = max(_RUN.findall(text.decode()), key=len, default="").encode()
-        if len(part) >= _TELLING and data.count(part) != whole.count(part):
-            return True
+        for run in _RUNS:
+            part = max(run.findall(text.decode()), key=len, default="").encode()
+            if len(part) >= _TELLING and data.count(part) != whole.count(part):
+                return True
     return False
 
 

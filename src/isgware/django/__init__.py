@@ -6,19 +6,20 @@ Options come from ``settings.ISGWARE``. `isg` is the process's ISG, for views, c
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from .. import wsgi
+from ..after_fork import OwnLock
 from ..errors import ConfigurationError, ISGError
 from ..management.operations import Operations
+from ..serving.passthrough import HeaderList, looking, visitor_of
 from ..storage.catalogue import PageInfo
 
 __all__ = ["ISG", "isg", "revalidate_on_change"]
 
 log: Final = logging.getLogger("isgware")
-_lock: Final = threading.Lock()
+_lock: Final = OwnLock()
 _current: list[ISG] = []
 
 
@@ -44,9 +45,20 @@ class ISG(Operations):
         from .site import DjangoSite
 
         record_reads(application)
-        self._core: Final = wsgi.ISG(
-            application, site=DjangoSite(), framework=configured(), **options
-        )
+        if not callable(application):
+            raise ConfigurationError(f"ISG({application!r}): give a WSGI application.")
+        site = DjangoSite()
+
+        def noted(environ: Any, start_response: Any) -> Iterable[bytes]:
+            def look(line: str, headers: HeaderList) -> None:
+                visitor = visitor_of(environ)
+                if visitor is not None:
+                    site.note_urlconf(visitor)
+
+            answer: Iterable[bytes] = application(environ, looking(start_response, look))
+            return answer
+
+        self._core: Final = wsgi.ISG(noted, site=site, framework=configured(), **options)
         _current[:] = [self]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -83,7 +95,7 @@ class ISG(Operations):
 def isg() -> ISG:
     """The process's ISG: the one ``wsgi.py`` made, or, in commands and tasks, one of the same
     settings around the project's application."""
-    with _lock:
+    with _lock():
         if not _current:
             from django.core.wsgi import get_wsgi_application
 

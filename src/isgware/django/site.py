@@ -16,7 +16,14 @@ from django.core.signals import got_request_exception
 from django.db import close_old_connections, connections
 from django.http import Http404, parse_cookie
 from django.middleware.common import CommonMiddleware
-from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_resolver, reverse
+from django.urls import (
+    NoReverseMatch,
+    Resolver404,
+    ResolverMatch,
+    get_resolver,
+    get_urlconf,
+    reverse,
+)
 from django.urls.base import is_valid_path
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import translation
@@ -27,12 +34,14 @@ from ..core.places import Place
 from ..page import note_error
 from ..policy import Policy, policy_of
 from ..revalidate_decorator import wrapped_by_revalidate
-from ..routing.framework import Filled, Match, Route, Site
+from ..routing.framework import Filled, Match, Route, Site, origin_of
 from . import csrf
 from .caches import cache_middleware, inner_cache
 
 #: Connections of a parent process, kept from being closed by garbage collection.
 _inherited: Final[list[Any]] = []
+#: Hosts, and paths that differ from their host's, of which the URL map is remembered.
+_MAX_URLCONFS: Final = 8_192
 _LOCALE: Final = "django.middleware.locale.LocaleMiddleware"
 _SIGNED_COOKIES: Final = "django.contrib.sessions.backends.signed_cookies"
 
@@ -41,10 +50,13 @@ class DjangoSite(Site):
     """Answers from the settings and the root URLconf."""
 
     not_found = Http404
+    has_url_map = True
     records = True
 
     def __init__(self) -> None:
         got_request_exception.connect(_note_error)
+        #: By host, and by host and path where that differs: see `note_urlconf`.
+        self._urlconfs: dict[tuple[str, str], Any] = {}
         self._views: dict[str, Any] | None = None
         self.origin_headers = tuple(_origin_headers())
         middleware = list(settings.MIDDLEWARE or ())
@@ -52,7 +64,7 @@ class DjangoSite(Site):
         self._appends_slash = settings.APPEND_SLASH and _has_common(middleware)
         self.resolvers: Mapping[str, Resolve] = {}
         if settings.USE_I18N and _LOCALE in middleware:
-            self.resolvers = {"accept-language": resolve_language}
+            self.resolvers = {"accept-language": self._language}
             self.language_cookies = (settings.LANGUAGE_COOKIE_NAME,)
 
     def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
@@ -65,7 +77,7 @@ class DjangoSite(Site):
         language = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
         try:
             with translation.override(language):
-                found = get_resolver().resolve(path)
+                found = get_resolver(self.urlconf(visitor)).resolve(path)
         except Resolver404:
             return None
         policy = policy_of(found.func)
@@ -80,10 +92,38 @@ class DjangoSite(Site):
             return None
         language = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
         with translation.override(language):
-            found = None if is_valid_path(path) else is_valid_path(path + "/")
+            urlconf = self.urlconf(visitor)
+            found = None if is_valid_path(path, urlconf) else is_valid_path(path + "/", urlconf)
         if not found or not getattr(found.func, "should_append_slash", True):
             return None
         return visitor.path + "/"
+
+    def urlconf(self, visitor: Visitor) -> Any:
+        """The URL map in force for a request, as far as is known before it is handled: a middleware
+        may set ``request.urlconf``, by host as a rule."""
+        if not self.several_maps:
+            return settings.ROOT_URLCONF
+        host = origin_of(self, visitor)[1]
+        found = self._urlconfs.get((host, visitor.path)) or self._urlconfs.get((host, ""))
+        return found or settings.ROOT_URLCONF
+
+    def note_urlconf(self, visitor: Visitor) -> None:
+        """Django has just handled this request in this thread, and tells under which URL map. What
+        was answered before that was chosen counts as under the main one, so others go before it."""
+        used, main = get_urlconf() or settings.ROOT_URLCONF, settings.ROOT_URLCONF
+        if used == main and not self.several_maps:
+            return
+        host = origin_of(self, visitor)[1]
+        if len(self._urlconfs) >= _MAX_URLCONFS:
+            self._urlconfs.clear()
+        if self._urlconfs.get((host, ""), main) == main:
+            self._urlconfs[host, ""] = used
+        if self.urlconf(visitor) != used:
+            self._urlconfs[host, visitor.path] = used
+        self.several_maps = True
+
+    def _language(self, name: str, visitor: Visitor) -> str:
+        return resolve_language(name, visitor, self.urlconf(visitor))
 
     def origin(self, visitor: Visitor) -> tuple[str, str]:
         """Scheme and host as ``HttpRequest`` finds them."""
@@ -121,7 +161,7 @@ class DjangoSite(Site):
         """As ``LocaleMiddleware`` does: by language, where the path does not tell it."""
         if not self.resolvers:
             return ()
-        prefixed, _ = is_language_prefix_patterns_used(settings.ROOT_URLCONF)
+        prefixed, _ = is_language_prefix_patterns_used(self.urlconf(visitor))
         told = prefixed and translation.get_language_from_path(decoded(visitor.path))
         return () if told else tuple(self.resolvers)
 
@@ -206,7 +246,7 @@ def _origin_headers() -> Iterator[str]:
         yield "HTTP_X_FORWARDED_HOST"
 
 
-def resolve_language(name: str, visitor: Visitor) -> str:
+def resolve_language(name: str, visitor: Visitor, urlconf: Any = None) -> str:
     """The language that ``LocaleMiddleware`` would choose: by path, cookie, header, default."""
     path = decoded(visitor.path)
     cookies = dict(cookie_pairs(visitor.headers.get("HTTP_COOKIE")))
@@ -215,7 +255,8 @@ def resolve_language(name: str, visitor: Visitor) -> str:
         COOKIES=cookies,
         META={"HTTP_ACCEPT_LANGUAGE": visitor.header("Accept-Language") or ""},
     )
-    prefixed, default_prefixed = is_language_prefix_patterns_used(settings.ROOT_URLCONF)
+    urlconf = urlconf or settings.ROOT_URLCONF
+    prefixed, default_prefixed = is_language_prefix_patterns_used(urlconf)
     if prefixed and not default_prefixed and not translation.get_language_from_path(path):
         return str(settings.LANGUAGE_CODE)
     return str(translation.get_language_from_request(request, check_path=prefixed))

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from flask import Flask, current_app, has_request_context, render_template
+from flask import Flask, current_app, has_request_context, render_template, session
 from flask import request as flask_request
 from markupsafe import Markup
 
 from ..holes import HOLES, HoleRun, Renderer, renderers
 from ..page import page
+from . import csrf
 
 
 class FlaskRenderer:
@@ -48,9 +49,9 @@ def hole(name: str, /, *, caller: Callable[[], str] | None = None, **arguments: 
     return made
 
 
-def install_holes(app: Flask, tokens: Callable[[str, Any], Any] | None = None) -> None:
-    """Give templates of ``app`` the global ``hole``, and have runs for holes make them in place of
-    the view. ``tokens`` makes those of one kind within a request."""
+def install_holes(app: Flask) -> None:
+    """Give templates of ``app`` the global ``hole``, and have runs for holes make them, and the
+    tokens of the page, in place of the view."""
     dispatch = app.dispatch_request
     create = app.create_jinja_environment
 
@@ -58,7 +59,7 @@ def install_holes(app: Flask, tokens: Callable[[str, Any], Any] | None = None) -
         run = flask_request.environ.get(HOLES)
         if not isinstance(run, HoleRun):
             return dispatch(*given)
-        run.make(RENDERER, None, tokens)
+        run.make(RENDERER, None, lambda kind, places: csrf.made(app, places, session))
         return app.response_class("")
 
     def create_jinja_environment() -> Any:

@@ -8,23 +8,24 @@ later. A clean room's session is never saved: what was written to it is noted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
-from flask import Flask, Request, current_app, g
+from flask import Flask, Request, current_app, g, has_request_context
 from flask import request as flask_request
 from flask.ctx import RequestContext
-from itsdangerous import URLSafeSerializer
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.local import LocalProxy
 
 from ..core.cache_key import cgi_name
 from ..core.header_reads import LEARNED
-from ..recording import COOKIES, CSRF_TOKEN, EVERYTHING, OPENED, SESSION, Recording
+from ..recording import COOKIES, EVERYTHING, OPENED, SESSION, Recording
 from ..rendering.callers import Callers, where
 from ..rendering.clean_room import MARK
 from ..rendering.foreign_middleware import foreign_middleware
 from ..rendering.recorded_environ import RecordedEnviron
 from ..rendering.recorded_mappings import Notes, opening, recorded
+from . import csrf
 
 #: Modules that only pass on what they are asked.
 _THROUGH: Final = frozenset({
@@ -41,8 +42,6 @@ _FRAMEWORK: Final = frozenset({
 CALLERS: Final = Callers(_THROUGH, _FRAMEWORK)
 #: Keys that a framework keeps its books with.
 _BOOKKEEPING: Final = frozenset({"_permanent", "_fresh", "_remember"})
-#: Makes what every token starts with that Flask-WTF signs of what the session holds.
-_PAYLOAD: Final = URLSafeSerializer("")
 _GUARDED: Final = "_isgware_guarded"
 
 
@@ -62,6 +61,8 @@ def install(app: Flask) -> None:
             recording.read(COOKIES, EVERYTHING, lambda: foreign)
         recording.attached = True
         _guard(app, recording)
+        if rendering is not None and not rendering.finders:
+            rendering.finders.append(partial(csrf.find, app, recording))
         context = original(RecordedEnviron(environ, recording, CALLERS))
         _record_request(context.request, recording)
         context.request.headers = _Headers(context.request.environ)
@@ -145,7 +146,7 @@ def _written(notes: Notes, key: object, value: object) -> None:
     if key in _BOOKKEEPING:
         return
     if CALLERS.module() == _CSRF_MODULE:
-        notes.recording.marks[_PAYLOAD.dump_payload(value)] = CSRF_TOKEN
+        notes.recording.tokens[str(key)] = value
         return
     notes.wrote_for_good(key)
 
@@ -155,7 +156,8 @@ def _not_saved(original: Callable[..., Any]) -> Callable[..., Any]:
     that anybody has looked at."""
 
     def save_session(app: Flask, session: Any, response: Any) -> Any:
-        recording = _recording(flask_request)
+        # Outside of any request a stored page is filled for a visitor.
+        recording = _recording(flask_request) if has_request_context() else None
         if recording is None:
             return original(app, session, response)
         recording.session_vary = recording.session_vary or bool(session.accessed)

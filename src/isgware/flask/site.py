@@ -13,11 +13,13 @@ from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import MapAdapter
 
 from ..core.cache_key import Visitor, decoded
+from ..core.places import Place
 from ..errors import ConfigurationError
 from ..policy import policy_of
 from ..revalidate_decorator import wrapped_by_revalidate
-from ..routing.framework import Match, Route, Site, built, redirect_of
+from ..routing.framework import Filled, Match, Route, Site, built, redirect_of
 from ..routing.inner_caches import module_of, wrappers
+from . import csrf
 
 #: Hosts whose adapters are kept: any visitor can name another.
 _MAX_ADAPTERS: Final = 64
@@ -27,12 +29,18 @@ class FlaskSite(Site):
     """Answers from an app's URL map and view functions."""
 
     not_found = NotFound
+    has_url_map = True
     records = True
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._checked = False
         self._adapters: dict[tuple[str, ...], MapAdapter] = {}
+
+    def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
+        if kind == csrf.KIND:
+            return csrf.filled(self._app, places, visitor)
+        return super().fill(kind, places, visitor)
 
     def match(self, visitor: Visitor) -> Match | None:
         if not self._checked:

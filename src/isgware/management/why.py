@@ -78,7 +78,7 @@ class _Case:
         self.now = core.engine.now()
 
     def why(self) -> Why:
-        mode = self.core._mode or self.core._settle_mode()
+        mode = self.core._acts
         if mode == "off":
             return self._pass("disabled", "isgware is switched off.", "enabled")
         control = self.core._control
@@ -89,7 +89,7 @@ class _Case:
         if mode == "on" and self._passed():
             decided = "the app's answer seconds ago, which was nothing to keep"
             return self._pass("not-declared", "The request goes to the app.", decided)
-        plan = self.engine.planner.plan(self.visitor)
+        plan = self.engine.planner.plan(self.visitor, serving=True)
         if plan is None:
             return self._undeclared()
         if plan.target is None or plan.bypass:
@@ -116,7 +116,7 @@ class _Case:
         if target is not None:
             found = {
                 "route": target.route,
-                "declared_by": planner.declared_by(visitor, target),
+                "declared_by": planner.declarations.declared_by(visitor, target),
                 "policy": self._policy(target.policy, target.declared),
                 "key": target.key,
                 "build_id": self.core.settings.build_id,
@@ -158,7 +158,7 @@ class _Case:
         follows = "The app answers this request itself."
         if purges:
             follows += " If it succeeds, the page of this URL is purged."
-        plan = self.engine.planner.plan(self.visitor)
+        plan = self.engine.planner.plan(self.visitor, serving=True)
         return self._say(
             "BYPASS", plan.target if plan else None,
             detail=method.lower(), follows=follows, decided_by=f"the method {method}",
@@ -193,7 +193,7 @@ class _Case:
         engine = self.engine
         page, state = engine.page_store.find(target.key, target.base, target.policy.fingerprint)
         if page is not None and engine.planner.relearned(target, page.entry):
-            again = engine.planner.plan(self.visitor)
+            again = engine.planner.plan(self.visitor, serving=True)
             if again is not None and again.target is not None:
                 return self._stored_or_not(again, again.target)
         if page is not None and state is not State.FRESH:

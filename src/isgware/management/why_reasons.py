@@ -36,6 +36,9 @@ _DECIDERS: Final[dict[str, str]] = {
     "vary-too-wide": "the header Vary of the app's answer, which names too many",
     "no-lifetime": "nobody says for how long the page is fresh",
     "token-not-found": "a token or nonce of the app's answer that is not in it as it was made",
+    "hole-failed": "a hole of the page that cannot be rendered for nobody in particular",
+    "hole-not-found": "a hole of the page that does not stand in it as it was made",
+    "nested-hole": "a hole of the page that stands in another",
     "no-token": "the visitor's cookie of value_holes=, which is missing or not as the app makes it",
     "empty-body": "an empty answer, which does not replace a page that had a body",
     "not-accepted": "the policy's callable accept=",
@@ -128,7 +131,7 @@ def policy_text(policy: Policy) -> str:
     said = []
     for field in dataclasses.fields(Policy):
         value = getattr(policy, field.name)
-        if value == getattr(NOTHING, field.name) and value is not False:
+        if value == getattr(NOTHING, field.name):
             continue
         if field.name == "vary":
             value = {name: list(values) if values else None for name, values in value}

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from ..core.freshness import CLOCK_TOLERANCE
 from ..storage.notes import Failure
 
 
@@ -30,8 +31,10 @@ class Failures:
 
     def due(self, key: str, now: float) -> bool:
         failure = self._failures.get(key)
-        # An end beyond the longest back-off was set by a clock that has since been put back.
-        return failure is None or not now < failure.until <= now + 2 * self.LONGEST
+        # One that is yet to come was timed by a clock that has since been put back.
+        return failure is None or not (
+            failure.at - CLOCK_TOLERANCE <= now < failure.until <= now + 2 * self.LONGEST
+        )
 
     def add(
         self, key: str, now: float, error: str, lifetime: float | None, unproven: bool = False
@@ -40,7 +43,7 @@ class Failures:
         count = known.count + 1 if known else 1
         longest = self.LONGEST if not lifetime else min(lifetime, self.LONGEST)
         delay = min(2.0 ** min(count - 1, 20), longest) * (1 + 0.1 * self._jitter())
-        failure = Failure(count, now + delay, error, unproven)
+        failure = Failure(count, now + delay, error, unproven, now)
         self.put(key, failure)
         return failure
 

@@ -43,6 +43,7 @@ class Maintenance:
         self._release = release
         self.tasks: list[Callable[[], None]] = []
         self._reset()
+        self._pid = 0  # locks are made on first use: see `after_fork`
 
     def _reset(self) -> None:
         self._thread: threading.Thread | None = None
@@ -51,12 +52,15 @@ class Maintenance:
         self._stop = threading.Event()
         self._pid = os.getpid()  # last: from here on other threads look no further
 
-    def start(self) -> None:
-        """Make sure that the thread of this process runs."""
+    def _own_process(self) -> None:
         if self._pid != os.getpid():
             with settling():
                 if self._pid != os.getpid():
                     self._reset()
+
+    def start(self) -> None:
+        """Make sure that the thread of this process runs."""
+        self._own_process()
         if self._thread is not None or self._stop.is_set():
             return
         with self._starting:
@@ -89,6 +93,7 @@ class Maintenance:
             self._release(lease)
 
     def close(self) -> None:
+        self._own_process()
         self._stop.set()
 
     def tick(self) -> None:
@@ -111,9 +116,6 @@ class Maintenance:
             return self._renew(lease)
         except BackendUnavailable:
             return True  # asked again with the next tick
-
-    def __del__(self) -> None:
-        self._stop.set()
 
 
 def _tick_until(stop: threading.Event, pause: float, owner: weakref.ref[Maintenance]) -> None:

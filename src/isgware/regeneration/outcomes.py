@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from ..core.freshness import CLOCK_TOLERANCE
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable
 from ..rendering.producer import Failed, Outcome, Refused, Rendered
@@ -54,6 +55,7 @@ class Outcomes:
         self._now = now
         self._dynamic: OrderedDict[str, tuple[str, float, int]] = OrderedDict()
         self.routes = RefusedRoutes()
+        self._replanned: dict[str, float] = {}
         self._told: dict[str, tuple[str, float]] = {}  # by declared route
 
     def refusal(self, key: str, route: str = "", fingerprint: str = "") -> str:
@@ -63,10 +65,13 @@ class Outcomes:
             return ""
         reason, until, doubled = self._dynamic.get(key, ("", 0.0, 0))
         now = self._now()
-        # An end beyond the longest time was set by a clock that has since been put back.
-        if now < until <= now + self._dynamic_time * 2.0**doubled:
+        if self._lasts(until, now, doubled):
             return reason
         return self.routes.pause(route, fingerprint, now) if route else ""
+
+    def _lasts(self, until: float, now: float, doubled: int = 0) -> bool:
+        """An end beyond the longest time was set by a clock that has since been put back."""
+        return now < until <= now + self._dynamic_time * 2.0**doubled + CLOCK_TOLERANCE
 
     def skips(self, match: Match) -> str:
         """Why a visitor of a declared route is not even looked for a page; empty if they are."""
@@ -128,6 +133,8 @@ class Outcomes:
 
     def _refused(self, target: Target, outcome: Refused, replaces: Entry | None) -> None:
         reason = outcome.reason
+        if outcome.replan and not outcome.withdraws and self._replan(target.key):
+            return
         if replaces is not None and target.declared and not outcome.withdraws:
             self.failed(target, reason, replaces)
             return
@@ -144,6 +151,15 @@ class Outcomes:
         self._count(target, reason, final=reason == "streaming" and not target.declared)
         if replaces is not None:
             self._withdraw(target)
+
+    def _replan(self, key: str) -> bool:
+        """Whether a page may be planned anew, since its route is declared otherwise than was known.
+        One for which that is so time and again may not."""
+        now, last = self._now(), self._replanned.get(key, float("-inf"))
+        if len(self._replanned) >= _MAX_DYNAMIC:
+            self._replanned.clear()
+        self._replanned[key] = now
+        return not abs(now - last) < self._dynamic_time
 
     def _withdraw(self, target: Target) -> None:
         """A page that was everybody's says that it is not, or one that nobody declared that it may
@@ -175,7 +191,8 @@ class Outcomes:
 
     def rendering_elsewhere(self, key: str) -> None:
         """Another process renders this page: look for the result soon, not with every visit."""
-        self.failures.put(key, Failure(0, self._now() + _ELSEWHERE, ""))
+        now = self._now()
+        self.failures.put(key, Failure(0, now + _ELSEWHERE, "", at=now))
 
     def fails_elsewhere(self, key: str, rendered_at: float) -> bool:
         """Whether another process has tried in vain since, and its back-off still lasts."""
@@ -190,7 +207,7 @@ class Outcomes:
         """Let every process, a command line's too, see why a declared route is not kept."""
         backend, now = self._page_store.backend, self._now()
         known, until = self._told.get(target.route, ("", 0.0))
-        if not target.declared or (known == reason and now < until):
+        if not target.declared or (known == reason and self._lasts(until, now)):
             return
         self._told[target.route] = reason, now + self._dynamic_time
         note = [reason, error[:500], now, target.key, target.request.url]
@@ -213,15 +230,16 @@ class Outcomes:
     def _note_dynamic(self, key: str, reason: str) -> None:
         try:
             now = self._now()
-            self._page_store.backend.write_note(
-                "d:" + key, reason.encode(), self._dynamic_time, now
-            )
+            note = json.dumps([reason, now]).encode()
+            self._page_store.backend.write_note("d:" + key, note, self._dynamic_time, now)
         except BackendUnavailable as error:
             log.debug("A refusal is known to this process only: %s", error)
 
     def _noted_dynamic(self, key: str) -> str:
         try:
-            note = self._page_store.backend.read_note("d:" + key, self._now())
-            return (note or b"").decode("ascii", "replace")
-        except BackendUnavailable:
+            now = self._now()
+            note = self._page_store.backend.read_note("d:" + key, now)
+            reason, at = json.loads(note or b'["", 0]')
+            return str(reason) if self._lasts(at + self._dynamic_time, now) else ""
+        except (BackendUnavailable, ValueError, TypeError, OverflowError, RecursionError):
             return ""

@@ -61,6 +61,8 @@ class RefusedRoutes:
 
     def __init__(self) -> None:
         self._routes: OrderedDict[str, _Route] = OrderedDict()
+        #: Grows when a page may be tried, or found, that was passed over before.
+        self.epoch = 0
 
     def knows(self, route: str) -> bool:
         return route in self._routes
@@ -129,14 +131,17 @@ class RefusedRoutes:
 
     def found(self, route: str) -> None:
         """A page of the route is in the store, whatever others were refused for."""
-        if known := self._routes.get(route):
+        known = self._routes.get(route)
+        if known is not None and not known.stored:
             known.stored = True
+            self.epoch += 1
 
     def rendered(self, route: str, fingerprint: str) -> None:
         """A page of the route could be stored."""
         known = self._routes.get(route)
         if known is None or known.fingerprint != fingerprint:
             known = self._keep(route, fingerprint)
+        self.epoch += not known.stored
         known.stored, known.final = True, False
         known.refused = known.signs = 0
         known.sign = ""
@@ -164,3 +169,4 @@ class RefusedRoutes:
         """A page is tried since the answer to its visitor looked as if it could be stored."""
         if known := self._routes.get(route):
             known.sign, known.heeded_at = key, known.passed
+            self.epoch += 1

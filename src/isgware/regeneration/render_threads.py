@@ -65,6 +65,7 @@ class Pool:
         self._gives_way = gives_way
         self.dropped = 0
         self._reset()
+        self._pid = 0  # locks are made on first use: see `after_fork`
         _pools.add(self)
 
     def _reset(self) -> None:
@@ -292,8 +293,7 @@ class Pool:
 
     def close(self, timeout: float | None = None) -> None:
         """Drop what waits, and give what runs up to ``timeout`` seconds to finish."""
-        if self._pid != os.getpid():
-            return
+        self._own_process()
         with self._ready:
             self._closed = True
             self._queue.clear()

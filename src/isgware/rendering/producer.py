@@ -35,7 +35,7 @@ from .compress import encoders, encodings_of, spliced
 from .notices import Notices
 from .observed import observed, unfit
 from .placeholders import PlaceholderMaker
-from .remedies import REMEDIES
+from .remedies import NOT_RUN, REMEDIES
 from .value_holes import NOT_FOUND, cookies_taken
 
 log: Final = logging.getLogger("isgware")
@@ -56,11 +56,12 @@ class Rendered:
 class Refused:
     """The app answered, and its answer may not be stored. ``withdraws``: since it is not for
     everybody, so that what is stored of the page may not be served any more either. ``text`` says
-    more to people."""
+    more to people. ``replan``: the page is declared otherwise, or not at all; so plan anew."""
 
     reason: str
     withdraws: bool = False
     text: str = ""
+    replan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,15 @@ Outcome = Rendered | Refused | Failed | Elsewhere
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A page that may be stored. ``said``: the policy its view carries, if the plan missed it.
+    """A page that may be stored. ``said``: the policy of the decorator that was met, if decorators
+    are learned; ``default``: the ``ISG(revalidate=)`` that alone made the page storable.
     ``encodings`` of its body, once it is finished: they become part of the entry as it is kept."""
 
     entry: Entry
     learned: tuple[str, ...]
     declared: bool
     said: str
+    default: str
     encodings: Mapping[str, bytes] = field(default_factory=dict)
     pieces: tuple[int, ...] = ()
 
@@ -187,6 +190,7 @@ class Producer:
         request = target.request
         rendering = Rendering(
             True, request.scheme, request.host, request.script_name, key=target.key,
+            mapped=self._planner.declarations.has_url_map,
             recording=Recording() if self._records else None, holes=self._placeholders.markers(),
         )  # fmt: skip
         started, clock = self._now(), time.perf_counter()
@@ -207,32 +211,24 @@ class Producer:
             failed = self._failed(target, f"status {response.status}", response)
             return dataclasses.replace(failed, error=rendering.error)
         self._proven.add(target.route)
-        said = ""
-        if rendering.policy is not None:
-            planned = target
-            try:
-                target = self._with_policy(target, rendering)
-            except ConfigurationError as error:
-                log.error("%s: %s", target.request.url, error)
-                return self._refused(target, unread(response, said_of_page, "odd-tag"))
-            if not planned.declared or planned.policy.fingerprint != target.policy.fingerprint:
-                said = rendering.policy.fingerprint
-        if rendering.odd_tag:
-            return self._refused(target, unread(response, said_of_page, "odd-tag"))
-        return self._made(target, response, rendering, replaces, (started, took), said)
+        return self._made(target, response, rendering, replaces, (started, took))
 
     def _made(
         self, target: Target, response: Response, rendering: Rendering, replaces: Entry | None,
-        times: tuple[float, float], said: str,
+        times: tuple[float, float],
     ) -> Made | Refused:  # fmt: skip
         """Decide about a response that has come whole, and make the page of it."""
-        (started, took), policy = times, target.policy
+        started, took = times
         said_of_page = Said(rendering.revalidate, rendering.expire, rendering.refused)
         if replaces is None:  # one that was purged has told something, too
             known = self._page_store.memory.get(target.key)
             before = known.entry if known is not None else None
         else:
             before = replaces
+        as_run = self._as_run(target, response, rendering, said_of_page)
+        if isinstance(as_run, Refused):
+            return as_run
+        target, policy = as_run, as_run.policy
         taken = cookies_taken(response, policy.hole_cookies)
         if taken is None:
             return self._refused(target, Refusal(NOT_FOUND))
@@ -264,7 +260,26 @@ class Producer:
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, Refusal("not-accepted"))
         self._notices.own_invalidations(target, entry, rendering)
-        return Made(entry, learned, target.declared, said)
+        said = rendering.policy.fingerprint if rendering.policy is not None else ""
+        default = self._planner.declarations.default if verdict.by_default else ""
+        return Made(entry, learned, target.declared, said, default)
+
+    def _as_run(
+        self, target: Target, response: Response, rendering: Rendering, said: Said
+    ) -> Target | Refused:
+        """``target`` under the policy of the decorator that ran, if one did."""
+        declarations = self._planner.declarations
+        if other := declarations.not_as_planned(target, response.code, rendering):
+            again = Refused(NOT_RUN, other.gone, replan=True)
+            return again if other.replan else self._refused(target, unread(response, said, NOT_RUN))
+        try:
+            target = declarations.as_run(target, rendering)
+        except ConfigurationError as error:
+            log.error("%s: %s", target.request.url, error)
+            return self._refused(target, unread(response, said, "odd-tag"))
+        if rendering.odd_tag:
+            return self._refused(target, unread(response, said, "odd-tag"))
+        return target
 
     def _observed(
         self, target: Target, response: Response, rendering: Rendering, before: Entry | None,
@@ -280,26 +295,6 @@ class Producer:
             keep_vary=policy.keep_vary,
             before=before.reads if before is not None else None, now=now,
         )  # fmt: skip
-
-    def _with_policy(self, target: Target, rendering: Rendering) -> Target:
-        """What the decorator of the view that ran says goes before what was known of the route.
-
-        Raises `ConfigurationError` if its tags cannot be filled.
-        """
-        said = rendering.policy
-        assert said is not None
-        policy = self._planner.combined(said, target.policy) if target.declared else said
-        tags: tuple[str, ...] = ()
-        try:
-            tags = said.fill_tags(rendering.arguments)
-        except ConfigurationError:
-            # Frameworks may take from a view what is an argument of its route.
-            if not (target.tags and policy == target.policy):
-                raise
-        tags = tuple(dict.fromkeys((*target.tags, *tags)))
-        if target.declared and policy is target.policy and tags == target.tags:
-            return target
-        return dataclasses.replace(target, policy=policy, declared=True, tags=tags)
 
     def _decide(
         self, target: Target, response: Response, said: Said, replaces: Entry | None
@@ -373,12 +368,15 @@ class Producer:
         known = self._planner.learned_route(target.base)
         learned_route = LearnedRoute(
             tuple(sorted({*known.vary, *made.learned})),
-            made.said or known.fingerprint,
+            made.said,
             not made.declared,
             (known.vary_cookie or made.entry.vary_cookie) and made.entry.reads is None,
             known.http,
             known.nominated,
+            made.default,
         )
+        if made.said:
+            self._planner.declarations.met(target.base)
         if learned_route != known or not self._planner.learned_routes.stands(
             target.base, learned_route
         ):

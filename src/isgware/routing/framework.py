@@ -26,11 +26,13 @@ from .sample_paths import sample_paths
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A declared route that a URL belongs to."""
+    """A declared route that a URL belongs to. ``decorator``: the fingerprint of the one that the
+    URL map leads to; without, ``routes`` alone declares it."""
 
     route: str
     policy: Policy
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    decorator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,10 @@ class Site:
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
 
+    #: Whether `match` tells of every decorated view. Else decorators are learned as they run.
+    has_url_map: bool = False
+    #: Whether requests have been met for which another URL map than the main one is in force.
+    several_maps: bool = False
     #: Whether what a clean-room render asks of its visitor is recorded, and holes can be made in
     #: place of a view.
     records: bool = False

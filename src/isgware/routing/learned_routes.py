@@ -26,7 +26,8 @@ _TTL: Final = 366 * 86_400.0
 @dataclass(frozen=True, slots=True)
 class LearnedRoute:
     """What was learned about a URL. ``fingerprint`` names the policy of its view, if that was
-    learned; ``undeclared`` that its pages are stored though nobody declared them. ``http`` and
+    learned; ``undeclared`` that its pages are stored though nobody declared them, and ``default``
+    the ``ISG(revalidate=)`` that made them storable, if they are so by nothing else. ``http`` and
     ``nominated`` are for what is stored from visitors' own requests: that something is, and the
     headers that its Vary fields have named."""
 
@@ -36,6 +37,7 @@ class LearnedRoute:
     vary_cookie: bool = False
     http: bool = False
     nominated: tuple[str, ...] = ()
+    default: str = ""
 
     @property
     def kept(self) -> bool:
@@ -55,7 +57,7 @@ class LearnedRoute:
             nominated = tuple(str(name) for name in raw.get("nominated", ()))
             return cls(
                 vary, str(raw["fingerprint"]), bool(raw["undeclared"]), bool(raw["vary_cookie"]),
-                bool(raw.get("http")), nominated,
+                bool(raw.get("http")), nominated, str(raw.get("default", "")),
             )  # fmt: skip
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None

@@ -26,42 +26,19 @@ from ..core.hosts import is_trusted
 from ..core.storable import varies
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
-from ..policy import NOTHING, UNKEYABLE, Policy, combined, declared
+from ..policy import UNKEYABLE, Policy
 from ..settings import Settings
 from ..storage.page_store import PageStore
+from .declarations import Declarations
 from .declared_paths import Paths
 from .drafts import Drafts
 from .framework import Match, Routes, Site, origin_of
 from .learned_routes import NOTHING_LEARNED, LearnedRoute, LearnedRoutes
+from .target import Target as Target
 
 log: Final = logging.getLogger("isgware")
-_MAX_PAIRS: Final = 1_024
 #: What is most often learned of a URL that nobody declared, if anything is.
 _LEARNED: Final = LearnedRoute(undeclared=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A page that may be rendered: plain values, all that a regeneration needs.
-
-    ``names`` are those by which it can be invalidated, as far as they are known before its render.
-    """
-
-    request: Request
-    key: str
-    base: str
-    route: str
-    policy: Policy
-    declared: bool
-    tags: tuple[str, ...]
-    keyed: frozenset[str]
-    names: tuple[str, ...]
-
-    @property
-    def group(self) -> str:
-        """The pages that are refused together: those of a route, or of a URL that nobody has
-        declared."""
-        return self.route if self.declared else "url:" + self.base
 
 
 @dataclass(slots=True)
@@ -77,6 +54,7 @@ class Plan:
     cookies: bool = False
     vary_cookie: bool = False
     skipped: str = ""
+    for_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +90,9 @@ class Planner:
         self._latest: dict[str, LearnedRoute] = {}
         #: The key of what is kept of a URL whose pages are not rendered, if such is kept at all.
         self.own_key: Callable[[Visitor, LearnedRoute], str] = lambda visitor, learned_route: ""
-        self._checked: set[str] = set()
+        self.declarations = Declarations(settings, site, self.routes, learned_routes)
+        self.match = self.declarations.match
         self._odd: set[str] = set()
-        self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}
         self.values = site.values
         #: Headers whose value in the key a cookie may have decided: no cache in front knows that.
         self.by_cookie = frozenset(site.resolvers) if site.language_cookies else frozenset[str]()
@@ -122,18 +100,24 @@ class Planner:
 
     def plan(
         self, visitor: Visitor, at: tuple[str, str] | None = None, *, again: bool = False,
-        skips: Callable[[Match], str] | None = None,
+        skips: Callable[[Match], str] | None = None, serving: bool = False,
     ) -> Plan | None:  # fmt: skip
         """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
         and host of the page, whatever ``base_url`` says; ``again`` as for `LearnedRoutes.find`;
-        ``skips``: why pages of a declared route are not looked for, if they are not."""
+        ``skips``: why pages of a declared route are not looked for, if they are not.
+
+        ``serving``: a stored page may be the answer, so that a decorator which only the store
+        remembers does not count: the code may have changed since. A render would find that out.
+        """
         match = self.match(visitor)
         visitor = self._as_seen(visitor)
         odd = oddity(visitor) or self._untrusted(visitor)
         if odd:
             return Plan(None, odd) if match else None
         if match is not None and skips is not None and (reason := skips(match)):
-            return Plan(None, self._bypass(visitor, match.policy) or reason, skipped=match.route)
+            own = self._bypass(visitor, match.policy)
+            for_all = not own and match.policy.bypass is None
+            return Plan(None, own or reason, skipped=match.route, for_all=for_all)
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
         learned_route = self.learned_route(
@@ -141,7 +125,9 @@ class Planner:
         )
         if match or learned_route != NOTHING_LEARNED:
             self._latest[match.route if match else ""] = learned_route
-        policy, is_declared = self._policy(match, learned_route)
+        if serving and match is None and not self.declarations.believes(base):
+            learned_route = dataclasses.replace(learned_route, fingerprint="")
+        policy, is_declared = self.declarations.policy(match, learned_route)
         if policy is None:
             return None
         rules = self._rules(policy, learned_route, visitor)
@@ -151,7 +137,10 @@ class Planner:
         tags = self._tags(match, policy)
         if tags is None and match is not None and policy != match.policy:
             tags = ()  # of a decorator that was only met: it takes its view's arguments
-        target = self._target(request, base, match, policy, is_declared, rules, tags or ())
+        target = self._target(
+            request, base, match, policy, is_declared, rules, tags or (),
+            self.declarations.decorator(match, learned_route),
+        )  # fmt: skip
         return Plan(
             target,
             self._bypass(visitor, policy) or ("odd-tag" if tags is None else ""),
@@ -169,38 +158,9 @@ class Planner:
             return visitor
         return dataclasses.replace(visitor, scheme=scheme, host=host)
 
-    def match(self, visitor: Visitor) -> Match | None:
-        """The declared route of this URL; its tags are checked when it is first seen."""
-        found, pattern = self._site.match(visitor), self.routes.match(visitor)
-        if found and pattern:
-            policy = self.combined(found.policy, pattern.policy)
-            found = Match(found.route, policy, {**pattern.arguments, **found.arguments})
-        found = found or pattern
-        if found is not None and found.route not in self._checked:
-            try:
-                found.policy.check_arguments(found.arguments)
-            except ConfigurationError as error:
-                raise ConfigurationError(f"{found.route}: {error}") from None
-            self._checked.add(found.route)
-        return found
-
     def redirects_to(self, visitor: Visitor) -> str | None:
         """The path below the script name to which the app redirects another spelling of it."""
         return self._site.redirects_to(visitor) or self.routes.redirects_to(visitor)
-
-    def declared_by(self, visitor: Visitor, target: Target) -> tuple[str, ...]:
-        """Who says that the page is kept: the view's decorator, ``routes``, or what was learned of
-        it (a decorator that was met while the view ran, or an answer that looked storable)."""
-        found = []
-        if self._site.match(visitor) is not None:
-            found.append("decorator")
-        if self.routes.match(visitor) is not None:
-            found.append("routes")
-        if self.learned_route(target.base).fingerprint in declared and "decorator" not in found:
-            found.insert(0, "learned decorator")
-        if not found:
-            found.append("learned" if self._settings.revalidate is None else "default")
-        return tuple(found)
 
     def relearned(self, target: Target, entry: Entry) -> bool:
         """Whether a page varies by more than its visitor's plan knew: plan again, then. What was
@@ -224,6 +184,8 @@ class Planner:
 
         ``policy`` is what its view turned out to carry; without one it is learned by the headers.
         """
+        decorator = policy.fingerprint if policy is not None else ""
+        policy = self.declarations.with_defaults(policy) if policy is not None else None
         visitor = self._as_seen(visitor)
         if oddity(visitor) or self._untrusted(visitor):
             return None
@@ -232,17 +194,18 @@ class Planner:
         learned_route = self.learned_route(base)
         known = frozenset(learned_route.vary) | vary
         learned_route = dataclasses.replace(learned_route, vary=tuple(known))
-        rules = self._rules(policy or NOTHING, learned_route, visitor)
+        rules = self._rules(policy or self.declarations.undeclared, learned_route, visitor)
         request = narrow(visitor, rules, origin)
         if isinstance(request, str):
             return None
         match = Match(f"view:{policy.fingerprint}", policy, arguments) if policy else None
-        tags = self._tags(match, policy or NOTHING)
+        tags = self._tags(match, policy or self.declarations.undeclared)
         if tags is None:
             return None
         return self._target(
-            request, base, match, policy or NOTHING, policy is not None, rules, tags
-        )
+            request, base, match, policy or self.declarations.undeclared, policy is not None,
+            rules, tags, decorator,
+        )  # fmt: skip
 
     def foresee(self, visitors: Iterable[Visitor], at: tuple[str, str]) -> None:
         """Read in one operation what has been learned of many URLs that are about to be planned.
@@ -259,36 +222,11 @@ class Planner:
         likely = self._latest.get(
             match.route if match else "", NOTHING_LEARNED if match else _LEARNED
         )
-        policy, _ = self._policy(match, likely)
+        policy, _ = self.declarations.policy(match, likely)
         if policy is None:
             return self.own_key(visitor, likely)
         request = narrow(visitor, self._rules(policy, likely, visitor), origin)
         return "" if isinstance(request, str) else request.key(self._settings.build_id)
-
-    def _policy(
-        self, match: Match | None, learned_route: LearnedRoute
-    ) -> tuple[Policy | None, bool]:
-        learned = declared.get(learned_route.fingerprint)
-        if match is not None:
-            return self.combined(learned, match.policy), True
-        if learned is not None:
-            return learned, True
-        learns = self._settings.cache_control != "full" or self._settings.revalidate is not None
-        return (NOTHING, False) if learned_route.undeclared and learns else (None, False)
-
-    def combined(self, first: Policy | None, second: Policy) -> Policy:
-        """`combined`, remembered: it is asked for with each plan and each render."""
-        if first is None or first is second:
-            return second
-        pair = (id(first), id(second))
-        if pair not in self._pairs:
-            if len(self._pairs) >= _MAX_PAIRS:  # of views that are decorated anew with each call
-                self._pairs.clear()
-            # Holding the two keeps their ids theirs.
-            made = combined(first, second) or second
-            self._pairs[pair] = (made, first, second)
-            return made
-        return self._pairs[pair][0]
 
     def _rules(self, policy: Policy, learned_route: LearnedRoute, visitor: Visitor) -> Rules:
         headers = dict(policy.headers)
@@ -303,7 +241,7 @@ class Planner:
 
     def _target(
         self, request: Request, base: str, match: Match | None, policy: Policy,
-        is_declared: bool, rules: Rules, tags: tuple[str, ...],
+        is_declared: bool, rules: Rules, tags: tuple[str, ...], decorator: str,
     ) -> Target:  # fmt: skip
         return Target(
             request,
@@ -315,6 +253,7 @@ class Planner:
             tags,
             frozenset(name for name, _ in rules.headers),
             names_of(request.full_path, request.query, tags),
+            decorator,
         )
 
     def _tags(self, match: Match | None, policy: Policy) -> tuple[str, ...] | None:

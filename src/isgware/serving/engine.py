@@ -50,7 +50,8 @@ class Answer:
     ``judged``: who may have the page follows from its reads alone.
     ``holes``: those of the page are to be filled for this visitor.
     ``absent``: the page is known not to exist, so that there is no need to ask the view.
-    ``refused``: the `Target.group` whose pages are not stored.
+    ``refused``: the `Target.group` whose pages are not stored; ``skipped``: nor looked for, whoever
+    asks.
     """
 
     label: str
@@ -68,6 +69,7 @@ class Answer:
     reply: Reply | None = None
     absent: bool = False
     refused: str = ""
+    skipped: bool = False
 
 
 class Engine:
@@ -118,12 +120,13 @@ class Engine:
         arrival = self.page_store.mirror.counter
         deadline = time.monotonic() + self.settings.wait_time
         while True:
-            plan = self.planner.plan(visitor, skips=self.outcomes.skips)
+            plan = self.planner.plan(visitor, skips=self.outcomes.skips, serving=True)
             if plan is None:
                 return None
             if plan.target is None:
                 self.outcomes.routes.passed(plan.skipped)
-                return Answer("BYPASS", plan.bypass, refused=plan.skipped)
+                reason, group = plan.bypass, plan.skipped
+                return Answer("BYPASS", reason, refused=group, skipped=plan.for_all)
             answer = self._answer(visitor, plan, plan.target, arrival, deadline)
             if answer is not None:
                 return (
@@ -248,6 +251,8 @@ class Engine:
                 decision.label, decision.detail, made, forward=forward, collapsed=not leads,
                 stored=outcome.stored, holes=self._concerns(visitor, target, made),
             )  # fmt: skip
+        if isinstance(outcome, Refused) and outcome.replan and time.monotonic() < deadline:
+            return None
         failed = isinstance(outcome, Failed | Refused) and not _withdraws(outcome)
         if old is not None and failed:
             holes = self._concerns(visitor, target, old)
@@ -255,7 +260,7 @@ class Engine:
         return self._without_page(visitor, outcome)
 
     def _key_now(self, visitor: Visitor) -> str:
-        plan = self.planner.plan(visitor)
+        plan = self.planner.plan(visitor, serving=True)
         return plan.target.key if plan is not None and plan.target is not None else ""
 
     def _without_page(self, visitor: Visitor, outcome: Outcome | None) -> Answer:

@@ -18,8 +18,8 @@ from ..core.cache_key import Visitor, cookie_pairs
 from ..core.places import COOKIE, NONCE, Place, Places
 from ..core.preconditions import Answer as Sent
 from ..core.preconditions import without_body
+from ..core.redirects import redirected
 from ..core.tokens import alike
-from ..http import cache_status as status
 from ..page import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..rendering.value_holes import NO_TOKEN
@@ -27,6 +27,7 @@ from ..routing.framework import Site
 from ..storage.process_cache import Page
 from .engine import Answer
 from .passthrough import Environ, passed_by
+from .stored_answer import said_of
 
 log: Final = logging.getLogger("isgware")
 _NOTHING: Final[Mapping[Place, bytes]] = {}
@@ -62,7 +63,7 @@ def filled(page: Page, visitor: Visitor, site: Site, label: str, said: str) -> S
     except Exception:  # a defect of ours, or of what the store holds, is not the visitor's
         log.exception("A page could not be filled; the app answers for itself.")
         return "isgware-failed"
-    sent = line, [*headers, *more], body
+    sent = line, [*redirected(headers, page.entry, visitor.query), *more], body
     return without_body(sent) if visitor.method == "HEAD" else sent
 
 
@@ -72,18 +73,6 @@ def lacks_token(page: Page, visitor: Visitor) -> bool:
         place.kind.startswith(COOKIE) and _cookie(place, visitor) is None
         for place in page.entry.places
     )
-
-
-def said_of(answer: Answer, page: Page, now: float) -> str:
-    if answer.label == "HIT":
-        return status.hit(page.ttl(now), answer.detail)
-    if answer.label == "STALE":
-        left = min(page.ttl(now) or 0.0, 0.0)
-        return status.forwarded("stale", ttl=left, detail=answer.detail)
-    return status.forwarded(
-        answer.forward, ttl=page.ttl(now), stored=answer.stored, collapsed=answer.collapsed,
-        detail=answer.detail,
-    )  # fmt: skip
 
 
 def values_of(

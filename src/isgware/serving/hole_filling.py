@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..core.cache_key import Visitor
-from ..core.hole_places import HOLE, encoded, inside, outside, used_in
-from ..core.places import COOKIE, NONCE, Place, between, joined
+from ..core.hole_places import encoded, inside, outside, used_in
+from ..core.places import COOKIE, HOLE, NONCE, Place, between, joined
 from ..core.preconditions import without_body
 from ..core.redirects import redirected
 from ..core.storable import Response
@@ -26,8 +26,9 @@ from ..rendering.clean_room import StartResponse, Unfit, WSGIApp, capture
 from ..routing.framework import Site
 from ..storage.process_cache import Page
 from .engine import Answer
-from .filling import lacks_token, said_of, values_of
+from .filling import lacks_token, values_of
 from .passthrough import Environ, bypassed, call, passed_by, within
+from .stored_answer import said_of
 
 log: Final = logging.getLogger("isgware")
 FILLED: Final = "filled"

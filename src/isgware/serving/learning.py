@@ -98,7 +98,10 @@ class Learner:
         if target is None:
             return bypassed(headers, "odd-request")
         known = engine.planner.learned_route(target.base)
+        engine.planner.declarations.met(target.base)
         engine.planner.remember(target.base, replace(known, fingerprint=policy.fingerprint))
+        if reason := engine.outcomes.refusal(target.key):
+            return bypassed(headers, reason)
         behind.learned(target, headers)
         return bypassed(headers, "learning")
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ..after_fork import OwnLock
 from ..core.cache_key import Visitor
 from ..core.decide import Action, Decision
 from ..core.freshness import State
@@ -83,13 +83,12 @@ class Fallback:
         )
         self._promised: OrderedDict[str, float] = OrderedDict()
         self._renders: dict[str, set[str]] = {}  # keys under way, by route
-        self._lock = threading.Lock()
+        self._lock = OwnLock()
         self._templates: dict[str | Path, Template] = {}
         self._of_app: dict[str, tuple[Page, Template]] = {}
 
     def after_fork(self) -> None:
-        """Locks and renders of the parent process are not ours."""
-        self._lock = threading.Lock()
+        """Renders of the parent process are not ours."""
         self._renders = {}
         self.listings.after_fork()
 
@@ -132,7 +131,7 @@ class Fallback:
         if self._under_way(key):
             return not self._outcomes.fails(key)  # or it is somebody's retry
         over = self._over(key)  # may ask the store, so before the lock
-        with self._lock:
+        with self._lock():
             if self._under_way(key):  # promised to another visitor since
                 return not self._outcomes.fails(key)
             if over or self._tried(key):
@@ -154,7 +153,7 @@ class Fallback:
             return False
         if self._under_way(target.key):
             return not self._outcomes.fails(target.key)
-        with self._lock:
+        with self._lock():
             return self._has_room(target.route) and not self._over(target.key)
 
     def _has_room(self, route: str) -> bool:
@@ -230,7 +229,7 @@ class Fallback:
         plain = dataclasses.replace(
             visitor, path=path.encode().decode("latin-1"), query="", headers=headers
         )
-        plan = self._planner.plan(plain)
+        plan = self._planner.plan(plain, serving=True)
         target = plan.target if plan is not None and not plan.bypass else None
         if target is None:
             log.error("loading_page='app:%s' is no page that is kept; declare its route.", path)

@@ -141,3 +141,17 @@ class PreparedStale(PreparedHit):
 
     def renew(self, now: float) -> bool:
         return False
+
+
+class PreparedFill(PreparedStale):
+    """A page with places, to be filled for whoever asks with this request line while it is fresh.
+    There is no answer yet, and to the hit path its time is always over, too."""
+
+    __slots__ = ()
+
+    def _make(self, now: float) -> None:
+        entry = self.page.entry
+        self.line, self.headers, self.body = entry.status, [], b""
+        self.etag, self.unchanged = None, []
+        self._ends = entry.fresh_until
+        self.since, self.until = entry.rendered_at, 0.0

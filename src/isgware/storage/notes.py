@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ..backends.base import Backend, notes_of
+from ..core.freshness import CLOCK_TOLERANCE
 from ..errors import BackendUnavailable
 
 #: Seconds for which a failure is noted: twice the longest back-off.
@@ -16,12 +17,14 @@ NOTED: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A key's failed renders: how many in a row, until when none is tried, and the last one."""
+    """A key's failed renders: how many in a row, until when none is tried, and the last one, which
+    ended ``at``."""
 
     count: int
     until: float
     error: str
     unproven: bool = False
+    at: float = field(default=0.0, compare=False)
 
 
 def noted_failure(backend: Backend, key: str, now: float, rendered_at: float) -> Failure | None:
@@ -44,7 +47,9 @@ def noted_failures(
 def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
     try:
         count, until, error, at = json.loads(note or b"null")
-        return None if at < rendered_at else Failure(int(count), float(until), str(error))
+        if at < rendered_at:
+            return None
+        return Failure(int(count), float(until), str(error), at=float(at))
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 
@@ -70,6 +75,8 @@ def noted_refusal(backend: Backend, route: str, now: float) -> Refusal | None:
     """The last page of a declared route that some process could not store."""
     try:
         reason, error, at, key, url = json.loads(backend.read_note("r:" + route, now) or b"null")
+        if at > now + CLOCK_TOLERANCE:  # said by a clock that has since been put back
+            return None
         return Refusal(str(reason), str(error), float(at), str(key), str(url))
     except (BackendUnavailable, ValueError, TypeError, OverflowError, RecursionError):
         return None

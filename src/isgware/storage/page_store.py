@@ -27,6 +27,8 @@ log: Final = logging.getLogger("isgware")
 _MAX_ALONE: Final = 10_000
 #: Seconds after which the store is asked again for a page whose copy in memory is stale.
 _LOOK_UP: Final = 1.0
+#: Seconds between two batches of which pages were visited.
+_FLUSH_SECONDS: Final = 5.0
 #: Seconds, at most, until that is tried again with one that answers but takes no pages.
 _MAX_PAUSE: Final = 60.0
 
@@ -48,7 +50,7 @@ class PageStore:
         self._owed: deque[Callable[[], object]] = deque(maxlen=1_000)
         #: Base keys of pages of which others may have another, by key.
         self._alone: dict[str, str] = {}
-        self._pause = self._try_at = 0.0
+        self._pause = self._try_at = self._flushed = 0.0
 
     def begin(self, read_ahead: ReadAhead | None = None) -> None:
         """A visit or a job begins, or goes on with its ``read_ahead``: what it may spend on the
@@ -341,6 +343,17 @@ class PageStore:
             except BackendUnavailable:
                 self._owed.appendleft(action)
                 return
+
+    def maintain(self) -> None:
+        """What is due about once a second: look after the files, retry, tell of visits."""
+        verify = getattr(getattr(self.backend.backend, "database", None), "verify", None)
+        if verify is not None:
+            verify()
+        self.retry_pending()
+        now = time.monotonic()
+        if now - self._flushed > _FLUSH_SECONDS:
+            self._flushed = now
+            self.flush_recency()
 
     def flush_recency(self) -> None:
         """Tell the backend, in one batch, which pages were visited lately."""

@@ -85,6 +85,24 @@ class JobsSuite(Suite):
             assert take(backend, later) == b"new"
             assert take(backend, later) is None
 
+    def test_a_job_that_a_clock_ahead_has_taken_waits_again_when_the_clock_is_put_back(
+        self,
+    ) -> None:
+        """Whoever took it may be gone, and the year that they held it until is far away."""
+        with self.queues() as (backend, other):
+            ahead = START + 6 * 365 * 86_400
+            assert backend.enqueue("q", "a", b"old", 10, ahead)
+            assert take(backend, ahead) == b"old"
+            assert other.enqueue("q", "a", b"new", 10, START)
+            assert take(other) == b"new"
+
+    def test_a_job_of_a_clock_ahead_does_not_wait_for_years_when_the_clock_is_put_back(
+        self,
+    ) -> None:
+        with self.queues() as (backend, other):
+            assert backend.enqueue("q", "a", b"old", 10, START + 6 * 365 * 86_400)
+            assert take(other) is None
+
     def test_a_key_whose_job_ended_may_wait_again(self) -> None:
         with self.queues() as (backend, _):
             later = START + JOB_TIME

@@ -179,6 +179,38 @@ class PagesSuite(Suite):
             assert kept == {"", "0", "3", "4", "5"}
             assert backend.get(plain.key, START) == encode(plain)
 
+    def test_pages_of_a_clock_ahead_do_not_push_out_all_that_is_new_when_it_is_put_back(
+        self,
+    ) -> None:
+        """When they were used cannot be told, so they are the first to go once room is needed."""
+        ahead = START + 6 * 365 * 86_400
+        with self.opened(self.LIMITS) as backend:
+            old = [
+                self.stored(backend, f"/{number}", now=ahead, rendered_at=ahead)
+                for number in range(10)
+            ]
+            backend.touch([page.key for page in old], ahead)
+            new = [self.stored(backend, f"/new/{number}") for number in range(3)]
+            backend.touch([page.key for page in new], START + 100)
+            for number in range(3, 8):
+                new.append(self.stored(backend, f"/new/{number}", now=START + 200 + number))
+            kept = {row.path for row in backend.rows()}
+            assert kept >= {page.request.path for page in new}
+            assert len(kept) == 10
+
+    def test_variants_of_a_clock_ahead_do_not_push_out_new_ones_when_it_is_put_back(self) -> None:
+        ahead = START + 6 * 365 * 86_400
+        with self.opened(self.LIMITS) as backend:
+            for number in range(4):
+                page = self.stored(
+                    backend, "/page", variant=f"old-{number}", now=ahead, rendered_at=ahead
+                )
+                backend.touch([page.key], ahead + number)
+            for number in range(3):
+                self.stored(backend, "/page", variant=str(number), now=START + number)
+            kept = {row.variant.partition("=")[2] for row in backend.rows()}
+            assert kept > {"0", "1", "2"}
+
     # The catalogue
 
     def test_rows_say_what_was_put_in_the_order_of_paths(self) -> None:

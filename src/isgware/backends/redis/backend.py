@@ -7,7 +7,6 @@ that a put is decided where the page is. Everything that changes is one script: 
 
 from __future__ import annotations
 
-import copy
 import functools
 import json
 import logging
@@ -16,7 +15,6 @@ import secrets
 import struct
 import time
 import uuid
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -29,7 +27,8 @@ from .. import fork_safety as forks
 from ..base import HELD, JOB_TIME, Held, Job, Lease, Limits, NotTaken, Row
 from ..cachelib import BytesSerializer
 from . import jobs, scripts
-from .client import NAMESPACE, Connect, close
+from .client import NAMESPACE, Connect
+from .connections import Connections
 from .pubsub import Subscription
 from .scripts import Script
 
@@ -58,15 +57,10 @@ class RedisBackend:
     ) -> None:
         #: The braces make it the hash tag: in a cluster, all of a store lies in one slot.
         self.prefix = f"isg:{{{namespace}}}:"
-        self._connect = connect
+        self.connections = Connections(connect)
         self._limits = limits or Limits()
         self._state = self.prefix + "state"
-        #: A client, and cachelib's cache over it.
-        self._opened: tuple[Any, RedisCache] | None = None
-        #: The same client: closed when this backend is collected, before its sockets would be.
-        self._to_close: list[Any] = []
-        weakref.finalize(self, _close_each, self._to_close).atexit = False
-        self._subscription = Subscription(connect, self.prefix)
+        self._subscription = Subscription(self.connections, self.prefix)
         self.versions = [self._subscription.version]
         self._told = float("-inf")
         forks.watch(self)
@@ -82,50 +76,40 @@ class RedisBackend:
 
     def after_fork(self, child: bool) -> None:
         if child:
-            self._opened = None  # not closed: the sockets are the parent's
-            self._to_close.clear()
             self._renew_news()
 
     def close(self) -> None:
         self._subscription.stop()
         self._renew_news()
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            close(opened[0])
+        self.connections.close()
 
     def _renew_news(self) -> None:
-        self._subscription = Subscription(self._connect, self.prefix)
+        self._subscription = Subscription(self.connections, self.prefix)
         self.versions[0] = self._subscription.version
 
     def __del__(self) -> None:
         news = getattr(self, "_subscription", None)
         if news is not None:
-            news.stop()
-
-    def _clients(self) -> tuple[Any, RedisCache]:
-        opened = self._opened
-        if opened is None:
-            client = self._connect()
-            cache: Any = RedisCache(host=client, key_prefix=self.prefix + "page:")
-            cache.serializer = BytesSerializer()
-            opened = self._opened = (client, cache)
-            self._to_close[:] = [client]
-        return opened
+            news.abandon()
 
     def _run(self, script: Script, *arguments: Any) -> Any:
-        return self._ask(lambda client, _: script.run(client, self._state, *arguments))
+        return self._ask(lambda client: script.run(client, self._state, *arguments))
 
-    def _ask(self, work: Callable[[Any, RedisCache], T]) -> T:
-        opened = self._clients()
-        try:
-            return work(*opened)
-        except Exception as error:
-            self._look_into(error)
-            if self._opened is opened:
-                # Where the server is may have changed: a replica took over, a slot has moved.
-                self._opened = None
-                close(opened[0], idle=True)
-            raise
+    def _ask(self, work: Callable[[Any], T]) -> T:
+        def looked_into(client: Any) -> T:
+            try:
+                return work(client)
+            except Exception as error:
+                self._look_into(error)
+                raise
+
+        return self.connections.ask(looked_into)
+
+    def _pages(self, client: Any) -> Any:
+        """cachelib's cache over a client."""
+        cache: Any = RedisCache(host=client, key_prefix=self.prefix + "page:")
+        cache.serializer = BytesSerializer()
+        return cache
 
     def _look_into(self, error: Exception) -> None:
         """Raise `NotTaken` if the server is well but will not have this."""
@@ -139,12 +123,12 @@ class RedisBackend:
     # Pages
 
     def get(self, key: str, now: float) -> bytes | None:
-        return _page(self._ask(lambda _, pages: _read(pages.get, key)), now)
+        return _page(self._ask(lambda client: _read(self._pages(client).get, key)), now)
 
     def get_with_note(self, key: str, note: str, now: float) -> tuple[bytes | None, bytes | None]:
         """`get` and `read_note` in one round trip."""
         names = [f"{self.prefix}page:{key}", f"{self.prefix}note:{note}"]
-        page, found = self._ask(lambda client, _: client.mget(names))
+        page, found = self._ask(lambda client: client.mget(names))
         return _page(page, now), _note(found, now)
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
@@ -157,9 +141,8 @@ class RedisBackend:
         tail = json.dumps([row.nonce, row.generation, row.order, row.keep_until]).encode()
         if len(tail) > _TAIL:
             raise NotTaken("the page's nonce is too long")
-        asked, (_, pages) = _Asked(), self._clients()
-        cache: Any = copy.copy(pages)
-        cache._write_client = asked  # cachelib says under which key, and until when
+        asked = _Asked()
+        cache = self._pages(asked)  # cachelib says under which key, and until when
         timeout = min(_LONGEST, max(1, math.ceil(row.keep_until - now)))
         cache.set(row.key, data + tail.ljust(_TAIL), timeout=timeout)
         facts = {
@@ -270,13 +253,13 @@ class RedisBackend:
     # Notes
 
     def read_note(self, name: str, now: float) -> bytes | None:
-        found = self._ask(lambda client, _: _read(client.get, f"{self.prefix}note:{name}"))
+        found = self._ask(lambda client: _read(client.get, f"{self.prefix}note:{name}"))
         return _note(found, now)
 
     def read_notes(self, names: Sequence[str], now: float) -> list[bytes | None]:
         if not names:
             return []
-        found = self._ask(lambda it, _: it.mget([f"{self.prefix}note:{name}" for name in names]))
+        found = self._ask(lambda it: it.mget([f"{self.prefix}note:{name}" for name in names]))
         return [_note(note, now) for note in found]
 
     def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
@@ -306,7 +289,7 @@ class RedisBackend:
                 return None
             name, ticket, data = found
             job = Job(name.decode(), int(ticket), data[_UNTIL.size :])
-            if len(data) >= _UNTIL.size and now < _UNTIL.unpack_from(data)[0]:
+            if len(data) >= _UNTIL.size and now < _UNTIL.unpack_from(data)[0] <= now + 2 * JOB_TIME:
                 return job
             self.done(queue, job)
 
@@ -319,11 +302,6 @@ class RedisBackend:
     def ping(self) -> None:
         """Ask for the state; on the way, clear what stands in our place and is of another type."""
         self._run(scripts.PING, secrets.token_hex(8))
-
-
-def _close_each(clients: list[Any]) -> None:
-    for client in clients:
-        close(client)
 
 
 class _Asked:

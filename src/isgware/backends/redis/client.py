@@ -14,13 +14,15 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from ...errors import ConfigurationError
 from ..deadline import Deadline
 
-#: What makes a client, when one is needed: never before the first operation of a process.
+#: What makes a client, when one is needed: never before the first operation of a process. It may
+#: have a ``limit`` of connections, and a ``timeout`` for waiting until one is free.
 Connect = Callable[[], Any]
 SCHEMES: Final = {
     "redis": "redis", "rediss": "rediss", "unix": "unix", "redis+unix": "unix",
@@ -28,6 +30,19 @@ SCHEMES: Final = {
 }  # fmt: skip
 NAMESPACE: Final = "main"
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """A `Connect`. ``limit``: how many connections the user allows at a time; ``timeout``: seconds
+    that an operation may wait for one."""
+
+    make: Callable[[], Any]
+    limit: int
+    timeout: float
+
+    def __call__(self) -> Any:
+        return self.make()
 
 
 def library() -> Any:
@@ -90,7 +105,7 @@ def from_url(url: str, timeout: float) -> tuple[Connect, str]:
     rest = urlencode([pair for pair in query if pair[0] != "namespace"])
     plain = f"{SCHEMES[parts.scheme]}://{parts.netloc}{parts.path}?{rest}"
     try:
-        redis.ConnectionPool.from_url(plain)
+        limit = redis.ConnectionPool.from_url(plain).max_connections
     except (ValueError, TypeError) as error:
         raise _unusable(str(error)) from None
 
@@ -98,7 +113,7 @@ def from_url(url: str, timeout: float) -> tuple[Connect, str]:
         pool = redis.ConnectionPool.from_url(plain)
         return redis.Redis(connection_pool=like(pool, timeout))
 
-    return connect, namespace
+    return Connector(connect, limit, timeout), namespace
 
 
 def _parts(url: str) -> SplitResult:
@@ -137,7 +152,10 @@ def from_client(client: Any, timeout: float, namespace: str = NAMESPACE) -> Conn
         raise ConfigurationError(
             f"store={type(client).__name__}: give a synchronous client, Redis or RedisCluster."
         )
-    return lambda: redis.Redis(connection_pool=like(client.connection_pool, timeout))
+    pool = client.connection_pool
+    return Connector(
+        lambda: redis.Redis(connection_pool=like(pool, timeout)), pool.max_connections, timeout
+    )
 
 
 def from_cache(cache: Any, timeout: float) -> tuple[Connect, str] | None:
@@ -165,7 +183,8 @@ def close(client: Any, *, idle: bool = False) -> None:
 
 
 def like(pool: Any, timeout: float, *place: Any) -> Any:
-    """A pool to the same place, or to another host and port, but with our timeouts."""
+    """A pool of the same kind and size to the same place, or to another host and port, but with our
+    timeouts."""
     redis = library()
     sentinel_pool: Any = importlib.import_module("redis.sentinel").SentinelConnectionPool
     given = {
@@ -175,15 +194,14 @@ def like(pool: Any, timeout: float, *place: Any) -> Any:
         and not name.startswith(("retry", "driver_", "lib_", "maint_", "himport_", "orig_"))
     }
     given |= _bounded(timeout) | dict(zip(("host", "port"), place, strict=False))
-    kind = _kept_to_time(pool.connection_class, timeout)
-    if not isinstance(pool, sentinel_pool):
-        return redis.ConnectionPool(connection_class=kind, **given)
-    return sentinel_pool(
-        pool.service_name,
-        _sentinels_like(pool.sentinel_manager, timeout),
-        connection_class=kind,
-        **given,
-    )
+    given["connection_class"] = _kept_to_time(pool.connection_class, timeout)
+    given["max_connections"] = pool.max_connections
+    if isinstance(pool, sentinel_pool):
+        manager = _sentinels_like(pool.sentinel_manager, timeout)
+        return type(pool)(pool.service_name, manager, **given)
+    if isinstance(pool, redis.BlockingConnectionPool):
+        given |= {"timeout": min(pool.timeout or timeout, timeout), "queue_class": pool.queue_class}
+    return type(pool)(**given)
 
 
 def _kept_to_time(kind: Any, timeout: float) -> Any:

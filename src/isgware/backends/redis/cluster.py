@@ -26,13 +26,14 @@ class Cluster:
         self._remapped = client.nodes_manager.remap_host_port
         self._seeds: list[Place] = [(node.host, node.port) for node in nodes]
         self._known = self._seeds
-        self._timeout = timeout
+        self.timeout = timeout
+        self.limit: int = self._pool.max_connections
         crc: Any = importlib.import_module("redis.crc")
         self._slot: int = crc.key_slot(namespace.encode())
 
     def __call__(self) -> Any:
         host, port = self._owner()
-        return library().Redis(connection_pool=like(self._pool, self._timeout, host, port))
+        return library().Redis(connection_pool=like(self._pool, self.timeout, host, port))
 
     def _owner(self) -> Place:
         """Asks one node. Half the time is enough for so little, and leaves the rest for what the
@@ -40,7 +41,7 @@ class Cluster:
         redis = library()
         host, port = self._known[0]
         self._known = [*self._known[1:], (host, port)]
-        asked = redis.Redis(connection_pool=like(self._pool, self._timeout / 2, host, port))
+        asked = redis.Redis(connection_pool=like(self._pool, self.timeout / 2, host, port))
         try:
             ranges = asked.execute_command("CLUSTER SLOTS")
         finally:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..base import MOST_WANTS, TAKES
+from ..base import JOB_TIME, MOST_WANTS, TAKES
 from .scripts import Script
 
 _PARTS: Final = (
@@ -20,7 +20,7 @@ _PARTS: Final = (
 local LINE, TAKEN, JOBS = P..'line:'..ARGV[2], P..'taken:'..ARGV[2], P..'jobs:'..ARGV[2]
 local WANT, COUNT = 8589934592, '#'
 """
-    f"local MOST, TAKES = {MOST_WANTS} * WANT, {TAKES}"
+    f"local MOST, TAKES, LONGEST = {MOST_WANTS} * WANT, {TAKES}, {2 * JOB_TIME}"
     """
 
 local function whole()
@@ -35,6 +35,7 @@ end
 local function waiting(now)
   if not whole() then return 0 end
   return redis.call('ZCARD', LINE) + redis.call('ZCOUNT', TAKEN, '-inf', now)
+    + redis.call('ZCOUNT', TAKEN, '('..(now + LONGEST), '+inf')
 end
 
 -- Ticket, how often it was taken, its place in the line, what it says.
@@ -57,9 +58,8 @@ local function want(key, count)
   end
 end
 
--- What was taken by somebody who is gone waits again, in its place.
-local function back(now)
-  for _, key in ipairs(redis.call('ZRANGEBYSCORE', TAKEN, '-inf', now, 'LIMIT', 0, 100)) do
+local function again(from, to)
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', TAKEN, from, to, 'LIMIT', 0, 100)) do
     local ticket, takes, score = job(key)
     if ticket and tonumber(takes) < TAKES then
       redis.call('ZREM', TAKEN, key)
@@ -68,6 +68,13 @@ local function back(now)
       forget(key)
     end
   end
+end
+
+-- What was taken by somebody who is gone waits again, in its place; so does what is held for longer
+-- than anything is, by a clock that has since been put back.
+local function back(now)
+  again('-inf', now)
+  again('('..(now + LONGEST), '+inf')
 end
 """
 )

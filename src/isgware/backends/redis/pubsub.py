@@ -15,7 +15,9 @@ import threading
 import time
 from typing import Any, Final
 
-from .client import Connect, close
+from ...after_fork import settling
+from .client import close
+from .connections import Connections
 from .scripts import PING
 
 log: Final = logging.getLogger("isgware")
@@ -30,36 +32,52 @@ _PATIENCE: Final = 0.05
 class Subscription:
     """``version[0]`` changes when the store's counter does. Nothing runs before `start`."""
 
-    def __init__(self, connect: Connect, prefix: str) -> None:
+    def __init__(self, connections: Connections, prefix: str) -> None:
         self.version: list[int] = [1]
         self.sender = secrets.token_hex(8)
-        self._connect = connect
+        self._connections = connections
         self._channel = prefix + "news"
         self._state = prefix + "state"
-        self._changing = threading.Lock()
-        self._starting = threading.Lock()
+        self._changing = threading.Lock()  # held for an addition
         self._thread: threading.Thread | None = None
-        self._tried = threading.Event()
-        self._stop = threading.Event()
+        #: Made with the thread, on first use: see `after_fork`.
+        self._tried: threading.Event | None = None
+        self._stop: threading.Event | None = None
+        self._stopped = False
         self._known: tuple[bytes | None, bytes | None] | None = None
         self._told = False
 
     def start(self) -> None:
         """Have the thread run, and give it a moment to subscribe."""
-        if self._thread is not None:
+        if self._thread is not None or self._stopped:
             return
-        with self._starting:
-            if self._thread is None and not self._stop.is_set():
-                thread = threading.Thread(target=self._run, name="isgware-news", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:  # none to be had now; the version stays odd, and is asked for
-                    return
-                self._thread = thread
-        self._tried.wait(_PATIENCE)
+        mine = None
+        with settling():
+            if self._tried is None:
+                made = self._tried, self._stop = threading.Event(), threading.Event()
+                mine = threading.Thread(
+                    target=self._run, args=made, name="isgware-news", daemon=True
+                )
+            tried = self._tried
+        if mine is not None:
+            try:
+                mine.start()
+            except RuntimeError:  # none to be had now; the version stays odd, and is asked for
+                self._tried = None
+                tried.set()
+                return
+            self._thread = mine
+        tried.wait(_PATIENCE)
+
+    def abandon(self) -> None:
+        """Have the thread end within a second. Takes no lock: garbage collection calls this, and
+        may do so in the very thread."""
+        self._stopped = True
 
     def stop(self) -> None:
-        self._stop.set()
+        self._stopped = True
+        if self._stop is not None:
+            self._stop.set()
 
     def moved(self) -> None:
         """Something changed; whether the version can be trusted has not."""
@@ -74,48 +92,45 @@ class Subscription:
         with self._changing:
             self.version[0] |= 1
 
-    def _run(self) -> None:
-        client: Any = None
-        subscription: Any = None
-        while not self._stop.is_set():
+    def _run(self, tried: threading.Event, stop: threading.Event) -> None:
+        subscription: _Listener | None = None
+        while not (stop.is_set() or self._stopped):
             try:
-                client = client or self._connect()
                 if self.version[0] % 2:  # the server may be another now, or have lost the table
-                    PING.run(client, self._state, secrets.token_hex(8))
-                self._look(client)
+                    self._connections.ask(
+                        lambda client: PING.run(client, self._state, secrets.token_hex(8))
+                    )
+                self._look()
                 if subscription is None:
-                    subscription = self._subscribe(client)
-                    self._look(client)  # what changed before it began
-                self._tried.set()
+                    subscription = self._subscribe()
+                    self._look()  # what changed before it began
+                tried.set()
             except Exception as error:
                 log.debug("The store's counter cannot be read: %s", error)
                 self._blind()
                 self._known = None
                 subscription = _closed(subscription)
-                close(client)
-                client = None  # where the server is may have changed
-                self._tried.set()
-                self._stop.wait(_RETRY)
+                tried.set()
+                stop.wait(_RETRY)
                 continue
             try:
-                if not self._listen(subscription):
+                if not self._listen(subscription, stop):
                     subscription = _closed(subscription)
             except Exception as error:
                 log.debug("The subscription to invalidations ended: %s", error)
                 subscription = _closed(subscription)
         self._blind()
         _closed(subscription)
-        close(client)
 
-    def _subscribe(self, client: Any) -> Any:
+    def _subscribe(self) -> _Listener | None:
         """A confirmed subscription, or ``None``: then the counter alone is read."""
         subscription = None
         try:
-            subscription = client.pubsub()
-            subscription.subscribe(self._channel)
+            subscription = _Listener(self._connections.connect())
+            subscription.messages.subscribe(self._channel)
             deadline = time.monotonic() + INTERVAL / 2
             while (left := deadline - time.monotonic()) > 0:
-                message = subscription.get_message(timeout=left)
+                message = subscription.messages.get_message(timeout=left)
                 if message and message["type"] == "subscribe":
                     self._known = None  # what was said before is to be asked for
                     return subscription
@@ -134,24 +149,26 @@ class Subscription:
                 self._channel, error,
             )  # fmt: skip
 
-    def _look(self, client: Any) -> None:
-        nonce, counter = client.hmget(self._state, ["nonce", "counter"])
+    def _look(self) -> None:
+        nonce, counter = self._connections.ask(
+            lambda client: client.hmget(self._state, ["nonce", "counter"])
+        )
         if self.version[0] % 2:
             self._sighted()
         elif (nonce, counter) != self._known:
             self.moved()
         self._known = (nonce, counter)
 
-    def _listen(self, subscription: Any) -> bool:
+    def _listen(self, subscription: _Listener | None, stop: threading.Event) -> bool:
         """Take messages until the counter is due. False for a subscription that is silent."""
         if subscription is None:
-            self._stop.wait(INTERVAL)
+            stop.wait(INTERVAL)
             return False
-        subscription.ping()
+        subscription.messages.ping()
         answered = False
         deadline = time.monotonic() + INTERVAL
-        while (left := deadline - time.monotonic()) > 0 and not self._stop.is_set():
-            message = subscription.get_message(timeout=left)
+        while (left := deadline - time.monotonic()) > 0 and not stop.is_set():
+            message = subscription.messages.get_message(timeout=left)
             if message and message["type"] == "message":
                 self._take(message["data"])
             elif message and message["type"] == "pong":
@@ -166,9 +183,21 @@ class Subscription:
         self._known = (nonce, counter)
 
 
-def _closed(it: Any) -> Any:
-    """Let go of it; ``None`` takes its place."""
-    if it is not None:
+class _Listener:
+    """What listens, and the client whose one connection it has."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.messages = client.pubsub()
+
+    def close(self) -> None:
         with contextlib.suppress(Exception):
-            it.close()
+            self.messages.close()
+        close(self._client)
+
+
+def _closed(subscription: _Listener | None) -> _Listener | None:
+    """Let go of it; ``None`` takes its place."""
+    if subscription is not None:
+        subscription.close()
     return None

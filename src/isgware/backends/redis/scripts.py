@@ -156,7 +156,8 @@ if row.variant ~= '' then
     for _, key in ipairs(redis.call('ZRANGE', variants, 0, -1)) do
       if key ~= it.key then
         local score = redis.call('ZSCORE', USED[0], key) or redis.call('ZSCORE', USED[1], key)
-        all[#all + 1] = {key, tonumber(score or 0)}
+        local used = tonumber(score or 0)
+        all[#all + 1] = {key, used > it.now + it.probation and 0 or used}
       end
     end
     table.sort(all, function(a, b) return a[2] < b[2] end)
@@ -174,6 +175,11 @@ for kind = 0, 1 do
     local over = redis.call('ZCARD', USED[kind]) - it.pages[kind + 1]
     if over < 1 and size > it.sizes[kind + 1] then over = 1 end
     if over < 1 then break end
+    -- Used later than now, by a clock that was put back since: they would push out all that is new.
+    local ahead = '('..(it.now + it.probation)
+    for _, key in ipairs(redis.call('ZRANGEBYSCORE', USED[kind], ahead, '+inf', 'LIMIT', 0, 500)) do
+      redis.call('ZADD', USED[kind], it.now - 2 * it.probation, key)
+    end
     local before = #gone
     for _, key in ipairs(redis.call('ZRANGE', USED[kind], 0, math.min(over, left))) do
       if #gone - before < over then out(key) end

@@ -139,8 +139,8 @@ class SQLiteBackend:
                 db,
                 db.execute(
                     "SELECT id FROM pages WHERE page_key = ? AND variant != '' AND key != ? "
-                    "ORDER BY used DESC LIMIT -1 OFFSET ?",
-                    (added.page_key, added.key, self._limits.variants - 1),
+                    "ORDER BY used > ?, used DESC LIMIT -1 OFFSET ?",
+                    (added.page_key, added.key, now + _PROBATION, self._limits.variants - 1),
                 ).fetchall(),
             )
         limits, kind = self._limits, int(added.error_quota)
@@ -148,6 +148,11 @@ class SQLiteBackend:
         max_pages, max_bytes = caps[kind]
         pages, size = total(db, kind) if gone else totals
         while (excess := max(pages - max_pages, 1 if size > max_bytes else 0)) > 0:
+            # By a clock that has since been put back: they would push out all that is new.
+            db.execute(
+                "UPDATE pages SET used = ? WHERE error_quota = ? AND used > ?",
+                (now - 2 * _PROBATION, kind, now + _PROBATION),
+            )
             oldest = db.execute(
                 "SELECT id FROM pages WHERE error_quota = ? AND key != ? ORDER BY used LIMIT ?",
                 (kind, added.key, min(excess, _BATCH)),
@@ -166,10 +171,9 @@ class SQLiteBackend:
         )
 
     def touch(self, keys: Sequence[str], now: float) -> None:
-        rows = [(now, key, now - _RECENT) for key in keys]
-        self.database.write(
-            lambda db: db.executemany("UPDATE pages SET used = ? WHERE key = ? AND used <= ?", rows)
-        )
+        rows = [(now, key, now - _RECENT, now) for key in keys]
+        change = "UPDATE pages SET used = ? WHERE key = ? AND (used <= ? OR used > ?)"
+        self.database.write(lambda db: db.executemany(change, rows))
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
         last: tuple[str, int] = (prefix, -1)

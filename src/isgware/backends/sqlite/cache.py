@@ -19,7 +19,12 @@ from .backend import ITEMS, SQLiteBackend, count, total
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
-_LIVE: Final = "SELECT value, until FROM items WHERE key = ? AND until > ?"
+#: What was written later than now was timed by a clock that has since been put back. What has no
+#: end stays all the same.
+_LIVE: Final = (
+    "SELECT value, until FROM items WHERE key = :key AND until > :now "
+    "AND (used <= :now + 60 OR until = 9e999)"
+)
 
 
 class SQLiteCache(BaseCache):
@@ -65,7 +70,7 @@ class SQLiteCache(BaseCache):
         name, data, until = _text(key), _dumps(value), self._until(timeout)
 
         def work(db: sqlite3.Connection) -> bool:
-            if db.execute(_LIVE, (name, time.time())).fetchone():
+            if db.execute(_LIVE, {"key": name, "now": time.time()}).fetchone():
                 return False
             self._store(db, name, data, until)
             return True
@@ -92,7 +97,7 @@ class SQLiteCache(BaseCache):
         name, until = _text(key), self._until(None)
 
         def work(db: sqlite3.Connection) -> int | str:
-            found = db.execute(_LIVE, (name, time.time())).fetchone()
+            found = db.execute(_LIVE, {"key": name, "now": time.time()}).fetchone()
             value = (_loads(found[0]) if found else 0) or 0
             if not isinstance(value, int | float):
                 return type(value).__name__
@@ -112,7 +117,7 @@ class SQLiteCache(BaseCache):
         self._database.close()
 
     def _find(self, key: str) -> tuple[Any, float] | None:
-        values = (_text(key), time.time())
+        values = {"key": _text(key), "now": time.time()}
 
         def work(db: sqlite3.Connection) -> tuple[Any, float] | None:
             found: tuple[Any, float] | None = db.execute(_LIVE, values).fetchone()

@@ -8,21 +8,26 @@ what was deleted or replaced meanwhile is never written to again. What the files
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final, TypeVar
 
+from ...after_fork import OwnLock
 from .. import fork_safety as forks
 from .directory import check_directory
-from .files import NAME, Identity, flush, locked, make, on_disk, remove
-from .transaction import APPLICATION_ID, VERSION, is_ours, transaction, unusable
+from .files import NAME, Identity, check_room, flush, locked, make, on_disk, remove
+from .transaction import APPLICATION_ID, VERSION, is_ours, of_the_store, transaction, unusable
 from .transaction import Damaged as Damaged
 
 T = TypeVar("T")
+log: Final = logging.getLogger("isgware")
 Complete = Callable[[sqlite3.Connection], None]
 _IDLE_CONNECTIONS: Final = 8
 _LOG_LIMIT: Final = 64 * 1024**2
@@ -40,7 +45,7 @@ class Files:
         self.idle: list[Connection] = []
         self.identity: Identity = ()
         self.version: Sequence[int] = [1]
-        self.opening = threading.Lock()
+        self.opening = OwnLock()
         self.lent: list[None] = []  # one for each operation under way
 
     def close_idle(self) -> None:
@@ -49,6 +54,11 @@ class Files:
                 self.idle.pop().close()
 
 
+#: The database and the connection whose transaction `together` is in. No ``threading.local``: one
+#: that was made before gevent came would be the same for all greenlets.
+_joined: Final[ContextVar[tuple[Database, sqlite3.Connection] | None]] = ContextVar(
+    "joined", default=None
+)
 #: Files of a parent process: kept from being closed by garbage collection in a child.
 _inherited: list[Files] = []
 
@@ -75,7 +85,6 @@ class Database:
         self._complete = complete
         self._timeout = timeout
         self._forking = False
-        self._joined = threading.local()  # the connection whose transaction `together` is in
         check_directory(self.directory)
         forks.watch(self)
 
@@ -88,38 +97,54 @@ class Database:
         return self.files.version
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` on a connection; the errors it raises are SQLite's."""
-        joined = getattr(self._joined, "connection", None)
-        if joined is not None:
-            return work(joined)
+        """Run ``work`` on a connection; the errors it raises are SQLite's. If the database turns
+        out to be beyond reading, a new one takes its place, and ``work`` is run on that."""
+        joined = self._joined()
+        return self._mended(lambda: self._on_connection(work)) if joined is None else work(joined)
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in one immediate transaction."""
+        joined = self._joined()
+        return self._mended(lambda: self._write(work)) if joined is None else work(joined)
+
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        check_room(self.directory)
+        return self._on_connection(lambda connection: transaction(connection, work))
+
+    def _mended(self, attempt: Callable[[], T]) -> T:
+        """What comes of an attempt, or of a second one if the first found the database damaged."""
+        try:
+            return attempt()
+        except Exception as error:
+            met = of_the_store(error)
+            if met is None or not unusable(met):
+                raise
+        return attempt()
+
+    def _on_connection(self, work: Callable[[sqlite3.Connection], T], *, locked: bool = False) -> T:
+        """``locked``: whether the caller has the store's file lock."""
         lent = self._begin()
         try:
             connection = self._lend()
             try:
                 result = work(connection)
             except BaseException as error:
-                self._drop(connection, error)
+                self._drop(connection, error, locked=locked)
                 raise
             self._take_back(connection)
             return result
         finally:
             lent.pop()
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` in one immediate transaction."""
-        joined = getattr(self._joined, "connection", None)
-        if joined is not None:
-            return work(joined)
-        return self.read(lambda connection: transaction(connection, work))
-
     def announce(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Like `write`, and every process of the host notices before this returns.
 
         What returned holds: it survives a power cut too, and it went to the files that are there.
         """
-        joined = getattr(self._joined, "connection", None)
-        if joined is not None:
-            return work(joined)
+        joined = self._joined()
+        return self._mended(lambda: self._announce(work)) if joined is None else work(joined)
+
+    def _announce(self, work: Callable[[sqlite3.Connection], T]) -> T:
         deadline = time.monotonic() + self._timeout
         self.verify()
         self.read(lambda connection: None)  # opens the files, so that there is a version
@@ -132,12 +157,13 @@ class Database:
             return result
 
         with locked(self.directory, self._timeout):
+            check_room(self.directory)
             files = self.files
             version: list[int] = files.version  # type: ignore[assignment]
             odd = version[0] | 1
             version[0] = odd
             try:
-                result = self.read(patiently)
+                result = self._on_connection(patiently, locked=True)
             finally:
                 version[0] = odd + 1
         if files is not self.files or files.identity != on_disk(self.directory):
@@ -151,16 +177,21 @@ class Database:
         if any of them is."""
 
         def run(connection: sqlite3.Connection) -> None:
-            self._joined.connection = connection
+            token = _joined.set((self, connection))
             try:
                 work()
             finally:
-                self._joined.connection = None
+                _joined.reset(token)
 
+        # Once only, whatever it finds: ``work`` does more than SQLite could undo.
         if announces:
-            self.announce(run)
+            self._announce(run)
         else:
-            self.write(run)
+            self._write(run)
+
+    def _joined(self) -> sqlite3.Connection | None:
+        joined = _joined.get()
+        return joined[1] if joined is not None and joined[0] is self else None
 
     def verify(self) -> None:
         """Let go of files that are no longer the ones at our path (deleted, or made anew)."""
@@ -227,19 +258,21 @@ class Database:
         else:
             connection.close()
 
-    def _drop(self, connection: Connection, error: BaseException) -> None:
+    def _drop(self, connection: Connection, error: BaseException, *, locked: bool = False) -> None:
         with contextlib.suppress(sqlite3.Error):
             connection.close()
-        if isinstance(error, sqlite3.Error):
-            if unusable(error):
-                self._discard(connection.files)
+        met = of_the_store(error)
+        if met is not None:
+            if unusable(met):
+                self._discard(connection.files, holding=locked)
             else:
                 self.verify()
 
     def _open(self) -> Connection:
         self.verify()
         files = self.files
-        if not files.opening.acquire(timeout=self._timeout):
+        opening = files.opening()
+        if not opening.acquire(timeout=self._timeout):
             raise sqlite3.OperationalError("the store is being opened by another thread")
         try:
             if not files.identity:
@@ -264,9 +297,10 @@ class Database:
                 raise
             return connection
         finally:
-            files.opening.release()
+            opening.release()
 
     def _create(self, connection: sqlite3.Connection) -> None:
+        check_room(self.directory)
         with locked(self.directory, self._timeout):
             if is_ours(connection):
                 return  # another process was faster
@@ -289,9 +323,14 @@ class Database:
         with self._binding:  # what readers hold is the version of the present files
             self.versions[0] = self.files.version
 
-    def _discard(self, files: Files) -> None:
-        """Remove a database that is beyond reading: what it held are copies."""
-        with contextlib.suppress(OSError, sqlite3.Error), locked(self.directory, self._timeout):
+    def _discard(self, files: Files, *, holding: bool) -> None:
+        """Remove a database that is beyond reading: what it held are copies. ``holding``: whether
+        the caller has the file lock, as one who announces has; nobody gets it twice."""
+        lock = nullcontext() if holding else locked(self.directory, self._timeout)
+        with contextlib.suppress(OSError, sqlite3.Error), lock:
             if files.identity == on_disk(self.directory):
+                log.error(
+                    "The store in %s is damaged; an empty one takes its place.", self.directory
+                )
                 remove(self.directory)
         self._forget(files)

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from ...errors import ConfigurationError
+from ..base import NotTaken
 from .directory import check_directory
 
 #: Device and inode of a directory and its files.
@@ -34,6 +35,14 @@ Identity = tuple[tuple[int, int], ...]
 NAME: Final = "isgware-1.db"
 VERSION_FILE: Final = "isgware-1.word"
 LOCK: Final = "isgware-1.lock"
+#: The store writes nothing to a disk with less left than this share of it, within these bytes.
+_SHARE: Final = 4_096
+_LEAST: Final = 64 * 1024
+_MOST: Final = 64 * 1024**2
+
+
+class DiskFull(NotTaken, sqlite3.OperationalError):
+    """The store can be read, and takes nothing until there is room again."""
 
 
 def make(directory: Path, timeout: float) -> tuple[Sequence[int], Identity]:
@@ -86,6 +95,19 @@ def locked(directory: Path, timeout: float) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def check_room(directory: Path) -> None:
+    """Raise `DiskFull` unless there is room to write into mapped files: the version, and SQLite's
+    index of its log. Where a file system copies on write (btrfs), a page that was written back
+    needs a new block, and a disk that has none left kills the process (SIGBUS)."""
+    try:
+        disk = os.statvfs(directory)
+    except OSError:  # not there yet
+        return
+    total, left = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+    if left < min(max(total // _SHARE, _LEAST), _MOST):
+        raise DiskFull(f"the disk of {str(directory)!r} is full: {left // 1024} KiB are left")
 
 
 def flush(directory: Path) -> None:

@@ -12,7 +12,10 @@ from typing import Final
 
 from ..base import JOB_TIME, MOST_WANTS, TAKES, Job
 
-_WAITS: Final = "queue = ? AND until > ? AND held <= ?"
+#: Seconds beyond which an end was set by a clock that has since been put back.
+_LONGEST: Final = 2 * JOB_TIME
+_OVER: Final = f"(until <= :now OR until > :now + {_LONGEST})"
+_WAITS: Final = f"queue = :queue AND NOT {_OVER} AND (held <= :now OR held > :now + {_LONGEST})"
 _NEXT: Final = (
     f"SELECT id, key, data, takes FROM regenerations WHERE {_WAITS} ORDER BY wants DESC, id LIMIT 1"
 )
@@ -22,9 +25,10 @@ def enqueue(
     db: sqlite3.Connection, queue: str, key: str, data: bytes, limit: int, now: float
 ) -> bool:
     """See `Backend.enqueue`. Clears away what nobody took in time, of every queue."""
-    db.execute("DELETE FROM regenerations WHERE until <= ?", (now,))
+    db.execute(f"DELETE FROM regenerations WHERE {_OVER}", {"now": now})
     if db.execute(
-        f"SELECT 1 FROM regenerations WHERE {_WAITS} AND key = ?", (queue, now, now, key)
+        f"SELECT 1 FROM regenerations WHERE {_WAITS} AND key = :key",
+        {"queue": queue, "now": now, "key": key},
     ).fetchone():
         want(db, queue, ((key, 1),))
         return True
@@ -49,7 +53,7 @@ def want(db: sqlite3.Connection, queue: str, wants: Iterable[tuple[str, int]]) -
 
 def dequeue(db: sqlite3.Connection, queue: str, now: float, hold: float) -> Job | None:
     while True:
-        row = db.execute(_NEXT, (queue, now, now)).fetchone()
+        row = db.execute(_NEXT, {"queue": queue, "now": now}).fetchone()
         if row is None:
             return None
         ticket, key, data, takes = row
@@ -72,6 +76,6 @@ def done(db: sqlite3.Connection, queue: str, job: Job) -> None:
 
 def queued(db: sqlite3.Connection, queue: str, now: float) -> int:
     count: int = db.execute(
-        f"SELECT count(*) FROM regenerations WHERE {_WAITS}", (queue, now, now)
+        f"SELECT count(*) FROM regenerations WHERE {_WAITS}", {"queue": queue, "now": now}
     ).fetchone()[0]
     return count

@@ -36,12 +36,21 @@ def is_ours(connection: sqlite3.Connection) -> bool:
     return (version, application) == (VERSION, APPLICATION_ID)
 
 
-def unusable(error: sqlite3.Error) -> bool:
+def of_the_store(error: BaseException) -> sqlite3.Error | UnicodeDecodeError | None:
+    """What SQLite said, also where another error was raised from it. That of a damaged schema holds
+    a piece of that, which need not be text."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, sqlite3.Error | UnicodeDecodeError):
+        found = found.__cause__
+    return found
+
+
+def unusable(error: sqlite3.Error | UnicodeDecodeError) -> bool:
     """Whether no later attempt can find what this one did not find. Our statements are sound, so
-    an SQL error means tables of another kind."""
+    an SQL error means tables of another kind, and a constraint that fails a damaged index."""
     code = getattr(error, "sqlite_errorcode", None) or 0
     return (
-        isinstance(error, Damaged)
+        isinstance(error, Damaged | UnicodeDecodeError)
         or code & 0xFF in _UNUSABLE
         or code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR_SHORT_READ)
         or str(error).startswith("Could not decode to UTF-8")

@@ -1,0 +1,217 @@
+"""Who declares a page: the framework's URL map, ``routes``, a decorator that was met as it ran, or
+what was learned of an answer. Declared is what the code says now, not what a store remembers.
+
+`planner` asks before a page is served or rendered, the producer afterwards: see `not_as_planned`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Final
+
+from ..core.cache_key import Request, Visitor
+from ..core.storable import GONE, KEPT, TEMPORARY
+from ..errors import ConfigurationError
+from ..page import Rendering
+from ..policy import NOTHING, Policy, combined, declared, salted
+from ..settings import Settings
+from .framework import Match, Routes, Site
+from .learned_routes import LearnedRoute, LearnedRoutes
+from .target import Target
+
+_MAX_PAIRS: Final = 1_024
+#: URLs of which it is remembered that their decorator ran here; of others it is learned anew.
+_MAX_MET: Final = 1 << 17
+
+
+@dataclass(frozen=True, slots=True)
+class Otherwise:
+    """A page is declared otherwise than was planned. ``gone``: by nobody, any more; ``replan``: who
+    plans once more finds how. Without it the decorator just did not run."""
+
+    gone: bool = False
+    replan: bool = False
+
+
+class Declarations:
+    def __init__(
+        self, settings: Settings, site: Site, routes: Routes, learned_routes: LearnedRoutes
+    ) -> None:
+        self._settings = settings
+        self._site = site
+        self._routes = routes
+        self._learned_routes = learned_routes
+        #: Hashes of the base keys of URLs of which this process has seen the decorator run.
+        self._met: set[int] = set()
+        self.has_url_map = site.has_url_map
+        said = settings.revalidate
+        #: ``ISG(revalidate=)`` as what is learned of URLs names it, and the policy of pages that
+        #: are stored by it or by their own headers: with another default they are stale.
+        self.default = "" if said is None else repr(said)
+        self.undeclared = NOTHING if said is None else salted(NOTHING, self.default)
+        self._checked: set[str] = set()
+        self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}
+
+    def match(self, visitor: Visitor) -> Match | None:
+        """The declared route of this URL; its tags are checked when it is first seen."""
+        found, pattern = self._site.match(visitor), self._routes.match(visitor)
+        if found is not None:
+            decorator, policy, arguments = found.policy.fingerprint, found.policy, found.arguments
+            if pattern:
+                policy = self.combined(policy, pattern.policy)
+                arguments = {**pattern.arguments, **arguments}
+            found = Match(found.route, policy, arguments, decorator)
+        found = found or pattern
+        if found is not None and self._settings.defaults is not None:
+            found = dataclasses.replace(found, policy=self.with_defaults(found.policy))
+        if found is not None and found.route not in self._checked:
+            try:
+                found.policy.check_arguments(found.arguments)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{found.route}: {error}") from None
+            self._checked.add(found.route)
+        return found
+
+    def declared_by(self, visitor: Visitor, target: Target) -> tuple[str, ...]:
+        """Who says that the page is kept: the view's decorator, ``routes``, or what was learned of
+        it (a decorator that was met while the view ran, or an answer that looked storable)."""
+        found = []
+        if self._site.match(visitor) is not None:
+            found.append("decorator")
+        if self._routes.match(visitor) is not None:
+            found.append("routes")
+        if self.learned(self._learned_routes.find(target.base)) and "decorator" not in found:
+            found.insert(0, "learned decorator")
+        if not found:
+            found.append("learned" if self._settings.revalidate is None else "default")
+        return tuple(found)
+
+    def policy(
+        self, match: Match | None, learned_route: LearnedRoute
+    ) -> tuple[Policy | None, bool]:
+        learned = self.learned(learned_route)
+        if match is not None:
+            return self.combined(learned, match.policy), True
+        if learned is not None:
+            return self.with_defaults(learned), True
+        return (self.undeclared, False) if self.stores(learned_route) else (None, False)
+
+    def with_defaults(self, policy: Policy) -> Policy:
+        """``policy``, with what the option ``defaults`` says where it says nothing."""
+        defaults = self._settings.defaults
+        return policy if defaults is None else self.combined(policy, defaults)
+
+    def learned(self, learned_route: LearnedRoute) -> Policy | None:
+        """The policy of a decorator that was met, if decorators are learned: where the framework
+        has a URL map, what an undeclared view calls does not declare it."""
+        return None if self.has_url_map else declared.get(learned_route.fingerprint)
+
+    def decorator(self, match: Match | None, learned_route: LearnedRoute) -> str:
+        if self.has_url_map:
+            return match.decorator if match is not None else ""
+        return learned_route.fingerprint if self.learned(learned_route) is not None else ""
+
+    def stores(self, learned_route: LearnedRoute) -> bool:
+        """Whether pages of a URL that nobody declared are stored: by their own headers, or by the
+        ``ISG(revalidate=)`` that there is now."""
+        learns = self._settings.cache_control != "full" or self._settings.revalidate is not None
+        return learned_route.undeclared and learns and learned_route.default in ("", self.default)
+
+    def met(self, base: str) -> None:
+        """A decorator ran at this URL, in this process."""
+        while len(self._met) >= _MAX_MET:
+            self._met.pop()
+        self._met.add(hash(base))
+
+    def believes(self, base: str) -> bool:
+        return bool(self._settings.build_id) or hash(base) in self._met
+
+    def _relearn(self, base: str, fingerprint: str) -> None:
+        """Another decorator ran at this URL than was known, or none."""
+        known = self._learned_routes.find(base)
+        if known.fingerprint != fingerprint:
+            changed = dataclasses.replace(known, fingerprint=fingerprint)
+            self._learned_routes.learn(base, changed, announce=True)
+        if fingerprint:
+            self.met(base)
+        else:
+            self._met.discard(hash(base))
+
+    def _routes_declare(self, target: Target) -> bool:
+        """Whether ``routes`` has an entry for this page."""
+        return self._routes.match(_visitor_of(target.request)) is not None
+
+    def _mapped_otherwise(self, target: Target) -> bool | None:
+        """Whether a page that was planned under one URL map is declared under the one that its
+        render turned out to be subject to; ``None`` if nothing has changed."""
+        if not self._site.several_maps:
+            return None
+        match = self.match(_visitor_of(target.request))
+        if match is None:
+            return False if target.declared else None
+        same = (target.route, target.decorator) == (match.route, match.decorator)
+        return None if same else True
+
+    def combined(self, first: Policy | None, second: Policy) -> Policy:
+        """`combined`, remembered: it is asked for with each plan and each render."""
+        if first is None or first is second:
+            return second
+        pair = (id(first), id(second))
+        if pair not in self._pairs:
+            if len(self._pairs) >= _MAX_PAIRS:  # of views that are decorated anew with each call
+                self._pairs.clear()
+            # Holding the two keeps their ids theirs.
+            made = combined(first, second) or second
+            self._pairs[pair] = (made, first, second)
+            return made
+        return self._pairs[pair][0]
+
+    def as_run(self, target: Target, rendering: Rendering) -> Target:
+        """What the decorator of the view that ran says goes before what was known of the route.
+
+        Raises `ConfigurationError` if its tags cannot be filled.
+        """
+        own = (met for met in rendering.ran if met[0].fingerprint == target.decorator)
+        met = next(own, rendering.ran[0] if rendering.policy is not None else None)
+        if met is None:
+            return target
+        said, arguments = met
+        policy = self.with_defaults(said)
+        if target.declared:
+            policy = self.combined(said, target.policy)
+        tags: tuple[str, ...] = ()
+        try:
+            tags = said.fill_tags(arguments)
+        except ConfigurationError:
+            # Frameworks may take from a view what is an argument of its route.
+            if not (target.tags and policy == target.policy):
+                raise
+        tags = tuple(dict.fromkeys((*target.tags, *tags)))
+        if target.declared and policy is target.policy and tags == target.tags:
+            return target
+        return dataclasses.replace(target, policy=policy, declared=True, tags=tags)
+
+    def not_as_planned(self, target: Target, code: int, rendering: Rendering) -> Otherwise | None:
+        """What a render that answered ``code`` tells of who declares its page, if that is not what
+        was planned."""
+        if code not in KEPT | GONE | TEMPORARY:
+            return None  # it is not stored anyway, and may come from what stands before the view
+        if self.has_url_map:
+            now = self._mapped_otherwise(target)
+            if now is not None:
+                return Otherwise(target.declared and not now, replan=True)
+            met = {policy.fingerprint for policy, _ in rendering.ran}
+            missed = target.decorator and target.decorator not in met and code in (200, 203)
+            return Otherwise() if missed else None
+        said = rendering.policy.fingerprint if rendering.policy is not None else ""
+        if not target.decorator or target.decorator == said:
+            return None
+        self._relearn(target.base, said)
+        return Otherwise(not said and not self._routes_declare(target), replan=True)
+
+
+def _visitor_of(request: Request) -> Visitor:
+    return Visitor(
+        "GET", request.scheme, request.host, request.script_name, request.path, request.query, {}
+    )

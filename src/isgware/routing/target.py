@@ -1,0 +1,34 @@
+"""`Target`: a page that may be rendered, as `planner` makes it of a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.cache_key import Request
+from ..policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A page that may be rendered: plain values, all that a regeneration needs.
+
+    ``names`` are those by which it can be invalidated, as far as they are known before its render.
+    """
+
+    request: Request
+    key: str
+    base: str
+    route: str
+    policy: Policy
+    declared: bool
+    tags: tuple[str, ...]
+    keyed: frozenset[str]
+    names: tuple[str, ...]
+    #: The fingerprint of the decorator that has to run for the page to be stored, if one has.
+    decorator: str = ""
+
+    @property
+    def group(self) -> str:
+        """The pages that are refused together: those of a route, or of a URL that nobody has
+        declared."""
+        return self.route if self.declared else "url:" + self.base

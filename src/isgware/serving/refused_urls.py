@@ -1,0 +1,40 @@
+"""Request lines whose visitors get the app's own answer, since pages of their route are refused.
+
+While `isgware.regeneration.refused_routes` says that such a route is not even looked for in the
+store, routing its URLs again for each visit would cost more than all else that isgware does.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from ..regeneration.refused_routes import RefusedRoutes
+from ..storage.process_cache import Raw, worth_remembering
+from .engine import Answer
+
+_SECONDS: Final = 5.0
+_MAX_LINES: Final = 8_192
+
+
+class RefusedURLs:
+    """Bounded; at the limit all are forgotten."""
+
+    def __init__(self, routes: RefusedRoutes) -> None:
+        self._routes = routes
+        self._known: dict[Raw, tuple[Answer, float, int]] = {}
+
+    def find(self, raw: Raw) -> Answer | None:
+        """What the last visitor of this request line got, if nothing has changed since."""
+        known = self._known.get(raw)
+        if known is None or known[2] != self._routes.epoch or known[1] < time.monotonic():
+            return None
+        self._routes.passed(known[0].refused)
+        return known[0]
+
+    def remember(self, raw: Raw, answer: Answer) -> None:
+        if not answer.skipped or not worth_remembering(raw):
+            return
+        if len(self._known) >= _MAX_LINES:
+            self._known.clear()
+        self._known[raw] = answer, time.monotonic() + _SECONDS, self._routes.epoch
