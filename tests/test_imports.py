@@ -41,6 +41,8 @@ ROOMS = (
     {"http"},
     {"revalidate_decorator"},
     {"page"},
+    {"holes"},
+    {"render_context"},
     {"policy", "recording"},
     {"after_fork", "errors", "formatting", "option_checks", "version"},
 )

@@ -18,14 +18,15 @@ from .management.control_endpoint import Control
 from .management.log import log_decision, log_to_stderr
 from .management.operations import Operations
 from .management.regenerate_now import Verbs
-from .page import Rendering
 from .regeneration.handoff import JobExecutor
+from .render_context import Rendering
 from .rendering.clean_room import MARK, StartResponse, WSGIApp
 from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
 from .runtime import runtime_of
 from .serving.engine import Answer
 from .serving.filling import fill
+from .serving.hole_filling import fill_holes
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
 from .serving.prepared_hits import CREDENTIALS, PreparedFill, PreparedHit, PreparedStale
 from .serving.request_line import ENCODED, UNENCODED
@@ -221,6 +222,11 @@ class ISG(Operations):
             if dull and not runtime.settings.debug:
                 runtime.passed.add(raw)
             return passed
+        if answer.page is not None and answer.holes:
+            return fill_holes(
+                visitor, answer, answer.page, runtime.now(), runtime.site, self.application,
+                environ, start_response, rendering,
+            )  # fmt: skip
         if answer.page is not None and answer.page.entry.places:
             now = runtime.now()
             if answer.label == "HIT":

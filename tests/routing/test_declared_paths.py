@@ -12,7 +12,7 @@ from flask import Flask, current_app
 import isgware.flask
 from isgware import ISG, ConfigurationError, Policy
 from isgware.flask import FlaskSite
-from isgware.page import Rendering, current
+from isgware.render_context import Rendering, current
 from isgware.routing.declared_paths import Paths, Unusable
 from isgware.routing.framework import Routes, Site
 

@@ -22,7 +22,7 @@ from ..core.hosts import normal_host
 from ..core.local_path import local_path
 from ..errors import ConfigurationError
 from ..option_checks import HOST
-from ..page import current
+from ..render_context import current
 from ..routing.declared_paths import Listing, Unusable, wrong_with
 from ..routing.seen_paths import Seen
 from .batch import Batch, Origin, Renderer

@@ -21,7 +21,7 @@ from werkzeug.wrappers import Request
 from ..core.cache_key import Visitor, decoded
 from ..core.local_path import local_path, names_for_tags
 from ..errors import BackendUnavailable, ConfigurationError, InvalidPath, RegenerationError
-from ..page import Rendering, current
+from ..render_context import Rendering, current
 from ..rendering.clean_room import StartResponse
 from ..routing.drafts import DEFAULT_SECONDS, MAX_SECONDS, Drafts
 from ..serving.passthrough import Environ

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..core.cache_key import Visitor
-from ..core.reads import shape_of
+from ..core.reads import joined_reads, shape_of
 from ..core.redirects import location_for
 from ..rendering.clean_room import StartResponse
 from ..settings import Settings
@@ -68,11 +68,11 @@ class Delivery:
         entry = page.entry
         if location_for(entry, visitor.query) is not None:
             return
-        cookies = answer.cookies or entry.vary_cookie or entry.anonymous
+        cookies = answer.cookies or entry.vary_cookie or entry.anonymous or bool(entry.holes)
         accepted, target = visitor.header("Accept-Encoding"), target_of(environ)
         ready = kind(page, visitor.method, accepted, version, cookies, now, target)
         if cookies and entry.reads and answer.judged and not (answer.cookies or entry.anonymous):
-            ready.shape = shape_of(entry.reads)
+            ready.shape = shape_of(joined_reads(entry.reads, entry.hole_reads))
         self._memory.remember(self._line.of(visitor, environ), ready)
         if self.unlisted_credentials or self._page_store.settled != version:
             # Meanwhile; or unsettled, by a purge that the store has not taken yet.

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..core.cache_key import Visitor, decoded
 from ..core.freshness import path_name
-from ..page import Rendering
+from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
 from .engine import Engine
 from .passthrough import Environ, HeaderList, bypassed, call, looking

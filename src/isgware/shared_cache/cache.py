@@ -18,7 +18,7 @@ from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Visitor, decoded, disguised
 from ..core.freshness import State, path_name
 from ..http.vary import REROUTING
-from ..page import Rendering
+from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..routing.planner import has_credentials
 from ..serving.engine import Engine
