@@ -259,6 +259,20 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a withdrawal holds in every process",
          "        self.invalidate_eventually([key_name(key)], hard=True)  # first", "        #"),
     ),
+    # What waits for a commit runs, whatever other hooks do.
+    *_of("django/commits.py", "django/test_commits.py")(
+        ("a hook that raises drops none of ours",
+         "        finally:\n            self._run(waiting)\n", "        finally:\n            pass\n"),
+        ("with autocommit off, a commit fires",
+         "        if not self._connection.commit_on_exit:\n", "        if False:\n"),
+        ("a commit that fails may have happened",
+         "            self._run([*self._hooks(), *self._taken()])\n            raise\n",
+         "            raise\n"),
+        ("a rollback takes along what waits", "        self.by_hand.clear()\n", ""),
+        ("autocommit that is switched on commits",
+         "        if autocommit:\n            self._run", "        if False:\n            self._run"),
+        ("what waits runs once", "        if not self.done:\n", "        if True:\n"),
+    ),
     # Declared is what the code says now.
     *_of("page.py", "promises/test_declared.py")(
         ("no decorator is met where a URL map declares",
