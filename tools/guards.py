@@ -240,6 +240,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     # Withdrawn: what says that it is not for everybody is served no more.
     *_of("core/storable.py", "promises/test_failures.py")(
+        ("what is not read may refuse, too",
+         "return refusal if refusal is not None and refusal.withdraws else Refusal(reason)",
+         "return Refusal(reason)"),
         ("some reasons withdraw a page", "return self.reason in WITHDRAWING", "return False"),
         ("a page that says 0 and is empty is withdrawn",
          "    if said.revalidate == 0 and said.revalidate is not False:\n", "    if False:\n"),
@@ -322,9 +325,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("nothing is stored that sets a cookie",
          '    if any(name.lower() == "set-cookie" for name, _ in headers):\n        return Refusal("set-cookie")',
          '    if False:\n        return Refusal("set-cookie")'),
-        ("what is not read may refuse, too",
-         "return refusal if refusal is not None and refusal.withdraws else Refusal(reason)",
-         "return Refusal(reason)"),
         ("a view may refuse", "    if said.refused:\n", "    if False:\n"),
         ("private is not stored", 'for name in ("no-store", "private"):', 'for name in ("no-store",):'),
         ("no-store is not stored", 'for name in ("no-store", "private"):', 'for name in ("private",):'),
