@@ -40,7 +40,7 @@ ROOMS = (
     {"core"},
     {"http"},
     {"revalidate_decorator"},
-    {"page"},
+    {"holes", "page"},
     {"policy", "recording"},
     {"after_fork", "errors", "formatting", "option_checks", "version"},
 )

@@ -696,8 +696,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a cookie that is deleted is read", "    for name in deleted:", "    for name in ():"),
     ),
     *_of("rendering/producer.py", "flask/test_reads_decide.py", "django/test_reads.py")(
-        ("reads of a page that was purged still count", "        if replaces is None:\n            page = self._page_store",
-         "        if False:\n            page = self._page_store"),
+        ("reads of a page that was purged still count", "        if replaces is None:  # one that was purged",
+         "        if False:  # one that was purged"),
     ),
     *_of("flask/site.py", "test_flask.py")(
         ("hosts whose adapters are kept are bounded",
@@ -853,8 +853,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("rendering/value_holes.py", "promises/test_p12_nonces.py", "promises/test_p12_cookies.py")(
         ("the store holds no nonce", "        body=blanked(entry.body, in_body(places)),\n", ""),
         ("nobody compares pages with tokens", '        etag="",\n', ""),
-        ("nobody keeps pages with tokens", 'not in _OF_ONE_BODY and not name.lower().endswith("-cache-control")',
-         'not in ()'),
         ("tokens that cannot stand in a page refuse it", "        if token is None or cookie in tokens:\n            return None\n",
          "        if token is None or cookie in tokens:\n            continue\n"),
     ),
@@ -880,6 +878,33 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("who has credentials gets no page that was made ready to be filled",
          "return environ.keys().isdisjoint(CREDENTIALS)", "return True"),
         ("pages with places are filled", "answer.page is not None and answer.page.entry.places", "False"),
+    ),
+    *_of("core/filled_page.py", "promises/test_p12_nonces.py", "promises/test_p12_cookies.py")(
+        ("nobody keeps pages with tokens", 'name in _OF_ONE_BODY or name.endswith("-cache-control")', 'False'),
+    ),
+    *_of("core/hole_places.py", "flask/test_holes.py")(
+        ("a marker that was altered or torn refuses the page", "    return found if {index for _, _, index in found} == set(range(count)) else None",
+         "    return found"),
+        ("part of a marker refuses the page", "folded.count(prefix.encode()) != len(found) or ", ""),
+        ("a marker in a header refuses the page", "if prefix in lines or number in lines:", "if False:"),
+    ),
+    *_of("rendering/placeholders.py", "flask/test_holes.py")(
+        ("a hole that writes the session refuses the page", "            if refusal := unfit(theirs.recording, made):\n", "            if False:\n"),
+        ("a hole that raises refuses the page", "        for use, raised in run.errors.items():\n", "        for use, raised in ():\n"),
+        ("nobody keeps a page that is filled for some", "        if not self.reads.personal:\n            return response\n", "        if True:\n            return response\n"),
+    ),
+    *_of("serving/hole_filling.py", "flask/test_holes.py")(
+        ("HEAD runs no hole", 'if visitor.method == "HEAD":', "if False:"),
+        ("a run that failed leaves placeholders", "self.response is None or self.response.code == 500", "False"),
+        ("a run has no conditions of its visitor", "if name not in _OF_THE_ANSWER and", "if"),
+        ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),
+    ),
+    *_of("wsgi.py", "flask/test_holes.py")(
+        ("who has something of their own gets no prepared hit", " or bool(entry.holes)", ""),
+    ),
+    *_of("holes.py", "flask/test_holes.py")(
+        ("no hole in a cache of the app", "    _outside_of_caches(use)\n", ""),
+        ("a hole that raises costs that hole only", "                except Exception as error:\n                    self.errors", "                except ZeroDivisionError as error:\n                    self.errors"),
     ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(
         ("no token becomes a file", "    if entry.places:\n", "    if False:\n"),

@@ -13,6 +13,7 @@ from .errors import (
     RegenerationError,
 )
 from .export import ExportReport
+from .holes import hole
 from .management.store_client import Connection, connect
 from .management.why import Why
 from .page import page
@@ -37,6 +38,7 @@ __all__ = [
     "Why",
     "__version__",
     "connect",
+    "hole",
     "page",
     "revalidate",
 ]

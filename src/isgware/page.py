@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from markupsafe import Markup
+
 from .errors import ConfigurationError
 from .option_checks import checked_expire, checked_revalidate, checked_tag
 from .policy import Policy
@@ -48,6 +50,12 @@ class Rendering:
     recording: Recording | None = None
     #: Each finds places in headers and body for tokens of the framework's: `core.tokens.Finder`.
     finders: list[Callable[[Any, bytes], Any]] = field(default_factory=list)
+    #: The holes of a clean-room render; `holes.Markers`.
+    holes: Any = None
+    #: Which hole stands in another, for people; empty if none does.
+    nested_hole: str = ""
+    #: The environ of a visitor's own request.
+    environ: Any = None
     #: Request headers (in lower case) that a clean-room render has looked at, and depends on.
     headers_read: tuple[str, ...] = ()
 
@@ -126,6 +134,23 @@ class Page:
         rendering = current.get()
         if rendering is not None:
             rendering.refused = True
+
+    def hole(
+        self, name: str, /, *, placeholder: Callable[[], str] | str | None = None,
+        request: Any = None, cookies: Any = None, session: Any = None, **arguments: Any,
+    ) -> Markup:  # fmt: skip
+        """A part of the page that is filled for each visitor: markup of what `hole` registered
+        under ``name``, or of the template of that name.
+
+        ``placeholder`` is what visitors see of a stored page who have nothing of their own in it;
+        by default what the hole shows nobody in particular. ``request`` is needed where isgware
+        knows of none: in Django and plain WSGI apps that it does not wrap. ``cookies`` and
+        ``session`` are those of `hole`. Raises `ConfigurationError` for an unknown name, and for
+        arguments other than strings, numbers, booleans and ``None``, of 1 kB in all.
+        """
+        from .holes import placed, used
+
+        return placed(used(name, arguments, cookies, session), placeholder, request)
 
     @property
     def revalidate(self) -> float | bool | None:

@@ -55,7 +55,7 @@ def engine_of(
         settings,
         planner,
         page_store,
-        Producer(application, settings, planner, page_store, now, site.records),
+        Producer(application, settings, planner, page_store, now, site.records, site.secret),
         Flights(settings.max_waiters),
         pool,
         Outcomes(planner, page_store, Failures(random.random), settings.dynamic_time, now),

@@ -15,7 +15,7 @@ from .backends.base import live_version
 from .backends.read_ahead import ReadAhead
 from .core.cache_key import Visitor
 from .core.preconditions import NOT_MODIFIED
-from .core.reads import shape_of
+from .core.reads import joined_reads, shape_of
 from .core.redirects import location_for
 from .errors import ConfigurationError
 from .management.control_endpoint import Control
@@ -31,6 +31,7 @@ from .routing.inner_caches import warn_of_inner_caches
 from .runtime import engine_of
 from .serving.engine import Answer
 from .serving.filling import fill
+from .serving.hole_filling import fill_holes
 from .serving.learning import Learner
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
 from .serving.prepared_hits import (
@@ -278,6 +279,11 @@ class ISG(Operations):
                     self._passed.clear()
                 self._passed[raw] = time.monotonic() + _PASS_SECONDS
             return passed
+        if answer.page is not None and answer.holes:
+            return fill_holes(
+                visitor, answer, answer.page, self._clock(), self.site, self.application,
+                environ, start_response, rendering,
+            )  # fmt: skip
         if answer.page is not None and answer.page.entry.places:
             now = self._clock()
             if answer.label == "HIT":
@@ -365,11 +371,11 @@ class ISG(Operations):
         entry = page.entry
         if location_for(entry, visitor.query) is not None:
             return
-        cookies = answer.cookies or entry.vary_cookie or entry.anonymous
+        cookies = answer.cookies or entry.vary_cookie or entry.anonymous or bool(entry.holes)
         accepted, target = visitor.header("Accept-Encoding"), target_of(environ)
         ready = kind(page, visitor.method, accepted, version, cookies, now, target)
         if cookies and entry.reads and answer.judged and not (answer.cookies or entry.anonymous):
-            ready.shape = shape_of(entry.reads)
+            ready.shape = shape_of(joined_reads(entry.reads, entry.hole_reads))
         self._memory.remember(self._raw(visitor, environ), ready)
         if self._wary or self.engine.page_store.settled != version:
             ready.version = (

@@ -180,6 +180,17 @@ def test_p11_a_page_that_reads_nothing_is_everybodys(site, save_every_request):
     assert ann.visit("/0").cache == "HIT"
 
 
+def test_p11_how_long_a_session_lasts_is_bookkeeping(site):
+    def renews(request):
+        request.session.set_expiry(300)
+        return HttpResponse("hello")
+
+    isg = site(renews, engine="cache")
+    first = Jar(isg).visit("/0")
+    assert (first.cache, first.get("Set-Cookie")) == ("MISS", "")
+    assert Jar(isg).visit("/0").cache == "HIT"
+
+
 def test_p11_cookies_are_read_by_name_or_all(site):
     isg = site(
         lambda request: HttpResponse(request.COOKIES.get("theme", "light")),

@@ -93,7 +93,7 @@ def details(info: PageInfo, entry: Entry | None) -> dict[str, Any]:
     found["expires"] = entry.rendered_at + entry.expire if entry else None
     found["route"] = entry.route if entry else ""
     found["etag"] = entry.etag if entry else ""
-    found["filled"] = list(told_of(entry.places)) if entry else []
+    found["filled"] = list(told_of((*entry.places, *entry.holes))) if entry else []
     return found
 
 
@@ -108,7 +108,7 @@ def page_lines(info: PageInfo, entry: Entry | None) -> str:
         ("tags", ", ".join(info.tags)),
         ("build", info.build_id),
         ("size", size(info.size) + _encodings(entry)),
-        ("filled with", ", ".join(told_of(entry.places)) if entry else ""),
+        ("filled with", ", ".join(told_of((*entry.places, *entry.holes))) if entry else ""),
         ("rendered in", f"{info.render_seconds:.3f} s"),
         ("failures", f"{info.failures}: {info.last_error}" if info.failures else ""),
     ]

@@ -19,6 +19,8 @@ BODY: Final = -1
 #: Kinds: a new CSP nonce for every answer; a cookie of the visitor's own, by its name.
 NONCE: Final = "nonce"
 COOKIE: Final = "cookie:"
+#: The kind of the place of a hole; its name is the first argument.
+HOLE: Final = "hole"
 _BLANK: Final = "0"
 _MAX_TEXT: Final = 1_024
 Plain = str | int | float | bool | None
@@ -100,7 +102,9 @@ def in_headers(places: Places) -> dict[int, Places]:
 
 def told_of(places: Places) -> tuple[str, ...]:
     """What is put into a page, for people: ``nonce (3)``, by kind and number of places."""
-    kinds = Counter(place.kind for place in places)
+    kinds = Counter(
+        f"hole {place.arguments[0]!r}" if place.kind == HOLE else place.kind for place in places
+    )
     return tuple(f"{kind} ({count})" for kind, count in kinds.items())
 
 

@@ -105,6 +105,13 @@ def united(new: Reads, old: Reads | None, now: float) -> Reads:
     return _bounded(kinds)
 
 
+def joined_reads(page: Reads | None, holes: Reads) -> Reads:
+    """What a page and its holes ask of a visitor."""
+    if page is None or not page.personal:
+        return holes
+    return Reads(**{kind: {**getattr(holes, kind), **getattr(page, kind)} for kind in _KINDS})
+
+
 def _bounded(kinds: dict[str, dict[str, Seen]]) -> Reads:
     for kind, names in kinds.items():
         if len(names) > MAX_NAMES and kind == HEADERS:

@@ -17,9 +17,10 @@ from typing import Any, Final, TypeGuard
 
 from ..http.fields import Headers, sound_headers, sound_status
 from .cache_key import Request
+from .hole_places import sound_holes
 from .interned_strings import shared
 from .places import Places, in_body, place_from, sound_places
-from .reads import Reads, reads_from_json, reads_to_json
+from .reads import NOTHING_READ, Reads, reads_from_json, reads_to_json
 
 MAGIC: Final = b"ISGW"
 VERSION: Final = 3
@@ -40,6 +41,9 @@ class Entry:
 
     ``places``: what is put in when the page is served. Such a page has no other encoding than
     gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
+
+    ``holes``: what of the body is a placeholder; ``hole_reads`` is what filling them asks of a
+    visitor. Who has something of that gets the page of `filled_page.for_holes`.
     """
 
     key: str
@@ -70,6 +74,8 @@ class Entry:
     places: Places = ()
     pieces: tuple[int, ...] = ()
     reads: Reads | None = None
+    holes: Places = ()
+    hole_reads: Reads = NOTHING_READ
 
     @property
     def code(self) -> int:
@@ -112,6 +118,9 @@ def encode(entry: Entry) -> bytes:
         description["places"] = [place.described() for place in entry.places]
         description["pieces"] = entry.pieces
     description["reads"] = reads_to_json(entry.reads)
+    if entry.holes:
+        description["holes"] = [place.described() for place in entry.holes]
+        description["hole_reads"] = reads_to_json(entry.hole_reads)
     description["bodies"] = [[name, len(data)] for name, data in entry.encodings.items()]
     described = json.dumps(description, separators=(",", ":")).encode()
     length = len(described).to_bytes(4, "big")
@@ -164,6 +173,8 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
         encodings=encodings,
         places=tuple(map(place_from, described.get("places", ()))),
         pieces=tuple(described.get("pieces", ())),
+        holes=tuple(map(place_from, described.get("holes", ()))),
+        hole_reads=reads_from_json(described.get("hole_reads")) or NOTHING_READ,
         **{name: described[name] for name in _PLAIN},
     )
 
@@ -201,6 +212,7 @@ def _sound(entry: Entry) -> bool:
         and set(entry.encodings) <= {"br", "zstd", "gzip"}
         and sound_places(entry.places, entry.body, entry.headers)
         and _sound_pieces(entry)
+        and sound_holes(entry.holes, entry.places, entry.body)
     )
 
 

@@ -29,6 +29,7 @@ REASONS: Final = {
     "personal": "that visitors with cookies do not get",
     "value-holes": "with tokens or nonces, new in every answer, so that the app has to send them "
     "(a CSP of hashes needs no nonces)",
+    "holes": "with holes, which the app fills for each visitor",
     "private": "whose headers forbid shared copies",
     "status": "with a status that files do not have",
     "expired": "past their time",
@@ -46,6 +47,8 @@ REASONS: Final = {
 REMEDIES: Final = {
     "cookie": "Reading the session, the user or a cookie while a page renders makes it depend on "
     "cookies. Load such parts by a request of their own, and export again after a build.",
+    "holes": "Load what is each visitor's own by a request of its own, or leave those pages to the "
+    "app.",
     "bypass": "Take bypass= off the routes that are to be files.",
     "private": "The app says Cache-Control: private or no-store for them.",
     "needs-app": "Name MODULE:APP instead of the store.",
@@ -111,6 +114,8 @@ def static(entry: Entry, *, with_app: bool) -> Static | str:
         return "own"  # a file can neither age nor be validated as RFC 9111 asks
     if entry.places:
         return "value-holes"
+    if entry.holes:
+        return "holes"
     if entry.vary_cookie:
         return "cookie"
     if entry.anonymous or entry.request.cookies:

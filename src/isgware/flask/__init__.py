@@ -16,6 +16,7 @@ from .. import wsgi
 from ..errors import ConfigurationError
 from ..management.operations import Operations
 from ..page import note_error
+from .holes import install_holes
 from .recorder import install
 from .site import FlaskSite as FlaskSite
 
@@ -55,6 +56,7 @@ class ISG(Operations):
             if name.startswith(_PREFIX)
         }
         install(app)
+        install_holes(app)
         core = wsgi.ISG(app.wsgi_app, site=FlaskSite(app), framework=configured, **self._options)
         self._core = core
         app.wsgi_app = core  # type: ignore[method-assign]

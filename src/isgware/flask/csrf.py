@@ -85,13 +85,19 @@ def filled(app: Flask, places: Sequence[Place], visitor: Visitor) -> Filled | No
         session = interface.open_session(app, app.request_class(dict(visitor.headers)))
         if session is None or interface.is_null_session(session):
             return None
-        signer, tokens = _signer(app), {}
-        for field in {str(place.arguments[0]) for place in places}:
-            if field not in session:
-                session[field] = hashlib.sha1(os.urandom(64)).hexdigest()
-            token = signer.dumps(session[field])
-            tokens[field] = token.encode() if isinstance(token, str) else token
+        tokens = made(app, places, session)
         response = app.response_class()
         interface.save_session(app, session, response)
         saved = [("Set-Cookie", line) for line in response.headers.getlist("Set-Cookie")]
-    return Filled([tokens[str(place.arguments[0])] for place in places], saved)
+    return Filled(tokens, saved)
+
+
+def made(app: Flask, places: Sequence[Place], session: Any) -> list[bytes]:
+    """A token of this session for each place, as Flask-WTF itself would make it."""
+    signer, tokens = _signer(app), {}
+    for field in {str(place.arguments[0]) for place in places}:
+        if field not in session:
+            session[field] = hashlib.sha1(os.urandom(64)).hexdigest()
+        token = signer.dumps(session[field])
+        tokens[field] = token.encode() if isinstance(token, str) else token
+    return [tokens[str(place.arguments[0])] for place in places]

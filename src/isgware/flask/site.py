@@ -129,6 +129,9 @@ class FlaskSite(Site):
         host = self._app.config["SERVER_NAME"] or "localhost"
         return [built(self._app.url_map.bind(host).build, route, values)]
 
+    def secret(self) -> str:
+        return str(self._app.secret_key or "")
+
     def context(self) -> AbstractContextManager[object]:
         return self._app.app_context()
 

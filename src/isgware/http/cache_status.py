@@ -8,9 +8,10 @@ import re
 _TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9:/!#$%&'*+.^_`|~-]*\Z")
 
 
-def hit(ttl: float | None) -> str:
+def hit(ttl: float | None, detail: str = "") -> str:
     """``ttl`` in seconds, negative when stale; ``None`` for pages without a lifetime."""
-    return "isgware; hit" if ttl is None else f"isgware; hit; ttl={_whole(ttl)}"
+    said = "isgware; hit" if ttl is None else f"isgware; hit; ttl={_whole(ttl)}"
+    return f"{said}; detail={detail}" if detail else said
 
 
 def forwarded(

@@ -96,7 +96,7 @@ def page_parts(page: Page, state: State, now: float) -> dict[str, Any]:
         "ttl": page.ttl(now),
         "expires": entry.expires_at - now,
         "tags": entry.tags,
-        "filled": told_of(entry.places),
+        "filled": told_of((*entry.places, *entry.holes)),
         "reads": tuple(f"{name} ({at})" if at else name for name, at in told(entry.reads))
         if entry.reads
         else (),

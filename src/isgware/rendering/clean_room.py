@@ -27,7 +27,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 StartResponse = Callable[..., Callable[[bytes], object]]
 WSGIApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
-NONE: Final[Mapping[str, str]] = {}
+NONE: Final[Mapping[str, Any]] = {}
 #: The address reserved for documentation (RFC 5737): nobody's.
 REMOTE_ADDR: Final = "192.0.2.1"
 #: Marks a clean-room render; an object under this key cannot come from a client.
@@ -102,13 +102,14 @@ def render(
     request: Request,
     rendering: Rendering,
     max_page: int,
-    conditions: Mapping[str, str] = NONE,
+    conditions: Mapping[str, Any] = NONE,
     *,
     seconds: float = math.inf,
     wanted: Callable[[], bool] = _wanted,
 ) -> Response | Unfit:
-    """The app's response to ``request``, in the clean room. ``conditions`` are the validators of a
-    stored response, by their CGI names; ``seconds`` and ``wanted`` are those of `capture`.
+    """The app's response to ``request``, in the clean room. ``conditions`` are further keys
+    of the environ, such as the validators of a stored response; ``seconds`` and ``wanted`` are
+    those of `capture`.
 
     Raises whatever the app raises, and `BrokenResponse` for a response that is not whole.
     """

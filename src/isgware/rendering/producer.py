@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from werkzeug.datastructures import Headers
+from werkzeug.datastructures import Headers as HeaderMap
 
 from ..core.downstream import kept_headers
 from ..core.places import in_body
@@ -22,6 +22,7 @@ from ..core.stored_page import Entry
 from ..errors import ConfigurationError
 from ..http.cache_control import effective
 from ..http.conditional import strong_etag
+from ..http.fields import Headers
 from ..page import Rendering
 from ..recording import Recording
 from ..routing.learned_routes import LearnedRoute
@@ -33,8 +34,9 @@ from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
 from .compress import encoders, encodings_of, spliced
 from .notices import Notices
 from .observed import observed, unfit
+from .placeholders import PlaceholderMaker
 from .remedies import NOT_RUN, REMEDIES
-from .value_holes import NOT_FOUND, cookies_taken, with_places
+from .value_holes import NOT_FOUND, cookies_taken
 
 log: Final = logging.getLogger("isgware")
 
@@ -100,7 +102,7 @@ class PageView:
     """A whole page as ``accept`` sees it; the body is not encoded."""
 
     status: int
-    headers: Headers
+    headers: HeaderMap
     body: bytes
 
 
@@ -113,6 +115,7 @@ class Producer:
         page_store: PageStore,
         now: Callable[[], float],
         records: bool = False,
+        secret: Callable[[], str] = str,
     ) -> None:
         self._application = application
         self._settings = settings
@@ -121,6 +124,7 @@ class Producer:
         self._now = now
         self._encoders = encoders(settings.compress)
         self._records = records
+        self._placeholders = PlaceholderMaker(application, settings, records, secret)
         self._proven: set[str] = set()
         self._notices = Notices()
 
@@ -187,7 +191,7 @@ class Producer:
         rendering = Rendering(
             True, request.scheme, request.host, request.script_name, key=target.key,
             mapped=self._planner.declarations.has_url_map,
-            recording=Recording() if self._records else None,
+            recording=Recording() if self._records else None, holes=self._placeholders.markers(),
         )  # fmt: skip
         started, clock = self._now(), time.perf_counter()
         try:
@@ -207,17 +211,36 @@ class Producer:
             failed = self._failed(target, f"status {response.status}", response)
             return dataclasses.replace(failed, error=rendering.error)
         self._proven.add(target.route)
+        return self._made(target, response, rendering, replaces, (started, took))
+
+    def _made(
+        self, target: Target, response: Response, rendering: Rendering, replaces: Entry | None,
+        times: tuple[float, float],
+    ) -> Made | Refused:  # fmt: skip
+        """Decide about a response that has come whole, and make the page of it."""
+        started, took = times
+        said_of_page = Said(rendering.revalidate, rendering.expire, rendering.refused)
+        if replaces is None:  # one that was purged has told something, too
+            known = self._page_store.memory.get(target.key)
+            before = known.entry if known is not None else None
+        else:
+            before = replaces
         as_run = self._as_run(target, response, rendering, said_of_page)
         if isinstance(as_run, Refused):
             return as_run
-        target = as_run
-        taken = cookies_taken(response, target.policy.hole_cookies)
+        target, policy = as_run, as_run.policy
+        taken = cookies_taken(response, policy.hole_cookies)
         if taken is None:
             return self._refused(target, Refusal(NOT_FOUND))
         response, tokens = taken
-        seen = self._observed(target, response, rendering, replaces, started)
+        seen = self._observed(target, response, rendering, before, started)
         if isinstance(seen, Refusal):
             return self._refused(target, seen)
+        holes = self._placeholders.made(
+            target.request, response, rendering, before, started, policy.keyed_cookies
+        )
+        if isinstance(holes, Refusal):
+            return self._refused(target, holes)
         response, reads = seen
         response = varying(response, rendering.headers_read)
         verdict, learned = self._decide(target, response, said_of_page, replaces)
@@ -225,10 +248,15 @@ class Producer:
             return self._refused(target, verdict)
         if reads is not None:
             verdict = dataclasses.replace(verdict, vary_cookie=reads.personal)
+        private = dataclasses.replace(
+            verdict, vary_cookie=verdict.vary_cookie or holes.reads.personal
+        )
         page = self._entry(target, response, verdict, rendering, started, took)
-        entry = with_places(dataclasses.replace(page, reads=reads), tokens, rendering.finders)
-        if entry is None:
-            return self._refused(target, Refusal(NOT_FOUND))
+        headers = self._headers(target, holes.private(response), private)
+        page = dataclasses.replace(page, headers=headers, reads=reads)
+        entry = holes.put_in(page, tokens, rendering.finders)
+        if isinstance(entry, Refusal):
+            return self._refused(target, entry)
         if replaces is not None and not self._accepted(target, replaces, entry):
             return self._refused(target, Refusal("not-accepted"))
         self._notices.own_invalidations(target, entry, rendering)
@@ -254,7 +282,7 @@ class Producer:
         return target
 
     def _observed(
-        self, target: Target, response: Response, rendering: Rendering, replaces: Entry | None,
+        self, target: Target, response: Response, rendering: Rendering, before: Entry | None,
         now: float,
     ) -> tuple[Response, Reads | None] | Refusal:  # fmt: skip
         """What the render was seen to ask of its visitor, together with what earlier renders of
@@ -262,13 +290,10 @@ class Producer:
         recording, policy = rendering.recording, target.policy
         if recording is None or not recording.attached:
             return response, None
-        if replaces is None:
-            page = self._page_store.memory.get(target.key)
-            replaces = page.entry if page is not None else None
         return unfit(recording, response) or observed(
             recording, response, unread=(*policy.keyed_cookies, *policy.hole_cookies),
             keep_vary=policy.keep_vary,
-            before=replaces.reads if replaces is not None else None, now=now,
+            before=before.reads if before is not None else None, now=now,
         )  # fmt: skip
 
     def _decide(
@@ -297,6 +322,12 @@ class Producer:
             keyed = keyed | frozenset(learned)
         raise AssertionError("what was learned is in the key")
 
+    def _headers(self, target: Target, response: Response, terms: Terms) -> Headers:
+        return kept_headers(
+            response, terms, target.policy, target.request, self._settings.downstream,
+            self._planner.by_cookie,
+        )  # fmt: skip
+
     def _entry(
         self, target: Target, response: Response, terms: Terms, rendering: Rendering,
         started: float, took: float,
@@ -305,14 +336,7 @@ class Producer:
             key=target.key,
             request=target.request,
             status=response.status,
-            headers=kept_headers(
-                response,
-                terms,
-                target.policy,
-                target.request,
-                self._settings.downstream,
-                self._planner.by_cookie,
-            ),
+            headers=response.headers,
             body=response.body,
             rendered_at=started - terms.age,
             render_seconds=round(took, 6),
@@ -397,4 +421,4 @@ class Producer:
 
 
 def _view(entry: Entry) -> PageView:
-    return PageView(entry.code, Headers(list(entry.headers)), entry.body)
+    return PageView(entry.code, HeaderMap(list(entry.headers)), entry.body)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..holes import NESTED
+from .placeholders import FAILED, NO_HOLE
 from .value_holes import NO_TOKEN, NOT_FOUND
 
 #: The decorator that declares the page did not run while it was rendered.
@@ -42,6 +44,12 @@ REMEDIES: Final[dict[str, str]] = {
     "answer gives them one; their next visit gets the stored page.",
     NOT_RUN: "Something answered in place of the view: a cache inside the app, a middleware, a "
     "before_request function. Have it let the view run when page.prerendering is true.",
+    FAILED: "A hole could not be rendered for a visitor without session and cookies, of whom its "
+    "placeholder is: the log has what it raised. Have it show something to strangers, or give the "
+    "page a placeholder: {% call hole(...) %}, placeholder= or {% endhole %}.",
+    NO_HOLE: "A hole's text was changed after page.hole() returned it (by a filter, a minifier, an "
+    "encoding), cut, put into a header, or not put into the page. Put it in as it is.",
+    NESTED: "A hole is filled whole: include the template, or call the function, in the outer one.",
     "odd-tag": "Give the page tags of 1 to 256 printable characters; a callable tags= may shorten "
     "what the URL holds.",
     "bad-header": "A header or the status line holds characters that HTTP forbids.",

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
+from ..core.filled_page import each_its_own
 from ..core.places import COOKIE, Places, blanked, blanked_headers, in_body
 from ..core.storable import Response
 from ..core.stored_page import Entry
@@ -20,11 +21,6 @@ from ..http.fields import Headers
 NOT_FOUND: Final = "token-not-found"
 #: Why a visitor gets the app's own answer: the app has given them no token yet, or an odd one.
 NO_TOKEN: Final = "no-token"
-#: Fields that would let somebody keep or compare a page that is another for each visitor.
-_OF_ONE_BODY: Final = frozenset({
-    "accept-ranges", "cache-control", "content-digest", "content-md5", "digest", "etag", "expires",
-    "last-modified", "pragma", "repr-digest", "surrogate-control", "x-accel-expires",
-})  # fmt: skip
 
 
 def cookies_taken(
@@ -73,7 +69,7 @@ def with_places(
     if not tokens and not any(places is None or places for places in own):
         return entry
     by_cookie = any(own) or any(token.kind.startswith(COOKIE) for token in tokens)
-    headers = _each_its_own(entry.headers, by_cookie)
+    headers = each_its_own(entry.headers, by_cookie)
     places = _found(tokens, finders, headers, entry.body)
     if places is None:
         return None
@@ -93,17 +89,3 @@ def _found(
     parts = [find(tokens, headers, body), *(finder(headers, body) for finder in finders)]
     known = [part for part in parts if part is not None]
     return merged(known, headers, body) if len(known) == len(parts) else None
-
-
-def _each_its_own(headers: Headers, by_cookie: bool) -> Headers:
-    """Headers of a page that is another for each visitor, whatever the view has said."""
-    kept = [
-        (name, value)
-        for name, value in headers
-        if name.lower() not in _OF_ONE_BODY and not name.lower().endswith("-cache-control")
-    ]
-    named = ", ".join(value for name, value in kept if name.lower() == "vary")
-    if by_cookie and "cookie" not in named.lower().replace(" ", "").split(","):
-        kept = [pair for pair in kept if pair[0].lower() != "vary"]
-        kept.append(("Vary", f"{named}, Cookie" if named else "Cookie"))
-    return (*kept, ("Cache-Control", "private, no-cache"))

@@ -75,7 +75,8 @@ class Site:
     has_url_map: bool = False
     #: Whether requests have been met for which another URL map than the main one is in force.
     several_maps: bool = False
-    #: Whether what a clean-room render asks of its visitor is recorded.
+    #: Whether what a clean-room render asks of its visitor is recorded, and holes can be made in
+    #: place of a view.
     records: bool = False
 
     #: What a view raises for a page that does not exist, if the framework has something for that.
@@ -145,6 +146,10 @@ class Site:
         """What the framework has for this visitor in ``places``, all of one kind of its own;
         ``None`` if the app has to answer them itself. May raise anything."""
         raise ValueError(f"places of the kind {kind!r} are unknown")
+
+    def secret(self) -> str:
+        """What the app signs with, the same in all processes of a deployment; may be empty."""
+        return ""
 
     def after_fork(self) -> None:
         """In a process that builds, forked from one in which the app has run already: let go of

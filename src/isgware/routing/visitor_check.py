@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..core.cache_key import Visitor
-from ..core.reads import Personal, Reads, Shape, judge, shape_of
+from ..core.reads import Personal, Reads, Shape, joined_reads, judge, shape_of
 from ..core.stored_page import Entry
 from ..policy import Policy
 from ..recording import COOKIES
@@ -58,6 +58,16 @@ class VisitorCheck:
         if not entry.reads.personal:
             return None
         return self._judged(visitor, str(header), entry.reads, policy.keyed_cookies)
+
+    def concerned(self, visitor: Visitor, policy: Policy, entry: Entry) -> bool:
+        """Whether the holes of a page that the visitor may have are to be filled for them."""
+        header = visitor.headers.get("HTTP_COOKIE")
+        if not header or not entry.holes or not entry.hole_reads.personal:
+            return False
+        # Where the page's own reads have decided, those of both are what is remembered.
+        own = entry.reads if policy.cookies is None else None
+        reads = joined_reads(own, entry.hole_reads)
+        return self._judged(visitor, str(header), reads, policy.keyed_cookies) is not None
 
     def admits(self, header: str, shape: Shape, now: float) -> bool:
         """Whether it is remembered that a visitor with this Cookie header may have a page with

@@ -48,6 +48,7 @@ class Answer:
     ``version``: the store's version from before the page was judged; the page may be served again
     while it holds.
     ``judged``: who may have the page follows from its reads alone.
+    ``holes``: those of the page are to be filled for this visitor.
     ``absent``: the page is known not to exist, so that there is no need to ask the view.
     ``refused``: the `Target.group` whose pages are not stored; ``skipped``: nor looked for, whoever
     asks.
@@ -63,6 +64,7 @@ class Answer:
     cacheable_by_request_line: bool = False
     cookies: bool = False
     judged: bool = False
+    holes: bool = False
     version: int = -1
     reply: Reply | None = None
     absent: bool = False
@@ -160,7 +162,7 @@ class Engine:
             return Answer(
                 decision.label, decision.detail, page, forward="stale",
                 cacheable_by_request_line=plan.cacheable_by_request_line, cookies=plan.cookies,
-                judged=target.policy.cookies is None,
+                judged=target.policy.cookies is None, holes=self._concerns(visitor, target, page),
             )  # fmt: skip
         if page is None:
             self.outcomes.tries(target)
@@ -189,6 +191,10 @@ class Engine:
             failing,
             self.outcomes.due(target.key),
         )
+
+    def _concerns(self, visitor: Visitor, target: Target, page: Page | None) -> bool:
+        """Whether holes of the page are to be filled for this visitor."""
+        return page is not None and self.visitors.concerned(visitor, target.policy, page.entry)
 
     def concerns(self, visitor: Visitor) -> bool:
         """Whether this URL has, may have, or is about to have a stored page."""
@@ -243,13 +249,14 @@ class Engine:
             forward = "stale" if decision.label == "REVALIDATED" else "uri-miss"
             return Answer(
                 decision.label, decision.detail, made, forward=forward, collapsed=not leads,
-                stored=outcome.stored,
+                stored=outcome.stored, holes=self._concerns(visitor, target, made),
             )  # fmt: skip
         if isinstance(outcome, Refused) and outcome.replan and time.monotonic() < deadline:
             return None
         failed = isinstance(outcome, Failed | Refused) and not _withdraws(outcome)
         if old is not None and failed:
-            return Answer("STALE", "stale-if-error", old, forward="stale")
+            holes = self._concerns(visitor, target, old)
+            return Answer("STALE", "stale-if-error", old, forward="stale", holes=holes)
         return self._without_page(visitor, outcome)
 
     def _key_now(self, visitor: Visitor) -> str:

@@ -11,7 +11,7 @@ import base64
 import logging
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..core.cache_key import Visitor, cookie_pairs
@@ -30,6 +30,7 @@ from .passthrough import Environ, passed_by
 from .stored_answer import said_of
 
 log: Final = logging.getLogger("isgware")
+_NOTHING: Final[Mapping[Place, bytes]] = {}
 
 
 def fill(
@@ -52,7 +53,7 @@ def filled(page: Page, visitor: Visitor, site: Site, label: str, said: str) -> S
     """The page for this very visitor; or why they get the app's own answer. ``said`` is its
     Cache-Status."""
     try:
-        found = _values(page.entry.places, visitor, site)
+        found = values_of(page.entry.places, visitor, site)
         if found is None:
             return NO_TOKEN
         values, more = found
@@ -74,17 +75,19 @@ def lacks_token(page: Page, visitor: Visitor) -> bool:
     )
 
 
-def _values(
-    places: Places, visitor: Visitor, site: Site
+def values_of(
+    places: Places, visitor: Visitor, site: Site, known: Mapping[Place, bytes] = _NOTHING
 ) -> tuple[list[bytes], list[tuple[str, str]]] | None:
     """What stands in each place for this visitor, and the headers that come with it; ``None`` if
     the app has to give it to them. Raises whatever the framework raises, and ValueError for a place
-    of a kind that this process does not know."""
-    values: dict[Place, bytes] = {}
+    of a kind that this process does not know. ``known`` ones are made already."""
+    values: dict[Place, bytes] = dict(known)
     headers: list[tuple[str, str]] = []
     nonces: dict[object, bytes] = {}
     theirs: dict[str, list[Place]] = {}
     for place in places:
+        if place in known:
+            continue
         if place.kind == NONCE:
             which = place.arguments, place.length
             values[place] = nonces.setdefault(which, _nonce(place))

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ..core.cache_key import Visitor
 from ..core.decide import Action, Decision
-from ..core.places import blanked, in_body
+from ..core.places import between, blanked, in_body
 from ..core.preconditions import Answer, fitted
 from ..core.redirects import redirected
 from ..core.storable import for_everybody, promising, varies
@@ -253,7 +253,7 @@ class Learner:
             verdict, text = "failed", f"would fail in the clean room: {made.reason}"
         elif not isinstance(made, Made):
             verdict, text = "refused", f"would not be stored: {made.reason}"
-        elif made.entry.status[:3] == line[:3] and made.entry.body == _like(made.entry, body):
+        elif made.entry.status[:3] == line[:3] and _alike(made.entry, body):
             verdict, text = "same", "would be stored, equal to what its visitor got"
         else:
             verdict, text = "differs", "would be stored, and differs from what its visitor got"
@@ -264,14 +264,26 @@ class Learner:
             log.info("report: %s (%s) %s.", target.route, target.request.url, text)
 
 
-def _like(entry: Entry, body: bytes) -> bytes:
-    """A visitor's body without what is their own in it, if it has that where the page has."""
+def _alike(entry: Entry, body: bytes) -> bool:
+    """Whether a visitor's body is that of the page, but for what is their own in it."""
+    if entry.holes:
+        pieces = list(map(bytes, between(entry.body, entry.holes)))
+        start = 0
+        for piece in pieces[:-1]:
+            at = body.find(piece, start)
+            if at < 0 or (not start and at):
+                return False
+            start = at + len(piece)
+        return body[start:].endswith(pieces[-1])
     places = in_body(entry.places)
-    return blanked(body, places) if len(body) == len(entry.body) else body
+    like = blanked(body, places) if len(body) == len(entry.body) else body
+    return entry.body == like
 
 
 def _shown(made: Made, visitor: Visitor, site: Site, environ: Environ, now: float) -> Answer | str:
     """What is sent of a page that is not stored, or why this visitor gets the app's own answer."""
+    if made.entry.holes:  # a developer sees what is in them
+        return "holes"
     headers = [pair for pair in made.entry.headers if pair[0].lower() != "cache-control"]
     entry = replace(made.entry, headers=(*headers, ("Cache-Control", "no-store")))
     said = status.forwarded("miss", status=entry.code, detail="debug")

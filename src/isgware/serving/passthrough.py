@@ -140,4 +140,6 @@ def visitor_of(environ: Environ) -> Visitor | None:
 def rendering_of(visitor: Visitor, site: Site) -> Rendering:
     """A visitor's own request, for `page`, decorators and ``regenerate`` called within it."""
     scheme, host = site.origin(visitor)
-    return Rendering(False, scheme, host, visitor.script_name, mapped=site.has_url_map)
+    return Rendering(
+        False, scheme, host, visitor.script_name, mapped=site.has_url_map, environ=visitor.headers
+    )

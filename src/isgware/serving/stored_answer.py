@@ -28,7 +28,7 @@ def stored_answer(
 def said_of(answer: Answer, page: Page, now: float) -> str:
     """The Cache-Status of ``page`` as ``answer`` says."""
     if answer.label == "HIT":
-        return status.hit(page.ttl(now))
+        return status.hit(page.ttl(now), answer.detail)
     if answer.label == "STALE":
         left = min(page.ttl(now) or 0.0, 0.0)
         return status.forwarded("stale", ttl=left, detail=answer.detail)

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from ..core.cache_key import narrow_query
 from ..core.downstream import accel_expires, extended, lifetime_in_front, spent
+from ..core.filled_page import for_holes
 from ..core.freshness import names_of
 from ..core.page_template import PLACE_BYTES, Template
 from ..core.preconditions import Answer
@@ -48,8 +49,8 @@ class Page:
     """
 
     __slots__ = (
-        "_base", "_head", "_template", "entry", "looked_up", "raws", "seen", "size", "used",
-        "visited",
+        "_base", "_for_holes", "_head", "_template", "entry", "looked_up", "raws", "seen", "size",
+        "used", "visited",
     )  # fmt: skip
 
     def __init__(self, entry: Entry, seen: int, base: str, looked_up: float = 0.0) -> None:
@@ -58,11 +59,15 @@ class Page:
         self.looked_up = looked_up
         self._base = base
         headers = sum(len(name) + len(value) for name, value in entry.headers)
-        self.size = entry.size + headers + _OVERHEAD + PLACE_BYTES * len(entry.places)
+        places = len(entry.places) + len(entry.holes)
+        self.size = entry.size + headers + _OVERHEAD + PLACE_BYTES * places
+        if entry.holes:  # compressed once more, in pieces
+            self.size += len(entry.encodings.get("gzip", b""))
         self.used = self.visited = False
         self.raws: tuple[Raw, ...] = ()
         self._head: tuple[str, Headers, int] = ("", (), 0)
         self._template: Template | None = None
+        self._for_holes: Page | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -114,6 +119,14 @@ class Page:
         headers = self._headers_of(headers, "gzip" if compressed else "identity", len(body))
         headers += [("X-ISG-Cache", label), ("Cache-Status", cache_status)]
         return entry.status, headers, (body,) if body else ()
+
+    def for_holes(self) -> Page:
+        """The page with places for its holes, for who has something of their own in them. Made by
+        the first of them."""
+        made = self._for_holes
+        if made is None:
+            made = self._for_holes = Page(for_holes(self.entry), self.seen, self._base)
+        return made
 
     def stale_answer(self, accept_encoding: str | None, now: float, detail: str = "") -> Answer:
         said = status.forwarded("stale", ttl=min(self.ttl(now) or 0.0, 0.0), detail=detail)

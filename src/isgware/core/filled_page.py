@@ -1,0 +1,77 @@
+"""A stored page as it is sent to who has something of their own in it: no cache's, and with places
+for what is put in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from ..http.fields import Headers
+from .hole_places import outside
+from .places import BODY, Place, Places, in_body
+from .spliced_gzip import deflated
+from .stored_page import Entry
+
+#: Fields that would let somebody keep or compare a page that is another for each visitor.
+_OF_ONE_BODY: Final = frozenset({
+    "accept-ranges", "cache-control", "content-digest", "content-md5", "digest", "etag", "expires",
+    "last-modified", "pragma", "repr-digest", "surrogate-control", "x-accel-expires",
+})  # fmt: skip
+#: How much larger a page in pieces may be than one that is compressed whole.
+_MOST_GROWN: Final = 1.3
+
+
+def each_its_own(headers: Headers, by_cookie: bool) -> Headers:
+    """Headers of a page that is another for each visitor, whatever the view has said."""
+    kept = [pair for pair in headers if not _of_one_body(pair[0].lower())]
+    named = ", ".join(value for name, value in kept if name.lower() == "vary")
+    if by_cookie and "cookie" not in named.lower().replace(" ", "").split(","):
+        kept = [pair for pair in kept if pair[0].lower() != "vary"]
+        kept.append(("Vary", f"{named}, Cookie" if named else "Cookie"))
+    return (*kept, ("Cache-Control", "private, no-cache"))
+
+
+def _of_one_body(name: str) -> bool:
+    return name in _OF_ONE_BODY or name.endswith("-cache-control")
+
+
+def for_holes(entry: Entry) -> Entry:
+    """The page with a place for each hole in place of its placeholder."""
+    headers = each_its_own(entry.headers, by_cookie=True)
+    others = _moved(outside(entry.places, entry.holes), entry, headers)
+    places = tuple(sorted((*others, *entry.holes)))
+    encodings, pieces = {}, tuple[int, ...]()
+    whole = entry.encodings.get("gzip")
+    if whole is not None:
+        parts = deflated(entry.body, in_body(places))
+        if sum(map(len, parts)) <= _MOST_GROWN * len(whole):
+            encodings, pieces = {"gzip": b"".join(parts)}, tuple(map(len, parts))
+    return replace(
+        entry, headers=headers, places=places, encodings=encodings, pieces=pieces, etag="",
+        last_modified="", holes=(),
+    )  # fmt: skip
+
+
+def without_lifetime(headers: Headers) -> Headers:
+    """Headers without what lets anybody keep a page: isgware says that instead."""
+    said = ("cache-control", "expires", "pragma", "surrogate-control", "x-accel-expires")
+    return tuple(
+        pair
+        for pair in headers
+        if pair[0].lower() not in said and not pair[0].lower().endswith("-cache-control")
+    )
+
+
+def _moved(places: Places, entry: Entry, headers: Headers) -> list[Place]:
+    """Places with the numbers that their headers have now. Those with places are kept as they are,
+    and in their order."""
+    moved: dict[int, int] = {}
+    number = 0
+    for old, pair in enumerate(entry.headers):
+        if pair in headers[number:]:
+            number = moved[old] = headers.index(pair, number)
+            number += 1
+    return [
+        place if place.where == BODY else replace(place, where=moved[place.where])
+        for place in places
+    ]

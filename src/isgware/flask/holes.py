@@ -1,0 +1,73 @@
+"""Holes in Flask: functions within the request in progress, and templates with what every template
+of the app gets; in a run for holes they take the place of the view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from flask import Flask, current_app, has_request_context, render_template, session
+from flask import request as flask_request
+from markupsafe import Markup
+
+from ..holes import HOLES, HoleRun, Renderer, renderers
+from ..page import page
+from . import csrf
+
+
+class FlaskRenderer:
+    """Renders in the app and the request of this context."""
+
+    def renders(self, request: Any) -> bool:
+        return has_request_context()
+
+    @property
+    def debug(self) -> bool:
+        return bool(current_app.debug)
+
+    def function(
+        self, function: Callable[..., Any], arguments: dict[str, Any], request: Any
+    ) -> Any:
+        return current_app.ensure_sync(function)(**arguments)
+
+    def template(self, name: str, arguments: dict[str, Any], request: Any) -> Any:
+        return render_template(name, **arguments)
+
+    def uncached(self, request: Any) -> None:
+        """What Flask-Caching keeps of a view is seen by the calls that lead here."""
+
+
+RENDERER: Final[Renderer] = FlaskRenderer()
+renderers.append(RENDERER)
+
+
+def hole(name: str, /, *, caller: Callable[[], str] | None = None, **arguments: Any) -> Markup:
+    """`page.hole` in templates; ``{% call hole(...) %}`` gives a placeholder."""
+    if caller is not None:
+        arguments["placeholder"] = caller
+    made: Markup = page.hole(name, **arguments)
+    return made
+
+
+def install_holes(app: Flask) -> None:
+    """Give templates of ``app`` the global ``hole``, and have runs for holes make them, and the
+    tokens of the page, in place of the view."""
+    dispatch = app.dispatch_request
+    create = app.create_jinja_environment
+
+    def dispatch_request(*given: Any) -> Any:
+        run = flask_request.environ.get(HOLES)
+        if not isinstance(run, HoleRun):
+            return dispatch(*given)
+        run.make(RENDERER, None, lambda kind, places: csrf.made(app, places, session))
+        return app.response_class("")
+
+    def create_jinja_environment() -> Any:
+        environment = create()
+        environment.globals.setdefault("hole", hole)
+        return environment
+
+    app.dispatch_request = dispatch_request  # type: ignore[method-assign]
+    if "jinja_env" in app.__dict__:  # it was used already
+        app.jinja_env.globals.setdefault("hole", hole)
+    app.create_jinja_environment = create_jinja_environment  # type: ignore[method-assign]

@@ -1,0 +1,202 @@
+"""Fills the holes of a stored page for a visitor who has something of their own in them.
+
+One run of the app, with the visitor's own request and everything around the view, makes all holes
+and tokens of the page; the view is not called. Who is answered before the holes are reached, by a
+redirect to a login say, gets that answer.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ..core.cache_key import Visitor
+from ..core.hole_places import encoded, inside, outside, used_in
+from ..core.places import COOKIE, HOLE, NONCE, Place, between, joined
+from ..core.preconditions import without_body
+from ..core.redirects import redirected
+from ..core.storable import Response
+from ..core.tokens import nonces
+from ..holes import HOLES, PLAIN, HoleRun, Use
+from ..page import Rendering
+from ..rendering.clean_room import StartResponse, Unfit, WSGIApp, capture
+from ..routing.framework import Site
+from ..storage.process_cache import Page
+from .engine import Answer
+from .filling import lacks_token, values_of
+from .passthrough import Environ, bypassed, call, passed_by, within
+from .stored_answer import said_of
+
+log: Final = logging.getLogger("isgware")
+FILLED: Final = "filled"
+FAILED: Final = "hole-failed"
+#: What the app answered before its holes were reached.
+EARLY: Final = "before-holes"
+#: What a visitor's request says about the answer as a whole, or about a body of its own.
+_OF_THE_ANSWER: Final = frozenset({
+    "CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_ACCEPT_ENCODING", "HTTP_CONTENT_ENCODING",
+    "HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE", "HTTP_EXPECT", "HTTP_IF_MATCH",
+    "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_IF_RANGE", "HTTP_IF_UNMODIFIED_SINCE",
+    "HTTP_RANGE", "HTTP_TRANSFER_ENCODING",
+})  # fmt: skip
+#: An answer that comes before the holes and is larger is asked for once more, and not collected.
+_MAX_EARLY: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a run. ``response`` is ``None`` if it raised."""
+
+    run: HoleRun
+    response: Response | None
+
+    @property
+    def failed(self) -> bool:
+        return self.response is None or self.response.code == 500
+
+    @property
+    def cookies(self) -> list[tuple[str, str]]:
+        said = self.response.headers if self.response is not None else ()
+        return [pair for pair in said if pair[0].lower() == "set-cookie"]
+
+
+def fill_holes(
+    visitor: Visitor, answer: Answer, page: Page, now: float, site: Site, application: WSGIApp,
+    environ: Environ, start_response: StartResponse, rendering: Rendering,
+) -> Iterable[bytes]:  # fmt: skip
+    """``page`` as ``answer`` says, with the holes of this visitor; or the app's own answer."""
+
+    def own(detail: str) -> Iterable[bytes]:
+        passed = Answer("BYPASS", detail)
+        return passed_by(visitor, passed, application, environ, start_response, rendering)
+
+    if lacks_token(page, visitor):
+        return own("no-token")
+    if visitor.method == "HEAD":
+        return _head(visitor, answer, page, now, start_response)
+    ran = _run(page, site, application, environ, rendering)
+    if ran is None:
+        return own(EARLY)
+    early = ran.response
+    if early is not None and not ran.run.reached and not ran.failed:
+        start_response(early.status, bypassed(list(early.headers), EARLY))
+        return [early.body]
+    try:
+        values, headers = _values(page, visitor, site, ran)
+        detail = FAILED if ran.failed else FILLED
+        whole = page.for_holes()
+        status_line, lines, body = whole.filled(
+            values, visitor.header("Accept-Encoding"), answer.label,
+            said_of(replace(answer, detail=detail), page, now),
+        )  # fmt: skip
+    except Exception:
+        log.exception("The holes of a page could not be put in; the app answers for itself.")
+        return own("isgware-failed")
+    if answer.label != "MISS":
+        page.used = page.visited = True
+    lines = redirected(lines, page.entry, visitor.query)
+    start_response(status_line, [*lines, *headers])
+    return [*body]
+
+
+def _head(
+    visitor: Visitor, answer: Answer, page: Page, now: float, start_response: StartResponse
+) -> Iterable[bytes]:
+    """The headers of a filled page, without running holes; nobody knows its length."""
+    whole = page.for_holes()
+    said = said_of(replace(answer, detail=FILLED), page, now)
+    values = [b""] * len(whole.entry.places)
+    sent = whole.filled(values, visitor.header("Accept-Encoding"), answer.label, said)
+    line, lines, _ = without_body(sent)
+    policies = ("content-length", "content-security-policy", "content-security-policy-report-only")
+    lines = [pair for pair in lines if pair[0].lower() not in policies]
+    start_response(line, redirected(lines, page.entry, visitor.query))
+    return []
+
+
+def _run(
+    page: Page, site: Site, application: WSGIApp, environ: Environ, rendering: Rendering
+) -> Ran | None:
+    """``None``: the app answers before the holes, with what is too long to be collected here."""
+    uses = [Use(*used_in(place)) for place in page.entry.holes]
+    run = HoleRun(uses, _by_kind(page.entry.places) if site.records else {})
+    inner = dict(_of_the_visitor(environ), REQUEST_METHOD="GET", CONTENT_LENGTH="0")
+    inner["wsgi.input"] = io.BytesIO()
+    inner[HOLES] = run
+    response: Response | Unfit | None
+    try:
+        if site.records:
+            response = capture(
+                lambda environ, told: call(application, environ, told, rendering), inner, _MAX_EARLY
+            )
+        else:
+            with within(rendering):
+                run.make(PLAIN, inner)
+            response = Response("200 OK", (), b"")
+    except Exception:
+        log.exception("The holes of %s could not be run.", page.entry.request.url)
+        response = None
+    for use, error in run.errors.items():
+        log.error("The hole %r of %s raised.", use.name, page.entry.request.url, exc_info=error)
+    if isinstance(response, Unfit):
+        return Ran(run, response.head) if run.reached else None
+    return Ran(run, response)
+
+
+def _of_the_visitor(environ: Environ) -> Iterator[tuple[str, object]]:
+    for name, value in environ.items():
+        if name not in _OF_THE_ANSWER and not name.startswith("werkzeug."):
+            yield name, value
+
+
+def _by_kind(places: Iterable[Place]) -> dict[str, list[Place]]:
+    """Places for which the framework has to make something."""
+    found: dict[str, list[Place]] = {}
+    for place in places:
+        if place.kind != NONCE and not place.kind.startswith(COOKIE):
+            found.setdefault(place.kind, []).append(place)
+    return found
+
+
+def _values(
+    page: Page, visitor: Visitor, site: Site, ran: Ran
+) -> tuple[list[bytes], list[tuple[str, str]]]:
+    """What stands in each place of the page with places for its holes, and headers beside it."""
+    entry, run = page.entry, ran.run
+    known = {} if ran.failed else {**run.values, **_nonces(ran, entry.places)}
+    found = values_of(entry.places, visitor, site, known)
+    if found is None:
+        raise LookupError("the visitor has no token of their own")
+    tokens = dict(zip(entry.places, found[0], strict=True))
+    own = iter([tokens[place] for place in outside(entry.places, entry.holes)])
+    every = []
+    for place in page.for_holes().entry.places:  # tokens and holes, each in the order of the page
+        if place.kind != HOLE:
+            every.append(next(own))
+            continue
+        made = None if ran.failed else run.outputs.get(Use(*used_in(place)))
+        text = _placeholder(page, place, tokens) if made is None else encoded(made, entry.headers)
+        every.append(text)
+    return every, [*found[1], *ran.cookies]
+
+
+def _nonces(ran: Ran, places: Iterable[Place]) -> dict[Place, bytes]:
+    """The nonces of the run, which its holes have used, for the places of the page's."""
+    said = ran.response.headers if ran.response is not None else ()
+    made = {token.arguments[0]: token.text.encode() for token in nonces(said, b"")}
+    return {
+        place: made[place.arguments[0]]
+        for place in places
+        if place.kind == NONCE and place.arguments[0] in made
+    }
+
+
+def _placeholder(page: Page, hole: Place, tokens: dict[Place, bytes]) -> bytes:
+    """What stands in the page where a hole could not be made."""
+    text = page.entry.body[hole.offset : hole.end]
+    places = inside(page.entry.places, hole)
+    values = [tokens[replace(place, offset=place.offset + hole.offset)] for place in places]
+    return joined(between(text, places), values)
