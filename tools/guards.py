@@ -293,7 +293,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("routing/planner.py", "promises/test_declared.py")(
         ("what only the store remembers does not declare",
-         "if serving and match is None and not self.declarations.believes(base):", "if False:"),
+         "if doubted and not self.declarations.believes(base):", "if False:"),
     ),
     *_of("routing/declarations.py", "promises/test_declared.py")(
         ("pages of a default that is gone are no pages",
