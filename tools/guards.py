@@ -240,6 +240,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     # Withdrawn: what says that it is not for everybody is served no more.
     *_of("core/storable.py", "promises/test_failures.py")(
+        ("what is not read may refuse, too",
+         "return refusal if refusal is not None and refusal.withdraws else Refusal(reason)",
+         "return Refusal(reason)"),
         ("some reasons withdraw a page", "return self.reason in WITHDRAWING", "return False"),
         ("a page that says 0 and is empty is withdrawn",
          "    if said.revalidate == 0 and said.revalidate is not False:\n", "    if False:\n"),
@@ -259,6 +262,20 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a withdrawal holds in every process",
          "        self.invalidate_eventually([key_name(key)], hard=True)  # first", "        #"),
     ),
+    # What waits for a commit runs, whatever other hooks do.
+    *_of("django/commits.py", "django/test_commits.py")(
+        ("a hook that raises drops none of ours",
+         "        finally:\n            self._run(waiting)\n", "        finally:\n            pass\n"),
+        ("with autocommit off, a commit fires",
+         "        if not self._connection.commit_on_exit:\n", "        if False:\n"),
+        ("a commit that fails may have happened",
+         "            self._run([*self._hooks(), *self._taken()])\n            raise\n",
+         "            raise\n"),
+        ("a rollback takes along what waits", "        self.by_hand.clear()\n", ""),
+        ("autocommit that is switched on commits",
+         "        if autocommit:\n            self._run", "        if False:\n            self._run"),
+        ("what waits runs once", "        if not self.done:\n", "        if True:\n"),
+    ),
     # Declared is what the code says now.
     *_of("render_context.py", "promises/test_declared.py")(
         ("no decorator is met where a URL map declares",
@@ -276,7 +293,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("routing/planner.py", "promises/test_declared.py")(
         ("what only the store remembers does not declare",
-         "if serving and match is None and not self.declarations.believes(base):", "if False:"),
+         "if doubted and not self.declarations.believes(base):", "if False:"),
     ),
     *_of("routing/declarations.py", "promises/test_declared.py")(
         ("pages of a default that is gone are no pages",
@@ -308,9 +325,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("nothing is stored that sets a cookie",
          '    if any(name.lower() == "set-cookie" for name, _ in headers):\n        return Refusal("set-cookie")',
          '    if False:\n        return Refusal("set-cookie")'),
-        ("what is not read may refuse, too",
-         "return refusal if refusal is not None and refusal.withdraws else Refusal(reason)",
-         "return Refusal(reason)"),
         ("a view may refuse", "    if said.refused:\n", "    if False:\n"),
         ("private is not stored", 'for name in ("no-store", "private"):', 'for name in ("no-store",):'),
         ("no-store is not stored", 'for name in ("no-store", "private"):', 'for name in ("private",):'),
