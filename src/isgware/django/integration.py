@@ -100,11 +100,18 @@ def isg() -> ISG:
 
 def on_commit(action: Callable[[], None]) -> None:
     """Run ``action`` when every transaction under way in this thread has been committed; at once
-    if there is none. A transaction that is rolled back takes the action with it."""
-    from django.db import transaction
+    if there is none. A transaction that is rolled back takes the action with it. While autocommit
+    is off, nobody knows if a commit will come: it runs at once, and again after the next one."""
+    from django.db import connections
 
+    from .commits import Waiting, when_committed
+
+    for connection in connections.all(initialized_only=True):
+        by_hand = connection.connection is not None and not connection.autocommit
+        if by_hand and not connection.in_atomic_block:
+            when_committed(Waiting(action), connection.alias)
     for alias in _open_transactions():
-        action = _after(alias, action, transaction.on_commit)
+        action = _after(alias, action)
     action()
 
 
@@ -119,5 +126,7 @@ def _open_transactions() -> list[str]:
     ]
 
 
-def _after(alias: str, action: Callable[[], None], register: Any) -> Callable[[], None]:
-    return lambda: register(action, using=alias)
+def _after(alias: str, action: Callable[[], None]) -> Callable[[], None]:
+    from .commits import Waiting, when_committed
+
+    return lambda: when_committed(Waiting(action), alias)
