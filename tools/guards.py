@@ -906,6 +906,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("no hole in a cache of the app", "    _outside_of_caches(use)\n", ""),
         ("a hole that raises costs that hole only", "                except Exception as error:\n                    self.errors", "                except ZeroDivisionError as error:\n                    self.errors"),
     ),
+    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py")(
+        ("a session with something in it is not learned from",
+         "bool(keys) and keys <= site.session_bookkeeping", "bool(keys)"),
+    ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(
         ("no token becomes a file", "    if entry.places:\n", "    if False:\n"),
     ),

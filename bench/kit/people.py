@@ -153,7 +153,8 @@ class Person:
 def visits(client: Callable[[], Client], people: int, seed: int = 1) -> Iterator[list[Seen]]:
     """First what members did yesterday, then one visitor's act after another, as they mix."""
     chance, nonces = random.Random(seed), set[str]()
-    kinds = chance.choices(list(KINDS), list(KINDS.values()), k=people)
+    kinds = [kind for kind, of in KINDS.items() for _ in range(max(1, round(people * of / 100)))]
+    chance.shuffle(kinds)
     crowd = [
         Person(kind, client(), random.Random(seed + number), nonces)
         for number, kind in enumerate(kinds, 2)
