@@ -150,6 +150,7 @@ class Page:
         """
         from .holes import placed, used
 
+        placeholder = arguments.pop("caller", placeholder)  # of Jinja's call block
         return placed(used(name, arguments, cookies, session), placeholder, request)
 
     @property
