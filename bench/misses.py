@@ -83,7 +83,7 @@ def from_redis() -> list[tuple[str, float, float]]:
         before, now = isg(), isg()
         visits(before)
         first = visits(now)
-        now._memory.clear()
+        now.runtime.memory.clear()
         again = visits(now)
         ping = timed(lambda _: client.ping(), [None] * PAGES, time.perf_counter_ns)
         before.close()

@@ -96,7 +96,7 @@ def main() -> None:
         labels[told.get("X-ISG-Cache", "passed")] += 1
         if number in looks:
             memory.append(resident())
-    held = len(isg.engine.page_store.memory)
+    held = len(isg.runtime.engine.page_store.memory)
     isg.close()
     answers = ", ".join(f"{count:,} {label}" for label, count in labels.most_common())
     print(json.dumps([memory, held, answers]))

@@ -22,11 +22,16 @@ def isg() -> Iterator[ISG]:
 
 def of_isg(isg: ISG) -> tuple[Any, Any, str, Any]:
     """Who has something that is its process's, what has it made anew, by what, and what it is."""
-    return isg, isg.engine, "after_fork", lambda: (isg._settle_process(), isg.engine.flights)[1]
+    return (
+        isg,
+        isg.runtime.engine,
+        "after_fork",
+        lambda: (isg.runtime.process.settle(), isg.runtime.engine.flights)[1],
+    )
 
 
 def of_keeper(isg: ISG) -> tuple[Any, Any, str, Any]:
-    response_store: Maintenance = isg.engine.maintenance
+    response_store: Maintenance = isg.runtime.engine.maintenance
     return (
         response_store,
         response_store,
@@ -36,7 +41,7 @@ def of_keeper(isg: ISG) -> tuple[Any, Any, str, Any]:
 
 
 def of_pool(isg: ISG) -> tuple[Any, Any, str, Any]:
-    pool: Pool = isg.engine.pool
+    pool: Pool = isg.runtime.engine.pool
     return pool, pool, "_reset", lambda: (pool.has("key"), pool._ready)[1]
 
 

@@ -109,7 +109,7 @@ def test_a_task_carries_the_job_and_ends_when_nobody_waits_for_it(
     [(name, args, options)] = broker.sent
     assert (name, args) == (NAME, ["job"])
     assert (options["queue"], options["serializer"], options["retry"]) == ("pages", "json", False)
-    settings = isg.settings
+    settings = isg.runtime.settings
     assert options["expires"] == settings.lease_time / 2
     assert options["soft_time_limit"] == settings.render_timeout
 
@@ -214,7 +214,7 @@ def test_a_job_is_done_with_the_isg_of_the_process(
 ) -> None:
     Client(isg).get("/")
     assert broker.tasks[NAME](job()) == "nothing to do"
-    isg.settings.clock.advance(61)
+    isg.runtime.settings.clock.advance(61)
     assert broker.tasks[NAME](job()) == "rendered"
     assert Client(isg).get("/").headers["X-ISG-Cache"] == "HIT"
     assert broker.sent == []
@@ -223,10 +223,10 @@ def test_a_job_is_done_with_the_isg_of_the_process(
 def test_a_forked_worker_lets_go_of_what_is_its_parents(
     broker: Broker, executor: CeleryExecutor, isg: ISG
 ) -> None:
-    isg._pid = -1
-    flights = isg.engine.flights
+    isg.runtime.process._pid = -1
+    flights = isg.runtime.engine.flights
     assert broker.tasks[NAME](job()) == "rendered"
-    assert (isg._pid, isg.engine.flights is flights) == (os.getpid(), False)
+    assert (isg.runtime.process._pid, isg.runtime.engine.flights is flights) == (os.getpid(), False)
 
 
 @pytest.mark.parametrize("given", ["junk", "null", job("/other")])

@@ -41,7 +41,7 @@ def test_init_app_reads_the_configuration_of_the_app(app):
     app.add_url_rule("/about", view_func=lambda: "about", endpoint="about")
     isg.init_app(app)
     assert app.extensions["isgware"] is isg
-    assert isg.core.settings.store == "memory:"
+    assert isg.core.runtime.settings.store == "memory:"
     assert label(Client(app).get("/about")) == "MISS"
 
 
@@ -212,7 +212,7 @@ def test_visitors_who_make_up_hosts_fill_no_table(app):
     isg = ISG(app)
     for number in range(200):
         isg.why("/", host=f"{number}.example")
-    assert len(isg.core.site._adapters) <= 64
+    assert len(isg.core.runtime.site._adapters) <= 64
 
 
 def test_visitors_with_a_session_get_their_own_page(app):

@@ -10,8 +10,8 @@ import pytest
 
 from isgware import page
 from isgware.errors import ConfigurationError
-from isgware.page import Rendering, current, declare
 from isgware.policy import Policy
+from isgware.render_context import Rendering, current, declare
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from isgware.errors import ConfigurationError
-from isgware.page import Rendering, current
 from isgware.policy import ONE_YEAR, Policy, combined, declared, policy_of
+from isgware.render_context import Rendering, current
 from isgware.revalidate_decorator import revalidate, wrapped_by_revalidate
 
 

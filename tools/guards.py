@@ -123,11 +123,11 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("wsgi.py", "promises/test_p8_stale_visitors.py")(
         ("stale pages heed cookies",
-         "            self._is_watched(environ)\n            or (ready.cookies_matter and not self._admitted(ready, environ, now))\n",
+         "            self._line.is_watched(environ)\n            or (ready.cookies_matter and not self._admitted(ready, environ, now))\n",
          "            False\n"),
         ("stale pages are sent while they last", "if not ready.lasts(self._version[0][0], now):", "if False:"),
         ("stale pages are sent while their render is awaited",
-         "return self.engine.awaited(ready.page.entry.key)", "return True"),
+         "return self.runtime.engine.awaited(ready.page.entry.key)", "return True"),
     ),
     *_of("serving/prepared_hits.py", "promises/test_p8_stale_visitors.py")(
         ("stale pages are purged", "self.version == version and self.since <= now", "self.since <= now"),
@@ -240,6 +240,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     # Withdrawn: what says that it is not for everybody is served no more.
     *_of("core/storable.py", "promises/test_failures.py")(
+        ("what is not read may refuse, too",
+         "return refusal if refusal is not None and refusal.withdraws else Refusal(reason)",
+         "return Refusal(reason)"),
         ("some reasons withdraw a page", "return self.reason in WITHDRAWING", "return False"),
         ("a page that says 0 and is empty is withdrawn",
          "    if said.revalidate == 0 and said.revalidate is not False:\n", "    if False:\n"),
@@ -259,8 +262,22 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a withdrawal holds in every process",
          "        self.invalidate_eventually([key_name(key)], hard=True)  # first", "        #"),
     ),
+    # What waits for a commit runs, whatever other hooks do.
+    *_of("django/commits.py", "django/test_commits.py")(
+        ("a hook that raises drops none of ours",
+         "        finally:\n            self._run(waiting)\n", "        finally:\n            pass\n"),
+        ("with autocommit off, a commit fires",
+         "        if not self._connection.commit_on_exit:\n", "        if False:\n"),
+        ("a commit that fails may have happened",
+         "            self._run([*self._hooks(), *self._taken()])\n            raise\n",
+         "            raise\n"),
+        ("a rollback takes along what waits", "        self.by_hand.clear()\n", ""),
+        ("autocommit that is switched on commits",
+         "        if autocommit:\n            self._run", "        if False:\n            self._run"),
+        ("what waits runs once", "        if not self.done:\n", "        if True:\n"),
+    ),
     # Declared is what the code says now.
-    *_of("page.py", "promises/test_declared.py")(
+    *_of("render_context.py", "promises/test_declared.py")(
         ("no decorator is met where a URL map declares",
          "if rendering.policy is None and not rendering.mapped:", "if rendering.policy is None:"),
     ),
@@ -276,7 +293,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("routing/planner.py", "promises/test_declared.py")(
         ("what only the store remembers does not declare",
-         "if serving and match is None and not self.declarations.believes(base):", "if False:"),
+         "if doubted and not self.declarations.believes(base):", "if False:"),
     ),
     *_of("routing/declarations.py", "promises/test_declared.py")(
         ("pages of a default that is gone are no pages",
@@ -308,9 +325,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("nothing is stored that sets a cookie",
          '    if any(name.lower() == "set-cookie" for name, _ in headers):\n        return Refusal("set-cookie")',
          '    if False:\n        return Refusal("set-cookie")'),
-        ("what is not read may refuse, too",
-         "return refusal if refusal is not None and refusal.withdraws else Refusal(reason)",
-         "return Refusal(reason)"),
         ("a view may refuse", "    if said.refused:\n", "    if False:\n"),
         ("private is not stored", 'for name in ("no-store", "private"):', 'for name in ("no-store",):'),
         ("no-store is not stored", 'for name in ("no-store", "private"):', 'for name in ("private",):'),
@@ -402,7 +416,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            if self._client is not client:  # given up", "            if False:  # given up"),
         ("a refusal keeps the client", "        except NotTaken:  # by a server that is well\n            raise\n", ""),
     ),
-    *_of("backends/redis/client.py", "backends/test_redis_connections.py")(
+    *_of("backends/redis/pools.py", "backends/test_redis_connections.py")(
         ("pools keep their size", '    given["max_connections"] = pool.max_connections\n', ""),
         ("pools keep their kind", "    return type(pool)(**given)\n", "    return redis.ConnectionPool(**given)\n"),
     ),
@@ -591,8 +605,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("routing/learned_routes.py", "promises/test_p7_floods.py")(
         ("learned_routes are bounded", "        if len(self._known) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
     ),
-    *_of("wsgi.py", "promises/test_p7_floods.py")(
-        ("URLs that pass are bounded", "if len(self._passed) >= _MAX_PASSED:", "if False:"),
+    *_of("serving/passed_urls.py", "promises/test_p7_floods.py")(
+        ("URLs that pass are bounded", "if len(self._until) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
         ("URLs that say nothing are bounded", "if len(self._dull) >= _MAX_DULL:", "if False:"),
@@ -721,7 +735,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what the app has seen is not put back", "if part not in kept and", "if"),
         ("what no query may hold is escaped", "[quote(part, safe=_PLAIN) for", "[part for"),
     ),
-    *_of("wsgi.py", "promises/test_spellings.py")(
+    *_of("serving/delivery.py", "promises/test_spellings.py")(
         ("a visitor's tracking parameters are for nobody else",
          "        if location_for(entry, visitor.query) is not None:\n            return\n", ""),
     ),
@@ -885,7 +899,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a run has no conditions of its visitor", "if name not in _OF_THE_ANSWER and", "if"),
         ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),
     ),
-    *_of("wsgi.py", "flask/test_holes.py")(
+    *_of("serving/delivery.py", "flask/test_holes.py")(
         ("who has something of their own gets no prepared hit", " or bool(entry.holes)", ""),
     ),
     *_of("django/holes.py", "django/test_holes.py")(

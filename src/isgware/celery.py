@@ -23,7 +23,7 @@ from .regeneration.shared_jobs import target_of
 from .rendering.producer import Outcome, Rendered
 
 if TYPE_CHECKING:
-    from .wsgi import ISG
+    from .runtime import Runtime
 
 log: Final = logging.getLogger("isgware")
 NAME: Final = "isgware.regenerate"
@@ -69,7 +69,7 @@ class CeleryExecutor:
         self._queue = queue
         self._timeout = timeout
         self._find = isg
-        self._isg: ISG | None = None
+        self._runtime: Runtime | None = None
         self._told = float("-inf")
         self._reset()
         self._pid = 0  # locks are made on first use: see `after_fork`
@@ -95,11 +95,11 @@ class CeleryExecutor:
 
     # In a web process: a `handover.Carrier`.
 
-    def bind(self, isg: ISG) -> None:
+    def bind(self, runtime: Runtime) -> None:
         """Called by the ISG whose ``executor`` this is."""
-        if self._isg is not None and self._isg.application is not isg.application:
+        if self._runtime is not None and self._runtime.application is not runtime.application:
             log.warning("A CeleryExecutor was given to a second ISG; make one, with another name=.")
-        self._isg = isg
+        self._runtime = runtime
 
     def there(self) -> bool:
         """Whether the broker took, or did not yet refuse, the last task."""
@@ -116,7 +116,7 @@ class CeleryExecutor:
     def send(self, key: str, job: bytes) -> bool:
         """Give a task to the broker; false if it does not take it within ``timeout``."""
         self._own_process()
-        settings = self._isg.settings if self._isg is not None else None
+        settings = self._runtime.settings if self._runtime is not None else None
         options: dict[str, Any] = {"queue": self._queue} if self._queue else {}
         if settings is not None:  # after that the web process has rendered for itself
             options["expires"] = patience_of(settings)
@@ -199,23 +199,24 @@ class CeleryExecutor:
 
     def perform(self, job: str) -> str:
         """Do a job with this process's ISG. What is no job of its app's is dropped."""
-        if self._isg is None and self._find is not None:
+        if self._runtime is None and self._find is not None:
             self._find()
-        isg = self._isg
-        if isg is None:
+        runtime = self._runtime
+        if runtime is None:
             log.error(
                 "A page is to be rendered in Celery, but no ISG was made in its worker: import "
                 "the app in the module that Celery is started with, or give CeleryExecutor isg=."
             )
             return "no ISG"
-        if isg._acts != "on":
+        if runtime.mode() != "on":
             return "isgware is not at work here"
-        isg._settle_process()
-        target = target_of(isg.engine, job)
+        runtime.process.settle()
+        engine = runtime.engine
+        target = target_of(engine.planner, engine.page_store, engine.outcomes, job)
         if target is None:
             return "nothing to do"
         outcomes: list[Outcome | None] = []
-        isg.engine.work(target, outcomes.append).run()
+        runtime.engine.work(target, outcomes.append).run()
         if not outcomes or outcomes[0] is None:
             return "nothing to do"
         return "rendered" if isinstance(outcomes[0], Rendered) else "not kept"

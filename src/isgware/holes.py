@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol, TypeVar
 from markupsafe import Markup
 
 from .errors import ConfigurationError
-from .page import current
+from .render_context import current
 
 log: Final = logging.getLogger("isgware")
 Plain = str | int | float | bool | None

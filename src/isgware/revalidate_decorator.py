@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from .errors import ConfigurationError
-from .page import declare
 from .policy import ATTRIBUTE, Policy, register
+from .render_context import declare
 
 View = TypeVar("View", bound=Callable[..., Any])
 T = TypeVar("T")

@@ -1,10 +1,19 @@
-"""What an engine is put together from. Nothing starts here, and nothing is opened."""
+"""`Runtime`: what one wrapped app consists of, put together in one place.
+
+`isgware.wsgi.ISG` serves requests from it; what people and programs ask of a site (`management`,
+`build`, `export`) takes a `Runtime`, and nothing below knows it. Nothing starts, and nothing is
+opened, while it is put together.
+"""
 
 from __future__ import annotations
 
+import os
 import random
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
+from .after_fork import settling
 from .backends.breaker import Breaker
 from .regeneration.backoff import Failures
 from .regeneration.handoff import JobExecutor, handoff_of
@@ -14,15 +23,133 @@ from .regeneration.render_threads import Pool
 from .regeneration.single_flight import Flights
 from .rendering.clean_room import WSGIApp
 from .rendering.producer import Producer
-from .routing.drafts import Drafts
+from .routing.drafts import COOKIE, Drafts
 from .routing.framework import Site
 from .routing.planner import Planner
 from .routing.visitor_check import VisitorCheck
+from .serving.delivery import Delivery
 from .serving.engine import Engine
+from .serving.learning import Learner
+from .serving.mode import Mode
+from .serving.passed_urls import PassedURLs
+from .serving.refused_urls import RefusedURLs
+from .serving.request_line import RequestLine
 from .settings import Settings
-from .storage.open_store import shared
+from .shared_cache.cache import REROUTED, SharedCache
+from .shared_cache.responses import ResponseStore
+from .storage.catalogue import Catalogue
+from .storage.open_store import open_store, shared
 from .storage.page_store import PageStore
 from .storage.process_cache import Memory
+
+
+def _wall_clock() -> float:
+    return time.time()
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """``now`` is the clock, in seconds since the epoch; ``store`` the backend behind its circuit
+    breaker; ``mode`` tells whether isgware is ``on``, ``off``, in ``report`` or ``develop`` mode.
+    ``shared_cache`` is there under ``cache_control="full"``."""
+
+    application: WSGIApp
+    settings: Settings
+    site: Site
+    now: Callable[[], float]
+    store: Breaker
+    memory: Memory
+    engine: Engine
+    catalogue: Catalogue
+    learner: Learner
+    delivery: Delivery
+    shared_cache: SharedCache | None
+    drafts: Drafts | None
+    mode: Mode
+    line: RequestLine
+    process: Process
+    refused_urls: RefusedURLs
+    passed: PassedURLs = field(default_factory=PassedURLs)
+
+    @property
+    def active(self) -> bool:
+        """False when isgware is switched off, and operations do nothing."""
+        return self.mode() != "off"
+
+    def invalidate(self, names: list[str], *, hard: bool) -> None:
+        """Raises `BackendUnavailable` if the store did not take it."""
+        if self.active:
+            self.store.retry()
+            self.catalogue.invalidate(names, hard=hard)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
+        self.engine.pool.close(timeout)
+        self.engine.maintenance.close()
+        self.store.close()
+
+
+class Process:
+    """The process that this runtime belongs to: a forked child makes its own locks and threads."""
+
+    __slots__ = ("_engine", "_memory", "_pid")
+
+    def __init__(self, engine: Engine, memory: Memory) -> None:
+        self._engine = engine
+        self._memory = memory
+        self._pid = os.getpid()
+
+    def settle(self) -> None:
+        """Let go of what belongs to a parent process."""
+        if self._pid != os.getpid():
+            with settling():
+                if self._pid != os.getpid():
+                    self._memory.reset_lock()
+                    self._engine.after_fork()
+                    self._pid = os.getpid()  # last: from here on other threads look no further
+
+
+def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
+    """Raises `ConfigurationError` for a store that cannot be used."""
+    now = settings.clock or _wall_clock
+    store = open_store(settings)
+    memory = Memory(settings.memory)
+    drafts = Drafts(settings.secret, now) if settings.secret else None
+    engine = engine_of(application, settings, site, store, memory, drafts, now)
+    engine.maintenance.tasks += [store.probe, engine.page_store.maintain]
+    full = settings.cache_control == "full"
+    line = RequestLine(
+        (*site.origin_headers, *(REROUTED if full else ())),
+        (
+            *site.bypass_cookies,
+            *((COOKIE,) if drafts else ()),
+            *(site.language_cookies if full else ()),
+        ),
+    )
+    delivery = Delivery(settings, engine.page_store, memory, line, now)
+    learner = Learner(engine, site)
+    shared_cache = None
+    if full:
+        responses = ResponseStore(engine, site, drafts)
+        shared_cache = SharedCache(engine, learner, responses, application, delivery.send)
+    return Runtime(
+        application=application,
+        settings=settings,
+        site=site,
+        now=now,
+        store=store,
+        memory=memory,
+        engine=engine,
+        catalogue=Catalogue(engine.page_store, settings.build_id, now),
+        learner=learner,
+        delivery=delivery,
+        shared_cache=shared_cache,
+        drafts=drafts,
+        mode=Mode(settings.enabled, site.mode),
+        line=line,
+        process=Process(engine, memory),
+        refused_urls=RefusedURLs(engine.outcomes.routes),
+    )
 
 
 def engine_of(

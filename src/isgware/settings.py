@@ -303,6 +303,10 @@ class Settings:
     dynamic_time: float = _option(60.0, _seconds, "seconds a page is remembered as not storable")
     clock: Any = _option(None, _clock, "callable that tells the time, for tests")
 
+    def is_control_path(self, path: str) -> bool:
+        """Whether a path lies at or below ``mount``."""
+        return path == self.mount or path.startswith(self.mount + "/")
+
     @property
     def observes(self) -> bool:
         """Whether the answers of undeclared routes are looked at: they may be storable."""

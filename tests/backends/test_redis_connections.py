@@ -11,8 +11,9 @@ from redis.sentinel import Sentinel
 
 from isgware.backends.base import NotTaken
 from isgware.backends.redis.backend import RedisBackend
-from isgware.backends.redis.client import Connector, from_client, from_url, like
+from isgware.backends.redis.client import Connector, from_client, from_url
 from isgware.backends.redis.connections import Connections
+from isgware.backends.redis.pools import like
 from isgware.testing import START
 from isgware.testing.backend_suite import nonce_of
 from tests.backends.conftest import Connected

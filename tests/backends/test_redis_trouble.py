@@ -56,7 +56,7 @@ class Site:
 
     @property
     def well(self) -> bool:
-        return self.isg._backend.open_since is None
+        return self.isg.runtime.store.open_since is None
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_without_permission_for_one_of_the_two_the_app_answers(
         for path in ROUTES:
             assert site.visit(path) in ("MISS", "HIT")  # which it may have in memory
         forget(site.isg)
-        site.isg._backend.open_since = None
+        site.isg.runtime.store.open_since = None
     assert site.slowest < OPERATION + SLACK
     assert "no permissions" in caplog.text
 
@@ -168,7 +168,7 @@ def test_what_trickles_in_of_the_two_costs_one_operation(large: str, own_redis: 
         site.body = b"x" * 1_000_000
     site.stored("/plain")
     if large == "note":
-        for key in site.isg.engine.planner.learned_routes._known:
+        for key in site.isg.runtime.engine.planner.learned_routes._known:
             own_redis.client().set(f"isg:{{main}}:note:s:{key}", UNTIL + b" " * 1_000_000)
     proxy.trickling = True
     forget(site.isg)
@@ -177,7 +177,7 @@ def test_what_trickles_in_of_the_two_costs_one_operation(large: str, own_redis: 
     assert site.slowest < OPERATION + SLACK
     assert not site.well
     proxy.trickling = False
-    eventually(site.isg._backend.probe, within=5)
+    eventually(site.isg.runtime.store.probe, within=5)
     forget(site.isg)
     eventually(lambda: site.visit("/plain") == "HIT", within=10)
     site.isg.close(0)
@@ -197,7 +197,7 @@ def test_a_server_that_stops_costs_the_first_sight_of_a_page_one_operation(
         forget(site.isg)
     assert site.slowest < OPERATION + SLACK
     own_redis.resume()
-    eventually(site.isg._backend.probe, within=5)
+    eventually(site.isg.runtime.store.probe, within=5)
     forget(site.isg)
     eventually(lambda: site.visit("/plain") == "HIT", within=5)
     site.isg.close(0)
@@ -210,13 +210,13 @@ def test_a_server_that_stops_costs_the_first_sight_of_a_page_one_operation(
 def test_an_answer_of_another_shape_is_a_fault_or_a_miss(
     answer: Any, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend: Any = site.isg._backend.backend
+    backend: Any = site.isg.runtime.store.backend
     monkeypatch.setattr(Client, "mget", lambda self, names: answer)
     forget(site.isg)
     for path in ROUTES:
         assert site.visit(path) in ("HIT", "MISS")
     assert site.well == (answer in ([5, "text"], b"OK"))
     monkeypatch.undo()
-    site.isg._backend.open_since = None
+    site.isg.runtime.store.open_since = None
     assert put(backend, make_entry(nonce=nonce_of(backend)))
     assert backend.get_with_note(make_entry().key, "n", START)[0] is not None

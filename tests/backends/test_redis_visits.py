@@ -60,7 +60,7 @@ class Process:
 
     def hears(self) -> int:
         """Bring its table of invalidations up to date; the store's version for that."""
-        page_store, backend = self.isg.engine.page_store, self.isg._backend
+        page_store, backend = self.isg.runtime.engine.page_store, self.isg.runtime.store
 
         def knows() -> bool:
             page_store.sync()
@@ -102,7 +102,7 @@ class Fleet:
         subscription may seem silent: then the word changes, and the table is asked for once."""
         version = process.hears()
         said = self.said(work)
-        moved = process.isg._backend.version[0] != version
+        moved = process.isg.runtime.store.version[0] != version
         return [name for name in said if not (moved and name == "SYNC")]
 
     def said(self, work: Callable[[], object]) -> list[str]:
@@ -148,7 +148,7 @@ def test_the_first_sight_of_a_declared_page_is_one_round_trip(
     assert fleet.trips(other, look) == ["MGET"]
     assert said == ["HIT"]
     assert fleet.trips(other, look) == []
-    other.isg._memory.clear()
+    other.isg.runtime.memory.clear()
     assert fleet.trips(other, look) == ["GET"]  # what was learned of the URL is known
     assert said == ["HIT"] * 3
 
@@ -226,9 +226,9 @@ def test_a_post_reads_no_page(fleet: Fleet) -> None:
 def test_an_invalidation_elsewhere_is_one_round_trip_more_and_only_once(fleet: Fleet) -> None:
     fleet.has("/plain/1", "/plain/2")
     one, other = fleet.process(), fleet.process()
-    version = other.isg._backend.version[0]
+    version = other.isg.runtime.store.version[0]
     one.isg.revalidate_tag("unrelated")
-    eventually(lambda: other.isg._backend.version[0] != version, within=10)
+    eventually(lambda: other.isg.runtime.store.version[0] != version, within=10)
     said = fleet.said(lambda: other.visit("/plain/1"))
     assert (said[0], said[-1], said.count("MGET")) == ("SYNC", "MGET", 1)
     assert set(said) == {"SYNC", "MGET"}
@@ -238,9 +238,9 @@ def test_an_invalidation_elsewhere_is_one_round_trip_more_and_only_once(fleet: F
 def test_a_page_that_another_process_made_anew_is_read_once(fleet: Fleet) -> None:
     one, other = fleet.process(base_url="http://site.test"), fleet.process()
     other.stores("/plain/1")
-    version = other.isg._backend.version[0]
+    version = other.isg.runtime.store.version[0]
     one.isg.regenerate("/plain/1")
-    eventually(lambda: other.isg._backend.version[0] != version, within=10)
+    eventually(lambda: other.isg.runtime.store.version[0] != version, within=10)
     said = fleet.said(lambda: other.visit("/plain/1"))
     assert (set(said), said.count("GET")) == ({"SYNC", "GET"}, 1)
     assert fleet.trips(other, lambda: other.visit("/plain/1")) == []
@@ -252,7 +252,10 @@ def test_pages_in_memcached_are_one_round_trip_to_each(fleet: Fleet) -> None:
         fleet.has("/plain/1", **options)
         other = fleet.process(**options)
         asked: list[str] = []
-        cache, get = other.isg._backend.backend.cache, other.isg._backend.backend.cache.get
+        cache, get = (
+            other.isg.runtime.store.backend.cache,
+            other.isg.runtime.store.backend.cache.get,
+        )
         cache.get = lambda key: asked.append(key) or get(key)
         assert fleet.trips(other, lambda: other.visit("/plain/1")) == ["MGET"]
         assert len(asked) == 1
@@ -274,7 +277,7 @@ def test_reading_writes_nothing_but_when_pages_were_used_and_that_in_batches(fle
         path = f"/nothing/{visit}" if visit % 5 == 4 else f"/plain/{visit % 100}"
         labels.append(reader.visit(path))
     seconds = time.monotonic() - started
-    reader.isg.engine.page_store.flush_recency()
+    reader.isg.runtime.engine.page_store.flush_recency()
     told = fleet.told()
     assert labels.count("HIT") == 800
     scripts = [each for each in told if TOUCH.sha in each.versions]

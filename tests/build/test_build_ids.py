@@ -95,7 +95,7 @@ def test_the_listing_shows_ones_own_build_unless_asked(start: Start) -> None:
         visit(start(build), "/a")
     isg = start("v2")
     assert [info.build_id for info in isg.pages()] == ["v2"]
-    every = isg.core.catalogue.pages(builds=True)
+    every = isg.core.runtime.catalogue.pages(builds=True)
     assert sorted(info.build_id for info in every) == ["v1", "v2"]
 
 
@@ -104,17 +104,17 @@ def test_purging_builds_removes_the_pages_of_the_others(start: Start) -> None:
     for path in ("/a", "/b"):
         visit(old, path)
     visit(new, "/a")
-    assert new.core.catalogue.purge_builds() == 2
-    assert [info.build_id for info in new.core.catalogue.pages(builds=True)] == ["v2"]
+    assert new.core.runtime.catalogue.purge_builds() == 2
+    assert [info.build_id for info in new.core.runtime.catalogue.pages(builds=True)] == ["v2"]
     assert seen(new, "/a")[0] == "HIT"
     assert seen(start("v1"), "/a")[0] == "MISS"
-    assert new.core.catalogue.purge_builds() == 1
+    assert new.core.runtime.catalogue.purge_builds() == 1
 
 
 def test_a_build_may_be_named_that_is_kept(start: Start) -> None:
     for build in ("v1", "v2", ""):
         visit(start(build), "/a")
-    assert start("v3").core.catalogue.purge_builds(keep="v1") == 2
+    assert start("v3").core.runtime.catalogue.purge_builds(keep="v1") == 2
     assert seen(start("v1"), "/a")[0] == "HIT"
 
 
@@ -123,17 +123,17 @@ def test_more_pages_than_one_batch_are_removed(start: Start) -> None:
     for number in range(1_050):
         visit(old, f"/{number}")
     new = start("v2")
-    assert new.core.catalogue.purge_builds() == 1_050
-    assert list(new.core.catalogue.pages(builds=True)) == []
+    assert new.core.runtime.catalogue.purge_builds() == 1_050
+    assert list(new.core.runtime.catalogue.pages(builds=True)) == []
 
 
 def test_a_store_that_is_away_says_so(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     visit(start("v1"), "/a")
     isg = start("v2")
-    backend = isg.core.catalogue._page_store.backend.backend
+    backend = isg.core.runtime.catalogue._page_store.backend.backend
     monkeypatch.setattr(backend, "delete", lambda key: (_ for _ in ()).throw(OSError("gone")))
     with pytest.raises(BackendUnavailable):
-        isg.core.catalogue.purge_builds()
+        isg.core.runtime.catalogue.purge_builds()
 
 
 def test_a_slow_removal_does_not_end_the_rest(
@@ -143,7 +143,7 @@ def test_a_slow_removal_does_not_end_the_rest(
     for path in ("/a", "/b", "/c"):
         visit(old, path)
     isg = start("v2")
-    breaker = isg.core.catalogue._page_store.backend
+    breaker = isg.core.runtime.catalogue._page_store.backend
     delete = breaker.backend.delete
 
     def slow(key: str) -> None:
@@ -151,7 +151,7 @@ def test_a_slow_removal_does_not_end_the_rest(
         breaker.trip(TimeoutError("it took 0.4 s"))
 
     monkeypatch.setattr(breaker.backend, "delete", slow)
-    assert isg.core.catalogue.purge_builds() == 3
+    assert isg.core.runtime.catalogue.purge_builds() == 3
 
 
 def test_from_outside_a_build_is_named_like_a_store(tmp_path: Path) -> None:
@@ -176,6 +176,6 @@ def test_the_statistics_count_every_build(start: Start) -> None:
     found = core.stats()
     assert (found.pages, found.builds) == (2, {"v1": 1, "v2": 1})
     assert (found.states["fresh"], found.error_pages, found.circuit) == (2, 0, "closed")
-    assert found.bytes == sum(info.size for info in core.catalogue.pages(builds=True))
+    assert found.bytes == sum(info.size for info in core.runtime.catalogue.pages(builds=True))
     assert found.process is not None
     assert found.process["memory_pages"] == 0  # a process of its own, which served nothing yet

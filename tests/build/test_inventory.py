@@ -26,7 +26,8 @@ def app() -> Flask:
 def lines(app: Flask, routes: dict[str, Policy], **options: Any) -> dict[str, RouteReport]:
     core = isgware.flask.ISG(app, store="memory:", routes=routes, enabled=True, **options).core
     return {
-        known.line.rule: known.line for known in inventory(core.site, core.engine.planner.routes)
+        known.line.rule: known.line
+        for known in inventory(core.site, core.runtime.engine.planner.routes)
     }
 
 

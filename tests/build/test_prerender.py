@@ -450,11 +450,11 @@ def test_what_was_learned_of_a_batch_s_pages_is_read_at_once(
     paths = [f"/posts/{number}" for number in range(50)]
     route(app, "/posts/<slug>", lambda slug: slug, paths=paths)
     isg = built(store=f"file:{tmp_path}/pages").core
-    backend, asked = isg.engine.page_store.backend.backend, []
+    backend, asked = isg.runtime.engine.page_store.backend.backend, []
     at_once, one = backend.read_notes, backend.read_note
     monkeypatch.setattr(backend, "read_notes", lambda *a: asked.append("many") or at_once(*a))
     monkeypatch.setattr(backend, "read_note", lambda *a: asked.append("one") or one(*a))
-    found = batch.Renderer(isg.engine, [ORIGIN], stale=False).render(Batch(0, tuple(paths)))
+    found = batch.Renderer(isg.runtime.engine, [ORIGIN], stale=False).render(Batch(0, tuple(paths)))
     assert {made.outcome for made in found} == {"rendered"}
     assert asked == ["many"]
 
@@ -468,10 +468,10 @@ def test_a_page_that_somebody_renders_is_not_rendered_again(
     route(app, "/z", lambda: builds_elsewhere() or "z")
     options = {"store": f"file:{tmp_path}/pages", "base_url": BASE, "clock": clock}
     one, other = (ISG(app.wsgi_app, site=FlaskSite(app), **options) for _ in range(2))
-    plan = one.engine.planner.plan(visitor_for("/posts/a", Origin("https", "example.com")))
+    plan = one.runtime.engine.planner.plan(visitor_for("/posts/a", Origin("https", "example.com")))
     assert plan is not None
     assert plan.target is not None
-    page_store = other.engine.page_store
+    page_store = other.runtime.engine.page_store
     lease = page_store.acquire(plan.target.key, 10.0, ())
 
     def builds_elsewhere() -> None:
@@ -491,7 +491,7 @@ def test_a_store_that_is_away_for_a_moment_is_waited_for(
 ) -> None:
     route(app, "/a", lambda: "a")
     isg = built()
-    backend = isg.core.engine.page_store.backend
+    backend = isg.core.runtime.engine.page_store.backend
     backend.trip(OSError("restarting"))
     assert counts(isg.prerender()) == (1, 0, 0, 0)
     monkeypatch.setattr(batch, "PATIENCE", 0.0)

@@ -22,7 +22,7 @@ from isgware import ISG, Policy, revalidate
 from isgware.celery import CeleryExecutor
 from isgware.cli import main as cli
 from isgware.cli.commands import commands
-from isgware.regeneration.worker_process import Worker
+from isgware.management.worker_process import Worker
 from isgware.testing import FakeClock
 
 

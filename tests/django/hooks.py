@@ -63,7 +63,7 @@ class Told:
 
     def __init__(self, isg):
         self.calls = []
-        shelf = isg.core.engine.page_store
+        shelf = isg.core.runtime.engine.page_store
         take = shelf.invalidate_eventually
 
         def note(names, *, hard=True):

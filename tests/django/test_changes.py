@@ -230,7 +230,7 @@ def test_a_store_that_is_away_breaks_no_save_and_is_told_when_it_is_back(
     library, hook, project, caplog
 ):
     isg = project([])
-    shelf = isg.core.engine.page_store
+    shelf = isg.core.runtime.engine.page_store
     backend = shelf.backend.backend
     hook(library.Author, tags=["{name}"])
     take, heard = backend.invalidate, []

@@ -97,14 +97,3 @@ def test_only_the_transaction_of_its_own_database_counts(library, hook, told):
         author.save()
         assert told.calls == []
     assert told.take() == {"elsewhere", "renamed"}
-
-
-def test_transactions_by_hand_are_told_of_at_once(library, hook, told):
-    hook(library.Author, tags=["{name}"])
-    transaction.set_autocommit(False)
-    try:
-        library.Author.objects.create(name="ada")
-        assert told.take() == {"ada"}
-        transaction.commit()
-    finally:
-        transaction.set_autocommit(True)

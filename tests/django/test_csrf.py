@@ -88,7 +88,7 @@ def test_the_secret_of_clean_rooms_reaches_nobody(project):
     for reply in [Client(isg).get("/form") for _ in range(3)]:
         assert clean_room_secret() not in str(reply.headers) + reply.text
         assert clean_room_secret() not in {unmasked(token) for token in tokens(reply)}
-    [page] = isg.core._memory._pages.pages.values()
+    [page] = isg.core.runtime.memory._pages.pages.values()
     assert not TOKEN.search(page.entry.body.decode().replace("0" * 64, ""))
     assert post(Client(isg), "0" * 64) == 403
 

@@ -131,7 +131,7 @@ def test_outside_of_a_transaction_a_failing_store_is_told(project):
     def fail(names, hard):
         raise OSError("no")
 
-    isg.core.engine.page_store.backend.backend.invalidate = fail
+    isg.core.runtime.engine.page_store.backend.backend.invalidate = fail
     with pytest.raises(BackendUnavailable):
         isg.purge_all()
 

@@ -32,8 +32,16 @@ def view(request):
 )
 def test_a_job_is_planned_as_its_page_was(project, settings, headers, variant):
     isg = project([path("x", view)], **settings)
-    engine = isg.core.engine
+    engine = isg.core.runtime.engine
     visitor = Visitor("GET", "http", "testserver", "", "/x", "", headers)
     target = engine.planner.plan(visitor).target
     assert target.request.variant == variant
-    assert target_of(engine, encode_job(target.key, target.request)) == target
+    assert (
+        target_of(
+            engine.planner,
+            engine.page_store,
+            engine.outcomes,
+            encode_job(target.key, target.request),
+        )
+        == target
+    )

@@ -149,7 +149,7 @@ def test_pending_messages_keep_nobody_from_a_page_that_shows_none(project, visit
 
 def test_options_come_from_settings(project):
     isg = project([], ISGWARE={"STORE": "memory:", "revalidate": 30})
-    assert isg.core.settings.revalidate == 30
+    assert isg.core.runtime.settings.revalidate == 30
 
 
 def test_paths_are_built_by_reverse(project):
@@ -161,8 +161,8 @@ def test_paths_are_built_by_reverse(project):
     isg = project(
         [path("posts/<slug:slug>", unnamed), path("shop/", include(shop)), path("", greeting)]
     )
-    planner = isg.core.engine.planner
-    routes = {route.rule: route for route in isg.core.site.routes()}
+    planner = isg.core.runtime.engine.planner
+    routes = {route.rule: route for route in isg.core.runtime.site.routes()}
     assert list(routes) == ["/posts/<slug:slug>", "/shop/<int:pk>", "/"]
     route = routes["/posts/<slug:slug>"]
     assert route.arguments == {"slug"}
@@ -177,7 +177,7 @@ def test_paths_are_built_by_reverse(project):
 def test_paths_with_a_language_are_built_in_each(project):
     patterns = i18n_patterns(path("about", greeting, name="about"), prefix_default_language=False)
     isg = project(patterns, **LANGUAGES)
-    planner = isg.core.engine.planner
+    planner = isg.core.runtime.engine.planner
     assert planner.paths.plain("about") == ["/about", "/de/about", "/fr/about"]
 
 
@@ -191,7 +191,7 @@ def test_a_forked_process_leaves_connections_and_pools_to_its_parent(project, mo
     used, pool = Connection(), object()
     used.connection, used._connection_pools = object(), {"default": pool}
     monkeypatch.setattr(connections, "all", lambda initialized_only: [used])
-    isg.core.site.after_fork()
+    isg.core.runtime.site.after_fork()
     assert (used.connection, used._connection_pools) == (None, {})
     assert pool in site._inherited
 

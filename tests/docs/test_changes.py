@@ -28,7 +28,7 @@ call_command("migrate", run_syncdb=True, verbosity=0)
 ada, bob = (User.objects.create(username=name) for name in ("ada", "bob"))
 post = Post.objects.create(slug="hello", title="Hello", author=ada)
 told = []
-isg().core.engine.page_store.invalidate_eventually = lambda names, hard: told.extend(names)
+isg().core.runtime.engine.page_store.invalidate_eventually = lambda names, hard: told.extend(names)
 post.author = bob
 post.save()
 post.topics.add(Topic.objects.create(name="news"))

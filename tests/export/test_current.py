@@ -100,7 +100,7 @@ def test_an_export_that_fails_is_told_once_and_tried_again(
     def fail(*args: Any, **options: Any) -> None:
         raise ExportError("The disk is full.")
 
-    monkeypatch.setattr(current, "export_isg", fail)
+    monkeypatch.setattr(current, "export_app", fail)
     world.current.changed()
     assert world.current.step(now) > PAUSE
     world.current.step(now)
@@ -115,7 +115,7 @@ def test_a_long_export_is_followed_by_a_long_pause(
 ) -> None:
     report = world.current.start()
     report.seconds = 20.0
-    monkeypatch.setattr(current, "export_isg", lambda *args, **options: report)
+    monkeypatch.setattr(current, "export_app", lambda *args, **options: report)
     world.current.changed()
     assert world.current.step(now) == 80.0
 
@@ -124,7 +124,7 @@ def test_what_is_rendered_while_an_export_runs_is_for_the_next(
     world: World, now: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.current.start()
-    export = current.export_isg
+    export = current.export_app
 
     def rendered_meanwhile(*args: Any, **options: Any) -> Any:
         report = export(*args, **options)
@@ -133,7 +133,7 @@ def test_what_is_rendered_while_an_export_runs_is_for_the_next(
         world.current.changed()
         return report
 
-    monkeypatch.setattr(current, "export_isg", rendered_meanwhile)
+    monkeypatch.setattr(current, "export_app", rendered_meanwhile)
     world.current.changed()
     world.current.step(now)
     monkeypatch.undo()

@@ -24,7 +24,7 @@ from isgware import (
     revalidate,
 )
 from isgware.backends.sqlite.backend import SQLiteBackend
-from isgware.export import export_isg
+from isgware.export import export_app
 from isgware.routing.framework import Site as WSGISite
 from isgware.testing import FakeClock
 
@@ -410,7 +410,7 @@ def test_a_page_of_another_policy_is_exported_as_a_stale_one(tmp_path: Path) -> 
             Client(isg).get("/posts/a")
         told.clear()
         report = isg.export(tmp_path / "tree")
-        export_isg(isg, tmp_path / "tree", on_stale=lambda entry: told.append(entry.request.path))
+        export_app(isg, tmp_path / "tree", on_stale=lambda entry: told.append(entry.request.path))
         assert (report.written + report.unchanged, told) == (1, expected)
         isg.close()
 

@@ -9,8 +9,8 @@ from flask import Flask
 from isgware.core.cache_key import Request
 from isgware.core.storable import Response
 from isgware.flask.recorder import install
-from isgware.page import Rendering
 from isgware.recording import Recording
+from isgware.render_context import Rendering
 from isgware.rendering.clean_room import render
 
 

@@ -189,5 +189,5 @@ def test_no_token_of_a_clean_room_is_stored_or_served():
     replies = [app.test_client().get("/page") for _ in range(3)]
     assert len(made) == 1
     assert not any(made[0] in reply.text for reply in replies)
-    [page] = app.extensions["isgware"].core._memory._pages.pages.values()
+    [page] = app.extensions["isgware"].core.runtime.memory._pages.pages.values()
     assert made[0].partition(".")[0] not in page.entry.body.decode()

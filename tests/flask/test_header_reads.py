@@ -9,8 +9,8 @@ from flask import request, session
 
 from isgware.core.cache_key import Request
 from isgware.flask.recorder import install
-from isgware.page import Rendering
 from isgware.recording import COOKIES, Recording
+from isgware.render_context import Rendering
 from isgware.rendering.clean_room import render
 
 from .kit import app_of, names

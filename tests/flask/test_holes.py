@@ -607,11 +607,11 @@ def test_stored_pages_with_holes_are_read_again(tmp_path):
 def test_people_are_told():
     shop = Shop()
     shop.visitor().get("/page")
-    key = next(iter(shop.isg.core.engine.page_store.memory.recent(9)), None)
-    entry = shop.isg.core.engine.page_store.memory.get(key).entry if key else None
+    key = next(iter(shop.isg.core.runtime.engine.page_store.memory.recent(9)), None)
+    entry = shop.isg.core.runtime.engine.page_store.memory.get(key).entry if key else None
     if entry is None:
         shop.visitor().get("/page")
-        key = shop.isg.core.engine.page_store.memory.recent(9)[0]
-        entry = shop.isg.core.engine.page_store.memory.get(key).entry
+        key = shop.isg.core.runtime.engine.page_store.memory.recent(9)[0]
+        entry = shop.isg.core.runtime.engine.page_store.memory.get(key).entry
     assert told_of(entry.holes) == ("hole '_account.html' (1)", "hole 'basket' (1)")
     assert static(entry, with_app=True) == "holes"

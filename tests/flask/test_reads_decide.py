@@ -294,7 +294,7 @@ def test_p11_invented_session_cookies_are_looked_at_and_not_remembered_for_ever(
     Jar(site).visit("/")
     for number in range(5_000):
         assert Jar(site, session=f"forged{number}").visit("/").cache == "HIT"
-    check = site.isg.core.engine.visitors
+    check = site.isg.core.runtime.engine.visitors
     assert len(check._keys) <= 4_096
     assert len(check._admitted) <= 4_096
 

@@ -41,9 +41,9 @@ from isgware.http.conditional import choose_encoding
 from isgware.http.dates import http_date
 from isgware.http.fields import sound_headers, sound_status
 from isgware.http.vary import selecting
-from isgware.page import Rendering
 from isgware.regeneration.handoff import Queue
 from isgware.regeneration.shared_jobs import decode_job
+from isgware.render_context import Rendering
 from isgware.rendering.clean_room import environ_for
 from isgware.routing.learned_routes import LearnedRoute
 from isgware.serving.browser_navigation import is_bot, navigates

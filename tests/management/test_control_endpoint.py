@@ -225,7 +225,7 @@ def test_a_store_out_of_reach_is_told(app):
     def fail(names, hard):
         raise OSError("gone")
 
-    isg.engine.page_store.backend.backend.invalidate = fail
+    isg.runtime.engine.page_store.backend.backend.invalidate = fail
     answer = Client(isg).post("/_isg/revalidate", headers=BEARER, data={"tag": "x"})
     isg.close(0)
     assert answer.status_code == 503

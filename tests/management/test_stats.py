@@ -21,7 +21,7 @@ def isg() -> Iterator[ISG]:
 
 @pytest.fixture
 def breaker(isg: ISG) -> Breaker:
-    return isg.engine.page_store.backend
+    return isg.runtime.engine.page_store.backend
 
 
 def test_a_store_that_never_failed(isg: ISG) -> None:

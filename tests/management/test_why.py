@@ -108,7 +108,7 @@ def test_an_invalidation_is_named(wrap: Wrap, verb: str, given: str, named: str)
 def test_a_changed_policy_is_named(wrap: Wrap, clock: FakeClock) -> None:
     old = wrap(Policy(revalidate=60))
     visit(old, "/p")
-    new = wrap(Policy(revalidate=90), store=old.engine.page_store.backend.backend)
+    new = wrap(Policy(revalidate=90), store=old.runtime.engine.page_store.backend.backend)
     assert same_as_a_visit(new).decided_by == "the policy has changed since the render"
 
 
@@ -141,7 +141,7 @@ def test_another_process_knows_of_a_failure(
     wrap: Wrap, site: Site, clock: FakeClock, later: ManualExecutor
 ) -> None:
     isg = wrap(Policy(revalidate=60))
-    other = wrap(Policy(revalidate=60), store=isg.engine.page_store.backend.backend)
+    other = wrap(Policy(revalidate=60), store=isg.runtime.engine.page_store.backend.backend)
     visit(isg, "/p")
     site.views["/p"] = lambda environ: html("", status="500 Oh")
     clock.advance(70)
@@ -204,7 +204,7 @@ def test_a_page_that_cannot_be_stored_says_why_in_every_process(
 ) -> None:
     site.views["/p"] = lambda environ: html("p", header)
     isg = wrap(Policy(revalidate=60))
-    other = wrap(Policy(revalidate=60), store=isg.engine.page_store.backend.backend)
+    other = wrap(Policy(revalidate=60), store=isg.runtime.engine.page_store.backend.backend)
     visit(isg, "/p")
     for one in (isg, other):
         said = one.why("/p", host=HOST)
@@ -326,7 +326,7 @@ def test_the_switch_is_said(wrap: Wrap, enabled: Any, outcome: str, detail: str)
 
 def test_a_store_that_is_away_is_said(wrap: Wrap) -> None:
     isg = wrap(Policy(revalidate=60))
-    isg.engine.page_store.backend.trip(OSError("gone"))
+    isg.runtime.engine.page_store.backend.trip(OSError("gone"))
     said = isg.why("/p", host=HOST)
     assert (said.outcome, said.decided_by) == (
         "MISS",

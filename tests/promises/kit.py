@@ -104,8 +104,8 @@ class Reply:
 
 def forget(isg: Any) -> None:
     """Leave a process nothing but the store: it is as one that has just started."""
-    isg._memory.clear()
-    isg.engine.planner.learned_routes._known.clear()
+    isg.runtime.memory.clear()
+    isg.runtime.engine.planner.learned_routes._known.clear()
 
 
 def environ_of(
@@ -263,15 +263,15 @@ def eventually(condition: Callable[[], Any], seconds: float = LONG) -> Any:
 
 def just_after_a_look(isg: Any, monkeypatch: Any, happens: Callable[[], Any]) -> None:
     """Let something happen when the next visitor has looked for their page, and not gone on."""
-    find = isg.engine.page_store.find
+    find = isg.runtime.engine.page_store.find
 
     def look(*arguments: Any, **options: Any) -> Any:
         found = find(*arguments, **options)
-        monkeypatch.setattr(isg.engine.page_store, "find", find)
+        monkeypatch.setattr(isg.runtime.engine.page_store, "find", find)
         happens()
         return found
 
-    monkeypatch.setattr(isg.engine.page_store, "find", look)
+    monkeypatch.setattr(isg.runtime.engine.page_store, "find", look)
 
 
 class Gate:

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from isgware import Policy, revalidate
+from isgware.core.cache_key import Request
+from isgware.policy import policy_of
+from isgware.routing.learned_routes import LearnedRoute
 from tests.promises.kit import MARK, forget, html, visit
 
 
@@ -59,6 +62,18 @@ def test_a_decorated_function_that_a_flask_view_calls_declares_nothing(flask_app
     isg = wrapped()
     assert again(isg, later) == ["", "", ""]
     assert list(isg.pages()) == []
+
+
+def test_nor_does_what_an_older_version_learned_of_it(flask_app, later):
+    app, wrapped = flask_app
+    app.add_url_rule("/p", view_func=lambda: "mine")
+    isg = wrapped(build_id="v1")
+    planner, key = (
+        isg.core.runtime.engine.planner,
+        Request("http", "site.test", "", "/p").base_key("v1"),
+    )
+    planner.learn(key, LearnedRoute(fingerprint=policy_of(decorated).fingerprint), announce=True)
+    assert again(isg, later) == ["", "", ""]
 
 
 def test_nor_does_it_under_a_default_which_alone_says_for_how_long(flask_app, later, clock):
@@ -250,11 +265,12 @@ def test_whatever_a_render_answers_in_which_it_does_not_run(wrap, site, later, c
     assert list(isg.pages()) == []
 
 
-def test_a_failure_unlearns_nothing(wrap, site, later, clock):
+@pytest.mark.parametrize("status", ["500 Broken", "429 Slow Down"])
+def test_a_failure_unlearns_nothing(wrap, site, later, clock, status):
     isg = wrap(site)
     site.views["/p"] = shared()
     again(isg, later)
-    site.views["/p"] = lambda environ: html("no", status="500 Broken")
+    site.views["/p"] = lambda environ: html("no", status=status)
     clock.tick(3601)
     assert again(isg, later) == ["STALE", "STALE", "STALE"]
     del site.views["/p"]

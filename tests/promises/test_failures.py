@@ -147,7 +147,7 @@ def test_a_withdrawal_ends_the_back_off_of_earlier_failures(old, clock, later, s
         later.run()
         clock.tick(1.2)
     assert visit(old, "/p").detail == ("private" if said == "private" else "no-store")
-    assert len(old.engine.outcomes.failures) == 0
+    assert len(old.runtime.engine.outcomes.failures) == 0
 
 
 def test_regenerate_withdraws_what_is_not_for_everybody(wrap, site, clock):

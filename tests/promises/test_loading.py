@@ -148,7 +148,7 @@ def test_who_waits_joins_the_render_that_a_loading_page_promised(wrap, site):
     open_(isg)
     gate.wait()
     bot = Later(lambda: visit(isg, "/p", headers={**OPENS, "User-Agent": "Googlebot/2.1"}))
-    eventually(lambda: isg.engine.flights.waiting)
+    eventually(lambda: isg.runtime.engine.flights.waiting)
     gate.open.set()
     assert bot.result().text == "once"
     assert site.rendered("/p") == 1
@@ -231,7 +231,7 @@ def test_a_page_that_is_promised_to_two_visitors_at_once_is_no_page_that_was_tri
     wrap, later, site, monkeypatch, ends
 ):
     isg = wrap(site, routes=ROUTES)
-    fallback = isg.engine.fallback
+    fallback = isg.runtime.engine.fallback
     over = fallback._over
 
     def another_comes(key):
@@ -282,7 +282,7 @@ def test_who_comes_while_somebody_retries_waits_too(wrap, later, site):
     gate.wait()
     assert poll(isg, key) == "failed"
     other = Later(lambda: open_(isg))
-    eventually(lambda: isg.engine.flights.waiting)
+    eventually(lambda: isg.runtime.engine.flights.waiting)
     gate.open.set()
     assert [one.result().text, other.result().text] == ["mended", "mended"]
     assert site.rendered("/p") == 2
@@ -332,7 +332,7 @@ def test_a_page_that_was_made_and_not_kept_is_promised_once(wrap, later, site):
     isg = wrap(site, routes=ROUTES)
     key = key_in(open_(isg))
     later.run()
-    isg.engine.page_store.drop(key)
+    isg.runtime.engine.page_store.drop(key)
     assert poll(isg, key) == "ready"
     assert open_(isg).cache == "MISS"
 
@@ -410,9 +410,13 @@ def test_a_render_that_another_process_does_is_waited_for(wrap, tmp_path, site):
     gate.wait()
     for _ in range(3):
         assert poll(other, key) == "rendering"
-        eventually(lambda: key not in other.engine.flights and key not in other.engine.pool)
+        eventually(
+            lambda: key not in other.runtime.engine.flights and key not in other.runtime.engine.pool
+        )
         assert open_(other).cache == "LOADING"
-        eventually(lambda: key not in other.engine.flights and key not in other.engine.pool)
+        eventually(
+            lambda: key not in other.runtime.engine.flights and key not in other.runtime.engine.pool
+        )
     gate.open.set()
     eventually(lambda: poll(other, key) == "HIT")
     assert site.rendered("/p") == 1
@@ -420,14 +424,14 @@ def test_a_render_that_another_process_does_is_waited_for(wrap, tmp_path, site):
 
 def before_its_flight(isg, monkeypatch) -> Gate:
     """Where a job waits that has left the queue and has not joined its flight."""
-    gate, look = Gate(), isg.engine._look_again
+    gate, look = Gate(), isg.runtime.engine._look_again
 
     def slowly(target):
         if threading.current_thread().name.startswith("isgware-"):
             gate.pass_through()
         return look(target)
 
-    monkeypatch.setattr(isg.engine, "_look_again", slowly)
+    monkeypatch.setattr(isg.runtime.engine, "_look_again", slowly)
     return gate
 
 
@@ -449,7 +453,7 @@ def test_p6_a_post_before_a_promised_render_has_begun_is_a_purge(wrap, site, mon
     gate = before_its_flight(isg, monkeypatch)
     visit(isg, "/p")
     gate.wait()
-    assert isg.engine.concerns(visitor_of(environ_of("/p", method="POST")))
+    assert isg.runtime.engine.concerns(visitor_of(environ_of("/p", method="POST")))
     gate.open.set()
 
 
@@ -476,7 +480,7 @@ def test_p7_the_limit_is_each_route_s(wrap, site):
 
 def test_p7_a_closed_pool_makes_visitors_wait(wrap, site):
     isg = wrap(site, routes=ROUTES)
-    isg.engine.pool.close(0)
+    isg.runtime.engine.pool.close(0)
     assert open_(isg).cache == "MISS"
 
 
@@ -485,7 +489,7 @@ def test_p7_what_is_remembered_of_promises_is_bounded(wrap, site, monkeypatch):
     isg = wrap(site, routes=ROUTES, executor=Inline())
     for number in range(20):
         assert open_(isg, f"/{number}").cache == "LOADING"
-    assert len(isg.engine.fallback._promised) == 5
+    assert len(isg.runtime.engine.fallback._promised) == 5
 
 
 # What a client may make of the script's question.

@@ -226,7 +226,7 @@ def test_who_is_somebody_gets_their_own_page_while_it_is_stored(wrap, site, rout
     isg = wrap(site, routes=routes)
     visit(isg, "/posts/one")
     posts.slugs.remove("one")
-    isg.engine.fallback.listings._lists.clear()
+    isg.runtime.engine.fallback.listings._lists.clear()
     assert visit(isg, "/posts/one", headers={"Cookie": "session=ada"}).text == "session=ada"
     isg.purge_path("/posts/one")
     assert missing(visit(isg, "/posts/one", headers={"Cookie": "session=ada"}))
@@ -553,7 +553,7 @@ def test_p9_why_says_so(wrap, site, routes):
 
 def test_a_forked_process_reads_with_a_lock_of_its_own(wrap, site, routes):
     isg = wrap(site, routes=routes)
-    lock = isg.engine.fallback.listings._locks.setdefault("/posts/<slug>", threading.Lock())
+    lock = isg.runtime.engine.fallback.listings._locks.setdefault("/posts/<slug>", threading.Lock())
     lock.acquire()  # as a thread of the parent's held it
     isg._after_fork()
     assert missing(visit(isg, "/posts/three"))

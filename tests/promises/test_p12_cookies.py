@@ -150,7 +150,7 @@ def test_p12_why_and_export_say_what_is_put_in(tmp_path):
     told = isg.why("/page", host="site.test")
     assert (told.outcome, told.detail) == ("BYPASS", "no-token")
     assert "own answer gives them one" in told.remedy
-    [page] = isg._memory._pages.pages.values()
+    [page] = isg.runtime.memory._pages.pages.values()
     assert static(page.entry, with_app=True) == "value-holes"
 
 

@@ -130,7 +130,7 @@ def test_p12_the_store_holds_no_nonce():
 
     _, isg, _, _ = site(view)
     visit(isg, "/page", headers=GZIP)
-    [page] = isg._memory._pages.pages.values()
+    [page] = isg.runtime.memory._pages.pages.values()
     kept = repr((page.entry.headers, page.entry.body))
     assert seen
     assert not any(nonce in kept for nonce in seen)

@@ -69,7 +69,7 @@ def test_p1_no_secret_of_a_visitor_lies_in_the_store(kind, tmp_path):
         assert (
             visit(isg, "/_isg/revalidate", f"secret=ours-{SECRET}&tag=t", method="POST").code == 200
         )
-        isg.engine.page_store.flush_recency()
+        isg.runtime.engine.page_store.flush_recency()
         kept = stored_bytes(directory)
         isg.close(1)
         kept += stored_bytes(directory)

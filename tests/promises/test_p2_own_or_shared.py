@@ -229,14 +229,14 @@ def test_p2_credentials_that_are_first_told_while_a_page_is_made_ready_count(
     isg = wrap(site, routes={"/<name>": Policy(revalidate=60)})
     visit(isg, "/p")
     visit(isg, "/q")
-    remember = isg._memory.remember
+    remember = isg.runtime.memory.remember
 
     def late(raw, ready):
         monkeypatch.undo()
         assert visit(isg, "/q", SSL_CLIENT_UNHEARD_OF="eve").cache == "BYPASS"
         remember(raw, ready)
 
-    monkeypatch.setattr(isg._memory, "remember", late)
+    monkeypatch.setattr(isg.runtime.memory, "remember", late)
     visit(isg, "/p")
     assert visit(isg, "/p", SSL_CLIENT_UNHEARD_OF="eve").cache == "BYPASS"
 

@@ -119,7 +119,7 @@ def test_p4_after_a_fault_everything_works_again(fault):
         store.fail_at(nth, FAULTS[fault])
         story.tell()
         store.repair()
-        story.isg._probe()
+        story.isg.runtime.store.probe()
         story.isg.purge_all()
         visit(story.isg, "/page")
         story.clock.tick(1)
@@ -204,7 +204,7 @@ def test_p4_who_purges_or_regenerates_by_name_tries_a_store_that_may_be_well_aga
     origin = "http://localhost"
     isg = wrap(site, store=store, routes=ROUTES, probe_interval=60, base_url=origin,
                executor=Inline())  # fmt: skip
-    breaker = isg._backend
+    breaker = isg.runtime.store
     for call in (lambda: isg.purge_path("/one"), lambda: isg.regenerate("/one")):
         breaker.trip(RuntimeError("gone"))
         breaker._retried = float("-inf")  # a second has passed
@@ -226,7 +226,7 @@ def test_p4_a_regenerate_that_the_store_did_not_take_is_told_once_by_its_excepti
 def test_p4_a_visitors_own_purge_does_not_wait_for_a_store_that_is_out_of_reach(wrap, site, store):
     isg = wrap(site, store=store, routes=ROUTES, probe_interval=60)
     visit(isg, "/one")
-    isg._backend.trip(RuntimeError("gone"))
+    isg.runtime.store.trip(RuntimeError("gone"))
     calls = len(store.calls)
     assert visit(isg, "/one", method="POST").code == 200
     assert len(store.calls) == calls
@@ -269,7 +269,7 @@ def test_p4_a_healthy_store_is_never_given_up_for_the_sum_of_many_requests(
             isg.regenerate("/page")
         elif what == "hits":
             visit(isg, "/page")
-    assert (isg._backend.open_since, isg._backend.trips) == (None, 0)
+    assert (isg.runtime.store.open_since, isg.runtime.store.trips) == (None, 0)
 
 
 def test_p4_a_stale_page_in_memory_is_replaced_though_the_store_is_down(
@@ -334,7 +334,7 @@ def test_p4_the_outage_is_told_once_and_so_is_its_end(wrap, site, store, caplog)
         visit(isg, f"/page{number}")
     assert caplog.text.count("out of reach") == 1
     store.repair()
-    isg._probe()
+    isg.runtime.store.probe()
     assert caplog.text.count("The store is back") == 1
 
 
@@ -353,6 +353,6 @@ def test_p3_a_directory_that_cannot_be_used_any_more_is_a_fault_like_another(tmp
 
 def test_p4_what_we_got_wrong_ourselves_is_not_the_visitors_either(wrap, site, monkeypatch, caplog):
     isg = wrap(site, routes=ROUTES)
-    monkeypatch.setattr(isg.engine, "visit", lambda *args: 1 / 0)
+    monkeypatch.setattr(isg.runtime.engine, "visit", lambda *args: 1 / 0)
     assert visit(isg, "/page").text == "/page #1"
     assert "ZeroDivisionError" in caplog.text

@@ -48,13 +48,13 @@ class Processes:
 def _polls(isg) -> list[int]:
     """Grows each time that this process asks for the lease."""
     asked: list[int] = []
-    acquire = isg.engine.page_store.acquire
+    acquire = isg.runtime.engine.page_store.acquire
 
     def counted(*arguments, **options):
         asked.append(1)
         return acquire(*arguments, **options)
 
-    isg.engine.page_store.acquire = counted
+    isg.runtime.engine.page_store.acquire = counted
     return asked
 
 
@@ -83,14 +83,14 @@ def test_p6_a_page_that_was_purged_while_it_was_rendered_is_not_taken(wrap, cloc
     first = Later(lambda: visit(one, "/p"))
     processes.gate.wait()
     two.purge_path("/p")
-    acquire = two.engine.page_store.acquire
+    acquire = two.runtime.engine.page_store.acquire
 
     def late(*arguments, **options):
         processes.gate.open.set()
         first.result()
         return acquire(*arguments, **options)
 
-    two.engine.page_store.acquire = late
+    two.runtime.engine.page_store.acquire = late
     assert visit(two, "/p").text == "render 2"
 
 
@@ -112,17 +112,17 @@ def test_p5_a_job_takes_what_another_process_rendered_since_it_looked(wrap, cloc
     visit(one, "/p")
     clock.tick(2)
     visit(two, "/p")
-    acquire = two.engine.page_store.acquire
+    acquire = two.runtime.engine.page_store.acquire
 
     def overtaken(*arguments, **options):
-        two.engine.page_store.acquire = acquire
+        two.runtime.engine.page_store.acquire = acquire
         visit(one, "/p")
         later.jobs.append(later.jobs.pop(0))
         later.jobs[0][1]()
         clock.tick(1.2)  # that took longer than its page stays fresh
         return acquire(*arguments, **options)
 
-    two.engine.page_store.acquire = overtaken
+    two.runtime.engine.page_store.acquire = overtaken
     later.jobs.pop(0)[1]()
     assert processes.site.rendered("/p") == 2
 
@@ -141,13 +141,13 @@ def test_p6_a_job_does_not_take_what_was_revalidated_while_it_was_rendered(
     processes.gate.wait()
     two.revalidate_path("/p")
     visit(two, "/p")
-    acquire = two.engine.page_store.acquire
+    acquire = two.runtime.engine.page_store.acquire
 
     def late(*arguments, **options):
         processes.gate.open.set()
         rendering.result()
         return acquire(*arguments, **options)
 
-    two.engine.page_store.acquire = late
+    two.runtime.engine.page_store.acquire = late
     later.jobs.pop(0)[1]()
     assert (visit(two, "/p").text, visit(two, "/p").cache) == ("render 3", "HIT")

@@ -133,7 +133,7 @@ def test_p6_a_post_during_an_outage_at_any_moment_of_a_hit_wins(wrap, clock, sit
 
     def act(nth: int) -> None:
         store.repair()
-        isg._probe()
+        isg.runtime.store.probe()
         prepare(isg, clock, state)
         renders = []
 

@@ -77,7 +77,7 @@ def test_p6_all_is_out_of_reach_once_the_table_is(two, monkeypatch):
         asked.append(arguments)
         raise OSError("gone, too")
 
-    coordinator = one.engine.page_store.backend.backend.coordinator
+    coordinator = one.runtime.engine.page_store.backend.backend.coordinator
     monkeypatch.setattr(coordinator, "invalidate", fail)
     monkeypatch.setattr(coordinator, "ping", fail)
     for _ in range(2):
@@ -91,14 +91,14 @@ def test_p6_pages_that_are_back_are_asked_again(two, pages):
     one, other = two
     other.purge_tag("t")
     pages.gone.clear()
-    assert one.engine.page_store.backend.probe()
+    assert one.runtime.engine.page_store.backend.probe()
     assert visit(one, "/p").cache == "REVALIDATED"
     assert one.stats().circuit == "closed"
 
 
 def test_p6_the_table_is_not_blamed_for_the_time_that_pages_took(wrap, tmp_path, pages):
     isg = wrap(Site(), store=pages, coordinator=f"file:{tmp_path}", backend_timeout=30.0)
-    breaker = isg.engine.page_store.backend
+    breaker = isg.runtime.engine.page_store.backend
     breaker.begin(ReadAhead(seconds=29.0))  # a visit that has waited for pages
     breaker.sync("", 0)
     assert breaker.open_since is not None

@@ -104,12 +104,12 @@ def test_p6_a_page_that_is_purged_once_it_is_made_was_regenerated_all_the_same(
 ):
     options = {"base_url": "http://site.test", "executor": None}
     isg = wrap(site, routes={"/p": Policy(revalidate=60)}, **options)
-    told = isg.catalogue.info_of
+    told = isg.runtime.catalogue.info_of
 
     def purged_meanwhile(entry):
         isg.purge_path("/p")
         return told(entry)
 
-    monkeypatch.setattr(isg.catalogue, "info_of", purged_meanwhile)
+    monkeypatch.setattr(isg.runtime.catalogue, "info_of", purged_meanwhile)
     assert isg.regenerate("/p").status == 200
     assert visit(isg, "/p").cache == "REVALIDATED"

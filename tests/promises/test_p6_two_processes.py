@@ -62,7 +62,7 @@ def test_p6_a_purge_holds_in_a_process_that_has_found_the_store_slow(wrap, tmp_p
     """The word tells that the other could write, so the table of invalidations can be asked."""
     workers = Workers(wrap, tmp_path, probe_interval=60)
     workers.both()
-    breaker = workers.one.engine.page_store.backend
+    breaker = workers.one.runtime.engine.page_store.backend
     breaker.trip(TimeoutError("it took 0.4 s"))
     assert visit(workers.one, "/p").cache == "HIT"
     workers.two.purge_tag("t")
@@ -265,7 +265,7 @@ def test_p6_a_purge_elsewhere_by_a_tag_that_the_render_has_yet_to_say(wrap, tmp_
 def test_p6_a_page_forgotten_in_the_table_is_gone_not_fresh(workers):
     """Dropping old rows of the table raises a floor."""
     workers.both()
-    backend = workers.one._backend.backend
+    backend = workers.one.runtime.store.backend
     backend = getattr(backend, "inner", backend)
     backend._limits = type(backend._limits)(names=10)
     workers.one.purge_path("/p")
@@ -280,8 +280,8 @@ def test_p6_a_store_made_anew_makes_memory_stale(wrap, tmp_path):
     workers.both()
     for name in ("isgware-1.db", "isgware-1.db-wal", "isgware-1.db-shm", "isgware-1.word"):
         (tmp_path / name).unlink(missing_ok=True)
-    workers.one.engine.page_store.maintain()
-    workers.two.engine.page_store.maintain()
+    workers.one.runtime.engine.page_store.maintain()
+    workers.two.runtime.engine.page_store.maintain()
     assert workers.both() == ["STALE", "STALE"]
 
 
@@ -353,7 +353,7 @@ def test_p6_a_withdrawal_holds_while_the_store_is_away_and_elsewhere_when_it_is_
     workers.backgrounds[0].run()
     assert visit(workers.one, "/p").text == "ada's"
     store.repair()
-    workers.one._backend.probe()
-    workers.one.engine.page_store.maintain()
+    workers.one.runtime.store.probe()
+    workers.one.runtime.engine.page_store.maintain()
     assert visit(workers.one, "/p").text == "ada's"
     assert visit(workers.two, "/p").text == "ada's"

@@ -44,7 +44,7 @@ def test_p7_a_full_queue_drops_regenerations_and_says_so(wrap, clock, later, sit
     replies = [visit(isg, f"/{number}") for number in range(6)]
     assert [reply.cache for reply in replies] == ["STALE"] * 6
     assert [reply.detail for reply in replies] == [""] * 3 + ["regeneration-dropped"] * 3
-    assert isg.engine.pool.dropped == 3
+    assert isg.runtime.engine.pool.dropped == 3
     assert later.run() == 3
     assert visit(isg, "/0").cache == "HIT"
     assert visit(isg, "/5").detail == ""
@@ -97,12 +97,12 @@ def test_p7_the_least_recently_visited_pages_go_first(clock, tmp_path, kind):
               routes={"/<x>": Policy(revalidate=False)})  # fmt: skip
     for path in ("/a", "/b", "/c", "/a", "/b", "/c"):
         visit(isg, path)
-    isg.engine.page_store.flush_recency()
+    isg.runtime.engine.page_store.flush_recency()
     for _ in range(3):
         clock.tick(200)
         visit(isg, "/a")
         visit(isg, "/c")
-        isg.engine.page_store.flush_recency()
+        isg.runtime.engine.page_store.flush_recency()
     clock.tick(2)
     visit(isg, "/d")
     assert sorted(info.path for info in isg.pages()) == ["/a", "/c", "/d"]
@@ -116,13 +116,13 @@ def test_p7_a_flood_of_pages_nobody_returns_to_leaves_the_hot_page(clock, tmp_pa
     for _ in range(3):
         visit(isg, "/hot")
         clock.tick(2)
-    isg.engine.page_store.flush_recency()
+    isg.runtime.engine.page_store.flush_recency()
     for number in range(300):
         visit(isg, "/cold", f"q={number}")
         clock.tick(0.5)
         visit(isg, "/hot")
         if number % 10 == 0:
-            isg.engine.page_store.flush_recency()  # every five seconds
+            isg.runtime.engine.page_store.flush_recency()  # every five seconds
     assert site.rendered("/hot") == 1
     assert len(list(isg.pages())) <= 20
     isg.close(0)
@@ -147,7 +147,7 @@ def test_p7_memory_is_bounded_in_bytes(wrap, site):
     for number in range(100):
         visit(isg, f"/{number}")
         visit(isg, f"/{number}")
-    assert isg._memory.size <= 200_000
+    assert isg.runtime.memory.size <= 200_000
     assert len(isg._memo) <= 20
     assert visit(isg, "/0").cache == "HIT"  # from the store
 
@@ -206,7 +206,7 @@ def test_p7_the_table_of_names_is_bounded_and_what_was_purged_stays_purged(named
     named.purge_path("/p")
     for number in range(500):
         named.purge_tag(f"tag{number}")
-    mirror = named.engine.page_store.mirror
+    mirror = named.runtime.engine.page_store.mirror
     assert len(mirror.hard) <= 100
     assert visit(named, "/p").cache in ("MISS", "REVALIDATED")
 
@@ -215,7 +215,7 @@ def test_p7_a_flood_of_revalidations_makes_pages_stale_not_gone(named, later):
     visit(named, "/p")
     for number in range(500):
         named.revalidate_tag(f"tag{number}")
-    mirror = named.engine.page_store.mirror
+    mirror = named.runtime.engine.page_store.mirror
     assert len(mirror.soft) <= 100
     assert visit(named, "/p").cache == "STALE"
     assert "revalidations" in str(named.why("/p", host="site.test"))
@@ -260,10 +260,10 @@ def test_p7_hung_renders_are_given_up_and_replaced(wrap, clock, site):
     visit(isg, "/hang")
     gate.wait()
     visit(isg, "/p")
-    pool = isg.engine.pool
+    pool = isg.runtime.engine.pool
     (hung,) = pool._running.values()
     hung.started -= 61  # seconds ago
-    leases = isg.engine.page_store.backend.backend._leases
+    leases = isg.runtime.engine.page_store.backend.backend._leases
     assert leases
     pool.give_up_hung()
     eventually(lambda: visit(isg, "/p").cache == "HIT")
@@ -272,7 +272,7 @@ def test_p7_hung_renders_are_given_up_and_replaced(wrap, clock, site):
     states = {info.path: (info.state, info.failures) for info in isg.pages()}
     assert states == {"/hang": ("failing", 1), "/p": ("fresh", 0)}
     gate.open.set()
-    eventually(lambda: not isg.engine.pool._running)
+    eventually(lambda: not isg.runtime.engine.pool._running)
     assert visit(isg, "/hang").cache == "STALE"  # its late result is not taken
 
 
@@ -433,8 +433,8 @@ def test_p7_recency_is_told_only_for_what_was_visited(wrap, clock, site):
     isg = wrap(site, routes=ROUTES, store=store)
     visit(isg, "/p")
     visit(isg, "/p")
-    isg.engine.page_store.flush_recency()
+    isg.runtime.engine.page_store.flush_recency()
     told = store.calls.count("touch")
     clock.tick(100)
-    isg.engine.page_store.flush_recency()
+    isg.runtime.engine.page_store.flush_recency()
     assert (told, store.calls.count("touch")) == (1, 1)

@@ -140,7 +140,7 @@ def test_p7_a_flood_leaves_the_hot_page_and_costs_no_more_than_no_cache(
             if "learned" not in kind:  # what was learned of a page goes when all notes are full
                 assert hot.cache == ("HIT" if options else "")
             before += not options
-            isg.engine.page_store.flush_recency()
+            isg.runtime.engine.page_store.flush_recency()
     made = app.calls - before
     gc.collect()
     tables = {
@@ -149,9 +149,9 @@ def test_p7_a_flood_leaves_the_hot_page_and_costs_no_more_than_no_cache(
     stored = len(list(isg.pages()))
     if FLOOD:
         print(f"{kind}, {store}: {COUNT} requests, {made} renders, {stored} pages, "
-              f"{isg._memory.size} bytes")  # fmt: skip
+              f"{isg.runtime.memory.size} bytes")  # fmt: skip
     assert tables == {}
-    assert isg._memory.size <= memory
+    assert isg.runtime.memory.size <= memory
     assert stored <= 2 * size
     assert made <= share * COUNT + posts + 60
     isg.close(0)

@@ -39,8 +39,8 @@ def test_p8_the_next_visitor_of_a_stale_page_gets_what_was_prepared(stale, store
     calls, asked = own_calls(store), len(site.seen)
     called = called_by(stale)
     assert [name for name in called if any(version in name for version in FORBIDDEN)] == [
-        "isgware.wsgi._clock"
-    ] * ("isgware.wsgi._clock" in called)
+        "isgware.runtime._wall_clock"
+    ] * ("isgware.runtime._wall_clock" in called)
     assert len(called) < 50
     assert (own_calls(store), len(site.seen)) == (calls, asked)
     assert later.run() == 1
@@ -147,10 +147,10 @@ def test_p8_a_stale_page_whose_render_failed_says_so(stale, site, later):
 
 
 def test_p8_a_stale_page_whose_render_was_dropped_is_asked_for_again(stale, later):
-    stale.engine.pool._queue.clear()
+    stale.runtime.engine.pool._queue.clear()
     assert visit(stale, "/page").cache == "STALE"
     assert visit(stale, "/page").cache == "STALE"
-    assert stale.engine.pool.waiting == 1
+    assert stale.runtime.engine.pool.waiting == 1
 
 
 def test_p8_head_of_a_stale_page_has_no_body(stale):

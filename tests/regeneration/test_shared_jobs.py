@@ -24,6 +24,12 @@ ROUTES = {
 }
 
 
+def planned(isg: ISG) -> tuple[Any, Any, Any]:
+    """What `target_of` plans a job with."""
+    engine = isg.runtime.engine
+    return engine.planner, engine.page_store, engine.outcomes
+
+
 def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"a page"]
@@ -43,7 +49,7 @@ def isg(tmp_path: Path) -> Iterator[ISG]:
 
 def target(isg: ISG, path: str, query: str = "", **headers: str) -> Target:
     visitor = Visitor("GET", "http", "localhost", "", path, query, headers)
-    plan = isg.engine.planner.plan(visitor)
+    plan = isg.runtime.engine.planner.plan(visitor)
     assert plan is not None
     assert plan.target is not None
     return plan.target
@@ -68,8 +74,8 @@ def test_a_job_names_the_very_page_that_it_was_made_of(
     isg: ISG, path: str, query: str, headers: dict[str, str]
 ) -> None:
     wanted = target(isg, path, query, **headers)
-    assert target_of(isg.engine, job(wanted)) == wanted
-    assert target_of(isg.engine, job(wanted).decode()) == wanted
+    assert target_of(*planned(isg), job(wanted)) == wanted
+    assert target_of(*planned(isg), job(wanted).decode()) == wanted
 
 
 def test_a_job_is_json(isg: ISG) -> None:
@@ -78,35 +84,35 @@ def test_a_job_is_json(isg: ISG) -> None:
 
 def test_a_job_of_another_build_is_dropped(isg: ISG, tmp_path: Path) -> None:
     other = make(tmp_path / "store", build_id="two")
-    assert target_of(other.engine, job(target(isg, "/page/a"))) is None
+    assert target_of(*planned(other), job(target(isg, "/page/a"))) is None
     other.close()
 
 
 def test_a_job_of_a_page_that_is_planned_otherwise_now_is_dropped(isg: ISG, tmp_path: Path) -> None:
     old = job(target(isg, "/page/a", "q=1"))
     other = make(tmp_path / "store", routes={"/page/<name>": Policy(revalidate=60, query=())})
-    assert target_of(other.engine, old) is None
+    assert target_of(*planned(other), old) is None
     other.close()
 
 
 def test_a_job_of_a_page_that_is_no_longer_declared_is_dropped(isg: ISG, tmp_path: Path) -> None:
     other = make(tmp_path / "store", routes={})
-    assert target_of(other.engine, job(target(isg, "/page/a"))) is None
+    assert target_of(*planned(other), job(target(isg, "/page/a"))) is None
     other.close()
 
 
 def test_a_job_of_a_host_that_is_not_trusted_is_dropped(isg: ISG, tmp_path: Path) -> None:
     other = make(tmp_path / "store", trusted_hosts=["site.example"])
-    assert target_of(other.engine, job(target(isg, "/page/a"))) is None
+    assert target_of(*planned(other), job(target(isg, "/page/a"))) is None
     other.close()
 
 
 def test_a_page_that_just_failed_is_not_tried_for_a_job(isg: ISG) -> None:
     wanted = target(isg, "/page/a")
-    isg.engine.outcomes.failed(wanted, "it failed", None)
-    assert target_of(isg.engine, job(wanted)) is None
-    isg.settings.clock.advance(2)
-    assert target_of(isg.engine, job(wanted)) == wanted
+    isg.runtime.engine.outcomes.failed(wanted, "it failed", None)
+    assert target_of(*planned(isg), job(wanted)) is None
+    isg.runtime.settings.clock.advance(2)
+    assert target_of(*planned(isg), job(wanted)) == wanted
 
 
 TEXTS = ["http", "localhost", "", "/page/a", ""]
@@ -133,7 +139,7 @@ TEXTS = ["http", "localhost", "", "/page/a", ""]
 )
 def test_what_is_no_job_is_dropped(isg: ISG, data: bytes | str) -> None:
     assert decode_job(data) is None
-    assert target_of(isg.engine, data) is None
+    assert target_of(*planned(isg), data) is None
 
 
 texts = st.text(max_size=20)
@@ -144,4 +150,4 @@ jobs = st.tuples(st.just(1), texts, texts, texts, texts, texts, texts, pairs, pa
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=jobs.map(json.dumps) | st.binary(max_size=50))
 def test_no_job_raises(isg: ISG, data: bytes | str) -> None:
-    assert target_of(isg.engine, data) is None
+    assert target_of(*planned(isg), data) is None

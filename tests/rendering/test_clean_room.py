@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 
 from isgware.core.cache_key import Request
 from isgware.core.storable import Response
-from isgware.page import Rendering, current
+from isgware.render_context import Rendering, current
 from isgware.rendering.clean_room import MARK, REMOTE_ADDR, WSGIApp, environ_for, render
 from isgware.version import VERSION
 from tests.core.making import examples, tokens

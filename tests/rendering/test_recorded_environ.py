@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from isgware.page import Rendering
 from isgware.recording import Recording
+from isgware.render_context import Rendering
 from isgware.rendering.callers import Callers
 from isgware.rendering.clean_room import MARK
 from isgware.rendering.recorded_environ import RecordedEnviron

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 import isgware.flask
 from isgware import ISG, ConfigurationError, Policy
 from isgware.flask import FlaskSite
-from isgware.page import Rendering, current
+from isgware.render_context import Rendering, current
 from isgware.routing.declared_paths import Paths, Unusable
 from isgware.routing.framework import Routes, Site
 
@@ -184,8 +184,10 @@ def test_a_plain_app_has_no_routes_but_the_option_s() -> None:
 
 def test_the_planner_knows_the_paths(app: Flask) -> None:
     isg = isgware.flask.ISG(app, store="memory:")
-    assert isg.core.engine.planner.paths.plain("home") == ["/"]
+    assert isg.core.runtime.engine.planner.paths.plain("home") == ["/"]
     plain = ISG(app, store="memory:", routes={"/a/<x>": Policy()})
-    assert list(plain.engine.planner.paths.listed("/a/<x>", Policy(paths=[{"x": 1}]))) == ["/a/1"]
+    assert list(plain.runtime.engine.planner.paths.listed("/a/<x>", Policy(paths=[{"x": 1}]))) == [
+        "/a/1"
+    ]
     with pytest.raises(ConfigurationError):
         Policy(paths="/a")

@@ -156,9 +156,9 @@ def test_what_was_learned_of_a_url_may_be_forgotten(client: InProcess, vary: str
     play(client, *[answer] * 9)
     ask(client)
     assert ask(client).get("X-ISG-Cache") == "HIT"
-    for name in list(client.isg._backend.backend._notes):
-        client.isg._backend.backend.drop_note(name)
-    client.isg.engine.planner.learned_routes._known.clear()
+    for name in list(client.isg.runtime.store.backend._notes):
+        client.isg.runtime.store.backend.drop_note(name)
+    client.isg.runtime.engine.planner.learned_routes._known.clear()
     client.isg._memo.clear()
     assert ask(client, **{vary: "1"}).get("X-ISG-Cache") != "HIT"
 
@@ -219,7 +219,7 @@ def test_a_view_may_tag_its_answer_or_refuse(with_options: Callable[..., InProce
         said[0]()
         return scripted(environ, start_response)
 
-    client.isg._shared_cache.application = app  # type: ignore[union-attr]
+    client.isg.runtime.shared_cache.application = app  # type: ignore[union-attr]
     ask(client)
     assert ask(client).get("X-ISG-Cache") == "HIT"
     client.isg.purge_tag("news")
@@ -233,7 +233,7 @@ def test_a_view_may_tag_its_answer_or_refuse(with_options: Callable[..., InProce
 def test_what_is_kept_is_never_exported(client: InProcess) -> None:
     play(client, ((CC, "max-age=60"),))
     ask(client)
-    (stored,) = client.isg.catalogue.stored("/script/a")
+    (stored,) = client.isg.runtime.catalogue.stored("/script/a")
     assert stored[1] is not None
     assert static(stored[1], with_app=True) == "own"
 
@@ -243,7 +243,7 @@ def test_who_owns_a_draft_cookie_gets_the_apps_own_answers(
 ) -> None:
     client = with_options(secret="s")
     play(client, *[((CC, "max-age=60"),)] * 9)
-    drafts = client.isg._shared_cache.response_store._drafts  # type: ignore[union-attr]
+    drafts = client.isg.runtime.shared_cache.response_store._drafts  # type: ignore[union-attr]
     assert drafts is not None
     cookie = drafts.issue(60, secure=False).partition(";")[0]
     ask(client, Cookie=cookie)

@@ -22,8 +22,8 @@ Make = Callable[..., InProcess]
 
 
 def around(client: InProcess, app: Any) -> Any:
-    client.isg._shared_cache.application = app  # type: ignore[union-attr]
-    client.isg._shared_cache._background._application = app  # type: ignore[union-attr]
+    client.isg.runtime.shared_cache.application = app  # type: ignore[union-attr]
+    client.isg.runtime.shared_cache._background._application = app  # type: ignore[union-attr]
     return client.isg
 
 
@@ -197,7 +197,7 @@ def test_a_purge_between_a_look_and_a_question_wins(
     client.play("a", [Step("asked", said), Step("validated", said), Step("asked", said)])
     ask(client)
     client.tick(3)
-    response_store = client.isg._shared_cache.response_store  # type: ignore[union-attr]
+    response_store = client.isg.runtime.shared_cache.response_store  # type: ignore[union-attr]
     find = response_store.find
 
     def purged_meanwhile(place: Any) -> Any:
@@ -353,7 +353,7 @@ def test_a_defect_after_the_app_has_answered_is_not_the_visitors(
     def broken(*given: Any) -> Any:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(isg._shared_cache.response_store, "find", broken)
+    monkeypatch.setattr(isg.runtime.shared_cache.response_store, "find", broken)
     assert (visit(isg, "/p").code, visit(isg, "/p").text) == (200, "a")
 
 
@@ -372,7 +372,7 @@ def test_a_defect_in_renewing_is_not_the_visitors(
     def broken(*given: Any) -> Any:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(isg._shared_cache.response_store, "update", broken)
+    monkeypatch.setattr(isg.runtime.shared_cache.response_store, "update", broken)
     reply = visit(isg, "/p")
     assert (reply.code, reply.text) == (200, "a")
 
@@ -386,7 +386,7 @@ def test_a_pool_that_cannot_grow_is_not_the_visitors(
     play(client, (SWR,))
     ask(client)
     client.tick(3)
-    monkeypatch.setattr(client.isg.engine.pool, "submit", exhausted)
+    monkeypatch.setattr(client.isg.runtime.engine.pool, "submit", exhausted)
     reply = ask(client)
     assert (reply.code, reply.get("X-ISG-Cache"), reply.body) == (200, "STALE", b"body 0")
 
@@ -397,7 +397,7 @@ def test_a_defect_after_waiting_is_not_the_visitors(
     play(client, ((CC, "max-age=2"),), ((CC, "max-age=2"),))
     ask(client)
     client.tick(3)
-    flights, page_store = client.isg.engine.flights, client.isg.engine.page_store
+    flights, page_store = client.isg.runtime.engine.flights, client.isg.runtime.engine.page_store
 
     def broken() -> Any:
         raise RuntimeError("a defect")

@@ -46,7 +46,7 @@ def test_only_a_whole_response_within_the_limit_is_stored(
     with_options: Callable[..., InProcess], app: Any, second: str
 ) -> None:
     client = with_options(max_page=100)
-    client.isg._shared_cache.application = app  # type: ignore[union-attr]
+    client.isg.runtime.shared_cache.application = app  # type: ignore[union-attr]
     first, again = visit(client.isg, "/p"), visit(client.isg, "/p")
     assert (first.cache, again.cache, first.body == again.body) == ("MISS", second, True)
 
@@ -68,7 +68,7 @@ def test_odd_urls_and_foreign_hosts_have_no_place(
     with_options: Callable[..., InProcess], path: str, host: str
 ) -> None:
     client = with_options(trusted_hosts=["site.test"])
-    client.isg._shared_cache.application = chunks  # type: ignore[union-attr]
+    client.isg.runtime.shared_cache.application = chunks  # type: ignore[union-attr]
     for _ in range(2):
         assert visit(client.isg, path, host=host).cache == ""
     assert visit(client.isg, "/script/a").cache == "MISS"
@@ -79,8 +79,8 @@ def test_nothing_personal_lies_in_the_store(client: InProcess) -> None:
     for headers in ({"Cookie": "a=b"}, {"Authorization": "x"}):
         assert ask(client, **headers).get("X-ISG-Cache") is None
     assert list(client.isg.pages()) == []
-    assert not client.isg._memory.recent(9)
-    assert len(client.isg._memory) == 0
+    assert not client.isg.runtime.memory.recent(9)
+    assert len(client.isg.runtime.memory) == 0
 
 
 def test_a_304_for_another_page_confirms_nothing(client: InProcess) -> None:
@@ -104,8 +104,8 @@ def test_a_page_that_says_nothing_is_not_looked_for_each_time(client: InProcess)
     play(client, (), (), ((CC, "max-age=60"),))
     ask(client)
     looked: list[str] = []
-    find = client.isg.engine.page_store.find
-    client.isg.engine.page_store.find = lambda key, *given, **more: (  # type: ignore[method-assign]
+    find = client.isg.runtime.engine.page_store.find
+    client.isg.runtime.engine.page_store.find = lambda key, *given, **more: (  # type: ignore[method-assign]
         looked.append(key) or find(key, *given, **more)
     )
     assert ask(client).get("X-ISG-Cache") is None
@@ -144,12 +144,12 @@ def test_a_hit_asks_neither_the_store_nor_the_app(client: InProcess) -> None:
     play(client, ((CC, "max-age=60"),))
     ask(client)
     ask(client)
-    backend = client.isg._backend.backend
-    client.isg._backend.backend = object()  # type: ignore[assignment]
+    backend = client.isg.runtime.store.backend
+    client.isg.runtime.store.backend = object()  # type: ignore[assignment]
     try:
         ask(client)  # the word is all that it reads of the store, and that it holds already
     finally:
-        client.isg._backend.backend = backend
+        client.isg.runtime.store.backend = backend
     ready = next(iter(client.isg._memo.values()))
     assert ready.page.entry.own
 
@@ -186,7 +186,7 @@ def test_a_defect_of_isgwares_own_is_never_the_visitors(
         raise LookupError("a defect")
 
     play(client, ((CC, "max-age=60"),))
-    monkeypatch.setattr(client.isg._shared_cache.response_store, where, fails)  # type: ignore[union-attr]
+    monkeypatch.setattr(client.isg.runtime.shared_cache.response_store, where, fails)  # type: ignore[union-attr]
     assert ask(client).body == b"body 0"
 
 
@@ -194,7 +194,7 @@ def test_errors_have_a_quota_of_their_own(client: InProcess) -> None:
     play(client, ((CC, "max-age=60"),), status="404 Not Found")
     ask(client)
     assert ask(client).get("X-ISG-Cache") == "HIT"
-    ((_, entry),) = client.isg.catalogue.stored("/script/a")
+    ((_, entry),) = client.isg.runtime.catalogue.stored("/script/a")
     assert entry is not None
     assert entry.error_quota
 

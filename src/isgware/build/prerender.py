@@ -22,7 +22,7 @@ from ..core.hosts import normal_host
 from ..core.local_path import local_path
 from ..errors import ConfigurationError
 from ..option_checks import HOST
-from ..page import current
+from ..render_context import current
 from ..routing.declared_paths import Listing, Unusable, wrong_with
 from ..routing.seen_paths import Seen
 from .batch import Batch, Origin, Renderer
@@ -31,7 +31,7 @@ from .inventory import inventory
 from .workers import BuildWorkers, Hopeless, Render, Threads
 
 if TYPE_CHECKING:
-    from ..wsgi import ISG
+    from ..runtime import Runtime
 
 OnProgress = Callable[[Report], object]
 Warm = tuple[str, Iterator[str | Unusable]]
@@ -66,7 +66,7 @@ class Options:
 
 
 def prerender(
-    core: ISG,
+    runtime: Runtime,
     paths: Iterable[str] | Callable[[], Iterable[str]] | None = None,
     *,
     jobs: int = 1,
@@ -78,15 +78,15 @@ def prerender(
 ) -> Report:
     """See `isgware.ISG.prerender`. ``start_workers`` makes another group of workers than one of
     threads; ``warm`` are paths that a file gives, and what to call them."""
-    settings, engine = core.settings, core.engine
+    settings, engine = runtime.settings, runtime.engine
     if type(jobs) is not int or jobs < 1:
         raise ConfigurationError(f"jobs={jobs!r}: say how many render side by side, 1 or more.")
-    if not core.active:
+    if not runtime.active:
         return Report(build_id=settings.build_id)
-    origins = origins_of(core, [base_url] if isinstance(base_url, str) else base_url)
+    origins = origins_of(runtime, [base_url] if isinstance(base_url, str) else base_url)
     renderer = Renderer(engine, origins, stale=options.stale)
     report = Report(build_id=settings.build_id)
-    sources = declared(core, report)
+    sources = declared(runtime, report)
     # Before paths= is called, which may open connections that no forked process should have.
     build_workers = (start_workers or Threads)(renderer.render, jobs, settings.render_timeout)
     try:
@@ -195,11 +195,11 @@ class Build:
             self.report.stopped = "the first failure ends it (--fail-fast)"
 
 
-def declared(core: ISG, report: Report) -> list[Source]:
+def declared(runtime: Runtime, report: Report) -> list[Source]:
     """Every declared route, with its line in ``report``, and a line for each other."""
-    planner = core.engine.planner
+    planner = runtime.engine.planner
     sources = []
-    for known in inventory(core.site, planner.routes):
+    for known in inventory(runtime.site, planner.routes):
         report.routes.append(known.line)
         if known.policy is not None and known.line.kind != "dynamic":
             plain = planner.paths.plain(known.name) if known.plain else []
@@ -236,14 +236,14 @@ def _checked(item: Any) -> str | Unusable:
     return Unusable(str(item), reason) if reason else item
 
 
-def origins_of(core: ISG, base_url: Sequence[str] = ()) -> list[Origin]:
+def origins_of(runtime: Runtime, base_url: Sequence[str] = ()) -> list[Origin]:
     """Where to render for: ``base_url`` as given here, else as configured, else the host of the
     request in progress. What is given may have a path, under which the app is mounted.
 
     Raises `ConfigurationError` if nothing tells.
     """
-    mounted = core.site.script_name
-    found = [_origin(url, mounted) for url in base_url or core.settings.base_url]
+    mounted = runtime.site.script_name
+    found = [_origin(url, mounted) for url in base_url or runtime.settings.base_url]
     rendering = current.get()
     if not found and rendering is not None and rendering.host:
         scheme, host, script = rendering.origin
@@ -254,7 +254,7 @@ def origins_of(core: ISG, base_url: Sequence[str] = ()) -> list[Origin]:
             "it each page is kept for the scheme and host that its visitors ask for."
         )
     for origin in found:
-        if not core.engine.planner.trusts(origin.scheme, origin.host):
+        if not runtime.engine.planner.trusts(origin.scheme, origin.host):
             raise ConfigurationError(
                 f"{origin.host!r} is not among trusted_hosts, so its pages are never stored."
             )

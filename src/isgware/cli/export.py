@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ConfigurationError
 from ..storage.open_store import lies_in_process
+from .options import OUTPUT
 from .printing import to_json
-
-if TYPE_CHECKING:
-    from .commands import Subject
-
-_OUTPUT = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", help="For people or programs."
-)
+from .subject import Subject
 
 
 @click.command
@@ -25,7 +19,7 @@ _OUTPUT = click.option(
 @click.option("--prefix", metavar="NAME", help="Of nginx's variables, for several sites.")
 @click.option("--rewrite", is_flag=True, help="Write every file again, changed or not.")
 @click.option("--force", is_flag=True, help="Use a directory that holds other things, too.")
-@_OUTPUT
+@OUTPUT
 def export(
     subject: Subject, directory: str, base_url: str | None, prefix: str | None, rewrite: bool,
     force: bool, output: str,

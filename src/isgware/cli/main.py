@@ -17,7 +17,7 @@ from ..management.operations import Operations
 from ..version import VERSION
 
 if TYPE_CHECKING:
-    from .commands import Subject
+    from .subject import Subject
 
 _STORE: Final = re.compile(r"(file|memory|redis|rediss|valkey|memcached):")
 #: Where middleware keeps the app that it wraps.
@@ -48,7 +48,7 @@ def _complain(message: str) -> int:
 
 def subject(target: str) -> Subject:
     """Raises `ConfigurationError` when there is no such app or store."""
-    from .commands import subject_of, subject_of_store
+    from .subject import subject_of, subject_of_store
 
     if _STORE.match(target) or "://" in target:
         return subject_of_store(target)

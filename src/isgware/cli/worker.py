@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from ..errors import ConfigurationError
 from ..export.current import Current
 from ..formatting import printable, without_password
+from ..management.worker_process import Worker, stopped_by_signals
 from ..regeneration.handoff import JobExecutor
-from ..regeneration.worker_process import Worker, stopped_by_signals
-
-if TYPE_CHECKING:
-    from .commands import Subject
+from .subject import Subject
 
 
 @click.command
@@ -22,20 +18,20 @@ if TYPE_CHECKING:
 def worker(subject: Subject, threads: int | None, tree: str | None) -> None:
     """Regenerate pages for the web processes, which then render none but those that visitors wait
     for. Runs until SIGTERM or Ctrl-C, and finishes what it is at."""
-    isg = subject.need_app("worker").core
+    runtime = subject.need_app("worker").core.runtime
     subject.need_store()
-    executor = isg.settings.executor
+    executor = runtime.settings.executor
     if tree is None and isinstance(executor, JobExecutor):
         raise ConfigurationError(
             f"executor={type(executor).__name__} sends elsewhere what is to be renewed, so there "
             "is nothing to do for a worker: start that fleet's own, or leave executor= out."
         )
-    current = Current(isg, tree) if tree is not None else None
+    current = Current(runtime, tree) if tree is not None else None
     if current is None:
-        it = Worker(isg, threads or 0)
+        it = Worker(runtime, threads or 0)
     else:
-        it = Worker(isg, threads or 0, current.changed, current.close)
-    store = printable(str(without_password(isg.settings.store)))
+        it = Worker(runtime, threads or 0, current.changed, current.close)
+    store = printable(str(without_password(runtime.settings.store)))
     with stopped_by_signals(it):  # also while the first export is made
         if current is not None:
             click.echo(str(current.start()))

@@ -27,7 +27,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     from ..errors import ConfigurationError
     from ..settings import Settings
     from ..storage.open_store import open_store
-    from . import configured
+    from .integration import configured
 
     try:
         open_store(Settings.load({}, configured()))
@@ -59,8 +59,8 @@ def check_inner_caches(
     from ..routing.framework import Routes
     from ..routing.inner_caches import REMEDY, cached_views, named
     from ..settings import Settings
-    from . import configured
     from .caches import cache_middleware, inner_cache
+    from .integration import configured
     from .site import project_routes
 
     found: list[CheckMessage] = [

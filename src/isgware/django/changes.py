@@ -16,13 +16,13 @@ from typing import Any, Final
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
-from django.db import connections, transaction
 from django.db.models import Model, signals
 from django.db.models.fields.related import lazy_related_operation
 from django.utils.functional import cached_property as django_cached_property
 
 from ..errors import ConfigurationError
 from ..management.record_changes import Hook, Word, fire, made_hook, takes
+from .commits import Waiting, last_waiting, when_committed
 
 log: Final = logging.getLogger("isgware")
 _PROPERTIES: Final = (property, cached_property, django_cached_property)
@@ -31,6 +31,27 @@ _REMEDY: Final = "Name a field, or give a callable: tags=lambda record: [...]."
 _BEFORE: Final = "_isgware_before"
 #: Records looked up in one query.
 _AT_ONCE: Final = 500
+
+
+def revalidate_on_change(
+    model: Any = None, *, tags: Any = (), paths: Any = (), mode: str = "purge"
+) -> Any:
+    """Renew the pages that show a record of ``model`` when one is saved or deleted, or a
+    many-to-many relation of it changes, as soon as the transaction is committed.
+
+    ``tags`` and ``paths`` are texts with ``{field}`` placeholders, or a callable from a record to
+    such names. The record as it was before counts, too, at the cost of a query by primary key if
+    that may give other names. Returns ``model``; without one, a decorator of a model class.
+
+    Raises `ConfigurationError` for a placeholder that is no field. A store that is away does not
+    break a save: it is told when it is back. ``mode`` is ``"purge"`` or ``"revalidate"``.
+    """
+
+    def register(target: Any) -> Any:
+        watch(target, tags, paths, mode)
+        return target
+
+    return register if model is None else register(model)
 
 
 def watch(model: Any, tags: Any, paths: Any, mode: str) -> None:
@@ -55,42 +76,25 @@ def _has(model: type[Model], name: str) -> bool:
     return bool(field.concrete) and not field.many_to_many
 
 
-class Owed:
-    """The words of one transaction, or of one savepoint of it, which a rollback takes along."""
+class Owed(Waiting):
+    """The words of one transaction, or of one savepoint of it."""
 
-    def __init__(self) -> None:
-        self.words: dict[Word, None] = {}
-
-    def __call__(self) -> None:
-        _fire(self.words)
+    def __init__(self, words: Iterable[Word]) -> None:
+        super().__init__(lambda: _fire(self.words))
+        self.words = dict.fromkeys(words)
 
 
 def after_commit(words: Iterable[Word], using: str) -> None:
     """Fire once the open transaction of ``using`` is committed; at once if there is none."""
-    connection = connections[using]
-    if _by_hand(using):
-        _fire(words)
-        return
-    # A transaction that saves a thousand records invalidates once.
-    waiting = getattr(connection, "run_on_commit", ())
-    savepoints, last = waiting[-1][:2] if waiting else ((), None)
-    if isinstance(last, Owed) and savepoints == set(connection.savepoint_ids):
+    last = last_waiting(using)
+    if isinstance(last, Owed):  # a transaction that saves a thousand records invalidates once
         last.words.update(dict.fromkeys(words))
     else:
-        owed = Owed()
-        owed.words.update(dict.fromkeys(words))
-        transaction.on_commit(owed, using=using)
-
-
-def _by_hand(using: str) -> bool:
-    """With autocommit switched off, Django does not learn of commits: firing at once is better
-    than never."""
-    connection = connections[using]
-    return not connection.in_atomic_block and not connection.get_autocommit()
+        when_committed(Owed(words), using)
 
 
 def _fire(words: Iterable[Word]) -> None:
-    from . import isg
+    from .integration import isg
 
     try:
         current = isg()
@@ -101,7 +105,7 @@ def _fire(words: Iterable[Word]) -> None:
 
 
 def _switched_on() -> bool:
-    from . import isg
+    from .integration import isg
 
     try:
         return takes(isg())
@@ -162,9 +166,9 @@ class Watcher:
             instance.__dict__.pop(_BEFORE, None)
         if not _switched_on():
             return
-        if raw and self.hook.asks and not _by_hand(using):
+        if raw and self.hook.asks:
             # What a callable asks for may stand further down in the fixture.
-            transaction.on_commit(lambda: _fire(self._late(before, instance)), using=using)
+            when_committed(Waiting(lambda: _fire(self._late(before, instance))), using)
         else:
             after_commit([*before, *self.words(instance)], using)
 

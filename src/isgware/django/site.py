@@ -31,8 +31,8 @@ from django.utils.module_loading import import_string
 
 from ..core.cache_key import Resolve, Visitor, cookie_pairs, decoded
 from ..core.places import Place
-from ..page import note_error
 from ..policy import Policy, policy_of
+from ..render_context import note_error
 from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site, origin_of
 from . import csrf

@@ -2,4 +2,4 @@
 
 from .exporter import ExportReport as ExportReport
 from .exporter import export as export
-from .exporter import export_isg as export_isg
+from .exporter import export_app as export_app

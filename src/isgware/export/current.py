@@ -21,10 +21,10 @@ from ..errors import ISGError
 from ..formatting import printable
 from ..regeneration.handoff import queue_of
 from ..regeneration.shared_jobs import encode_job
-from .exporter import ExportReport, export_isg
+from .exporter import ExportReport, export_app
 
 if TYPE_CHECKING:
-    from ..wsgi import ISG
+    from ..runtime import Runtime
 
 log: Final = logging.getLogger("isgware")
 #: Seconds from one export to the next, if something is known to have changed, and if not.
@@ -35,10 +35,10 @@ _SHARE: Final = 4.0
 
 
 class Current:
-    """Exports the pages of ``isg`` to ``directory`` in a thread of its own, as often as need be."""
+    """Exports an app's pages to ``directory`` in a thread of its own, as often as need be."""
 
-    def __init__(self, isg: ISG, directory: str | Path) -> None:
-        self._isg = isg
+    def __init__(self, runtime: Runtime, directory: str | Path) -> None:
+        self._runtime = runtime
         self._directory = directory
         self._changed = threading.Event()
         self._stopping = threading.Event()
@@ -46,8 +46,8 @@ class Current:
         self._version = -1
         self._due = 0.0
         self._failing = False
-        backend = isg.engine.page_store.backend
-        self._queue = queue_of(isg.settings, backend, isg.engine.now)
+        backend = runtime.engine.page_store.backend
+        self._queue = queue_of(runtime.settings, backend, runtime.engine.now)
 
     def start(self) -> ExportReport:
         """The first export, in this call; those that follow are made behind it. Raises as
@@ -64,11 +64,11 @@ class Current:
         """End, as soon as an export under way has; what it did not see is for the next start."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(self._isg.settings.drain_time)
+            self._thread.join(self._runtime.settings.drain_time)
 
     def step(self, now: float) -> float:
         """Export if that is due at ``now``, of the monotonic clock. Returns seconds to wait."""
-        moved = self._version != self._isg.engine.page_store.backend.version[0]
+        moved = self._version != self._runtime.engine.page_store.backend.version[0]
         if not (moved or self._changed.is_set() or now >= self._due):
             return PAUSE
         try:
@@ -81,15 +81,15 @@ class Current:
 
     def _export(self) -> ExportReport:
         self._changed.clear()  # before the pages are looked at: what comes later is for the next
-        version = self._isg.engine.page_store.backend.version[0]
+        version = self._runtime.engine.page_store.backend.version[0]
         stale: list[tuple[float, str, bytes]] = []
 
         def add(entry: Entry) -> None:
             stale.append((entry.rendered_at, entry.key, encode_job(entry.key, entry.request)))
 
-        report = export_isg(self._isg, self._directory, on_stale=add)
+        report = export_app(self._runtime, self._directory, on_stale=add)
         # Half of the queue is left to pages that somebody visits.
-        for _, key, job in sorted(stale)[: self._isg.settings.queue_size // 2]:
+        for _, key, job in sorted(stale)[: self._runtime.settings.queue_size // 2]:
             self._queue.send(key, job)
         self._version, self._due = version, time.monotonic() + EVERY
         return report

@@ -29,7 +29,7 @@ from .tree import Held, InTheWay, Tree
 
 if TYPE_CHECKING:
     from ..routing.planner import Planner
-    from ..wsgi import ISG
+    from ..runtime import Runtime
 
 _ENDINGS: Final = {"gzip": ".gz", "br": ".br"}
 _EXAMPLES: Final = 3
@@ -126,14 +126,14 @@ def export(
     return report
 
 
-def export_isg(core: ISG, directory: str | Path, **options: Any) -> ExportReport:
+def export_app(runtime: Runtime, directory: str | Path, **options: Any) -> ExportReport:
     """`export` of an app's pages, by its policies."""
     return export(
-        core.catalogue,
+        runtime.catalogue,
         directory,
-        planner=core.engine.planner,
-        configured=core.settings.base_url,
-        cookies=core.site.bypass_cookies,
+        planner=runtime.engine.planner,
+        configured=runtime.settings.base_url,
+        cookies=runtime.site.bypass_cookies,
         **options,
     )
 

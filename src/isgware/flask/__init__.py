@@ -15,7 +15,7 @@ from flask.signals import got_request_exception
 from .. import wsgi
 from ..errors import ConfigurationError
 from ..management.operations import Operations
-from ..page import note_error
+from ..render_context import note_error
 from .holes import install_holes
 from .recorder import install
 from .site import FlaskSite as FlaskSite
@@ -66,7 +66,8 @@ class ISG(Operations):
 
     def _add_commands(self, app: Flask) -> None:
         """``flask isg``: click comes with Flask."""
-        from ..cli.commands import commands, subject_of
+        from ..cli.commands import commands
+        from ..cli.subject import subject_of
 
         if "isg" not in app.cli.commands:
             app.cli.add_command(commands("isg", lambda: subject_of(self)))

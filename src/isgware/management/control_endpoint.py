@@ -21,7 +21,7 @@ from werkzeug.wrappers import Request
 from ..core.cache_key import Visitor, decoded
 from ..core.local_path import local_path, names_for_tags
 from ..errors import BackendUnavailable, ConfigurationError, InvalidPath, RegenerationError
-from ..page import Rendering, current
+from ..render_context import Rendering, current
 from ..rendering.clean_room import StartResponse
 from ..routing.drafts import DEFAULT_SECONDS, MAX_SECONDS, Drafts
 from ..serving.passthrough import Environ
@@ -53,6 +53,7 @@ class Control:
         self._isg = isg
         self._secret = (settings.secret or "").encode().strip(_BLANKS)
         self._mount = settings.mount
+        self.covers = settings.is_control_path
         #: Visitors always come by it then, whatever a proxy in front makes of their requests.
         self._https = {urlsplit(url).scheme for url in settings.base_url} == {"https"}
         self._drafts = drafts
@@ -60,9 +61,6 @@ class Control:
             "/revalidate": self._revalidate,
             "/draft": self._draft,
         }
-
-    def covers(self, path: str) -> bool:
-        return path == self._mount or path.startswith(self._mount + "/")
 
     def __call__(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,

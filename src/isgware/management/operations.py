@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ..build.build_report import Report
 from ..build.prerender import Options, prerender
 from ..core.freshness import ALL
 from ..core.local_path import local_path, names_for_path, names_for_tags
-from ..export import ExportReport, export_isg
+from ..export import ExportReport, export_app
+from ..runtime import Runtime
 from ..storage.catalogue import PageInfo
+from .regenerate_now import Verbs
 from .stats import Stats, statistics
 from .why import Why, why
-
-if TYPE_CHECKING:
-    from ..wsgi import ISG
 
 
 class Invalidations:
@@ -65,6 +64,16 @@ class Invalidations:
         raise LookupError  # every kind says how
 
 
+class Core(Protocol):
+    """The middleware that the operations act on."""
+
+    @property
+    def runtime(self) -> Runtime: ...
+
+    @property
+    def verbs(self) -> Verbs: ...
+
+
 class Operations(Invalidations):
     """Acts on the pages of the `ISG` behind ``core``.
 
@@ -72,21 +81,21 @@ class Operations(Invalidations):
     """
 
     @property
-    def core(self) -> ISG:
+    def core(self) -> Core:
         raise LookupError  # every ISG says which it is
 
     def _names(self, path: str) -> list[str]:
         return self.core.verbs.names(path)
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
-        self.core._invalidate(names, hard=hard)
+        self.core.runtime.invalidate(names, hard=hard)
 
     def _takes(self) -> bool:
-        return self.core.active
+        return self.core.runtime.active
 
     def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
-        if self.core.active:
-            self.core.engine.page_store.invalidate_eventually(names, hard=hard)
+        if self.core.runtime.active:
+            self.core.runtime.engine.page_store.invalidate_eventually(names, hard=hard)
 
     def regenerate(self, path: str) -> PageInfo | None:
         """Render the path's plain variant now; its other variants become stale.
@@ -98,7 +107,7 @@ class Operations(Invalidations):
         """
         local_path(path)
         core = self.core
-        return core.verbs.regenerate(path) if core.active else None
+        return core.verbs.regenerate(path) if core.runtime.active else None
 
     def prerender(
         self,
@@ -122,7 +131,7 @@ class Operations(Invalidations):
         Raises `ConfigurationError` if nothing tells the host of the pages.
         """
         return prerender(
-            self.core,
+            self.core.runtime,
             paths,
             jobs=jobs,
             on_progress=on_progress,
@@ -132,15 +141,15 @@ class Operations(Invalidations):
 
     def pages(self, prefix: str | None = None, tag: str | None = None) -> Iterator[PageInfo]:
         """What is stored, by path; only what starts with ``prefix``, only what bears ``tag``."""
-        return self.core.catalogue.pages(prefix, tag)
+        return self.core.runtime.catalogue.pages(prefix, tag)
 
     def stats(self) -> Stats:
         """What the store holds, how its circuit breaker is, and what this process has done.
 
         Looks at each page of the store.
         """
-        core = self.core
-        return statistics(core.catalogue, core.engine.page_store.backend, core)
+        runtime = self.core.runtime
+        return statistics(runtime.catalogue, runtime.store, runtime)
 
     def why(
         self,
@@ -158,7 +167,8 @@ class Operations(Invalidations):
         Without ``scheme`` and ``host``, those of ``base_url``, else of a stored page.
         """
         return why(
-            self.core,
+            self.core.runtime,
+            self.core.verbs,
             path,
             method=method,
             headers=headers,
@@ -187,18 +197,18 @@ class Operations(Invalidations):
         export is at work there or files cannot be written, and `BackendUnavailable`.
         """
         core = self.core
-        if not core.active:
+        if not core.runtime.active:
             return ExportReport(directory=str(directory))
-        return export_isg(
-            core, directory, base_url=base_url, prefix=prefix, force=force, rewrite=rewrite
+        return export_app(
+            core.runtime, directory, base_url=base_url, prefix=prefix, force=force, rewrite=rewrite
         )
 
     @property
     def report(self) -> dict[str, int]:
         """With ``enabled="report"``: how many pages would be stored and equal (``same``) or
         differ from (``differs``) what their visitors got, would be ``refused``, or ``failed``."""
-        return self.core.report
+        return dict(self.core.runtime.learner.report)
 
     def close(self, timeout: float | None = None) -> None:
         """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
-        self.core.close(timeout)
+        self.core.runtime.close(timeout)

@@ -15,9 +15,9 @@ from ..core.hosts import normal_host
 from ..core.local_path import local_path, names_for_path
 from ..core.stored_page import Entry, decode
 from ..errors import BackendUnavailable, ConfigurationError, RegenerationError, UnknownHost
-from ..page import current
 from ..regeneration.coalesce import Call, Calls
 from ..regeneration.local_queue import Work
+from ..render_context import current
 from ..rendering.producer import Elsewhere, Failed, Outcome, Refused, Rendered
 from ..routing.framework import Site
 from ..routing.planner import Target

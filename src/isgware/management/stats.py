@@ -14,7 +14,7 @@ from ..settings import Settings
 from ..storage.catalogue import Catalogue
 
 if TYPE_CHECKING:
-    from ..wsgi import ISG
+    from ..runtime import Runtime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,7 @@ class Stats:
     error: str = ""
 
 
-def statistics(catalogue: Catalogue, breaker: Breaker, core: ISG | None = None) -> Stats:
+def statistics(catalogue: Catalogue, breaker: Breaker, runtime: Runtime | None = None) -> Stats:
     """Looks at each page of the store, of every build."""
     states: Counter[str] = Counter({"fresh": 0, "stale": 0, "expired": 0, "failing": 0})
     builds: Counter[str] = Counter()
@@ -56,7 +56,7 @@ def statistics(catalogue: Catalogue, breaker: Breaker, core: ISG | None = None) 
             errors += info.status >= 400
     except BackendUnavailable as found:
         error = str(found)
-    workers, jobs = _workers(catalogue, breaker, core)
+    workers, jobs = _workers(catalogue, breaker, runtime)
     return Stats(
         pages=builds.total(),
         bytes=size,
@@ -70,27 +70,27 @@ def statistics(catalogue: Catalogue, breaker: Breaker, core: ISG | None = None) 
         trips=breaker.trips,
         workers=workers,
         jobs=jobs,
-        process=None if core is None else process_counts(core),
+        process=None if runtime is None else process_counts(runtime),
         error=error,
     )
 
 
-def _workers(catalogue: Catalogue, breaker: Breaker, core: ISG | None) -> tuple[int, int]:
-    settings = core.settings if core is not None else Settings(build_id=catalogue.build_id)
-    queue = queue_of(settings, breaker, core.engine.now if core is not None else time.time)
+def _workers(catalogue: Catalogue, breaker: Breaker, runtime: Runtime | None) -> tuple[int, int]:
+    settings = runtime.settings if runtime is not None else Settings(build_id=catalogue.build_id)
+    queue = queue_of(settings, breaker, runtime.engine.now if runtime is not None else time.time)
     try:
         return len(queue.workers()), queue.waiting()
     except BackendUnavailable:  # or it keeps no jobs
         return 0, 0
 
 
-def process_counts(core: ISG) -> dict[str, Any]:
+def process_counts(runtime: Runtime) -> dict[str, Any]:
     """What this process holds and does now."""
-    engine, memory = core.engine, core.engine.page_store.memory
+    engine, memory = runtime.engine, runtime.engine.page_store.memory
     return {
         "memory_pages": len(memory),
         "memory_bytes": memory.size,
         "regenerations_waiting": engine.pool.waiting,
         "backing_off": len(engine.outcomes.failures),
-        "report": core.report,
+        "report": dict(runtime.learner.report),
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,19 +24,21 @@ from ..routing.planner import Plan, Target, has_credentials
 from ..serving.filling import lacks_token
 from ..storage.notes import Failure, Refusal, noted_failure, noted_refusal
 from ..storage.process_cache import Page
+from .regenerate_now import Verbs
 from .why_reasons import changed_by, decider, policy_text, readable
 from .why_report import Why as Why
 from .why_shared_cache import own, page_parts
 
 if TYPE_CHECKING:
-    from ..wsgi import ISG
+    from ..runtime import Runtime
 
 #: So many pages of the same path are named when the one in question is not stored.
 _OTHERS: Final = 5
 
 
 def why(
-    core: ISG,
+    runtime: Runtime,
+    verbs: Verbs,
     path: str,
     *,
     method: str = "GET",
@@ -49,7 +50,7 @@ def why(
     """See `isgware.ISG.why`."""
     text, query = local_path(path)
     given = _environ(headers or {}, cookies or {})
-    visitor = core.verbs.visitor(text, query)
+    visitor = verbs.visitor(text, query)
     visitor = dataclasses.replace(
         visitor,
         method=method.upper(),
@@ -57,8 +58,8 @@ def why(
         host=host or given.get("HTTP_HOST") or visitor.host,
         headers=given,
     )
-    core.engine.page_store.sync()
-    return _Case(core, visitor).why()
+    runtime.engine.page_store.sync()
+    return _Case(runtime, visitor).why()
 
 
 def _environ(headers: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, str]:
@@ -71,18 +72,19 @@ def _environ(headers: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str
 class _Case:
     """One request, and what is found out about it."""
 
-    def __init__(self, core: ISG, visitor: Visitor) -> None:
-        self.core = core
-        self.engine = core.engine
+    def __init__(self, runtime: Runtime, visitor: Visitor) -> None:
+        self.runtime = runtime
+        self.engine = runtime.engine
         self.visitor = visitor
-        self.now = core.engine.now()
+        self.now = runtime.engine.now()
 
     def why(self) -> Why:
-        mode = self.core._acts
+        mode = self.runtime.mode()
         if mode == "off":
             return self._pass("disabled", "isgware is switched off.", "enabled")
-        control = self.core._control
-        if control is not None and control.covers(self.visitor.path):
+        if self.runtime.drafts is not None and self.runtime.settings.is_control_path(
+            self.visitor.path
+        ):
             return self._pass("control", "The control endpoint answers.", "the option mount")
         if self.visitor.method not in ("GET", "HEAD"):
             return self._unsafe(mode)
@@ -105,8 +107,8 @@ class _Case:
 
     def _passed(self) -> bool:
         """Whether such requests pass unlooked at, for a few seconds."""
-        raw = self.core._raw(self.visitor, {**self.visitor.headers, "HTTP_HOST": self.visitor.host})
-        return self.core._passed.get(raw, 0.0) > time.monotonic()
+        environ = {**self.visitor.headers, "HTTP_HOST": self.visitor.host}
+        return self.runtime.line.of(self.visitor, environ) in self.runtime.passed
 
     def _say(self, outcome: str, target: Target | None, **found: Any) -> Why:
         visitor, planner = self.visitor, self.engine.planner
@@ -119,7 +121,7 @@ class _Case:
                 "declared_by": planner.declarations.declared_by(visitor, target),
                 "policy": self._policy(target.policy, target.declared),
                 "key": target.key,
-                "build_id": self.core.settings.build_id,
+                "build_id": self.runtime.settings.build_id,
                 **_key_parts(visitor, target),
                 **found,
             }
@@ -129,7 +131,7 @@ class _Case:
     def _policy(self, policy: Policy, declared: bool) -> str:
         if declared:
             return policy_text(policy)
-        default = self.core.settings.revalidate
+        default = self.runtime.settings.revalidate
         return "the response's Cache-Control" + (
             "" if default is None else f", else ISG(revalidate={default!r})"
         )
@@ -145,13 +147,13 @@ class _Case:
             plan.target,
             detail=detail,
             follows="The app answers this request itself.",
-            decided_by=decider(detail, self.visitor, plan.target, self.core.site),
+            decided_by=decider(detail, self.visitor, plan.target, self.runtime.site),
         )
 
     def _unsafe(self, mode: str) -> Why:
         method = self.visitor.method
-        http = self.core._shared_cache
-        stored = http is not None and http.response_store.concerns(self.visitor)
+        http = self.runtime.shared_cache
+        stored = http is not None and http.concerns(self.visitor)
         if mode != "on" or not (stored or self.engine.concerns(self.visitor)):
             return self._pass("not-declared", "The request goes to the app.", "no policy")
         purges = method in ("POST", "PUT", "PATCH", "DELETE")
@@ -165,7 +167,7 @@ class _Case:
         )  # fmt: skip
 
     def _undeclared(self) -> Why:
-        engine, http = self.engine, self.core._shared_cache
+        engine, http = self.engine, self.runtime.shared_cache
         if http is not None:
             return self._say(target=None, **own(http, engine.page_store, self.visitor, self.now))
         if not engine.settings.observes:
@@ -177,7 +179,7 @@ class _Case:
             else ""
         )
         if refusal:
-            decided = decider(refusal, self.visitor, target, self.core.site)
+            decided = decider(refusal, self.visitor, target, self.runtime.site)
             return self._pass(refusal, "The request goes to the app.", decided)
         follows = (
             "The app answers. If its answer says that it may be stored, the page is rendered "
@@ -265,7 +267,7 @@ class _Case:
             if found is not None and page.entry.reads is not None and target.policy.cookies is None:
                 return found.text
         if decision.label == "BYPASS" and decision.detail not in ("expired", "learning"):
-            return decider(decision.detail, self.visitor, target, self.core.site)
+            return decider(decision.detail, self.visitor, target, self.runtime.site)
         if page is None or state is None:
             if self.engine.page_store.backend.open_since is not None:
                 return "the store is out of reach, and the page is not in memory"

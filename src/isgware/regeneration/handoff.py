@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from ..backends.base import Job
 from ..backends.breaker import Breaker
@@ -24,9 +24,6 @@ from ..routing.planner import Target
 from ..settings import Settings
 from ..storage.notes import Failure
 from .shared_jobs import encode_job
-
-if TYPE_CHECKING:
-    from ..wsgi import ISG
 
 #: Times the patience for which nothing is handed over after a job came to nothing.
 _PAUSE: Final = 6
@@ -61,8 +58,9 @@ class Ranking(Carrier, Protocol):
 class JobExecutor(Carrier, Protocol):
     """What ``executor=`` takes beside executors of threads: a carrier that is another fleet's."""
 
-    def bind(self, isg: ISG) -> None:
-        """Learn whose jobs these are: in another process, the same app's ISG does them."""
+    def bind(self, runtime: Any) -> None:
+        """Learn whose jobs these are, by its `isgware.runtime.Runtime`: in another process, the
+        same app's does them."""
 
 
 class Handoff:

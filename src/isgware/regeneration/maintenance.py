@@ -41,7 +41,7 @@ class Maintenance:
         self._longest = longest
         self._renew = renew
         self._release = release
-        self.tasks: list[Callable[[], None]] = []
+        self.tasks: list[Callable[[], object]] = []
         self._reset()
         self._pid = 0  # locks are made on first use: see `after_fork`
 

@@ -8,13 +8,12 @@ costs at most a render, and one that is malformed, or of a page that is no longe
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..core.cache_key import Request, Visitor, cgi_name
-from ..routing.planner import Target
-
-if TYPE_CHECKING:
-    from ..serving.engine import Engine
+from ..routing.planner import Planner, Target
+from ..storage.page_store import PageStore
+from .outcomes import Outcomes
 
 _FORMAT: Final = 1
 
@@ -39,20 +38,22 @@ def decode_job(data: bytes | str) -> tuple[str, Visitor] | None:
     return key, Visitor("GET", scheme, host, script_name, path, query, shown)
 
 
-def target_of(engine: Engine, data: bytes | str) -> Target | None:
+def target_of(
+    planner: Planner, page_store: PageStore, outcomes: Outcomes, data: bytes | str
+) -> Target | None:
     """What a job asks for, as this process plans it; ``None`` if that is no page, another page, or
     one that failed so lately that it is not to be tried yet."""
     job = decode_job(data)
     if job is None:
         return None
     key, visitor = job
-    engine.page_store.begin()
+    page_store.begin()
     try:
-        engine.page_store.sync()
-        plan = engine.planner.plan(visitor)
+        page_store.sync()
+        plan = planner.plan(visitor)
     finally:
-        engine.page_store.end()
+        page_store.end()
     target = plan.target if plan is not None else None
-    if target is None or target.key != key or not engine.outcomes.due(key):
+    if target is None or target.key != key or not outcomes.due(key):
         return None
     return target

@@ -20,7 +20,7 @@ from typing import Any, Final
 from ..core.cache_key import Request, cgi_name
 from ..core.storable import Response, streams
 from ..errors import ISGError
-from ..page import Rendering, current
+from ..render_context import Rendering, current
 from ..version import VERSION
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]

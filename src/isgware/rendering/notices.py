@@ -7,7 +7,7 @@ from typing import Final
 
 from ..core.freshness import names_of
 from ..core.stored_page import Entry
-from ..page import Rendering
+from ..render_context import Rendering
 from ..routing.planner import Target
 
 log: Final = logging.getLogger("isgware")

@@ -24,8 +24,8 @@ from ..core.stored_page import Entry
 from ..core.tokens import Finder, Lines, Token, nonces
 from ..holes import HOLES, NESTED, PLAIN, HoleRun, Markers
 from ..http.conditional import strong_etag
-from ..page import Rendering, current
 from ..recording import COOKIES, EVERYTHING, OPENED, SESSION, Recording
+from ..render_context import Rendering, current
 from ..settings import Settings
 from .clean_room import Unfit, WSGIApp, environ_for, render
 from .observed import unfit

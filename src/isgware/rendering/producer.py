@@ -23,8 +23,8 @@ from ..errors import ConfigurationError
 from ..http.cache_control import effective
 from ..http.conditional import strong_etag
 from ..http.fields import Headers
-from ..page import Rendering
 from ..recording import Recording
+from ..render_context import Rendering
 from ..routing.learned_routes import LearnedRoute
 from ..routing.planner import Planner, Target
 from ..settings import Settings

@@ -13,8 +13,8 @@ from typing import Final
 from ..core.cache_key import Request, Visitor
 from ..core.storable import GONE, KEPT, TEMPORARY
 from ..errors import ConfigurationError
-from ..page import Rendering
 from ..policy import NOTHING, Policy, combined, declared, salted
+from ..render_context import Rendering
 from ..settings import Settings
 from .framework import Match, Routes, Site
 from .learned_routes import LearnedRoute, LearnedRoutes

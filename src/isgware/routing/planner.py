@@ -125,7 +125,8 @@ class Planner:
         )
         if match or learned_route != NOTHING_LEARNED:
             self._latest[match.route if match else ""] = learned_route
-        if serving and match is None and not self.declarations.believes(base):
+        doubted = serving and match is None and learned_route.fingerprint
+        if doubted and not self.declarations.believes(base):
             learned_route = dataclasses.replace(learned_route, fingerprint="")
         policy, is_declared = self.declarations.policy(match, learned_route)
         if policy is None:

@@ -20,7 +20,7 @@ from ..core.preconditions import Answer as Sent
 from ..core.preconditions import without_body
 from ..core.redirects import redirected
 from ..core.tokens import alike
-from ..page import Rendering
+from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..rendering.value_holes import NO_TOKEN
 from ..routing.framework import Site

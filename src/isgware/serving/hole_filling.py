@@ -21,7 +21,7 @@ from ..core.redirects import redirected
 from ..core.storable import Response
 from ..core.tokens import nonces
 from ..holes import HOLES, PLAIN, HoleRun, Use
-from ..page import Rendering
+from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, Unfit, WSGIApp, capture
 from ..routing.framework import Site
 from ..storage.process_cache import Page

@@ -22,8 +22,8 @@ from ..core.redirects import redirected
 from ..core.storable import for_everybody, promising, varies
 from ..core.stored_page import Entry
 from ..http import cache_status as status
-from ..page import Rendering
 from ..regeneration.local_queue import Work
+from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..rendering.producer import Failed, Made
 from ..rendering.value_holes import without_cookies

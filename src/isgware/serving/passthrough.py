@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 
 from ..core.cache_key import Visitor
 from ..http import cache_status as status
-from ..page import Rendering, current
+from ..render_context import Rendering, current
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..routing.framework import Site
 

@@ -4,39 +4,44 @@ is purged."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ..core.cache_key import Visitor, decoded
 from ..core.freshness import path_name
-from ..page import Rendering
+from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
+from .engine import Engine
 from .passthrough import Environ, HeaderList, bypassed, call, looking
 
-if TYPE_CHECKING:
-    from ..shared_cache.cache import SharedCache
-    from .engine import Engine
+
+class OtherPages(Protocol):
+    """Pages that nobody declared, under ``cache_control="full"``."""
+
+    def concerns(self, visitor: Visitor) -> bool:
+        """Whether one of them is this URL's."""
+
+    def changed(self, visitor: Visitor, headers: HeaderList) -> Iterable[str]:
+        """The names of those that an answer with these headers may have changed (4.4)."""
 
 
 def unsafe(
-    visitor: Visitor, engine: Engine, http: SharedCache | None, application: WSGIApp,
+    visitor: Visitor, engine: Engine, others: OtherPages | None, application: WSGIApp,
     environ: Environ, start_response: StartResponse, rendering: Rendering,
 ) -> Iterable[bytes]:  # fmt: skip
     """Let the app answer; a 2xx or 3xx to a method that changes things purges the page of its URL,
-    if that is declared, stored or rendering. ``http``: under ``cache_control="full"``, by whose
+    if that is declared, stored or rendering. ``others``: under ``cache_control="full"``, by whose
     rules (RFC 9111, section 4.4) pages that nobody declared go too."""
 
     def look(line: str, headers: HeaderList) -> HeaderList | None:
         # Only now, when the change is made: what was stored while the app was at it goes, too.
         engine.page_store.begin()
         try:
-            concerned = engine.concerns(visitor) or bool(
-                http and http.response_store.concerns(visitor)
-            )
+            concerned = engine.concerns(visitor) or bool(others and others.concerns(visitor))
             names = []
-            if line[:1] in ("2", "3") and _changes(visitor.method, http is not None):
+            if line[:1] in ("2", "3") and _changes(visitor.method, others is not None):
                 path = decoded(visitor.script_name + visitor.path)
                 names = [path_name(path)] if concerned else []
-                names += http.changed(visitor, headers) if http else []
+                names += others.changed(visitor, headers) if others else []
         finally:
             engine.page_store.end()
         if names:

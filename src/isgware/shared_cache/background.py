@@ -16,9 +16,9 @@ from ..core.freshness import State
 from ..core.storable import Refusal
 from ..errors import BackendUnavailable
 from ..http.validation import conditions, updated
-from ..page import Rendering
 from ..policy import NOTHING
 from ..regeneration.local_queue import Work
+from ..render_context import Rendering
 from ..rendering.clean_room import Unfit, WSGIApp, render
 from ..serving.engine import Engine
 from ..storage.process_cache import Page

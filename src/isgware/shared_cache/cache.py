@@ -18,7 +18,7 @@ from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Visitor, decoded, disguised
 from ..core.freshness import State, path_name
 from ..http.vary import REROUTING
-from ..page import Rendering
+from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..routing.planner import has_credentials
 from ..serving.engine import Engine
@@ -63,6 +63,10 @@ class SharedCache:
         self.application = application
         self._serve = serve
         self._dull: dict[Raw, float] = {}
+
+    def concerns(self, visitor: Visitor) -> bool:
+        """Whether this URL has a page here."""
+        return self.response_store.concerns(visitor)
 
     def __call__(
         self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Request
-from ..page import Rendering
+from ..render_context import Rendering
 
 #: Of what may be in a Vary, the hit path looks for these itself.
 _LOOKED_FOR: Final = frozenset({"cookie", "authorization"})

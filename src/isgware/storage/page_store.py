@@ -19,7 +19,7 @@ from ..backends.read_ahead import Copy, ReadAhead, current
 from ..core.freshness import Changes, Generations, State, judge
 from ..core.stored_page import Entry, decode, encode
 from ..errors import BackendUnavailable
-from ..page import note_invalidation
+from ..render_context import note_invalidation
 from .process_cache import Memory, Page, key_name
 
 log: Final = logging.getLogger("isgware")

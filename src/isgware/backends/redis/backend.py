@@ -27,8 +27,9 @@ from .. import fork_safety as forks
 from ..base import HELD, JOB_TIME, Held, Job, Lease, Limits, NotTaken, Row
 from ..cachelib import BytesSerializer
 from . import jobs, scripts
-from .client import NAMESPACE, Connect
+from .client import Connect
 from .connections import Connections
+from .pools import NAMESPACE
 from .pubsub import Subscription
 from .scripts import Script
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from .client import NAMESPACE, close, library, like
+from .pools import NAMESPACE, close, library, like
 
 Place = tuple[str, int]
 

@@ -15,7 +15,8 @@ from typing import Any, Final, TypeVar
 
 from ...after_fork import settling
 from ..base import NotTaken
-from .client import Connect, close
+from .client import Connect
+from .pools import close
 
 T = TypeVar("T")
 #: A limit beyond this is none; redis-py before version 8 had one of two thousand millions.

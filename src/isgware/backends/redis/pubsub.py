@@ -16,8 +16,8 @@ import time
 from typing import Any, Final
 
 from ...after_fork import settling
-from .client import close
 from .connections import Connections
+from .pools import close
 from .scripts import PING
 
 log: Final = logging.getLogger("isgware")

@@ -29,7 +29,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            from ....cli.commands import commands, run, subject_of
+            from ....cli.commands import commands, run
+            from ....cli.subject import subject_of
         except ModuleNotFoundError as error:
             if error.name != "click":
                 raise

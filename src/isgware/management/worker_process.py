@@ -19,14 +19,14 @@ from typing import Any, Final
 
 from ..backends.base import Job
 from ..errors import BackendUnavailable, ConfigurationError
+from ..regeneration.handoff import BEAT, queue_of
+from ..regeneration.render_threads import Pool
+from ..regeneration.shared_jobs import target_of
 from ..rendering.producer import Outcome, Rendered
 from ..routing.planner import Target
+from ..runtime import Runtime
 from ..storage.open_store import shared
 from ..storage.process_cache import Page
-from ..wsgi import ISG
-from .handoff import BEAT, queue_of
-from .render_threads import Pool
-from .shared_jobs import target_of
 
 log: Final = logging.getLogger("isgware")
 #: Seconds between two looks into an empty queue.
@@ -34,7 +34,7 @@ _PAUSE: Final = 0.05
 
 
 class Worker:
-    """Renders for the web processes that share the store of ``isg``.
+    """Renders for the web processes that share the store of ``runtime``.
 
     ``threads`` render at a time, as many as the option ``workers`` says if that is 0.
     ``on_rendered`` is called, on such a thread, with each page that was rendered and kept,
@@ -44,22 +44,22 @@ class Worker:
 
     def __init__(
         self,
-        isg: ISG,
+        runtime: Runtime,
         threads: int = 0,
         on_rendered: Callable[[Page], None] = lambda page: None,
         before_leaving: Callable[[], None] = lambda: None,
     ) -> None:
-        _check(isg)
-        settings = isg.settings
+        _check(runtime)
+        settings = runtime.settings
         self.threads = threads or settings.workers
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         #: What came of the jobs: rendered, not kept, or nothing to do (done by somebody else, or
         #: no longer a page).
         self.counts: Counter[str] = Counter({"rendered": 0, "not kept": 0, "nothing to do": 0})
-        self._isg = isg
+        self._runtime = runtime
         self._on_rendered = on_rendered
         self._before_leaving = before_leaving
-        self._queue = queue_of(settings, isg.engine.page_store.backend, isg.engine.now)
+        self._queue = queue_of(settings, runtime.engine.page_store.backend, runtime.engine.now)
         self._pool = Pool(
             self.threads,
             self.threads,
@@ -67,8 +67,8 @@ class Worker:
             settings.drain_time,
             gives_way=False,
         )
-        isg.engine.pool = self._pool  # also for regenerate(), if a view calls it
-        isg.engine.maintenance.tasks.append(self._pool.give_up_hung)
+        runtime.engine.pool = self._pool  # also for regenerate(), if a view calls it
+        runtime.engine.maintenance.tasks.append(self._pool.give_up_hung)
         self._beat_time = min(BEAT, settings.lease_time / 8)
         self._beaten = float("-inf")
         self._stopping = False
@@ -81,7 +81,7 @@ class Worker:
     def run(self) -> bool:
         """Work until `stop`. False if that is impossible since as many renders hang as there are
         threads; a thread cannot be ended, but a process can be started anew."""
-        self._isg.engine.maintenance.start()
+        self._runtime.engine.maintenance.start()
         while not self._stopping and not self._pool.stuck:
             self._say_that_we_are_here()
             if not self.step():
@@ -95,7 +95,7 @@ class Worker:
         """Take one job, if a thread is free and one waits."""
         if self._pool.busy >= self.threads:
             return False
-        engine = self._isg.engine
+        engine = self._runtime.engine
         try:
             job = self._queue.take()
         except BackendUnavailable:
@@ -110,7 +110,8 @@ class Worker:
 
     def _planned(self, data: bytes) -> Target | None:
         try:
-            return target_of(self._isg.engine, data)
+            engine = self._runtime.engine
+            return target_of(engine.planner, engine.page_store, engine.outcomes, data)
         except Exception:  # of a framework's router, say: no job may end the worker
             log.exception("A job could not be planned; it is dropped.")
             return None
@@ -133,7 +134,7 @@ class Worker:
         self._wake.set()
 
     def _is_under_way(self, key: str) -> bool:
-        engine = self._isg.engine
+        engine = self._runtime.engine
         return key in engine.flights or engine.outcomes.elsewhere(key)
 
     def _say_that_we_are_here(self) -> None:
@@ -150,19 +151,20 @@ class Worker:
             self._queue.beat(self.name, last=True)
         except BackendUnavailable as error:
             log.debug("The web processes notice by themselves that this worker goes: %s", error)
-        self._isg.close()
+        self._runtime.close()
 
 
-def _check(isg: ISG) -> None:
-    if not shared(isg.engine.page_store.backend.backend):
+def _check(runtime: Runtime) -> None:
+    if not shared(runtime.engine.page_store.backend.backend):
         raise ConfigurationError(
             "This store lies within one process, so a worker cannot fill it for others; give "
             "store='file:DIR' on one host, or 'redis://HOST' for several."
         )
-    if isg._acts != "on":
+    if runtime.mode() != "on":
         raise ConfigurationError(
-            f"isgware is not at work here (its mode is {isg._acts!r}), so there is nothing to do "
-            "for a worker; start it as the web processes are started, without debug and testing."
+            f"isgware is not at work here (its mode is {runtime.mode()!r}), so there is nothing "
+            "to do for a worker; start it as the web processes are started, without debug and "
+            "testing."
         )
 
 

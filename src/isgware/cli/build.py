@@ -1,4 +1,4 @@
-"""``build`` and ``routes``: rendering what is known before anybody asks, and what that is."""
+"""``isgware build``: renders what is known before anybody asks for it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,25 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING
 
 import click
 
 from ..build.build_report import Report
-from ..build.inventory import inventory
 from ..build.prerender import Options, Warm, origins_of, prerender
 from ..build.previous_build import copy_as_stale
 from ..build.processes import Processes
 from ..build.warmup import first_of, log_paths, sitemap_paths
 from ..errors import ConfigurationError
 from ..management.operations import Operations
+from ..runtime import Runtime
 from ..storage.open_store import lies_in_process
-from .build_table import report_json, report_lines, route_table
+from .build_table import report_json, report_lines
+from .options import OUTPUT
 from .progress import progress
+from .subject import Subject
 
-if TYPE_CHECKING:
-    from ..wsgi import ISG
-    from .commands import Subject
-
-_NOTHING_KNOWN = "No routes are known here: declare them with routes={'/posts/<slug>': Policy(…)}."
+NOTHING_KNOWN = "No routes are known here: declare them with routes={'/posts/<slug>': Policy(…)}."
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
-_OUTPUT = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", help="For people or programs."
-)
 
 
 @click.command
@@ -43,7 +37,7 @@ _OUTPUT = click.option(
 @click.option("--from-sitemap", metavar="FILE", type=_FILE, help="Build the pages it lists.")
 @click.option("--from-log", metavar="FILE", type=_FILE, help="Build what was visited, most first.")
 @click.option("--stale-from", metavar="BUILD", help="First copy that build's pages as stale.")
-@_OUTPUT
+@OUTPUT
 def build(
     subject: Subject, jobs: int | None, only: str, stale: bool, fail_fast: bool,
     build_id: str | None, base_url: Sequence[str], from_sitemap: str | None, from_log: str | None,
@@ -51,9 +45,9 @@ def build(
 ) -> None:  # fmt: skip
     """Render every page that is known: routes without arguments, and what paths= lists. What
     fails is named, and what was stored of it stays."""
-    core = _app(subject, "build").core
+    runtime = _app(subject, "build").core.runtime
     subject.need_active()
-    if lies_in_process(core.engine.page_store.backend.backend):
+    if lies_in_process(runtime.engine.page_store.backend.backend):
         raise ConfigurationError(
             "The app's store lies within its own process, where nothing that is built here would "
             "be found: choose one that is shared, such as store='file:.isgware'."
@@ -61,30 +55,30 @@ def build(
     if only and only[0] not in "/*?[":
         raise click.UsageError(f"--only {only!r}: paths begin with a slash, as in '/posts/*'.")
     if build_id is not None:
-        _build_as(core, build_id)
+        _build_as(runtime, build_id)
     warm = _warm(from_sitemap, from_log)
-    origins_of(core, base_url)  # what is wrong with it is said before anything is done
+    origins_of(runtime, base_url)  # what is wrong with it is said before anything is done
     if stale_from is not None:
-        copied = copy_as_stale(core.engine, stale_from)
+        copied = copy_as_stale(runtime.engine, stale_from)
         click.echo(f"Copied {copied:,} pages of build {stale_from!r} as stale.", err=True)
     # Before the workers are forked, each with a memory like it.
-    core.engine.page_store.memory.switch_off()
+    runtime.engine.page_store.memory.switch_off()
     shown = sys.stderr if output == "json" else sys.stdout
     # What paths= prints is no part of the report.
     with progress(shown) as on_progress, redirect_stdout(sys.stderr):
         report = prerender(
-            core,
+            runtime,
             jobs=jobs or _processors(),
             base_url=base_url,
             on_progress=on_progress,
             options=Options(only=only, stale=stale, fail_fast=fail_fast),
             warm=warm,
             start_workers=lambda render, jobs, timeout: Processes(
-                render, jobs, timeout, core.site.after_fork
+                render, jobs, timeout, runtime.site.after_fork
             ),
         )
     if output == "text" and not report.routes:
-        click.echo(_NOTHING_KNOWN, err=True)
+        click.echo(NOTHING_KNOWN, err=True)
     else:
         _show(report, output)
     if not report.ok:
@@ -104,10 +98,10 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _build_as(core: ISG, build_id: str) -> None:
+def _build_as(runtime: Runtime, build_id: str) -> None:
     """Keep pages of this build from now on: this process serves nobody, so nobody is confused."""
-    object.__setattr__(core.settings, "build_id", build_id)
-    core.catalogue.build_id = build_id
+    object.__setattr__(runtime.settings, "build_id", build_id)
+    runtime.catalogue.build_id = build_id
 
 
 def _app(subject: Subject, what: str) -> Operations:
@@ -116,17 +110,3 @@ def _app(subject: Subject, what: str) -> Operations:
 
 def _show(report: Report, output: str) -> None:
     click.echo(report_json(report) if output == "json" else report_lines(report))
-
-
-@click.command
-@_OUTPUT
-def routes(subject: Subject, output: str) -> None:
-    """List the routes: static, prerendered, or dynamic and why. Nothing is rendered."""
-    core = _app(subject, "routes").core
-    lines = [known.line for known in inventory(core.site, core.engine.planner.routes)]
-    if output == "json":
-        click.echo(report_json(Report(routes=lines), only_routes=True))
-    elif lines:
-        click.echo(route_table(lines, built=False))
-    else:
-        click.echo(_NOTHING_KNOWN, err=True)

@@ -1,4 +1,4 @@
-"""`isgware.regeneration.worker_process` beside the ISG that hands jobs to it, in one process."""
+"""`isgware.management.worker_process` beside the ISG that hands jobs to it, in one process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from werkzeug.test import Client
 from isgware import ISG, ConfigurationError, Policy
 from isgware.cli.printing import stats_lines
 from isgware.errors import BackendUnavailable
-from isgware.regeneration.worker_process import Worker
+from isgware.management.worker_process import Worker
 from isgware.testing import FakeClock, ManualExecutor
 
 LONG = 10.0
@@ -34,7 +34,9 @@ class Fleet:
         self.web = self.isg("web", executor=self.executor, **options)
         self.behind = self.isg("worker", **options)
         self.kept: list[str] = []
-        self.worker = Worker(self.behind, 1, lambda page: self.kept.append(page.entry.route))
+        self.worker = Worker(
+            self.behind.runtime, 1, lambda page: self.kept.append(page.entry.route)
+        )
 
     def isg(self, name: str, **options: Any) -> ISG:
         def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -119,7 +121,7 @@ def test_a_first_visit_is_rendered_where_it_is(fleet: Fleet) -> None:
 
 def test_a_job_that_nobody_does_in_time_is_rendered_by_the_web_process(fleet: Fleet) -> None:
     moment = [0.0]
-    fleet.web.engine.handoff._clock = lambda: moment[0]
+    fleet.web.runtime.engine.handoff._clock = lambda: moment[0]
     stale_page(fleet)
     fleet.get("/b")
     fleet.get()
@@ -208,7 +210,7 @@ def test_a_job_whose_planning_raises_is_dropped(
 ) -> None:
     stale_page(fleet)
     fleet.get()
-    monkeypatch.setattr(fleet.behind.engine.planner, "plan", lambda visitor: 1 / 0)
+    monkeypatch.setattr(fleet.behind.runtime.engine.planner, "plan", lambda visitor: 1 / 0)
     fleet.work()
     assert fleet.worker.counts["nothing to do"] == 1
     assert "could not be planned" in caplog.text
@@ -222,7 +224,7 @@ def test_the_most_visited_are_rendered_first(fleet: Fleet) -> None:
     fleet.rendered.clear()
     for path in ("/a", "/b", "/c", "/c", "/b", "/c"):
         assert fleet.get(path) == "STALE web"
-    fleet.web.engine.handoff.pass_on_wants()
+    fleet.web.runtime.engine.handoff.pass_on_wants()
     fleet.work()
     assert fleet.rendered == [("worker", "/c"), ("worker", "/b"), ("worker", "/a")]
 
@@ -230,12 +232,12 @@ def test_the_most_visited_are_rendered_first(fleet: Fleet) -> None:
 def test_visits_of_a_page_that_waits_write_nothing(fleet: Fleet) -> None:
     stale_page(fleet)
     fleet.get()
-    database = fleet.web.engine.page_store.backend.backend.database  # type: ignore[attr-defined]
+    database = fleet.web.runtime.engine.page_store.backend.backend.database  # type: ignore[attr-defined]
     database.write = lambda work: 1 / 0
     for _ in range(100):
         assert fleet.get() == "STALE web"
     del database.write
-    assert sum(1 for _ in fleet.web.engine.handoff._wanted) == 100
+    assert sum(1 for _ in fleet.web.runtime.engine.handoff._wanted) == 100
 
 
 def test_a_job_that_is_done_is_looked_at_by_nobody_else(fleet: Fleet) -> None:
@@ -264,7 +266,7 @@ def test_a_job_waits_until_the_lease_of_a_worker_that_died_is_over(fleet: Fleet)
     fleet.get()
     job = fleet.worker._queue.take()
     assert job is not None
-    page_store = fleet.web.engine.page_store
+    page_store = fleet.web.runtime.engine.page_store
     fleet.clock.advance(6)
     assert page_store.acquire(job.key, 10.0, ["all"]) is not None
     fleet.clock.advance(4)
@@ -302,7 +304,9 @@ def test_what_is_no_job_is_dropped(fleet: Fleet) -> None:
 def test_the_worker_takes_no_more_than_it_has_threads_for(fleet: Fleet) -> None:
     gate = threading.Event()
     fleet.behind.application = None  # type: ignore[assignment]
-    fleet.behind.engine.producer._application = lambda environ, start: gate.wait(LONG) and []
+    fleet.behind.runtime.engine.producer._application = lambda environ, start: (
+        gate.wait(LONG) and []
+    )
     stale_page(fleet)
     fleet.get("/b")
     fleet.clock.advance(61)
@@ -316,7 +320,7 @@ def test_the_worker_takes_no_more_than_it_has_threads_for(fleet: Fleet) -> None:
 
 
 def test_renders_give_way_to_visitors_only_where_those_are(fleet: Fleet) -> None:
-    assert fleet.web.engine.pool._gives_way
+    assert fleet.web.runtime.engine.pool._gives_way
     assert not fleet.worker._pool._gives_way
 
 
@@ -356,7 +360,9 @@ def test_a_worker_says_that_it_is_there_until_it_ends(fleet: Fleet) -> None:
 def test_a_worker_whose_threads_all_hang_ends(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path / "store", render_timeout=0.2, probe_interval=0.1, drain_time=0.1)
     gate = threading.Event()
-    fleet.behind.engine.producer._application = lambda environ, start: gate.wait(LONG) and []
+    fleet.behind.runtime.engine.producer._application = lambda environ, start: (
+        gate.wait(LONG) and []
+    )
     stale_page(fleet)
     thread, ended = running(fleet.worker)
     fleet.get()
@@ -370,7 +376,7 @@ def test_a_worker_whose_threads_all_hang_ends(tmp_path: Path) -> None:
 def test_the_store_may_be_away_for_a_while(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     stale_page(fleet)
     fleet.get()
-    breaker = fleet.behind.engine.page_store.backend
+    breaker = fleet.behind.runtime.engine.page_store.backend
     breaker.trip(OSError("away"))
     assert not fleet.worker.step()
     fleet.worker._say_that_we_are_here()
@@ -384,11 +390,11 @@ def test_a_store_of_one_process_is_refused(tmp_path: Path, store: Any) -> None:
     options = {} if store == "memory:" else {"coordinator": f"file:{tmp_path}"}
     isg = ISG(lambda environ, start: [], store=store, enabled=True, **options)
     with pytest.raises(ConfigurationError, match="file:DIR"):
-        Worker(isg)
+        Worker(isg.runtime)
 
 
 @pytest.mark.parametrize("enabled", [False, "report"])
 def test_an_isg_that_is_not_at_work_is_refused(tmp_path: Path, enabled: Any) -> None:
     isg = ISG(lambda environ, start: [], store=f"file:{tmp_path}", enabled=enabled)
     with pytest.raises(ConfigurationError, match="not at work"):
-        Worker(isg)
+        Worker(isg.runtime)

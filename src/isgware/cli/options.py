@@ -1,0 +1,48 @@
+"""Options and messages that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from ..core.local_path import local_path
+from ..formatting import printable
+from .subject import Subject
+
+OUTPUT: Final = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", help="For people or programs."
+)
+BUILDS: Final = click.option("--builds", is_flag=True, help="Pages of every build.")
+PATHS: Final = click.argument("paths", metavar="[PATH]...", nargs=-1)
+TAGS: Final = click.option("--tag", "tags", metavar="TAG", multiple=True, help="By tag.")
+
+
+def need(condition: bool, message: str) -> None:
+    if not condition:
+        raise click.UsageError(message)
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """All of them before anything is done: half a command helps nobody."""
+    for path in paths:
+        local_path(path)
+
+
+def say_unknown(subject: Subject, tags: Sequence[str]) -> None:
+    """Say which tags no stored page bears, before anything is invalidated: of a misspelt tag
+    nothing else would tell."""
+    for tag in dict.fromkeys(tags):
+        if next(iter(subject.catalogue.pages(None, tag, builds=subject.every_build)), None) is None:
+            click.echo(no_such_tag(tag), err=True)
+
+
+def no_such_tag(tag: str) -> str:
+    return f"No stored page has the tag {printable(repr(tag))}."
+
+
+def say(done: str, paths: Sequence[str], tags: Sequence[str]) -> None:
+    named = [printable(path) for path in paths] + [f"tag {printable(tag)}" for tag in tags]
+    if named:
+        click.echo(f"{done}: {', '.join(named)}.")

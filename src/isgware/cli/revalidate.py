@@ -1,0 +1,65 @@
+"""``isgware revalidate``: makes pages stale, or renders them now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from ..errors import ISGError, UnknownHost
+from ..formatting import printable
+from ..management.operations import Operations
+from ..settings import checked_base_url
+from .options import PATHS, TAGS, check_paths, need, say, say_unknown
+from .subject import Subject
+
+
+@click.command
+@PATHS
+@TAGS
+@click.option("--now", is_flag=True, help="Render each PATH now, and wait for it.")
+@click.option("--base-url", metavar="URL", help="With --now: scheme and host of the pages.")
+def revalidate(
+    subject: Subject, paths: Sequence[str], tags: Sequence[str], now: bool, base_url: str | None
+) -> None:
+    """Make pages stale: the next visitor gets the old one and starts a render. With --now they
+    are rendered in this call; a page whose render fails stays as it is."""
+    need(bool(paths or tags), "Name a PATH, or a --tag.")
+    need(not (now and tags), "--now takes paths: what bears a tag is not known beforehand.")
+    need(base_url is None or now, "--base-url is for --now: other pages are known by path alone.")
+    subject.need_active()
+    if now:
+        _regenerate(subject.need_app("--now"), paths, base_url)
+        return
+    check_paths(paths)
+    say_unknown(subject, tags)
+    if tags:
+        subject.verbs.revalidate_tag(*tags)
+    for path in paths:
+        subject.verbs.revalidate_path(path)
+    say("Stale now", paths, tags)
+
+
+def _regenerate(isg: Operations, paths: Sequence[str], base_url: str | None) -> None:
+    check_paths(paths)
+    if base_url is not None:  # this process serves nobody, so no visitor is concerned
+        settings = isg.core.runtime.settings
+        object.__setattr__(settings, "base_url", checked_base_url("--base-url", base_url))
+    failed = 0
+    for path in paths:
+        try:
+            info = isg.regenerate(path)
+        except UnknownHost:
+            failed += 1
+            told = (
+                f"Error: The host of {printable(path)} is not known: give --base-url URL, or set "
+            )
+            click.echo(told + "the option base_url.", err=True)
+        except ISGError as error:
+            failed += 1
+            click.echo(f"Error: {printable(str(error))}", err=True)
+        else:
+            took = f" in {info.render_seconds:.2f} s" if info else ""
+            click.echo(f"Rendered {printable(path)}{took}.")
+    if failed:
+        raise click.exceptions.Exit(1)

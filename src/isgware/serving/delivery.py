@@ -1,0 +1,86 @@
+"""Sends a stored page to its visitor, and prepares the next plain hit of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ..core.cache_key import Visitor
+from ..core.reads import joined_reads, shape_of
+from ..core.redirects import location_for
+from ..rendering.clean_room import StartResponse
+from ..settings import Settings
+from ..storage.page_store import PageStore
+from ..storage.process_cache import Memory, Page
+from .engine import Answer
+from .passthrough import Environ
+from .prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
+from .request_line import RequestLine
+from .stored_answer import stored_answer
+
+
+class Delivery:
+    """``unlisted_credentials``: the server tells of its users under names that a hit does not look
+    for, so there are no prepared hits any more."""
+
+    def __init__(
+        self, settings: Settings, page_store: PageStore, memory: Memory, line: RequestLine,
+        now: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._page_store = page_store
+        self._memory = memory
+        self._line = line
+        self._now = now
+        self.unlisted_credentials = False
+
+    def send(
+        self, visitor: Visitor, answer: Answer, page: Page, environ: Environ,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:  # fmt: skip
+        """Send a stored page, as a hit, stale, or as it was just rendered."""
+        now = self._now()
+        if answer.label != "MISS":  # a page counts as visited when somebody comes back to it
+            page.used = page.visited = True
+        if answer.label == "HIT":
+            self.prepare(PreparedHit, answer, page, visitor, environ, now)
+        elif answer.label == "STALE" and not answer.detail:
+            self.prepare(PreparedStale, answer, page, visitor, environ, now)
+        made = stored_answer(page, answer, visitor, environ, now)
+        start_response(made[0], made[1].copy())
+        return [*made[2]]
+
+    def prepare(
+        self, kind: type[PreparedHit], answer: Answer, page: Page, visitor: Visitor,
+        environ: Environ, now: float,
+    ) -> None:  # fmt: skip
+        """Let the next plain visit of this page be a look-up."""
+        version = answer.version
+        if (
+            not answer.cacheable_by_request_line
+            or version < 0
+            or self._settings.debug
+            or self._settings.memory == 0
+        ):
+            return
+        self.check_credentials(visitor)
+        if self.unlisted_credentials:
+            return
+        entry = page.entry
+        if location_for(entry, visitor.query) is not None:
+            return
+        cookies = answer.cookies or entry.vary_cookie or entry.anonymous or bool(entry.holes)
+        accepted, target = visitor.header("Accept-Encoding"), target_of(environ)
+        ready = kind(page, visitor.method, accepted, version, cookies, now, target)
+        if cookies and entry.reads and answer.judged and not (answer.cookies or entry.anonymous):
+            ready.shape = shape_of(joined_reads(entry.reads, entry.hole_reads))
+        self._memory.remember(self._line.of(visitor, environ), ready)
+        if self.unlisted_credentials or self._page_store.settled != version:
+            # Meanwhile; or unsettled, by a purge that the store has not taken yet.
+            ready.version = -1
+
+    def check_credentials(self, visitor: Visitor) -> None:
+        """A server that tells of its users under names that a hit does not look for: from now on
+        every visitor is looked at."""
+        if not self.unlisted_credentials and credentials_unlisted(visitor.headers):
+            self.unlisted_credentials = True
+            self._memory.unready()

@@ -1,0 +1,24 @@
+"""Which mode an ISG is in: ``on``, ``off``, ``report`` or ``develop``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+_SAID: Final[dict[Any, str]] = {True: "on", False: "off", "report": "report"}
+
+
+class Mode:
+    """What the option ``enabled`` says; else what ``ask`` says when it is first needed, since a
+    framework knows only then whether it is under test."""
+
+    __slots__ = ("_ask", "_known")
+
+    def __init__(self, enabled: bool | str | None, ask: Callable[[], str]) -> None:
+        self._ask = ask
+        self._known = "" if enabled is None else _SAID[enabled]
+
+    def __call__(self) -> str:
+        if not self._known:
+            self._known = self._ask()
+        return self._known

@@ -1,0 +1,50 @@
+"""The request line as the key of the in-process cache, and who has to be looked at beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any, Final
+
+from ..core.cache_key import Visitor
+from ..storage.process_cache import Raw
+from .passthrough import Environ
+
+#: The request line in parts; `RequestLine.of` puts together the same of one that lacks some.
+UNENCODED: Final[Callable[[Environ], Raw]] = itemgetter(
+    "REQUEST_METHOD", "wsgi.url_scheme", "HTTP_HOST", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING"
+)
+ENCODED: Final[Callable[[Environ], Raw]] = itemgetter(
+    "REQUEST_METHOD", "wsgi.url_scheme", "HTTP_HOST", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING",
+    "HTTP_ACCEPT_ENCODING",
+)  # fmt: skip
+
+
+class RequestLine:
+    """``origin_headers``: fields by which a proxy that is believed says scheme and host;
+    ``watched``: cookies whose owner is looked at on every page."""
+
+    __slots__ = ("origin_headers", "watched")
+
+    def __init__(self, origin_headers: tuple[str, ...], watched: tuple[str, ...]) -> None:
+        self.origin_headers = origin_headers
+        self.watched = watched
+
+    def of(self, visitor: Visitor, environ: Environ) -> Raw:
+        raw: Raw = (
+            visitor.method, visitor.scheme, environ.get("HTTP_HOST"), visitor.script_name,
+            visitor.path, visitor.query,
+        )  # fmt: skip
+        if "HTTP_ACCEPT_ENCODING" in environ:
+            raw = *raw, environ["HTTP_ACCEPT_ENCODING"]
+        origin = self.origin(environ)
+        return (origin, raw) if origin else raw
+
+    def origin(self, environ: Environ) -> tuple[Any, ...]:
+        if environ.keys().isdisjoint(self.origin_headers):
+            return ()
+        return tuple(environ.get(name) for name in self.origin_headers)
+
+    def is_watched(self, environ: Environ) -> bool:
+        cookies = environ["HTTP_COOKIE"]
+        return any(name in cookies for name in self.watched)
