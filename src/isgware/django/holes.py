@@ -1,14 +1,13 @@
 """Holes in Django: functions get the request first, templates are rendered with it; in a run for
 holes they take the place of the view, behind all middleware.
 
-Importing this module hooks into ``BaseHandler.resolve_request``, where all middleware has seen the
-request and the view is known, but not called yet.
+Importing this module hooks into ``BaseHandler.get_response``, which knows the request, and into
+``resolve_request``, when all middleware has seen it and the view is known, but not called yet.
 """
 
 from __future__ import annotations
 
 import functools
-import weakref
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
@@ -23,21 +22,18 @@ from django.urls import ResolverMatch
 from ..core.places import Place
 from ..holes import HOLES, HoleRun, Renderer, renderers
 
-#: The request whose view runs, for `page.hole` in Python.
-_request: Final[ContextVar[Callable[[], Any] | None]] = ContextVar("isgware_request", default=None)
+#: The request in progress, for `page.hole` in Python.
+_request: Final[ContextVar[Any]] = ContextVar("isgware_request", default=None)
 #: What tells an asynchronous view, which the one in its place is not.
 _ASYNC: Final = ("_is_coroutine", "_is_coroutine_mark", "_is_coroutine_marker")
 
 
 def _current(request: Any) -> Any:
-    if request is not None:
-        return request
-    known = _request.get()
-    return known() if known is not None else None
+    return _request.get() if request is None else request
 
 
 class DjangoRenderer:
-    """Renders for a Django request: the one given, or the one whose view runs."""
+    """Renders for a Django request: the one given, or the one in progress."""
 
     def renders(self, request: Any) -> bool:
         return isinstance(_current(request), HttpRequest)
@@ -63,10 +59,21 @@ RENDERER: Final[Renderer] = DjangoRenderer()
 renderers.append(RENDERER)
 
 
+def _known(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def get_response(handler: Any, request: Any) -> Any:
+        token = _request.set(request)
+        try:
+            return original(handler, request)
+        finally:
+            _request.reset(token)
+
+    return get_response
+
+
 def _hook(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def resolve_request(handler: Any, request: Any) -> Any:
-        _request.set(weakref.ref(request))
         run = getattr(request, "environ", {}).get(HOLES)
         if not isinstance(run, HoleRun):
             return original(handler, request)
@@ -98,4 +105,5 @@ def _tokens(request: Any, places: Sequence[Place]) -> list[bytes]:
     return [get_token(request).encode() if place.length else b"" for place in places]
 
 
+BaseHandler.get_response = _known(BaseHandler.get_response)  # type: ignore[method-assign]
 BaseHandler.resolve_request = _hook(BaseHandler.resolve_request)  # type: ignore[method-assign]
