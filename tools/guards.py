@@ -708,10 +708,22 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "if found is not None and own:", "if found is not None:"),
     ),
     *_of("rendering/recorded_environ.py", "flask/test_recorder.py", "flask/test_header_reads.py")(
-        ("what a render looks at is recorded", "            if name in LEARNED:", "            if False:"),
+        ("what a render looks at is recorded", "        elif name in LEARNED:", "        elif False:"),
         ("the raw Cookie header reads all cookies",
          "                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))",
          "                pass"),
+    ),
+    *_of("core/header_reads.py", "flask/test_languages.py")(
+        ("pages that ask for several lists vary by the whole header",
+         "values if found.get(header, values) == values else None", "values"),
+        ("lists are keyed if they are languages",
+         " or listed != list(values)", ""),
+        ("a page that asks for another list than before is learned anew",
+         "if name in asked and asked[name] != values", "if False"),
+    ),
+    *_of("flask/languages.py", "flask/test_languages.py")(
+        ("other ways to a language read the whole header",
+         "        self._note(_HEADER)\n        return", "        return"),
     ),
     *_of("django/recorder.py", "django/test_reads.py")(
         ("the headers of a request are recorded",
@@ -903,6 +915,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("serving/delivery.py", "flask/test_holes.py")(
         ("who has something of their own gets no prepared hit", " or bool(entry.holes)", ""),
+    ),
+    *_of("django/holes.py", "django/test_holes.py")(
+        ("no cache of Django's keeps what was made for holes", "        _current(request)._cache_update_cache = False", "        pass"),
     ),
     *_of("holes.py", "flask/test_holes.py")(
         ("no hole in a cache of the app", "    _outside_of_caches(use)\n", ""),

@@ -167,7 +167,10 @@ def told(reads: Reads) -> Iterator[tuple[str, str]]:
     for kind, word in _TOLD.items():
         names: Names = getattr(reads, kind)
         for name, seen in names.items():
-            what = f"every {word}" if name == EVERYTHING else f"the {word} {name!r}"
+            header, _, listed = name.partition("=") if kind == HEADERS else (name, "", "")
+            what = f"every {word}" if name == EVERYTHING else f"the {word} {header!r}"
+            if listed:
+                what = f"the best match of {what} among {listed.replace(',', ', ')}"
             yield what, seen.where
 
 

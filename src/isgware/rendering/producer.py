@@ -15,6 +15,7 @@ from typing import Final
 from werkzeug.datastructures import Headers as HeaderMap
 
 from ..core.downstream import kept_headers
+from ..core.header_reads import header_of, outdated, refined
 from ..core.places import in_body
 from ..core.reads import Reads, told
 from ..core.storable import Learn, Refusal, Response, Said, Terms, storable, unread, varying
@@ -242,8 +243,8 @@ class Producer:
         if isinstance(holes, Refusal):
             return self._refused(target, holes)
         response, reads = seen
-        response = varying(response, rendering.headers_read)
-        verdict, learned = self._decide(target, response, said_of_page, replaces)
+        response = varying(response, map(header_of, rendering.headers_read))
+        verdict, learned = self._decide(target, response, rendering, said_of_page, replaces)
         if isinstance(verdict, Refusal):
             return self._refused(target, verdict)
         if reads is not None:
@@ -297,9 +298,10 @@ class Producer:
         )  # fmt: skip
 
     def _decide(
-        self, target: Target, response: Response, said: Said, replaces: Entry | None
-    ) -> tuple[Terms | Refusal, tuple[str, ...]]:
-        keyed = target.keyed
+        self, target: Target, response: Response, rendering: Rendering, said: Said,
+        replaces: Entry | None,
+    ) -> tuple[Terms | Refusal, tuple[str, ...]]:  # fmt: skip
+        keyed = target.keyed - outdated(target.lists, rendering.headers_read)
         learned: tuple[str, ...] = ()
         for _ in range(2):
             verdict = storable(
@@ -316,7 +318,7 @@ class Producer:
                 replaces=replaces,
             )
             if not isinstance(verdict, Learn):
-                return verdict, learned
+                return verdict, refined(learned, rendering.headers_read)
             # The render saw none of these headers: it is the variant for visitors without them.
             learned = verdict.names
             keyed = keyed | frozenset(learned)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ..core.cache_key import Visitor
 from ..core.decide import Action, Decision
+from ..core.header_reads import header_of
 from ..core.places import between, blanked, in_body
 from ..core.preconditions import Answer, fitted
 from ..core.redirects import redirected
@@ -199,7 +200,7 @@ class Learner:
 
     def _develop(self, visitor: Visitor, target: Target) -> Made | str:
         made = self._engine.renderer.producer.attempt(target, None)
-        if isinstance(made, Made) and any(visitor.header(name) for name in made.learned):
+        if isinstance(made, Made) and any(visitor.header(header_of(name)) for name in made.learned):
             known = self._engine.planner.learned_route(target.base)
             vary = tuple(sorted({*known.vary, *made.learned}))
             self._engine.planner.remember(target.base, LearnedRoute(vary))
