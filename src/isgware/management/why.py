@@ -251,7 +251,9 @@ class _Case:
         return known if known and known.count else None
 
     def _follows(self, decision: Decision, target: Target) -> str:
-        busy = target.key in self.engine.flights or target.key in self.engine.pool
+        busy = (
+            target.key in self.engine.renderer.flights or target.key in self.engine.background.pool
+        )
         if decision.label == "LOADING":
             return "The visitor gets the loading page; a render is under way or starts with it."
         if decision.action is Action.RENDER:
