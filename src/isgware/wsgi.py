@@ -23,7 +23,7 @@ from .rendering.clean_room import MARK, StartResponse, WSGIApp
 from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
 from .runtime import runtime_of
-from .serving.engine import Answer
+from .serving.answer import Answer
 from .serving.filling import fill
 from .serving.hole_filling import fill_holes
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
@@ -154,7 +154,7 @@ class ISG(Operations):
         if not self._searched:
             self._searched = True
             warn_of_inner_caches(runtime.site, runtime.engine.planner.routes.catches)
-        runtime.engine.maintenance.start()
+        runtime.engine.renderer.maintenance.start()
         holds = isinstance(ready, PreparedStale) and self._holds(ready, environ)
         fills = holds and isinstance(ready, PreparedFill)
         if ready and holds and not fills:
@@ -195,7 +195,7 @@ class ISG(Operations):
             return False
         if isinstance(ready, PreparedFill):
             return environ.keys().isdisjoint(CREDENTIALS)
-        return self.runtime.engine.awaited(ready.page.entry.key)
+        return self.runtime.engine.background.awaited(ready.page.entry.key)
 
     def _get(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
