@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .after_fork import settling
 from .backends.breaker import Breaker
@@ -36,12 +37,13 @@ from .serving.passed_urls import PassedURLs
 from .serving.refused_urls import RefusedURLs
 from .serving.request_line import RequestLine
 from .settings import Settings
-from .shared_cache.cache import REROUTED, SharedCache
-from .shared_cache.responses import ResponseStore
 from .storage.catalogue import Catalogue
 from .storage.open_store import open_store, shared
 from .storage.page_store import PageStore
 from .storage.process_cache import Memory
+
+if TYPE_CHECKING:  # imported for ``cache_control="full"`` only
+    from .shared_cache.cache import SharedCache
 
 
 def _wall_clock() -> float:
@@ -119,8 +121,14 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
     engine = engine_of(application, settings, site, store, memory, drafts, now)
     engine.renderer.maintenance.tasks += [store.probe, engine.page_store.maintain]
     full = settings.cache_control == "full"
+    rerouted: tuple[str, ...] = ()
+    if full:
+        from .shared_cache.cache import REROUTED, SharedCache
+        from .shared_cache.responses import ResponseStore
+
+        rerouted = REROUTED
     line = RequestLine(
-        (*site.origin_headers, *(REROUTED if full else ())),
+        (*site.origin_headers, *rerouted),
         (
             *site.bypass_cookies,
             *((COOKIE,) if drafts else ()),

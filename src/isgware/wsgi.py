@@ -7,14 +7,13 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from .backends.base import live_version
 from .backends.read_ahead import ReadAhead
 from .core.cache_key import Visitor
 from .core.preconditions import NOT_MODIFIED
 from .errors import ConfigurationError
-from .management.control_endpoint import Control
 from .management.log import log_decision, log_to_stderr
 from .management.operations import Operations
 from .management.regenerate_now import Verbs
@@ -33,6 +32,9 @@ from .serving.request_line import ENCODED, UNENCODED
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
 from .storage.process_cache import Raw
+
+if TYPE_CHECKING:
+    from .management.control_endpoint import Control
 
 log: Final = logging.getLogger("isgware")
 
@@ -60,6 +62,8 @@ class ISG(Operations):
         self.verbs = Verbs(runtime.engine, runtime.catalogue, runtime.site)
         self._control: Control | None = None
         if runtime.drafts is not None:
+            from .management.control_endpoint import Control
+
             self._control = Control(self, settings, runtime.drafts)
         # The hit path, and nothing else, has these at hand.
         self._memo = cast(dict[Raw, PreparedHit], runtime.memory.memo)
