@@ -22,11 +22,12 @@ from .regeneration.outcomes import Outcomes
 from .regeneration.render_threads import Pool
 from .regeneration.single_flight import Flights
 from .rendering.clean_room import WSGIApp
-from .rendering.producer import Producer
+from .rendering.counted_renders import CountedProducer
 from .routing.drafts import COOKIE, Drafts
 from .routing.framework import Site
 from .routing.planner import Planner
 from .routing.visitor_check import VisitorCheck
+from .serving.counted_answers import CountedAnswers
 from .serving.delivery import Delivery
 from .serving.engine import Engine
 from .serving.learning import Learner
@@ -38,6 +39,7 @@ from .settings import Settings
 from .shared_cache.cache import REROUTED, SharedCache
 from .shared_cache.responses import ResponseStore
 from .storage.catalogue import Catalogue
+from .storage.counting import Counts
 from .storage.open_store import open_store, shared
 from .storage.page_store import PageStore
 from .storage.process_cache import Memory
@@ -69,6 +71,8 @@ class Runtime:
     line: RequestLine
     process: Process
     refused_urls: RefusedURLs
+    counts: Counts
+    answers: CountedAnswers
     passed: PassedURLs = field(default_factory=PassedURLs)
 
     @property
@@ -81,11 +85,13 @@ class Runtime:
         if self.active:
             self.store.retry()
             self.catalogue.invalidate(names, hard=hard)
+            self.counts.invalidated("purge" if hard else "revalidate")
 
     def close(self, timeout: float | None = None) -> None:
         """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
         self.engine.pool.close(timeout)
         self.engine.maintenance.close()
+        self.counts.flush_quietly()
         self.store.close()
 
 
@@ -115,8 +121,9 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
     store = open_store(settings)
     memory = Memory(settings.memory)
     drafts = Drafts(settings.secret, now) if settings.secret else None
-    engine = engine_of(application, settings, site, store, memory, drafts, now)
-    engine.maintenance.tasks += [store.probe, engine.page_store.maintain]
+    counts = Counts(store, now)
+    engine = engine_of(application, settings, site, store, memory, drafts, now, counts)
+    engine.maintenance.tasks += [store.probe, engine.page_store.maintain, counts.tell]
     full = settings.cache_control == "full"
     line = RequestLine(
         (*site.origin_headers, *(REROUTED if full else ())),
@@ -126,7 +133,7 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
             *(site.language_cookies if full else ()),
         ),
     )
-    delivery = Delivery(settings, engine.page_store, memory, line, now)
+    delivery = Delivery(settings, engine.page_store, memory, line, now, counts)
     learner = Learner(engine, site)
     shared_cache = None
     if full:
@@ -149,12 +156,14 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
         line=line,
         process=Process(engine, memory),
         refused_urls=RefusedURLs(engine.outcomes.routes),
+        counts=counts,
+        answers=CountedAnswers(counts, engine.planner),
     )
 
 
 def engine_of(
     application: WSGIApp, settings: Settings, site: Site, store: Breaker, memory: Memory,
-    drafts: Drafts | None, now: Callable[[], float],
+    drafts: Drafts | None, now: Callable[[], float], counts: Counts,
 ) -> Engine:  # fmt: skip
     """The engine of one ISG. Its maintenance gives up hung renders; further chores are its
     owner's to add."""
@@ -182,7 +191,9 @@ def engine_of(
         settings,
         planner,
         page_store,
-        Producer(application, settings, planner, page_store, now, site.records, site.secret),
+        CountedProducer(
+            counts, application, settings, planner, page_store, now, site.records, site.secret
+        ),
         Flights(settings.max_waiters),
         pool,
         Outcomes(planner, page_store, Failures(random.random), settings.dynamic_time, now),
