@@ -59,11 +59,9 @@ class CountedAnswers:
             if not counted:
                 counted = True
                 result, reason = told_by(headers)
-                next(
-                    self._counts.cell(
-                        route, _FILLED.get(result, result) if filled else result, reason
-                    )
-                )
+                if filled:
+                    result = _FILLED.get(result, result)
+                next(self._counts.cell(route, result, reason))
             return start_response(status, headers, *exc_info)
 
         return wrapped  # type: ignore[return-value]

@@ -46,12 +46,12 @@ class PreparedHit:
     ``until``, it answers a plain visit: one without credentials, and without a condition but an
     If-None-Match of ``etag``, which is answered 304 with the headers ``unchanged``. ``own`` and
     ``dated`` say which conditions there are for this page; ``shape`` are the names that it reads,
-    if who may have it follows from them alone; ``cell`` counts its hits; ``target`` is how the server wrote the one of the
-    visitor for whom it was made."""
+    if who may have it follows from them alone; ``target`` is how the server wrote the one of the
+    visitor for whom it was made; ``cell`` counts its hits."""
 
     __slots__ = (
-        "_accepted", "_bodiless", "body", "cell", "cookies_matter", "dated", "etag", "headers", "line",
-        "own", "page", "shape", "since", "target", "unchanged", "until", "version",
+        "_accepted", "_bodiless", "body", "cell", "cookies_matter", "dated", "etag", "headers",
+        "line", "own", "page", "shape", "since", "target", "unchanged", "until", "version",
     )  # fmt: skip
 
     def __init__(
