@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import random
 import re
 import secrets
 
 import pytest
+from cachelib import SimpleCache
 from flask import (
     Flask,
     abort,
@@ -20,6 +22,7 @@ from flask import (
     session,
 )
 from flask_caching import Cache
+from flask_session import Session
 from flask_wtf import CSRFProtect
 from jinja2 import DictLoader
 from markupsafe import escape
@@ -575,7 +578,7 @@ def test_a_page_with_holes_that_says_it_is_for_all_caches_is_private():
         assert "Cookie" in got.headers["Vary"]
 
 
-@pytest.mark.parametrize("where", ["header", "cut", "twice"])
+@pytest.mark.parametrize("where", ["header", "cut", "twice", "unused"])
 def test_markers_that_do_not_stand_as_they_were_made(where):
     shop = Shop()
 
@@ -583,7 +586,8 @@ def test_markers_that_do_not_stand_as_they_were_made(where):
     @revalidate(60)
     def odd():
         made = str(page.hole("_account.html"))
-        response = make_response(FILLER + (made[:-8] if where == "cut" else made))
+        shown = {"cut": made[:-8], "unused": ""}.get(where, made)
+        response = make_response(FILLER + shown)
         if where == "header":
             response.headers["X-Account"] = made if page.prerendering else "-"
         if where == "twice":
@@ -615,3 +619,101 @@ def test_people_are_told():
         entry = shop.isg.core.runtime.engine.page_store.memory.get(key).entry
     assert told_of(entry.holes) == ("hole '_account.html' (1)", "hole 'basket' (1)")
     assert static(entry, with_app=True) == "holes"
+
+
+def test_why_says_which_holes_would_be_filled():
+    shop = Shop()
+    shop.visitor().get("/page")
+    ann = shop.visitor("ann")
+    cookie = ann.get_cookie("session").value
+    told = shop.isg.why("/page", host="localhost", cookies={"session": cookie})
+    assert (told.outcome, told.detail) == ("HIT", "filled")
+    assert told.holes == ("_account.html", "basket")
+    assert any(text.startswith("in holes: the session key 'user' (") for text in told.reads)
+    assert "holes       _account.html, basket" in str(told)
+    plain = shop.isg.why("/page", host="localhost", cookies={"_ga": "1"})
+    assert (plain.outcome, plain.detail, plain.holes) == ("HIT", "", ())
+
+
+def test_a_hole_that_logs_its_visitor_out():
+    shop = Shop('{{ hole("_account.html") }}{{ hole("out") }}' + FILLER)
+
+    @hole("out")
+    def out():
+        if session.get("user") == "eve":
+            session.clear()
+        return "."
+
+    shop.visitor().get("/page")
+    eve, ann = shop.visitor("eve"), shop.visitor("ann")
+    got = eve.get("/page")
+    assert got.text.startswith("<b>eve")
+    assert "session=;" in got.headers["Set-Cookie"]
+    assert eve.get("/page").text.startswith("<b>stranger")
+    assert ann.get("/page").text.startswith("<b>ann")
+
+
+def test_nothing_of_anybody_is_in_the_store(tmp_path):
+    shop = Shop(store=f"file:{tmp_path}/pages", template=PAGE + "{{ request.args.q }}")
+    names = [f"person{secrets.token_hex(8)}" for _ in range(4)]
+    for n in range(24):
+        who = shop.visitor(names[n % 4])
+        who.set_cookie("tracker", names[n % 4])
+        who.get("/page", headers={"X-Name": names[n % 4], "Referer": f"/{names[n % 4]}"})
+        shop.visitor().get("/page")
+        if n % 5 == 0:
+            shop.isg.purge_path("/page")
+    stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"the shop" in stored
+    assert not [name for name in names if name.encode() in stored]
+    assert b"isgh" not in stored
+
+
+def test_a_marker_of_another_render_refuses_the_page():
+    """A cache of the app that nobody recognises has kept it."""
+    shop, kept = Shop(), []
+
+    @shop.app.get("/side/<int:n>")
+    @revalidate(60)
+    def side(n):
+        if page.prerendering:
+            kept.append(str(page.hole("_account.html")))
+            return kept[0] + kept[-1] + FILLER
+        return FILLER
+
+    shop.visitor().get("/side/1")
+    got = shop.visitor().get("/side/2")
+    assert "detail=hole-not-found" in got.headers["Cache-Status"]
+    assert kept[0] != kept[-1]
+
+
+@pytest.mark.parametrize("server_side", [False, True])
+def test_visitors_interleaved_at_random_get_what_the_bare_app_gives_them(server_side):
+    template = '{{ hole("_account.html") }}|{{ hole("basket") }}|{{ hole("basket", small=true) }}'
+    shops = []
+    for options in ({}, {"enabled": False}):
+        holes.registered.clear()
+        shop = Shop(template + FILLER, **options)
+        if server_side:
+            shop.app.config.update(SESSION_TYPE="cachelib", SESSION_CACHELIB=SimpleCache())
+            Session(shop.app)
+        shop.app.view_functions["leave"] = lambda: session.clear() or "left"
+        shop.app.add_url_rule("/leave", "leave", methods=["POST"])
+        shops.append((shop, [shop.app.test_client() for _ in range(5)]))
+    chance = random.Random(20261129)
+    filled = 0
+    for _ in range(150):
+        who, what = chance.randrange(5), chance.choice(["page"] * 4 + ["become", "leave"])
+        name = f"person{chance.randrange(99)}"
+        got = []
+        for _shop, clients in shops:
+            client = clients[who]
+            if what == "page":
+                got.append(client.get("/page"))
+            else:
+                client.post("/leave" if what == "leave" else f"/become/{name}")
+        if got:
+            assert got[0].text == got[1].text
+            filled += "filled" in got[0].headers["Cache-Status"]
+    assert filled > 20
+    assert shops[0][0].app.extensions["isgware"].stats().pages == 1

@@ -9,7 +9,8 @@ from typing import Any
 from ..core.stored_page import Entry
 from ..routing.target import Target
 from ..storage.counting import Counts
-from .producer import Failed, Made, Producer, Refused
+from .producer import Producer
+from .result import Failed, Made, Refused
 
 
 class CountedProducer(Producer):

@@ -9,7 +9,7 @@ from ..core.cache_key import Visitor
 from ..rendering.clean_room import StartResponse
 from ..routing.planner import Planner
 from ..storage.counting import Counts
-from .engine import Answer
+from .answer import Answer
 from .passthrough import HeaderList
 
 UNDECLARED: Final = "undeclared"

@@ -12,7 +12,7 @@ from ..settings import Settings
 from ..storage.counting import Counts
 from ..storage.page_store import PageStore
 from ..storage.process_cache import Memory, Page
-from .engine import Answer
+from .answer import Answer
 from .passthrough import Environ
 from .prepared_hits import PreparedFill, PreparedHit, PreparedStale, credentials_unlisted, target_of
 from .request_line import RequestLine
