@@ -913,6 +913,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a run has no conditions of its visitor", "if name not in _OF_THE_ANSWER and", "if"),
         ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),
     ),
+    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py")(
+        ("a session with something in it is not learned from",
+         "bool(keys) and keys <= site.session_bookkeeping", "bool(keys)"),
+    ),
     *_of("serving/delivery.py", "flask/test_holes.py")(
         ("who has something of their own gets no prepared hit", " or bool(entry.holes)", ""),
     ),
@@ -923,9 +927,19 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("no hole in a cache of the app", "    _outside_of_caches(use)\n", ""),
         ("a hole that raises costs that hole only", "                except Exception as error:\n                    self.errors", "                except ZeroDivisionError as error:\n                    self.errors"),
     ),
-    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py")(
-        ("a session with something in it is not learned from",
-         "bool(keys) and keys <= site.session_bookkeeping", "bool(keys)"),
+    *_of("backends/sqlite/counts.py", "backends/test_sqlite.py")(
+        ("SQLite: a repeat is not counted twice", "    if told and told[0] >= number:\n", "    if False:\n"),
+    ),
+    *_of("backends/redis/counts.py", "backends/test_redis.py")(
+        ("Redis: a repeat is not counted twice", "if tonumber(ARGV[3]) <= before then return 0 end\n", ""),
+    ),
+    *_of("backends/memory_counts.py", "backends/test_memory.py")(
+        ("memory: a repeat is not counted twice", "if number <= self._told.get(process, 0):", "if False:"),
+    ),
+    *_of("storage/counting.py", "storage/test_counting.py")(
+        ("what a parent has counted is the parent's", "            self._amounts = {}\n            self._collect()\n", ""),
+        ("what was not confirmed is told again as it was", "            if not self._pending:\n", "            if True:\n"),
+        ("routes are bounded", "if len(self._routes) >= MAX_ROUTES:", "if False:"),
     ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(
         ("no token becomes a file", "    if entry.places:\n", "    if False:\n"),
