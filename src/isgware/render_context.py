@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from .core.cache_key import Request
 from .policy import Policy
 from .recording import Recording
 
@@ -49,6 +50,8 @@ class Rendering:
     holes: Any = None
     #: Which hole stands in another, for people; empty if none does.
     nested_hole: str = ""
+    #: What a clean-room render may see of whoever asked.
+    request: Request | None = None
     #: The environ of a visitor's own request.
     environ: Any = None
     #: What a clean-room render has looked at, and depends on: request headers in lower case, or

@@ -26,6 +26,7 @@ from .rendering.producer import Producer
 from .routing.drafts import COOKIE, Drafts
 from .routing.framework import Site
 from .routing.planner import Planner
+from .routing.variants import Variants
 from .routing.visitor_check import VisitorCheck
 from .serving.delivery import Delivery
 from .serving.engine import Engine
@@ -68,6 +69,7 @@ class Runtime:
     mode: Mode
     line: RequestLine
     process: Process
+    variants: Variants
     refused_urls: RefusedURLs
     passed: PassedURLs = field(default_factory=PassedURLs)
 
@@ -127,6 +129,8 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
         ),
     )
     delivery = Delivery(settings, engine.page_store, memory, line, now)
+    variants = Variants(site, engine.visitors)
+    engine.planner.variant_of = variants.value
     learner = Learner(engine, site)
     shared_cache = None
     if full:
@@ -148,6 +152,7 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
         mode=Mode(settings.enabled, site.mode),
         line=line,
         process=Process(engine, memory),
+        variants=variants,
         refused_urls=RefusedURLs(engine.outcomes.routes),
     )
 
