@@ -127,7 +127,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            False\n"),
         ("stale pages are sent while they last", "if not ready.lasts(self._version[0][0], now):", "if False:"),
         ("stale pages are sent while their render is awaited",
-         "return self.runtime.engine.awaited(ready.page.entry.key)", "return True"),
+         "return self.runtime.engine.background.awaited(ready.page.entry.key)", "return True"),
     ),
     *_of("serving/prepared_hits.py", "promises/test_p8_stale_visitors.py")(
         ("stale pages are purged", "self.version == version and self.since <= now", "self.since <= now"),
@@ -181,19 +181,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "backends/test_sqlite.py")(
         ("soft names do not push out hard ones", '(now.names + added - hard, "hard = 0")',
          '(now.names + added - hard, "1")'),
-    ),
-    *_of("serving/engine.py", "promises/test_p5_short_lives.py")(
-        ("who waited takes a page whose time is up", "state is State.FRESH or (\n            since",
-         "state is State.FRESH or (\n            False"),
-        ("a page that was there has to be fresh", "since = known is None or not same_render(",
-         "since = True or not same_render("),
-        ("a page of another policy has to be fresh",
-         "since and page.entry.fingerprint == target.policy.fingerprint", "since"),
-        ("a job takes no page that was revalidated meanwhile", "if not self._acceptable(page, arrival):\n"
-         "            return False", "if False:\n            return False"),
-    ),
-    *_of("serving/engine.py", "promises/test_p7_bounded.py")(
-        ("a render that is given up ends its lease", "self.maintenance.end(flight.lease)", "pass"),
     ),
     *_of("backends/sqlite/leases.py", "backends/test_lease_owner.py")(
         ("a lease ends with its owner's process", " if not is_gone(token)", ""),
@@ -255,8 +242,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("serving/engine.py", "promises/test_failures.py", "promises/test_p6_two_processes.py")(
         ("a withdrawn page does not stand in", " and not _withdraws(outcome)", ""),
-        ("a page that another process has learned is known here",
-         "        if state is State.FRESH and not target.declared:\n", "        if False:\n"),
     ),
     *_of("storage/page_store.py", "promises/test_p6_two_processes.py")(
         ("a withdrawal holds in every process",
@@ -429,6 +414,23 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("backends/sqlite/transaction.py", "backends/test_damage.py")(
         ("a damaged schema need not be text", "isinstance(error, Damaged | UnicodeDecodeError)",
          "isinstance(error, Damaged)"),
+    ),
+    *_of("regeneration/page_renderer.py", "promises/test_p5_short_lives.py")(
+        ("who waited takes a page whose time is up", "state is State.FRESH or (\n            since",
+         "state is State.FRESH or (\n            False"),
+        ("a page that was there has to be fresh", "since = known is None or not same_render(",
+         "since = True or not same_render("),
+        ("a page of another policy has to be fresh",
+         "since and page.entry.fingerprint == target.policy.fingerprint", "since"),
+        ("a job takes no page that was revalidated meanwhile", "if not self.acceptable(page, arrival):\n"
+         "            return False", "if False:\n            return False"),
+    ),
+    *_of("regeneration/background.py", "promises/test_p7_bounded.py")(
+        ("a render that is given up ends its lease", "self.renderer.maintenance.end(flight.lease)", "pass"),
+    ),
+    *_of("regeneration/background.py", "promises/test_failures.py", "promises/test_p6_two_processes.py")(
+        ("a page that another process has learned is known here",
+         "        if state is State.FRESH and not target.declared:\n", "        if False:\n"),
     ),
     *_of("regeneration/backoff.py", "regeneration/test_backoff.py")(
         ("a failure that is yet to come holds nothing up", "failure.at - CLOCK_TOLERANCE <= now", "now"),

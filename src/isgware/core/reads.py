@@ -174,6 +174,13 @@ def told(reads: Reads) -> Iterator[tuple[str, str]]:
             yield what, seen.where
 
 
+def listed(page: Reads | None, holes: Reads = NOTHING_READ) -> tuple[str, ...]:
+    """What a page and its holes have read, and where, a text for each name."""
+    own = [(name, at) for name, at in told(page)] if page is not None else []
+    theirs = [(f"in holes: {name}", at) for name, at in told(holes)]
+    return tuple(f"{name} ({at})" if at else name for name, at in (*own, *theirs))
+
+
 def _first(read: Names, cookies: Iterable[str]) -> str | None:
     """The first cookie that was read. Where all were, those of analytics and consent tools count
     only if they were read by name as well."""

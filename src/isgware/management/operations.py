@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ..build.build_report import Report
-from ..build.prerender import Options, prerender
 from ..core.freshness import ALL
 from ..core.local_path import local_path, names_for_path, names_for_tags
-from ..export import ExportReport, export_app
-from ..routing.variants import Function, Functions
-from ..runtime import Runtime
-from ..storage.catalogue import PageInfo
-from .regenerate_now import Verbs
-from .stats import Stats, statistics
-from .variant_decorator import variant
-from .why import Why, why
+
+if TYPE_CHECKING:  # imported where they are used: most web processes never do
+    from ..build.build_report import Report
+    from ..export import ExportReport
+    from ..routing.variants import Function, Functions
+    from ..runtime import Runtime
+    from ..storage.catalogue import PageInfo
+    from .regenerate_now import Verbs
+    from .stats import Stats
+    from .why import Why
 
 
 class Invalidations:
@@ -107,6 +107,8 @@ class Operations(Invalidations):
 
         Raises `ConfigurationError` for a name that is taken or no name.
         """
+        from .variant_decorator import variant
+
         return variant(name, self._functions(), lambda: self.core.runtime.site)
 
     def _functions(self) -> Functions:
@@ -145,6 +147,8 @@ class Operations(Invalidations):
         ``fail_fast`` stops at the first failure. ``base_url`` overrides the option of that name.
         Raises `ConfigurationError` if nothing tells the host of the pages.
         """
+        from ..build.prerender import Options, prerender
+
         return prerender(
             self.core.runtime,
             paths,
@@ -163,6 +167,7 @@ class Operations(Invalidations):
 
         Looks at each page of the store.
         """
+
         runtime = self.core.runtime
         return statistics(runtime.catalogue, runtime.store, runtime)
 
@@ -181,6 +186,7 @@ class Operations(Invalidations):
 
         Without ``scheme`` and ``host``, those of ``base_url``, else of a stored page.
         """
+
         return why(
             self.core.runtime,
             self.core.verbs,
@@ -211,6 +217,8 @@ class Operations(Invalidations):
         `ConfigurationError` for a directory or site that cannot be used, `ExportError` if another
         export is at work there or files cannot be written, and `BackendUnavailable`.
         """
+        from ..export import ExportReport
+
         core = self.core
         if not core.runtime.active:
             return ExportReport(directory=str(directory))
