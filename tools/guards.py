@@ -697,7 +697,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what the page says in Vary counts as read", '"cookie" in varies(headers)', "False"),
         ("a cookie that is deleted is read", "    for name in deleted:", "    for name in ():"),
     ),
-    *_of("rendering/producer.py", "flask/test_reads_decide.py", "django/test_reads.py")(
+    *_of("rendering/page_maker.py", "flask/test_reads_decide.py", "django/test_reads.py")(
         ("reads of a page that was purged still count", "        if replaces is None:  # one that was purged",
          "        if False:  # one that was purged"),
     ),

@@ -20,7 +20,7 @@ from .after_fork import settling
 from .errors import ConfigurationError
 from .regeneration.handoff import patience_of
 from .regeneration.shared_jobs import target_of
-from .rendering.producer import Outcome, Rendered
+from .rendering.result import Outcome, Rendered
 
 if TYPE_CHECKING:
     from .runtime import Runtime

@@ -24,8 +24,8 @@ from ..core.local_path import local_path
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable, ISGError
 from ..policy import Policy
-from ..rendering.producer import Failed, Outcome, Refused
-from ..rendering.producer import Made as Page
+from ..rendering.result import Failed, Outcome, Refused
+from ..rendering.result import Made as Page
 from ..routing.declared_paths import last_line
 from ..routing.planner import Plan, Target
 from ..serving.engine import Engine

@@ -18,7 +18,7 @@ from ..errors import BackendUnavailable, ConfigurationError, RegenerationError, 
 from ..regeneration.coalesce import Call, Calls
 from ..regeneration.local_queue import Work
 from ..render_context import current
-from ..rendering.producer import Elsewhere, Failed, Outcome, Refused, Rendered
+from ..rendering.result import Elsewhere, Failed, Outcome, Refused, Rendered
 from ..routing.framework import Site
 from ..routing.planner import Target
 from ..serving.engine import Engine

@@ -22,7 +22,7 @@ from ..errors import BackendUnavailable, ConfigurationError
 from ..regeneration.handoff import BEAT, queue_of
 from ..regeneration.render_threads import Pool
 from ..regeneration.shared_jobs import target_of
-from ..rendering.producer import Outcome, Rendered
+from ..rendering.result import Outcome, Rendered
 from ..routing.planner import Target
 from ..runtime import Runtime
 from ..storage.open_store import shared

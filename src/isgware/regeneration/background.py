@@ -8,7 +8,7 @@ from typing import Final
 
 from ..core.freshness import State
 from ..errors import BackendUnavailable
-from ..rendering.producer import Elsewhere, Outcome, Rendered
+from ..rendering.result import Elsewhere, Outcome, Rendered
 from ..routing.planner import Planner, Target
 from ..storage.process_cache import Page
 from .handoff import Handoff

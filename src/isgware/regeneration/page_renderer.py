@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from ..backends.base import Lease
 from ..core.freshness import State, accepts
 from ..errors import BackendUnavailable
-from ..rendering.producer import Elsewhere, Outcome, Producer, Rendered
+from ..rendering.producer import Producer
+from ..rendering.result import Elsewhere, Outcome, Rendered
 from ..routing.planner import Target
 from ..settings import Settings
 from ..storage.page_store import PageStore, same_render

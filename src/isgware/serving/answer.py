@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..rendering.producer import Failed
+from ..rendering.result import Failed
 from ..storage.process_cache import Page
 from .loading_page import Reply
 

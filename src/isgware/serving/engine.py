@@ -17,7 +17,7 @@ from ..core.storable import personal_response
 from ..regeneration.background import Background
 from ..regeneration.local_queue import Work
 from ..rendering.clean_room import BrokenResponse
-from ..rendering.producer import Failed, Outcome, Refused, Rendered
+from ..rendering.result import Failed, Outcome, Refused, Rendered
 from ..routing.planner import Plan, Planner, Target
 from ..routing.visitor_check import VisitorCheck
 from ..settings import Settings

@@ -26,7 +26,7 @@ from ..http import cache_status as status
 from ..regeneration.local_queue import Work
 from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
-from ..rendering.producer import Failed, Made
+from ..rendering.result import Failed, Made
 from ..rendering.value_holes import without_cookies
 from ..routing.framework import Site
 from ..routing.learned_routes import LearnedRoute
