@@ -167,6 +167,7 @@ class Operations(Invalidations):
 
         Looks at each page of the store.
         """
+        from .stats import statistics
 
         runtime = self.core.runtime
         return statistics(runtime.catalogue, runtime.store, runtime)
@@ -186,6 +187,7 @@ class Operations(Invalidations):
 
         Without ``scheme`` and ``host``, those of ``base_url``, else of a stored page.
         """
+        from .why import why
 
         return why(
             self.core.runtime,
@@ -217,7 +219,7 @@ class Operations(Invalidations):
         `ConfigurationError` for a directory or site that cannot be used, `ExportError` if another
         export is at work there or files cannot be written, and `BackendUnavailable`.
         """
-        from ..export import ExportReport
+        from ..export import ExportReport, export_app
 
         core = self.core
         if not core.runtime.active:
