@@ -105,7 +105,8 @@ def watched() -> None:
             app, request = prepared(case, directory)
             repeat(app, request, WARM)
             if isinstance(app, ISG):
-                app.runtime.engine.maintenance.close()  # its thread's chores are not the hit's
+                # Its thread's tasks are not the hit's.
+                app.runtime.engine.renderer.maintenance.close()
             os.getsid(0)
             repeat(app, request, CALLS)
             os.getsid(0)

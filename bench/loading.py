@@ -126,7 +126,7 @@ def measure() -> list[tuple[float | str, ...]]:
         )
 
         def settle() -> None:
-            while isg.runtime.engine.pool.busy:
+            while isg.runtime.engine.background.pool.busy:
                 time.sleep(0.002)
 
         beside = milliseconds(visit, VISITS // 10, settle)

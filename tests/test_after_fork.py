@@ -26,12 +26,12 @@ def of_isg(isg: ISG) -> tuple[Any, Any, str, Any]:
         isg,
         isg.runtime.engine,
         "after_fork",
-        lambda: (isg.runtime.process.settle(), isg.runtime.engine.flights)[1],
+        lambda: (isg.runtime.process.settle(), isg.runtime.engine.renderer.flights)[1],
     )
 
 
 def of_keeper(isg: ISG) -> tuple[Any, Any, str, Any]:
-    response_store: Maintenance = isg.runtime.engine.maintenance
+    response_store: Maintenance = isg.runtime.engine.renderer.maintenance
     return (
         response_store,
         response_store,
@@ -41,7 +41,7 @@ def of_keeper(isg: ISG) -> tuple[Any, Any, str, Any]:
 
 
 def of_pool(isg: ISG) -> tuple[Any, Any, str, Any]:
-    pool: Pool = isg.runtime.engine.pool
+    pool: Pool = isg.runtime.engine.background.pool
     return pool, pool, "_reset", lambda: (pool.has("key"), pool._ready)[1]
 
 

@@ -224,9 +224,12 @@ def test_a_forked_worker_lets_go_of_what_is_its_parents(
     broker: Broker, executor: CeleryExecutor, isg: ISG
 ) -> None:
     isg.runtime.process._pid = -1
-    flights = isg.runtime.engine.flights
+    flights = isg.runtime.engine.renderer.flights
     assert broker.tasks[NAME](job()) == "rendered"
-    assert (isg.runtime.process._pid, isg.runtime.engine.flights is flights) == (os.getpid(), False)
+    assert (isg.runtime.process._pid, isg.runtime.engine.renderer.flights is flights) == (
+        os.getpid(),
+        False,
+    )
 
 
 @pytest.mark.parametrize("given", ["junk", "null", job("/other")])

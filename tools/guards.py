@@ -127,7 +127,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            False\n"),
         ("stale pages are sent while they last", "if not ready.lasts(self._version[0][0], now):", "if False:"),
         ("stale pages are sent while their render is awaited",
-         "return self.runtime.engine.awaited(ready.page.entry.key)", "return True"),
+         "return self.runtime.engine.background.awaited(ready.page.entry.key)", "return True"),
     ),
     *_of("serving/prepared_hits.py", "promises/test_p8_stale_visitors.py")(
         ("stale pages are purged", "self.version == version and self.since <= now", "self.since <= now"),
@@ -181,19 +181,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "backends/test_sqlite.py")(
         ("soft names do not push out hard ones", '(now.names + added - hard, "hard = 0")',
          '(now.names + added - hard, "1")'),
-    ),
-    *_of("serving/engine.py", "promises/test_p5_short_lives.py")(
-        ("who waited takes a page whose time is up", "state is State.FRESH or (\n            since",
-         "state is State.FRESH or (\n            False"),
-        ("a page that was there has to be fresh", "since = known is None or not same_render(",
-         "since = True or not same_render("),
-        ("a page of another policy has to be fresh",
-         "since and page.entry.fingerprint == target.policy.fingerprint", "since"),
-        ("a job takes no page that was revalidated meanwhile", "if not self._acceptable(page, arrival):\n"
-         "            return False", "if False:\n            return False"),
-    ),
-    *_of("serving/engine.py", "promises/test_p7_bounded.py")(
-        ("a render that is given up ends its lease", "self.maintenance.end(flight.lease)", "pass"),
     ),
     *_of("backends/sqlite/leases.py", "backends/test_lease_owner.py")(
         ("a lease ends with its owner's process", " if not is_gone(token)", ""),
@@ -255,8 +242,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("serving/engine.py", "promises/test_failures.py", "promises/test_p6_two_processes.py")(
         ("a withdrawn page does not stand in", " and not _withdraws(outcome)", ""),
-        ("a page that another process has learned is known here",
-         "        if state is State.FRESH and not target.declared:\n", "        if False:\n"),
     ),
     *_of("storage/page_store.py", "promises/test_p6_two_processes.py")(
         ("a withdrawal holds in every process",
@@ -429,6 +414,23 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("backends/sqlite/transaction.py", "backends/test_damage.py")(
         ("a damaged schema need not be text", "isinstance(error, Damaged | UnicodeDecodeError)",
          "isinstance(error, Damaged)"),
+    ),
+    *_of("regeneration/page_renderer.py", "promises/test_p5_short_lives.py")(
+        ("who waited takes a page whose time is up", "state is State.FRESH or (\n            since",
+         "state is State.FRESH or (\n            False"),
+        ("a page that was there has to be fresh", "since = known is None or not same_render(",
+         "since = True or not same_render("),
+        ("a page of another policy has to be fresh",
+         "since and page.entry.fingerprint == target.policy.fingerprint", "since"),
+        ("a job takes no page that was revalidated meanwhile", "if not self.acceptable(page, arrival):\n"
+         "            return False", "if False:\n            return False"),
+    ),
+    *_of("regeneration/background.py", "promises/test_p7_bounded.py")(
+        ("a render that is given up ends its lease", "self.renderer.maintenance.end(flight.lease)", "pass"),
+    ),
+    *_of("regeneration/background.py", "promises/test_failures.py", "promises/test_p6_two_processes.py")(
+        ("a page that another process has learned is known here",
+         "        if state is State.FRESH and not target.declared:\n", "        if False:\n"),
     ),
     *_of("regeneration/backoff.py", "regeneration/test_backoff.py")(
         ("a failure that is yet to come holds nothing up", "failure.at - CLOCK_TOLERANCE <= now", "now"),
@@ -718,7 +720,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what the page says in Vary counts as read", '"cookie" in varies(headers)', "False"),
         ("a cookie that is deleted is read", "    for name in deleted:", "    for name in ():"),
     ),
-    *_of("rendering/producer.py", "flask/test_reads_decide.py", "django/test_reads.py")(
+    *_of("rendering/page_maker.py", "flask/test_reads_decide.py", "django/test_reads.py")(
         ("reads of a page that was purged still count", "        if replaces is None:  # one that was purged",
          "        if False:  # one that was purged"),
     ),
@@ -729,10 +731,22 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "if found is not None and own:", "if found is not None:"),
     ),
     *_of("rendering/recorded_environ.py", "flask/test_recorder.py", "flask/test_header_reads.py")(
-        ("what a render looks at is recorded", "            if name in LEARNED:", "            if False:"),
+        ("what a render looks at is recorded", "        elif name in LEARNED:", "        elif False:"),
         ("the raw Cookie header reads all cookies",
          "                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))",
          "                pass"),
+    ),
+    *_of("core/header_reads.py", "flask/test_languages.py")(
+        ("pages that ask for several lists vary by the whole header",
+         "values if found.get(header, values) == values else None", "values"),
+        ("lists are keyed if they are languages",
+         " or listed != list(values)", ""),
+        ("a page that asks for another list than before is learned anew",
+         "if name in asked and asked[name] != values", "if False"),
+    ),
+    *_of("flask/languages.py", "flask/test_languages.py")(
+        ("other ways to a language read the whole header",
+         "        self._note(_HEADER)\n        return", "        return"),
     ),
     *_of("django/recorder.py", "django/test_reads.py")(
         ("the headers of a request are recorded",
@@ -924,6 +938,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("serving/delivery.py", "flask/test_holes.py")(
         ("who has something of their own gets no prepared hit", " or bool(entry.holes)", ""),
+    ),
+    *_of("django/holes.py", "django/test_holes.py")(
+        ("no cache of Django's keeps what was made for holes", "        _current(request)._cache_update_cache = False", "        pass"),
     ),
     *_of("holes.py", "flask/test_holes.py")(
         ("no hole in a cache of the app", "    _outside_of_caches(use)\n", ""),

@@ -4,6 +4,8 @@
 page stays fresh; `page` is what a view talks to while it renders.
 """
 
+from typing import TYPE_CHECKING
+
 from .errors import (
     BackendUnavailable,
     ConfigurationError,
@@ -12,16 +14,38 @@ from .errors import (
     ISGError,
     RegenerationError,
 )
-from .export import ExportReport
 from .holes import hole
-from .management.store_client import Connection, connect
-from .management.why import Why
 from .page import page
 from .policy import Policy
 from .revalidate_decorator import revalidate
-from .storage.catalogue import PageInfo
 from .version import VERSION as __version__
-from .wsgi import ISG
+
+if TYPE_CHECKING:
+    from .export import ExportReport
+    from .management.store_client import Connection, connect
+    from .management.why_report import Why
+    from .storage.catalogue import PageInfo
+    from .wsgi import ISG
+else:
+    # Imported when first asked for: modules that only write views, tasks or models need `page`,
+    # `revalidate` and the like, not what serves pages, and web processes do not export.
+    _ON_USE = {
+        "ISG": "wsgi",
+        "Connection": "management.store_client",
+        "ExportReport": "export",
+        "PageInfo": "storage.catalogue",
+        "Why": "management.why_report",
+        "connect": "management.store_client",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _ON_USE:
+            raise AttributeError(f"module 'isgware' has no attribute {name!r}")
+        from importlib import import_module
+
+        found = globals()[name] = getattr(import_module(f".{_ON_USE[name]}", __name__), name)
+        return found
+
 
 __all__ = [
     "ISG",

@@ -20,7 +20,7 @@ from .after_fork import settling
 from .errors import ConfigurationError
 from .regeneration.handoff import patience_of
 from .regeneration.shared_jobs import target_of
-from .rendering.producer import Outcome, Rendered
+from .rendering.result import Outcome, Rendered
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -216,7 +216,7 @@ class CeleryExecutor:
         if target is None:
             return "nothing to do"
         outcomes: list[Outcome | None] = []
-        runtime.engine.work(target, outcomes.append).run()
+        runtime.engine.background.work(target, outcomes.append).run()
         if not outcomes or outcomes[0] is None:
             return "nothing to do"
         return "rendered" if isinstance(outcomes[0], Rendered) else "not kept"

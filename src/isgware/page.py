@@ -64,6 +64,7 @@ class Page:
         ``session`` are those of `hole`. Raises `ConfigurationError` for an unknown name, and for
         arguments other than strings, numbers, booleans and ``None``, of 1 kB in all.
         """
+        placeholder = arguments.pop("caller", placeholder)  # of Jinja's call block
         return placed(used(name, arguments, cookies, session), placeholder, request)
 
     @property

@@ -51,7 +51,8 @@ class Rendering:
     nested_hole: str = ""
     #: The environ of a visitor's own request.
     environ: Any = None
-    #: Request headers (in lower case) that a clean-room render has looked at, and depends on.
+    #: What a clean-room render has looked at, and depends on: request headers in lower case, or
+    #: their best matches (see `core.header_reads`).
     headers_read: tuple[str, ...] = ()
 
     @property

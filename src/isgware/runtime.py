@@ -12,15 +12,17 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .after_fork import settling
 from .backends.breaker import Breaker
+from .regeneration.background import Background
 from .regeneration.backoff import Failures
 from .regeneration.handoff import JobExecutor, handoff_of
 from .regeneration.maintenance import Maintenance
 from .regeneration.outcomes import Outcomes
+from .regeneration.page_renderer import PageRenderer
 from .regeneration.render_threads import Pool
-from .regeneration.single_flight import Flights
 from .rendering.clean_room import WSGIApp
 from .rendering.producer import Producer
 from .routing.drafts import COOKIE, Drafts
@@ -35,12 +37,13 @@ from .serving.passed_urls import PassedURLs
 from .serving.refused_urls import RefusedURLs
 from .serving.request_line import RequestLine
 from .settings import Settings
-from .shared_cache.cache import REROUTED, SharedCache
-from .shared_cache.responses import ResponseStore
 from .storage.catalogue import Catalogue
 from .storage.open_store import open_store, shared
 from .storage.page_store import PageStore
 from .storage.process_cache import Memory
+
+if TYPE_CHECKING:  # imported for ``cache_control="full"`` only
+    from .shared_cache.cache import SharedCache
 
 
 def _wall_clock() -> float:
@@ -84,8 +87,8 @@ class Runtime:
 
     def close(self, timeout: float | None = None) -> None:
         """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
-        self.engine.pool.close(timeout)
-        self.engine.maintenance.close()
+        self.engine.background.pool.close(timeout)
+        self.engine.renderer.maintenance.close()
         self.store.close()
 
 
@@ -116,10 +119,16 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
     memory = Memory(settings.memory)
     drafts = Drafts(settings.secret, now) if settings.secret else None
     engine = engine_of(application, settings, site, store, memory, drafts, now)
-    engine.maintenance.tasks += [store.probe, engine.page_store.maintain]
+    engine.renderer.maintenance.tasks += [store.probe, engine.page_store.maintain]
     full = settings.cache_control == "full"
+    rerouted: tuple[str, ...] = ()
+    if full:
+        from .shared_cache.cache import REROUTED, SharedCache
+        from .shared_cache.responses import ResponseStore
+
+        rerouted = REROUTED
     line = RequestLine(
-        (*site.origin_headers, *(REROUTED if full else ())),
+        (*site.origin_headers, *rerouted),
         (
             *site.bypass_cookies,
             *((COOKIE,) if drafts else ()),
@@ -156,8 +165,7 @@ def engine_of(
     application: WSGIApp, settings: Settings, site: Site, store: Breaker, memory: Memory,
     drafts: Drafts | None, now: Callable[[], float],
 ) -> Engine:  # fmt: skip
-    """The engine of one ISG. Its maintenance gives up hung renders; further chores are its
-    owner's to add."""
+    """The engine of one ISG. Its maintenance gives up hung renders; its owner may add tasks."""
     page_store = PageStore(store, memory, now, settings.offline_time)
     planner = Planner(settings, site, page_store, now, drafts)
     maintenance = Maintenance(
@@ -178,16 +186,9 @@ def engine_of(
     store.on_open = maintenance.start
     handoff = handoff_of(settings, store, now, shared=shared(store.backend))
     maintenance.tasks += [pool.give_up_hung, handoff.pass_on_wants]
-    return Engine(
-        settings,
-        planner,
-        page_store,
-        Producer(application, settings, planner, page_store, now, site.records, site.secret),
-        Flights(settings.max_waiters),
-        pool,
-        Outcomes(planner, page_store, Failures(random.random), settings.dynamic_time, now),
-        maintenance,
-        now,
-        handoff,
-        VisitorCheck(site, now),
-    )
+    producer = Producer(application, settings, planner, page_store, now, site.records, site.secret)
+    failures = Failures(random.random)
+    outcomes = Outcomes(planner, page_store, failures, settings.dynamic_time, now)
+    renderer = PageRenderer(settings, page_store, producer, outcomes, maintenance)
+    background = Background(renderer, planner, pool, handoff)
+    return Engine(settings, planner, background, VisitorCheck(site, now), now)

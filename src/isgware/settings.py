@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -207,7 +207,8 @@ def _executor(name: str, value: Any) -> Any:
     takes_work = any(callable(getattr(value, how, None)) for how in ("submit", "send"))
     if value is not None and not takes_work:
         raise _fail(name, value, "give a concurrent.futures.Executor, or a CeleryExecutor.")
-    if isinstance(value, ProcessPoolExecutor):
+    processes = sys.modules.get("concurrent.futures.process")  # not imported: it is none
+    if processes is not None and isinstance(value, processes.ProcessPoolExecutor):
         raise _fail(name, value, "renders run in this process; give a ThreadPoolExecutor.")
     return value
 

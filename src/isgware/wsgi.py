@@ -7,14 +7,13 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from .backends.base import live_version
 from .backends.read_ahead import ReadAhead
 from .core.cache_key import Visitor
 from .core.preconditions import NOT_MODIFIED
 from .errors import ConfigurationError
-from .management.control_endpoint import Control
 from .management.log import log_decision, log_to_stderr
 from .management.operations import Operations
 from .management.regenerate_now import Verbs
@@ -24,7 +23,7 @@ from .rendering.clean_room import MARK, StartResponse, WSGIApp
 from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
 from .runtime import runtime_of
-from .serving.engine import Answer
+from .serving.answer import Answer
 from .serving.filling import fill
 from .serving.hole_filling import fill_holes
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
@@ -33,6 +32,9 @@ from .serving.request_line import ENCODED, UNENCODED
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
 from .storage.process_cache import Raw
+
+if TYPE_CHECKING:
+    from .management.control_endpoint import Control
 
 log: Final = logging.getLogger("isgware")
 
@@ -60,6 +62,8 @@ class ISG(Operations):
         self.verbs = Verbs(runtime.engine, runtime.catalogue, runtime.site)
         self._control: Control | None = None
         if runtime.drafts is not None:
+            from .management.control_endpoint import Control
+
             self._control = Control(self, settings, runtime.drafts)
         # The hit path, and nothing else, has these at hand.
         self._memo = cast(dict[Raw, PreparedHit], runtime.memory.memo)
@@ -150,7 +154,7 @@ class ISG(Operations):
         if not self._searched:
             self._searched = True
             warn_of_inner_caches(runtime.site, runtime.engine.planner.routes.catches)
-        runtime.engine.maintenance.start()
+        runtime.engine.renderer.maintenance.start()
         holds = isinstance(ready, PreparedStale) and self._holds(ready, environ)
         fills = holds and isinstance(ready, PreparedFill)
         if ready and holds and not fills:
@@ -191,7 +195,7 @@ class ISG(Operations):
             return False
         if isinstance(ready, PreparedFill):
             return environ.keys().isdisjoint(CREDENTIALS)
-        return self.runtime.engine.awaited(ready.page.entry.key)
+        return self.runtime.engine.background.awaited(ready.page.entry.key)
 
     def _get(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,

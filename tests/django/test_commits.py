@@ -151,7 +151,7 @@ def test_what_the_store_refuses_breaks_no_commit_of_the_apps(by_hand, project, c
 def test_a_purge_by_hand_acts_at_once_and_again_after_the_commit(by_hand, project):
     isg = project([])
     taken = []
-    isg.core._invalidate = lambda names, *, hard: taken.append(list(names))
+    isg.core.runtime.catalogue.invalidate = lambda names, *, hard: taken.append(list(names))
     isg.purge_tag("a")
     assert taken == [["tag:a"]]
     transaction.commit()
@@ -163,7 +163,7 @@ def test_a_purge_by_hand_acts_at_once_and_again_after_the_commit(by_hand, projec
 def test_a_purge_in_a_transaction_runs_behind_a_hook_that_raises(books, project):
     isg = project([])
     taken = []
-    isg.core._invalidate = lambda names, *, hard: taken.append(list(names))
+    isg.core.runtime.catalogue.invalidate = lambda names, *, hard: taken.append(list(names))
     with mail_fails(), transaction.atomic():
         transaction.on_commit(mail)
         isg.purge_tag("a")

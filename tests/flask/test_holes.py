@@ -615,3 +615,51 @@ def test_people_are_told():
         entry = shop.isg.core.runtime.engine.page_store.memory.get(key).entry
     assert told_of(entry.holes) == ("hole '_account.html' (1)", "hole 'basket' (1)")
     assert static(entry, with_app=True) == "holes"
+
+
+def test_why_says_which_holes_would_be_filled():
+    shop = Shop()
+    shop.visitor().get("/page")
+    ann = shop.visitor("ann")
+    cookie = ann.get_cookie("session").value
+    told = shop.isg.why("/page", host="localhost", cookies={"session": cookie})
+    assert (told.outcome, told.detail) == ("HIT", "filled")
+    assert told.holes == ("_account.html", "basket")
+    assert any(text.startswith("in holes: the session key 'user' (") for text in told.reads)
+    assert "holes       _account.html, basket" in str(told)
+    plain = shop.isg.why("/page", host="localhost", cookies={"_ga": "1"})
+    assert (plain.outcome, plain.detail, plain.holes) == ("HIT", "", ())
+
+
+def test_a_hole_that_logs_its_visitor_out():
+    shop = Shop('{{ hole("_account.html") }}{{ hole("out") }}' + FILLER)
+
+    @hole("out")
+    def out():
+        if session.get("user") == "eve":
+            session.clear()
+        return "."
+
+    shop.visitor().get("/page")
+    eve, ann = shop.visitor("eve"), shop.visitor("ann")
+    got = eve.get("/page")
+    assert got.text.startswith("<b>eve")
+    assert "session=;" in got.headers["Set-Cookie"]
+    assert eve.get("/page").text.startswith("<b>stranger")
+    assert ann.get("/page").text.startswith("<b>ann")
+
+
+def test_nothing_of_anybody_is_in_the_store(tmp_path):
+    shop = Shop(store=f"file:{tmp_path}/pages", template=PAGE + "{{ request.args.q }}")
+    names = [f"person{secrets.token_hex(8)}" for _ in range(4)]
+    for n in range(24):
+        who = shop.visitor(names[n % 4])
+        who.set_cookie("tracker", names[n % 4])
+        who.get("/page", headers={"X-Name": names[n % 4], "Referer": f"/{names[n % 4]}"})
+        shop.visitor().get("/page")
+        if n % 5 == 0:
+            shop.isg.purge_path("/page")
+    stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"the shop" in stored
+    assert not [name for name in names if name.encode() in stored]
+    assert b"isgh" not in stored

@@ -121,7 +121,7 @@ def test_a_first_visit_is_rendered_where_it_is(fleet: Fleet) -> None:
 
 def test_a_job_that_nobody_does_in_time_is_rendered_by_the_web_process(fleet: Fleet) -> None:
     moment = [0.0]
-    fleet.web.runtime.engine.handoff._clock = lambda: moment[0]
+    fleet.web.runtime.engine.background.handoff._clock = lambda: moment[0]
     stale_page(fleet)
     fleet.get("/b")
     fleet.get()
@@ -224,7 +224,7 @@ def test_the_most_visited_are_rendered_first(fleet: Fleet) -> None:
     fleet.rendered.clear()
     for path in ("/a", "/b", "/c", "/c", "/b", "/c"):
         assert fleet.get(path) == "STALE web"
-    fleet.web.runtime.engine.handoff.pass_on_wants()
+    fleet.web.runtime.engine.background.handoff.pass_on_wants()
     fleet.work()
     assert fleet.rendered == [("worker", "/c"), ("worker", "/b"), ("worker", "/a")]
 
@@ -237,7 +237,7 @@ def test_visits_of_a_page_that_waits_write_nothing(fleet: Fleet) -> None:
     for _ in range(100):
         assert fleet.get() == "STALE web"
     del database.write
-    assert sum(1 for _ in fleet.web.runtime.engine.handoff._wanted) == 100
+    assert sum(1 for _ in fleet.web.runtime.engine.background.handoff._wanted) == 100
 
 
 def test_a_job_that_is_done_is_looked_at_by_nobody_else(fleet: Fleet) -> None:
@@ -304,7 +304,7 @@ def test_what_is_no_job_is_dropped(fleet: Fleet) -> None:
 def test_the_worker_takes_no_more_than_it_has_threads_for(fleet: Fleet) -> None:
     gate = threading.Event()
     fleet.behind.application = None  # type: ignore[assignment]
-    fleet.behind.runtime.engine.producer._application = lambda environ, start: (
+    fleet.behind.runtime.engine.renderer.producer._application = lambda environ, start: (
         gate.wait(LONG) and []
     )
     stale_page(fleet)
@@ -320,7 +320,7 @@ def test_the_worker_takes_no_more_than_it_has_threads_for(fleet: Fleet) -> None:
 
 
 def test_renders_give_way_to_visitors_only_where_those_are(fleet: Fleet) -> None:
-    assert fleet.web.runtime.engine.pool._gives_way
+    assert fleet.web.runtime.engine.background.pool._gives_way
     assert not fleet.worker._pool._gives_way
 
 
@@ -360,7 +360,7 @@ def test_a_worker_says_that_it_is_there_until_it_ends(fleet: Fleet) -> None:
 def test_a_worker_whose_threads_all_hang_ends(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path / "store", render_timeout=0.2, probe_interval=0.1, drain_time=0.1)
     gate = threading.Event()
-    fleet.behind.runtime.engine.producer._application = lambda environ, start: (
+    fleet.behind.runtime.engine.renderer.producer._application = lambda environ, start: (
         gate.wait(LONG) and []
     )
     stale_page(fleet)

@@ -148,7 +148,7 @@ def test_who_waits_joins_the_render_that_a_loading_page_promised(wrap, site):
     open_(isg)
     gate.wait()
     bot = Later(lambda: visit(isg, "/p", headers={**OPENS, "User-Agent": "Googlebot/2.1"}))
-    eventually(lambda: isg.runtime.engine.flights.waiting)
+    eventually(lambda: isg.runtime.engine.renderer.flights.waiting)
     gate.open.set()
     assert bot.result().text == "once"
     assert site.rendered("/p") == 1
@@ -282,7 +282,7 @@ def test_who_comes_while_somebody_retries_waits_too(wrap, later, site):
     gate.wait()
     assert poll(isg, key) == "failed"
     other = Later(lambda: open_(isg))
-    eventually(lambda: isg.runtime.engine.flights.waiting)
+    eventually(lambda: isg.runtime.engine.renderer.flights.waiting)
     gate.open.set()
     assert [one.result().text, other.result().text] == ["mended", "mended"]
     assert site.rendered("/p") == 2
@@ -411,11 +411,17 @@ def test_a_render_that_another_process_does_is_waited_for(wrap, tmp_path, site):
     for _ in range(3):
         assert poll(other, key) == "rendering"
         eventually(
-            lambda: key not in other.runtime.engine.flights and key not in other.runtime.engine.pool
+            lambda: (
+                key not in other.runtime.engine.renderer.flights
+                and key not in other.runtime.engine.background.pool
+            )
         )
         assert open_(other).cache == "LOADING"
         eventually(
-            lambda: key not in other.runtime.engine.flights and key not in other.runtime.engine.pool
+            lambda: (
+                key not in other.runtime.engine.renderer.flights
+                and key not in other.runtime.engine.background.pool
+            )
         )
     gate.open.set()
     eventually(lambda: poll(other, key) == "HIT")
@@ -424,7 +430,7 @@ def test_a_render_that_another_process_does_is_waited_for(wrap, tmp_path, site):
 
 def before_its_flight(isg, monkeypatch) -> Gate:
     """Where a job waits that has left the queue and has not joined its flight."""
-    gate, look = Gate(), isg.runtime.engine._look_again
+    gate, look = Gate(), isg.runtime.engine.renderer.look_again
 
     def slowly(target):
         if threading.current_thread().name.startswith("isgware-"):
@@ -480,7 +486,7 @@ def test_p7_the_limit_is_each_route_s(wrap, site):
 
 def test_p7_a_closed_pool_makes_visitors_wait(wrap, site):
     isg = wrap(site, routes=ROUTES)
-    isg.runtime.engine.pool.close(0)
+    isg.runtime.engine.background.pool.close(0)
     assert open_(isg).cache == "MISS"
 
 

@@ -151,20 +151,20 @@ def test_p5_a_render_that_hangs_is_followed_by_the_next(wrap, held, store):
     eventually(lambda: waiting(isg) == 1)
     hung, held.gate = held.gate, Gate()
     held.gate.open.set()
-    (running,) = isg.runtime.engine.pool._running.values()
+    (running,) = isg.runtime.engine.background.pool._running.values()
     running.started -= 61
-    isg.runtime.engine.pool.give_up_hung()
+    isg.runtime.engine.background.pool.give_up_hung()
     with pytest.raises(RegenerationError, match="in time"):
         first.result()
     assert second.result().path == "/p"
     hung.open.set()
-    eventually(lambda: not isg.runtime.engine.pool._running)
+    eventually(lambda: not isg.runtime.engine.background.pool._running)
     assert visit(isg, "/p").text == "render 2", "its late result is not taken"
 
 
 def test_p5_after_close_calls_are_refused(wrap, held, store):
     (isg,) = processes(wrap, held, store)
-    isg.runtime.engine.pool.close(0)
+    isg.runtime.engine.background.pool.close(0)
     for _ in range(2):
         with pytest.raises(RegenerationError, match="closed"):
             isg.regenerate("/p")

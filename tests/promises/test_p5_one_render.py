@@ -38,7 +38,7 @@ def gate(site) -> Gate:
 
 
 def waiting(isg) -> int:
-    return isg.runtime.engine.flights.waiting
+    return isg.runtime.engine.renderer.flights.waiting
 
 
 def test_p5_fifty_visitors_of_a_cold_page_are_one_render(wrap, site, gate):
@@ -233,7 +233,9 @@ def test_p5_a_lease_is_gone_soon_after_its_owner_died(wrap, clock, site, gate, t
     dead, alive = (
         wrap(site, routes=ROUTES, store=f"file:{tmp_path}", lease_time=10) for _ in range(2)
     )
-    dead.runtime.engine.maintenance.hold = lambda lease: None  # its process is gone: nobody renews
+    dead.runtime.engine.renderer.maintenance.hold = lambda lease: (
+        None
+    )  # its process is gone: nobody renews
     Later(lambda: visit(dead, "/slow"))
     gate.wait()
     gate.reached.clear()

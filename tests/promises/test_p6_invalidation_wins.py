@@ -58,7 +58,7 @@ def test_p6_a_purge_during_a_render_wins(wrap, site, slow, store, purge):
     leader = Later(lambda: visit(isg, "/slow"))
     slow.gates[0].wait()
     waiter = Later(lambda: visit(isg, "/slow"))
-    eventually(lambda: isg.runtime.engine.flights.waiting == 1)
+    eventually(lambda: isg.runtime.engine.renderer.flights.waiting == 1)
     slow.value = "new"
     purge(isg)
     after = Later(lambda: visit(isg, "/slow"))
@@ -90,7 +90,7 @@ def test_p6_a_purge_during_a_background_render_wins(wrap, clock, site, slow, sto
     slow.gates[2].open.set()
     assert after.result().text == "new"
     slow.gates[1].open.set()  # the older render finishes last
-    eventually(lambda: not isg.runtime.engine.pool._running)
+    eventually(lambda: not isg.runtime.engine.background.pool._running)
     assert (visit(isg, "/slow").text, visit(isg, "/slow").cache) == ("new", "HIT")
 
 
@@ -234,7 +234,7 @@ def test_p6_a_post_while_its_undeclared_page_is_learned_wins(wrap, clock, site, 
     assert visit(isg, "/slow", method="POST").cache == "BYPASS"
     slow.gates[0].open.set()
     slow.gates[1].open.set()
-    eventually(lambda: not isg.runtime.engine.pool._running)
+    eventually(lambda: not isg.runtime.engine.background.pool._running)
     assert visit(isg, "/slow").text in ("own new", "new")
     eventually(lambda: visit(isg, "/slow").cache == "HIT")
     assert visit(isg, "/slow").text == "new"
@@ -302,7 +302,7 @@ def test_p6_a_regeneration_given_up_keeps_the_old_page_for_good(wrap, site, slow
     with pytest.raises(RegenerationError):
         isg.regenerate("/slow")
     slow.gates[1].open.set()
-    eventually(lambda: not isg.runtime.engine.pool._running)
+    eventually(lambda: not isg.runtime.engine.background.pool._running)
     assert visit(isg, "/slow").text == "old"
 
 

@@ -44,7 +44,7 @@ def test_p7_a_full_queue_drops_regenerations_and_says_so(wrap, clock, later, sit
     replies = [visit(isg, f"/{number}") for number in range(6)]
     assert [reply.cache for reply in replies] == ["STALE"] * 6
     assert [reply.detail for reply in replies] == [""] * 3 + ["regeneration-dropped"] * 3
-    assert isg.runtime.engine.pool.dropped == 3
+    assert isg.runtime.engine.background.pool.dropped == 3
     assert later.run() == 3
     assert visit(isg, "/0").cache == "HIT"
     assert visit(isg, "/5").detail == ""
@@ -260,7 +260,7 @@ def test_p7_hung_renders_are_given_up_and_replaced(wrap, clock, site):
     visit(isg, "/hang")
     gate.wait()
     visit(isg, "/p")
-    pool = isg.runtime.engine.pool
+    pool = isg.runtime.engine.background.pool
     (hung,) = pool._running.values()
     hung.started -= 61  # seconds ago
     leases = isg.runtime.engine.page_store.backend.backend._leases
@@ -272,7 +272,7 @@ def test_p7_hung_renders_are_given_up_and_replaced(wrap, clock, site):
     states = {info.path: (info.state, info.failures) for info in isg.pages()}
     assert states == {"/hang": ("failing", 1), "/p": ("fresh", 0)}
     gate.open.set()
-    eventually(lambda: not isg.runtime.engine.pool._running)
+    eventually(lambda: not isg.runtime.engine.background.pool._running)
     assert visit(isg, "/hang").cache == "STALE"  # its late result is not taken
 
 

@@ -40,11 +40,11 @@ def test_p7_a_burst_is_rendered_once_and_leaves_nothing_behind(burst, site, late
     isg = burst(PAGES)
     for number in range(PAGES):
         assert visit(isg, f"/burst/{number}").cache == "STALE"
-    assert isg.runtime.engine.pool.waiting == PAGES
+    assert isg.runtime.engine.background.pool.waiting == PAGES
     assert later.run() == PAGES
     paths = [environ["PATH_INFO"] for environ in site.seen]
     assert (len(paths), len(set(paths))) == (PAGES, PAGES)
-    assert isg.runtime.engine.pool.busy == 0
+    assert isg.runtime.engine.background.pool.busy == 0
     assert visit(isg, "/burst/7").cache == "HIT"
 
 
@@ -53,7 +53,7 @@ def test_p7_a_burst_takes_no_more_than_its_places(burst, site, later):
     isg = burst(100)
     for number in range(PAGES):
         visit(isg, f"/burst/{number}")
-    pool = isg.runtime.engine.pool
+    pool = isg.runtime.engine.background.pool
     assert (pool.waiting, len(pool._queue._turned_away)) == (100, 100)
     assert len(pool._wanted) <= pool._wanted.maxlen
     assert later.run() == 100

@@ -147,10 +147,10 @@ def test_p8_a_stale_page_whose_render_failed_says_so(stale, site, later):
 
 
 def test_p8_a_stale_page_whose_render_was_dropped_is_asked_for_again(stale, later):
-    stale.runtime.engine.pool._queue.clear()
+    stale.runtime.engine.background.pool._queue.clear()
     assert visit(stale, "/page").cache == "STALE"
     assert visit(stale, "/page").cache == "STALE"
-    assert stale.runtime.engine.pool.waiting == 1
+    assert stale.runtime.engine.background.pool.waiting == 1
 
 
 def test_p8_head_of_a_stale_page_has_no_body(stale):

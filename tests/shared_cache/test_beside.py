@@ -132,7 +132,7 @@ def test_a_decorator_that_is_met_makes_a_clean_page(with_options: Callable[..., 
         return scripted(environ, start_response)
 
     client.isg.runtime.shared_cache.application = view  # type: ignore[union-attr]
-    client.isg.runtime.engine.producer._application = view
+    client.isg.runtime.engine.renderer.producer._application = view
     for cookie in ("a=1", "b=2"):
         met = ask(client, Cookie=cookie)
         assert met.get("X-ISG-Cache") in ("BYPASS", "HIT")
@@ -155,7 +155,7 @@ def test_one_that_is_met_on_a_page_that_said_nothing_too(
         return scripted(environ, start_response)
 
     client.isg.runtime.shared_cache.application = view  # type: ignore[union-attr]
-    client.isg.runtime.engine.producer._application = view
+    client.isg.runtime.engine.renderer.producer._application = view
     assert ask(client).get("Cache-Status") == "isgware; fwd=bypass; detail=learning"
     client.later.run()
     assert ask(client).get("X-ISG-Cache") == "HIT"

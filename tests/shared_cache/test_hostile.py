@@ -386,7 +386,7 @@ def test_a_pool_that_cannot_grow_is_not_the_visitors(
     play(client, (SWR,))
     ask(client)
     client.tick(3)
-    monkeypatch.setattr(client.isg.runtime.engine.pool, "submit", exhausted)
+    monkeypatch.setattr(client.isg.runtime.engine.background.pool, "submit", exhausted)
     reply = ask(client)
     assert (reply.code, reply.get("X-ISG-Cache"), reply.body) == (200, "STALE", b"body 0")
 
@@ -397,7 +397,10 @@ def test_a_defect_after_waiting_is_not_the_visitors(
     play(client, ((CC, "max-age=2"),), ((CC, "max-age=2"),))
     ask(client)
     client.tick(3)
-    flights, page_store = client.isg.runtime.engine.flights, client.isg.runtime.engine.page_store
+    flights, page_store = (
+        client.isg.runtime.engine.renderer.flights,
+        client.isg.runtime.engine.page_store,
+    )
 
     def broken() -> Any:
         raise RuntimeError("a defect")

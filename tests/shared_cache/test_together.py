@@ -56,7 +56,7 @@ def herd(isg: ISG, app: Slow, count: int = 8) -> list[Any]:
     first = Later(lambda: visit(isg, "/p"))
     app.gate.wait()
     others = [Later(lambda: visit(isg, "/p")) for _ in range(count)]
-    eventually(lambda: isg.runtime.engine.flights.waiting == count)
+    eventually(lambda: isg.runtime.engine.renderer.flights.waiting == count)
     app.gate.open.set()
     return [one.result() for one in (first, *others)]
 
@@ -125,7 +125,7 @@ def test_a_visitor_who_goes_away_sets_the_others_free(isgs: Callable[..., ISG]) 
     body = isg(environ_of("/p"), lambda *_: bytearray().extend)
     next(iter(body))
     waiting = Later(lambda: visit(isg, "/p"))
-    eventually(lambda: isg.runtime.engine.flights.waiting)
+    eventually(lambda: isg.runtime.engine.renderer.flights.waiting)
     body.close()  # type: ignore[attr-defined]
     assert waiting.result().text == "call 3"
 

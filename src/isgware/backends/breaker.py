@@ -20,7 +20,6 @@ from typing import Any, Final, TypeVar
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable, ConfigurationError
 from .base import Backend, Held, Job, JobQueue, Lease, NotTaken, Row, get_with_note
-from .memory import MemoryBackend
 from .read_ahead import ReadAhead, current
 
 T = TypeVar("T")
@@ -141,7 +140,7 @@ class Breaker:
             return ()
         if failed == "pages" and hasattr(self.backend, "coordinator"):
             return _TABLE
-        alone = isinstance(self.backend, MemoryBackend)  # nobody else writes it
+        alone = getattr(self.backend, "in_process", False)  # nobody else writes it
         return _TABLE[:1] if hasattr(self.backend, "versions") and not alone else ()
 
     def _worth_asking(self, kind: str) -> bool:

@@ -55,6 +55,9 @@ class _Shelf:
 class MemoryBackend:
     """The protocol over dictionaries, each operation under one short lock."""
 
+    #: Other processes cannot see what is stored.
+    in_process: Final = True
+
     def __init__(self, limits: Limits = MEMORY_LIMITS) -> None:
         self.version: list[int] = [0]
         self.versions = [self.version]

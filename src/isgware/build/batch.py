@@ -24,8 +24,8 @@ from ..core.local_path import local_path
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable, ISGError
 from ..policy import Policy
-from ..rendering.producer import Failed, Outcome, Refused
-from ..rendering.producer import Made as Page
+from ..rendering.result import Failed, Outcome, Refused
+from ..rendering.result import Made as Page
 from ..routing.declared_paths import last_line
 from ..routing.planner import Plan, Target
 from ..serving.engine import Engine
@@ -205,13 +205,13 @@ class Renderer:
     def _attempt(self, job: _Job) -> Outcome | Page:
         engine, page_store, target = self._engine, self._page_store, job.target
         assert job.lease is not None
-        engine.maintenance.hold(job.lease)
+        engine.renderer.maintenance.hold(job.lease)
         page_store.sync()
         job.began, job.nonce = page_store.mirror.counter, page_store.mirror.nonce
         if job.row is not None:
             self._patiently(lambda: self._read_old(job))
         try:
-            return engine.producer.attempt(target, job.old)
+            return engine.renderer.producer.attempt(target, job.old)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a view that calls sys.exit() ends its page, not the build
@@ -219,7 +219,9 @@ class Renderer:
 
     def _finished(self, outcome: Outcome | Page, beat: Callable[[], None]) -> Outcome | Page:
         beat()
-        return self._engine.producer.finish(outcome) if isinstance(outcome, Page) else outcome
+        return (
+            self._engine.renderer.producer.finish(outcome) if isinstance(outcome, Page) else outcome
+        )
 
     def _read_old(self, job: _Job) -> None:
         target = job.target
@@ -258,7 +260,7 @@ class Renderer:
         finally:
             for job in jobs:
                 if job.lease is not None:
-                    self._engine.maintenance.let_go(job.lease)
+                    self._engine.renderer.maintenance.let_go(job.lease)
         self._page_store.sync()
         return made
 
@@ -268,7 +270,9 @@ class Renderer:
             if outcome.entry.anonymous and (job.old is None or job.old.anonymous):
                 return _of(outcome, batch.lenient)  # kept for a minute at most, so not worth it
             assert job.lease is not None
-            kept = engine.producer.keep(target, outcome, job.lease.order, job.began, job.nonce)
+            kept = engine.renderer.producer.keep(
+                target, outcome, job.lease.order, job.began, job.nonce
+            )
             engine.outcomes.settle(target, kept, job.old)
             if not kept.stored:
                 self._need_store()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..core.places import told_of
+from ..core.reads import listed
 from ..core.stored_page import Entry
 from ..formatting import duration, printable, size
 from ..management.stats import Stats
@@ -93,6 +94,7 @@ def details(info: PageInfo, entry: Entry | None) -> dict[str, Any]:
     found["expires"] = entry.rendered_at + entry.expire if entry else None
     found["route"] = entry.route if entry else ""
     found["etag"] = entry.etag if entry else ""
+    found["reads"] = list(listed(entry.reads, entry.hole_reads)) if entry else []
     found["filled"] = list(told_of((*entry.places, *entry.holes))) if entry else []
     return found
 
@@ -109,6 +111,7 @@ def page_lines(info: PageInfo, entry: Entry | None) -> str:
         ("build", info.build_id),
         ("size", size(info.size) + _encodings(entry)),
         ("filled with", ", ".join(told_of((*entry.places, *entry.holes))) if entry else ""),
+        ("reads", "; ".join(listed(entry.reads, entry.hole_reads)) if entry else ""),
         ("rendered in", f"{info.render_seconds:.3f} s"),
         ("failures", f"{info.failures}: {info.last_error}" if info.failures else ""),
     ]

@@ -167,8 +167,18 @@ def told(reads: Reads) -> Iterator[tuple[str, str]]:
     for kind, word in _TOLD.items():
         names: Names = getattr(reads, kind)
         for name, seen in names.items():
-            what = f"every {word}" if name == EVERYTHING else f"the {word} {name!r}"
+            header, _, listed = name.partition("=") if kind == HEADERS else (name, "", "")
+            what = f"every {word}" if name == EVERYTHING else f"the {word} {header!r}"
+            if listed:
+                what = f"the best match of {what} among {listed.replace(',', ', ')}"
             yield what, seen.where
+
+
+def listed(page: Reads | None, holes: Reads = NOTHING_READ) -> tuple[str, ...]:
+    """What a page and its holes have read, and where, a text for each name."""
+    own = [(name, at) for name, at in told(page)] if page is not None else []
+    theirs = [(f"in holes: {name}", at) for name, at in told(holes)]
+    return tuple(f"{name} ({at})" if at else name for name, at in (*own, *theirs))
 
 
 def _first(read: Names, cookies: Iterable[str]) -> str | None:

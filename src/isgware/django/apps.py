@@ -15,6 +15,8 @@ class ISGConfig(AppConfig):
     verbose_name = "isgware"
 
     def ready(self) -> None:
+        from . import holes as _holes  # noqa: F401  hooks into the handlers
+
         register(check_settings, Tags.compatibility)
         register(check_views, Tags.urls)
         register(check_inner_caches, Tags.urls)

@@ -36,6 +36,7 @@ class ISG(Operations):
     """
 
     def __init__(self, application: Any, **options: Any) -> None:
+        from . import holes as _holes  # noqa: F401  hooks into the handlers
         from .recorder import record_reads
         from .site import DjangoSite
 

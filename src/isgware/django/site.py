@@ -215,6 +215,9 @@ class DjangoSite(Site):
     def context(self) -> AbstractContextManager[object]:
         return _connections()
 
+    def secret(self) -> str:
+        return str(settings.SECRET_KEY)
+
     @property
     def script_name(self) -> str:
         return str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")

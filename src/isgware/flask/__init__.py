@@ -7,18 +7,20 @@ and offers everything that does.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
 from flask.signals import got_request_exception
 
-from .. import wsgi
 from ..errors import ConfigurationError
 from ..management.operations import Operations
 from ..render_context import note_error
 from .holes import install_holes
 from .recorder import install
 from .site import FlaskSite as FlaskSite
+
+if TYPE_CHECKING:
+    from .. import wsgi
 
 _PREFIX: Final = "ISGWARE_"
 
@@ -55,6 +57,8 @@ class ISG(Operations):
             for name, value in app.config.items()
             if name.startswith(_PREFIX)
         }
+        from .. import wsgi  # what serves pages is loaded when an app is wrapped
+
         install(app)
         install_holes(app)
         core = wsgi.ISG(app.wsgi_app, site=FlaskSite(app), framework=configured, **self._options)

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from flask import Flask, current_app, has_request_context, render_template, session
 from flask import request as flask_request
-from markupsafe import Markup
 
 from ..holes import HOLES, HoleRun, Renderer, renderers
 from ..page import page
@@ -38,15 +37,7 @@ class FlaskRenderer:
 
 
 RENDERER: Final[Renderer] = FlaskRenderer()
-renderers.append(RENDERER)
-
-
-def hole(name: str, /, *, caller: Callable[[], str] | None = None, **arguments: Any) -> Markup:
-    """`page.hole` in templates; ``{% call hole(...) %}`` gives a placeholder."""
-    if caller is not None:
-        arguments["placeholder"] = caller
-    made: Markup = page.hole(name, **arguments)
-    return made
+renderers.insert(0, RENDERER)
 
 
 def install_holes(app: Flask) -> None:
@@ -60,14 +51,14 @@ def install_holes(app: Flask) -> None:
         if not isinstance(run, HoleRun):
             return dispatch(*given)
         run.make(RENDERER, None, lambda kind, places: csrf.made(app, places, session))
-        return app.response_class("")
+        return app.response_class(headers={"Cache-Control": "no-store"})
 
     def create_jinja_environment() -> Any:
         environment = create()
-        environment.globals.setdefault("hole", hole)
+        environment.globals.setdefault("hole", page.hole)
         return environment
 
     app.dispatch_request = dispatch_request  # type: ignore[method-assign]
     if "jinja_env" in app.__dict__:  # it was used already
-        app.jinja_env.globals.setdefault("hole", hole)
+        app.jinja_env.globals.setdefault("hole", page.hole)
     app.create_jinja_environment = create_jinja_environment  # type: ignore[method-assign]

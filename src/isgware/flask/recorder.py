@@ -25,7 +25,7 @@ from ..rendering.clean_room import MARK
 from ..rendering.foreign_middleware import foreign_middleware
 from ..rendering.recorded_environ import RecordedEnviron
 from ..rendering.recorded_mappings import Notes, opening, recorded
-from . import csrf
+from . import csrf, languages
 
 #: Modules that only pass on what they are asked.
 _THROUGH: Final = frozenset({
@@ -65,7 +65,11 @@ def install(app: Flask) -> None:
             rendering.finders.append(partial(csrf.find, app, recording))
         context = original(RecordedEnviron(environ, recording, CALLERS))
         _record_request(context.request, recording)
-        context.request.headers = _Headers(context.request.environ)
+        watched: Any = context.request.environ
+        context.request.headers = _Headers(watched)
+        if not foreign:  # it may choose a language, too
+            sent = watched.plain().get("HTTP_ACCEPT_LANGUAGE")
+            languages.watch(context.request, sent, watched.learned)
         return context
 
     app.request_context = request_context  # type: ignore[method-assign]

@@ -6,7 +6,7 @@ import logging
 from typing import Any, Final
 
 from ..core.cache_key import Visitor
-from ..serving.engine import Answer
+from ..serving.answer import Answer
 
 log: Final = logging.getLogger("isgware")
 

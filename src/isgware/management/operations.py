@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ..build.build_report import Report
-from ..build.prerender import Options, prerender
 from ..core.freshness import ALL
 from ..core.local_path import local_path, names_for_path, names_for_tags
-from ..export import ExportReport, export_app
-from ..runtime import Runtime
-from ..storage.catalogue import PageInfo
-from .regenerate_now import Verbs
-from .stats import Stats, statistics
-from .why import Why, why
+
+if TYPE_CHECKING:  # imported where they are used: most web processes never do
+    from ..build.build_report import Report
+    from ..export import ExportReport
+    from ..runtime import Runtime
+    from ..storage.catalogue import PageInfo
+    from .regenerate_now import Verbs
+    from .stats import Stats
+    from .why import Why
 
 
 class Invalidations:
@@ -130,6 +131,8 @@ class Operations(Invalidations):
         ``fail_fast`` stops at the first failure. ``base_url`` overrides the option of that name.
         Raises `ConfigurationError` if nothing tells the host of the pages.
         """
+        from ..build.prerender import Options, prerender
+
         return prerender(
             self.core.runtime,
             paths,
@@ -148,6 +151,8 @@ class Operations(Invalidations):
 
         Looks at each page of the store.
         """
+        from .stats import statistics
+
         runtime = self.core.runtime
         return statistics(runtime.catalogue, runtime.store, runtime)
 
@@ -166,6 +171,8 @@ class Operations(Invalidations):
 
         Without ``scheme`` and ``host``, those of ``base_url``, else of a stored page.
         """
+        from .why import why
+
         return why(
             self.core.runtime,
             self.core.verbs,
@@ -196,6 +203,8 @@ class Operations(Invalidations):
         `ConfigurationError` for a directory or site that cannot be used, `ExportError` if another
         export is at work there or files cannot be written, and `BackendUnavailable`.
         """
+        from ..export import ExportReport, export_app
+
         core = self.core
         if not core.runtime.active:
             return ExportReport(directory=str(directory))

@@ -18,7 +18,7 @@ from ..errors import BackendUnavailable, ConfigurationError, RegenerationError, 
 from ..regeneration.coalesce import Call, Calls
 from ..regeneration.local_queue import Work
 from ..render_context import current
-from ..rendering.producer import Elsewhere, Failed, Outcome, Refused, Rendered
+from ..rendering.result import Elsewhere, Failed, Outcome, Refused, Rendered
 from ..routing.framework import Site
 from ..routing.planner import Target
 from ..serving.engine import Engine
@@ -103,7 +103,7 @@ class Verbs:
 
     def _on_pool(self, target: Target) -> Outcome | None:
         engine = self._engine
-        engine.maintenance.start()
+        engine.renderer.maintenance.start()
         call, leads = self._calls.join(target)
         if leads:
             self._start(call)
@@ -119,7 +119,7 @@ class Verbs:
     def _start(self, call: Call) -> None:
         name = f"now:{next(_numbers)}:{call.target.key}"  # not the page's own background render
         work = Work(name, lambda: self._run(call), lambda: self._give_up(call))
-        if not self._engine.pool.submit(work, urgent=True):
+        if not self._engine.background.pool.submit(work, urgent=True):
             refused = "Regeneration is closed, or no thread can be started."
             self._finish(call, RegenerationError(refused))
 
@@ -141,7 +141,7 @@ class Verbs:
         failed."""
         call.given_up.set()
         for lease in call.leases:
-            self._engine.maintenance.end(lease)
+            self._engine.renderer.maintenance.end(lease)
         self._finish(call, None)
 
     def _finish(self, call: Call, outcome: Any) -> None:
@@ -170,12 +170,12 @@ class Verbs:
             self._hold(call, turn)
             return Elsewhere() if call.given_up.is_set() else self._render_now(call)
         finally:
-            engine.maintenance.end(turn)
+            engine.renderer.maintenance.end(turn)
 
     def _hold(self, call: Call, lease: Lease | None) -> None:
         if lease is not None:
             call.leases.append(lease)
-            self._engine.maintenance.hold(lease)
+            self._engine.renderer.maintenance.hold(lease)
 
     def _render_now(self, call: Call) -> Outcome:
         """Render under a fresh lease; on success stale the path's other variants and show the new
@@ -184,7 +184,7 @@ class Verbs:
         page_store.sync()
         before = page_store.mirror.counter
         lease = page_store.acquire(target.key, engine.settings.lease_time, (), overtake=True)
-        flight, _ = engine.flights.join(
+        flight, _ = engine.renderer.flights.join(
             target.key, before, page_store.mirror.nonce, lambda _: False
         )
         outcome: Outcome = Elsewhere()
@@ -210,8 +210,8 @@ class Verbs:
                 page_store.backend.publish([key_name(target.key)])
                 page_store.sync()
         finally:
-            engine.maintenance.end(lease)
-            engine.flights.land(flight, outcome)
+            engine.renderer.maintenance.end(lease)
+            engine.renderer.flights.land(flight, outcome)
         if overtaken and isinstance(outcome, Rendered) and self._catalogue.gone(outcome.page.entry):
             return Refused("it was purged while it was rendered, time and again")
         return outcome
@@ -225,7 +225,7 @@ class Verbs:
         self, target: Target, order: int, replaces: Entry | None, before: int,
         wanted: Callable[[], bool],
     ) -> Outcome:  # fmt: skip
-        return self._engine.producer.produce(
+        return self._engine.renderer.producer.produce(
             target, order, replaces, wanted, lambda entry: self._supersede(entry, before)
         )
 

@@ -90,7 +90,7 @@ def process_counts(runtime: Runtime) -> dict[str, Any]:
     return {
         "memory_pages": len(memory),
         "memory_bytes": memory.size,
-        "regenerations_waiting": engine.pool.waiting,
+        "regenerations_waiting": engine.background.pool.waiting,
         "backing_off": len(engine.outcomes.failures),
         "report": dict(runtime.learner.report),
     }

@@ -7,15 +7,17 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ..export import ExportReport, export
 from ..settings import Settings
 from ..storage.catalogue import Catalogue, PageInfo
 from ..storage.open_store import missing_directory, open_store
 from ..storage.page_store import PageStore
 from ..storage.process_cache import Memory
 from .operations import Invalidations
+
+if TYPE_CHECKING:
+    from ..export import ExportReport
 
 log: Final = logging.getLogger("isgware")
 
@@ -67,6 +69,8 @@ class Connection(Invalidations):
     ) -> ExportReport:
         """See `isgware.ISG.export`. Without the app's policies, a page whose view says its own
         Cache-Control is left out: its headers do not tell whether it is everybody's."""
+        from ..export import export
+
         return export(
             self.catalogue,
             directory,

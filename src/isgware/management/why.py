@@ -22,6 +22,7 @@ from ..rendering.remedies import REMEDIES
 from ..rendering.value_holes import NO_TOKEN
 from ..routing.planner import Plan, Target, has_credentials
 from ..serving.filling import lacks_token
+from ..serving.hole_filling import FILLED
 from ..storage.notes import Failure, Refusal, noted_failure, noted_refusal
 from ..storage.process_cache import Page
 from .regenerate_now import Verbs
@@ -213,6 +214,8 @@ class _Case:
         elif page is not None and decision.action is Action.SERVE:
             if lacks_token(page, self.visitor):
                 decision = Decision(Action.OWN, "BYPASS", NO_TOKEN)
+            elif self._concerned(target, page):
+                decision = dataclasses.replace(decision, detail=FILLED)
         failure = self._failure(target, page)
         found = page_parts(page, state, self.now) if page and state else {}
         found |= {
@@ -223,6 +226,8 @@ class _Case:
             "last_error": failure.error if failure else "",
             "refused": _told(refusal, target, self.now),
         }
+        if decision.detail == FILLED and page is not None:
+            found["holes"] = tuple(dict.fromkeys(str(h.arguments[0]) for h in page.entry.holes))
         if failure and failure.until > self.now:
             found["retry"] = failure.until - self.now
         if refusal and not decision.detail:
@@ -230,6 +235,10 @@ class _Case:
         if page is not None and not decision.detail:
             found.setdefault("remedy", _never_set(page, target))
         return self._say(decision.label, target, **found)
+
+    def _concerned(self, target: Target, page: Page) -> bool:
+        """Whether holes of the page would be filled for this visitor."""
+        return self.engine.visitors.concerned(self.visitor, target.policy, page.entry)
 
     def _refusal(self, target: Target) -> Refusal | None:
         return noted_refusal(self.engine.page_store.backend, target.route, self.now)
@@ -242,7 +251,9 @@ class _Case:
         return known if known and known.count else None
 
     def _follows(self, decision: Decision, target: Target) -> str:
-        busy = target.key in self.engine.flights or target.key in self.engine.pool
+        busy = (
+            target.key in self.engine.renderer.flights or target.key in self.engine.background.pool
+        )
         if decision.label == "LOADING":
             return "The visitor gets the loading page; a render is under way or starts with it."
         if decision.action is Action.RENDER:
@@ -252,6 +263,8 @@ class _Case:
         if decision.detail == "not-listed":
             return "The app's own 404, without running the view."
         said = "The stored page is served"
+        if decision.detail == FILLED:
+            said += ", with its holes filled in one run of the app"
         if decision.action is Action.OWN:
             said = "The app answers this request itself"
         if decision.schedule:

@@ -18,8 +18,9 @@ class Why:
     in ``Cache-Status``. ``headers`` and ``cookies`` are those in the key, with the request's
     values; ``refused`` says why the page was not stored when it was last tried, ``reads`` what the
     page's render asked of its visitor, and where, ``filled`` what is put into it for each visitor,
-    with the number of places. Times in seconds: ``expires`` is the time left until the page is
-    expired, ``retry`` until it is tried again.
+    with the number of places, ``holes`` the names of those that would be filled for this visitor.
+    Times in seconds: ``expires`` is the time left until the page is expired, ``retry`` until it is
+    tried again.
     """
 
     url: str
@@ -45,6 +46,7 @@ class Why:
     expires: float | None = None
     tags: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
+    holes: tuple[str, ...] = ()
     failures: int = 0
     last_error: str = ""
     retry: float | None = None
@@ -69,6 +71,7 @@ class Why:
         yield "state", self.state and f"{self.state}{self._times()}"
         yield "tags", ", ".join(self.tags)
         yield "filled with", ", ".join(self.filled)
+        yield "holes", ", ".join(self.holes)
         yield "build", self.build_id
         yield "failures", f"{self.failures}: {self.last_error}" if self.failures else ""
         yield "next try", f"in {duration(self.retry)}" if self.retry else ""

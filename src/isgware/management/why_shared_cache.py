@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.cache_key import Visitor
 from ..core.freshness import State
 from ..core.places import told_of
-from ..core.reads import told
+from ..core.reads import listed
 from ..formatting import duration
 from ..http.cache_control import effective
 from ..routing.planner import has_credentials
@@ -97,7 +97,5 @@ def page_parts(page: Page, state: State, now: float) -> dict[str, Any]:
         "expires": entry.expires_at - now,
         "tags": entry.tags,
         "filled": told_of((*entry.places, *entry.holes)),
-        "reads": tuple(f"{name} ({at})" if at else name for name, at in told(entry.reads))
-        if entry.reads
-        else (),
+        "reads": listed(entry.reads, entry.hole_reads),
     }

@@ -22,7 +22,7 @@ from ..errors import BackendUnavailable, ConfigurationError
 from ..regeneration.handoff import BEAT, queue_of
 from ..regeneration.render_threads import Pool
 from ..regeneration.shared_jobs import target_of
-from ..rendering.producer import Outcome, Rendered
+from ..rendering.result import Outcome, Rendered
 from ..routing.planner import Target
 from ..runtime import Runtime
 from ..storage.open_store import shared
@@ -67,8 +67,8 @@ class Worker:
             settings.drain_time,
             gives_way=False,
         )
-        runtime.engine.pool = self._pool  # also for regenerate(), if a view calls it
-        runtime.engine.maintenance.tasks.append(self._pool.give_up_hung)
+        runtime.engine.background.pool = self._pool  # also for regenerate(), if a view calls it
+        runtime.engine.renderer.maintenance.tasks.append(self._pool.give_up_hung)
         self._beat_time = min(BEAT, settings.lease_time / 8)
         self._beaten = float("-inf")
         self._stopping = False
@@ -81,7 +81,7 @@ class Worker:
     def run(self) -> bool:
         """Work until `stop`. False if that is impossible since as many renders hang as there are
         threads; a thread cannot be ended, but a process can be started anew."""
-        self._runtime.engine.maintenance.start()
+        self._runtime.engine.renderer.maintenance.start()
         while not self._stopping and not self._pool.stuck:
             self._say_that_we_are_here()
             if not self.step():
@@ -106,7 +106,9 @@ class Worker:
         if target is None:
             self._done(job, None)
             return True
-        return self._pool.submit(engine.work(target, lambda outcome: self._done(job, outcome)))
+        return self._pool.submit(
+            engine.background.work(target, lambda outcome: self._done(job, outcome))
+        )
 
     def _planned(self, data: bytes) -> Target | None:
         try:
@@ -135,7 +137,7 @@ class Worker:
 
     def _is_under_way(self, key: str) -> bool:
         engine = self._runtime.engine
-        return key in engine.flights or engine.outcomes.elsewhere(key)
+        return key in engine.renderer.flights or engine.outcomes.elsewhere(key)
 
     def _say_that_we_are_here(self) -> None:
         now = time.monotonic()

@@ -17,7 +17,7 @@ from typing import Final
 from ..core.freshness import CLOCK_TOLERANCE
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable
-from ..rendering.producer import Failed, Outcome, Refused, Rendered
+from ..rendering.result import Failed, Outcome, Refused, Rendered
 from ..routing.framework import Match
 from ..routing.learned_routes import NOTHING_LEARNED
 from ..routing.planner import Planner, Target

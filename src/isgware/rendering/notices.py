@@ -1,4 +1,4 @@
-"""Warnings about renders, each once for a route: what a developer should change, or know."""
+"""What is logged about renders, most of it once for a route: what a developer should change."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import logging
 from typing import Final
 
 from ..core.freshness import names_of
+from ..core.reads import told
+from ..core.storable import Refusal, Response
 from ..core.stored_page import Entry
 from ..render_context import Rendering
 from ..routing.planner import Target
+from .remedies import REMEDIES
+from .result import Failed, Refused
 
 log: Final = logging.getLogger("isgware")
 #: So many are given in all: what a page reads may be named by what visitors send.
@@ -16,10 +20,15 @@ _MAX_GIVEN: Final = 8_192
 
 
 class Notices:
-    """Remembers what this process has warned of."""
+    """Remembers what this process has logged, and which routes have worked."""
 
     def __init__(self) -> None:
         self._given: set[tuple[str, str]] = set()
+        self._proven: set[str] = set()
+
+    def works(self, route: str) -> None:
+        """A page of the route was rendered."""
+        self._proven.add(route)
 
     def first(self, route: str, subject: str) -> bool:
         """Whether nothing was said about this subject for the route so far."""
@@ -27,6 +36,40 @@ class Notices:
             return False
         self._given.add((route, subject))
         return True
+
+    def failed(
+        self,
+        target: Target,
+        reason: str,
+        response: Response | None = None,
+        error: BaseException | None = None,
+    ) -> Failed:
+        """Log a render that failed. ``error``: what the app raised."""
+        proven = target.route in self._proven
+        said = "" if proven else self._second_run(target.route)
+        log.warning(
+            "%s could not be rendered: %s.%s", target.request.url, reason, said, exc_info=error
+        )
+        return Failed(reason, response, error, proven)
+
+    def refused(self, target: Target, refusal: Refusal) -> Refused:
+        """Warn once of a declared page whose answer may not be stored."""
+        reason, text = refusal.reason, refusal.text
+        if target.declared and self.first(target.route, reason):
+            log.warning(
+                "%s (%s) is declared but cannot be stored: %s. %s",
+                target.route,
+                target.request.url,
+                f"{reason}: {text}" if text else reason,
+                REMEDIES.get(reason, ""),
+            )
+        return Refused(reason, refusal.withdraws, text)
+
+    def reads(self, entry: Entry) -> None:
+        """Log once for each route what its pages read, and where."""
+        for name, where in told(entry.reads) if entry.reads else ():
+            if self.first(entry.route, name):
+                log.info("%s (%s) reads %s (%s).", entry.route, entry.request.url, name, where)
 
     def own_invalidations(self, target: Target, entry: Entry, rendering: Rendering) -> None:
         """Warn of a page whose own render invalidates it."""
@@ -42,7 +85,7 @@ class Notices:
                 ", ".join(sorted(names)),
             )
 
-    def second_run(self, route: str) -> str:
+    def _second_run(self, route: str) -> str:
         """What to add to the first failure of a route of which no page has been rendered yet."""
         if not self.first(route, "unproven"):
             return ""

@@ -216,7 +216,8 @@ class PlaceholderMaker:
                 FAILED, f"the hole {use.name!r} raised {type(raised).__name__}: {raised}"
             )
         if not run.reached:
-            return Refusal(FAILED, "the app answered before its holes were reached")
+            said = f": {rendering.error!r}" if rendering.error is not None else ""
+            return Refusal(FAILED, f"the app answered before its holes were reached{said}")
         return rendering, nonces(headers, b"")
 
 

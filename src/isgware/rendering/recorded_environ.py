@@ -50,13 +50,21 @@ class RecordedEnviron(dict[str, Any]):
             frame = self._callers.caller()
             if frame is not None:
                 self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))
+        elif name in LEARNED:
+            self.learned(LEARNED[str(name)])
         elif isinstance(name, str) and (name.startswith("HTTP_") or name == "REMOTE_ADDR"):
-            if name in LEARNED:
-                dict.__getitem__(self, MARK).note_read(LEARNED[name])
             frame = None if name in _CONSTANT else self._callers.caller()
             if frame is not None and is_app(frame.f_code.co_filename):
                 header = name.removeprefix("HTTP_").replace("_", "-").lower()
                 self._recording.read(HEADERS, header, lambda: where(frame))
+
+    def learned(self, name: str) -> None:
+        """Note that the page depends on a header, or on its best match in a list (see
+        `core.header_reads`), if it is not the framework itself that looks at it."""
+        frame = self._callers.caller()
+        if frame is not None:
+            dict.__getitem__(self, MARK).note_read(name)
+            self._recording.read(HEADERS, name, lambda: where(frame))
 
     def __getitem__(self, name: str) -> Any:
         self.asked(name)

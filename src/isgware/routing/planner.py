@@ -22,6 +22,7 @@ from ..core.cache_key import (
     oddity,
 )
 from ..core.freshness import names_of
+from ..core.header_reads import header_of, keyed_by, refined
 from ..core.hosts import is_trusted
 from ..core.storable import varies
 from ..core.stored_page import Entry
@@ -140,7 +141,7 @@ class Planner:
             tags = ()  # of a decorator that was only met: it takes its view's arguments
         target = self._target(
             request, base, match, policy, is_declared, rules, tags or (),
-            self.declarations.decorator(match, learned_route),
+            self.declarations.decorator(match, learned_route), learned_route,
         )  # fmt: skip
         return Plan(
             target,
@@ -172,8 +173,9 @@ class Planner:
         if not names:
             return False
         known = self.learned_route(target.base)
-        if not names.issubset(known.vary):
-            vary = tuple(sorted(names.union(known.vary)))
+        if not names.issubset(map(header_of, known.vary)):
+            read = entry.reads.headers if entry.reads is not None else ()
+            vary = tuple(sorted({*refined(names, read), *known.vary}))
             self.learn(target.base, dataclasses.replace(known, vary=vary), announce=False)
         return True
 
@@ -193,8 +195,10 @@ class Planner:
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
         learned_route = self.learned_route(base)
-        known = frozenset(learned_route.vary) | vary
-        learned_route = dataclasses.replace(learned_route, vary=tuple(known))
+        learned_route = dataclasses.replace(
+            learned_route,
+            vary=(*learned_route.vary, *vary.difference(map(header_of, learned_route.vary))),
+        )
         rules = self._rules(policy or self.declarations.undeclared, learned_route, visitor)
         request = narrow(visitor, rules, origin)
         if isinstance(request, str):
@@ -205,7 +209,7 @@ class Planner:
             return None
         return self._target(
             request, base, match, policy or self.declarations.undeclared, policy is not None,
-            rules, tags, decorator,
+            rules, tags, decorator, learned_route,
         )  # fmt: skip
 
     def foresee(self, visitors: Iterable[Visitor], at: tuple[str, str]) -> None:
@@ -231,7 +235,9 @@ class Planner:
 
     def _rules(self, policy: Policy, learned_route: LearnedRoute, visitor: Visitor) -> Rules:
         headers = dict(policy.headers)
-        for name in (*learned_route.vary, *self._site.varies_by(visitor)):
+        for name, values in keyed_by(learned_route.vary).items():
+            headers.setdefault(name, values)
+        for name in self._site.varies_by(visitor):
             headers.setdefault(name, None)
         return Rules(
             policy.query,  # type: ignore[arg-type]
@@ -243,6 +249,7 @@ class Planner:
     def _target(
         self, request: Request, base: str, match: Match | None, policy: Policy,
         is_declared: bool, rules: Rules, tags: tuple[str, ...], decorator: str,
+        learned_route: LearnedRoute,
     ) -> Target:  # fmt: skip
         return Target(
             request,
@@ -255,6 +262,7 @@ class Planner:
             frozenset(name for name, _ in rules.headers),
             names_of(request.full_path, request.query, tags),
             decorator,
+            _lists(learned_route, policy),
         )
 
     def _tags(self, match: Match | None, policy: Policy) -> tuple[str, ...] | None:
@@ -329,6 +337,14 @@ def personal(visitor: Visitor, policy: Policy) -> str | None:
     cookies = visitor.headers.get("HTTP_COOKIE")
     known = (*policy.keyed_cookies, *policy.hole_cookies)
     return counting_cookie(cookies, policy.cookies, known)
+
+
+def _lists(learned_route: LearnedRoute, policy: Policy) -> dict[str, tuple[str, ...]]:
+    """Headers that are keyed by their best match in a list that was learned."""
+    if not learned_route.vary:
+        return {}
+    said, learned = dict(policy.headers), keyed_by(learned_route.vary)
+    return {name: values for name, values in learned.items() if values and name not in said}
 
 
 def _base(visitor: Visitor, origin: tuple[str, str] | None) -> Request:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..core.cache_key import Request
 from ..policy import Policy
@@ -26,6 +27,8 @@ class Target:
     names: tuple[str, ...]
     #: The fingerprint of the decorator that has to run for the page to be stored, if one has.
     decorator: str = ""
+    #: Of the ``keyed`` headers those that were learned to count by their best match in a list.
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def group(self) -> str:

@@ -52,7 +52,7 @@ class Following:
     def _begin(self) -> None:
         target, self._target = self._target, None
         if target is not None:
-            self._engine.schedule(target)
+            self._engine.background.schedule(target)
 
 
 class _Followed:

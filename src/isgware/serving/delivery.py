@@ -11,7 +11,7 @@ from ..rendering.clean_room import StartResponse
 from ..settings import Settings
 from ..storage.page_store import PageStore
 from ..storage.process_cache import Memory, Page
-from .engine import Answer
+from .answer import Answer
 from .passthrough import Environ
 from .prepared_hits import PreparedHit, PreparedStale, credentials_unlisted, target_of
 from .request_line import RequestLine

@@ -25,7 +25,7 @@ from ..rendering.clean_room import StartResponse, WSGIApp
 from ..rendering.value_holes import NO_TOKEN
 from ..routing.framework import Site
 from ..storage.process_cache import Page
-from .engine import Answer
+from .answer import Answer
 from .passthrough import Environ, passed_by
 from .stored_answer import said_of
 

@@ -25,7 +25,7 @@ from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, Unfit, WSGIApp, capture
 from ..routing.framework import Site
 from ..storage.process_cache import Page
-from .engine import Answer
+from .answer import Answer
 from .filling import lacks_token, values_of
 from .passthrough import Environ, bypassed, call, passed_by, within
 from .stored_answer import said_of

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ..core.cache_key import Visitor
 from ..core.decide import Action, Decision
+from ..core.header_reads import header_of
 from ..core.places import between, blanked, in_body
 from ..core.preconditions import Answer, fitted
 from ..core.redirects import redirected
@@ -25,7 +26,7 @@ from ..http import cache_status as status
 from ..regeneration.local_queue import Work
 from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
-from ..rendering.producer import Failed, Made
+from ..rendering.result import Failed, Made
 from ..rendering.value_holes import without_cookies
 from ..routing.framework import Site
 from ..routing.learned_routes import LearnedRoute
@@ -155,7 +156,7 @@ class Learner:
             plan = engine.planner.plan(visitor)
             if plan is not None and plan.target is not None and not plan.bypass:
                 engine.outcomes.routes.heed(group, plan.target.key)
-                engine.schedule(plan.target)
+                engine.background.schedule(plan.target)
         except Exception:  # the visitor has their answer all the same
             log.exception("%s could not be tried again.", visitor.path)
         finally:
@@ -198,14 +199,14 @@ class Learner:
         return call(application, environ, told, rendering)
 
     def _develop(self, visitor: Visitor, target: Target) -> Made | str:
-        made = self._engine.producer.attempt(target, None)
-        if isinstance(made, Made) and any(visitor.header(name) for name in made.learned):
+        made = self._engine.renderer.producer.attempt(target, None)
+        if isinstance(made, Made) and any(visitor.header(header_of(name)) for name in made.learned):
             known = self._engine.planner.learned_route(target.base)
             vary = tuple(sorted({*known.vary, *made.learned}))
             self._engine.planner.remember(target.base, LearnedRoute(vary))
             again = self._engine.planner.plan(visitor)
             if again is not None and again.target is not None:
-                made = self._engine.producer.attempt(again.target, None)
+                made = self._engine.renderer.producer.attempt(again.target, None)
         if isinstance(made, Made):
             found = self._engine.visitors.personal(visitor, target.policy, made.entry)
             return made if found is None else found.detail
@@ -232,7 +233,7 @@ class Learner:
         def whole(body: bytes) -> None:
             if chosen is not None and visitor.method == "GET" and self._report_due(chosen):
                 work = Work("report:" + chosen.key, lambda: self._judge(chosen, line, body))
-                self._engine.pool.submit(work)
+                self._engine.background.pool.submit(work)
 
         chunks = call(application, environ, looking(start_response, look), rendering)
         return _Tee(chunks, self._engine.settings.max_page, whole)
@@ -248,7 +249,7 @@ class Learner:
         return True
 
     def _judge(self, target: Target, line: str, body: bytes) -> None:
-        made = self._engine.producer.attempt(target, None)
+        made = self._engine.renderer.producer.attempt(target, None)
         if isinstance(made, Failed):
             verdict, text = "failed", f"would fail in the clean room: {made.reason}"
         elif not isinstance(made, Made):

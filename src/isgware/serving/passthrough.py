@@ -18,7 +18,7 @@ from ..rendering.clean_room import StartResponse, WSGIApp
 from ..routing.framework import Site
 
 if TYPE_CHECKING:
-    from .engine import Answer
+    from .answer import Answer
 
 Environ = dict[str, Any]
 HTML: Final = "text/html; charset=utf-8"

@@ -11,7 +11,7 @@ from typing import Final
 
 from ..regeneration.refused_routes import RefusedRoutes
 from ..storage.process_cache import Raw, worth_remembering
-from .engine import Answer
+from .answer import Answer
 
 _SECONDS: Final = 5.0
 _MAX_LINES: Final = 8_192

@@ -10,7 +10,7 @@ from ..core.preconditions import fitted
 from ..core.redirects import redirected
 from ..http import cache_status as status
 from ..storage.process_cache import Page
-from .engine import Answer
+from .answer import Answer
 
 
 def stored_answer(

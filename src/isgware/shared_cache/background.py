@@ -40,19 +40,19 @@ class Background:
         engine = self._engine
         key = "own:" + place.key
         try:
-            if engine.pool.want(key) or not engine.outcomes.due(place.key):
+            if engine.background.pool.want(key) or not engine.outcomes.due(place.key):
                 return True
-            engine.maintenance.start()
+            engine.renderer.maintenance.start()
             ended = threading.Event()
             leases: list[Lease] = []
 
             def give_up() -> None:
                 ended.set()
                 for lease in leases:
-                    engine.maintenance.end(lease)
+                    engine.renderer.maintenance.end(lease)
 
             work = Work(key, lambda: self._refresh(place, ended, leases), give_up)
-            return engine.pool.submit(work)
+            return engine.background.pool.submit(work)
         except Exception:  # there is a page for the visitor all the same
             log.exception("%s could not be revalidated.", place.url)
             return False
@@ -74,13 +74,13 @@ class Background:
             lease = None
         if lease is not None:
             leases.append(lease)
-            engine.maintenance.hold(lease)
+            engine.renderer.maintenance.hold(lease)
         try:
             reason = self._renew(place, page, ended)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
         finally:
-            engine.maintenance.end(lease)
+            engine.renderer.maintenance.end(lease)
         failures = engine.outcomes.failures
         if reason:
             log.warning("%s could not be revalidated: %s", place.url, reason)

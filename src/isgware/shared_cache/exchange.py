@@ -10,7 +10,7 @@ from ..core.cache_key import Visitor
 from ..core.freshness import State
 from ..http.cache_control import Directives, effective
 from ..rendering.clean_room import StartResponse
-from ..serving.engine import Answer
+from ..serving.answer import Answer
 from ..serving.passthrough import Environ, HeaderList
 from ..storage.process_cache import Page
 from .locations import Exchange, Place

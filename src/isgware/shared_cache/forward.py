@@ -57,7 +57,7 @@ class Forwarder:
         """
         if not self._shareable():
             return self._forward(page)
-        visit, flights = self._visit, self._engine.flights
+        visit, flights = self._visit, self._engine.renderer.flights
         arrival, nonce = visit.exchange.began
         flight, leads = flights.join(
             "own:" + visit.place.key, arrival, nonce,

@@ -14,16 +14,13 @@ from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from ...errors import ConfigurationError
+from . import SCHEMES, is_client
 from .cluster import Cluster
 from .pools import NAMESPACE, library, like
 
 #: What makes a client, when one is needed: never before the first operation of a process. It may
 #: have a ``limit`` of connections, and a ``timeout`` for waiting until one is free.
 Connect = Callable[[], Any]
-SCHEMES: Final = {
-    "redis": "redis", "rediss": "rediss", "unix": "unix", "redis+unix": "unix",
-    "valkey": "redis", "valkeys": "rediss",
-}  # fmt: skip
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
@@ -38,13 +35,6 @@ class Connector:
 
     def __call__(self) -> Any:
         return self.make()
-
-
-def is_client(it: Any) -> bool:
-    """Whether it is a client of redis-py, told without importing that."""
-    return any(
-        kind.__module__.partition(".")[0] in ("redis", "valkey") for kind in type(it).__mro__
-    ) and callable(getattr(it, "evalsha", None))
 
 
 def from_url(url: str, timeout: float) -> tuple[Connect, str]:

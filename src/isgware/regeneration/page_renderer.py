@@ -1,0 +1,133 @@
+"""One render of a page at a time (P5): who renders it, who waits for it, who takes another's.
+
+Within a process that is a `Flight`, among processes a lease in the store. `background` renders
+where nobody waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ..backends.base import Lease
+from ..core.freshness import State, accepts
+from ..errors import BackendUnavailable
+from ..rendering.producer import Producer
+from ..rendering.result import Elsewhere, Outcome, Rendered
+from ..routing.planner import Target
+from ..settings import Settings
+from ..storage.page_store import PageStore, same_render
+from ..storage.process_cache import Page
+from .maintenance import Maintenance
+from .outcomes import Outcomes
+from .single_flight import Flight, Flights
+
+
+class PageRenderer:
+    def __init__(
+        self, settings: Settings, page_store: PageStore, producer: Producer, outcomes: Outcomes,
+        maintenance: Maintenance,
+    ) -> None:  # fmt: skip
+        self.settings = settings
+        self.page_store = page_store
+        self.producer = producer
+        self.outcomes = outcomes
+        self.maintenance = maintenance
+        self.flights = Flights(settings.max_waiters)
+
+    def after_fork(self) -> None:
+        """Locks of the parent process are not ours."""
+        self.flights = Flights(self.settings.max_waiters)
+
+    def render(
+        self, target: Target, page: Page | None, arrival: int, deadline: float
+    ) -> tuple[Outcome | None, bool]:
+        """Have a page rendered for a visitor who waits until ``deadline``, and found ``page`` when
+        the store's counter was ``arrival``. Returns what came of it, ``None`` if that took too
+        long, and whether it was rendered in this call."""
+        names = (*target.names, *(page.names if page else ()))
+        flight, leads = self.join(target, names, arrival)
+        if leads:
+            outcome: Outcome | None = Elsewhere()
+            try:
+                outcome = self._lead(target, flight, names, arrival, deadline, page)
+            finally:
+                self.flights.land(flight, outcome)
+            return outcome, True
+        waited = self.flights.wait(flight, deadline - time.monotonic())
+        return (flight.outcome if waited else None), False
+
+    def join(self, target: Target, names: Sequence[str], arrival: int) -> tuple[Flight, bool]:
+        mirror = self.page_store.mirror
+        oldest = time.monotonic() - self.settings.render_timeout
+
+        def joinable(flight: Flight) -> bool:
+            return flight.started > oldest and accepts(
+                flight.generation, flight.nonce, names, mirror, arrival
+            )
+
+        return self.flights.join(target.key, mirror.counter, mirror.nonce, joinable)
+
+    def acceptable(self, page: Page, arrival: int) -> bool:
+        entry, mirror = page.entry, self.page_store.mirror
+        return accepts(entry.generation, entry.nonce, page.names, mirror, arrival)
+
+    def _lead(
+        self, target: Target, flight: Flight, names: Sequence[str], arrival: int, deadline: float,
+        known: Page | None,
+    ) -> Outcome:  # fmt: skip
+        """Render for everybody, unless another process does: then wait for its page."""
+        pause = 0.0
+        while True:
+            try:
+                lease = self.page_store.acquire(target.key, self.settings.lease_time, names)
+            except BackendUnavailable:
+                return self.produce(target, None, flight)
+            page, state = self.look_again(target)
+            if page is not None and self.takes(target, page, state, known, arrival):
+                self.page_store.release(lease)
+                return Rendered(page, found=not pause)
+            if lease is not None:
+                return self.produce(target, lease, flight)
+            if time.monotonic() > deadline:
+                return Elsewhere()
+            pause = min(max(pause * 1.5, 0.005), 0.05)
+            time.sleep(pause)
+            self.page_store.begin()
+            self.page_store.sync()
+
+    def takes(
+        self, target: Target, page: Page, state: State | None, known: Page | None, arrival: int
+    ) -> bool:
+        """Whether a page of another process will do for who came at ``arrival`` and found the
+        ``known`` one: it is fresh, or was rendered since. A render may take longer than its page
+        stays fresh; were it not taken then, all who wait for it would render in turn."""
+        if not self.acceptable(page, arrival):
+            return False
+        since = known is None or not same_render(page.entry, known.entry)
+        return state is State.FRESH or (
+            since and page.entry.fingerprint == target.policy.fingerprint
+        )
+
+    def look_again(self, target: Target) -> tuple[Page | None, State | None]:
+        return self.page_store.find(target.key, target.base, target.policy.fingerprint, again=True)
+
+    def produce(self, target: Target, lease: Lease | None, flight: Flight) -> Outcome:
+        """Render under ``lease``, and draw the consequences of what comes of it."""
+        old, state = self.page_store.find(target.key, target.base, target.policy.fingerprint)
+        replaces = old.entry if old is not None and state is not State.GONE else None
+        order = old.entry.order + 1 if old is not None else 0
+        if lease is not None:
+            self.maintenance.hold(lease)
+        flight.lease = lease
+        try:
+            outcome = self.producer.produce(
+                target, lease.order if lease else order, replaces,
+                wanted=lambda: not flight.landed.is_set(),
+            )  # fmt: skip
+        finally:
+            self.maintenance.end(lease)
+        if lease is None:
+            self.page_store.stored_locally(target.key, target.base)
+        self.outcomes.settle(target, outcome, replaces)
+        return outcome

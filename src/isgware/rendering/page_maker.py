@@ -1,0 +1,226 @@
+"""From an app's whole response to the page that is stored, or to the reason why it is not.
+
+`producer` runs the app and stores the page; the rules are `core.storable`'s.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from werkzeug.datastructures import Headers as HeaderMap
+
+from ..core.downstream import kept_headers
+from ..core.header_reads import header_of, outdated, refined
+from ..core.reads import Reads
+from ..core.storable import Learn, Refusal, Response, Said, Terms, storable, unread, varying
+from ..core.stored_page import Entry
+from ..errors import ConfigurationError
+from ..http.conditional import strong_etag
+from ..http.fields import Headers
+from ..render_context import Rendering
+from ..routing.planner import Planner, Target
+from ..settings import Settings
+from ..storage.process_cache import Memory
+from .notices import Notices
+from .observed import observed, unfit
+from .placeholders import PlaceholderMaker
+from .remedies import NOT_RUN
+from .result import Made, Refused
+from .value_holes import NOT_FOUND, cookies_taken
+
+log: Final = logging.getLogger("isgware")
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """A whole page as ``accept`` sees it; the body is not encoded."""
+
+    status: int
+    headers: HeaderMap
+    body: bytes
+
+
+class PageMaker:
+    """Decides about the responses of one app."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        planner: Planner,
+        memory: Memory,
+        placeholders: PlaceholderMaker,
+        notices: Notices,
+        now: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._planner = planner
+        self._declarations = planner.declarations
+        self._memory = memory
+        self._placeholders = placeholders
+        self._notices = notices
+        self._now = now
+
+    def page(
+        self, target: Target, response: Response, rendering: Rendering, replaces: Entry | None,
+        times: tuple[float, float],
+    ) -> Made | Refused:  # fmt: skip
+        """The page of a response that has come whole, or why it is not stored. ``times``: when the
+        render began, in seconds since the epoch, and how many seconds it took."""
+        started, took = times
+        said_of_page = Said(rendering.revalidate, rendering.expire, rendering.refused)
+        if replaces is None:  # one that was purged has told something, too
+            known = self._memory.get(target.key)
+            before = known.entry if known is not None else None
+        else:
+            before = replaces
+        as_run = self._as_run(target, response, rendering, said_of_page)
+        if isinstance(as_run, Refused):
+            return as_run
+        target, policy = as_run, as_run.policy
+        taken = cookies_taken(response, policy.hole_cookies)
+        if taken is None:
+            return self._notices.refused(target, Refusal(NOT_FOUND))
+        response, tokens = taken
+        seen = self._observed(target, response, rendering, before, started)
+        if isinstance(seen, Refusal):
+            return self._notices.refused(target, seen)
+        holes = self._placeholders.made(
+            target.request, response, rendering, before, started, policy.keyed_cookies
+        )
+        if isinstance(holes, Refusal):
+            return self._notices.refused(target, holes)
+        response, reads = seen
+        response = varying(response, map(header_of, rendering.headers_read))
+        verdict, learned = self._decide(target, response, rendering, said_of_page, replaces)
+        if isinstance(verdict, Refusal):
+            return self._notices.refused(target, verdict)
+        if reads is not None:
+            verdict = dataclasses.replace(verdict, vary_cookie=reads.personal)
+        private = dataclasses.replace(
+            verdict, vary_cookie=verdict.vary_cookie or holes.reads.personal
+        )
+        page = self._entry(target, response, verdict, rendering, started, took)
+        headers = self._headers(target, holes.private(response), private)
+        page = dataclasses.replace(page, headers=headers, reads=reads)
+        entry = holes.put_in(page, tokens, rendering.finders)
+        if isinstance(entry, Refusal):
+            return self._notices.refused(target, entry)
+        if replaces is not None and not self._accepted(target, replaces, entry):
+            return self._notices.refused(target, Refusal("not-accepted"))
+        self._notices.own_invalidations(target, entry, rendering)
+        said = rendering.policy.fingerprint if rendering.policy is not None else ""
+        default = self._declarations.default if verdict.by_default else ""
+        return Made(entry, learned, target.declared, said, default)
+
+    def _as_run(
+        self, target: Target, response: Response, rendering: Rendering, said: Said
+    ) -> Target | Refused:
+        """``target`` under the policy of the decorator that ran, if one did."""
+        declarations = self._declarations
+        if other := declarations.not_as_planned(target, response.code, rendering):
+            again = Refused(NOT_RUN, other.gone, replan=True)
+            return (
+                again
+                if other.replan
+                else self._notices.refused(target, unread(response, said, NOT_RUN))
+            )
+        try:
+            target = declarations.as_run(target, rendering)
+        except ConfigurationError as error:
+            log.error("%s: %s", target.request.url, error)
+            return self._notices.refused(target, unread(response, said, "odd-tag"))
+        if rendering.odd_tag:
+            return self._notices.refused(target, unread(response, said, "odd-tag"))
+        return target
+
+    def _observed(
+        self, target: Target, response: Response, rendering: Rendering, before: Entry | None,
+        now: float,
+    ) -> tuple[Response, Reads | None] | Refusal:  # fmt: skip
+        """What the render was seen to ask of its visitor, together with what earlier renders of
+        the page have asked, one that was purged included."""
+        recording, policy = rendering.recording, target.policy
+        if recording is None or not recording.attached:
+            return response, None
+        return unfit(recording, response) or observed(
+            recording, response, unread=(*policy.keyed_cookies, *policy.hole_cookies),
+            keep_vary=policy.keep_vary,
+            before=before.reads if before is not None else None, now=now,
+        )  # fmt: skip
+
+    def _decide(
+        self, target: Target, response: Response, rendering: Rendering, said: Said,
+        replaces: Entry | None,
+    ) -> tuple[Terms | Refusal, tuple[str, ...]]:  # fmt: skip
+        keyed = target.keyed - outdated(target.lists, rendering.headers_read)
+        learned: tuple[str, ...] = ()
+        for _ in range(2):
+            verdict = storable(
+                response,
+                target.request,
+                target.policy,
+                declared=target.declared,
+                said=said,
+                keyed=keyed,
+                default=self._settings.revalidate,
+                obey=self._settings.cache_control != "ignore",
+                full=self._settings.cache_control == "full",
+                now=self._now(),
+                replaces=replaces,
+            )
+            if not isinstance(verdict, Learn):
+                return verdict, refined(learned, rendering.headers_read)
+            # The render saw none of these headers: it is the variant for visitors without them.
+            learned = verdict.names
+            keyed = keyed | frozenset(learned)
+        raise AssertionError("what was learned is in the key")
+
+    def _headers(self, target: Target, response: Response, terms: Terms) -> Headers:
+        return kept_headers(
+            response, terms, target.policy, target.request, self._settings.downstream,
+            self._planner.by_cookie,
+        )  # fmt: skip
+
+    def _entry(
+        self, target: Target, response: Response, terms: Terms, rendering: Rendering,
+        started: float, took: float,
+    ) -> Entry:  # fmt: skip
+        return Entry(
+            key=target.key,
+            request=target.request,
+            status=response.status,
+            headers=response.headers,
+            body=response.body,
+            rendered_at=started - terms.age,
+            render_seconds=round(took, 6),
+            revalidate=terms.revalidate,
+            expire=terms.expire,
+            etag=strong_etag(response.body, response.first("etag")),
+            last_modified=response.first("last-modified"),
+            tags=tuple(dict.fromkeys((*target.tags, *rendering.tags))),
+            fingerprint=target.policy.fingerprint,
+            build_id=self._settings.build_id,
+            route=target.route,
+            vary_cookie=terms.vary_cookie,
+            anonymous=terms.anonymous,
+            error_quota=terms.error_quota,
+            tombstone=terms.tombstone,
+        )
+
+    def _accepted(self, target: Target, old: Entry, new: Entry) -> bool:
+        accept = target.policy.accept
+        if accept is None:
+            return True
+        try:
+            return bool(accept(_view(old), _view(new)))
+        except Exception:
+            log.exception("accept= of %s raised; the old page stays.", target.route)
+            return False
+
+
+def _view(entry: Entry) -> PageView:
+    return PageView(entry.code, HeaderMap(list(entry.headers)), entry.body)

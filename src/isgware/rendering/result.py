@@ -1,0 +1,66 @@
+"""What became of a render: a page, an answer that is not stored, a failure, or nothing known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..core.storable import Response
+from ..core.stored_page import Entry
+from ..storage.process_cache import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A page was made and kept. ``learned``: headers it turned out to vary by; ``stored``: the
+    store took it, too; ``found``: it was there already when it was to be made."""
+
+    page: Page
+    learned: tuple[str, ...] = ()
+    stored: bool = True
+    found: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The app answered, and its answer may not be stored. ``withdraws``: since it is not for
+    everybody, so that what is stored of the page may not be served any more either. ``text`` says
+    more to people. ``replan``: the page is declared otherwise, or not at all; so plan anew."""
+
+    reason: str
+    withdraws: bool = False
+    text: str = ""
+    replan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The app raised, or answered a server error. ``proven``: its route has worked before."""
+
+    reason: str
+    response: Response | None = None
+    error: BaseException | None = None
+    proven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another process is rendering, or has given its render up: nothing is known here."""
+
+
+Outcome = Rendered | Refused | Failed | Elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A page that may be stored. ``said``: the policy of the decorator that was met, if decorators
+    are learned; ``default``: the ``ISG(revalidate=)`` that alone made the page storable.
+    ``encodings`` of its body, once it is finished: they become part of the entry as it is kept."""
+
+    entry: Entry
+    learned: tuple[str, ...]
+    declared: bool
+    said: str
+    default: str
+    encodings: Mapping[str, bytes] = field(default_factory=dict)
+    pieces: tuple[int, ...] = ()
