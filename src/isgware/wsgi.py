@@ -205,7 +205,7 @@ class ISG(Operations):
         if raw in runtime.passed:
             return call(self.application, environ, start_response, rendering)
         http, read_ahead = runtime.shared_cache, ReadAhead()
-        if http is not None and http.dull(raw, environ):
+        if http is not None and http.passes_at_once(raw, environ):
             return http.glance(visitor, raw, environ, start_response, rendering)
         started = time.perf_counter()
         known = None
@@ -220,10 +220,10 @@ class ISG(Operations):
             return http(visitor, raw, environ, start_response, rendering, read_ahead)
         if answer is None:
             runtime.delivery.check_credentials(visitor)
-            passed, dull = runtime.learner.undeclared(
+            passed, nothing_to_store = runtime.learner.undeclared(
                 visitor, self.application, environ, start_response, rendering
             )
-            if dull and not runtime.settings.debug:
+            if nothing_to_store and not runtime.settings.debug:
                 runtime.passed.add(raw)
             return passed
         if answer.page is not None and answer.holes:

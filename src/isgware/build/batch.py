@@ -3,7 +3,8 @@
 A batch is made the way a single page is, by the engine's own parts: plan, lease, clean-room render,
 store. What is different is that the store is asked and told about a whole batch in one transaction,
 where it knows transactions: which pages are fresh, whose leases they are, then the pages themselves
-together with the news that they replace others. So a build that is killed leaves whole batches.
+together with the announcement that they replace others. So a build that is killed leaves whole
+batches.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ _PATIENCE: Final = 2.0
 TOO_LONG: Final = "the render took too long and was given up"
 
 
-class Hopeless(ISGError):
+class NoWorkersLeft(ISGError):
     """Every worker is lost, whatever it is given."""
 
 
@@ -78,7 +78,7 @@ class BuildWorkers(ABC):
         """What was made, each by a worker of its first batch; empty if time is up."""
 
     def run(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, list[Made]]]:
-        """Render them all, in whatever order they come out. Raises `Hopeless`."""
+        """Render them all, in whatever order they come out. Raises `NoWorkersLeft`."""
         while True:
             self._hand_out(batches)
             if not any(worker.batches for worker in self._workers):
@@ -113,7 +113,7 @@ class BuildWorkers(ABC):
             elif first is not None:
                 yield first, [Made("failed", first.paths[0], reason)]
             if self._lost >= _HOPELESS:
-                raise Hopeless(f"{self._lost} workers were lost in a row: {reason}")
+                raise NoWorkersLeft(f"{self._lost} workers were lost in a row: {reason}")
 
     def close(self) -> None:
         """Have all of them end: those that are interrupted may finish their batch."""
