@@ -31,6 +31,7 @@ import isgware.flask
 from isgware import ConfigurationError, hole, holes, page, revalidate
 from isgware.core.places import told_of
 from isgware.export.choice import static
+from isgware.testing import FakeClock, ManualExecutor
 
 FUTURE = "Sat, 01 Jan 2050 00:00:00 GMT"
 FILLER = "<p>text that makes a page of it</p>\n" * 60
@@ -717,3 +718,21 @@ def test_visitors_interleaved_at_random_get_what_the_bare_app_gives_them(server_
             filled += "filled" in got[0].headers["Cache-Status"]
     assert filled > 20
     assert shops[0][0].app.extensions["isgware"].stats().pages == 1
+
+
+def test_filled_on_the_first_visit_and_while_stale():
+    clock = FakeClock()
+    shop = Shop(clock=clock, executor=ManualExecutor())
+    ann = shop.visitor("ann")
+    for label, said in (("MISS", "fwd=uri-miss; stored; ttl=60"), ("HIT", "hit; ttl=60")):
+        got = ann.get("/page")
+        assert got.headers["X-ISG-Cache"] == label
+        assert got.headers["Cache-Status"] == f"isgware; {said}; detail=filled"
+        assert "<b>ann of the shop</b>" in got.text
+    clock.advance(61)
+    for _ in range(2):
+        for name in ("ann", None, "bob"):
+            got = shop.visitor(name).get("/page")
+            assert got.headers["X-ISG-Cache"] == "STALE"
+            assert ("detail=filled" in got.headers["Cache-Status"]) is bool(name)
+            assert f"<b>{name or 'stranger'} of the shop</b>" in got.text
