@@ -670,6 +670,29 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "    if False:\n        notes.recording.marks"),
         ("the id of a session is the whole session", "own[_NOTES].read(EVERYTHING)", "pass"),
     ),
+    *_of("rendering/recorded_mappings.py", "flask/test_ways_of_reading.py")(
+        ("whether a session is empty is a read", '"__len__", "__bool__", ', '"__len__", '),
+        ("views of a session stay views", "return dict.fromkeys(found).keys()", "return list(found)"),
+    ),
+    *_of("rendering/recorded_mappings.py", "django/test_ways_of_reading.py")(
+        ("the attributes of a session are all of it", 'in ("new", "__dict__")', 'in ("new",)'),
+        ("the names of attributes are nobody's",
+         '    body["__dir__"] = lambda self: base.__dir__(self)', '    base.__dir__'),
+        ("copies of a session can be made",
+         '    body["__reduce_ex__"] = _whole(_reduced(base))\n', ""),
+        ("sessions can make others of their class",
+         '    body["__new__"] = lambda _, *given, **named: base(*given, **named)', "    base"),
+    ),
+    *_of("django/recorder.py", "django/test_ways_of_reading.py")(
+        ("the inside of a session is the whole of it",
+         "        **{name: private(name) for name in _PRIVATE},\n", ""),
+        ("what a project's own session class reads counts",
+         "return not content or module.startswith", "return True or module.startswith"),
+        ("a request that the app makes anew reads all cookies",
+         '    "django.core.handlers.wsgi", "django.http.cookie",', '    "django.http.cookie",'),
+        ("headers that are shown are read", "        self._all()\n        return super().__repr__()",
+         "        return super().__repr__()"),
+    ),
     *_of("flask/recorder.py", "flask/test_recorder.py")(
         ("foreign middleware reads all cookies", "        if foreign:", "        if False:"),
         ("what a CSRF token is made of is noted", "notes.recording.tokens[str(key)] = value", "pass"),
@@ -712,6 +735,27 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("the raw Cookie header reads all cookies",
          "                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))",
          "                pass"),
+    ),
+    *_of("core/cache_key.py", "flask/test_variants.py", "routing/test_variants.py")(
+        ("values that make no key are own answers",
+         "if not is_variant(value) or (values is not None and value not in values):", "if False:"),
+        ("keyed values are bounded", " and len(value) <= MAX_VARIANT", ""),
+        ("variants are in the key", "        if self.variants:\n", "        if False:\n"),
+    ),
+    *_of("core/downstream.py", "flask/test_variants.py")(
+        ("pages with variants are private",
+         "policy.bypass or policy.keyed_cookies or policy.variants", "policy.bypass"),
+    ),
+    *_of("routing/visitor_check.py", "flask/test_variants.py")(
+        ("keyed keys of the session make nobody special", "return keys - policy.keyed_session", "return keys"),
+    ),
+    *_of("routing/variants.py", "flask/test_variants.py")(
+        ("whoever has no cookie that counts is asked nothing",
+         'if counting_cookie(visitor.headers.get("HTTP_COOKIE"), None) is None:', "if False:"),
+    ),
+    *_of("management/variant_decorator.py", "flask/test_variants.py", "django/test_variants.py")(
+        ("of nobody a function is asked apart from the render",
+         "return site().ask(function, nobody)", "return function(*given, **named)"),
     ),
     *_of("core/header_reads.py", "flask/test_languages.py")(
         ("pages that ask for several lists vary by the whole header",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from types import FrameType
 from typing import Any, Final
 
 from django.contrib.sessions.backends.base import SessionBase
@@ -20,7 +21,7 @@ from ..core.header_reads import LEARNED
 from ..core.storable import varies
 from ..recording import COOKIES, EVERYTHING, SESSION, Recording
 from ..rendering.callers import Callers
-from ..rendering.clean_room import MARK
+from ..rendering.clean_room import MARK, session_values
 from ..rendering.foreign_middleware import foreign_middleware
 from ..rendering.recorded_environ import RecordedEnviron
 from ..rendering.recorded_mappings import Notes, recorded
@@ -30,9 +31,10 @@ _SESSIONS: Final = "django.contrib.sessions.middleware"
 #: Modules that only pass on what they are asked.
 _THROUGH: Final = frozenset({
     "_collections_abc", "asgiref", "collections", "copy", "django.contrib.messages.api",
-    "django.contrib.messages.storage", "django.contrib.sessions.backends", "django.http.cookie",
-    "django.http.request", "django.utils.datastructures", "django.utils.deprecation",
-    "django.utils.functional", "django.utils.translation", "functools",
+    "django.contrib.messages.storage", "django.contrib.sessions.backends",
+    "django.core.handlers.wsgi", "django.http.cookie", "django.http.request",
+    "django.utils.datastructures", "django.utils.deprecation", "django.utils.functional",
+    "django.utils.translation", "functools",
 })  # fmt: skip
 #: Modules of Django that look at sessions, cookies and messages for themselves.
 _FRAMEWORK: Final = frozenset({
@@ -74,7 +76,8 @@ def _request(
     request_class: Callable[..., Any], environ: RecordedEnviron, recording: Recording
 ) -> Any:
     request = request_class(environ)
-    cookies = _Cookies(request.COOKIES)
+    with environ.unwatched():  # whoever has Django parse the header after this reads it
+        cookies = _Cookies(request.COOKIES)
     recorded(cookies, Notes(recording, COOKIES, CALLERS))
     # What the cached properties of these names would find.
     request.__dict__["COOKIES"] = cookies
@@ -101,10 +104,21 @@ class _Headers(HttpHeaders):
         found: str = super().__getitem__(key)
         return found
 
-    def __iter__(self) -> Iterator[str]:
+    def _all(self) -> None:
         for name in ("HTTP_COOKIE", *LEARNED):
             self._environ.asked(name)
+
+    def __iter__(self) -> Iterator[str]:
+        self._all()
         return iter(super().__iter__())
+
+    def __len__(self) -> int:
+        self._all()
+        return super().__len__()
+
+    def __repr__(self) -> str:
+        self._all()
+        return super().__repr__()
 
 
 @lru_cache(maxsize=8)
@@ -118,7 +132,10 @@ def _request_type(base: Any) -> type:
             raise AttributeError("session") from None
 
     def put(request: Any, session: Any) -> None:
-        recording = request.environ[MARK].recording
+        rendering = request.environ[MARK]
+        recording = rendering.recording
+        if isinstance(session, SessionBase) and (keyed := dict(session_values(rendering))):
+            session.__dict__["_session_cache"] = keyed
         notes = Notes(recording, SESSION, CALLERS, _written)
         if not isinstance(session, SessionBase) or not recorded(session, notes, _session_methods):
             kind = type(session)  # nobody can say which cookies it is found by, or what it reads
@@ -144,11 +161,21 @@ def _session_methods(base: Any) -> dict[str, Any]:
     def whole(get: Callable[[Any], Any]) -> property:
         def ask(session: Any) -> Any:
             frame = sys._getframe(2)  # beyond the `__getattribute__` of every recorded object
-            if frame.f_locals.get("self") is not session:
+            if not _inside(session, frame, get is base._session.fget):
                 session._isgware_notes.read(EVERYTHING)
             return get(session)
 
         return property(ask)
+
+    def private(name: str) -> Callable[..., Any]:
+        method = getattr(base, name)
+
+        def ask(session: Any, *given: Any, **named: Any) -> Any:
+            if not _inside(session, sys._getframe(1), name == "_get_session"):
+                session._isgware_notes.read(EVERYTHING)
+            return method(session, *given, **named)
+
+        return ask
 
     def is_empty(session: Any) -> bool:
         if CALLERS.module() == _SESSIONS:
@@ -181,9 +208,24 @@ def _session_methods(base: Any) -> dict[str, Any]:
         **methods,
         **{f"a{name}": asynchronous(method) for name, method in methods.items()},
         "is_empty": is_empty,
+        **{name: private(name) for name in _PRIVATE},
         "session_key": whole(base.session_key.fget),
+        "_session_key": whole(base._session_key.fget).setter(base._session_key.fset),
         "_session": whole(base._session.fget),
     }
+
+
+#: Methods that are for a session's own class, and give more than one key.
+_PRIVATE: Final = ("load", "_get_session", "_get_session_key", "_get_or_create_session_key")
+
+
+def _inside(session: Any, frame: FrameType, content: bool) -> bool:
+    """Whether a method of the session asks. What a class of the project's own does with the whole
+    ``content`` is for the project: it may have methods that Django does not know of."""
+    if frame.f_locals.get("self") is not session:
+        return False
+    module = str(frame.f_globals.get("__name__", ""))
+    return not content or module.startswith("django.contrib.sessions.")
 
 
 def _note_vary(session: Any, response: Any) -> None:
