@@ -150,7 +150,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
-         "del keeper  # not referred to while this thread waits", "pass"),
+         "del maintenance  # not referred to while this thread waits", "pass"),
     ),
     *_of("regeneration/render_threads.py", "promises/test_collected.py")(
         ("idle threads refer to no pool", "            pool = None\n            ready.wait",
@@ -611,7 +611,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("URLs that pass are bounded", "if len(self._until) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
-        ("URLs that say nothing are bounded", "if len(self._dull) >= _MAX_DULL:", "if False:"),
+        ("URLs with nothing to store are bounded", "if len(self._passed) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/responses.py", "promises/test_p7_floods.py")(
         ("URLs that were asked for are bounded",

@@ -1,4 +1,4 @@
-"""What isgware has to know of the framework behind an app.
+"""What isgware has to know of an app's framework.
 
 `Site` is the plain WSGI one; Flask's and Django's answer the same questions from their URL maps
 and settings.
