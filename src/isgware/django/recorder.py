@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.handlers.wsgi import WSGIHandler
 from django.http.request import HttpHeaders
@@ -19,7 +20,7 @@ from django.http.request import HttpHeaders
 from ..core.header_reads import LEARNED
 from ..core.storable import varies
 from ..recording import COOKIES, EVERYTHING, SESSION, Recording
-from ..rendering.callers import Callers
+from ..rendering.callers import Callers, where
 from ..rendering.clean_room import MARK, session_values
 from ..rendering.foreign_middleware import foreign_middleware
 from ..rendering.recorded_environ import RecordedEnviron
@@ -41,7 +42,7 @@ _FRAMEWORK: Final = frozenset({
 })  # fmt: skip
 CALLERS: Final = Callers(_THROUGH, _FRAMEWORK, _SESSIONS)
 #: The key by which a session says how long it lasts.
-_BOOKKEEPING: Final = frozenset({"_session_expiry"})
+BOOKKEEPING: Final = frozenset({"_session_expiry"})
 
 
 def record_reads(application: Any) -> None:
@@ -136,7 +137,7 @@ def _request_type(base: Any) -> type:
 
 
 def _written(notes: Notes, key: object, value: object) -> None:
-    if key not in _BOOKKEEPING:
+    if key not in BOOKKEEPING:
         notes.wrote_for_good(key)
 
 
@@ -148,7 +149,7 @@ def _session_methods(base: Any) -> dict[str, Any]:
         def ask(session: Any) -> Any:
             frame = sys._getframe(2)  # beyond the `__getattribute__` of every recorded object
             if frame.f_locals.get("self") is not session:
-                session._isgware_notes.read(EVERYTHING)
+                _note_existence(session)
             return get(session)
 
         return property(ask)
@@ -157,7 +158,7 @@ def _session_methods(base: Any) -> dict[str, Any]:
         if CALLERS.module() == _SESSIONS:
             _note_vary(session, sys._getframe(1).f_locals.get("response"))
             return True  # there is nothing to save
-        session._isgware_notes.read(EVERYTHING)
+        _note_existence(session)
         return bool(base.is_empty(session))
 
     def flush(session: Any) -> None:
@@ -187,6 +188,14 @@ def _session_methods(base: Any) -> dict[str, Any]:
         "session_key": whole(base.session_key.fget),
         "_session": whole(base._session.fget),
     }
+
+
+def _note_existence(session: Any) -> None:
+    """Whether there is a session is asked: one may be there that holds nothing."""
+    notes: Notes = session._isgware_notes
+    if notes.read(EVERYTHING):
+        frame = CALLERS.caller()
+        notes.recording.read(COOKIES, settings.SESSION_COOKIE_NAME, lambda: where(frame))
 
 
 def _note_vary(session: Any, response: Any) -> None:

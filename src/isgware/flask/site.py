@@ -20,6 +20,7 @@ from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site, built, redirect_of
 from ..routing.inner_caches import module_of, wrappers
 from . import csrf
+from .recorder import BOOKKEEPING
 
 #: Hosts whose adapters are kept: any visitor can name another.
 _MAX_ADAPTERS: Final = 64
@@ -134,6 +135,15 @@ class FlaskSite(Site):
 
     def context(self) -> AbstractContextManager[object]:
         return self._app.app_context()
+
+    @property
+    def session_bookkeeping(self) -> frozenset[str]:  # type: ignore[override]
+        token = self._app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
+        return BOOKKEEPING | {str(token)}
+
+    @property
+    def session_cookie(self) -> str:
+        return str(self._app.session_interface.get_cookie_name(self._app))
 
     @property
     def cookie_session(self) -> str:

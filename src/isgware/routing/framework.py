@@ -68,6 +68,8 @@ class Site:
     language_cookies: tuple[str, ...] = ()
     #: Cookies that come with tokens for which a stored page has places.
     token_cookies: tuple[str, ...] = ()
+    #: Keys of the session that the framework keeps its books with.
+    session_bookkeeping: frozenset[str] = frozenset()
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
 
@@ -132,6 +134,11 @@ class Site:
     def cookie_session(self) -> str:
         """The cookie that holds a visitor's whole session, if the framework's own code keeps it
         there; empty if sessions are elsewhere, or may be."""
+        return ""
+
+    @property
+    def session_cookie(self) -> str:
+        """The cookie by which the framework finds a visitor's session; empty if it has none."""
         return ""
 
     def cookies(self, header: str) -> list[tuple[str, str]]:

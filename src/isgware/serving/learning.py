@@ -27,10 +27,10 @@ from ..regeneration.local_queue import Work
 from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..rendering.result import Failed, Made
-from ..rendering.value_holes import without_cookies
 from ..routing.framework import Site
 from ..routing.learned_routes import LearnedRoute
 from ..routing.planner import Target, has_credentials
+from ..routing.session_cookies import without_bookkeeping
 from ..storage.process_cache import Page
 from .after_answer import Following
 from .engine import Engine
@@ -112,7 +112,7 @@ class Learner:
             return None
         if has_credentials(visitor.headers):
             return None
-        fields = without_cookies(headers, self._site.token_cookies)
+        fields = without_bookkeeping(self._site, visitor, headers)
         verdict = promising(
             line,
             fields,
