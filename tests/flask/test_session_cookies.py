@@ -78,11 +78,14 @@ def test_a_page_is_tried_after_bookkeeping_in_a_session_that_holds_more(backend:
 def test_a_session_that_ends_or_comes_twice_or_cannot_be_opened_is_no_bookkeeping() -> None:
     site = site_of("cookie")
 
-    def kept(*lines: str) -> bool:
+    def kept(*lines: str, cookie: str = "") -> bool:
         headers = tuple(("Set-Cookie", line) for line in lines)
-        return without_bookkeeping(FlaskSite(site.app), a_visitor(), headers) == headers
+        return (
+            without_bookkeeping(FlaskSite(site.app), a_visitor(cookie=cookie), headers) == headers
+        )
 
-    assert kept("session=; Max-Age=0")
+    assert kept("session=; Max-Age=0", cookie="session=a")
+    assert not kept("session=; Max-Age=0")
     assert kept("session=a", "session=b")
 
     def down(*given: object) -> None:

@@ -41,6 +41,8 @@ def _cookie(pair: tuple[str, str]) -> tuple[str, str]:
 def _is_bookkeeping(site: Site, visitor: Visitor, name: str, value: str) -> bool:
     header = str(visitor.headers.get("HTTP_COOKIE") or "")
     sent = parse_cookie(header).get(name)
+    if not value:
+        return not sent  # the end of a session that there is not, as Flask-Session says it
     if sent and not site.cookie_session:
         return False  # what it held before this answer nobody can say any more
     after = dataclasses.replace(
@@ -52,4 +54,4 @@ def _is_bookkeeping(site: Site, visitor: Visitor, name: str, value: str) -> bool
     except Exception:
         return False
     changed = {key for key in {*old, *new} if old.get(key) != new.get(key)}
-    return bool(value) and changed <= site.session_bookkeeping
+    return changed <= site.session_bookkeeping
