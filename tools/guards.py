@@ -953,6 +953,20 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("no hole in a cache of the app", "    _outside_of_caches(use)\n", ""),
         ("a hole that raises costs that hole only", "                except Exception as error:\n                    self.errors", "                except ZeroDivisionError as error:\n                    self.errors"),
     ),
+    *_of("backends/sqlite/counts.py", "backends/test_sqlite.py")(
+        ("SQLite: a repeat is not counted twice", "    if told and told[0] >= number:\n", "    if False:\n"),
+    ),
+    *_of("backends/redis/counts.py", "backends/test_redis.py")(
+        ("Redis: a repeat is not counted twice", "if tonumber(ARGV[3]) <= before then return 0 end\n", ""),
+    ),
+    *_of("backends/memory_counts.py", "backends/test_memory.py")(
+        ("memory: a repeat is not counted twice", "if number <= self._told.get(process, 0):", "if False:"),
+    ),
+    *_of("storage/counting.py", "storage/test_counting.py")(
+        ("what a parent has counted is the parent's", "            self._amounts = {}\n            self._collect()\n", ""),
+        ("what was not confirmed is told again as it was", "            if not self._pending:\n", "            if True:\n"),
+        ("routes are bounded", "if len(self._routes) >= MAX_ROUTES:", "if False:"),
+    ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(
         ("no token becomes a file", "    if entry.places:\n", "    if False:\n"),
     ),

@@ -24,12 +24,13 @@ from .regeneration.outcomes import Outcomes
 from .regeneration.page_renderer import PageRenderer
 from .regeneration.render_threads import Pool
 from .rendering.clean_room import WSGIApp
-from .rendering.producer import Producer
+from .rendering.counted_renders import CountedProducer
 from .routing.drafts import COOKIE, Drafts
 from .routing.framework import Site
 from .routing.planner import Planner
 from .routing.variants import Variants
 from .routing.visitor_check import VisitorCheck
+from .serving.counted_answers import CountedAnswers
 from .serving.delivery import Delivery
 from .serving.engine import Engine
 from .serving.learning import Learner
@@ -39,6 +40,7 @@ from .serving.refused_urls import RefusedURLs
 from .serving.request_line import RequestLine
 from .settings import Settings
 from .storage.catalogue import Catalogue
+from .storage.counting import Counts
 from .storage.open_store import open_store, shared
 from .storage.page_store import PageStore
 from .storage.process_cache import Memory
@@ -74,6 +76,8 @@ class Runtime:
     process: Process
     variants: Variants
     refused_urls: RefusedURLs
+    counts: Counts
+    answers: CountedAnswers
     passed: PassedURLs = field(default_factory=PassedURLs)
 
     @property
@@ -86,11 +90,13 @@ class Runtime:
         if self.active:
             self.store.retry()
             self.catalogue.invalidate(names, hard=hard)
+            self.counts.invalidated("purge" if hard else "revalidate")
 
     def close(self, timeout: float | None = None) -> None:
         """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
         self.engine.background.pool.close(timeout)
         self.engine.renderer.maintenance.close()
+        self.counts.flush_quietly()
         self.store.close()
 
 
@@ -120,8 +126,9 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
     store = open_store(settings)
     memory = Memory(settings.memory)
     drafts = Drafts(settings.secret, now) if settings.secret else None
-    engine = engine_of(application, settings, site, store, memory, drafts, now)
-    engine.renderer.maintenance.tasks += [store.probe, engine.page_store.maintain]
+    counts = Counts(store, now)
+    engine = engine_of(application, settings, site, store, memory, drafts, now, counts)
+    engine.renderer.maintenance.tasks += [store.probe, engine.page_store.maintain, counts.tell]
     full = settings.cache_control == "full"
     rerouted: tuple[str, ...] = ()
     if full:
@@ -137,9 +144,9 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
             *(site.language_cookies if full else ()),
         ),
     )
-    delivery = Delivery(settings, engine.page_store, memory, line, now)
     variants = Variants(site, engine.visitors)
     engine.planner.variant_of = variants.value
+    delivery = Delivery(settings, engine.page_store, memory, line, now, counts)
     learner = Learner(engine, site)
     shared_cache = None
     if full:
@@ -163,12 +170,14 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
         process=Process(engine, memory),
         variants=variants,
         refused_urls=RefusedURLs(engine.outcomes.routes),
+        counts=counts,
+        answers=CountedAnswers(counts, engine.planner),
     )
 
 
 def engine_of(
     application: WSGIApp, settings: Settings, site: Site, store: Breaker, memory: Memory,
-    drafts: Drafts | None, now: Callable[[], float],
+    drafts: Drafts | None, now: Callable[[], float], counts: Counts,
 ) -> Engine:  # fmt: skip
     """The engine of one ISG. Its maintenance gives up hung renders; its owner may add tasks."""
     page_store = PageStore(store, memory, now, settings.offline_time)
@@ -191,7 +200,9 @@ def engine_of(
     store.on_open = maintenance.start
     handoff = handoff_of(settings, store, now, shared=shared(store.backend))
     maintenance.tasks += [pool.give_up_hung, handoff.pass_on_wants]
-    producer = Producer(application, settings, planner, page_store, now, site.records, site.secret)
+    producer = CountedProducer(
+        counts, application, settings, planner, page_store, now, site.records, site.secret
+    )
     failures = Failures(random.random)
     outcomes = Outcomes(planner, page_store, failures, settings.dynamic_time, now)
     renderer = PageRenderer(settings, page_store, producer, outcomes, maintenance)

@@ -24,6 +24,7 @@ from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
 from .runtime import runtime_of
 from .serving.answer import Answer
+from .serving.counted_answers import UNDECLARED
 from .serving.filling import fill
 from .serving.hole_filling import fill_holes
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
@@ -120,10 +121,12 @@ class ISG(Operations):
         if "HTTP_IF_NONE_MATCH" in environ:
             if environ["HTTP_IF_NONE_MATCH"] != ready.etag:
                 return self._special(ready, environ, start_response)
+            next(ready.cell)
             start_response(NOT_MODIFIED, ready.unchanged.copy())
             return []
         if "HTTP_IF_MODIFIED_SINCE" in environ:
             return self._special(ready, environ, start_response)
+        next(ready.cell)
         start_response(ready.line, ready.headers.copy())
         return [ready.body]  # a list: some servers send one far faster than anything else
 
@@ -134,6 +137,7 @@ class ISG(Operations):
         answer = ready.conditional(environ)
         if answer is None:
             return self._slow(environ, start_response)
+        next(ready.cell)
         start_response(answer[0], answer[1].copy())
         return [*answer[2]]
 
@@ -163,16 +167,19 @@ class ISG(Operations):
         if visitor is None:
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, runtime.site)
+        counted = runtime.answers
         if ready and fills:
             return fill(
                 visitor, Answer("HIT"), ready.page, runtime.now(), runtime.site, self.application,
-                environ, start_response, rendering,
+                environ, counted.heard(ready.page.entry.route, start_response, filled=True),
+                rendering,
             )  # fmt: skip
         if self._control is not None and self._control.covers(visitor.path):
             return self._control(visitor, environ, start_response, rendering)
         if visitor.method not in ("GET", "HEAD"):
             if mode != "on":
                 return call(self.application, environ, start_response, rendering)
+            counted.changing()
             return unsafe(
                 visitor, runtime.engine, runtime.shared_cache, self.application, environ,
                 start_response, rendering,
@@ -202,23 +209,29 @@ class ISG(Operations):
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
         runtime, raw = self.runtime, self._line.of(visitor, environ)
+        counted = runtime.answers
         if raw in runtime.passed:
+            counted.passed()
             return call(self.application, environ, start_response, rendering)
         http, read_ahead = runtime.shared_cache, ReadAhead()
         if http is not None and http.dull(raw, environ):
-            return http.glance(visitor, raw, environ, start_response, rendering)
+            heard = counted.heard(UNDECLARED, start_response)
+            return http.glance(visitor, raw, environ, heard, rendering)
         started = time.perf_counter()
         known = None
         if environ.keys().isdisjoint(CREDENTIALS):
             known = runtime.refused_urls.find(raw)
         if known is not None and not ("HTTP_COOKIE" in environ and self._line.is_watched(environ)):
+            counted.answered(visitor, known)
             return self._own(visitor, known, environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
         if runtime.settings.debug:
             log_decision(visitor, answer, runtime.now(), time.perf_counter() - started)
         if answer is None and http is not None:
-            return http(visitor, raw, environ, start_response, rendering, read_ahead)
+            heard = counted.heard(UNDECLARED, start_response)
+            return http(visitor, raw, environ, heard, rendering, read_ahead)
         if answer is None:
+            counted.passed()
             runtime.delivery.check_credentials(visitor)
             passed, dull = runtime.learner.undeclared(
                 visitor, self.application, environ, start_response, rendering
@@ -226,6 +239,11 @@ class ISG(Operations):
             if dull and not runtime.settings.debug:
                 runtime.passed.add(raw)
             return passed
+        if answer.page is None or not (answer.holes or answer.page.entry.places):
+            counted.answered(visitor, answer)
+        else:
+            route = answer.page.entry.route
+            start_response = counted.heard(route, start_response, filled=True)
         if answer.page is not None and answer.holes:
             return fill_holes(
                 visitor, answer, answer.page, runtime.now(), runtime.site, self.application,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import random
 import re
 import secrets
 
 import pytest
+from cachelib import SimpleCache
 from flask import (
     Flask,
     abort,
@@ -20,6 +22,7 @@ from flask import (
     session,
 )
 from flask_caching import Cache
+from flask_session import Session
 from flask_wtf import CSRFProtect
 from jinja2 import DictLoader
 from markupsafe import escape
@@ -28,6 +31,7 @@ import isgware.flask
 from isgware import ConfigurationError, hole, holes, page, revalidate
 from isgware.core.places import told_of
 from isgware.export.choice import static
+from isgware.testing import FakeClock, ManualExecutor
 
 FUTURE = "Sat, 01 Jan 2050 00:00:00 GMT"
 FILLER = "<p>text that makes a page of it</p>\n" * 60
@@ -575,7 +579,7 @@ def test_a_page_with_holes_that_says_it_is_for_all_caches_is_private():
         assert "Cookie" in got.headers["Vary"]
 
 
-@pytest.mark.parametrize("where", ["header", "cut", "twice"])
+@pytest.mark.parametrize("where", ["header", "cut", "twice", "unused"])
 def test_markers_that_do_not_stand_as_they_were_made(where):
     shop = Shop()
 
@@ -583,7 +587,8 @@ def test_markers_that_do_not_stand_as_they_were_made(where):
     @revalidate(60)
     def odd():
         made = str(page.hole("_account.html"))
-        response = make_response(FILLER + (made[:-8] if where == "cut" else made))
+        shown = {"cut": made[:-8], "unused": ""}.get(where, made)
+        response = make_response(FILLER + shown)
         if where == "header":
             response.headers["X-Account"] = made if page.prerendering else "-"
         if where == "twice":
@@ -663,3 +668,71 @@ def test_nothing_of_anybody_is_in_the_store(tmp_path):
     assert b"the shop" in stored
     assert not [name for name in names if name.encode() in stored]
     assert b"isgh" not in stored
+
+
+def test_a_marker_of_another_render_refuses_the_page():
+    """A cache of the app that nobody recognises has kept it."""
+    shop, kept = Shop(), []
+
+    @shop.app.get("/side/<int:n>")
+    @revalidate(60)
+    def side(n):
+        if page.prerendering:
+            kept.append(str(page.hole("_account.html")))
+            return kept[0] + kept[-1] + FILLER
+        return FILLER
+
+    shop.visitor().get("/side/1")
+    got = shop.visitor().get("/side/2")
+    assert "detail=hole-not-found" in got.headers["Cache-Status"]
+    assert kept[0] != kept[-1]
+
+
+@pytest.mark.parametrize("server_side", [False, True])
+def test_visitors_interleaved_at_random_get_what_the_bare_app_gives_them(server_side):
+    template = '{{ hole("_account.html") }}|{{ hole("basket") }}|{{ hole("basket", small=true) }}'
+    shops = []
+    for options in ({}, {"enabled": False}):
+        holes.registered.clear()
+        shop = Shop(template + FILLER, **options)
+        if server_side:
+            shop.app.config.update(SESSION_TYPE="cachelib", SESSION_CACHELIB=SimpleCache())
+            Session(shop.app)
+        shop.app.view_functions["leave"] = lambda: session.clear() or "left"
+        shop.app.add_url_rule("/leave", "leave", methods=["POST"])
+        shops.append((shop, [shop.app.test_client() for _ in range(5)]))
+    chance = random.Random(20261129)
+    filled = 0
+    for _ in range(150):
+        who, what = chance.randrange(5), chance.choice(["page"] * 4 + ["become", "leave"])
+        name = f"person{chance.randrange(99)}"
+        got = []
+        for _shop, clients in shops:
+            client = clients[who]
+            if what == "page":
+                got.append(client.get("/page"))
+            else:
+                client.post("/leave" if what == "leave" else f"/become/{name}")
+        if got:
+            assert got[0].text == got[1].text
+            filled += "filled" in got[0].headers["Cache-Status"]
+    assert filled > 20
+    assert shops[0][0].app.extensions["isgware"].stats().pages == 1
+
+
+def test_filled_on_the_first_visit_and_while_stale():
+    clock = FakeClock()
+    shop = Shop(clock=clock, executor=ManualExecutor())
+    ann = shop.visitor("ann")
+    for label, said in (("MISS", "fwd=uri-miss; stored; ttl=60"), ("HIT", "hit; ttl=60")):
+        got = ann.get("/page")
+        assert got.headers["X-ISG-Cache"] == label
+        assert got.headers["Cache-Status"] == f"isgware; {said}; detail=filled"
+        assert "<b>ann of the shop</b>" in got.text
+    clock.advance(61)
+    for _ in range(2):
+        for name in ("ann", None, "bob"):
+            got = shop.visitor(name).get("/page")
+            assert got.headers["X-ISG-Cache"] == "STALE"
+            assert ("detail=filled" in got.headers["Cache-Status"]) is bool(name)
+            assert f"<b>{name or 'stranger'} of the shop</b>" in got.text

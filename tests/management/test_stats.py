@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from flask import Flask, Response
 
-from isgware import ISG
+from isgware import ISG, revalidate
 from isgware.backends.breaker import Breaker
 from isgware.cli.printing import stats_lines
+from isgware.flask import ISG as FlaskISG
 
 
 @pytest.fixture
@@ -48,3 +51,48 @@ def test_a_store_that_came_back(isg: ISG, breaker: Breaker) -> None:
     assert (found.circuit, found.trips) == ("closed", 2)
     shown = stats_lines(replace(found, circuit_seconds=7_200.0))
     assert "circuit closed for 2 h, opened 2 times\n" in shown
+
+
+def test_what_the_fleet_has_counted(tmp_path: Path) -> None:
+    app = Flask(__name__)
+
+    @app.get("/posts/<int:number>")
+    @revalidate(60)
+    def post(number: int) -> str:
+        return str(number)
+
+    @app.get("/mine")
+    @revalidate(60)
+    def mine() -> Response:
+        response = Response("mine")
+        response.set_cookie("a", "b")
+        return response
+
+    app.add_url_rule("/plain", view_func=lambda: "plain", endpoint="plain")
+    isg = FlaskISG(app, store=f"file:{tmp_path}", enabled=True)
+    client = app.test_client()
+    for path in ("/posts/1", "/mine", "/plain") * 4:
+        client.get(path)
+    known = client.get("/posts/1").headers["ETag"]
+    client.get("/posts/1", headers={"If-None-Match": known})
+    client.head("/posts/1")
+    client.post("/posts/1")
+    fleet = isg.stats().fleet
+    assert fleet is not None
+    assert fleet.results == {"hit": 6, "pass": 5, "bypass": 4, "miss": 1}
+    assert {name: (found.requests, found.served) for name, found in fleet.routes.items()} == {
+        "post": (7, 6), "mine": (4, 0), "undeclared": (4, 0),
+    }  # fmt: skip
+    assert fleet.hit_ratio == 6 / 15
+    assert [(found.reason, found.requests) for found in fleet.reasons] == [("set-cookie", 4)]
+    assert fleet.reasons[0].remedy
+    assert fleet.renders == {"rendered": 1, "refused": 1}
+    assert fleet.saved_seconds > 0
+    shown = stats_lines(isg.stats())
+    assert "40 % of page requests came from the store, since " in shown
+    assert "set-cookie (mine: 4)\n             Set cookies elsewhere" in shown
+    isg.close(0)
+
+
+def test_a_store_that_counted_nothing_says_so(isg: ISG) -> None:
+    assert "Nothing was counted yet." in stats_lines(isg.stats())

@@ -214,6 +214,32 @@ class JobQueue(Protocol):
     def queued(self, queue: str, now: float) -> int: ...
 
 
+#: Length of the periods for which counts are kept apart, and for how long, in seconds.
+MINUTES: Final = 60
+HOURS: Final = 3_600
+KEPT: Final = {MINUTES: 2 * 3_600, HOURS: 14 * 86_400}
+#: Seconds for which a store remembers how far a process has told of its counts.
+TOLD_TIME: Final = 86_400
+
+
+@runtime_checkable
+class Counters(Protocol):
+    """What a backend has besides, for counts of the whole fleet; ISG works without.
+
+    ``add_counts`` adds to totals, which are kept for ever, and to the periods of ``now``: see
+    `KEPT`. ``number`` grows with each call of a ``process``: one that was added already is not
+    added again. A name that is new when there are `MAX_SERIES` is counted as `overflow_of` it.
+    The total `SINCE` is when the first were added.
+    ``counts`` are the totals by name (``period`` 0), or begin, name and amount in each period of
+    so many seconds.
+    """
+
+    def add_counts(
+        self, process: str, number: int, amounts: Mapping[str, float], now: float
+    ) -> None: ...
+    def counts(self, period: int, now: float) -> list[tuple[float, str, float]]: ...
+
+
 class _Live:
     """Asks a backend for its version each time."""
 
@@ -234,7 +260,7 @@ def live_version(backend: Backend) -> Any:
     return _Live(backend) if versions is None else versions
 
 
-class Coordinator(Backend, JobQueue, Protocol):
+class Coordinator(Backend, JobQueue, Counters, Protocol):
     """A backend that can also keep the lines of pages that lie elsewhere."""
 
     def nonce(self) -> str: ...

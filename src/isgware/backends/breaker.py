@@ -19,7 +19,17 @@ from typing import Any, Final, TypeVar
 
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable, ConfigurationError
-from .base import Backend, Held, Job, JobQueue, Lease, NotTaken, Row, get_with_note
+from .base import (
+    Backend,
+    Counters,
+    Held,
+    Job,
+    JobQueue,
+    Lease,
+    NotTaken,
+    Row,
+    get_with_note,
+)
 from .read_ahead import ReadAhead, current
 
 T = TypeVar("T")
@@ -311,6 +321,28 @@ class Breaker:
 
     def queued(self, queue: str, now: float) -> int:
         return self.call(self._queue.queued, queue, now, returns=int)
+
+    @property
+    def _counters(self) -> Counters:
+        if not isinstance(self.backend, Counters):
+            raise BackendUnavailable("The store keeps no counts.")
+        return self.backend
+
+    def add_counts(
+        self, process: str, number: int, amounts: Mapping[str, float], now: float
+    ) -> None:
+        """In the background. That it takes too long, or fails, is no reason to serve visitors
+        without the store: the circuit stays closed."""
+        work = self._counters.add_counts
+        if self.open_since is not None:
+            raise BackendUnavailable("The store is out of reach; counts are told later.")
+        try:
+            work(process, number, amounts, now)
+        except Exception as error:
+            raise BackendUnavailable(f"The store took no counts: {error}") from error
+
+    def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
+        return self._apart(self._counters.counts, period, now, returns=list)
 
     def ping(self) -> None:
         self.call(self.backend.ping)

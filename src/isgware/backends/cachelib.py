@@ -228,6 +228,14 @@ class CachelibBackend:
     def queued(self, queue: str, now: float) -> int:
         return self.coordinator.queued(queue, now)
 
+    def add_counts(
+        self, process: str, number: int, amounts: Mapping[str, float], now: float
+    ) -> None:
+        self.coordinator.add_counts(process, number, amounts, now)
+
+    def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
+        return self.coordinator.counts(period, now)
+
     def ping(self) -> None:
         self.coordinator.ping()
         self._probe()

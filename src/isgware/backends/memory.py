@@ -12,6 +12,7 @@ from typing import Final
 from ..core.freshness import Changes
 from . import fork_safety as forks
 from .base import HELD, Held, Job, Lease, Limits, Row, is_newer
+from .memory_counts import Counted
 from .memory_jobs import Jobs
 
 MEMORY_LIMITS: Final = Limits(pages=100_000, bytes=256 * 1024**2)
@@ -74,6 +75,7 @@ class MemoryBackend:
         self._leases: dict[str, tuple[Lease, float, int]] = {}
         self._notes: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._jobs = Jobs()
+        self._counted = Counted()
         forks.watch(self)
 
     def before_fork(self) -> None:
@@ -258,6 +260,16 @@ class MemoryBackend:
     def queued(self, queue: str, now: float) -> int:
         with self._lock:
             return self._jobs.queued(queue, now)
+
+    def add_counts(
+        self, process: str, number: int, amounts: Mapping[str, float], now: float
+    ) -> None:
+        with self._lock:
+            self._counted.add_counts(process, number, amounts, now)
+
+    def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
+        with self._lock:
+            return self._counted.counts(period, now)
 
     def ping(self) -> None:
         """Always there."""

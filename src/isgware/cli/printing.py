@@ -17,6 +17,7 @@ from ..core.stored_page import Entry
 from ..formatting import duration, printable, size
 from ..management.stats import Stats
 from ..storage.catalogue import PageInfo
+from .printing_counts import fleet_lines
 
 
 def to_json(value: Any) -> str:
@@ -148,7 +149,8 @@ def stats_lines(stats: Stats) -> str:
         report = counts.pop("report")
         rows.append(("this process", _counts(counts)))
         rows.append(("report mode", _counts(report) if any(report.values()) else ""))
-    return "\n".join(map(printable, _aligned(rows, indent="")))
+    lines = list(map(printable, _aligned(rows, indent="")))
+    return "\n".join([*lines, *fleet_lines(stats.fleet)])
 
 
 def _circuit(stats: Stats) -> str:

@@ -12,6 +12,7 @@ from ..errors import BackendUnavailable
 from ..regeneration.handoff import queue_of
 from ..settings import Settings
 from ..storage.catalogue import Catalogue
+from .fleet_counts import Fleet, fleet_counts
 
 if TYPE_CHECKING:
     from ..runtime import Runtime
@@ -23,7 +24,9 @@ class Stats:
     store is out of reach (and what was counted until then is all there is, see ``error``);
     ``circuit_seconds``: for how long it has been so, ``None`` for closed from the start;
     ``trips``: how often it opened. ``workers`` are those that are there for the own build, ``jobs``
-    the regenerations that wait for them. ``process`` is ``None`` without an app.
+    the regenerations that wait for them. ``process`` is ``None`` without an app. ``fleet`` is what
+    all processes have counted, up to their last seconds; ``None`` if the store keeps no counts, or
+    is out of reach.
     """
 
     pages: int
@@ -40,6 +43,7 @@ class Stats:
     jobs: int = 0
     process: dict[str, Any] | None = None
     error: str = ""
+    fleet: Fleet | None = None
 
 
 def statistics(catalogue: Catalogue, breaker: Breaker, runtime: Runtime | None = None) -> Stats:
@@ -57,6 +61,9 @@ def statistics(catalogue: Catalogue, breaker: Breaker, runtime: Runtime | None =
     except BackendUnavailable as found:
         error = str(found)
     workers, jobs = _workers(catalogue, breaker, runtime)
+    now = time.time if runtime is None else runtime.now
+    if runtime is not None:
+        runtime.counts.flush_quietly()
     return Stats(
         pages=builds.total(),
         bytes=size,
@@ -72,6 +79,7 @@ def statistics(catalogue: Catalogue, breaker: Breaker, runtime: Runtime | None =
         jobs=jobs,
         process=None if runtime is None else process_counts(runtime),
         error=error,
+        fleet=fleet_counts(breaker, now()),
     )
 
 

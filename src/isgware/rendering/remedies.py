@@ -31,8 +31,8 @@ REMEDIES: Final[dict[str, str]] = {
     "session by name, or leave the route undeclared.",
     "session-unreadable": "The session's backend failed; the exception is in the log.",
     "cookie": "The page shows those who have that cookie or session key something of their own. "
-    "Read it on another route, or with JavaScript; or say which cookies make a visitor personal: "
-    "cookies= of the policy.",
+    "Put that part of it into a hole, or load it with JavaScript; or say which cookies make a "
+    "visitor personal: cookies= of the policy.",
     "clean-room-failed": "The view needs what the clean room does not hold (a cookie, a header, a "
     "user): name it in vary=, or leave the route undeclared.",
     "untrusted-host": "Add the host to trusted_hosts, if it is yours, and its port if it has one.",

@@ -185,13 +185,12 @@ def _values(
 
 def _nonces(ran: Ran, places: Iterable[Place]) -> dict[Place, bytes]:
     """The nonces of the run, which its holes have used, for the places of the page's."""
-    said = ran.response.headers if ran.response is not None else ()
-    made = {token.arguments[0]: token.text.encode() for token in nonces(said, b"")}
-    return {
-        place: made[place.arguments[0]]
-        for place in places
-        if place.kind == NONCE and place.arguments[0] in made
-    }
+    own = [place for place in places if place.kind == NONCE]
+    if not own or ran.response is None:
+        return {}
+    said = nonces(ran.response.headers, b"")
+    made = {token.arguments[0]: token.text.encode() for token in said}
+    return {place: made[place.arguments[0]] for place in own if place.arguments[0] in made}
 
 
 def _placeholder(page: Page, hole: Place, tokens: dict[Place, bytes]) -> bytes:

@@ -7,6 +7,7 @@ in it flat, and are made again at most once per second of the page's age: a hit 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Any, Final
 
 from ..core.preconditions import Answer, fitted, unchanged
@@ -22,6 +23,8 @@ CREDENTIALS: Final = (
 #: Of pages that came of visitors' own requests some conditions are the app's to judge (RFC 9111,
 #: section 4.3.2).
 _JUDGED_OWN: Final = (*CREDENTIALS, "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
+#: Of hits that nobody asks for the number of.
+_UNCOUNTED: Final = count()
 #: What CONTENT_LENGTH says when there is no body.
 _NOTHING: Final = ("", "0", None)
 
@@ -44,11 +47,11 @@ class PreparedHit:
     If-None-Match of ``etag``, which is answered 304 with the headers ``unchanged``. ``own`` and
     ``dated`` say which conditions there are for this page; ``shape`` are the names that it reads,
     if who may have it follows from them alone; ``target`` is how the server wrote the one of the
-    visitor for whom it was made."""
+    visitor for whom it was made; ``cell`` counts its hits."""
 
     __slots__ = (
-        "_accepted", "_bodiless", "body", "cookies_matter", "dated", "etag", "headers", "line",
-        "own", "page", "shape", "since", "target", "unchanged", "until", "version",
+        "_accepted", "_bodiless", "body", "cell", "cookies_matter", "dated", "etag", "headers",
+        "line", "own", "page", "shape", "since", "target", "unchanged", "until", "version",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +59,7 @@ class PreparedHit:
         now: float, target: tuple[Any, Any] = (None, None),
     ) -> None:  # fmt: skip
         self.page = page
+        self.cell: count[int] = _UNCOUNTED
         self.version = version
         self.target = target
         self.cookies_matter = cookies_matter

@@ -25,6 +25,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from .backend_suite import START, make_entry
 from .backend_suite_coherence import CoherenceSuite
+from .backend_suite_counts import CountsSuite
 from .backend_suite_jobs import JobsSuite
 from .backend_suite_pages import PagesSuite
 
@@ -120,5 +121,5 @@ class ManualExecutor(Executor):
             self.run_all()
 
 
-class BackendContract(PagesSuite, CoherenceSuite, JobsSuite):
+class BackendContract(PagesSuite, CoherenceSuite, JobsSuite, CountsSuite):
     """What every `Backend` keeps, as tests. A subclass says how to ``make`` one."""

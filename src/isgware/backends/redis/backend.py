@@ -26,7 +26,7 @@ from ...core.freshness import Changes
 from .. import fork_safety as forks
 from ..base import HELD, JOB_TIME, Held, Job, Lease, Limits, NotTaken, Row
 from ..cachelib import BytesSerializer
-from . import jobs, scripts
+from . import counts, jobs, scripts
 from .client import Connect
 from .connections import Connections
 from .pools import NAMESPACE
@@ -299,6 +299,16 @@ class RedisBackend:
 
     def queued(self, queue: str, now: float) -> int:
         return int(self._run(jobs.QUEUED, "", queue, now))
+
+    # Counts
+
+    def add_counts(
+        self, process: str, number: int, amounts: Mapping[str, float], now: float
+    ) -> None:
+        self._run(counts.ADD, *counts.arguments(process, number, amounts, now))
+
+    def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
+        return counts.rows(self._run(counts.READ, "", *counts.hashes(period, now)))
 
     def ping(self) -> None:
         """Ask for the state; on the way, clear what stands in our place and is of another type."""

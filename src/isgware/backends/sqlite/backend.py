@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ...core.freshness import Changes
 from ..base import Held, Job, Lease, Limits, Row, is_newer
-from . import invalidations, jobs, leases
+from . import counts, invalidations, jobs, leases
 from .database import Damaged, Database
 from .invalidations import state
 from .schema import SCHEMA, add_tables
@@ -292,6 +292,14 @@ class SQLiteBackend:
 
     def queued(self, queue: str, now: float) -> int:
         return self.database.read(lambda db: jobs.queued(db, queue, now))
+
+    def add_counts(
+        self, process: str, number: int, amounts: Mapping[str, float], now: float
+    ) -> None:
+        self.database.write(lambda db: counts.add(db, process, number, amounts, now))
+
+    def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
+        return self.database.read(lambda db: counts.rows(db, period, now))
 
     def ping(self) -> None:
         self.database.verify()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from . import counts
+
 SCHEMA: Final = """
 CREATE TABLE pages (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, page_key TEXT NOT NULL, path TEXT NOT NULL,
@@ -64,6 +66,8 @@ def add_tables(connection: sqlite3.Connection) -> None:
     known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'regenerations'"
     if not connection.execute(known).fetchone():
         connection.executescript(f"BEGIN IMMEDIATE; {_JOBS}; COMMIT")
+    if not connection.execute(known.replace("regenerations", "counted")).fetchone():
+        connection.executescript(f"BEGIN IMMEDIATE; {counts.TABLES}; COMMIT")
     if not _has_soft_floor(connection):
         connection.execute("BEGIN IMMEDIATE")
         if not _has_soft_floor(connection):  # another process may have been faster

@@ -1,0 +1,73 @@
+"""Counts of all processes in the embedded store: totals, and periods of a minute and of an hour.
+
+Totals are the rows of period 0 that begin at 0.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Final
+
+from ...core.series import MAX_SERIES, SINCE, overflow_of
+from ..base import KEPT, TOLD_TIME
+
+TABLES: Final = """
+CREATE TABLE IF NOT EXISTS counts (
+    period INTEGER NOT NULL, start REAL NOT NULL, name TEXT NOT NULL, amount REAL NOT NULL,
+    PRIMARY KEY (period, start, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counted (
+    process TEXT PRIMARY KEY, number INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID
+"""
+_ADD: Final = (
+    "INSERT INTO counts VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (period, start, name) DO UPDATE SET amount = amount + excluded.amount"
+)
+
+
+def add(
+    db: sqlite3.Connection, process: str, number: int, amounts: Mapping[str, float], now: float
+) -> None:
+    """See `Counters.add_counts`."""
+    told = db.execute("SELECT number FROM counted WHERE process = ?", (process,)).fetchone()
+    if told and told[0] >= number:
+        return
+    db.execute("DELETE FROM counted WHERE at NOT BETWEEN ?1 - ?2 AND ?1 + ?2", (now, TOLD_TIME))
+    db.execute("INSERT OR REPLACE INTO counted VALUES (?, ?, ?)", (process, number, now))
+    db.execute("INSERT OR IGNORE INTO counts VALUES (0, 0, ?, ?)", (SINCE, now))
+    names = dict(zip(amounts, _names(db, list(amounts)), strict=True))
+    for period in (0, *KEPT):
+        start = now // period * period if period else 0.0
+        rows = [(period, start, names[name], amount) for name, amount in amounts.items()]
+        db.executemany(_ADD, rows)
+    for period, kept in KEPT.items():
+        db.execute(
+            "DELETE FROM counts WHERE period = ?1 AND start NOT BETWEEN ?2 - ?3 AND ?2 + ?3",
+            (period, now, kept),
+        )
+
+
+def _names(db: sqlite3.Connection, names: list[str]) -> list[str]:
+    """Under which name each is counted."""
+    total = "SELECT count(*) FROM counts WHERE period = 0 AND start = 0"
+    room: int = MAX_SERIES - db.execute(total).fetchone()[0]
+    if room >= len(names):
+        return names
+    known = {name for (name,) in db.execute("SELECT name FROM counts WHERE period = 0")}
+    found = []
+    for name in names:
+        if name not in known:
+            room -= 1
+            name = name if room >= 0 else overflow_of(name)
+        found.append(name)
+    return found
+
+
+def rows(db: sqlite3.Connection, period: int, now: float) -> list[tuple[float, str, float]]:
+    """See `Counters.counts`."""
+    begin, end = (now - KEPT[period], now) if period else (0.0, 0.0)
+    return db.execute(
+        "SELECT start, name, amount FROM counts WHERE period = ? AND start BETWEEN ? AND ? "
+        "ORDER BY start, name",
+        (period, begin, end),
+    ).fetchall()
