@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from types import FrameType
 from typing import Any, Final
 
 from django.conf import settings
@@ -31,9 +32,10 @@ _SESSIONS: Final = "django.contrib.sessions.middleware"
 #: Modules that only pass on what they are asked.
 _THROUGH: Final = frozenset({
     "_collections_abc", "asgiref", "collections", "copy", "django.contrib.messages.api",
-    "django.contrib.messages.storage", "django.contrib.sessions.backends", "django.http.cookie",
-    "django.http.request", "django.utils.datastructures", "django.utils.deprecation",
-    "django.utils.functional", "django.utils.translation", "functools",
+    "django.contrib.messages.storage", "django.contrib.sessions.backends",
+    "django.core.handlers.wsgi", "django.http.cookie", "django.http.request",
+    "django.utils.datastructures", "django.utils.deprecation", "django.utils.functional",
+    "django.utils.translation", "functools",
 })  # fmt: skip
 #: Modules of Django that look at sessions, cookies and messages for themselves.
 _FRAMEWORK: Final = frozenset({
@@ -75,7 +77,8 @@ def _request(
     request_class: Callable[..., Any], environ: RecordedEnviron, recording: Recording
 ) -> Any:
     request = request_class(environ)
-    cookies = _Cookies(request.COOKIES)
+    with environ.unwatched():  # whoever has Django parse the header after this reads it
+        cookies = _Cookies(request.COOKIES)
     recorded(cookies, Notes(recording, COOKIES, CALLERS))
     # What the cached properties of these names would find.
     request.__dict__["COOKIES"] = cookies
@@ -102,10 +105,21 @@ class _Headers(HttpHeaders):
         found: str = super().__getitem__(key)
         return found
 
-    def __iter__(self) -> Iterator[str]:
+    def _all(self) -> None:
         for name in ("HTTP_COOKIE", *LEARNED):
             self._environ.asked(name)
+
+    def __iter__(self) -> Iterator[str]:
+        self._all()
         return iter(super().__iter__())
+
+    def __len__(self) -> int:
+        self._all()
+        return super().__len__()
+
+    def __repr__(self) -> str:
+        self._all()
+        return super().__repr__()
 
 
 @lru_cache(maxsize=8)
@@ -148,11 +162,25 @@ def _session_methods(base: Any) -> dict[str, Any]:
     def whole(get: Callable[[Any], Any]) -> property:
         def ask(session: Any) -> Any:
             frame = sys._getframe(2)  # beyond the `__getattribute__` of every recorded object
-            if frame.f_locals.get("self") is not session:
-                _note_existence(session)
+            content = get is base._session.fget
+            if not _inside(session, frame, content):
+                if content:
+                    session._isgware_notes.read(EVERYTHING)
+                else:
+                    _note_existence(session)
             return get(session)
 
         return property(ask)
+
+    def private(name: str) -> Callable[..., Any]:
+        method = getattr(base, name)
+
+        def ask(session: Any, *given: Any, **named: Any) -> Any:
+            if not _inside(session, sys._getframe(1), name == "_get_session"):
+                session._isgware_notes.read(EVERYTHING)
+            return method(session, *given, **named)
+
+        return ask
 
     def is_empty(session: Any) -> bool:
         if CALLERS.module() == _SESSIONS:
@@ -185,7 +213,9 @@ def _session_methods(base: Any) -> dict[str, Any]:
         **methods,
         **{f"a{name}": asynchronous(method) for name, method in methods.items()},
         "is_empty": is_empty,
+        **{name: private(name) for name in _PRIVATE},
         "session_key": whole(base.session_key.fget),
+        "_session_key": whole(base._session_key.fget).setter(base._session_key.fset),
         "_session": whole(base._session.fget),
     }
 
@@ -196,6 +226,19 @@ def _note_existence(session: Any) -> None:
     if notes.read(EVERYTHING):
         frame = CALLERS.caller()
         notes.recording.read(COOKIES, settings.SESSION_COOKIE_NAME, lambda: where(frame))
+
+
+#: Methods that are for a session's own class, and give more than one key.
+_PRIVATE: Final = ("load", "_get_session", "_get_session_key", "_get_or_create_session_key")
+
+
+def _inside(session: Any, frame: FrameType, content: bool) -> bool:
+    """Whether a method of the session asks. What a class of the project's own does with the whole
+    ``content`` is for the project: it may have methods that Django does not know of."""
+    if frame.f_locals.get("self") is not session:
+        return False
+    module = str(frame.f_globals.get("__name__", ""))
+    return not content or module.startswith("django.contrib.sessions.")
 
 
 def _note_vary(session: Any, response: Any) -> None:

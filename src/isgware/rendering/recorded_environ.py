@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from ..core.header_reads import LEARNED
@@ -21,6 +23,16 @@ class RecordedEnviron(dict[str, Any]):
         super().__init__(environ)
         self._recording = recording
         self._callers = callers
+        self._watched = True
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """While the request is made, it is isgware that looks."""
+        self._watched = False
+        try:
+            yield
+        finally:
+            self._watched = True
 
     def plain(self) -> dict[str, Any]:
         """A copy that notes nothing."""
@@ -29,6 +41,8 @@ class RecordedEnviron(dict[str, Any]):
     def asked(self, name: object) -> None:
         """Reading the Cookie header reads all cookies; other headers are noted for people, if it
         is the app's own code that looks at them."""
+        if not self._watched:
+            return
         if name == "HTTP_COOKIE":
             if opening.get():
                 self._recording.read(OPENED, EVERYTHING, str)

@@ -26,8 +26,8 @@ _KEYED: Final = (
     "apop", "ahas_key",
 )  # fmt: skip
 _WHOLE: Final = (
-    "__iter__", "__len__", "__eq__", "__ne__", "__or__", "__ror__", "__repr__", "__reversed__",
-    "__reduce_ex__", "__hash__", "keys", "values", "items", "lists", "listvalues", "to_dict",
+    "__iter__", "__len__", "__bool__", "__eq__", "__ne__", "__or__", "__ror__", "__repr__",
+    "__reversed__", "__hash__", "keys", "values", "items", "lists", "listvalues", "to_dict",
     "copy", "deepcopy", "popitem", "clear", "akeys", "avalues", "aitems", "get_expiry_age",
     "get_expiry_date", "get_expire_at_browser_close", "aget_expiry_age", "aget_expiry_date",
     "aget_expire_at_browser_close",
@@ -99,12 +99,15 @@ def _recorded_class(base: Any, more: More | None) -> type:
             body[name] = _keyed(base, name)
     for name in _WHOLE:
         if getattr(base, name, None) is not None:
-            body[name] = _whole(base, name)
+            body[name] = _whole(getattr(base, name))
+    body["__reduce_ex__"] = _whole(_reduced(base))
     if hasattr(base, "__setitem__"):
         body |= _writing(base)
     if isinstance(getattr(base, "permanent", None), property):
         body["permanent"] = _permanent(base)
+    body["__new__"] = lambda _, *given, **named: base(*given, **named)  # another is nobody's
     body["__getattribute__"] = _attribute(base)
+    body["__dir__"] = lambda self: base.__dir__(self)  # names of attributes are nothing of anybody
     if more is not None:
         body |= more(base)
     return type(base.__name__, (base,), body)
@@ -120,9 +123,7 @@ def _keyed(base: Any, name: str) -> Callable[..., Any]:
     return ask
 
 
-def _whole(base: Any, name: str) -> Callable[..., Any]:
-    method = getattr(base, name)
-
+def _whole(method: Callable[..., Any]) -> Callable[..., Any]:
     def ask(self: Any, *given: Any, **named: Any) -> Any:
         notes: Notes = self._isgware_notes
         if not isinstance(self, dict) or not dict.__contains__(self, notes.bait):
@@ -141,11 +142,28 @@ def _whole(base: Any, name: str) -> Callable[..., Any]:
     return ask
 
 
+def _reduced(base: Any) -> Callable[..., Any]:
+    """How a copy is made, or a pickle: an instance of ``base`` that notes nothing any more."""
+
+    def reduce(self: Any, protocol: Any) -> Any:
+        made = base.__reduce_ex__(self, protocol)
+        if not isinstance(made, tuple):
+            return made
+        make, arguments, *state = made
+        if state and isinstance(state[0], dict):
+            state[0] = {name: value for name, value in state[0].items() if name != _NOTES}
+        return make, tuple(base if each is type(self) else each for each in arguments), *state
+
+    return reduce
+
+
 def _detached(found: Any) -> Any:
     """A view of a dict as it is now: it is about to change."""
-    if isinstance(found, type({}.keys()) | type({}.values()) | type({}.items())):
-        return list(found)
-    return found
+    if isinstance(found, type({}.keys())):
+        return dict.fromkeys(found).keys()
+    if isinstance(found, type({}.items())):
+        return dict(found).items()
+    return dict(enumerate(found)).values() if isinstance(found, type({}.values())) else found
 
 
 def _writing(base: Any) -> dict[str, Any]:
@@ -202,10 +220,10 @@ def _attribute(base: Any) -> Callable[[Any, str], Any]:
 
     def attribute(self: Any, name: str) -> Any:
         found = base.__getattribute__(self, name)
-        if name in _IMPERSONAL or name.startswith("__"):
+        if name in _IMPERSONAL or (name.startswith("__") and name != "__dict__"):
             return found
         own = base.__getattribute__(self, "__dict__")
-        if name == "new" or name in own:
+        if name in ("new", "__dict__") or name in own:
             if sys._getframe(1).f_locals.get("self") is not self:
                 own[_NOTES].read(EVERYTHING)
         return found
