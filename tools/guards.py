@@ -985,6 +985,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("backends/memory_counts.py", "backends/test_memory.py")(
         ("memory: a repeat is not counted twice", "if number <= self._told.get(process, 0):", "if False:"),
     ),
+    *_of("management/metrics.py", "management/test_metrics.py")(
+        ("metrics are for who has a secret", "scheme.lower() == \"bearer\" and any(known)", "True"),
+        ("metrics take no other scheme", "scheme.lower() == \"bearer\" and any(known)", "any(known)"),
+    ),
     *_of("storage/counting.py", "storage/test_counting.py")(
         ("what a parent has counted is the parent's", "            self._amounts = {}\n            self._collect()\n", ""),
         ("what was not confirmed is told again as it was", "            if not self._pending:\n", "            if True:\n"),
