@@ -5,6 +5,7 @@ from __future__ import annotations
 import flask
 import pytest
 from flask import request, session
+from flask.sessions import SecureCookieSessionInterface
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import generate_csrf
 
@@ -88,9 +89,10 @@ def test_a_session_that_ends_or_comes_twice_or_cannot_be_opened_is_no_bookkeepin
     assert not kept("session=; Max-Age=0")
     assert kept("session=a", "session=b")
 
-    def down(*given: object) -> None:
-        raise OSError("down")
+    class Down(SecureCookieSessionInterface):
+        def open_session(self, *given: object) -> None:
+            raise OSError("down")
 
     assert not kept("session=a")
-    site.app.session_interface.open_session = down  # type: ignore[method-assign, assignment]
+    site.app.session_interface = Down()
     assert kept("session=a")
