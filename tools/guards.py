@@ -150,7 +150,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
-         "del keeper  # not referred to while this thread waits", "pass"),
+         "del maintenance  # not referred to while this thread waits", "pass"),
     ),
     *_of("regeneration/render_threads.py", "promises/test_collected.py")(
         ("idle threads refer to no pool", "            pool = None\n            ready.wait",
@@ -611,7 +611,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("URLs that pass are bounded", "if len(self._until) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
-        ("URLs that say nothing are bounded", "if len(self._dull) >= _MAX_DULL:", "if False:"),
+        ("URLs with nothing to store are bounded", "if len(self._passed) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/responses.py", "promises/test_p7_floods.py")(
         ("URLs that were asked for are bounded",
@@ -756,11 +756,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("management/variant_decorator.py", "flask/test_variants.py", "django/test_variants.py")(
         ("of nobody a function is asked apart from the render",
          "return site().ask(function, nobody)", "return function(*given, **named)"),
-    ),
-    *_of("routing/session_cookies.py", "flask/test_session_cookies.py")(
-        ("a link that logs in is not tried", "changed <= site.session_bookkeeping", "True"),
-        ("a session of a server's that was there is not tried",
-         "    if sent and not site.cookie_session:", "    if False:"),
     ),
     *_of("django/recorder.py", "django/test_interleaved.py")(
         ("whether there is a session is asked by its cookie",
@@ -965,6 +960,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a run that failed leaves placeholders", "self.response is None or self.response.code == 500", "False"),
         ("a run has no conditions of its visitor", "if name not in _OF_THE_ANSWER and", "if"),
         ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),
+    ),
+    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py")(
+        ("a session with something in it is not learned from",
+         "bool(keys) and keys <= site.session_bookkeeping", "bool(keys)"),
     ),
     *_of("serving/delivery.py", "flask/test_holes.py")(
         ("who has something of their own gets no prepared hit", " or bool(entry.holes)", ""),

@@ -44,7 +44,7 @@ _FRAMEWORK: Final = frozenset({
 })  # fmt: skip
 CALLERS: Final = Callers(_THROUGH, _FRAMEWORK, _SESSIONS)
 #: The key by which a session says how long it lasts.
-BOOKKEEPING: Final = frozenset({"_session_expiry"})
+_BOOKKEEPING: Final = frozenset({"_session_expiry"})
 
 
 def record_reads(application: Any) -> None:
@@ -151,7 +151,7 @@ def _request_type(base: Any) -> type:
 
 
 def _written(notes: Notes, key: object, value: object) -> None:
-    if key not in BOOKKEEPING:
+    if key not in _BOOKKEEPING:
         notes.wrote_for_good(key)
 
 

@@ -137,21 +137,16 @@ class FlaskSite(Site):
         return self._app.app_context()
 
     @property
-    def session_bookkeeping(self) -> frozenset[str]:  # type: ignore[override]
-        token = self._app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
-        return BOOKKEEPING | {str(token)}
-
-    @property
-    def session_cookie(self) -> str:
-        return str(self._app.session_interface.get_cookie_name(self._app))
-
-    @property
     def cookie_session(self) -> str:
         interface: Any = self._app.session_interface
         own = type(interface) is SecureCookieSessionInterface
         if not own or interface.session_class is not SecureCookieSession:
             return ""
         return str(interface.get_cookie_name(self._app))
+
+    @property
+    def session_bookkeeping(self) -> frozenset[str]:
+        return BOOKKEEPING | {self._app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")}
 
     def session(self, visitor: Visitor) -> dict[str, Any]:
         """Opened in an app context, whose teardown closes connections, and not in a request's,

@@ -1,4 +1,4 @@
-"""What isgware has to know of the framework behind an app.
+"""What isgware has to know of an app's framework.
 
 `Site` is the plain WSGI one; Flask's and Django's answer the same questions from their URL maps
 and settings.
@@ -68,8 +68,6 @@ class Site:
     language_cookies: tuple[str, ...] = ()
     #: Cookies that come with tokens for which a stored page has places.
     token_cookies: tuple[str, ...] = ()
-    #: Keys of the session that the framework keeps its books with.
-    session_bookkeeping: frozenset[str] = frozenset()
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
 
@@ -131,14 +129,14 @@ class Site:
         raise LookupError(f"There is no route {route!r}.")
 
     @property
+    def session_bookkeeping(self) -> frozenset[str]:
+        """Keys of a session that say nothing of its owner: those of a framework's own."""
+        return frozenset()
+
+    @property
     def cookie_session(self) -> str:
         """The cookie that holds a visitor's whole session, if the framework's own code keeps it
         there; empty if sessions are elsewhere, or may be."""
-        return ""
-
-    @property
-    def session_cookie(self) -> str:
-        """The cookie by which the framework finds a visitor's session; empty if it has none."""
         return ""
 
     def cookies(self, header: str) -> list[tuple[str, str]]:
