@@ -43,6 +43,8 @@ _USED: Final = "CSRF_COOKIE_NEEDS_UPDATE"
 #: Its `ensure_csrf_cookie` makes a token that stands nowhere.
 _DECORATORS: Final = "django.views.decorators.csrf"
 _TOKEN: Final = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z0-9]{%d}(?![A-Za-z0-9])" % CSRF_TOKEN_LENGTH)
+#: Within so many bytes of its name, what looks like a token is one.
+_NEAR: Final = 120
 _FIELD: Final = re.compile(rb"<input\s[^>]*csrfmiddlewaretoken[^>]*>", re.IGNORECASE)
 
 
@@ -84,6 +86,8 @@ class CleanEnviron(RecordedEnviron):
                 if unmasked(match[0].decode()) == self.secret:
                     found.add(match[0])
                     places.append(Place(where, match.start(), CSRF_TOKEN_LENGTH, KIND, (), True))
+                elif _named(match, data):
+                    return None
         if len(found) < self.made or any(
             b"value" in field and not any(token in field for token in found)
             for field in _FIELD.findall(body)
@@ -94,6 +98,13 @@ class CleanEnviron(RecordedEnviron):
         if self.ensured and not places:
             places.append(Place(BODY, 0, 0, KIND, (), True))
         return tuple(places)
+
+
+def _named(match: re.Match[bytes], data: bytes) -> bool:
+    """Whether what looks like a token is called one: a visitor's, say, out of a fragment cache of
+    the app, which would be given to everybody."""
+    around = data[max(match.start() - _NEAR, 0) : match.end() + _NEAR].lower()
+    return b"csrf" in around or str(settings.CSRF_COOKIE_NAME).lower().encode() in around
 
 
 def filled(places: Sequence[Place], visitor: Visitor) -> Filled:
