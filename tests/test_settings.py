@@ -18,7 +18,8 @@ OPTIONS = [field.name for field in dataclasses.fields(Settings)]
 
 def test_the_table_holds_every_option_of_the_documentation() -> None:
     assert set(OPTIONS) >= {
-        "store", "revalidate", "routes", "base_url", "trusted_hosts", "secret", "mount",
+        "store", "revalidate", "routes", "base_url", "trusted_hosts", "secret",
+        "metrics_secret", "mount",
         "cache_control", "workers", "queue_size", "executor", "coordinator", "memory", "max_page",
         "max_pages", "max_bytes", "build_id", "compress", "debug", "downstream", "enabled",
     }  # fmt: skip
@@ -28,7 +29,8 @@ def test_the_table_holds_every_option_of_the_documentation() -> None:
     ("name", "default"),
     [
         ("store", "file:.isgware"), ("revalidate", None), ("routes", {}), ("base_url", ()),
-        ("trusted_hosts", ()), ("secret", None), ("mount", "/_isg"), ("cache_control", "shared"),
+        ("trusted_hosts", ()), ("secret", None), ("metrics_secret", None),
+        ("mount", "/_isg"), ("cache_control", "shared"),
         ("workers", 4), ("executor", None), ("coordinator", None), ("memory", 64 * 2**20),
         ("max_page", 10 * 2**20), ("build_id", ""), ("compress", True), ("debug", False),
         ("downstream", 60), ("enabled", None), ("lease_time", 10), ("wait_time", 10),

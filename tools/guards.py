@@ -760,6 +760,27 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "                self._recording.read(COOKIES, EVERYTHING, lambda: where(frame))",
          "                pass"),
     ),
+    *_of("core/cache_key.py", "flask/test_variants.py", "routing/test_variants.py")(
+        ("values that make no key are own answers",
+         "if not is_variant(value) or (values is not None and value not in values):", "if False:"),
+        ("keyed values are bounded", " and len(value) <= MAX_VARIANT", ""),
+        ("variants are in the key", "        if self.variants:\n", "        if False:\n"),
+    ),
+    *_of("core/downstream.py", "flask/test_variants.py")(
+        ("pages with variants are private",
+         "policy.bypass or policy.keyed_cookies or policy.variants", "policy.bypass"),
+    ),
+    *_of("routing/visitor_check.py", "flask/test_variants.py")(
+        ("keyed keys of the session make nobody special", "return keys - policy.keyed_session", "return keys"),
+    ),
+    *_of("routing/variants.py", "flask/test_variants.py")(
+        ("whoever has no cookie that counts is asked nothing",
+         'if counting_cookie(visitor.headers.get("HTTP_COOKIE"), None) is None:', "if False:"),
+    ),
+    *_of("management/variant_decorator.py", "flask/test_variants.py", "django/test_variants.py")(
+        ("of nobody a function is asked apart from the render",
+         "return site().ask(function, nobody)", "return function(*given, **named)"),
+    ),
     *_of("core/header_reads.py", "flask/test_languages.py")(
         ("pages that ask for several lists vary by the whole header",
          "values if found.get(header, values) == values else None", "values"),
@@ -978,6 +999,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("backends/memory_counts.py", "backends/test_memory.py")(
         ("memory: a repeat is not counted twice", "if number <= self._told.get(process, 0):", "if False:"),
+    ),
+    *_of("management/metrics.py", "management/test_metrics.py")(
+        ("metrics are for who has a secret", "scheme.lower() == \"bearer\" and any(known)", "True"),
+        ("metrics take no other scheme", "scheme.lower() == \"bearer\" and any(known)", "any(known)"),
     ),
     *_of("storage/counting.py", "storage/test_counting.py")(
         ("what a parent has counted is the parent's", "            self._amounts = {}\n            self._collect()\n", ""),

@@ -110,7 +110,9 @@ def checked_vary(vary: Any) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
     for name, values in items:
         if not isinstance(name, str):
             raise ConfigurationError(f"vary= takes header names, not {name!r}.")
-        if name.lower().startswith("cookie:"):
+        if name.lower().startswith(("session:", "user:")):
+            key, token = _checked_variant(name), "variant"
+        elif name.lower().startswith("cookie:"):
             key = "cookie:" + name[len("cookie:") :].strip()
             token = key[len("cookie:") :]
         else:
@@ -120,11 +122,30 @@ def checked_vary(vary: Any) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
                     f"vary={name!r} cannot be part of a key; for one cookie write 'cookie:NAME'."
                 )
         if not _TOKEN.match(token):
-            raise ConfigurationError(f"vary={name!r} is not the name of a header or 'cookie:NAME'.")
+            raise ConfigurationError(
+                f"vary={name!r} is not the name of a header, 'cookie:NAME', "
+                "'session:KEY' or 'user:NAME'."
+            )
         if values is not None:
             values = _strings(f"vary[{name!r}]", values)
         checked[key] = tuple(values) if values is not None else None
     return tuple(sorted(checked.items()))
+
+
+def _checked_variant(name: str) -> str:
+    """``session:KEY``, a key of the session, or ``user:NAME``, a function that is registered."""
+    kind, _, value = name.partition(":")
+    kind, value = kind.lower(), value.strip()
+    if kind == "session" and not (0 < len(value) <= 256 and value.isprintable()):
+        raise ConfigurationError(
+            f"vary={name!r} names no key of the session: write 'session:KEY', as in 'session:lang'."
+        )
+    if kind == "user" and not _TOKEN.match(value):
+        raise ConfigurationError(
+            f"vary={name!r} names no function: write 'user:NAME' for one that is registered with "
+            "@isg.variant('NAME')."
+        )
+    return f"{kind}:{value}"
 
 
 def checked_value_holes(value: Any) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ from .option_checks import (
 
 ONE_YEAR: Final = 31_536_000.0
 ATTRIBUTE: Final = "__isgware_policy__"
+#: What names in ``vary`` begin with that are not those of headers.
+_NO_HEADER: Final = ("cookie:", "session:", "user:")
 View = TypeVar("View", bound=Callable[..., Any])
 T = TypeVar("T")
 #: Policies by fingerprint: the store keeps the fingerprint, this process looks the policy up here.
@@ -124,7 +126,7 @@ class Policy:
     def headers(self) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
         """Keyed request headers in lower case, each with its allowed values, if they are named."""
         vary = cast("tuple[tuple[str, tuple[str, ...] | None], ...]", self.vary)
-        return tuple(item for item in vary if not item[0].startswith("cookie:"))
+        return tuple(item for item in vary if not item[0].startswith(_NO_HEADER))
 
     @property
     def cookies_in_key(self) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
@@ -136,6 +138,19 @@ class Policy:
     @property
     def keyed_cookies(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.cookies_in_key)
+
+    @functools.cached_property
+    def variants(self) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
+        """What is keyed of the visitor's session (``session:KEY``) and of what functions say of
+        them (``user:NAME``), each with its allowed values, if they are named."""
+        vary = cast("tuple[tuple[str, tuple[str, ...] | None], ...]", self.vary)
+        return tuple(item for item in vary if item[0].startswith(("session:", "user:")))
+
+    @functools.cached_property
+    def keyed_session(self) -> frozenset[str]:
+        """Keys of the session that are part of the page's key."""
+        names = (name for name, _ in self.variants if name.startswith("session:"))
+        return frozenset(name.removeprefix("session:") for name in names)
 
     @functools.cached_property
     def hole_cookies(self) -> tuple[str, ...]:

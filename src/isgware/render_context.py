@@ -49,6 +49,8 @@ class Rendering:
     holes: Any = None
     #: Which hole stands in another, for people; empty if none does.
     nested_hole: str = ""
+    #: What a clean-room render may see of whoever asked: `core.cache_key.Request`.
+    request: Any = None
     #: The environ of a visitor's own request.
     environ: Any = None
     #: What a clean-room render has looked at, and depends on: request headers in lower case, or

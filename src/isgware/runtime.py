@@ -28,6 +28,7 @@ from .rendering.counted_renders import CountedProducer
 from .routing.drafts import COOKIE, Drafts
 from .routing.framework import Site
 from .routing.planner import Planner
+from .routing.variants import Variants
 from .routing.visitor_check import VisitorCheck
 from .serving.counted_answers import CountedAnswers
 from .serving.delivery import Delivery
@@ -73,6 +74,7 @@ class Runtime:
     mode: Mode
     line: RequestLine
     process: Process
+    variants: Variants
     refused_urls: RefusedURLs
     counts: Counts
     answers: CountedAnswers
@@ -142,6 +144,8 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
             *(site.language_cookies if full else ()),
         ),
     )
+    variants = Variants(site, engine.visitors)
+    engine.planner.variant_of = variants.value
     delivery = Delivery(settings, engine.page_store, memory, line, now, counts)
     learner = Learner(engine, site)
     shared_cache = None
@@ -164,6 +168,7 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
         mode=Mode(settings.enabled, site.mode),
         line=line,
         process=Process(engine, memory),
+        variants=variants,
         refused_urls=RefusedURLs(engine.outcomes.routes),
         counts=counts,
         answers=CountedAnswers(counts, engine.planner),

@@ -25,7 +25,7 @@ Check = Callable[[str, Any], Any]
 
 
 def _fail(name: str, value: Any, remedy: str) -> ConfigurationError:
-    shown = "…" if name == "secret" else repr(value)
+    shown = "…" if name in ("secret", "metrics_secret") else repr(value)
     return ConfigurationError(f"{name}={shown}: {remedy}")
 
 
@@ -263,6 +263,11 @@ class Settings:
         default=None,
         repr=False,
         metadata={"check": _optional_text, "doc": "opens what lies under mount"},
+    )
+    metrics_secret: str | None = field(
+        default=None,
+        repr=False,
+        metadata={"check": _optional_text, "doc": "opens the metrics under mount, nothing else"},
     )
     mount: str = _option("/_isg", _mount, "where the control endpoint lies")
     cache_control: str = _option(

@@ -36,6 +36,7 @@ from .storage.process_cache import Raw
 
 if TYPE_CHECKING:
     from .management.control_endpoint import Control
+    from .management.metrics import Metrics
 
 log: Final = logging.getLogger("isgware")
 
@@ -66,6 +67,11 @@ class ISG(Operations):
             from .management.control_endpoint import Control
 
             self._control = Control(self, settings, runtime.drafts)
+        self._metrics: Metrics | None = None
+        if settings.secret or settings.metrics_secret:
+            from .management.metrics import Metrics
+
+            self._metrics = Metrics(runtime)
         # The hit path, and nothing else, has these at hand.
         self._memo = cast(dict[Raw, PreparedHit], runtime.memory.memo)
         self._own_clock = settings.clock
@@ -174,6 +180,8 @@ class ISG(Operations):
                 environ, counted.heard(ready.page.entry.route, start_response, filled=True),
                 rendering,
             )  # fmt: skip
+        if self._metrics is not None and visitor.path == self._metrics.path:
+            return self._metrics(visitor, start_response)
         if self._control is not None and self._control.covers(visitor.path):
             return self._control(visitor, environ, start_response, rendering)
         if visitor.method not in ("GET", "HEAD"):

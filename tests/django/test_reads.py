@@ -14,6 +14,7 @@ from django.views.decorators.vary import vary_on_cookie
 
 import isgware.django
 from isgware import revalidate
+from isgware.policy import policy_of
 from tests.promises.kit import environ_of
 from tests.promises.kit import visit as send
 
@@ -73,7 +74,10 @@ def site(project, tmp_path):
     def make(*views, engine="signed_cookies", **changes):
         from django.views.decorators.csrf import csrf_exempt
 
-        patterns = [path(str(number), revalidate(60)(view)) for number, view in enumerate(views)]
+        patterns = [
+            path(str(number), view if policy_of(view) else revalidate(60)(view))
+            for number, view in enumerate(views)
+        ]
         for name, view in (("set", write), ("forget", forget), ("tell", tell)):
             patterns.append(path(name, csrf_exempt(view)))
         changes.setdefault("MIDDLEWARE", MIDDLEWARE)

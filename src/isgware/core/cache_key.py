@@ -39,6 +39,8 @@ HARMLESS_COOKIES: Final = (
     "euconsent*", "didomi_token", "borlabs-cookie", "cc_cookie", "__cf_bm", "cf_clearance",
 )  # fmt: skip
 MAX_SEGMENTS: Final = 64
+#: Characters of a keyed value out of the session, or of what a function says of its visitor.
+MAX_VARIANT: Final = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 #: A slash, a backslash or what needs no escape (RFC 3986, section 2.3), escaped.
 _HIDDEN = re.compile(
@@ -89,10 +91,15 @@ class Request:
     query: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     cookies: tuple[tuple[str, str], ...] = ()
+    #: ``session:KEY`` and ``user:NAME``, each with its value.
+    variants: tuple[tuple[str, str], ...] = ()
 
     def key(self, build_id: str = "") -> str:
         """Injective over every field: parts are counted and length-prefixed before hashing."""
-        flat = [part for pair in (*self.headers, ("", ""), *self.cookies) for part in pair]
+        pairs = (*self.headers, ("", ""), *self.cookies)
+        if self.variants:
+            pairs += (("", ""), *self.variants)
+        flat = [part for pair in pairs for part in pair]
         return _digest(
             "page", build_id, self.scheme, self.host, self.script_name, self.path, self.query, *flat
         )
@@ -128,7 +135,8 @@ class Request:
     @property
     def variant(self) -> str:
         """The keyed headers and cookies, for people to read."""
-        named = [*self.headers, *((f"cookie:{name}", value) for name, value in self.cookies)]
+        cookies = ((f"cookie:{name}", value) for name, value in self.cookies)
+        named = [*self.headers, *cookies, *self.variants]
         return "; ".join(f"{name}={value}" for name, value in named)
 
 
@@ -144,6 +152,12 @@ class Rules:
     headers: tuple[tuple[str, tuple[str, ...] | None], ...] = ()
     cookies: tuple[tuple[str, tuple[str, ...] | None], ...] = ()
     resolvers: Mapping[str, Resolve] | None = None
+    variants: tuple[tuple[str, tuple[str, ...] | None], ...] = ()
+    variant_of: Callable[[str, Visitor], object] | None = None
+
+
+class NoVariant(Exception):
+    """A visitor has no value that could be part of a key. ``str`` of it says why."""
 
 
 def narrow(visitor: Visitor, rules: Rules, origin: tuple[str, str] | None = None) -> Request | str:
@@ -168,6 +182,10 @@ def narrow(visitor: Visitor, rules: Rules, origin: tuple[str, str] | None = None
                 if len(value) > MAX_KEYED_VALUE or _CONTROL.search(value):
                     return "odd-cookie"
                 cookies.append((name, value))
+    try:
+        variants = tuple(_variants(visitor, rules))
+    except NoVariant as reason:
+        return str(reason)
     return Request(
         scheme,
         host,
@@ -176,7 +194,24 @@ def narrow(visitor: Visitor, rules: Rules, origin: tuple[str, str] | None = None
         narrow_query(visitor.query, rules.query),
         tuple(headers),
         tuple(cookies),
+        variants,
     )
+
+
+def _variants(visitor: Visitor, rules: Rules) -> Iterable[tuple[str, str]]:
+    """Raises `NoVariant` for a visitor who has a value that makes no key."""
+    for name, values in rules.variants:
+        value = rules.variant_of(name, visitor) if rules.variant_of is not None else None
+        if value is None:
+            continue
+        if not is_variant(value) or (values is not None and value not in values):
+            raise NoVariant("odd-variant")
+        yield name, str(value)
+
+
+def is_variant(value: object) -> bool:
+    """Whether a value of the session, or of a function, can be part of a key."""
+    return isinstance(value, str) and len(value) <= MAX_VARIANT and value.isprintable()
 
 
 def oddity(visitor: Visitor) -> str | None:

@@ -38,7 +38,7 @@ def kept_headers(
     dropped = DROPPED | nominated | {"vary"}
     headers = [pair for pair in response.headers if pair[0].lower() not in dropped]
     vary = varies(response.headers) | {name for name, _ in policy.headers}
-    if policy.keyed_cookies or terms.vary_cookie:
+    if policy.keyed_cookies or policy.variants or terms.vary_cookie:
         vary |= {"cookie"}
     if vary:
         headers.append(("Vary", ", ".join(sorted(name.title() for name in vary))))
@@ -75,7 +75,7 @@ def extended(headers: list[tuple[str, str]], age: int) -> list[tuple[str, str]]:
 
 
 def _cache_control(terms: Terms, policy: Policy, downstream: float, private: bool) -> str:
-    private = private or bool(policy.bypass or policy.keyed_cookies)
+    private = private or bool(policy.bypass or policy.keyed_cookies or policy.variants)
     if private or terms.vary_cookie or terms.anonymous:
         return "private, max-age=0, must-revalidate"
     shared = downstream if terms.revalidate is None else terms.revalidate

@@ -112,6 +112,8 @@ def encode(entry: Entry) -> bytes:
     description = {name: getattr(entry, name) for name in _PLAIN}
     description["request"] = [getattr(entry.request, name) for name in _REQUEST]
     description["keyed"] = [entry.request.headers, entry.request.cookies]
+    if entry.request.variants:
+        description["keyed"].append(entry.request.variants)
     description["headers"] = entry.headers
     description["tags"] = entry.tags
     if entry.places:
@@ -152,7 +154,7 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
             raise ValueError("a body is cut off")
         encodings[str(name)] = bytes(bodies[start : start + size])
         start += size
-    keyed_headers, keyed_cookies = described["keyed"]
+    keyed_headers, keyed_cookies, *variants = described["keyed"]
     scheme, host, script_name, path, query = described["request"]
     for name in _SHARED:
         described[name] = shared(described[name])
@@ -165,6 +167,7 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
             query,
             _pairs(keyed_headers),
             _pairs(keyed_cookies),
+            *map(_pairs, variants),
         ),
         headers=_pairs(described["headers"]),
         tags=tuple(described["tags"]),

@@ -10,12 +10,15 @@ from .. import wsgi
 from ..after_fork import OwnLock
 from ..errors import ConfigurationError, ISGError
 from ..management.operations import Operations
+from ..routing.variants import Functions
 from ..serving.passthrough import HeaderList, looking, visitor_of
 from ..storage.catalogue import PageInfo
 
 log: Final = logging.getLogger("isgware")
 _lock: Final = OwnLock()
 _current: list[ISG] = []
+#: Of all ISGs of the process: views are imported once.
+_variants: Final[Functions] = {}
 
 
 def configured() -> Mapping[str, Any]:
@@ -55,6 +58,7 @@ class ISG(Operations):
             return answer
 
         self._core: Final = wsgi.ISG(noted, site=site, framework=configured(), **options)
+        self._core.runtime.variants.functions = _variants
         _current[:] = [self]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -21,7 +21,7 @@ from ..core.header_reads import LEARNED
 from ..core.storable import varies
 from ..recording import COOKIES, EVERYTHING, SESSION, Recording
 from ..rendering.callers import Callers
-from ..rendering.clean_room import MARK
+from ..rendering.clean_room import MARK, session_values
 from ..rendering.foreign_middleware import foreign_middleware
 from ..rendering.recorded_environ import RecordedEnviron
 from ..rendering.recorded_mappings import Notes, recorded
@@ -132,7 +132,10 @@ def _request_type(base: Any) -> type:
             raise AttributeError("session") from None
 
     def put(request: Any, session: Any) -> None:
-        recording = request.environ[MARK].recording
+        rendering = request.environ[MARK]
+        recording = rendering.recording
+        if isinstance(session, SessionBase) and (keyed := dict(session_values(rendering))):
+            session.__dict__["_session_cache"] = keyed
         notes = Notes(recording, SESSION, CALLERS, _written)
         if not isinstance(session, SessionBase) or not recorded(session, notes, _session_methods):
             kind = type(session)  # nobody can say which cookies it is found by, or what it reads

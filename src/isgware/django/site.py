@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from types import SimpleNamespace
@@ -37,6 +37,7 @@ from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site, origin_of
 from . import csrf
 from .caches import cache_middleware, inner_cache
+from .variants import asked
 
 #: Connections of a parent process, kept from being closed by garbage collection.
 _inherited: Final[list[Any]] = []
@@ -145,7 +146,7 @@ class DjangoSite(Site):
     def cookies(self, header: str) -> list[tuple[str, str]]:
         return list(parse_cookie(header).items())
 
-    def session_keys(self, visitor: Visitor) -> frozenset[str]:
+    def session(self, visitor: Visitor) -> dict[str, Any]:
         """As ``SessionMiddleware`` opens it. Database connections are looked after as before and
         after a request."""
         header = str(visitor.headers.get("HTTP_COOKIE", ""))
@@ -153,9 +154,12 @@ class DjangoSite(Site):
         close_old_connections()
         try:
             store: Any = import_module(settings.SESSION_ENGINE).SessionStore(key)
-            return frozenset(map(str, store.keys()))
+            return {str(name): value for name, value in store.items()}
         finally:
             close_old_connections()
+
+    def ask(self, function: Callable[..., Any], visitor: Visitor) -> object:
+        return asked(function, visitor)
 
     def varies_by(self, visitor: Visitor) -> Iterable[str]:
         """As ``LocaleMiddleware`` does: by language, where the path does not tell it."""

@@ -118,7 +118,7 @@ def static(entry: Entry, *, with_app: bool) -> Static | str:
         return "holes"
     if entry.vary_cookie:
         return "cookie"
-    if entry.anonymous or entry.request.cookies:
+    if entry.anonymous or entry.request.cookies or entry.request.variants:
         return "personal"
     if entry.request.headers or varies(entry.headers) - {"accept-encoding"}:
         return "variant"

@@ -15,6 +15,7 @@ from flask.signals import got_request_exception
 from ..errors import ConfigurationError
 from ..management.operations import Operations
 from ..render_context import note_error
+from ..routing.variants import Functions
 from .holes import install_holes
 from .recorder import install
 from .site import FlaskSite as FlaskSite
@@ -39,6 +40,7 @@ class ISG(Operations):
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
         self._options = options
         self._core: wsgi.ISG | None = None
+        self._variants: Functions = {}
         if app is not None:
             self.init_app(app)
 
@@ -63,10 +65,15 @@ class ISG(Operations):
         install_holes(app)
         core = wsgi.ISG(app.wsgi_app, site=FlaskSite(app), framework=configured, **self._options)
         self._core = core
+        core.runtime.variants.functions = self._variants
         app.wsgi_app = core  # type: ignore[method-assign]
         app.extensions["isgware"] = self
         got_request_exception.connect(_note_error, app)
         self._add_commands(app)
+
+    def _functions(self) -> Functions:
+        """They may be registered before there is an app."""
+        return self._variants
 
     def _add_commands(self, app: Flask) -> None:
         """``flask isg``: click comes with Flask."""

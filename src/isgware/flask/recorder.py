@@ -21,7 +21,7 @@ from ..core.cache_key import cgi_name
 from ..core.header_reads import LEARNED
 from ..recording import COOKIES, EVERYTHING, OPENED, SESSION, Recording
 from ..rendering.callers import Callers, where
-from ..rendering.clean_room import MARK
+from ..rendering.clean_room import MARK, session_values
 from ..rendering.foreign_middleware import foreign_middleware
 from ..rendering.recorded_environ import RecordedEnviron
 from ..rendering.recorded_mappings import Notes, opening, recorded
@@ -139,11 +139,23 @@ def _opened(interface: Any, original: Callable[..., Any]) -> Callable[..., Any]:
                 session = interface.make_null_session(app)
         finally:
             opening.reset(token)
+        for key, value in session_values(request.environ[MARK]):
+            _put(session, key, value)
         if not recorded(session, Notes(recording, SESSION, CALLERS, _written)):
             recording.read(SESSION, EVERYTHING, lambda: type(session).__qualname__)
         return session
 
     return open_session
+
+
+def _put(session: Any, key: str, value: str) -> None:
+    """What is in the page's key is in the session, which is none the more modified for it."""
+    if isinstance(session, dict):
+        dict.__setitem__(session, key, value)
+        return
+    modified, accessed = session.modified, session.accessed
+    session[key] = value
+    session.modified, session.accessed = modified, accessed
 
 
 def _written(notes: Notes, key: object, value: object) -> object:

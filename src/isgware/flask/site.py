@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
@@ -143,19 +143,32 @@ class FlaskSite(Site):
             return ""
         return str(interface.get_cookie_name(self._app))
 
-    def session_keys(self, visitor: Visitor) -> frozenset[str]:
+    def session(self, visitor: Visitor) -> dict[str, Any]:
         """Opened in an app context, whose teardown closes connections, and not in a request's,
         which would run the app's hooks for requests."""
         app = self._app
-        sent = {name: value for name, value in visitor.headers.items() if name[:5] == "HTTP_"}
-        environ = {**sent, **_get(visitor), "wsgi.input": io.BytesIO()}
         with app.app_context():
-            session = app.session_interface.open_session(app, app.request_class(environ))
-            return frozenset(map(str, session or ()))
+            session = app.session_interface.open_session(app, app.request_class(_own(visitor)))
+            return {str(name): value for name, value in (session or {}).items()}
+
+    def ask(self, function: Callable[..., Any], visitor: Visitor) -> object:
+        """Called in a context of its own, so that what it leaves in ``g`` is nobody else's."""
+        with self._app.app_context(), self._app.request_context(_own(visitor)):
+            return function()
 
     @property
     def script_name(self) -> str:
         return str(self._app.config["APPLICATION_ROOT"]).rstrip("/")
+
+
+def _own(visitor: Visitor) -> dict[str, Any]:
+    """A visitor's own request without its body."""
+    kept = {
+        name: value
+        for name, value in visitor.headers.items()
+        if name[:5] == "HTTP_" or name == "REMOTE_ADDR"
+    }
+    return {**kept, **_get(visitor), "wsgi.input": io.BytesIO()}
 
 
 def _get(visitor: Visitor) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ..core.local_path import local_path, names_for_path, names_for_tags
 if TYPE_CHECKING:  # imported where they are used: most web processes never do
     from ..build.build_report import Report
     from ..export import ExportReport
+    from ..routing.variants import Function, Functions
     from ..runtime import Runtime
     from ..storage.catalogue import PageInfo
     from .regenerate_now import Verbs
@@ -97,6 +98,21 @@ class Operations(Invalidations):
     def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
         if self.core.runtime.active:
             self.core.runtime.engine.page_store.invalidate_eventually(names, hard=hard)
+
+    def variant(self, name: str) -> Callable[[Function], Function]:
+        """Register a function whose value is part of the key of pages that say
+        ``vary=["user:NAME"]``. It gets the visitor's own request (Flask: none, in its context;
+        Django: the request; plain WSGI: the environ), and returns a string of at most 64 printable
+        characters. The view asks by calling what the decorator returned.
+
+        Raises `ConfigurationError` for a name that is taken or no name.
+        """
+        from .variant_decorator import variant
+
+        return variant(name, self._functions(), lambda: self.core.runtime.site)
+
+    def _functions(self) -> Functions:
+        return self.core.runtime.variants.functions
 
     def regenerate(self, path: str) -> PageInfo | None:
         """Render the path's plain variant now; its other variants become stale.

@@ -345,5 +345,8 @@ def _key_parts(visitor: Visitor, target: Target) -> dict[str, Any]:
         "query_kept": tuple(kept),
         "query_dropped": tuple(dropped),
         "headers": tuple((name, headers.get(name)) for name in sorted(target.keyed)),
-        "cookies": tuple((name, cookies.get(name)) for name in target.policy.keyed_cookies),
+        "cookies": (
+            *((name, cookies.get(name)) for name in target.policy.keyed_cookies),
+            *((name, dict(request.variants).get(name)) for name, _ in target.policy.variants),
+        ),
     }

@@ -26,6 +26,8 @@ _DECIDERS: Final[dict[str, str]] = {
     "odd-host": "the request's host or scheme",
     "odd-header": "a keyed header that is too long or holds control characters",
     "odd-cookie": "a keyed cookie that is too long or holds control characters",
+    "odd-variant": "a value of vary=['session:...'] or ['user:...'] that makes no key",
+    "variant-failed": "a function of vary=['user:...'], which raised, or is not registered",
     "odd-tag": "a tag of the page, which is empty, too long, unprintable, or cannot be filled",
     "clean-room-failed": "its render failed, and the route has not worked in the clean room yet",
     "set-cookie": "the header Set-Cookie of the app's answer",

@@ -12,21 +12,25 @@ from typing import Final
 
 from ..core.cache_key import Request, Visitor, cgi_name
 from ..routing.planner import Planner, Target
+from ..routing.variants import VARIANTS
 from ..storage.page_store import PageStore
 from .outcomes import Outcomes
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 def encode_job(key: str, request: Request) -> bytes:
     parts = [request.scheme, request.host, request.script_name, request.path, request.query]
-    return json.dumps([_FORMAT, key, *parts, request.headers, request.cookies]).encode()
+    keyed = [request.headers, request.cookies, request.variants]
+    return json.dumps([_FORMAT, key, *parts, *keyed]).encode()
 
 
 def decode_job(data: bytes | str) -> tuple[str, Visitor] | None:
     """The key of a job, and a visitor who would get its page; ``None`` for what is no job."""
     try:
-        number, key, scheme, host, script_name, path, query, headers, cookies = json.loads(data)
+        number, key, scheme, host, script_name, path, query, *keyed = json.loads(data)
+        headers, cookies, variants = keyed
+        memo = {VARIANTS: dict(variants)}
         shown = {cgi_name(name): value for name, value in headers}
         if cookies:
             shown["HTTP_COOKIE"] = "; ".join(f"{name}={value}" for name, value in cookies)
@@ -35,7 +39,7 @@ def decode_job(data: bytes | str) -> tuple[str, Visitor] | None:
     texts = [key, scheme, host, script_name, path, query, *shown.values()]
     if number != _FORMAT or not all(isinstance(text, str) for text in texts):
         return None
-    return key, Visitor("GET", scheme, host, script_name, path, query, shown)
+    return key, Visitor("GET", scheme, host, script_name, path, query, shown, memo)
 
 
 def target_of(

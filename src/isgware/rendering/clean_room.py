@@ -12,7 +12,7 @@ import io
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
@@ -59,8 +59,9 @@ def _wanted() -> bool:
     return True
 
 
-def environ_for(request: Request, rendering: Rendering) -> dict[str, Any]:
-    """A WSGI environ (PEP 3333) that holds ``request`` and constants."""
+def environ_for(request: Request, rendering: Rendering | None) -> dict[str, Any]:
+    """A WSGI environ (PEP 3333) that holds ``request`` and constants. Without a ``rendering`` it is
+    that of somebody of whom nothing else is known."""
     name, port = _server(request)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "GET",
@@ -81,13 +82,23 @@ def environ_for(request: Request, rendering: Rendering) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        MARK: rendering,
     }
+    if rendering is not None:
+        rendering.request = request
+        environ[MARK] = rendering
     for header, value in request.headers:
         environ[cgi_name(header)] = value
     if request.cookies:
         environ["HTTP_COOKIE"] = "; ".join(f"{key}={value}" for key, value in request.cookies)
     return environ
+
+
+def session_values(rendering: Rendering) -> Iterator[tuple[str, str]]:
+    """The keys of the session that are in the page's key, and their values: all that the session
+    of this clean room holds."""
+    for name, value in rendering.request.variants if rendering.request is not None else ():
+        if name.startswith("session:"):
+            yield name.removeprefix("session:"), value
 
 
 def _server(request: Request) -> tuple[str, str]:

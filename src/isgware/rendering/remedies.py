@@ -50,6 +50,10 @@ REMEDIES: Final[dict[str, str]] = {
     NO_HOLE: "A hole's text was changed after page.hole() returned it (by a filter, a minifier, an "
     "encoding), cut, put into a header, or not put into the page. Put it in as it is.",
     NESTED: "A hole is filled whole: include the template, or call the function, in the outer one.",
+    "odd-variant": "Keep a string of at most 64 printable characters under that key of the "
+    "session, and return one from the function of @isg.variant; others get their own answers.",
+    "variant-failed": "The log says which function raised, or is to be registered with "
+    "@isg.variant('NAME') in a module that every process imports.",
     "odd-tag": "Give the page tags of 1 to 256 printable characters; a callable tags= may shorten "
     "what the URL holds.",
     "bad-header": "A header or the status line holds characters that HTTP forbids.",

@@ -138,9 +138,14 @@ class Site:
         """Names and values of a Cookie header, as the framework parses it."""
         return list(parse_cookie(header).items(multi=True))
 
-    def session_keys(self, visitor: Visitor) -> frozenset[str]:
-        """The keys of this visitor's session, as the framework opens it. May raise anything."""
-        return frozenset()
+    def session(self, visitor: Visitor) -> Mapping[str, Any]:
+        """What this visitor's session holds, as the framework opens it. May raise anything."""
+        return {}
+
+    def ask(self, function: Callable[..., Any], visitor: Visitor) -> object:
+        """What a function that was registered as a variant says of this visitor; it gets their own
+        request in the way of the framework. May raise anything."""
+        return function(dict(visitor.headers))
 
     def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
         """What the framework has for this visitor in ``places``, all of one kind of its own;

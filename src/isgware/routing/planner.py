@@ -91,6 +91,8 @@ class Planner:
         self._latest: dict[str, LearnedRoute] = {}
         #: The key of what is kept of a URL whose pages are not rendered, if such is kept at all.
         self.own_key: Callable[[Visitor, LearnedRoute], str] = lambda visitor, learned_route: ""
+        #: What is keyed of a visitor beside headers and cookies: `Variants.value`.
+        self.variant_of: Callable[[str, Visitor], object] = lambda name, visitor: None
         self.declarations = Declarations(settings, site, self.routes, learned_routes)
         self.match = self.declarations.match
         self._odd: set[str] = set()
@@ -148,6 +150,7 @@ class Planner:
             self._bypass(visitor, policy) or ("odd-tag" if tags is None else ""),
             cacheable_by_request_line=not rules.headers
             and not rules.cookies
+            and not rules.variants
             and not callable(policy.bypass),
             cookies=policy.bypass is not None,
             vary_cookie=learned_route.vary_cookie,
@@ -244,6 +247,8 @@ class Planner:
             tuple(sorted(headers.items())),
             policy.cookies_in_key,
             self._site.resolvers,
+            policy.variants,
+            self.variant_of,
         )
 
     def _target(

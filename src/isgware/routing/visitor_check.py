@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from ..core.cache_key import Visitor
 from ..core.reads import Personal, Reads, Shape, joined_reads, judge, shape_of
@@ -30,6 +30,7 @@ _LONGEST: Final = 1_024
 _PAUSE: Final = 5.0
 _SLOW: Final = 0.5
 _MEMO: Final = "session"
+_DATA: Final = "session-data"
 
 
 class VisitorCheck:
@@ -57,7 +58,7 @@ class VisitorCheck:
             return None if name is None else Personal(COOKIES, name, "")
         if not entry.reads.personal:
             return None
-        return self._judged(visitor, str(header), entry.reads, policy.keyed_cookies)
+        return self._judged(visitor, str(header), entry.reads, policy)
 
     def concerned(self, visitor: Visitor, policy: Policy, entry: Entry) -> bool:
         """Whether the holes of a page that the visitor may have are to be filled for them."""
@@ -67,7 +68,7 @@ class VisitorCheck:
         # Where the page's own reads have decided, those of both are what is remembered.
         own = entry.reads if policy.cookies is None else None
         reads = joined_reads(own, entry.hole_reads)
-        return self._judged(visitor, str(header), reads, policy.keyed_cookies) is not None
+        return self._judged(visitor, str(header), reads, policy) is not None
 
     def admits(self, header: str, shape: Shape, now: float) -> bool:
         """Whether it is remembered that a visitor with this Cookie header may have a page with
@@ -75,19 +76,19 @@ class VisitorCheck:
         return now < self._admitted.get((header, shape), 0.0) <= now + _REMEMBERED
 
     def _judged(
-        self, visitor: Visitor, header: str, reads: Reads, keyed: tuple[str, ...]
+        self, visitor: Visitor, header: str, reads: Reads, policy: Policy
     ) -> Personal | None:
-        lasting = True
+        lasting = not (policy.keyed_cookies or policy.keyed_session)
 
         def session_keys() -> frozenset[str] | None:
             nonlocal lasting
             keys = self._session_keys(visitor, header)
-            lasting = keys is not None and bool(self._site.cookie_session)
-            return keys
+            lasting = lasting and keys is not None and bool(self._site.cookie_session)
+            return keys - policy.keyed_session if keys is not None else None
 
         names = [name for name, _ in self._site.cookies(header)]
-        found = judge(reads, names, session_keys, keyed)
-        if found is None and lasting and not keyed and len(header) <= _LONGEST:
+        found = judge(reads, names, session_keys, policy.keyed_cookies)
+        if found is None and lasting and len(header) <= _LONGEST:
             if len(self._admitted) >= _MAX_REMEMBERED:
                 self._admitted.clear()
             self._admitted[header, shape_of(reads)] = self._now() + _REMEMBERED
@@ -103,7 +104,8 @@ class VisitorCheck:
         keys, until = self._keys.get(values, (frozenset(), 0.0))
         now = self._now()
         if not (values and now < until <= now + _REMEMBERED):
-            opened = self._open(visitor)
+            data = self.session(visitor)
+            opened = None if data is None else frozenset(data)
             if opened is not None and values and sum(map(len, values)) <= 4 * _LONGEST:
                 if len(self._keys) >= _MAX_REMEMBERED:
                     self._keys.clear()
@@ -113,12 +115,19 @@ class VisitorCheck:
         visitor.memo[_MEMO] = keys
         return keys
 
-    def _open(self, visitor: Visitor) -> frozenset[str] | None:
+    def session(self, visitor: Visitor) -> Mapping[str, Any] | None:
+        """What the visitor's session holds; ``None`` if it cannot be opened."""
+        if _DATA not in visitor.memo:
+            visitor.memo[_DATA] = self._open(visitor)
+        data: Mapping[str, Any] | None = visitor.memo[_DATA]
+        return data
+
+    def _open(self, visitor: Visitor) -> Mapping[str, Any] | None:
         began = time.monotonic()
         if began < self._down_until:
             return None
         try:
-            keys = self._site.session_keys(visitor)
+            data = self._site.session(visitor)
         except Exception:
             self._down_until = time.monotonic() + _PAUSE
             log.exception(
@@ -128,4 +137,4 @@ class VisitorCheck:
             return None
         if time.monotonic() - began > _SLOW:
             self._down_until = time.monotonic() + _PAUSE
-        return keys
+        return data
