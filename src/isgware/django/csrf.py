@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -111,10 +112,11 @@ def filled(places: Sequence[Place], visitor: Visitor) -> Filled:
     """A new token for each place, and the headers that Django sends with them."""
     request = WSGIRequest(dict(visitor.headers))
     response = HttpResponse()
-    csrf = _middleware(CsrfViewMiddleware)(lambda _: response)
+    listed = tuple(settings.MIDDLEWARE or ())
+    csrf = _middleware(CsrfViewMiddleware, listed)(lambda _: response)
     session = None
     if settings.CSRF_USE_SESSIONS:
-        session = _middleware(SessionMiddleware)(lambda _: response)
+        session = _middleware(SessionMiddleware, listed)(lambda _: response)
         session.process_request(request)
     try:
         csrf.process_request(request)
@@ -133,9 +135,10 @@ def filled(places: Sequence[Place], visitor: Visitor) -> Filled:
     return Filled(values, cookies)
 
 
-def _middleware(base: type) -> Any:
+@lru_cache(maxsize=8)
+def _middleware(base: type, listed: tuple[str, ...]) -> Any:
     """The project's own subclass of one of Django's, or that itself."""
-    for path in settings.MIDDLEWARE or ():
+    for path in listed:
         found = import_string(path)
         if isinstance(found, type) and issubclass(found, base):
             return found
