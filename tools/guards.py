@@ -150,7 +150,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
-         "del keeper  # not referred to while this thread waits", "pass"),
+         "del maintenance  # not referred to while this thread waits", "pass"),
     ),
     *_of("regeneration/render_threads.py", "promises/test_collected.py")(
         ("idle threads refer to no pool", "            pool = None\n            ready.wait",
@@ -610,7 +610,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("URLs that pass are bounded", "if len(self._until) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
-        ("URLs that say nothing are bounded", "if len(self._dull) >= _MAX_DULL:", "if False:"),
+        ("URLs with nothing to store are bounded", "if len(self._passed) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/responses.py", "promises/test_p7_floods.py")(
         ("URLs that were asked for are bounded",
@@ -980,6 +980,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a run that failed leaves placeholders", "self.response is None or self.response.code == 500", "False"),
         ("a run has no conditions of its visitor", "if name not in _OF_THE_ANSWER and", "if"),
         ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),
+    ),
+    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py")(
+        ("a session with something in it is not learned from",
+         "bool(keys) and keys <= site.session_bookkeeping", "bool(keys)"),
     ),
     *_of("serving/delivery.py", "flask/test_holes.py")(
         ("who has something of their own gets no prepared hit", " or bool(entry.holes)", ""),

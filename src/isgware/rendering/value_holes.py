@@ -1,4 +1,4 @@
-"""What is a visitor's own is taken out of a clean-room response before it is stored.
+"""Takes values of a visitor (CSRF tokens, nonces) out of a clean-room response before it is stored.
 
 A cookie of the policy's ``value_holes`` is taken off the response, and tokens and nonces become
 places, so that the store holds none of them. A token that is not found refuses the page.
