@@ -45,7 +45,7 @@ def django_site() -> Any:
 
 def flask_site() -> Any:
     import flask
-    from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
+    from flask_wtf import CSRFProtect
 
     import isgware.flask
     from isgware import revalidate
