@@ -27,7 +27,7 @@ def house_is_kept_no_longer() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
-        if thread.name == "isgware-keeper":
+        if thread.name == "isgware-maintenance":
             for stop in getattr(thread, "_args", ())[:1]:  # none once it has ended
                 stop.set()
             thread.join(60)

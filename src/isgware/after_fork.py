@@ -1,11 +1,10 @@
-"""What a forked process makes anew: its locks, its threads, its account of what runs.
-
-Whoever has such things keeps the pid of the process that they are of, compares it on use, and makes
-them anew under `settling`, the pid last: another thread of the child that finds it changed finds
-the rest changed, too. On use, not as the process forks, nor at construction: a server may put locks
-and threads of its own (gevent's) in place of Python's only then, and they have to be of one kind. A
-greenlet that switches to another while it holds one of Python's own locks stops the whole process
-as soon as the other wants the lock.
+"""A forked process makes its locks, its threads and its list of running work anew. An object that
+has such things remembers the pid of their process, compares it on use, and makes them anew under
+`settling`, the pid last: another thread of the child that finds it changed finds the rest changed,
+too. On use, not as the process forks, nor at construction: a server may put locks and threads of
+its own (gevent's) in place of Python's only then, and they have to be of one kind. A greenlet that
+switches to another while it holds one of Python's own locks stops the whole process as soon as the
+other wants the lock.
 """
 
 from __future__ import annotations

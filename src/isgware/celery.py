@@ -93,7 +93,7 @@ class CeleryExecutor:
                 if self._pid != os.getpid():
                     self._reset()
 
-    # In a web process: a `handover.Carrier`.
+    # In a web process: a `handoff.Carrier`.
 
     def bind(self, runtime: Runtime) -> None:
         """Called by the ISG whose ``executor`` this is."""

@@ -1,4 +1,4 @@
-"""What may be said in a policy or an option: one check for each kind of value."""
+"""Checks of the values of policies and options, one for each kind."""
 
 from __future__ import annotations
 

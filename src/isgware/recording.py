@@ -1,4 +1,4 @@
-"""What a run of the app is seen to ask of its visitor.
+"""`Recording`: what a run of the app reads of its visitor.
 
 A framework's integration fills a `Recording` while a page is rendered in the clean room;
 `isgware.core.reads` makes the lasting value of it. Threads of one render share it: every method is

@@ -1,8 +1,8 @@
 """`Runtime`: what one wrapped app consists of, put together in one place.
 
 `isgware.wsgi.ISG` serves requests from it; what people and programs ask of a site (`management`,
-`build`, `export`) takes a `Runtime`, and nothing below knows it. Nothing starts, and nothing is
-opened, while it is put together.
+`build`, `export`) takes a `Runtime`; modules below do not know it. Making it starts no thread and
+opens nothing.
 """
 
 from __future__ import annotations

@@ -222,7 +222,7 @@ class ISG(Operations):
             counted.passed()
             return call(self.application, environ, start_response, rendering)
         http, read_ahead = runtime.shared_cache, ReadAhead()
-        if http is not None and http.dull(raw, environ):
+        if http is not None and http.passes_at_once(raw, environ):
             heard = counted.heard(UNDECLARED, start_response)
             return http.glance(visitor, raw, environ, heard, rendering)
         started = time.perf_counter()
@@ -241,10 +241,10 @@ class ISG(Operations):
         if answer is None:
             counted.passed()
             runtime.delivery.check_credentials(visitor)
-            passed, dull = runtime.learner.undeclared(
+            passed, nothing_to_store = runtime.learner.undeclared(
                 visitor, self.application, environ, start_response, rendering
             )
-            if dull and not runtime.settings.debug:
+            if nothing_to_store and not runtime.settings.debug:
                 runtime.passed.add(raw)
             return passed
         if answer.page is None or not (answer.holes or answer.page.entry.places):

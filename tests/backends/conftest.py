@@ -73,7 +73,7 @@ def end_of_news() -> None:
     """Return when no thread listens to a Redis any more: those of stores that were closed end
     within a second."""
     for thread in threading.enumerate():
-        if thread.name == "isgware-news":
+        if thread.name == "isgware-pubsub":
             thread.join(60)
 
 

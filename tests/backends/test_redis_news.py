@@ -30,7 +30,7 @@ def proxy(own_redis: Redis) -> Iterator[Proxy]:
 
 
 def listeners() -> int:
-    return sum(thread.name == "isgware-news" for thread in threading.enumerate())
+    return sum(thread.name == "isgware-pubsub" for thread in threading.enumerate())
 
 
 def settled(backend: RedisBackend) -> int:

@@ -1,4 +1,4 @@
-"""The protocol that the engine speaks to wherever pages, leases and invalidations live.
+"""The protocol of backends: pages, leases and invalidations, wherever they are stored.
 
 Rules that every backend keeps, and that `isgware.testing.BackendContract` checks:
 
@@ -8,9 +8,9 @@ Rules that every backend keeps, and that `isgware.testing.BackendContract` check
   returns; where hosts share the store, on the others within 100 ms. An odd value means "ask
   ``sync``"; equal even values mean "nothing happened since".
 - ``put`` never lets an older render overwrite a newer one: see `is_newer`.
-- A job waits once per queue and key; the most wanted is next, among equals the first that came. It
-  is handed to one who asks, and waits again if they are not done in time. It may be lost after
-  `JOB_TIME` or `TAKES`, or with the store: it is a hint, never the only trace.
+- A key is queued once. The job with the most requests is next, among equals the oldest. It is given
+  to one worker, and queued again if it is not done in time. It may be lost after `JOB_TIME` or
+  `TAKES`, or with the store: a job is a hint, and nothing depends on it.
 - A lease belongs to a token. It ends when it is released, or not renewed in time, or overtaken by
   a render that began after an invalidation its owner had not seen.
 """
@@ -54,7 +54,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A page's line in the catalogue."""
+    """A page's row in the catalogue."""
 
     key: str
     page_key: str
@@ -253,7 +253,7 @@ class _Live:
 def live_version(backend: Backend) -> Any:
     """Something whose item 0 is the backend's version for as long as the process lives.
 
-    A backend may keep such a list up to date itself, as ``words``: a hit reads it, and two
+    A backend may keep such a list up to date itself, as ``versions``: a hit reads it, and two
     properties on the way to the version would be a third of what the hit costs.
     """
     versions = getattr(backend, "versions", None)
@@ -261,7 +261,7 @@ def live_version(backend: Backend) -> Any:
 
 
 class Coordinator(Backend, JobQueue, Counters, Protocol):
-    """A backend that can also keep the lines of pages that lie elsewhere."""
+    """A backend that can also keep the catalogue rows of pages that are stored elsewhere."""
 
     def nonce(self) -> str: ...
     def standing(self, key: str) -> tuple[str, int, int] | None: ...

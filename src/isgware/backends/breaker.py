@@ -3,9 +3,9 @@
 While it is open, operations fail at once with `BackendUnavailable`, which costs a visitor nothing;
 a probe in the background closes it again. Nothing of a backend's own errors passes through.
 
-The way to the table of invalidations stays open as long as that is not what failed, if it lies in
-another service than the pages, or where a version in memory tells that others can write it: what is
-purged meanwhile must not be served from memory.
+Operations on the table of invalidations are still tried as long as those are not what failed: if
+the table is in another service than the pages, or if a version in memory shows that other processes
+can write it. Otherwise a page that is purged meanwhile would be served from memory.
 """
 
 from __future__ import annotations
@@ -114,7 +114,8 @@ class Breaker:
     def _apart(
         self, work: Callable[..., T], *args: Any, returns: Any = object, kind: str = ""
     ) -> T:
-        """Call what somebody asked for by name: one visit or script may well do so many times."""
+        """Call an operation that somebody asked for explicitly; it has its own time limit, since
+        one script may call many."""
         token = current.set(None)
         try:
             return self.call(work, *args, returns=returns, kind=kind)

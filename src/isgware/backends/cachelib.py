@@ -88,9 +88,9 @@ class CachelibBackend:
     Keys carry the coordinator's nonce: hosts with coordinators of their own do not read each
     other's pages, since neither would see the other's invalidations.
 
-    A page and its line in the catalogue cannot be one transaction. So the line holds the first
-    bytes of the page, its checksum among them, and a page that does not match is a miss: what a
-    slower process wrote over a newer page, or what the cache kept though it was to delete it.
+    A page and its row in the catalogue cannot be written in one transaction. So the row holds the
+    first bytes of the page, its checksum among them, and a page that does not match is a miss: what
+    a slower process wrote over a newer page, or what the cache kept though it was to delete it.
 
     ``close`` lets go of a cache that is nobody else's.
     """

@@ -12,7 +12,8 @@ from typing import Any
 
 class Deadline:
     """Stands in for ``sock``: what is received after something was sent takes ``timeout`` seconds
-    in all. Who sets a timeout of their own, as one does who waits for news, begins anew."""
+    in all. Who sets a timeout of their own, such as whoever waits for a message, starts a new
+    deadline."""
 
     def __init__(self, sock: Any, timeout: float) -> None:
         self._sock = sock

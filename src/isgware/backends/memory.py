@@ -20,7 +20,7 @@ MEMORY_LIMITS: Final = Limits(pages=100_000, bytes=256 * 1024**2)
 _LOOK: Final = 8
 
 
-class _Shelf:
+class _PagesInOrder:
     """Pages in the order of their use, up to a number of pages and bytes."""
 
     def __init__(self, max_pages: int, max_bytes: int) -> None:
@@ -65,8 +65,8 @@ class MemoryBackend:
         self._limits = limits
         self._lock = threading.Lock()
         self._nonce = secrets.token_hex(8)
-        self._good = _Shelf(limits.pages, limits.bytes)
-        self._errors = _Shelf(limits.error_pages, limits.error_bytes)
+        self._good = _PagesInOrder(limits.pages, limits.bytes)
+        self._errors = _PagesInOrder(limits.error_pages, limits.error_bytes)
         self._variants: dict[str, OrderedDict[str, None]] = {}
         self._counter = self._floor = self._soft_floor = self._forgotten = self._order = 0
         self._soft: dict[str, int] = {}

@@ -1,9 +1,9 @@
-"""Renders a batch of pages: the part of a build that is done many times, and at once.
+"""Renders a batch of pages and stores it in one transaction.
 
-A batch is made the way a single page is, by the engine's own parts: plan, lease, clean-room render,
-store. What is different is that the store is asked and told about a whole batch in one transaction,
-where it knows transactions: which pages are fresh, whose leases they are, then the pages themselves
-together with the news that they replace others. So a build that is killed leaves whole batches.
+A batch goes through the same steps as a single page: plan, lease, clean-room render, store. The
+difference is that each step with the store is one transaction for the whole batch, where the store
+has transactions: which pages are fresh, the leases, and the pages together with the announcement
+that they replace others. So a build that is killed leaves whole batches.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Renderer:
     # Which pages a path stands for.
 
     def _foresee(self, paths: Sequence[str]) -> _Visitors:
-        """Have the planner read at once what it will need to know of each."""
+        """Have the planner read what it needs to know of all pages in one operation."""
         visitors: _Visitors = {}
         for origin in self._origins:
             for path in paths:
@@ -297,8 +297,8 @@ class Renderer:
             raise BackendUnavailable("The store is out of reach.")
 
     def _patiently(self, work: Callable[[], None]) -> None:
-        """Nobody waits for a build, so it can wait for the store: one that is slow because the
-        site is busy, or that is being restarted."""
+        """Waits for a store that is slow or is being restarted, which a build can do, as no visitor
+        waits for it."""
         deadline, backend = time.monotonic() + PATIENCE, self._page_store.backend
         while True:
             try:

@@ -17,8 +17,8 @@ NOT_DECLARED: Final = "not declared"
 
 @dataclass(slots=True)
 class Known:
-    """A route with its line in the report; ``policy`` if it is declared. ``plain``: one of its
-    URLs needs no arguments."""
+    """A route with its row in the report; ``policy`` if it is declared. ``plain``: one of its URLs
+    needs no arguments."""
 
     name: str
     policy: Policy | None

@@ -28,14 +28,14 @@ from ..routing.seen_paths import Seen
 from .batch import Batch, Origin, Renderer
 from .build_report import Made, Report, RouteReport
 from .inventory import inventory
-from .workers import BuildWorkers, Hopeless, Render, Threads
+from .workers import BuildWorkers, NoWorkersLeft, Render, Threads
 
 if TYPE_CHECKING:
     from ..runtime import Runtime
 
 OnProgress = Callable[[Report], object]
 Warm = tuple[str, Iterator[str | Unusable]]
-Hire = Callable[[Render, int, float], BuildWorkers]
+StartWorkers = Callable[[Render, int, float], BuildWorkers]
 #: Seconds that a batch should take, and the most pages in one.
 _BATCH_SECONDS: Final = 0.1
 _LARGEST: Final = 100
@@ -73,7 +73,7 @@ def prerender(
     on_progress: OnProgress | None = None,
     options: Options = Options(),
     base_url: str | Sequence[str] = (),
-    start_workers: Hire | None = None,
+    start_workers: StartWorkers | None = None,
     warm: Warm | None = None,
 ) -> Report:
     """See `isgware.ISG.prerender`. ``start_workers`` makes another group of workers than one of
@@ -133,7 +133,7 @@ class Build:
                 report.seconds = time.perf_counter() - self._began
                 if self._on_progress is not None:
                     self._on_progress(report)
-        except Hopeless as error:
+        except NoWorkersLeft as error:
             report.stopped = str(error)
         report.seconds = time.perf_counter() - self._began
         return report

@@ -1,5 +1,5 @@
-"""What to build when it is not what the routes declare: the pages of a sitemap, or those of an
-access log, the most visited first.
+"""Pages to build that are not read from the routes: those of a sitemap, or of an access log with
+the most visited first.
 
 Both say nothing of hosts here: of each URL the path and the query count.
 """

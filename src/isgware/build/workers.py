@@ -1,9 +1,9 @@
-"""Who renders the batches of a build, and what happens to those who do not come back.
+"""The workers that render the batches of a build, and how lost ones are replaced.
 
-A worker has one batch at hand and one in reserve; new ones are asked for as there is room, so that
-nothing waits in memory but what is under way. One that dies, or that is not heard of for as long as
-a render may take, is replaced. What it had at hand is rendered again page by page, which finds the
-page that it was: that one has failed, the rest goes on.
+A worker has its current batch and one more. Batches are made only when a worker has room, so that
+no others are in memory. A worker that dies, or that sends nothing for as long as a render may take,
+is replaced. Its current batch is rendered again page by page, to find the page that was the cause:
+that page counts as failed, and the others go on.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _PATIENCE: Final = 2.0
 TOO_LONG: Final = "the render took too long and was given up"
 
 
-class Hopeless(ISGError):
-    """Every worker is lost, whatever it is given."""
+class NoWorkersLeft(ISGError):
+    """Workers are lost again and again, whatever they render."""
 
 
 class Worker(ABC):
@@ -49,10 +49,10 @@ class Worker(ABC):
 
     @abstractmethod
     def send(self, batch: Batch) -> None:
-        """Let it have a batch, without waiting for what comes of it."""
+        """Give it a batch, without waiting for the result."""
 
     def lost(self) -> str:
-        """Why nothing is to be expected of it any more; empty if it is well."""
+        """Why the worker is lost; empty if it is not."""
         return ""
 
     @abstractmethod
@@ -71,14 +71,14 @@ class BuildWorkers(ABC):
 
     @abstractmethod
     def _hire(self) -> Worker:
-        """Another worker, which has nothing to do yet."""
+        """A new worker, which is idle."""
 
     @abstractmethod
     def _wait(self, seconds: float) -> list[tuple[Worker, list[Made]]]:
         """What was made, each by a worker of its first batch; empty if time is up."""
 
     def run(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, list[Made]]]:
-        """Render them all, in whatever order they come out. Raises `Hopeless`."""
+        """Render them all, in whatever order they come out. Raises `NoWorkersLeft`."""
         while True:
             self._hand_out(batches)
             if not any(worker.batches for worker in self._workers):
@@ -113,7 +113,7 @@ class BuildWorkers(ABC):
             elif first is not None:
                 yield first, [Made("failed", first.paths[0], reason)]
             if self._lost >= _HOPELESS:
-                raise Hopeless(f"{self._lost} workers were lost in a row: {reason}")
+                raise NoWorkersLeft(f"{self._lost} workers were lost in a row: {reason}")
 
     def close(self) -> None:
         """Have all of them end: those that are interrupted may finish their batch."""

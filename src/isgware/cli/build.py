@@ -1,4 +1,4 @@
-"""``isgware build``: renders what is known before anybody asks for it."""
+"""``isgware build``: renders all pages that are known beforehand."""
 
 from __future__ import annotations
 

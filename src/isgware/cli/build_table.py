@@ -84,7 +84,7 @@ def _cells(route: RouteReport, built: bool) -> list[str]:
 
 
 def note(route: RouteReport) -> str:
-    """What there is to say about a route beside its numbers."""
+    """Remarks about a route, beside its numbers."""
     said = []
     if route.kind == "dynamic":
         return printable(route.reason)

@@ -1,4 +1,4 @@
-"""What a stored render may see of a request, and the key made of exactly that.
+"""The cache key, and the part of a request that a render may see: both are made of the same values.
 
 Rule: `narrow` is the only way from a visitor to a render. Its result, a `Request`, is both hashed
 into the key and turned into the environ of the clean room, so the two can never disagree: what is
@@ -82,7 +82,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """All that a stored render knows about whoever asked."""
+    """The part of a visitor's request that a render may see, and that the key is made of."""
 
     scheme: str
     host: str
@@ -95,7 +95,8 @@ class Request:
     variants: tuple[tuple[str, str], ...] = ()
 
     def key(self, build_id: str = "") -> str:
-        """Injective over every field: parts are counted and length-prefixed before hashing."""
+        """The cache key. Two different requests never have the same one: each part is
+        length-prefixed before hashing."""
         pairs = (*self.headers, ("", ""), *self.cookies)
         if self.variants:
             pairs += (("", ""), *self.variants)
@@ -105,8 +106,8 @@ class Request:
         )
 
     def own_key(self, build_id: str = "") -> str:
-        """As `key`, for a response to a visitor's own request: a clean-room render of the same
-        URL is another thing, and neither may ever be taken for the other."""
+        """As `key`, for a response to a visitor's own request. A clean-room render of the same URL
+        has another key, so that neither is served for the other."""
         flat = [part for pair in self.headers for part in pair]
         return _digest(
             "own", build_id, self.scheme, self.host, self.script_name, self.path, self.query, *flat
@@ -146,7 +147,8 @@ Resolve = Callable[[str, Visitor], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What of a request a page depends on: its policy's words, and what has been learned."""
+    """The parts of a request that a page depends on, by its policy and by what was learned of its
+    URL."""
 
     query: str | tuple[str, ...] = "all"
     headers: tuple[tuple[str, tuple[str, ...] | None], ...] = ()
@@ -215,7 +217,7 @@ def is_variant(value: object) -> bool:
 
 
 def oddity(visitor: Visitor) -> str | None:
-    """Why a request's URL is not one that a page may be kept for; ``None`` if it is.
+    """Why no page may be stored for a request's URL; ``None`` if one may.
 
     Servers disagree about such URLs (measured: each of these reaches some app), so their pages
     are never stored.

@@ -1,5 +1,5 @@
-"""A stored page as it is sent to who has something of their own in it: no cache's, and with places
-for what is put in."""
+"""A stored page as it is sent to a visitor for whom values are filled in: with places for the
+values, and with headers that keep other caches from storing it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_GROWN: Final = 1.3
 
 
 def each_its_own(headers: Headers, by_cookie: bool) -> Headers:
-    """Headers of a page that is another for each visitor, whatever the view has said."""
+    """Headers of a page that differs from visitor to visitor, whatever the view has said."""
     kept = [pair for pair in headers if not _of_one_body(pair[0].lower())]
     named = ", ".join(value for name, value in kept if name.lower() == "vary")
     if by_cookie and "cookie" not in named.lower().replace(" ", "").split(","):

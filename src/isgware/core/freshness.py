@@ -1,4 +1,4 @@
-"""Fresh, stale, expired, gone: by the clock, and by what has been invalidated since.
+"""Whether a page is fresh, stale, expired or gone: by the clock, and by later invalidations.
 
 Theory. A backend counts invalidations. For each name (a tag, a path, everything below a path, all)
 it remembers the counter's value at the last soft and the last hard invalidation. An entry keeps

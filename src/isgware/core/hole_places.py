@@ -1,4 +1,5 @@
-"""Holes in a stored page: found by their markers when the page is stored, and by offset ever after.
+"""Holes in a stored page: found by their markers when the page is stored, by offset when it is
+served.
 
 A hole's `Place` covers its placeholder. Tokens may lie in a placeholder, never across its ends.
 """

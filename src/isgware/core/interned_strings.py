@@ -1,4 +1,4 @@
-"""Strings that many pages have in common are held once: a process may keep many thousands."""
+"""Interns strings that many pages have in common, to save memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A path as people give it to the verbs: local, plain, perhaps with a query; and what it names."""
+"""Parses the URL path that people give to the operations, and tells which names it invalidates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stored page with places, taken apart so that filling it is joining pieces."""
+"""A stored page with places, split at them, so that filling it only joins pieces."""
 
 from __future__ import annotations
 

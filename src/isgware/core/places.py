@@ -1,9 +1,9 @@
 """Places of a stored page: where something is put in when the page is served.
 
 A `Place` is a byte offset in the body or in one header. It is found once, when the page is stored;
-text that a visitor sends later can never become one. What stood there in the clean room is blanked
-(`blanked`), so that no token of the clean room is in the store. `spliced_gzip` does the same as
-`joined` for compressed bodies; `tokens` finds the places.
+text that a visitor sends later can never become one. The text that the clean room made there is
+overwritten (`blanked`), so that no token of the clean room is in the store. `spliced_gzip` does the
+same as `joined` for compressed bodies; `tokens` finds the places.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def in_headers(places: Places) -> dict[int, Places]:
 
 
 def told_of(places: Places) -> tuple[str, ...]:
-    """What is put into a page, for people: ``nonce (3)``, by kind and number of places."""
+    """The values that are put into a page, for people: ``nonce (3)``, by kind and number of
+    places."""
     kinds = Counter(
         f"hole {place.arguments[0]!r}" if place.kind == HOLE else place.kind for place in places
     )

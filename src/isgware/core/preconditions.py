@@ -1,7 +1,6 @@
-"""What a request's own conditions and ranges make of a stored page's answer (RFC 9110, 13 and 14).
+"""Applies a request's conditions and ranges to the answer with a stored page (RFC 9110, 13, 14).
 
-The page is chosen already, and its answer whole; here it becomes a 304, a 412, a part of itself,
-or headers alone.
+The answer comes in whole; it is turned into a 304, a 412, a partial answer, or headers alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stored redirects, and what of a visitor's query belongs to where they lead.
+"""Stored redirects, and the query parameters of the visitor that are added to their target.
 
 A page is keyed without tracking parameters, so one redirect is stored for all visitors. An app that
 carries the query over to the new URL has not seen those parameters: they are put back when the

@@ -1,7 +1,8 @@
-"""May this response be stored; if not, why.
+"""Whether a response may be stored, and if not, why.
 
-One predicate decides what is stored and what is said about it. It is asked after every clean-room
-render and, through `promising`, about a visitor's own answer before one is started behind it.
+The same function decides what is stored and which reason is reported. It is called after every
+clean-room render and, through `promising`, for a visitor's own answer before such a render is
+started.
 """
 
 from __future__ import annotations
@@ -213,7 +214,7 @@ def withdrawal(headers: Headers, said: Said) -> Refusal | None:
 
 
 def for_everybody(status: str, headers: Headers) -> bool:
-    """Whether nothing in the head of an answer, to a declared URL, keeps it from being stored."""
+    """Whether the head of an answer to a declared URL would allow it to be stored."""
     response = Response(status, headers, b"")
     if response.all("set-cookie") or not sound_status(status) or response.code not in KEPT:
         return False

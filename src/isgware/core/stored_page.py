@@ -43,7 +43,7 @@ class Entry:
     gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
 
     ``holes``: what of the body is a placeholder; ``hole_reads`` is what filling them asks of a
-    visitor. Who has something of that gets the page of `filled_page.for_holes`.
+    visitor. A visitor who has any of that gets the page of `filled_page.for_holes`.
     """
 
     key: str

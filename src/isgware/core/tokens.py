@@ -1,9 +1,9 @@
-"""Finds in a clean-room response what each visitor needs one of their own of.
+"""Finds tokens in a clean-room response of which each visitor needs their own.
 
 *CSP nonces* (Content Security Policy Level 3, section 2.3.1) are found without configuration;
-*double-submit cookies* where a policy names them. A token that is known to be in a page and cannot
-be found as it was made (escaped, encoded, compressed, cut in two) makes the page unfit for the
-store: `find` says so, and never leaves a token of the clean room standing.
+*double-submit cookies* where a policy names them. If a token is known to be in a page but is not
+there as it was made (escaped, encoded, compressed, cut in two), `find` reports it and the page is
+not stored: no token of the clean room is ever stored.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which stored pages may be files, and with which headers.
 
-A file server asks nobody: whatever it has is for everyone who names its URL, until the next export.
-So a page is a file only if each visitor without credentials would have got it. What is left out is
-answered by the app, as before; a reason is given for each.
+A file server checks nothing: until the next export it sends a file to everyone who asks for its
+URL. So a page is a file only if each visitor without credentials would have got it. What is left
+out is answered by the app, as before; a reason is given for each.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """`Current`: keeps an exported tree as current as the store, for ``isgware worker --export``.
 
-What makes an export due: a page that this worker has rendered, an invalidation anywhere (the
-store's version moves), and, since nobody tells of what web processes render for their visitors,
-time.
+An export is due after this worker has rendered a page, after an invalidation in any process (the
+store's version changes), and from time to time, since web processes do not report what they render
+for their visitors.
 
-Whoever gets a file starts no regeneration, as whoever gets a stale page from the app does. So stale
-pages of the tree are asked for here: as jobs for the workers, the oldest first.
+A visitor who gets a stale page from the app starts its regeneration, but one who gets a file does
+not. So stale pages of the tree are queued here as jobs for the workers, the oldest first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`export`: the stored pages that are everybody's, as files for nginx or a CDN.
+"""`export`: writes the stored pages that are for everybody as files for nginx or a CDN.
 
 What is exported is what the store has and may still serve, fresh or stale; nothing is rendered. The
 order of steps keeps a site whole while it is served: new and changed files first, then what tells

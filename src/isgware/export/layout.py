@@ -1,6 +1,6 @@
-"""From a page's path to the file that holds it, and back to nothing outside of the tree.
+"""From a page's path to the name of its file, which always lies inside the tree.
 
-Rules, each for a reason that a path which somebody else chose can bring about:
+Rules. A path may have been chosen by somebody else, so each of them prevents an attack or an error:
 
 - The file follows from the path and the kind of content alone, never from what else is exported, so
   that a file name always means the same page.

@@ -1,4 +1,4 @@
-"""The directory that is exported to: what in it is ours, and how it changes.
+"""The directory of an export: which files in it are ours, and how they are replaced.
 
 - Nothing outside of it is touched: each step of a path is opened below its parent, and a symbolic
   link is never followed. Only the directory itself may be one.

@@ -1,4 +1,5 @@
-"""Cache-Status (RFC 9211) and X-ISG-Cache: what happened and why, as header values."""
+"""Cache-Status (RFC 9211) and X-ISG-Cache: the outcome of a request and its reason, as header
+values."""
 
 from __future__ import annotations
 

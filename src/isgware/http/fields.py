@@ -1,4 +1,5 @@
-"""Fields of a message: their type, what is sound in one, and which ones a cache never stores."""
+"""Fields of a message: their type, which values are valid, and which fields a cache never
+stores."""
 
 from __future__ import annotations
 

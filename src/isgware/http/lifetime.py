@@ -1,6 +1,6 @@
-"""How long a response is fresh, and how old it is (RFC 9111, sections 4.2 and 5861's windows).
+"""How long a response is fresh, how old it is (RFC 9111, section 4.2), and RFC 5861's windows.
 
-Fields and times in, seconds out. Times are seconds since the epoch.
+All functions take fields and times, in seconds since the epoch, and return seconds.
 """
 
 from __future__ import annotations

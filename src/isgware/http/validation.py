@@ -36,9 +36,9 @@ def updated(stored: Headers, fresh: Headers) -> Headers:
         name.strip().lower() for line in values(fresh, "connection") for name in line.split(",")
     }
     kept_out = (DROPPED - {"date"}) | _OF_THE_BYTES | named | {"set-cookie", "set-cookie2"}
-    news = [pair for pair in fresh if pair[0].lower() not in kept_out]
-    replaced = {name.lower() for name, _ in news} | {"date"}  # what is confirmed is as of now
-    return (*(pair for pair in stored if pair[0].lower() not in replaced), *news)
+    updated = [pair for pair in fresh if pair[0].lower() not in kept_out]
+    replaced = {name.lower() for name, _ in updated} | {"date"}  # what is confirmed is as of now
+    return (*(pair for pair in stored if pair[0].lower() not in replaced), *updated)
 
 
 def describes(head: Headers, etag: str, last_modified: str, length: int) -> bool:

@@ -1,4 +1,4 @@
-"""What isgware says in the log, about decisions and to those who have not configured logging."""
+"""Log lines about decisions, and logging to stderr for apps that have not configured it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the change of a record says of stored pages: which tags and paths show it.
+"""Which tags and paths a changed record invalidates.
 
 Shared by the hooks of Django and SQLAlchemy. They find out what changed, and when it is committed;
 `Hook` turns a record into words, and `fire` hands those to an ISG.

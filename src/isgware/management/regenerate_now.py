@@ -31,7 +31,7 @@ _TRIES: Final = 3
 
 
 class Verbs:
-    """What an ISG does to its pages that takes its app, or knowledge of its routes."""
+    """Operations on pages that need the app, or its routes."""
 
     def __init__(self, engine: Engine, catalogue: Catalogue, site: Site) -> None:
         self._engine = engine

@@ -1,4 +1,5 @@
-"""`statistics`: what a store holds, how it is, and what this process has done."""
+"""`statistics`: what a store holds, the state of its circuit breaker, and this process's
+counters."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`why`: what would happen to a request and why, without doing it.
 
-It asks those whom a visit asks (`Planner.plan`, `PageStore.find`, `Engine.facts`, `decide`) and
-puts their answers into words. Nothing is rendered, and nothing is written to the store.
+It calls what a visit calls (`Planner.plan`, `PageStore.find`, `Engine.facts`, `decide`) and
+describes the results. Nothing is rendered, and nothing is written to the store.
 """
 
 from __future__ import annotations

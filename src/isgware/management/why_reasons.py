@@ -1,4 +1,4 @@
-"""What each ``detail=`` comes down to: the cookie, header, directive or policy that decides it."""
+"""The cause of each ``detail=``: the cookie, header, directive or policy that decides it."""
 
 from __future__ import annotations
 

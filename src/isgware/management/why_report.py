@@ -1,4 +1,4 @@
-"""What `why` found out about a request, and how it is told."""
+"""`Why`: the result of `why`, as an object and as text."""
 
 from __future__ import annotations
 

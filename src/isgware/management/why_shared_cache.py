@@ -1,4 +1,4 @@
-"""`why` for ``cache_control="full"``: of URLs that nobody declared."""
+"""`why` for ``cache_control="full"``: of URLs that no route declares."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """``isgware worker``: a process that regenerates pages for the web processes.
 
 It takes jobs from the queue in the store and renders them through the engine, as a web process
-would. A job is taken only when a thread is free for it, so what waits is there for other workers.
+would. It takes a job only when a thread is free, so that jobs that wait can be taken by other
+workers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Renders behind the visitors' backs: which page is queued, handed over, rendered or given up."""
+"""Background renders: which page is queued, delegated, rendered or given up."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Handing regenerations over: web processes ask, a worker elsewhere renders.
+"""Delegation: sends regeneration jobs to ``isgware worker`` or to another fleet, such as Celery's.
 
-What goes over is a job (see `jobs`), by way of a `Carrier`: a `Queue` in the store for ``isgware
-worker``, `isgware.celery` for Celery. Workers say that they are there in one note, renewed as they
-live; it is read once a second at most, and never while a visitor waits. A page whose job comes to
-nothing is rendered here.
+A job (see `shared_jobs`) is sent through a `Carrier`: a `Queue` in the store for ``isgware
+worker``, `isgware.celery` for Celery. Workers write a heartbeat into one note of the store. It is
+read once a second at most, and never while a visitor waits. A page whose job is not done in time is
+rendered in this process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MAX_WANTS: Final = 10_000
 
 @runtime_checkable
 class Carrier(Protocol):
-    """Takes jobs to where they are done. Neither call raises, nor takes longer than a second."""
+    """Sends jobs to another process. Its calls do not raise, and take one second at most."""
 
     def there(self) -> bool:
         """Whether somebody seems to be there to do them."""
@@ -51,23 +51,21 @@ class Ranking(Carrier, Protocol):
     """A carrier whose most wanted jobs go first."""
 
     def rank(self, wants: Mapping[str, int]) -> None:
-        """Add to how much keys are wanted, those that still wait. Does not raise."""
+        """Raise the priority of keys that still wait. Does not raise an exception."""
 
 
 @runtime_checkable
 class JobExecutor(Carrier, Protocol):
-    """What ``executor=`` takes beside executors of threads: a carrier that is another fleet's."""
+    """What ``executor=`` takes beside executors of threads: a carrier to another fleet."""
 
     def bind(self, runtime: Any) -> None:
-        """Learn whose jobs these are, by its `isgware.runtime.Runtime`: in another process, the
-        same app's does them."""
+        """Attach to the app whose jobs these are, by its `isgware.runtime.Runtime`. The same app
+        does them in another process."""
 
 
 class Handoff:
-    """What this process has handed over, and whether that goes well.
-
-    Without a ``carrier`` nothing is. ``patience``: seconds after which a job counts as come to
-    nothing.
+    """The jobs that this process has delegated, and whether they are done in time. Without a
+    ``carrier`` it delegates none. ``patience``: seconds after which a job counts as lost.
     """
 
     def __init__(
@@ -89,8 +87,8 @@ class Handoff:
         self._reset()
 
     def give(self, target: Target, entry: Entry, failure: Failure | None) -> bool:
-        """Have a page rendered elsewhere that is to replace ``entry``, after a ``failure`` if
-        there was one; false if it is to be rendered here."""
+        """Delegate the render of the page that replaces ``entry``, after a ``failure`` if there was
+        one. False if it has to be rendered in this process."""
         key, now = target.key, self._clock()
         # Another page, or another failure, and it is another attempt.
         failures = failure.count if failure is not None else 0
@@ -113,20 +111,20 @@ class Handoff:
         return True
 
     def want(self, key: str) -> None:
-        """A visitor asks for a page that may have been handed over. Takes no lock."""
+        """Count a visitor's request for a page that may have been delegated. Takes no lock."""
         if key in self._handed:
             self._wanted.append(key)
 
     def pass_on_wants(self) -> None:
-        """Tell, in one operation, how much more is wanted what was handed over. To be called about
-        once a second."""
+        """Send the counts of requests for delegated pages, in one operation. Call it about once a
+        second."""
         wants = Counter(self._wanted.popleft() for _ in range(len(self._wanted)))
         if wants and isinstance(self._carrier, Ranking):
             self._carrier.rank(wants)
 
     def came_to_nothing(self, key: str) -> None:
-        """Nobody renders this page, which is now rendered here. If it was handed over and had its
-        time, others may fare no better, so none is for a while."""
+        """No worker has rendered this page, so this process does. If its job had its full time,
+        workers are probably overloaded, and no job is delegated for a while."""
         now = self._clock()
         with self._lock:
             known, since = self._handed.pop(key, (None, now))
@@ -135,10 +133,10 @@ class Handoff:
 
 
 class Queue:
-    """The queue of one build in the store, and the note of the workers who empty it.
+    """The queue of one build in the store, and the heartbeat of its workers.
 
-    ``silence``: seconds without a sign of life after which a worker counts as gone; ``hold``: those
-    for which a job belongs to whoever took it.
+    ``silence``: seconds without a heartbeat after which a worker counts as gone; ``hold``: seconds
+    for which a job belongs to the worker that took it.
     """
 
     def __init__(
@@ -184,8 +182,8 @@ class Queue:
     # Of the worker. These raise `BackendUnavailable`.
 
     def take(self) -> Job | None:
-        """The job that is wanted most. Unless it is `done`, it waits again when a worker that died
-        over it no longer holds its lease."""
+        """The job with the highest priority. It is queued again unless it is `done`, when the lease
+        of a worker that died has ended."""
         return self._store.dequeue(self._build_id, self._now(), self._hold)
 
     def done(self, job: Job) -> None:
@@ -211,8 +209,8 @@ class Queue:
             return {}
 
     def beat(self, name: str, *, last: bool = False) -> None:
-        """Give a sign of life; the ``last`` one takes leave. Of two that are given at the same
-        moment one may be lost; the next is a second away."""
+        """Write a heartbeat; the ``last`` one says that the worker ends. Of two that are written at
+        the same moment one may be lost; the next follows after a second."""
         beats = self.workers()
         beats.pop(name, None)
         if not last:
@@ -229,7 +227,7 @@ class Queue:
 
 
 def patience_of(settings: Settings) -> float:
-    """Seconds that a worker may be silent, or a job take, before nobody counts on it."""
+    """Seconds without a heartbeat, or for one job, after which a worker counts as gone."""
     return settings.lease_time / 2
 
 
@@ -242,7 +240,7 @@ def queue_of(settings: Settings, store: Breaker, now: Callable[[], float]) -> Qu
 def handoff_of(
     settings: Settings, store: Breaker, now: Callable[[], float], *, shared: bool
 ) -> Handoff:
-    """The way out of this process; there is none if the store is not ``shared`` with others.
+    """The delegation of this process; without a carrier if the store is not ``shared`` with others.
 
     Raises `ConfigurationError` if such a store is to be filled by another fleet.
     """

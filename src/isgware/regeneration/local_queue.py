@@ -1,8 +1,8 @@
-"""The line in which regenerations wait: the most wanted first, and never more than a limit.
+"""The queue of regenerations: the page that was asked for most often is first. It has a limit.
 
-How much a page is wanted is how often it was asked for since it waits. Nothing starves by it: a
-page that was rendered begins anew, while the wants of one that waits go on counting, so that every
-page that somebody visits has its turn.
+The priority of a page (its *wants*) is the number of requests for it since it was queued. No page
+starves: the count of a page that was rendered begins at zero again, while the counts of those that
+wait grow, so that every page that has visitors is rendered in the end.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Work:
 class RenderQueue:
     """Work by its key, each key once. Not safe for threads: the pool that has it has a lock.
 
-    At the ``limit`` the least wanted loses its place to one that is wanted more; how often those
-    without a place were asked for is remembered, for as many as may wait. Urgent work has no limit.
+    At the ``limit`` a page with more requests replaces the one with the fewest. The requests for
+    pages that found no place are counted, for as many pages as may wait. Urgent work has no limit.
     """
 
     def __init__(self, limit: int) -> None:
@@ -51,7 +51,7 @@ class RenderQueue:
         return bool(self._urgent)
 
     def add(self, work: Work, *, urgent: bool = False) -> Work | None:
-        """Take on work of a new key. Returns what has no place for it: nothing, the least wanted,
+        """Add work of a new key. Returns the work that has no place then: none, the least wanted,
         or this one."""
         if urgent:
             self._urgent[work.key] = work
@@ -80,7 +80,7 @@ class RenderQueue:
             self._put(work, wants + 1)
 
     def lose(self, key: str) -> None:
-        """Take out what will not be done: ``key``, or if that is under way the least wanted."""
+        """Remove work that will not be done: ``key``, or if that is under way the least wanted."""
         if key in self._wants:
             self._take(key)
         elif not self._urgent.pop(key, None) and self._levels:

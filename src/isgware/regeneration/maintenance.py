@@ -1,5 +1,6 @@
-"""What has to be done about once a second: renew leases, probe a failed store, give up hung
-renders, pass recency on. One daemon thread per process, started when there is something to do."""
+"""The maintenance thread: about once a second it renews leases, probes a failed store, gives up
+hung renders, and reports to the store which pages were visited. One daemon thread per process,
+started when there is something to do."""
 
 from __future__ import annotations
 
@@ -68,7 +69,7 @@ class Maintenance:
                 thread = threading.Thread(
                     target=_tick_until,
                     args=(self._stop, self._pause, weakref.ref(self)),
-                    name="isgware-keeper",
+                    name="isgware-maintenance",
                     daemon=True,
                 )
                 try:
@@ -120,8 +121,8 @@ class Maintenance:
 
 def _tick_until(stop: threading.Event, pause: float, owner: weakref.ref[Maintenance]) -> None:
     while not stop.wait(pause):
-        keeper = owner()
-        if keeper is None:
+        maintenance = owner()
+        if maintenance is None:
             return
-        keeper.tick()
-        del keeper  # not referred to while this thread waits
+        maintenance.tick()
+        del maintenance  # not referred to while this thread waits

@@ -1,4 +1,5 @@
-"""What renders came to, and what follows: back-off after a failure, pages that may not be stored.
+"""What follows from the result of a render: back-off after a failure, memory of pages that may not
+be stored.
 
 Failures of pages that exist are also noted in the backend, so that a page that fails is not tried
 by each process in turn, and so that people can see it; what became of a render behind a loading

@@ -1,7 +1,7 @@
 """Where background renders run: daemon threads, made on first use in each process, or an executor.
 
 A render that takes too long is given up: its thread is left behind and replaced, up to a limit.
-What is next is for `line.Line` to say, and how many run side by side for `pacing.Pace`.
+`local_queue` decides the order of jobs, `pacing` how many run at once.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class _Running:
 class Pool:
     """Runs `Work` on daemon threads. Nothing exists before the first ``submit`` of a process.
 
-    At the limits: a full queue keeps what is wanted most; when as many renders hang as there are
-    ``workers``, threads that hang are no longer replaced. ``gives_way``: whether visitors are
-    served in this process, so that renders keep out of their way.
+    At the limits: a full queue keeps the jobs that were asked for most often; when as many renders
+    hang as there are ``workers``, threads that hang are no longer replaced. ``gives_way``: whether
+    visitors are served in this process, so that renders keep out of their way.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Pool:
         self._pid = os.getpid()  # last: from here on others look no further
 
     def _own_process(self) -> None:
-        """What a parent process has queued, runs and has locked is not this one's."""
+        """After a fork the child starts with an empty queue, no threads and new locks."""
         if self._pid != os.getpid():
             with settling():
                 if self._pid != os.getpid():
@@ -199,7 +199,7 @@ class Pool:
         return work, running, number
 
     def _replaced(self) -> None:
-        """A thread ends whose work was given up: its place may be taken, or be wanted now."""
+        """A thread ends whose work was given up: another may be started in its place."""
         with self._ready:
             self._abandoned -= 1
             self._threads -= 1
@@ -216,7 +216,7 @@ class Pool:
         return running, number
 
     def _run_next(self) -> None:
-        """In the executor: it was given as many of these as there is work in the line."""
+        """In the executor: it is given one such call for each job in the queue."""
         with self._ready:
             if not self._queue:  # closed meanwhile
                 return

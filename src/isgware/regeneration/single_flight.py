@@ -1,6 +1,5 @@
-"""Who renders what, and when what failed is tried again.
-
-`Flights`: one render per key in this process, and those who wait for it. `Failures`: back-off.
+"""Request coalescing: one render per key in this process, and the visitors who wait for it.
+`backoff` decides when a failed render is tried again.
 """
 
 from __future__ import annotations

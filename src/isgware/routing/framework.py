@@ -1,4 +1,4 @@
-"""What isgware has to know of the framework behind an app.
+"""What isgware has to know of an app's framework.
 
 `Site` is the plain WSGI one; Flask's and Django's answer the same questions from their URL maps
 and settings.
@@ -127,6 +127,11 @@ class Site:
         Raises `LookupError` or `ValueError` where there is none.
         """
         raise LookupError(f"There is no route {route!r}.")
+
+    @property
+    def session_bookkeeping(self) -> frozenset[str]:
+        """Keys of a session that say nothing of its owner: those of a framework's own."""
+        return frozenset()
 
     @property
     def cookie_session(self) -> str:

@@ -1,7 +1,7 @@
-"""*Signposts*: what has to be known about a URL before a key can be built and is not declared but
-learned (which headers it varies by, the policy of a view that was only seen running).
-
-They are notes in the backend under the URL's base key, so they survive restarts and are shared.
+"""*Learned routes*: what has to be known about a URL before a key can be built, if it is not
+declared but learned: which headers the URL varies by, and the policy of a view that was only seen
+running. They are notes in the backend under the URL's base key, so they survive restarts and are
+shared.
 """
 
 from __future__ import annotations

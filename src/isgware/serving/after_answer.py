@@ -16,7 +16,7 @@ from .engine import Engine
 
 
 class Following:
-    """What is to be rendered behind one visitor's own answer, if anything."""
+    """The page that is rendered after one visitor's own answer, if any."""
 
     def __init__(self, engine: Engine, environ: dict[str, Any]) -> None:
         self._engine = engine

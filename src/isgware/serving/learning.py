@@ -1,4 +1,5 @@
-"""What happens behind a visitor's own answer, on routes and in modes where nothing is served.
+"""What happens after the app's own answer to a visitor, on routes and in modes where no stored page
+is served.
 
 *Learning*: a URL that nobody declared, or whose decorator was only just met. The visitor has the
 app's own answer; if it looks storable, the page is rendered in the clean room for the next one.
@@ -27,7 +28,6 @@ from ..regeneration.local_queue import Work
 from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..rendering.result import Failed, Made
-from ..rendering.value_holes import without_cookies
 from ..routing.framework import Site
 from ..routing.learned_routes import LearnedRoute
 from ..routing.planner import Target, has_credentials
@@ -35,6 +35,7 @@ from ..storage.process_cache import Page
 from .after_answer import Following
 from .engine import Engine
 from .filling import filled
+from .own_cookies import for_nobody
 from .passthrough import Environ, HeaderList, bypassed, call, looking, not_there
 
 log: Final = logging.getLogger("isgware")
@@ -61,20 +62,20 @@ class Learner:
         start_response: StartResponse, rendering: Rendering,
     ) -> tuple[Iterable[bytes], bool]:  # fmt: skip
         """The app's own answer, and whether there was nothing to learn from it."""
-        dull, behind = False, Following(self._engine, environ)
+        nothing_to_store, behind = False, Following(self._engine, environ)
 
         def look(line: str, headers: HeaderList) -> HeaderList | None:
-            nonlocal dull
+            nonlocal nothing_to_store
             if rendering.policy is not None:
                 return self.met_decorator(visitor, headers, rendering, behind)
             learning = self.learn(visitor, line, headers, behind)
             if learning is None:
                 behind.nothing()
-                dull = not has_credentials(visitor.headers)
+                nothing_to_store = not has_credentials(visitor.headers)
             return learning
 
         answer = call(application, environ, looking(start_response, look), rendering)
-        return behind.pass_on(answer), dull
+        return behind.pass_on(answer), nothing_to_store
 
     def learn(
         self, visitor: Visitor, line: str, headers: HeaderList, behind: Following
@@ -112,7 +113,7 @@ class Learner:
             return None
         if has_credentials(visitor.headers):
             return None
-        fields = without_cookies(headers, self._site.token_cookies)
+        fields = for_nobody(self._site, visitor, tuple(headers))
         verdict = promising(
             line,
             fields,

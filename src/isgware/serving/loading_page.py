@@ -1,9 +1,9 @@
 """What a visitor gets in place of a page that is not there yet.
 
-With ``fallback="not-found"`` that is a 404 if `listing` has it that there is no such page.
+With ``fallback="not-found"`` that is a 404 if `listed_paths` says that there is no such page.
 
 With ``fallback="loading"`` the first visitor of a page gets a loading page at once, and the render
-that it promises starts with it. Who gets one: `core.navigation`, whoever opens the page in a
+that it promises starts with it. Who gets one: `browser_navigation`, whoever opens the page in a
 browser window. Everybody else waits, as with ``"blocking"``.
 
 A promise is given once. When the render ends without a page (it failed, its answer may not be

@@ -1,6 +1,6 @@
-"""Validates stale responses behind their visitors (``stale-while-revalidate``), on a pool thread.
-
-What is asked and what becomes of the answer is as in `forward`; here it is nobody's request.
+"""Validates stale responses in the background (``stale-while-revalidate``), on a pool thread. The
+question to the app and the use of its answer are as in `forward`, but the request is not a
+visitor's.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ _SAYING: Final = frozenset({
     "cache-control", "cdn-cache-control", "isg-cache-control", "expires", "last-modified",
 })  # fmt: skip
 #: For so many seconds an URL whose response said nothing is not looked for in the store.
-_DULL_SECONDS: Final = 5.0
-_MAX_DULL: Final = 8_192
+_PASSED_SECONDS: Final = 5.0
+_MAX_PASSED: Final = 8_192
 #: `isgware.core.vary.REROUTING` as an environ has it.
 REROUTED: Final = tuple(sorted("HTTP_" + name.upper().replace("-", "_") for name in REROUTING))
 _TIMEOUT: Final = "504 Gateway Timeout"
@@ -62,7 +62,7 @@ class SharedCache:
         self._background = Background(engine, response_store, application)
         self.application = application
         self._serve = serve
-        self._dull: dict[Raw, float] = {}
+        self._passed: dict[Raw, float] = {}
 
     def concerns(self, visitor: Visitor) -> bool:
         """Whether this URL has a page here."""
@@ -83,9 +83,9 @@ class SharedCache:
             return call(self.application, environ, start_response, rendering)
         chunks = self._answer(visit)
         if self._passes(visit) and worth_remembering(raw):
-            if len(self._dull) >= _MAX_DULL:
-                self._dull.clear()
-            self._dull[raw] = time.monotonic() + _DULL_SECONDS
+            if len(self._passed) >= _MAX_PASSED:
+                self._passed.clear()
+            self._passed[raw] = time.monotonic() + _PASSED_SECONDS
         return chunks
 
     def _look(
@@ -164,10 +164,10 @@ class SharedCache:
     def _passes(self, visit: Visit) -> bool:
         return visit.said_nothing and visit.page is None and not self._engine.settings.debug
 
-    def dull(self, raw: Raw, environ: Environ) -> bool:
+    def passes_at_once(self, raw: Raw, environ: Environ) -> bool:
         """Whether this URL's response said nothing a moment ago, and nothing was stored for it."""
         return (
-            self._dull.get(raw, 0.0) > time.monotonic()
+            self._passed.get(raw, 0.0) > time.monotonic()
             and environ.get("HTTP_CACHE_CONTROL") is None
         )
 
@@ -186,7 +186,7 @@ class SharedCache:
         if rendering.policy is None and not says:
             reply.pass_on(reply.headers)
             return reply.chunks
-        self._dull.pop(raw, None)
+        self._passed.pop(raw, None)
         return self._look_again(visitor, environ, start_response, reply, exchange)
 
     def _look_again(

@@ -1,6 +1,6 @@
 """Where responses to visitors' own requests lie, and how they get there and are kept up to date.
 
-`ResponseStore` is to `isgware.plainhttp` what planner, producer and shelf are to the engine: from a
+For `cache`, `ResponseStore` does what planner, producer and page store do for the engine: from a
 visitor to a `Place`, from a response to a stored page, and from a stale page to a validated one.
 """
 

@@ -1,4 +1,4 @@
-"""What is stored, and what invalidates it: all that can be said of pages without an app.
+"""Lists and invalidates stored pages; neither needs the app.
 
 Three verbs act on stored pages, never with another meaning: *revalidate* is soft, *purge* is
 hard, *regenerate* renders now. See `isgware.core.freshness` for how the first two take effect.

@@ -1,4 +1,4 @@
-"""Finds and keeps pages: the in-process layer first, the backend behind it.
+"""Finds and keeps pages: the in-process cache first, then the backend.
 
 It also holds this process's mirror of the invalidations, and decides by it whether a page in
 memory may still be what the store holds. Every failure of the backend ends here: a page that
@@ -293,7 +293,7 @@ class PageStore:
         self._owed.append(action)
 
     def retry_pending(self) -> None:
-        """Do what the backend did not take when it was due. To be called about once a second."""
+        """Repeat the operations that the backend could not take. Call it about once a second."""
         self._pay_owed()
         if self._alone and self.backend.open_since is None and time.monotonic() >= self._try_at:
             self._hand_all_in()
@@ -345,7 +345,8 @@ class PageStore:
                 return
 
     def maintain(self) -> None:
-        """What is due about once a second: look after the files, retry, tell of visits."""
+        """Periodic work, about once a second: check the store's files, retry pending operations,
+        report visits."""
         verify = getattr(getattr(self.backend.backend, "database", None), "verify", None)
         if verify is not None:
             verify()

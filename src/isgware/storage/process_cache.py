@@ -1,8 +1,8 @@
-"""The in-process layer: ready-to-send pages, bounded in bytes, found without a lock.
+"""The in-process cache: pages with prepared answers, bounded in bytes, read without a lock.
 
-``Memory`` keeps pages by key. What answers plain requests is found by the raw request line as well
-(``memo``), made ready to be sent (`Prepared`). Reading takes no lock and writes nothing; what is
-evicted is chosen by the *clock* algorithm from the second in which a page was last made ready.
+``Memory`` keeps pages by key. Answers to plain requests are prepared (`Prepared`) and found by the
+raw request line (``memo``). Reading takes no lock and writes nothing; what is evicted is chosen by
+the *clock* algorithm by the second in which an answer of the page was last prepared.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def base_name(base: str) -> str:
     return "base:" + base
 
 
-class _Shelf:
+class _PagesInOrder:
     """Pages in the order of the clock algorithm, and how many bytes they take."""
 
     def __init__(self) -> None:
@@ -221,7 +221,7 @@ class _Shelf:
 
 
 class Prepared(Protocol):
-    """An answer that is ready to be sent while the store's version equals ``version``."""
+    """A prepared answer. It may be sent while the store's version equals ``version``."""
 
     page: Page
     version: int
@@ -236,8 +236,8 @@ class Memory:
     def __init__(self, limit: int) -> None:
         self.memo: dict[Raw, Prepared] = {}
         self._limit = limit
-        self._pages = _Shelf()
-        self._errors = _Shelf()
+        self._pages = _PagesInOrder()
+        self._errors = _PagesInOrder()
         self._lock = threading.Lock()
 
     def get(self, key: str) -> Page | None:
@@ -304,7 +304,7 @@ class Memory:
             self._remove(key)
 
     def unready(self) -> None:
-        """Have every page judged again before it is served, without the store's version for it."""
+        """Forget all prepared answers, so that every page is judged again before it is served."""
         with self._lock:
             for ready in self.memo.values():
                 ready.version = -1

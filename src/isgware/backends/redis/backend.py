@@ -2,7 +2,7 @@
 
 A page is one string, under the key and with the end that cachelib's ``RedisCache`` gives it, and is
 read in one round trip. Behind the entry stand 128 bytes that say when it ends and how new it is, so
-that a put is decided where the page is. Everything that changes is one script: see `redis_scripts`.
+that a put is decided where the page is. Everything that changes is one script: see `scripts`.
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ class RedisBackend:
         self.versions[0] = self._subscription.version
 
     def __del__(self) -> None:
-        news = getattr(self, "_subscription", None)
-        if news is not None:
-            news.abandon()
+        subscription = getattr(self, "_subscription", None)
+        if subscription is not None:
+            subscription.abandon()
 
     def _run(self, script: Script, *arguments: Any) -> Any:
         return self._ask(lambda client: script.run(client, self._state, *arguments))
@@ -222,16 +222,17 @@ class RedisBackend:
         return self._announce("p", names)
 
     def _announce(self, kind: str, names: Iterable[str]) -> int:
-        news = self._subscription
+        subscription = self._subscription
         try:
             return int(
                 self._run(
-                    scripts.ANNOUNCE, secrets.token_hex(8), kind, news.sender, self._limits.names,
+                    scripts.ANNOUNCE, secrets.token_hex(8), kind, subscription.sender,
+                    self._limits.names,
                     *names,
                 )
             )  # fmt: skip
         finally:  # what was not answered may have been done
-            news.moved()
+            subscription.moved()
 
     # Leases
 

@@ -56,7 +56,7 @@ class Subscription:
             if self._tried is None:
                 made = self._tried, self._stop = threading.Event(), threading.Event()
                 mine = threading.Thread(
-                    target=self._run, args=made, name="isgware-news", daemon=True
+                    target=self._run, args=made, name="isgware-pubsub", daemon=True
                 )
             tried = self._tried
         if mine is not None:
