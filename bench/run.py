@@ -36,6 +36,7 @@ BENCHMARKS: Final = (
     Benchmark("feel", "what visitors of a page feel while others are regenerated", 1, usual=True),
     Benchmark("storm", "a whole site stale at once", 2),
     Benchmark("refused", "what wrapping costs where no declared page can be stored", 0.5),
+    Benchmark("existing_site", "hit rates and CPU of a site with logins and forms", 1),
     Benchmark("holes", "a page with two holes: filled, as a plain hit, as an own answer", 0.3),
     Benchmark("loading", "how soon a loading page is there", 0.2),
     Benchmark("invalidation", "what invalidating costs, and when all hosts know of it", 6),

@@ -957,6 +957,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a run has no conditions of its visitor", "if name not in _OF_THE_ANSWER and", "if"),
         ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),
     ),
+    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py")(
+        ("a session with something in it is not learned from",
+         "bool(keys) and keys <= site.session_bookkeeping", "bool(keys)"),
+    ),
     *_of("serving/delivery.py", "flask/test_holes.py")(
         ("who has something of their own gets no prepared hit", " or bool(entry.holes)", ""),
     ),

@@ -41,7 +41,7 @@ _FRAMEWORK: Final = frozenset({
 })  # fmt: skip
 CALLERS: Final = Callers(_THROUGH, _FRAMEWORK)
 #: Keys that a framework keeps its books with.
-_BOOKKEEPING: Final = frozenset({"_permanent", "_fresh", "_remember"})
+BOOKKEEPING: Final = frozenset({"_permanent", "_fresh", "_remember"})
 _GUARDED: Final = "_isgware_guarded"
 
 
@@ -159,7 +159,7 @@ def _put(session: Any, key: str, value: str) -> None:
 
 
 def _written(notes: Notes, key: object, value: object) -> None:
-    if key in _BOOKKEEPING:
+    if key in BOOKKEEPING:
         return
     if CALLERS.module() == _CSRF_MODULE:
         notes.recording.tokens[str(key)] = value
