@@ -158,13 +158,15 @@ def _put(session: Any, key: str, value: str) -> None:
     session.modified, session.accessed = modified, accessed
 
 
-def _written(notes: Notes, key: object, value: object) -> None:
+def _written(notes: Notes, key: object, value: object) -> object:
     if key in BOOKKEEPING:
-        return
+        return None
     if CALLERS.module() == _CSRF_MODULE:
+        value = csrf.clean_room_value(current_app)
         notes.recording.tokens[str(key)] = value
-        return
+        return value
     notes.wrote_for_good(key)
+    return None
 
 
 def _not_saved(original: Callable[..., Any]) -> Callable[..., Any]:
