@@ -781,6 +781,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("of nobody a function is asked apart from the render",
          "return site().ask(function, nobody)", "return function(*given, **named)"),
     ),
+    *_of("django/recorder.py", "django/test_interleaved.py")(
+        ("whether there is a session is asked by its cookie",
+         "notes.recording.read(COOKIES, settings.SESSION_COOKIE_NAME, lambda: where(frame))", "pass"),
+    ),
     *_of("core/header_reads.py", "flask/test_languages.py")(
         ("pages that ask for several lists vary by the whole header",
          "values if found.get(header, values) == values else None", "values"),
