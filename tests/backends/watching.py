@@ -14,16 +14,16 @@ class Told(NamedTuple):
     """A command. ``by`` is the client's address, or ``lua`` for one that a script gave."""
 
     by: str
-    words: list[str]
+    versions: list[str]
 
     @property
     def name(self) -> str:
-        return self.words[0].upper()
+        return self.versions[0].upper()
 
     @property
     def keys(self) -> set[str]:
         """The kinds of our keys that it names: ``page``, ``note``, ``state``, …"""
-        ours = (word.partition("}:")[2] for word in self.words if word.startswith("isg:{"))
+        ours = (each.partition("}:")[2] for each in self.versions if each.startswith("isg:{"))
         return {rest.partition(":")[0] for rest in ours}
 
 
