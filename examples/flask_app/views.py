@@ -5,16 +5,29 @@ import time
 from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
+from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, make_response, redirect, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    request,
+    url_for,
+)
 from flask import render_template as render
 from flask.typing import ResponseReturnValue
+from flask_login import login_required, login_user, logout_user
 
 from isgware import InvalidPath, ISGError, page, revalidate
 from isgware.flask import ISG
 
-from . import catalogue, notes
+from . import accounts, catalogue, notes
 from .catalogue import KINDS, LANGUAGES, Item
+from .forms import EditForm, LoginForm, LogoutForm, NoteForm
 
 HERE = Path(__file__).parent
 PAGE_SIZE = 30
@@ -68,13 +81,14 @@ def every_item() -> Iterator[dict[str, str]]:
 @site.get(f"/<{KIND}>/<code>")
 @revalidate(DAY, tags=["{kind}:{code}"], query=(), paths=every_item)
 def item(kind: str, code: str) -> str:
+    """With a form on it: each visitor's token is put in as the stored page is served."""
     found = _item_or_404(kind, code)
     return render(
         "item.html",
         item=found,
         related=catalogue.related(found),
         notes=notes.of_item(_db(), kind, code),
-        note_length=notes.LENGTH,
+        form=NoteForm(),
     )
 
 
@@ -146,23 +160,26 @@ def search() -> str:
 def add_note(kind: str, code: str) -> ResponseReturnValue:
     """A successful POST makes isgware purge the page of its own URL; others are ours to name."""
     found = _item_or_404(kind, code)
-    notes.add(_db(), kind, code, _text_or_400())
+    notes.add(_db(), kind, code, _valid(NoteForm()).text.data)
+    flash("Thank you for your note.")
     return item_changed(found)
 
 
 @site.get("/notes/<int:note_id>/edit")
+@login_required  # type: ignore[untyped-decorator]
 def edit_note(note_id: int) -> str:
     note = notes.get(_db(), note_id) or abort(404)
-    return render("edit.html", note=note, note_length=notes.LENGTH)
+    return render("edit.html", note=note, form=EditForm(text=note.text))
 
 
 @site.post("/notes/<int:note_id>/edit")
+@login_required  # type: ignore[untyped-decorator]
 def save_note(note_id: int) -> ResponseReturnValue:
     note = notes.get(_db(), note_id) or abort(404)
     if "delete" in request.form:
         notes.remove(_db(), note_id)
     else:
-        notes.change(_db(), note_id, _text_or_400())
+        notes.change(_db(), note_id, _valid(EditForm()).text.data)
     return item_changed(_item_or_404(note.kind, note.code))
 
 
@@ -172,6 +189,26 @@ def item_changed(found: Item) -> ResponseReturnValue:
     isg.purge_tag(found.tag)  # its HTML page and its JSON
     isg.purge_path("/")  # the latest notes
     return redirect(url_for(".item", kind=found.kind, code=found.code, _anchor="notes"), 303)
+
+
+@site.route("/login", methods=["GET", "POST"])
+def login() -> ResponseReturnValue:
+    form = LoginForm()
+    if form.validate_on_submit():
+        if editor := accounts.known(form.name.data, form.password.data):
+            login_user(editor)
+            flash("You are logged in: you may edit notes.")
+            return redirect(url_for(".home"), 303)
+        flash("That is not the right password.")
+    return render("login.html", form=form, out=LogoutForm())
+
+
+@site.post("/logout")
+def logout() -> ResponseReturnValue:
+    _valid(LogoutForm())
+    logout_user()
+    flash("You are logged out.")
+    return redirect(url_for(".home"), 303)
 
 
 @site.route("/api/revalidate", methods=["GET", "POST"])
@@ -188,14 +225,6 @@ def revalidate_route() -> ResponseReturnValue:
         # The page that was stored stays; whoever called may try again.
         return "Error revalidating", 500
     return {"revalidated": True}, 200
-
-
-@site.before_request
-def refuse_forms_of_other_sites() -> None:
-    """Instead of a CSRF token, which would be one visitor's own and so in no stored page."""
-    sender = request.headers.get("Sec-Fetch-Site")
-    if request.method == "POST" and sender in {"cross-site", "same-site"}:
-        abort(403)
 
 
 def _isg() -> ISG:
@@ -216,8 +245,7 @@ def _item_or_404(kind: str, code: str) -> Item:
     return catalogue.find(kind, code) or abort(404)
 
 
-def _text_or_400() -> str:
-    text = request.form.get("text", "").strip()
-    if not 0 < len(text) <= notes.LENGTH:
-        abort(400, f"A note has between 1 and {notes.LENGTH} characters.")
-    return text
+def _valid(form: Any) -> Any:
+    if not form.validate_on_submit():
+        abort(400, " ".join(error for errors in form.errors.values() for error in errors))
+    return form

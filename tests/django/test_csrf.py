@@ -3,11 +3,13 @@
 import re
 
 import pytest
+from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.http import HttpResponse
-from django.middleware.csrf import get_token
+from django.middleware.csrf import get_token, rotate_token
 from django.template import engines
+from django.test.utils import override_settings
 from django.urls import path
-from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from werkzeug.test import Client
 
 from isgware import revalidate
@@ -207,3 +209,115 @@ def test_a_form_that_is_not_declared_is_learned(project):
     reply = visitor.get("/form")
     assert reply.headers["X-ISG-Cache"] == "HIT"
     assert post(visitor, tokens(reply)[0]) == 200
+
+
+def answers(request):
+    """A site that fails while it is told to."""
+    return HttpResponse(get_token(request), status=503 if FAILING else 200)
+
+
+FAILING = []
+
+
+def test_an_error_with_a_token_is_made_for_each_visitor(project):
+    isg = site(project, revalidate(60)(answers))
+    Client(isg).get("/form")
+    FAILING.append(True)
+    try:
+        isg.purge_path("/form")
+        replies = [Client(isg).get("/form") for _ in range(2)]
+    finally:
+        FAILING.clear()
+    assert [reply.status_code for reply in replies] == [503, 503]
+    assert all(reply.headers.get("Set-Cookie") for reply in replies)
+    assert clean_room_secret() not in {unmasked(reply.text) for reply in replies}
+
+
+@pytest.mark.parametrize("around", ['<meta name="csrf" content="{}">', "let csrfToken = '{}'"])
+def test_a_visitors_token_out_of_the_apps_own_cache_reaches_nobody(project, around):
+    kept = {}
+
+    def view(request):
+        if not kept:
+            kept["fragment"] = around.format(get_token(request))
+        return HttpResponse(kept["fragment"])
+
+    isg = project([path("form", revalidate(60)(view)), path("first", view)])
+    victim = Client(isg.core.application)
+    victim.get("/first")
+    for _ in range(2):
+        reply = Client(isg).get("/form")
+        assert reply.headers["X-ISG-Cache"] == "BYPASS"
+        assert "token-not-found" in reply.headers["Cache-Status"]
+
+
+def test_a_hash_that_is_as_long_as_a_token_stays(project):
+    isg = site(project, revalidate(60)(lambda request: HttpResponse(f"<b>{'a1' * 32}</b>")))
+    replies = [Client(isg).get("/form") for _ in range(2)]
+    assert [reply.headers["X-ISG-Cache"] for reply in replies] == ["MISS", "HIT"]
+
+
+def enter(request):
+    request.session["name"] = request.GET["name"]
+    rotate_token(request)
+    return HttpResponse("entered")
+
+
+@pytest.mark.parametrize("use_sessions", [False, True])
+@pytest.mark.parametrize("engine", ["signed_cookies", "cache", "file"])
+def test_who_has_a_session_keeps_it_and_gets_tokens_of_theirs(
+    project, engine, use_sessions, tmp_path
+):
+    isg = project(
+        [path("form", form), path("enter", csrf_exempt(enter))], TEMPLATES=TEMPLATES,
+        MIDDLEWARE=[SESSIONS, CSRF], CSRF_USE_SESSIONS=use_sessions,
+        SESSION_ENGINE=f"django.contrib.sessions.backends.{engine}",
+        SESSION_FILE_PATH=str(tmp_path), ISGWARE={"store": "memory:", "enabled": True},
+    )  # fmt: skip
+    ann, bob, _ = visitors = [Client(isg) for _ in range(3)]
+    first = ann.get("/form")
+    for visitor, name in ((ann, "Ann"), (bob, "Bob")):
+        visitor.post(f"/enter?name={name}")  # a login, which rotates the token
+    replies = [visitor.get("/form") for visitor in visitors]
+    assert [reply.headers["X-ISG-Cache"] for reply in replies] == ["HIT"] * 3
+    assert post(ann, tokens(first)[0]) == 403
+    for visitor in visitors:
+        for other, theirs in zip(visitors, replies, strict=True):
+            assert post(visitor, tokens(theirs)[0]) == (200 if other is visitor else 403)
+    again = ann.get("/form")
+    assert post(ann, tokens(replies[0])[0]) == post(ann, tokens(again)[0]) == 200
+    if engine == "file":
+        kept = {one.read_text() for one in tmp_path.iterdir()}
+        assert len(kept) == (3 if use_sessions else 2)
+    if hasattr(FileStore, "_storage_path"):
+        del FileStore._storage_path
+
+
+def test_a_new_key_ends_sessions_and_not_the_stored_page(project):
+    isg = site(
+        project, MIDDLEWARE=[SESSIONS, CSRF], CSRF_USE_SESSIONS=True, SECRET_KEY="old",
+        SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+    )  # fmt: skip
+    visitor = Client(isg)
+    old = visitor.get("/form")
+    with override_settings(SECRET_KEY="new", SECRET_KEY_FALLBACKS=["old"]):
+        reply = visitor.get("/form")
+        assert reply.headers["X-ISG-Cache"] == "HIT"
+        assert post(visitor, tokens(old)[0]) == 200  # the session is still known
+    with override_settings(SECRET_KEY="newer"):
+        reply = visitor.get("/form")
+        assert post(visitor, tokens(old)[0]) == 403
+        reply = visitor.get("/form")
+        assert post(visitor, tokens(reply)[0]) == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("sent", [{}, {"If-None-Match": "*"}, {"Range": "bytes=0-9"}])
+def test_no_answer_with_a_token_may_be_kept_by_anybody(project, method, sent):
+    isg = site(project)
+    for _ in range(3):
+        reply = Client(isg).open("/form", method=method, headers=sent)
+        assert reply.status_code == 200
+        assert reply.headers["Cache-Control"] == "private, no-cache"
+        assert "Cookie" in reply.headers["Vary"]
+        assert not {"X-Accel-Expires", "ETag", "Age"} & set(reply.headers.keys())

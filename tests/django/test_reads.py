@@ -147,7 +147,8 @@ def test_p11_reading_everything_makes_any_session_personal(site, way):
     shopper = Jar(isg)
     shopper.visit("/set?basket=3", "POST")
     assert Jar(isg).visit("/0").cache == "MISS"
-    assert Jar(isg, sessionid="forged").visit("/0").cache == "HIT"
+    forged = Jar(isg, sessionid="forged").visit("/0")  # holds nothing, and is there
+    assert forged.cache == ("BYPASS" if way in ("is_empty", "session_key") else "HIT")
     assert shopper.visit("/0").cache == "BYPASS"
     assert [shopper.visit("/1").cache for _ in range(2)] == ["MISS", "HIT"]
 

@@ -37,9 +37,10 @@ class Browser:
     def submit(self, path: str, form: str | None = None, **fields: str) -> Answer:
         """Open the page that has the form (by default ``path`` itself), then send it filled in."""
         page = self.get(form or path).text
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-        if token:
-            fields["csrfmiddlewaretoken"] = token[1]
+        for name, value in re.findall(
+            r'name="(csrfmiddlewaretoken|csrf_token)"[^>]* value="([^"]+)"', page
+        ):
+            fields[name] = value
         return self.post(path, **fields)
 
     def post(self, path: str, **fields: str) -> Answer:

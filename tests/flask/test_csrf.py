@@ -191,3 +191,47 @@ def test_no_token_of_a_clean_room_is_stored_or_served():
     assert not any(made[0] in reply.text for reply in replies)
     [page] = app.extensions["isgware"].core.runtime.memory._pages.pages.values()
     assert made[0].partition(".")[0] not in page.entry.body.decode()
+
+
+def test_a_token_out_of_the_apps_own_cache_is_found_again():
+    app, kept = site("{{ fragment() }}"), {}
+    app.add_template_global(
+        lambda: kept.get("it") or kept.setdefault("it", f"<b>{generate_csrf()}</b>"), "fragment"
+    )
+    app.test_client().get("/page")
+    app.extensions["isgware"].purge_path("/page")
+    visitor, other = app.test_client(), app.test_client()
+    for client, cache in ((visitor, "REVALIDATED"), (other, "HIT")):
+        reply = client.get("/page")
+        assert label(reply) == cache
+        assert post(client, tokens(reply)[0]) == 200
+
+
+@pytest.mark.parametrize("around", ["<b>{}</b>", '<meta name=t content="{}">', "let x='{}'"])
+def test_a_visitors_token_out_of_the_apps_own_cache_reaches_nobody(around):
+    app, kept = site("{{ fragment()|safe }}"), {}
+    app.add_template_global(
+        lambda: kept.get("it") or kept.setdefault("it", around.format(generate_csrf())), "fragment"
+    )
+    app.get("/first", endpoint="first")(lambda: flask.render_template_string("{{ fragment() }}"))
+    victim = app.test_client()
+    victim.get("/first")
+    for _ in range(2):
+        reply = app.test_client().get("/page")
+        assert label(reply) == "BYPASS"
+        assert "token-not-found" in reply.headers["Cache-Status"]
+    assert list(app.extensions["isgware"].pages()) == []
+
+
+def test_an_error_with_a_token_is_made_for_each_visitor():
+    app, down = site("{{ csrf_token() }}"), []
+    app.before_request(lambda: flask.abort(503) if down and flask.request.path == "/page" else None)
+    app.register_error_handler(503, lambda error: (generate_csrf(), 503))
+    app.test_client().get("/page")
+    down.append(True)
+    app.extensions["isgware"].purge_path("/page")
+    for _ in range(2):
+        visitor = app.test_client()
+        reply = visitor.get("/page")
+        assert reply.status_code == 503
+        assert post(visitor, reply.text) == 200

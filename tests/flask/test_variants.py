@@ -138,6 +138,9 @@ def test_p1_what_a_function_says_of_its_visitor_is_part_of_the_key() -> None:
         "for the editor", "for the reader", "for the reader", "for the guest",
     ]  # fmt: skip
     assert [jar.visit("/").cache for jar in (ann, bob, eve, Jar(staff.site))] == ["HIT"] * 4
+    for jar in (ann, Jar(staff.site)):
+        headers = dict(jar.visit("/").headers)
+        assert ("private" in headers["Cache-Control"], "Cookie" in headers["Vary"]) == (True, True)
     before = staff.asked
     assert ann.visit("/").text == "for the editor"
     assert staff.asked == before + 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -43,6 +44,8 @@ _USED: Final = "CSRF_COOKIE_NEEDS_UPDATE"
 #: Its `ensure_csrf_cookie` makes a token that stands nowhere.
 _DECORATORS: Final = "django.views.decorators.csrf"
 _TOKEN: Final = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z0-9]{%d}(?![A-Za-z0-9])" % CSRF_TOKEN_LENGTH)
+#: Within so many bytes of its name, what looks like a token is one.
+_NEAR: Final = 120
 _FIELD: Final = re.compile(rb"<input\s[^>]*csrfmiddlewaretoken[^>]*>", re.IGNORECASE)
 
 
@@ -84,6 +87,8 @@ class CleanEnviron(RecordedEnviron):
                 if unmasked(match[0].decode()) == self.secret:
                     found.add(match[0])
                     places.append(Place(where, match.start(), CSRF_TOKEN_LENGTH, KIND, (), True))
+                elif _named(match, data):
+                    return None
         if len(found) < self.made or any(
             b"value" in field and not any(token in field for token in found)
             for field in _FIELD.findall(body)
@@ -96,14 +101,22 @@ class CleanEnviron(RecordedEnviron):
         return tuple(places)
 
 
+def _named(match: re.Match[bytes], data: bytes) -> bool:
+    """Whether what looks like a token is called one: a visitor's, say, out of a fragment cache of
+    the app, which would be given to everybody."""
+    around = data[max(match.start() - _NEAR, 0) : match.end() + _NEAR].lower()
+    return b"csrf" in around or str(settings.CSRF_COOKIE_NAME).lower().encode() in around
+
+
 def filled(places: Sequence[Place], visitor: Visitor) -> Filled:
     """A new token for each place, and the headers that Django sends with them."""
     request = WSGIRequest(dict(visitor.headers))
     response = HttpResponse()
-    csrf = _middleware(CsrfViewMiddleware)(lambda _: response)
+    listed = tuple(settings.MIDDLEWARE or ())
+    csrf = _middleware(CsrfViewMiddleware, listed)(lambda _: response)
     session = None
     if settings.CSRF_USE_SESSIONS:
-        session = _middleware(SessionMiddleware)(lambda _: response)
+        session = _middleware(SessionMiddleware, listed)(lambda _: response)
         session.process_request(request)
     try:
         csrf.process_request(request)
@@ -122,9 +135,10 @@ def filled(places: Sequence[Place], visitor: Visitor) -> Filled:
     return Filled(values, cookies)
 
 
-def _middleware(base: type) -> Any:
+@lru_cache(maxsize=8)
+def _middleware(base: type, listed: tuple[str, ...]) -> Any:
     """The project's own subclass of one of Django's, or that itself."""
-    for path in settings.MIDDLEWARE or ():
+    for path in listed:
         found = import_string(path)
         if isinstance(found, type) and issubclass(found, base):
             return found

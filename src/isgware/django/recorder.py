@@ -13,6 +13,7 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.handlers.wsgi import WSGIHandler
 from django.http.request import HttpHeaders
@@ -20,7 +21,7 @@ from django.http.request import HttpHeaders
 from ..core.header_reads import LEARNED
 from ..core.storable import varies
 from ..recording import COOKIES, EVERYTHING, SESSION, Recording
-from ..rendering.callers import Callers
+from ..rendering.callers import Callers, where
 from ..rendering.clean_room import MARK, session_values
 from ..rendering.foreign_middleware import foreign_middleware
 from ..rendering.recorded_environ import RecordedEnviron
@@ -161,8 +162,12 @@ def _session_methods(base: Any) -> dict[str, Any]:
     def whole(get: Callable[[Any], Any]) -> property:
         def ask(session: Any) -> Any:
             frame = sys._getframe(2)  # beyond the `__getattribute__` of every recorded object
-            if not _inside(session, frame, get is base._session.fget):
-                session._isgware_notes.read(EVERYTHING)
+            content = get is base._session.fget
+            if not _inside(session, frame, content):
+                if content:
+                    session._isgware_notes.read(EVERYTHING)
+                else:
+                    _note_existence(session)
             return get(session)
 
         return property(ask)
@@ -181,7 +186,7 @@ def _session_methods(base: Any) -> dict[str, Any]:
         if CALLERS.module() == _SESSIONS:
             _note_vary(session, sys._getframe(1).f_locals.get("response"))
             return True  # there is nothing to save
-        session._isgware_notes.read(EVERYTHING)
+        _note_existence(session)
         return bool(base.is_empty(session))
 
     def flush(session: Any) -> None:
@@ -213,6 +218,14 @@ def _session_methods(base: Any) -> dict[str, Any]:
         "_session_key": whole(base._session_key.fget).setter(base._session_key.fset),
         "_session": whole(base._session.fget),
     }
+
+
+def _note_existence(session: Any) -> None:
+    """Whether there is a session is asked: one may be there that holds nothing."""
+    notes: Notes = session._isgware_notes
+    if notes.read(EVERYTHING):
+        frame = CALLERS.caller()
+        notes.recording.read(COOKIES, settings.SESSION_COOKIE_NAME, lambda: where(frame))
 
 
 #: Methods that are for a session's own class, and give more than one key.

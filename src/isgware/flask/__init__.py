@@ -15,13 +15,13 @@ from flask.signals import got_request_exception
 from ..errors import ConfigurationError
 from ..management.operations import Operations
 from ..render_context import note_error
-from ..routing.variants import Functions
 from .holes import install_holes
 from .recorder import install
 from .site import FlaskSite as FlaskSite
 
 if TYPE_CHECKING:
     from .. import wsgi
+    from ..routing.variants import Functions
 
 _PREFIX: Final = "ISGWARE_"
 

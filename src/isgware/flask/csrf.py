@@ -1,9 +1,9 @@
 """Flask-WTF's CSRF tokens in stored pages: found when a page is rendered, made anew when served.
 
-Flask-WTF keeps a random value in the session and signs it for each page. What a clean room's
-session was given is known; it is found by what it looks like when signed, and checked against the
-app's key. Each visitor gets a token of what their own session holds, and their session is saved as
-after any view that makes a token.
+Flask-WTF keeps a random value in the session and signs it for each page. All clean rooms of a
+deployment have the same one, so that a token out of a fragment cache of the app is recognised; it
+is found by what it looks like when signed, and checked against the app's key. Each visitor gets a
+token of what their own session holds, and their session is saved as after any view that makes one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from flask import Flask
@@ -29,6 +29,8 @@ _SALT: Final = "wtf-csrf-token"
 _PAYLOAD: Final = URLSafeSerializer("")
 #: Behind that: a time and a signature.
 _SIGNED: Final = rb"\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+#: What any token looks like: SHA-1 in hexadecimal digits, as JSON.
+_ANY: Final = re.compile(rb"(?<![A-Za-z0-9_-])I[A-Za-z0-9_-]{55}" + _SIGNED)
 
 
 def _signer(app: Flask) -> URLSafeTimedSerializer:
@@ -37,27 +39,59 @@ def _signer(app: Flask) -> URLSafeTimedSerializer:
     )
 
 
+def clean_room_value(app: Flask) -> str:
+    """What the session of every clean room of the deployment holds, as long as Flask-WTF's own."""
+    key = hashlib.blake2b(str(app.secret_key).encode()).digest()
+    return hashlib.blake2b(b"isgware clean room csrf", digest_size=20, key=key).hexdigest()
+
+
 def find(app: Flask, recording: Recording, headers: Lines, body: bytes) -> Places | None:
-    """Where the response has tokens of the clean room; ``None`` if they cannot be told."""
-    made = dict(recording.tokens)
-    if made and not readable(headers):
-        return None
+    """Where the response has tokens of the clean room; ``None`` if they cannot be told, or one of
+    somebody else's is among them."""
+    if not readable(headers):
+        return None if recording.tokens else ()
+    name = _field(app)
+    made = {name: clean_room_value(app), **recording.tokens}
     places: list[Place] = []
     for where, data in texts(headers, body):
+        if _has_foreign(app, made, data):
+            return None
         for field, value in made.items():
             found = _tokens_of(app, field, value, where, data)
             if found is None:
                 return None
             places += found
-    name = re.escape(str(app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")).encode())
-    fields = re.compile(rb"<input\s[^>]*name=[\"']?(?:[\w-]*-)?" + name + rb"[\"'\s>][^>]*", re.I)
+    return None if _unknown_in_form(name, places, body) else tuple(sorted(places))
+
+
+def _field(app: Flask) -> str:
+    return str(app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token"))
+
+
+def _has_foreign(app: Flask, made: Mapping[str, Any], data: bytes) -> bool:
+    """Whether there is a token that the app has signed for another session: a visitor's, out of a
+    cache inside of the app."""
+    for match in _ANY.finditer(data):
+        try:
+            if _signer(app).loads(match[0]) not in made.values():
+                return True
+        except BadData:  # nothing of this app's, or what `_tokens_of` tells
+            continue
+    return False
+
+
+def _unknown_in_form(name: str, places: Sequence[Place], body: bytes) -> bool:
+    """Whether a form has a token that is none of ours."""
+    name_in = re.escape(name.encode())
+    fields = re.compile(
+        rb"<input\s[^>]*name=[\"']?(?:[\w-]*-)?" + name_in + rb"[\"'\s>][^>]*", re.I
+    )
     ours = {body[place.offset : place.end] for place in places if place.where < 0}
-    for element in fields.findall(body):
-        if re.search(rb"value=[\"']?[^\"'\s>]", element) and not any(
-            token in element for token in ours
-        ):
-            return None
-    return tuple(sorted(places))
+    return any(
+        re.search(rb"value=[\"']?[^\"'\s>]", element)
+        and not any(token in element for token in ours)
+        for element in fields.findall(body)
+    )
 
 
 def _tokens_of(

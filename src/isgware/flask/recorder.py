@@ -41,7 +41,7 @@ _FRAMEWORK: Final = frozenset({
 })  # fmt: skip
 CALLERS: Final = Callers(_THROUGH, _FRAMEWORK)
 #: Keys that a framework keeps its books with.
-_BOOKKEEPING: Final = frozenset({"_permanent", "_fresh", "_remember"})
+BOOKKEEPING: Final = frozenset({"_permanent", "_fresh", "_remember"})
 _GUARDED: Final = "_isgware_guarded"
 
 
@@ -158,13 +158,15 @@ def _put(session: Any, key: str, value: str) -> None:
     session.modified, session.accessed = modified, accessed
 
 
-def _written(notes: Notes, key: object, value: object) -> None:
-    if key in _BOOKKEEPING:
-        return
+def _written(notes: Notes, key: object, value: object) -> object:
+    if key in BOOKKEEPING:
+        return None
     if CALLERS.module() == _CSRF_MODULE:
+        value = csrf.clean_room_value(current_app)
         notes.recording.tokens[str(key)] = value
-        return
+        return value
     notes.wrote_for_good(key)
+    return None
 
 
 def _not_saved(original: Callable[..., Any]) -> Callable[..., Any]:

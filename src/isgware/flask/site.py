@@ -20,6 +20,7 @@ from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site, built, redirect_of
 from ..routing.inner_caches import module_of, wrappers
 from . import csrf
+from .recorder import BOOKKEEPING
 
 #: Hosts whose adapters are kept: any visitor can name another.
 _MAX_ADAPTERS: Final = 64
@@ -142,6 +143,10 @@ class FlaskSite(Site):
         if not own or interface.session_class is not SecureCookieSession:
             return ""
         return str(interface.get_cookie_name(self._app))
+
+    @property
+    def session_bookkeeping(self) -> frozenset[str]:
+        return BOOKKEEPING | {self._app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")}
 
     def session(self, visitor: Visitor) -> dict[str, Any]:
         """Opened in an app context, whose teardown closes connections, and not in a request's,

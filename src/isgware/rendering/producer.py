@@ -27,6 +27,7 @@ from .notices import Notices
 from .page_maker import PageMaker
 from .placeholders import PlaceholderMaker
 from .result import Elsewhere, Failed, Made, Outcome, Refused, Rendered
+from .value_holes import for_one_visitor
 
 log: Final = logging.getLogger("isgware")
 
@@ -140,7 +141,9 @@ class Producer:
             )
         if response.status[:1] == "5":
             failed = self._notices.failed(target, f"status {response.status}", response)
-            return dataclasses.replace(failed, error=rendering.error)
+            made = rendering.recording is not None and bool(rendering.recording.tokens)
+            personal = for_one_visitor(response, rendering.finders, made)
+            return dataclasses.replace(failed, error=rendering.error, personal=personal)
         self._notices.works(target.route)
         return self._maker.page(target, response, rendering, replaces, (started, took))
 

@@ -42,7 +42,7 @@ class Notes:
 
     def __init__(
         self, recording: Recording, kind: str, callers: Callers,
-        written: Callable[[Notes, object, object], None] | None = None,
+        written: Callable[[Notes, object, object], object] | None = None,
     ) -> None:  # fmt: skip
         self.recording = recording
         self.kind = kind
@@ -63,10 +63,10 @@ class Notes:
         self.recording.read(self.kind, name, lambda: where(frame))
         return True
 
-    def wrote(self, key: object, value: object) -> None:
-        """Note what is written, unless it is bookkeeping."""
-        if self._written is not None:
-            self._written(self, key, value)
+    def wrote(self, key: object, value: object) -> object:
+        """Note what is written, unless it is bookkeeping. Returns what is to be kept of it."""
+        kept = self._written(self, key, value) if self._written is not None else None
+        return value if kept is None else kept
 
     def wrote_for_good(self, key: object) -> None:
         self.recording.wrote(key, lambda: where(self.callers.caller()))
@@ -159,17 +159,14 @@ def _reduced(base: Any) -> Callable[..., Any]:
 
 def _detached(found: Any) -> Any:
     """A view of a dict as it is now: it is about to change."""
-    if isinstance(found, type({}.keys())):
-        return dict.fromkeys(found).keys()
-    if isinstance(found, type({}.items())):
-        return dict(found).items()
-    return dict(enumerate(found)).values() if isinstance(found, type({}.values())) else found
+    if isinstance(found, type({}.keys()) | type({}.values()) | type({}.items())):
+        return list(found)
+    return found
 
 
 def _writing(base: Any) -> dict[str, Any]:
     def setitem(self: Any, key: Any, value: Any) -> None:
-        self._isgware_notes.wrote(key, value)
-        base.__setitem__(self, key, value)
+        base.__setitem__(self, key, self._isgware_notes.wrote(key, value))
 
     def setdefault(self: Any, key: Any, default: Any = None) -> Any:
         self._isgware_notes.read(key)

@@ -35,12 +35,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The app raised, or answered a server error. ``proven``: its route has worked before."""
+    """The app raised, or answered a server error. ``proven``: its route has worked before.
+    ``personal``: the response must not be sent to several."""
 
     reason: str
     response: Response | None = None
     error: BaseException | None = None
     proven: bool = False
+    personal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final
 
 from ..core.filled_page import each_its_own
 from ..core.places import COOKIE, Places, blanked, blanked_headers, in_body
-from ..core.storable import Response
+from ..core.storable import Response, personal_response
 from ..core.stored_page import Entry
 from ..core.tokens import Finder, Token, cookie_token, find, merged, nonces
 from ..http.fields import Headers
@@ -56,6 +56,18 @@ def without_cookies(headers: Iterable[tuple[str, str]], names: Collection[str]) 
         (name, line)
         for name, line in headers
         if name.lower() != "set-cookie" or _cookie(line)[0] not in names
+    )
+
+
+def for_one_visitor(response: Response, finders: Iterable[Finder], made: bool) -> bool:
+    """Whether an answer that is not stored, such as an error, must not be sent to several: it says
+    so, or has a nonce, or a token of the framework's, which in a clean room is nobody's. ``made``:
+    such a token was made, wherever it went."""
+    return (
+        made
+        or personal_response(response)
+        or bool(nonces(response.headers, response.body))
+        or any(found(response.headers, response.body) != () for found in finders)
     )
 
 

@@ -129,6 +129,11 @@ class Site:
         raise LookupError(f"There is no route {route!r}.")
 
     @property
+    def session_bookkeeping(self) -> frozenset[str]:
+        """Keys of a session that say nothing of its owner: those of a framework's own."""
+        return frozenset()
+
+    @property
     def cookie_session(self) -> str:
         """The cookie that holds a visitor's whole session, if the framework's own code keeps it
         there; empty if sessions are elsewhere, or may be."""

@@ -13,7 +13,6 @@ from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Visitor
 from ..core.decide import Action, Decision, Facts, decide
 from ..core.freshness import State
-from ..core.storable import personal_response
 from ..regeneration.background import Background
 from ..regeneration.local_queue import Work
 from ..rendering.clean_room import BrokenResponse
@@ -187,7 +186,7 @@ class Engine:
                 return Answer("BYPASS", "clean-room-failed", forward="miss")
             if isinstance(outcome.error, BrokenResponse):  # what the server makes of it
                 return Answer("BYPASS", "broken-response", forward="miss")
-            if visitor.headers.get("HTTP_COOKIE") or personal_response(outcome.response):
+            if visitor.headers.get("HTTP_COOKIE") or outcome.personal:
                 return Answer("BYPASS", "render-failed", forward="miss")
             return Answer("BYPASS", "render-failed", failure=outcome, forward="miss")
         return Answer("BYPASS", "wait-timeout", forward="miss")

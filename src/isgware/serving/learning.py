@@ -28,7 +28,6 @@ from ..regeneration.local_queue import Work
 from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..rendering.result import Failed, Made
-from ..rendering.value_holes import without_cookies
 from ..routing.framework import Site
 from ..routing.learned_routes import LearnedRoute
 from ..routing.planner import Target, has_credentials
@@ -36,6 +35,7 @@ from ..storage.process_cache import Page
 from .after_answer import Following
 from .engine import Engine
 from .filling import filled
+from .own_cookies import for_nobody
 from .passthrough import Environ, HeaderList, bypassed, call, looking, not_there
 
 log: Final = logging.getLogger("isgware")
@@ -113,7 +113,7 @@ class Learner:
             return None
         if has_credentials(visitor.headers):
             return None
-        fields = without_cookies(headers, self._site.token_cookies)
+        fields = for_nobody(self._site, visitor, tuple(headers))
         verdict = promising(
             line,
             fields,
