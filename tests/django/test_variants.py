@@ -44,9 +44,8 @@ def test_p1_a_key_of_the_session_is_part_of_the_key_and_of_the_clean_room(site, 
 
     @revalidate(60, vary=["session:lang"])
     def page(request):
-        held.append(
-            (dict(vars(request.session).get("_session_cache", {})), request.session.modified)
-        )
+        inside = object.__getattribute__(request.session, "__dict__")  # which is no read
+        held.append((dict(inside.get("_session_cache", {})), request.session.modified))
         lang, name = request.session.get("lang"), request.session.get("name")
         return HttpResponse(f"{lang} {name}")
 

@@ -20,16 +20,18 @@ from isgware.testing import FakeClock
 
 
 class Slow(MemoryBackend):
-    """Takes what it is told, and then says nothing for so many times."""
+    """Takes what it is told, and then says nothing for so many times; ``deaf``, it takes none."""
 
     times = 0
+    deaf = False
 
     def add_counts(
         self, process: str, number: int, amounts: Mapping[str, float], now: float
     ) -> None:
-        super().add_counts(process, number, amounts, now)
-        if self.times:
-            self.times -= 1
+        if not self.deaf:
+            super().add_counts(process, number, amounts, now)
+        if self.times or self.deaf:
+            self.times = max(0, self.times - 1)
             raise TimeoutError("no answer")
 
 
@@ -85,6 +87,18 @@ def test_a_repeat_after_a_timeout_is_not_counted_twice(counts: Counts, store: Sl
     counts.flush()
     counts.flush()
     assert totals(store) == {("requests", "posts", "miss", ""): 3}
+
+
+def test_what_the_store_did_not_take_is_not_lost(counts: Counts, store: Slow) -> None:
+    store.deaf = True
+    for _ in range(2):
+        next(counts.cell("posts", "miss"))
+        with pytest.raises(BackendUnavailable):
+            counts.flush()
+    store.deaf = False
+    counts.flush()
+    counts.flush()
+    assert totals(store) == {("requests", "posts", "miss", ""): 2}
 
 
 def test_a_store_that_takes_no_counts_is_not_given_up(counts: Counts, store: Slow) -> None:
