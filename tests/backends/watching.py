@@ -14,16 +14,16 @@ class Told(NamedTuple):
     """A command. ``by`` is the client's address, or ``lua`` for one that a script gave."""
 
     by: str
-    versions: list[str]
+    words: list[str]
 
     @property
     def name(self) -> str:
-        return self.versions[0].upper()
+        return self.words[0].upper()
 
     @property
     def keys(self) -> set[str]:
         """The kinds of our keys that it names: ``page``, ``note``, ``state``, …"""
-        ours = (each.partition("}:")[2] for each in self.versions if each.startswith("isg:{"))
+        ours = (each.partition("}:")[2] for each in self.words if each.startswith("isg:{"))
         return {rest.partition(":")[0] for rest in ours}
 
 
