@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from bench.kit.people import Meter, Seen, visits
 from bench.kit.report import Column, Report, options
+from bench.kit.stores import TIMEOUT
 
 PEOPLE: Final = 800
 #: That pass with each act: the site has ten visits a second.
@@ -75,7 +76,11 @@ def run(make: Callable[..., Any], people: int, **options: Any) -> Run:
     with tempfile.TemporaryDirectory() as directory:
         config = {"SHOP_DB": f"{directory}/comments.sqlite", "SECRET_KEY": "bench" * 8}
         if options:
-            options |= {"store": f"file:{directory}/store", "clock": clock}
+            options |= {
+                "store": f"file:{directory}/store",
+                "clock": clock,
+                "backend_timeout": TIMEOUT,
+            }
         app = make(config, **options)
         meter = Meter(app.wsgi_app)
         all_visits = visits(lambda: Client(meter), people)

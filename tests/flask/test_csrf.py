@@ -194,7 +194,7 @@ def test_no_token_of_a_clean_room_is_stored_or_served():
 
 
 def test_a_token_out_of_the_apps_own_cache_is_found_again():
-    app, kept = site("{{ fragment() }}"), {}
+    app, kept = site("{{ fragment() }}", form=str), {}
     app.add_template_global(
         lambda: kept.get("it") or kept.setdefault("it", f"<b>{generate_csrf()}</b>"), "fragment"
     )
@@ -235,3 +235,14 @@ def test_an_error_with_a_token_is_made_for_each_visitor():
         reply = visitor.get("/page")
         assert reply.status_code == 503
         assert post(visitor, reply.text) == 200
+
+
+def test_an_error_with_a_part_of_a_token_is_made_for_each_visitor():
+    app, down = site("{{ csrf_token() }}"), []
+    app.before_request(lambda: flask.abort(503) if down and flask.request.path == "/page" else None)
+    app.register_error_handler(503, lambda error: (generate_csrf()[:20], 503))
+    app.test_client().get("/page")
+    down.append(True)
+    app.extensions["isgware"].purge_path("/page")
+    replies = [app.test_client().get("/page") for _ in range(2)]
+    assert len({reply.text for reply in replies}) == 2
