@@ -8,6 +8,7 @@ missing=
 for program in redis-server memcached nginx chromium; do
     command -v "$program" >/dev/null || missing="$missing $program"
 done
+command -v promtool >/dev/null || missing="$missing prometheus"  # checks what /metrics answers
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -145,7 +145,19 @@ def limited(own_redis: Redis) -> Iterator[Callable[[str], Site]]:
 def test_without_permission_for_one_of_the_two_the_app_answers(
     denied: str, limited: Callable[[str], Site], caplog: pytest.LogCaptureFixture
 ) -> None:
-    kinds = ("page", "note", "state", "names", "rows", "paths", "ends", "used", "lease", "room")
+    kinds = (
+        "page",
+        "note",
+        "state",
+        "names",
+        "hard",
+        "rows",
+        "paths",
+        "ends",
+        "used",
+        "lease",
+        "room",
+    )
     allowed = [kind for kind in kinds if kind != denied]
     site = limited(" ".join(f"isg:{{main}}:{kind}*" for kind in allowed))
     for _ in range(3):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from isgware import ISG, Policy, revalidate
+from isgware import ISG, Policy
 from isgware.backends.redis.counts import ADD
 from isgware.backends.redis.scripts import PING, SYNC, TOUCH
 from tests.backends.watching import Told, watching, writes
@@ -33,11 +33,6 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[byt
         headers.append(("Cache-Control", "s-maxage=3600"))
     start_response("200 OK", headers)
     return [path.encode()]
-
-
-@revalidate(3600)
-def decorated(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    return app(environ, start_response)
 
 
 class Process:
@@ -174,7 +169,6 @@ def test_of_a_learned_vary_only_the_first_of_a_route_takes_two(fleet: Fleet) -> 
 @pytest.mark.parametrize(
     ("application", "options", "path"),
     [
-        pytest.param(decorated, {"routes": {}}, "/x/{}", id="a decorator met while it ran"),
         pytest.param(app, {"routes": {}, "revalidate": 60}, "/x/{}", id="ISG(revalidate=)"),
         pytest.param(app, {}, "/says/{}", id="its own headers"),
         pytest.param(app, {"cache_control": "full"}, "/says/{}", id="full"),

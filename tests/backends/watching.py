@@ -23,7 +23,7 @@ class Told(NamedTuple):
     @property
     def keys(self) -> set[str]:
         """The kinds of our keys that it names: ``page``, ``note``, ``state``, …"""
-        ours = (word.partition("}:")[2] for word in self.words if word.startswith("isg:{"))
+        ours = (each.partition("}:")[2] for each in self.words if each.startswith("isg:{"))
         return {rest.partition(":")[0] for rest in ours}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from werkzeug.test import Client
 
-from isgware import wsgi
+from isgware import runtime, wsgi
 from isgware.regeneration import render_threads as pools
 
 
@@ -32,7 +32,7 @@ class Clock:
 def main() -> None:
     name, offset = sys.argv[1:]
     clock = Clock(float(offset))
-    wsgi.time = SimpleNamespace(**{**vars(time), "time": clock})
+    wsgi.time = runtime.time = SimpleNamespace(**{**vars(time), "time": clock})
     module, _, attribute = name.partition(":")
     client = Client(getattr(importlib.import_module(module), attribute), use_cookies=False)
     for line in sys.stdin:

@@ -57,7 +57,7 @@ def _views(world: World) -> None:
     @app.route("/posts/<slug>", methods=["GET", "POST"])
     @revalidate(60, tags=["post:{slug}"])
     def post(slug: str) -> Response:
-        answer = Response(f"{world.word} {slug} {LONG}", mimetype="text/html")
+        answer = Response(f"{world.version} {slug} {LONG}", mimetype="text/html")
         answer.headers["Content-Language"] = "en"
         return answer
 

@@ -437,7 +437,7 @@ def before_its_flight(isg, monkeypatch) -> Gate:
             gate.pass_through()
         return look(target)
 
-    monkeypatch.setattr(isg.runtime.engine, "_look_again", slowly)
+    monkeypatch.setattr(isg.runtime.engine.renderer, "look_again", slowly)
     return gate
 
 

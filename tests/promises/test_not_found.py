@@ -555,7 +555,7 @@ def test_a_forked_process_reads_with_a_lock_of_its_own(wrap, site, routes):
     isg = wrap(site, routes=routes)
     lock = isg.runtime.engine.fallback.listings._locks.setdefault("/posts/<slug>", threading.Lock())
     lock.acquire()  # as a thread of the parent's held it
-    isg._after_fork()
+    isg.runtime.engine.after_fork()
     assert missing(visit(isg, "/posts/three"))
     lock.release()
     assert eventually(lambda: visit(isg, "/posts/one").cache == "HIT")

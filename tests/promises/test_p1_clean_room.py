@@ -235,9 +235,7 @@ def test_p1_odd_hosts_get_the_apps_own_answer_each_time(wrap, later, site, host)
     assert site.rendered("/page") == 0
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.test", "site.test:81", "SITE.TEST", "site.test.", "[::1]:80"]
-)
+@pytest.mark.parametrize("host", ["evil.test", "site.test:81", "site.test.", "[::1]:81"])
 def test_p1_a_host_is_part_of_the_key(wrap, host):
     isg = wrap(echo, routes={"/page": Policy(revalidate=60)})
     visit(isg, "/page", host=host)

@@ -54,7 +54,7 @@ def isg():
 @pytest.fixture
 def told(isg, monkeypatch):
     """``told()``: the names that the store was told of since the last time."""
-    return listen_to(isg.engine.page_store, monkeypatch)
+    return listen_to(isg.runtime.engine.page_store, monkeypatch)
 
 
 def listen_to(shelf, monkeypatch):

@@ -216,7 +216,7 @@ def test_the_new_row_is_there_for_others_when_it_fires(engine, session, hook, is
             seen.append(other.execute(select(Book.title)).scalars().all())
 
     hook(Book, isg, tags=["books"])
-    monkeypatch.setattr(isg.engine.page_store, "invalidate_eventually", look)
+    monkeypatch.setattr(isg.runtime.engine.page_store, "invalidate_eventually", look)
     add(session, Book(title="a"))
     assert seen == [["a"]]
 

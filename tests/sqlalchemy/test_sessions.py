@@ -186,7 +186,7 @@ def test_a_store_that_is_away_breaks_no_commit_and_is_told_when_it_is_back(
     session, hook, isg, caplog, kind
 ):
     source = isg if kind == "isg" else connect("memory:")
-    shelf = isg.engine.page_store if kind == "isg" else source._page_store
+    shelf = isg.runtime.engine.page_store if kind == "isg" else source._page_store
     backend = shelf.backend.backend
     hook(Author, source, tags=["{name}"])
     take, heard = backend.invalidate, []

@@ -41,7 +41,7 @@ _SAYING: Final = frozenset({
 })  # fmt: skip
 #: For so many seconds an URL whose response said nothing is not looked for in the store.
 _PASSED_SECONDS: Final = 5.0
-_MAX_PASSED: Final = 8_192
+_MAX_SILENT: Final = 8_192
 #: `isgware.core.vary.REROUTING` as an environ has it.
 REROUTED: Final = tuple(sorted("HTTP_" + name.upper().replace("-", "_") for name in REROUTING))
 _TIMEOUT: Final = "504 Gateway Timeout"
@@ -83,7 +83,7 @@ class SharedCache:
             return call(self.application, environ, start_response, rendering)
         chunks = self._answer(visit)
         if self._passes(visit) and worth_remembering(raw):
-            if len(self._passed) >= _MAX_PASSED:
+            if len(self._passed) >= _MAX_SILENT:
                 self._passed.clear()
             self._passed[raw] = time.monotonic() + _PASSED_SECONDS
         return chunks
