@@ -79,3 +79,8 @@ def test_only_text_stands_in_a_page():
     with pytest.raises(TypeError, match="'number' returned 5"):
         page.hole("number", request={})
     assert page.hole("nothing", request={}) == ""
+
+
+def test_client_is_a_reserved_argument() -> None:
+    with pytest.raises(ConfigurationError, match="client= is reserved"):
+        page.hole("_basket.html", client=True)

@@ -135,6 +135,11 @@ def used(
             f"There is no hole {name!r}. Register a function with @isgware.hole({name!r}), in a "
             f"module that is imported, or give the name of a template. Registered: {known}."
         )
+    if "client" in arguments:
+        raise ConfigurationError(
+            f"The hole {name!r}: client= is reserved. Holes are filled by the server; give the "
+            "argument another name."
+        )
     for key, value in arguments.items():
         if not (value is None or isinstance(value, str | int | float)) or (
             isinstance(value, float) and not math.isfinite(value)
