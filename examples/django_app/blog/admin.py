@@ -1,11 +1,16 @@
 from django.contrib import admin
 
-from .models import Post, Topic
+from .models import Comment, Post, Topic
 
 
 @admin.register(Topic)
 class TopicAdmin(admin.ModelAdmin):
     prepopulated_fields = {"slug": ["name"]}
+
+
+@admin.register(Comment)
+class CommentAdmin(admin.ModelAdmin):
+    list_display = ["name", "post", "written"]
 
 
 @admin.register(Post)

@@ -10,11 +10,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django.views.generic import ListView
 
 from isgware import page, revalidate
 
+from .forms import CommentForm
 from .models import Post, Topic
 
 HOUR = 3600
@@ -32,8 +34,16 @@ def slugs(found: QuerySet[Any]) -> Iterator[dict[str, str]]:
     paths=lambda: slugs(Post.objects.published()),
 )
 def post(request: HttpRequest, slug: str) -> HttpResponse:
+    """With a comment form on it: each visitor's token is put in as the stored page is served."""
     found = get_object_or_404(Post.objects.published().select_related("topic", "author"), slug=slug)
-    return render(request, "blog/post.html", {"post": found})
+    page.tag(f"comments:{found.pk}")
+    form = CommentForm(request.POST or None)
+    if form.is_valid():
+        form.instance.post = found
+        form.save()
+        messages.success(request, _("Thank you for your comment."))
+        return redirect(found)
+    return render(request, "blog/post.html", {"post": found, "form": form})
 
 
 class Posts(ListView):
