@@ -6,11 +6,13 @@ smallest of each is compared: what else the machine does only ever adds.
 
 from __future__ import annotations
 
-import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from bench.kit.report import Column, Report, options
+
+ROUNDS, TIMES = 15, 300
 FILLER: Final = "<p>text that makes a page of it</p>\n" * 200
 PAGE: Final = "<form method=post>{}</form>" + FILLER
 Call = Callable[[str], None]
@@ -97,19 +99,23 @@ def microseconds(call: Call, path: str, times: int) -> float:
     return (time.process_time() - began) / times * 1e6
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.tokens", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--times", type=int, default=300)
-    given = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = options("tokens", __doc__).parse_args(arguments)
+    about = "CPU per call in process, a page with one form, and an empty view of the same app"
+    report = Report("tokens", about, chosen.save, ("Django", "Flask", "Flask-WTF"))
+    rows = []
     for name, make in (("Django", django_site), ("Flask-WTF", flask_site)):
         call = caller(make())
         rounds = [
-            [microseconds(call, path, given.times) for path in ("/form", "/empty")]
-            for _ in range(given.rounds)
+            [microseconds(call, path, TIMES) for path in ("/form", "/empty")] for _ in range(ROUNDS)
         ]
         form, empty = (min(column) for column in zip(*rounds, strict=True))
-        print(f"{name:10} form {form:6.0f} us   empty view {empty:6.0f} us   {form / empty:.2f}")
+        rows.append((name, form, empty, form / empty))
+    report.table(
+        ("", Column("form, µs", ".0f"), Column("empty view, µs", ".0f"), Column("ratio", ".2f")),
+        rows,
+    )
+    report.close()
 
 
 if __name__ == "__main__":

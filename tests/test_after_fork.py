@@ -23,14 +23,14 @@ def isg() -> Iterator[ISG]:
 def of_isg(isg: ISG) -> tuple[Any, Any, str, Any]:
     """Who has something that is its process's, what has it made anew, by what, and what it is."""
     return (
-        isg,
+        isg.runtime.process,
         isg.runtime.engine,
         "after_fork",
         lambda: (isg.runtime.process.settle(), isg.runtime.engine.renderer.flights)[1],
     )
 
 
-def of_keeper(isg: ISG) -> tuple[Any, Any, str, Any]:
+def of_maintenance(isg: ISG) -> tuple[Any, Any, str, Any]:
     response_store: Maintenance = isg.runtime.engine.renderer.maintenance
     return (
         response_store,
@@ -45,7 +45,7 @@ def of_pool(isg: ISG) -> tuple[Any, Any, str, Any]:
     return pool, pool, "_reset", lambda: (pool.has("key"), pool._ready)[1]
 
 
-@pytest.mark.parametrize("of", [of_isg, of_keeper, of_pool])
+@pytest.mark.parametrize("of", [of_isg, of_maintenance, of_pool])
 def test_a_second_thread_of_a_forked_process_does_not_go_on_with_its_parents_locks(
     of: Any, isg: ISG, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -601,6 +601,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("requests with a body are not shared",
          "if _has_body(environ) or self.response_store", "if self.response_store"),
         ("request lines are as keys have them", " or _disguised(environ):", ":"),
+        ("hosts are as keys have them", "        if normal_host(visitor.scheme, visitor.host) != visitor.host:\n", "        if False:\n"),
     ),
     # Limits.
     *_of("routing/learned_routes.py", "promises/test_p7_floods.py")(

@@ -13,7 +13,7 @@ from werkzeug.test import Client
 from isgware import ISG, Policy
 from tests.promises.kit import Environ
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ROUTES = {"/<page>": Policy(revalidate=60)}
 
 

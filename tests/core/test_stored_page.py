@@ -178,7 +178,7 @@ def test_what_is_forged_without_a_change_is_the_entry() -> None:
         ("nonce", 1), ("fingerprint", None), ("build_id", []), ("route", {}),
         ("request", None), ("request", ["http"]), ("request", [1, 2, 3, 4, 5]),
         ("request", ["http", "h", "", "/\u0100", ""]),
-        ("request", ["http", "h", "", "/", "", ""]), ("keyed", None), ("keyed", [[], [], []]),
+        ("request", ["http", "h", "", "/", "", ""]), ("keyed", None), ("keyed", [[], [], [], []]),
         ("keyed", [[["a", 1]], []]), ("keyed", [[["a"]], []]), ("bodies", None),
         ("bodies", [["br", -1]]), ("bodies", [["br", 10**9]]), ("bodies", [["br", "1"]]),
         ("bodies", [["br"]]), ("bodies", [["br", 1.0]]), ("bodies", [["rot13", 1]]),

@@ -8,6 +8,8 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
 
+from isgware import holes
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(
     path.relative_to(DOCS)
@@ -22,9 +24,12 @@ def quiet_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     """Stores of examples are made below the working directory; log levels they set do not stay."""
     monkeypatch.chdir(tmp_path)
     log = logging.getLogger("isgware")
-    level = log.level
+    level, registered = log.level, dict(holes.registered)
+    holes.registered.clear()
     yield
     log.setLevel(level)
+    holes.registered.clear()
+    holes.registered.update(registered)
 
 
 @pytest.mark.parametrize("name", PAGES, ids=str)

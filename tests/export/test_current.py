@@ -27,7 +27,7 @@ class World:
         )  # fmt: skip
         self.tree = directory / "tree"
         self.client = Client(self.isg)
-        self.current = Current(self.isg, self.tree)
+        self.current = Current(self.isg.runtime, self.tree)
         self.current._thread = threading.Thread(target=lambda: None)  # steps are the test's
         self.client.get("/a")
 

@@ -82,7 +82,7 @@ def test_a_render_under_way_is_ended_first(clock):
     clock.tick(61)
     visit(isg, "/p")
     gate.wait()
-    left = weakref.ref(isg.runtime.engine)
+    left = weakref.ref(isg.runtime.engine.renderer)
     del isg
     gc.collect()
     assert left() is not None

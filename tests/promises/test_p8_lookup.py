@@ -59,6 +59,7 @@ ALLOWED = {
     "tests.promises.kit.__call__",
     "builtins.dict.get",
     "builtins.list.copy",
+    "builtins.next",
     "builtins.dict.keys",
     "builtins.dict_keys.isdisjoint",
     "tests.promises.test_p8_lookup.start_response",

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
+from werkzeug.test import Client
 
-from isgware import page
+from isgware import ISG, page
 from isgware.http.vary import OVERRIDING, REROUTING
 from tests.promises.conftest import django_project as django_project
 from tests.promises.kit import environ_of, visit
@@ -415,3 +416,16 @@ def test_a_defect_after_waiting_is_not_the_visitors(
     monkeypatch.setattr(flights, "wait", landed)
     reply = ask(client)
     assert (reply.code, reply.body) == (200, b"body 1")
+
+
+@pytest.mark.parametrize("host", ["site.test:80", "SITE.test"])
+def test_a_host_that_is_spelled_otherwise_makes_no_page_for_others(host: str) -> None:
+    def app(environ, start_response):
+        start_response("200 OK", [("Cache-Control", "max-age=60")])
+        return [environ["HTTP_HOST"].encode()]
+
+    isg = ISG(app, store="memory:", cache_control="full", enabled=True)
+    client = Client(isg)
+    assert client.get("/p", headers={"Host": host}).text == host
+    assert client.get("/p", headers={"Host": "site.test"}).text == "site.test"
+    isg.close(0)

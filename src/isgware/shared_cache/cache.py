@@ -17,6 +17,7 @@ from typing import Final
 from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Visitor, decoded, disguised
 from ..core.freshness import State, path_name
+from ..core.hosts import normal_host
 from ..http.vary import REROUTING
 from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
@@ -93,6 +94,9 @@ class SharedCache:
         rendering: Rendering, read_ahead: ReadAhead,
     ) -> Visit | None:  # fmt: skip
         if _has_body(environ) or self.response_store.is_draft(visitor) or _disguised(environ):
+            return None
+        if normal_host(visitor.scheme, visitor.host) != visitor.host:
+            # The app may have written this spelling into the page, which is everybody's.
             return None
         page_store = self._engine.page_store
         page_store.begin(read_ahead)
