@@ -262,14 +262,15 @@ def test_base_url_may_be_spelt_otherwise(wrap, site, given):
     assert [info.url for info in isg.pages()] == ["https://site.test/page"]
 
 
-def test_the_shared_cache_has_one_place_for_an_origin(wrap, site):
+def test_the_shared_cache_keeps_what_was_asked_for_by_the_usual_spelling(wrap, site):
     site.views["/page"] = lambda environ: (
         "200 OK",
         [("Cache-Control", "max-age=60"), ("Content-Length", "1")],
         b"x",
     )
     isg = wrap(site, cache_control="full", trusted_hosts=["site.test"])
-    assert hosts(isg, "SITE.test:80", "site.test") == ["MISS", "HIT"]
+    assert hosts(isg, "SITE.test:80", "site.test") == ["", "MISS"]
+    assert hosts(isg, "site.test", "SITE.test:80") == ["HIT", ""]
     assert hosts(isg, "site.test:81", "site.test:81") == ["", ""]
 
 
