@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import pytest
 
+from isgware.backends.read_ahead import current
+
 #: A machine that has a lot to do, or stalls, is no store out of reach, no process that died and no
 #: render that hangs. Tests of these limits set their own.
 PATIENT = {
@@ -25,6 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def house_is_kept_no_longer() -> Iterator[None]:
     """An ISG that a test leaves open would probe its store, and log, beside tests that follow."""
     before = set(threading.enumerate())
+    current.set(None)  # the time that the store took in tests before is not this one's
     yield
     for thread in set(threading.enumerate()) - before:
         if thread.name == "isgware-maintenance":
