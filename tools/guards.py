@@ -964,7 +964,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("wsgi.py", "promises/test_p12_nonces.py")(
         ("who has credentials gets no page that was made ready to be filled",
          "return environ.keys().isdisjoint(CREDENTIALS)", "return True"),
-        ("pages with places are filled", "answer.page is not None and answer.page.entry.places", "False"),
+        ("pages with places are filled", "page is not None and page.entry.places", "False"),
     ),
     *_of("core/filled_page.py", "promises/test_p12_nonces.py", "promises/test_p12_cookies.py")(
         ("nobody keeps pages with tokens", 'name in _OF_ONE_BODY or name.endswith("-cache-control")', 'False'),

@@ -247,26 +247,35 @@ class ISG(Operations):
             if nothing_to_store and not runtime.settings.debug:
                 runtime.passed.add(raw)
             return passed
-        if answer.page is None or not (answer.holes or answer.page.entry.places):
-            counted.answered(visitor, answer)
+        return self._send(visitor, raw, answer, environ, start_response, rendering)
+
+    def _send(
+        self, visitor: Visitor, raw: Raw, answer: Answer, environ: Environ,
+        start_response: StartResponse, rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
+        """What was decided about a declared URL: a filled page, a stored one, isgware's own reply,
+        or the app's own answer."""
+        runtime, page = self.runtime, answer.page
+        if page is None or not (answer.holes or page.entry.places):
+            runtime.answers.answered(visitor, answer)
         else:
-            route = answer.page.entry.route
-            start_response = counted.heard(route, start_response, filled=True)
-        if answer.page is not None and answer.holes:
+            route = page.entry.route
+            start_response = runtime.answers.heard(route, start_response, filled=True)
+        if page is not None and answer.holes:
             return fill_holes(
-                visitor, answer, answer.page, runtime.now(), runtime.site, self.application,
+                visitor, answer, page, runtime.now(), runtime.site, self.application,
                 environ, start_response, rendering,
             )  # fmt: skip
-        if answer.page is not None and answer.page.entry.places:
+        if page is not None and page.entry.places:
             now = runtime.now()
             if answer.label == "HIT":
-                runtime.delivery.prepare(PreparedFill, answer, answer.page, visitor, environ, now)
+                runtime.delivery.prepare(PreparedFill, answer, page, visitor, environ, now)
             return fill(
-                visitor, answer, answer.page, now, runtime.site, self.application, environ,
+                visitor, answer, page, now, runtime.site, self.application, environ,
                 start_response, rendering,
             )  # fmt: skip
-        if answer.page is not None:
-            return runtime.delivery.send(visitor, answer, answer.page, environ, start_response)
+        if page is not None:
+            return runtime.delivery.send(visitor, answer, page, environ, start_response)
         if answer.reply is not None:
             start_response(answer.reply.status, list(answer.reply.headers))
             return [answer.reply.body]
