@@ -26,7 +26,8 @@ _REMEMBERED: Final = 60.0
 _MAX_REMEMBERED: Final = 4_096
 #: Longer values are their sender's choice: they are looked at each time.
 _LONGEST: Final = 1_024
-#: Seconds for which no session is opened after one could not be, or took longer than the second.
+#: Seconds for which no session is opened after one could not be, or took longer than the second
+#: (unless it was in the cookie: then the machine was slow, and there is no store to spare).
 _PAUSE: Final = 5.0
 _SLOW: Final = 0.5
 _MEMO: Final = "session"
@@ -135,6 +136,6 @@ class VisitorCheck:
                 "app's own answers on pages that read it.", _PAUSE,
             )  # fmt: skip
             return None
-        if time.monotonic() - began > _SLOW:
+        if time.monotonic() - began > _SLOW and not self._site.cookie_session:
             self._down_until = time.monotonic() + _PAUSE
         return data

@@ -310,10 +310,11 @@ class ResponseStore:
 
     def latest(self, place: Place, page: Page) -> Page | None:
         """What stands in for ``page``, which was found a while ago: itself, or what has replaced it
-        since; ``None`` if it was purged or withdrawn."""
+        since; ``None`` if it was purged or withdrawn. The store is asked: another process's
+        announcement may still be on its way."""
         page_store = self._engine.page_store
         page_store.sync()
-        found, _ = self.find(place)
+        found, _ = self.find(place, again=True)
         if found is not None and found.entry.order > page.entry.order:
             page = found
         now = self._engine.now()
