@@ -24,7 +24,6 @@ from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
 from .runtime import runtime_of
 from .serving.answer import Answer
-from .serving.counted_answers import UNDECLARED
 from .serving.filling import fill
 from .serving.hole_filling import fill_holes
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
@@ -177,8 +176,7 @@ class ISG(Operations):
         if ready and fills:
             return fill(
                 visitor, Answer("HIT"), ready.page, runtime.now(), runtime.site, self.application,
-                environ, counted.heard(ready.page.entry.route, start_response, filled=True),
-                rendering,
+                environ, counted.heard(visitor, start_response, ready.page.entry), rendering,
             )  # fmt: skip
         if self._metrics is not None and visitor.path == self._metrics.path:
             return self._metrics(visitor, start_response)
@@ -187,7 +185,7 @@ class ISG(Operations):
         if visitor.method not in ("GET", "HEAD"):
             if mode != "on":
                 return call(self.application, environ, start_response, rendering)
-            counted.changing()
+            counted.changing(visitor)
             return unsafe(
                 visitor, runtime.engine, runtime.shared_cache, self.application, environ,
                 start_response, rendering,
@@ -218,34 +216,35 @@ class ISG(Operations):
     ) -> Iterable[bytes]:  # fmt: skip
         runtime, raw = self.runtime, self._line.of(visitor, environ)
         counted = runtime.answers
-        if raw in runtime.passed:
-            counted.passed()
+        passes = runtime.passed.find(raw)
+        if passes is not None:
+            next(passes)
             return call(self.application, environ, start_response, rendering)
         http, read_ahead = runtime.shared_cache, ReadAhead()
         if http is not None and http.passes_at_once(raw, environ):
-            heard = counted.heard(UNDECLARED, start_response)
+            heard = counted.heard(visitor, start_response)
             return http.glance(visitor, raw, environ, heard, rendering)
         started = time.perf_counter()
         known = None
         if environ.keys().isdisjoint(CREDENTIALS):
             known = runtime.refused_urls.find(raw)
         if known is not None and not ("HTTP_COOKIE" in environ and self._line.is_watched(environ)):
-            counted.answered(visitor, known)
-            return self._own(visitor, known, environ, start_response, rendering)
+            next(known[1])
+            return self._own(visitor, known[0], environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
         if runtime.settings.debug:
             log_decision(visitor, answer, runtime.now(), time.perf_counter() - started)
         if answer is None and http is not None:
-            heard = counted.heard(UNDECLARED, start_response)
+            heard = counted.heard(visitor, start_response)
             return http(visitor, raw, environ, heard, rendering, read_ahead)
         if answer is None:
-            counted.passed()
             runtime.delivery.check_credentials(visitor)
             passed, nothing_to_store = runtime.learner.undeclared(
-                visitor, self.application, environ, start_response, rendering
-            )
+                visitor, self.application, environ, counted.heard(visitor, start_response),
+                rendering,
+            )  # fmt: skip
             if nothing_to_store and not runtime.settings.debug:
-                runtime.passed.add(raw)
+                runtime.passed.add(raw, counted.passes(visitor))
             return passed
         return self._send(visitor, raw, answer, environ, start_response, rendering)
 
@@ -256,11 +255,11 @@ class ISG(Operations):
         """What was decided about a declared URL: a filled page, a stored one, isgware's own reply,
         or the app's own answer."""
         runtime, page = self.runtime, answer.page
+        cell = runtime.answers.answers(visitor, answer)
         if page is None or not (answer.holes or page.entry.places):
-            runtime.answers.answered(visitor, answer)
+            next(cell)
         else:
-            route = page.entry.route
-            start_response = runtime.answers.heard(route, start_response, filled=True)
+            start_response = runtime.answers.heard(visitor, start_response, page.entry)
         if page is not None and answer.holes:
             return fill_holes(
                 visitor, answer, page, runtime.now(), runtime.site, self.application,
@@ -286,7 +285,7 @@ class ISG(Operations):
         if answer.detail == "authorization":
             runtime.delivery.check_credentials(visitor)
         if answer.refused:
-            runtime.refused_urls.remember(raw, answer)
+            runtime.refused_urls.remember(raw, answer, cell)
         return self._own(visitor, answer, environ, start_response, rendering)
 
     def _own(

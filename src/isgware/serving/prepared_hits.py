@@ -6,7 +6,7 @@ in it flat, and are made again at most once per second of the page's age: a hit 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, Final
 
@@ -59,7 +59,7 @@ class PreparedHit:
         now: float, target: tuple[Any, Any] = (None, None),
     ) -> None:  # fmt: skip
         self.page = page
-        self.cell: count[int] = _UNCOUNTED
+        self.cell: Iterator[int] = _UNCOUNTED
         self.version = version
         self.target = target
         self.cookies_matter = cookies_matter
