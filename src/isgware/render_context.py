@@ -68,7 +68,7 @@ class Rendering:
 
 
 current: ContextVar[Rendering | None] = ContextVar("isgware_rendering", default=None)
-#: What the clean-room render in progress reads of the database, `core.database_reads.DatabaseReads`.
+#: What the clean-room render in progress reads of the database: a `DatabaseReads` of `core`.
 #: `None` outside of clean rooms, without ``dependencies=``, and within `untracked`: one test.
 database: ContextVar[Any] = ContextVar("isgware_database", default=None)
 #: False within `untracked`: what is written then is told to nobody.

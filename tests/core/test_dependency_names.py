@@ -108,7 +108,7 @@ def test_values_that_a_database_may_hold_equal_are_written_alike(one: Any, other
     assert canonical(one) == canonical(other) is not None
 
 
-@pytest.mark.parametrize("value", [1.5, Decimal("0.1"), object(), float("nan"), (1, 1.5)], ids=repr)
+@pytest.mark.parametrize("value", [1.5, Decimal("0.1"), b"x", float("nan"), (1, 1.5)], ids=repr)
 def test_what_may_be_written_in_several_ways_is_not_known(value: Any) -> None:
     assert canonical(value) is None
 
