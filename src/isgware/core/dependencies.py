@@ -207,6 +207,9 @@ def concerns(write: Write, read: Read) -> bool:
     if isinstance(write, RowsChanged):
         return _touches(write.columns, read.columns)
     if isinstance(read, Row):
+        # No page can show a row that was not there yet, whatever its key became.
+        if isinstance(write, Inserted) and write.key is UNKNOWN:
+            return False
         if not _may_equal(read.key, write.key):
             return False
         return not isinstance(write, Updated) or _touches(write.columns, read.columns)

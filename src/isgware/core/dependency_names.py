@@ -26,6 +26,8 @@ from hashlib import blake2b
 from typing import Final
 
 from .dependencies import (
+    KEY,
+    UNKNOWN,
     EverythingChanged,
     Inserted,
     RowsChanged,
@@ -104,7 +106,7 @@ def _names_of(write: Write, shapes: Shapes) -> Iterable[bytes]:
                 if not shape.equals:
                     names.append(shape_name(shape, ()))
         return names
-    key = value_in(write, {}, "")
+    key = value_in(write, {}, KEY)
     if key is not None:
         names.append(row_name(write.table, key))
     elif not isinstance(write, Inserted):
@@ -124,6 +126,8 @@ def _looks_at(shape: Shape, columns: Collection[str]) -> bool:
 
 def _asked(write: RowWrite, shape: Shape) -> Iterable[bytes]:
     """The questions of ``shape`` that the row belongs to, or belonged to."""
+    if KEY in shape.equals and isinstance(write, Inserted) and write.key is UNKNOWN:
+        return  # it was not there yet
     for known in versions_of(write):
         values = [value_in(write, known, column) for column in shape.equals]
         if None in values:
