@@ -6,7 +6,8 @@ visitor's own request, whose words count for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,6 +74,23 @@ class Rendering:
 
 
 current: ContextVar[Rendering | None] = ContextVar("isgware_rendering", default=None)
+#: What the clean-room render in progress reads of the database: a `DatabaseReads` of `core`.
+#: `None` outside of clean rooms, without ``dependencies=``, and within `untracked`: one test.
+database: ContextVar[Any] = ContextVar("isgware_database", default=None)
+#: False within `untracked`: what is written then is told to nobody.
+tracked: ContextVar[bool] = ContextVar("isgware_tracked", default=True)
+
+
+@contextmanager
+def untracked() -> Iterator[None]:
+    """What is read and written within, of the database, makes no page depend on it and renews
+    none. For counters of views and the like."""
+    reading, writing = database.set(None), tracked.set(False)
+    try:
+        yield
+    finally:
+        database.reset(reading)
+        tracked.reset(writing)
 
 
 def declare(policy: Policy, arguments: dict[str, Any]) -> None:
