@@ -6,7 +6,7 @@ adds to is a `TellingCell`, so that a hit pays nothing for observers that are no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from ..core.cache_key import Visitor, decoded
@@ -14,12 +14,11 @@ from ..core.stored_page import Entry
 from ..events import DecisionEvent
 from ..rendering.clean_room import StartResponse
 from ..routing.route_names import RouteNames
-from ..storage.counting import Counts
+from ..storage.counting import Cell, Counts
 from ..storage.observing import Observing
 from .answer import Answer
 from .passthrough import HeaderList
 
-Cell = Iterator[int]  # `next` counts one more
 #: Headers that the app itself may have set say nothing of ours.
 _OURS: Final = "isgware;"
 _FILLED: Final = {"hit": "filled", "stale": "filled"}
@@ -42,7 +41,7 @@ class CountedAnswers:
 
     def changing(self, visitor: Visitor) -> None:
         """A request of an unsafe method went to the app."""
-        next(self._cell(visitor, self._names.of(visitor), "pass", "method"))
+        self._cell(visitor, self._names.of(visitor), "pass", "method").value += 1
 
     def page(self, visitor: Visitor, entry: Entry, result: str) -> Cell:
         """Counts visits like this one that a stored page answers, until somebody comes or goes who
@@ -76,7 +75,7 @@ class CountedAnswers:
                     route = self._names.of_page(page.route, visitor)
                 else:
                     route = self._names.of(visitor)
-                next(self._cell(visitor, route, result, reason))
+                self._cell(visitor, route, result, reason).value += 1
             return start_response(status, headers, *exc_info)
 
         return wrapped  # type: ignore[return-value]
@@ -98,8 +97,8 @@ class CountedAnswers:
         return TellingCell(cell, self._observing, told, self._now)
 
 
-class TellingCell:
-    """A cell that also tells observers."""
+class TellingCell(Cell):
+    """A cell that also tells observers, when its ``value`` is set: one more is counted then."""
 
     __slots__ = ("_cell", "_now", "_observing", "_told")
 
@@ -111,12 +110,14 @@ class TellingCell:
         self._told = told
         self._now = now
 
-    def __iter__(self) -> TellingCell:
-        return self
+    @property
+    def value(self) -> int:
+        return self._cell.value
 
-    def __next__(self) -> int:
+    @value.setter
+    def value(self, value: int) -> None:
+        self._cell.value += 1
         self._observing.tell(DecisionEvent(at=self._now(), **self._told))
-        return next(self._cell)
 
 
 def told_by(headers: HeaderList) -> tuple[str, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Final
 
+from ..storage.counting import Cell
 from ..storage.process_cache import Raw, worth_remembering
 
 #: Seconds for which such a URL passes.
@@ -20,7 +20,7 @@ class PassedURLs:
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: dict[Raw, tuple[float, Iterator[int]]] = {}
+        self._known: dict[Raw, tuple[float, Cell]] = {}
 
     def __contains__(self, raw: Raw) -> bool:
         return self.find(raw) is not None
@@ -28,12 +28,12 @@ class PassedURLs:
     def __len__(self) -> int:
         return len(self._known)
 
-    def find(self, raw: Raw) -> Iterator[int] | None:
+    def find(self, raw: Raw) -> Cell | None:
         """What counts its visits, if it passes."""
         known = self._known.get(raw)
         return known[1] if known is not None and known[0] > time.monotonic() else None
 
-    def add(self, raw: Raw, cell: Iterator[int]) -> None:
+    def add(self, raw: Raw, cell: Cell) -> None:
         if not worth_remembering(raw):
             return
         if len(self._known) >= _MAX_PASSED:

@@ -7,10 +7,10 @@ store, routing its URLs again for each visit would cost more than all else that 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Final
 
 from ..regeneration.refused_routes import RefusedRoutes
+from ..storage.counting import Cell
 from ..storage.process_cache import Raw, worth_remembering
 from .answer import Answer
 
@@ -23,9 +23,9 @@ class RefusedURLs:
 
     def __init__(self, routes: RefusedRoutes) -> None:
         self._routes = routes
-        self._known: dict[Raw, tuple[Answer, float, int, Iterator[int]]] = {}
+        self._known: dict[Raw, tuple[Answer, float, int, Cell]] = {}
 
-    def find(self, raw: Raw) -> tuple[Answer, Iterator[int]] | None:
+    def find(self, raw: Raw) -> tuple[Answer, Cell] | None:
         """What the last visitor of this request line got, if nothing has changed since, and what
         counts such visits."""
         known = self._known.get(raw)
@@ -34,7 +34,7 @@ class RefusedURLs:
         self._routes.passed(known[0].refused)
         return known[0], known[3]
 
-    def remember(self, raw: Raw, answer: Answer, cell: Iterator[int]) -> None:
+    def remember(self, raw: Raw, answer: Answer, cell: Cell) -> None:
         if not answer.skipped or not worth_remembering(raw):
             return
         if len(self._known) >= _MAX_LINES:
