@@ -608,7 +608,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("learned_routes are bounded", "        if len(self._known) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
     ),
     *_of("serving/passed_urls.py", "promises/test_p7_floods.py")(
-        ("URLs that pass are bounded", "if len(self._until) >= _MAX_PASSED:", "if False:"),
+        ("URLs that pass are bounded", "if len(self._known) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
         ("URLs with nothing to store are bounded", "if len(self._passed) >= _MAX_SILENT:", "if False:"),
@@ -1017,6 +1017,22 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what a parent has counted is the parent's", "            self._amounts = {}\n            self._collect()\n", ""),
         ("what was not confirmed is told again as it was", "            if not self._pending:\n", "            if True:\n"),
         ("routes are bounded", "if len(self._routes) >= MAX_ROUTES:", "if False:"),
+    ),
+    *_of("regeneration/render_threads.py", "storage/test_counting.py")(
+        ("counts are told at exit", "    counting.tell_at_exit()\n", ""),
+    ),
+    *_of("storage/observing.py", "storage/test_observing.py")(
+        ("events that wait are bounded", "if len(queue) >= self._limit:", "if False:"),
+        ("an observer that fails is logged once", "if number not in self._failed:", "if True:"),
+        ("a child's events are its own",
+         "        self._own_process()\n        queue = self._queue\n",
+         "        queue = self._queue\n"),
+        ("who comes later hears of prepared hits",
+         "        if was != self.active:\n            self.on_change()\n", ""),
+    ),
+    *_of("routing/route_names.py", "routing/test_route_names.py")(
+        ("a converter that fails is no visitor's error", "        except Exception:  #",
+         "        except ZeroDivisionError:  #"),
     ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(
         ("no token becomes a file", "    if entry.places:\n", "    if False:\n"),
