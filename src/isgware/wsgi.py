@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Iterable, Mapping
+from time import perf_counter
+from time import time as wall_clock
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from .backends.base import live_version
@@ -96,7 +97,7 @@ class ISG(Operations):
             ready = None
         if ready is None:  # not in the except clause: what the app raises is not of our making
             return self._slow(environ, start_response)
-        now = time.time() if self._own_clock is None else self._own_clock()
+        now = wall_clock() if self._own_clock is None else self._own_clock()
         if (
             ready.version != self._version[0][0]
             or (not ready.since <= now < ready.until and not ready.renew(now))
@@ -120,19 +121,21 @@ class ISG(Operations):
             or "SSL_CLIENT_CERT" in environ
             or "HTTP_RANGE" in environ
             or "HTTP_IF_MATCH" in environ
-            or (ready.dated and "HTTP_IF_UNMODIFIED_SINCE" in environ)
-            or (ready.own and ready.unlike(environ))
+            or (
+                ready.dated
+                and ("HTTP_IF_UNMODIFIED_SINCE" in environ or (ready.own and ready.unlike(environ)))
+            )
         ):
             return self._special(ready, environ, start_response)
         if "HTTP_IF_NONE_MATCH" in environ:
             if environ["HTTP_IF_NONE_MATCH"] != ready.etag:
                 return self._special(ready, environ, start_response)
-            next(ready.cell)
+            ready.cell.value += 1
             start_response(NOT_MODIFIED, ready.unchanged.copy())
             return []
         if "HTTP_IF_MODIFIED_SINCE" in environ:
             return self._special(ready, environ, start_response)
-        next(ready.cell)
+        ready.cell.value += 1
         start_response(ready.line, ready.headers.copy())
         return [ready.body]  # a list: some servers send one far faster than anything else
 
@@ -143,7 +146,7 @@ class ISG(Operations):
         answer = ready.conditional(environ)
         if answer is None:
             return self._slow(environ, start_response)
-        next(ready.cell)
+        ready.cell.value += 1
         start_response(answer[0], answer[1].copy())
         return [*answer[2]]
 
@@ -165,20 +168,21 @@ class ISG(Operations):
             self._searched = True
             warn_of_inner_caches(runtime.site, runtime.engine.planner.routes.catches)
         runtime.engine.renderer.maintenance.start()
-        holds = isinstance(ready, PreparedStale) and self._holds(ready, environ)
-        fills = holds and isinstance(ready, PreparedFill)
-        if ready and holds and not fills:
-            return self._special(ready, environ, start_response)
+        to_fill: PreparedFill | None = None
+        if ready is not None and isinstance(ready, PreparedStale) and self._holds(ready, environ):
+            if not isinstance(ready, PreparedFill):
+                return self._special(ready, environ, start_response)
+            to_fill = ready
         visitor = visitor_of(environ)
         if visitor is None:
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, runtime.site)
         counted = runtime.answers
-        if ready and fills:
+        if to_fill is not None:
+            page = to_fill.page
             return fill(
-                visitor, Answer("HIT"), ready.page, runtime.now(), runtime.site, self.application,
-                environ, counted.heard(ready.page.entry.route, start_response, filled=True),
-                rendering,
+                visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
+                environ, counted.heard(page.entry.route, start_response, filled=True), rendering,
             )  # fmt: skip
         if self._metrics is not None and visitor.path == self._metrics.path:
             return self._metrics(visitor, start_response)
@@ -225,7 +229,7 @@ class ISG(Operations):
         if http is not None and http.passes_at_once(raw, environ):
             heard = counted.heard(UNDECLARED, start_response)
             return http.glance(visitor, raw, environ, heard, rendering)
-        started = time.perf_counter()
+        started = perf_counter()
         known = None
         if environ.keys().isdisjoint(CREDENTIALS):
             known = runtime.refused_urls.find(raw)
@@ -234,7 +238,7 @@ class ISG(Operations):
             return self._own(visitor, known, environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
         if runtime.settings.debug:
-            log_decision(visitor, answer, runtime.now(), time.perf_counter() - started)
+            log_decision(visitor, answer, runtime.now(), perf_counter() - started)
         if answer is None and http is not None:
             heard = counted.heard(UNDECLARED, start_response)
             return http(visitor, raw, environ, heard, rendering, read_ahead)

@@ -61,6 +61,8 @@ class Maintenance:
 
     def start(self) -> None:
         """Make sure that the thread of this process runs."""
+        if self._thread is not None and self._pid == os.getpid():
+            return
         self._own_process()
         if self._thread is not None or self._stop.is_set():
             return

@@ -28,16 +28,16 @@ class CountedAnswers:
 
     def passed(self) -> None:
         """The app answered for a URL that is nobody's page."""
-        next(self._undeclared)
+        self._undeclared.value += 1
 
     def changing(self) -> None:
         """A request of an unsafe method went to the app."""
-        next(self._counts.cell(UNDECLARED, "pass", "method"))
+        self._counts.cell(UNDECLARED, "pass", "method").value += 1
 
     def answered(self, visitor: Visitor, answer: Answer) -> None:
         """The engine decided about this visitor's request."""
         route = self._route(visitor, answer)
-        next(self._counts.cell(route, answer.label.lower(), answer.detail))
+        self._counts.cell(route, answer.label.lower(), answer.detail).value += 1
 
     def _route(self, visitor: Visitor, answer: Answer) -> str:
         if answer.page is not None:
@@ -61,7 +61,7 @@ class CountedAnswers:
                 result, reason = told_by(headers)
                 if filled:
                     result = _FILLED.get(result, result)
-                next(self._counts.cell(route, result, reason))
+                self._counts.cell(route, result, reason).value += 1
             return start_response(status, headers, *exc_info)
 
         return wrapped  # type: ignore[return-value]
