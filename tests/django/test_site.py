@@ -77,6 +77,12 @@ def test_the_language_cookie_goes_before_the_header(project, visit):
     visit(isg, "/hi", headers=german)
     assert visit(isg, "/hi", cookie="django_language=fr", headers=german)[1] == "fr"
     assert visit(isg, "/hi", cookie="django_language=fr")[1] == "fr"
+    for odd in (
+        'django_language="fr"',
+        "django_language=de; django_language=fr",
+        "django_language=\xff",
+    ):
+        assert visit(isg, "/hi", cookie=odd, headers=german)[1] == ("de" if "\xff" in odd else "fr")
     assert visit(isg, "/hi", headers=german) == ("HIT", "de")
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import parse_cookie
 from werkzeug.routing import BuildError, Map, MapAdapter, RequestRedirect, Rule
+from werkzeug.sansio.http import parse_cookie
 
 from ..core.cache_key import Resolve, Visitor, decoded
 from ..core.hosts import normal_host
@@ -145,7 +145,8 @@ class Site:
         return ""
 
     def cookies(self, header: str) -> list[tuple[str, str]]:
-        """Names and values of a Cookie header, as the framework parses it."""
+        """Names and values of a Cookie header, as the framework parses it. Raises nothing, whatever
+        bytes somebody sends."""
         return list(parse_cookie(header).items(multi=True))
 
     def session(self, visitor: Visitor) -> Mapping[str, Any]:
