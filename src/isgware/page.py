@@ -39,7 +39,7 @@ class Page:
             return
         for tag in tags:
             try:
-                rendering.tags.append(checked_tag(tag))
+                rendering.tags = (*rendering.tags, checked_tag(tag))
             except ConfigurationError:
                 if not isinstance(tag, str):
                     raise

@@ -294,6 +294,17 @@ def test_where_the_browser_can_fill_none_the_page_is_refused(template, caplog):
     assert "client=True" in told.remedy
 
 
+def test_only_html_has_elements():
+    shop = Shop()
+
+    @shop.app.get("/feed")
+    @revalidate(60)
+    def feed():
+        return page.hole("basket", client=True) + FILLER, {"Content-Type": "application/json"}
+
+    assert "client-hole-misplaced" in shop.visitor().get("/feed").headers["Cache-Status"]
+
+
 @pytest.mark.parametrize("template", [
     "<table><tr><td>{}</table>", "<html><head><title>x</title><p>{}", "<p title='>'>{}<br/>",
     "<ul><li>{}</ul><![oddity", "<head><meta a=b></head><body>{}", "<svg><g/></svg>{}",
