@@ -31,12 +31,9 @@ class CountedProducer(Producer):
             self._counts.rendered(target.route, outcome, time.perf_counter() - started)
             return made
         entry = made.entry
-        unchanged = replaces is not None and (replaces.code, replaces.body) == (
-            entry.code,
-            entry.body,
-        )
         self._counts.takes(entry.route, entry.render_seconds)
         self._counts.rendered(
-            entry.route, "rendered", entry.render_seconds, entry.size, unchanged=unchanged
-        )
+            entry.route, "rendered", entry.render_seconds, len(entry.body),
+            unchanged=made.unchanged,
+        )  # fmt: skip
         return made
