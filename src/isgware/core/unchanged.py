@@ -24,7 +24,7 @@ def unchanged(old: Entry, new: Entry) -> bool:
 def _body(entry: Entry) -> tuple[list[bytes], list[object]]:
     there = in_body(entry.places)
     text = [bytes(piece) for piece in between(entry.body, there)] if there else [entry.body]
-    return text, [*map(_said, there), *map(_said, entry.holes)]
+    return text, [*map(_said, (*there, *entry.holes, *entry.client_holes))]
 
 
 def _said(place: Place) -> object:
@@ -61,6 +61,7 @@ def renewed(old: Entry, new: Entry) -> Entry:
     in_lines = tuple(place for place in new.places if place.where != BODY)
     return replace(
         new, headers=tuple(headers), body=old.body, encodings=old.encodings, pieces=old.pieces,
-        places=(*in_body(old.places), *in_lines), holes=old.holes, etag=old.etag,
+        places=(*in_body(old.places), *in_lines), holes=old.holes,
+        client_holes=old.client_holes, etag=old.etag,
         last_modified=known, version=old.version,
     )  # fmt: skip
