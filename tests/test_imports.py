@@ -26,6 +26,7 @@ CORE = [name for name in MODULES if name.startswith(("isgware.core.", "isgware.h
 ROOMS = (
     {"__main__", "celery", "cli", "django", "flask", "loading", "sqlalchemy", "testing"},
     {"wsgi"},
+    {"dashboard"},
     {"management"},
     {"build", "export"},
     {"runtime"},
