@@ -632,7 +632,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("learned_routes are bounded", "        if len(self._known) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
     ),
     *_of("serving/passed_urls.py", "promises/test_p7_floods.py")(
-        ("URLs that pass are bounded", "if len(self._until) >= _MAX_PASSED:", "if False:"),
+        ("URLs that pass are bounded", "if len(self._known) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
         ("URLs with nothing to store are bounded", "if len(self._passed) >= _MAX_SILENT:", "if False:"),
@@ -1000,7 +1000,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a marker in a header refuses the page", "if prefix in lines or number in lines:", "if False:"),
     ),
     *_of("rendering/placeholders.py", "flask/test_holes.py")(
-        ("a hole that writes the session refuses the page", "            if refusal := unfit(theirs.recording, made):\n", "            if False:\n"),
+        ("a hole that writes the session refuses the page", "        if refusal := _shows_bait(theirs.recording, [texts[n] for n in numbers]):\n", "        if False:\n"),
         ("a hole that raises refuses the page", "        for use, raised in run.errors.items():\n", "        for use, raised in ():\n"),
         ("nobody keeps a page that is filled for some", "        if not self.reads.personal:\n            return response\n", "        if True:\n            return response\n"),
     ),
@@ -1009,6 +1009,24 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a run that failed leaves placeholders", "self.response is None or self.response.code == 500", "False"),
         ("a run has no conditions of its visitor", "if name not in _OF_THE_ANSWER and", "if"),
         ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),
+    ),
+    *_of("rendering/placeholders.py", "flask/test_client_holes.py")(
+        ("a client hole stands where the browser can fill it", "if refusal := self._misplaced(markers, response) or", "if refusal :="),
+        ("what a client hole reads is no read of others", "and use.client is client", "and use.client is False"),
+    ),
+    *_of("rendering/client_places.py", "flask/test_client_holes.py")(
+        ("a client hole stands in no text field", "and _TEXT_ONLY.isdisjoint(self._open)", ""),
+        ("a client hole stands in no other page than HTML", 'if kind != "text/html":', "if False:"),
+    ),
+    *_of("serving/client_holes.py", "flask/test_client_holes.py")(
+        ("holes are asked for by the page that holds them", "what.of != digest(holes) or ", ""),
+        ("a hole has a number", " or max(what.numbers) >= len(holes)", ""),
+        ("no other site reads holes", "headers = [*_ANSWER_HEADERS]", "headers = [*_ANSWER_HEADERS, (\"Access-Control-Allow-Origin\", \"*\")]"),
+        ("nobody keeps what was made for a visitor", '    ("Cache-Control", "private, no-store"),\n', ""),
+        ("holes are made at the URL of their page", '"PATH_INFO": what.path, ', ""),
+    ),
+    *_of("core/client_holes.py", "flask/test_client_holes.py")(
+        ("what asks for holes names numbers alone", "not _NUMBERS.fullmatch(numbers)", "not numbers"),
     ),
     *_of("serving/own_cookies.py", "flask/test_learned_sessions.py")(
         ("a session with something in it is not learned from",
@@ -1041,6 +1059,22 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what a parent has counted is the parent's", "            self._amounts = {}\n            self._collect()\n", ""),
         ("what was not confirmed is told again as it was", "            if not self._pending:\n", "            if True:\n"),
         ("routes are bounded", "if len(self._routes) >= MAX_ROUTES:", "if False:"),
+    ),
+    *_of("regeneration/render_threads.py", "storage/test_counting.py")(
+        ("counts are told at exit", "    counting.tell_at_exit()\n", ""),
+    ),
+    *_of("storage/observing.py", "storage/test_observing.py")(
+        ("events that wait are bounded", "if len(queue) >= self._limit:", "if False:"),
+        ("an observer that fails is logged once", "if number not in self._failed:", "if True:"),
+        ("a child's events are its own",
+         "        self._own_process()\n        queue = self._queue\n",
+         "        queue = self._queue\n"),
+        ("who comes later hears of prepared hits",
+         "        if was != self.active:\n            self.on_change()\n", ""),
+    ),
+    *_of("routing/route_names.py", "routing/test_route_names.py")(
+        ("a converter that fails is no visitor's error", "        except Exception:  #",
+         "        except ZeroDivisionError:  #"),
     ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(
         ("no token becomes a file", "    if entry.places:\n", "    if False:\n"),

@@ -6,7 +6,8 @@ visitor's own request, whose words count for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,13 @@ from .policy import Policy
 from .recording import Recording
 
 
-@dataclass(slots=True, eq=False)
+def _later(default: Any = None) -> Any:
+    """A field that a run may set later: until then there is one value for all, on the class, since
+    every request that isgware has nothing to do with has a `Rendering`, too."""
+    return field(init=False, default=default)
+
+
+@dataclass(eq=False)
 class Rendering:
     """What one run of the app has been told, and where it came from."""
 
@@ -25,37 +32,37 @@ class Rendering:
     script_name: str = ""
     #: The framework's URL map says what is declared, so that no decorator that runs need be met.
     mapped: bool = False
-    policy: Policy | None = None
-    arguments: dict[str, Any] = field(default_factory=dict)
-    #: The policies of all decorators that ran, each with the arguments of its first run.
-    ran: list[tuple[Policy, dict[str, Any]]] = field(default_factory=list)
-    tags: list[str] = field(default_factory=list)
-    revalidate: float | bool | None = None
-    expire: float | None = None
-    refused: bool = False
-    #: A text that was to be a tag and makes none: nobody could purge the page by it.
-    odd_tag: bool = False
     key: str = ""
-    error: BaseException | None = None
-    #: The names (see `core.freshness`) that this run has invalidated.
-    invalidated: set[str] = field(default_factory=set)
-    #: What the framework takes for "there is no such page", raised in place of the view.
-    absent: Callable[[], Exception] | None = None
     #: What a clean-room render is seen to ask of its visitor, where the framework can tell.
     recording: Recording | None = None
-    #: Each finds places in headers and body for tokens of the framework's: `core.tokens.Finder`.
-    finders: list[Callable[[Any, bytes], Any]] = field(default_factory=list)
     #: The holes of a clean-room render; `holes.Markers`.
     holes: Any = None
-    #: Which hole stands in another, for people; empty if none does.
-    nested_hole: str = ""
-    #: What a clean-room render may see of whoever asked: `core.cache_key.Request`.
-    request: Any = None
     #: The environ of a visitor's own request.
     environ: Any = None
+    policy: Policy | None = _later()
+    arguments: dict[str, Any] | None = _later()  # there are some with a policy
+    #: The policies of all decorators that ran, each with the arguments of its first run.
+    ran: tuple[tuple[Policy, dict[str, Any]], ...] = _later(())
+    tags: tuple[str, ...] = _later(())
+    revalidate: float | bool | None = _later()
+    expire: float | None = _later()
+    refused: bool = _later(False)
+    #: A text that was to be a tag and makes none: nobody could purge the page by it.
+    odd_tag: bool = _later(False)
+    error: BaseException | None = _later()
+    #: The names (see `core.freshness`) that this run has invalidated.
+    invalidated: frozenset[str] = _later(frozenset())
+    #: What the framework takes for "there is no such page", raised in place of the view.
+    absent: Callable[[], Exception] | None = _later()
+    #: Each finds places in headers and body for tokens of the framework's: `core.tokens.Finder`.
+    finders: tuple[Callable[[Any, bytes], Any], ...] = _later(())
+    #: Which hole stands in another, for people; empty if none does.
+    nested_hole: str = _later("")
+    #: What a clean-room render may see of whoever asked: `core.cache_key.Request`.
+    request: Any = _later()
     #: What a clean-room render has looked at, and depends on: request headers in lower case, or
     #: their best matches (see `core.header_reads`).
-    headers_read: tuple[str, ...] = ()
+    headers_read: tuple[str, ...] = _later(())
 
     @property
     def origin(self) -> tuple[str, str, str]:
@@ -67,6 +74,23 @@ class Rendering:
 
 
 current: ContextVar[Rendering | None] = ContextVar("isgware_rendering", default=None)
+#: What the clean-room render in progress reads of the database: a `DatabaseReads` of `core`.
+#: `None` outside of clean rooms, without ``dependencies=``, and within `untracked`: one test.
+database: ContextVar[Any] = ContextVar("isgware_database", default=None)
+#: False within `untracked`: what is written then is told to nobody.
+tracked: ContextVar[bool] = ContextVar("isgware_tracked", default=True)
+
+
+@contextmanager
+def untracked() -> Iterator[None]:
+    """What is read and written within, of the database, makes no page depend on it and renews
+    none. For counters of views and the like."""
+    reading, writing = database.set(None), tracked.set(False)
+    try:
+        yield
+    finally:
+        database.reset(reading)
+        tracked.reset(writing)
 
 
 def declare(policy: Policy, arguments: dict[str, Any]) -> None:
@@ -76,7 +100,7 @@ def declare(policy: Policy, arguments: dict[str, Any]) -> None:
     if rendering is None:
         return
     if all(policy is not known for known, _ in rendering.ran):
-        rendering.ran.append((policy, arguments))
+        rendering.ran = (*rendering.ran, (policy, arguments))
     if rendering.policy is None and not rendering.mapped:  # the outermost of nested views counts
         rendering.policy = policy
         rendering.arguments = arguments
@@ -96,4 +120,4 @@ def note_invalidation(names: Iterable[str]) -> None:
     """Remember that the render in progress, if there is one, has invalidated ``names``."""
     rendering = current.get()
     if rendering is not None and rendering.prerendering:
-        rendering.invalidated.update(names)
+        rendering.invalidated = rendering.invalidated.union(names)

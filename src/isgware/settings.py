@@ -227,6 +227,13 @@ def _is_bot(name: str, value: Any) -> Any:
         raise _fail(name, value, remedy) from None
 
 
+def _observers(name: str, value: Any) -> tuple[Callable[..., object], ...]:
+    given = (value,) if callable(value) else value
+    if isinstance(given, str) or not isinstance(given, Sequence) or not all(map(callable, given)):
+        raise _fail(name, value, "give a callable that is told each event, or a list of them.")
+    return tuple(given)
+
+
 def _clock(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise _fail(name, value, "give a callable that returns seconds.")
@@ -307,6 +314,9 @@ class Settings:
     probe_interval: float = _option(1.0, _seconds, "seconds between probes of a failed store")
     offline_time: float = _option(60.0, _seconds, "seconds pages in memory count without the store")
     dynamic_time: float = _option(60.0, _seconds, "seconds a page is remembered as not storable")
+    observer: tuple[Callable[..., object], ...] = _option(
+        (), _observers, "callables that are told each decision and render, see isgware.events"
+    )
     clock: Any = _option(None, _clock, "callable that tells the time, for tests")
 
     def is_control_path(self, path: str) -> bool:

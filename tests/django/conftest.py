@@ -19,7 +19,7 @@ from werkzeug.test import Client
 
 import isgware.django
 
-from .hooks import hook, library, told  # noqa: F401  (fixtures)
+from .hooks import accounts, hook, library, told  # noqa: F401  (fixtures)
 
 
 @pytest.fixture

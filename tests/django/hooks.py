@@ -1,19 +1,20 @@
 """Fixtures for change hooks: a library of books, and what the store is told about them."""
 
+from contextlib import ExitStack, contextmanager
+
 import pytest
+from django.apps import apps
 from django.db import connections, models
 from django.test.utils import override_settings
 
 from isgware.django import changes, revalidate_on_change
 
 
-@pytest.fixture
-def library(tmp_path):
-    """The models of the app, on two databases of this test's own."""
+@contextmanager
+def databases_of(tmp_path, *aliases):
+    """Databases of one test's own, in place of the project's."""
     engine = "django.db.backends.sqlite3"
-    databases = {
-        alias: {"ENGINE": engine, "NAME": str(tmp_path / alias)} for alias in ("default", "other")
-    }
+    databases = {alias: {"ENGINE": engine, "NAME": str(tmp_path / alias)} for alias in aliases}
     known = connections.settings
     connections.settings = connections.configure_settings(databases)
     kept = {}
@@ -21,20 +22,48 @@ def library(tmp_path):
         if hasattr(connections._connections, alias):
             kept[alias] = connections[alias]
             del connections[alias]
-    with override_settings(INSTALLED_APPS=["tests.django.bookshelf"]):
-        from tests.django.bookshelf import models as library
-
-        for alias in databases:
-            with connections[alias].schema_editor() as editor:
-                for model in (library.Author, library.Shelf, library.Book, library.Atlas):
-                    editor.create_model(model)
-        yield library
+    yield
     for alias in databases:
         connections[alias].close()
         del connections[alias]
     connections.settings = known
     for alias, connection_kept in kept.items():
         connections[alias] = connection_kept
+
+
+@pytest.fixture
+def library(tmp_path):
+    """The models of the app, on two databases of this test's own."""
+    aliases = ("default", "other")
+    with (
+        databases_of(tmp_path, *aliases),
+        override_settings(INSTALLED_APPS=["tests.django.bookshelf"]),
+    ):
+        from tests.django.bookshelf import models as library
+
+        for alias in aliases:
+            with connections[alias].schema_editor() as editor:
+                for model in (library.Author, library.Shelf, library.Book, library.Atlas):
+                    editor.create_model(model)
+        yield library
+
+
+@pytest.fixture
+def accounts(tmp_path):
+    """``accounts(*apps, **settings)``: a database with users, sessions, and what more apps keep."""
+    with ExitStack() as stack:
+
+        def install(*more, **changes):
+            installed = [f"django.contrib.{name}" for name in ("contenttypes", "auth", "sessions")]
+            stack.enter_context(databases_of(tmp_path, "default"))
+            hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+            stack.enter_context(override_settings(PASSWORD_HASHERS=hashers, **changes))
+            stack.enter_context(override_settings(INSTALLED_APPS=[*installed, *more]))
+            with connections["default"].schema_editor() as editor:
+                for model in apps.get_models(include_auto_created=False):
+                    editor.create_model(model)
+
+        yield install
 
 
 @pytest.fixture

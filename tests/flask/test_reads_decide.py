@@ -14,16 +14,20 @@ from isgware import revalidate
 from isgware.policy import Policy
 from tests.promises.kit import Clock, Manual, Reply, visit
 
+from .backends import SetUp
+
 BACKENDS = ["cookie", "server"]
 
 
 class Site:
     """A shop with a login, and visitors with cookie jars."""
 
-    def __init__(self, backend: str = "cookie", **options: object) -> None:
+    def __init__(self, backend: str | SetUp = "cookie", **options: object) -> None:
         self.app = app = Flask("shop")
         app.config.update(SECRET_KEY="not a secret")
-        if backend == "server":
+        if callable(backend):
+            backend(app)
+        elif backend == "server":
             self.sessions = SimpleCache()
             app.config.update(SESSION_TYPE="cachelib", SESSION_CACHELIB=self.sessions)
             Session(app)

@@ -61,10 +61,13 @@ def cgi_name(field: str) -> str:
     return name if name == "CONTENT_TYPE" else "HTTP_" + name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visitor:
     """A request as it arrived. ``headers`` maps CGI names (``HTTP_ACCEPT``) to values; ``memo``
-    keeps what was found out about the visitor, so that it is asked for once."""
+    keeps what was found out about the visitor, so that it is asked for once.
+
+    Nobody changes one. It is not frozen because making one would take three times as long, and
+    every request that is not a plain hit has one."""
 
     method: str
     scheme: str

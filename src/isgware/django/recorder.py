@@ -66,7 +66,7 @@ def _recorded(request_class: Callable[..., Any], foreign: str) -> Callable[..., 
         if foreign:
             recording.read(COOKIES, EVERYTHING, lambda: foreign)
         clean = CleanEnviron(environ, recording, CALLERS)
-        rendering.finders.append(clean.places)
+        rendering.finders = (*rendering.finders, clean.places)
         return _request(request_class, clean, recording)
 
     make._isgware = request_class  # type: ignore[attr-defined]

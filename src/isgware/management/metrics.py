@@ -162,9 +162,12 @@ def _counters(totals: Totals) -> Iterator[Any]:
     invalidations = CounterMetricFamily(
         "isgware_invalidations", "Revalidations and purges that were asked for.", labels=["kind"]
     )
-    for (of, *values), amount in sorted(totals.items()):
-        if of == series.INVALIDATIONS:
-            invalidations.add_metric(values[-1:], amount)
+    kinds: Counter[str] = Counter()
+    for (of, *values), amount in totals.items():
+        if of == series.INVALIDATIONS and values:
+            kinds[values[-1]] += amount  # type: ignore[assignment]
+    for said in sorted(kinds):
+        invalidations.add_metric([said], kinds[said])
     yield invalidations
     saved = sum(amount for (of, *_), amount in totals.items() if of == series.SAVED)
     yield CounterMetricFamily(

@@ -103,5 +103,6 @@ def process_counts(runtime: Runtime) -> dict[str, Any]:
         "memory_bytes": memory.size,
         "regenerations_waiting": engine.background.pool.waiting,
         "backing_off": len(engine.outcomes.failures),
+        "events_dropped": runtime.observing.dropped,
         "report": dict(runtime.learner.report),
     }

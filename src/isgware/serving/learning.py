@@ -95,7 +95,7 @@ class Learner:
         if policy.revalidate == 0 and policy.revalidate is not False:
             return bypassed(headers, "revalidate-0")
         target = engine.planner.undeclared_target(
-            visitor, varies(tuple(headers)) - {"*"}, policy, rendering.arguments
+            visitor, varies(tuple(headers)) - {"*"}, policy, rendering.arguments or {}
         )
         if target is None:
             return bypassed(headers, "odd-request")

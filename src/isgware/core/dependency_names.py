@@ -1,0 +1,151 @@
+"""The names under which a page and a change meet: a page is renewed if it has one of a change's.
+
+A name is the hash of a text, 8 bytes. What may change what (`dependencies.concerns`) becomes
+equality of names, so that a change costs the same however many pages there are:
+
+=========================  ==================================  ================================
+name                       a page has it that depends on       a change has it that is
+=========================  ==================================  ================================
+`EVERY`                    anything at all                     not known at all
+`STAR`                     nobody knows what                   any
+of a table                 anything in the table               of a table as a whole
+its rows                   a row of it                         of rows, nobody knows which
+any change of it           all of its rows, all questions      any in the table
+a row                      that row                            of that row
+a shape with values        questions with these equalities     of a row with these values
+a shape                    questions of this kind              of a row whose values are unknown
+=========================  ==================================  ================================
+
+So who changes a row has to know the shapes of the questions that pages ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from hashlib import blake2b
+from typing import Final
+
+from .dependencies import (
+    KEY,
+    UNKNOWN,
+    EverythingChanged,
+    Inserted,
+    RowsChanged,
+    RowWrite,
+    Shape,
+    TableChanged,
+    Updated,
+    Write,
+    canonical,
+    value_in,
+    versions_of,
+)
+
+SIZE: Final = 8
+#: In `Shape.columns`: all of them.
+ALL_COLUMNS: Final = "*"
+
+#: Shapes by their table.
+Shapes = Mapping[str, Collection[Shape]]
+
+
+def hashed(*parts: str) -> bytes:
+    """A name. Parts are told apart whatever they hold."""
+    text = "\0".join(f"{len(part)}:{part}" for part in parts)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=SIZE).digest()
+
+
+EVERY: Final = hashed("every")
+STAR: Final = hashed("star")
+
+
+def table_name(table: str) -> bytes:
+    return hashed("table", table)
+
+
+def rows_name(table: str) -> bytes:
+    return hashed("rows", table)
+
+
+def any_name(table: str) -> bytes:
+    return hashed("any", table)
+
+
+def row_name(table: str, key: str) -> bytes:
+    """``key`` is canonical."""
+    return hashed("row", table, key)
+
+
+def shape_name(shape: Shape, values: Iterable[str] | None = None) -> bytes:
+    """The questions of a shape that ask for ``values``; without, all of them."""
+    kind = (shape.table, "\0".join(shape.columns), "\0".join(shape.equals))
+    return hashed("shape", *kind) if values is None else hashed("asked", *kind, *values)
+
+
+def names_of_writes(writes: Iterable[Write], shapes: Shapes) -> dict[bytes, Write]:
+    """The names of a commit's writes, each with the first write that has it."""
+    names: dict[bytes, Write] = {}
+    for write in writes:
+        for name in _names_of(write, shapes):
+            names.setdefault(name, write)
+    return names
+
+
+def _names_of(write: Write, shapes: Shapes) -> Iterable[bytes]:
+    if isinstance(write, EverythingChanged):
+        return (EVERY,)
+    names = [STAR, any_name(write.table)]
+    if isinstance(write, TableChanged):
+        return (*names, table_name(write.table))
+    known = shapes.get(write.table, ())
+    if isinstance(write, RowsChanged):
+        names.append(rows_name(write.table))
+        for shape in known:
+            if write.columns is None or _looks_at(shape, write.columns):
+                names.append(shape_name(shape))
+                if not shape.equals:
+                    names.append(shape_name(shape, ()))
+        return names
+    key = value_in(write, {}, KEY)
+    if key is not None:
+        names.append(row_name(write.table, key))
+    elif not isinstance(write, Inserted):
+        names.append(rows_name(write.table))
+    for shape in known:
+        if not isinstance(write, Updated) or write.columns is None:
+            names += _asked(write, shape)
+        elif _looks_at(shape, write.columns):
+            names += _asked(write, shape)
+    return names
+
+
+def _looks_at(shape: Shape, columns: Collection[str]) -> bool:
+    looked_at = shape.columns
+    return ALL_COLUMNS in looked_at or any(column in columns for column in looked_at)
+
+
+def _asked(write: RowWrite, shape: Shape) -> Iterable[bytes]:
+    """The questions of ``shape`` that the row belongs to, or belonged to."""
+    if KEY in shape.equals and isinstance(write, Inserted) and write.key is UNKNOWN:
+        return  # it was not there yet
+    for known in versions_of(write):
+        values = [value_in(write, known, column) for column in shape.equals]
+        if None in values:
+            yield shape_name(shape)
+        else:
+            yield shape_name(shape, map(str, values))
+
+
+def touched_row(table: str, key: str) -> Write:
+    """What is said of a row of which nobody knows how it changed, nor if it was there."""
+    return Updated(table, key, None)
+
+
+def split(blob: bytes) -> Iterable[bytes]:
+    """The names in the one blob in which a page keeps them."""
+    return (blob[at : at + SIZE] for at in range(0, len(blob), SIZE))
+
+
+def key_text(key: object) -> str | None:
+    """The canonical key of a row that was read; see `canonical`."""
+    return canonical(key)

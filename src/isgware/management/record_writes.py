@@ -1,0 +1,46 @@
+"""Tells every ISG of this process that depends on it what a transaction has written.
+
+Recorders (`isgware.django`, `isgware.sqlalchemy`) call `tell` after a commit; each ISG with
+``dependencies=`` listens.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from ..core.dependencies import Write
+
+log: Final = logging.getLogger("isgware")
+Listener = Callable[[list[Write]], object]
+_listeners: Final[list[Listener]] = []
+
+
+def listen(listener: Listener) -> None:
+    """Have ``listener`` told of every batch of writes from now on. It must not raise for a store
+    that is away: the writes are committed."""
+    if listener not in _listeners:
+        _listeners.append(listener)
+
+
+def unlisten(listener: Listener) -> None:
+    if listener in _listeners:
+        _listeners.remove(listener)
+
+
+def listening() -> bool:
+    """Whether anybody wants to know: else nothing need be looked up before a write."""
+    return bool(_listeners)
+
+
+def tell(writes: Iterable[Write]) -> None:
+    """What a transaction has written, once it is committed, or may be. Never raises."""
+    batch = list(writes)
+    if not batch:
+        return
+    for listener in list(_listeners):
+        try:
+            listener(batch)
+        except Exception:
+            log.exception("Records were changed; the pages that show them could not be renewed.")
