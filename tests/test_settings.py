@@ -175,15 +175,23 @@ def test_a_thread_pool_may_regenerate_and_a_process_pool_may_not() -> None:
 
 
 def test_a_secret_is_not_in_the_repr() -> None:
-    settings = Settings.load({"secret": "hunter2"})
-    assert settings.secret == "hunter2"
+    settings = Settings.load({"secret": "hunter2 and more"})
+    assert settings.secret == "hunter2 and more"
     assert "hunter2" not in repr(settings)
 
 
 def test_a_secret_is_not_in_an_error() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Settings.load({"secret": "hunter2\n"})
+        Settings.load({"secret": "hunter2 and more\n"})
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["secret", "metrics_secret"])
+@pytest.mark.parametrize("value", ["fifteen letters", "   two words     ", "s"])
+def test_a_secret_that_can_be_guessed_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^{name}=…: give 16 characters or more"):
+        Settings.load({name: value})
+    assert getattr(Settings.load({name: "sixteen letters."}), name) == "sixteen letters."
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from werkzeug.test import Client
 
 from isgware import ISG, Policy, page
 
-SECRET = "correct horse"
+SECRET = "correct horse battery"
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 
 

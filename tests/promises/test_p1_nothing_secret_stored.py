@@ -48,7 +48,7 @@ def test_p1_no_secret_of_a_visitor_lies_in_the_store(kind, tmp_path):
     for number, app in enumerate((honest if kind == "full" else echo, fails)):
         directory = tmp_path / str(number)
         isg = ISG(app, store=f"file:{directory}", clock=clock, executor=Inline(),
-                  secret=f"ours-{SECRET}", compress=False, **KINDS[kind])  # fmt: skip
+                  secret=f"ours, and longer: {SECRET}", compress=False, **KINDS[kind])  # fmt: skip
         for path in ("/page", "/raises", "/sets", "/fails"):
             for name, value in (*HEADERS.items(), ("X-Nothing", "")):
                 for extra in ({}, {"REMOTE_USER": SECRET, "REMOTE_ADDR": SECRET}):
