@@ -977,7 +977,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a marker in a header refuses the page", "if prefix in lines or number in lines:", "if False:"),
     ),
     *_of("rendering/placeholders.py", "flask/test_holes.py")(
-        ("a hole that writes the session refuses the page", "            if refusal := unfit(theirs.recording, made):\n", "            if False:\n"),
+        ("a hole that writes the session refuses the page", "        if refusal := _shows_bait(theirs.recording, [texts[n] for n in numbers]):\n", "        if False:\n"),
         ("a hole that raises refuses the page", "        for use, raised in run.errors.items():\n", "        for use, raised in ():\n"),
         ("nobody keeps a page that is filled for some", "        if not self.reads.personal:\n            return response\n", "        if True:\n            return response\n"),
     ),
@@ -986,6 +986,24 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a run that failed leaves placeholders", "self.response is None or self.response.code == 500", "False"),
         ("a run has no conditions of its visitor", "if name not in _OF_THE_ANSWER and", "if"),
         ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),
+    ),
+    *_of("rendering/placeholders.py", "flask/test_client_holes.py")(
+        ("a client hole stands where the browser can fill it", "if refusal := self._misplaced(markers, response) or", "if refusal :="),
+        ("what a client hole reads is no read of others", "and use.client is client", "and use.client is False"),
+    ),
+    *_of("rendering/client_places.py", "flask/test_client_holes.py")(
+        ("a client hole stands in no text field", "and _TEXT_ONLY.isdisjoint(self._open)", ""),
+        ("a client hole stands in no other page than HTML", 'if kind != "text/html":', "if False:"),
+    ),
+    *_of("serving/client_holes.py", "flask/test_client_holes.py")(
+        ("holes are asked for by the page that holds them", "what.of != digest(holes) or ", ""),
+        ("a hole has a number", " or max(what.numbers) >= len(holes)", ""),
+        ("no other site reads holes", "headers = [*_ANSWER_HEADERS]", "headers = [*_ANSWER_HEADERS, (\"Access-Control-Allow-Origin\", \"*\")]"),
+        ("nobody keeps what was made for a visitor", '    ("Cache-Control", "private, no-store"),\n', ""),
+        ("holes are made at the URL of their page", '"PATH_INFO": what.path, ', ""),
+    ),
+    *_of("core/client_holes.py", "flask/test_client_holes.py")(
+        ("what asks for holes names numbers alone", "not _NUMBERS.fullmatch(numbers)", "not numbers"),
     ),
     *_of("serving/own_cookies.py", "flask/test_learned_sessions.py")(
         ("a session with something in it is not learned from",

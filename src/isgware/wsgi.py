@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from .backends.base import live_version
 from .backends.read_ahead import ReadAhead
 from .core.cache_key import Visitor
+from .core.client_holes import ASK_PATH
 from .core.preconditions import NOT_MODIFIED
 from .errors import ConfigurationError
 from .management.log import log_decision, log_to_stderr
@@ -37,6 +38,7 @@ from .storage.process_cache import Raw
 if TYPE_CHECKING:
     from .management.control_endpoint import Control
     from .management.metrics import Metrics
+    from .serving.client_holes import ClientHoles
 
 log: Final = logging.getLogger("isgware")
 
@@ -81,6 +83,7 @@ class ISG(Operations):
         self._origin_headers = runtime.line.origin_headers
         self._watched = runtime.line.watched
         self._searched = False
+        self._client_path = settings.mount + ASK_PATH
         if settings.debug or settings.enabled == "report":
             log_to_stderr()
         if isinstance(settings.executor, JobExecutor):
@@ -183,6 +186,8 @@ class ISG(Operations):
                 visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
                 environ, counted.heard(visitor, start_response, page.entry), rendering,
             )  # fmt: skip
+        if mode == "on" and visitor.path.startswith(self._client_path):
+            return self._client_holes()(visitor, environ, start_response)
         if self._metrics is not None and visitor.path == self._metrics.path:
             return self._metrics(visitor, start_response)
         if self._control is not None and self._control.covers(visitor.path):
@@ -200,6 +205,14 @@ class ISG(Operations):
                 mode, visitor, self.application, environ, start_response, rendering
             )
         return self._get(visitor, environ, start_response, rendering)
+
+    def _client_holes(self) -> ClientHoles:
+        from .serving.client_holes import ClientHoles
+
+        runtime = self.runtime
+        return ClientHoles(
+            runtime.settings.mount, runtime.engine, runtime.site, self.application
+        )  # fmt: skip
 
     def _holds(self, ready: PreparedStale, environ: Environ) -> bool:
         """Whether a page that was served by this request line is still for whoever asks."""
