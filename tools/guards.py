@@ -444,6 +444,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("settings.py", "test_settings.py")(
         ("a blank secret is none", "not value.strip() or not value.isprintable()",
          "not value or not value.isprintable()"),
+        ("secrets cannot be guessed", "if len(_text(name, value).strip()) < MIN_SECRET:", "if not _text(name, value):"),
     ),
     *_of("management/control_endpoint.py", "management/test_control_endpoint.py")(
         ("the endpoint asks for the secret", "if not self._matches(given):", "if False:"),
