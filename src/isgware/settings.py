@@ -22,6 +22,8 @@ from .option_checks import HOST, checked_loading_page, checked_revalidate
 from .policy import Policy
 
 Check = Callable[[str, Any], Any]
+#: Characters of a secret. Who may try 30,000 a second finds a shorter one of small letters.
+MIN_SECRET: Final = 16
 
 
 def _fail(name: str, value: Any, remedy: str) -> ConfigurationError:
@@ -81,8 +83,13 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
-def _optional_text(name: str, value: Any) -> str | None:
-    return None if value is None else _text(name, value)
+def _secret(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if len(_text(name, value).strip()) < MIN_SECRET:
+        remedy = f"give {MIN_SECRET} characters or more, of chance: secrets.token_urlsafe() has 43."
+        raise _fail(name, value, remedy)
+    return str(value)
 
 
 def _choice(*choices: str) -> Check:
@@ -269,12 +276,12 @@ class Settings:
     secret: str | None = field(
         default=None,
         repr=False,
-        metadata={"check": _optional_text, "doc": "opens what lies under mount"},
+        metadata={"check": _secret, "doc": "opens what lies under mount"},
     )
     metrics_secret: str | None = field(
         default=None,
         repr=False,
-        metadata={"check": _optional_text, "doc": "opens the metrics under mount, nothing else"},
+        metadata={"check": _secret, "doc": "opens the metrics under mount, nothing else"},
     )
     mount: str = _option("/_isg", _mount, "where the control endpoint lies")
     cache_control: str = _option(
