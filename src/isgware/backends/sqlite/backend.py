@@ -16,6 +16,7 @@ from ...core.freshness import Changes
 from ..base import Held, Job, Lease, Limits, Row, is_newer
 from . import counts, invalidations, jobs, leases
 from .database import Damaged, Database
+from .followers import SocketFollowers
 from .invalidations import state
 from .schema import SCHEMA, add_tables
 
@@ -50,6 +51,7 @@ class SQLiteBackend:
     ) -> None:
         self.database = Database(directory, SCHEMA, timeout, add_tables)
         self.versions = self.database.versions
+        self.followers = SocketFollowers(self.database.directory)
         self._limits = limits or Limits()
 
     @property
