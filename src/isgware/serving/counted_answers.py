@@ -42,6 +42,8 @@ class CountedAnswers:
     def _route(self, visitor: Visitor, answer: Answer) -> str:
         if answer.page is not None:
             return answer.page.entry.route
+        if answer.skipped:
+            return answer.refused  # which is the route, and routing again would cost the most
         if answer.detail == "isgware-failed":
             return UNDECLARED
         match = self._planner.match(visitor)
