@@ -17,6 +17,7 @@ from typing import Any, Final, TypeGuard
 
 from ..http.fields import Headers, sound_headers, sound_status
 from .cache_key import Request
+from .client_holes import sound_client_holes
 from .hole_places import sound_holes
 from .interned_strings import shared
 from .places import Places, in_body, place_from, sound_places
@@ -44,6 +45,9 @@ class Entry:
 
     ``holes``: what of the body is a placeholder; ``hole_reads`` is what filling them asks of a
     visitor. A visitor who has any of that gets the page of `filled_page.for_holes`.
+
+    ``client_holes``: what of the body is the element of a hole that the browser fills.
+    ``client_reads``: what filling them asks of a visitor; ``None`` if everybody's are made.
     """
 
     key: str
@@ -76,6 +80,8 @@ class Entry:
     reads: Reads | None = None
     holes: Places = ()
     hole_reads: Reads = NOTHING_READ
+    client_holes: Places = ()
+    client_reads: Reads | None = None
 
     @property
     def code(self) -> int:
@@ -123,6 +129,9 @@ def encode(entry: Entry) -> bytes:
     if entry.holes:
         description["holes"] = [place.described() for place in entry.holes]
         description["hole_reads"] = reads_to_json(entry.hole_reads)
+    if entry.client_holes:
+        description["client_holes"] = [place.described() for place in entry.client_holes]
+        description["client_reads"] = reads_to_json(entry.client_reads)
     description["bodies"] = [[name, len(data)] for name, data in entry.encodings.items()]
     described = json.dumps(description, separators=(",", ":")).encode()
     length = len(described).to_bytes(4, "big")
@@ -178,6 +187,8 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
         pieces=tuple(described.get("pieces", ())),
         holes=tuple(map(place_from, described.get("holes", ()))),
         hole_reads=reads_from_json(described.get("hole_reads")) or NOTHING_READ,
+        client_holes=tuple(map(place_from, described.get("client_holes", ()))),
+        client_reads=reads_from_json(described.get("client_reads")),
         **{name: described[name] for name in _PLAIN},
     )
 
@@ -216,6 +227,7 @@ def _sound(entry: Entry) -> bool:
         and sound_places(entry.places, entry.body, entry.headers)
         and _sound_pieces(entry)
         and sound_holes(entry.holes, entry.places, entry.body)
+        and sound_client_holes(entry.client_holes, entry.body)
     )
 
 

@@ -35,6 +35,7 @@ from .declared_paths import Paths
 from .drafts import Drafts
 from .framework import Match, Routes, Site, origin_of
 from .learned_routes import NOTHING_LEARNED, LearnedRoute, LearnedRoutes
+from .route_names import RouteNames
 from .target import Target as Target
 
 log: Final = logging.getLogger("isgware")
@@ -95,6 +96,7 @@ class Planner:
         self.variant_of: Callable[[str, Visitor], object] = lambda name, visitor: None
         self.declarations = Declarations(settings, site, self.routes, learned_routes)
         self.match = self.declarations.match
+        self.names = RouteNames(site, self.routes)
         self._odd: set[str] = set()
         self.values = site.values
         #: Headers whose value in the key a cookie may have decided: no cache in front knows that.
