@@ -75,17 +75,24 @@ class DjangoSite(Site):
         return super().fill(kind, places, visitor)
 
     def match(self, visitor: Visitor) -> Match | None:
+        found = self._resolved(visitor)
+        policy = policy_of(found.func) if found is not None else None
+        if found is None or policy is None:
+            return None
+        return Match(found.view_name or found.route, policy, found.kwargs)
+
+    def endpoint(self, visitor: Visitor) -> str | None:
+        found = self._resolved(visitor)
+        return None if found is None else found.view_name or found.route
+
+    def _resolved(self, visitor: Visitor) -> ResolverMatch | None:
         path = decoded(visitor.path)
         language = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
         try:
             with translation.override(language):
-                found = get_resolver(self.urlconf(visitor)).resolve(path)
+                return get_resolver(self.urlconf(visitor)).resolve(path)
         except Resolver404:
             return None
-        policy = policy_of(found.func)
-        if policy is None:
-            return None
-        return Match(found.view_name or found.route, policy, found.kwargs)
 
     def redirects_to(self, visitor: Visitor) -> str | None:
         """As ``CommonMiddleware`` does with ``APPEND_SLASH``."""

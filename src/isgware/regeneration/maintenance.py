@@ -17,6 +17,8 @@ from ..backends.base import Lease
 from ..errors import BackendUnavailable
 
 log: Final = logging.getLogger("isgware")
+#: Seconds between two ticks at most: counts are lost for no longer than twice that.
+_LONGEST: Final = 5.0
 
 
 class Maintenance:
@@ -38,7 +40,7 @@ class Maintenance:
         renew: Callable[[Lease], bool],
         release: Callable[[Lease], None],
     ) -> None:
-        self._pause = min(interval, lease_time / 3)
+        self._pause = min(interval, lease_time / 3, _LONGEST)
         self._longest = longest
         self._renew = renew
         self._release = release

@@ -86,6 +86,11 @@ class Site:
         """The route of a GET of this URL, if its view carries a policy."""
         return None
 
+    def endpoint(self, visitor: Visitor) -> str | None:
+        """What the URL map calls the route of this request, declared or not; ``None`` if it has
+        none. May raise anything."""
+        return None
+
     def redirects_to(self, visitor: Visitor) -> str | None:
         """The path below the script name to which the framework, by its URL map, redirects a GET
         of this URL on the same host: one with a slash at its end, say."""
