@@ -36,6 +36,7 @@ ROOMS = (
         "testing",
     },
     {"wsgi"},
+    {"dashboard"},
     {"management"},
     {"build", "export"},
     {"runtime"},

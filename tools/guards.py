@@ -146,7 +146,24 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "if page.looked_up <= now < page.looked_up + _LOOK_UP:", "if False:"),
         ("a clock that was put back stops no look-up", "page.looked_up <= now < ", "now < "),
         ("what is read replaces no newer page",
-         "if kept is not None and _newer(kept.entry, entry):", "if False:"),
+         "if kept is not None and newer(kept.entry, entry):", "if False:"),
+    ),
+    # What a render that found its page unchanged may keep, and when.
+    *_of("core/unchanged.py", "core/test_unchanged.py")(
+        ("another body is a change", " and _body(old) == _body(new)", ""),
+        ("another header is a change", " and _headers(old) == _headers(new)", ""),
+        ("an unchanged page keeps its ETag", " etag=old.etag,", ""),
+    ),
+    *_of("backends/sqlite/pages.py", "backends/test_sqlite.py")(
+        ("a head is put before the bodies it was made for", "or old[1:4] != standing ", ""),
+    ),
+    *_of("backends/memory.py", "backends/test_memory.py")(
+        ("a head is put before the bodies it was made for, in memory, too",
+         "or _standing(old) != standing ", ""),
+    ),
+    *_of("backends/redis/page_scripts.py", "backends/test_redis.py")(
+        ("a head is put before the bodies it was made for, in Redis, too",
+         "  if kept[at] ~= it.before[at] then return 0 end\n", ""),
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
@@ -447,7 +464,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("secrets cannot be guessed", "if len(_text(name, value).strip()) < MIN_SECRET:", "if not _text(name, value):"),
     ),
     *_of("management/control_endpoint.py", "management/test_control_endpoint.py")(
-        ("the endpoint asks for the secret", "if not self._authorized(visitor):", "if False:"),
+        ("the endpoint asks for the secret", "if not self._matches(given):", "if False:"),
         ("secrets are compared in constant time",
          "hmac.compare_digest(given, self._secret)", "given == self._secret"),
         ("secrets may hold any bytes", "token.encode(\"latin-1\", \"replace\")", 'token.encode("ascii")'),
@@ -460,6 +477,30 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("answers of the endpoint are not kept", '            ("Cache-Control", "no-store"),\n', ""),
         ("answers of the endpoint tell no referrer",
          '            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret\n', ""),
+    ),
+    *_of("management/wrong_guesses.py", "dashboard/test_login.py")(
+        ("who guesses waits", "pause = 0 if count <= FREE else", "pause = 0 if True else"),
+        ("guesses of all peers are counted together", "for name in (_OVERALL, _who(peer)))", "for name in (_who(peer),))"),
+        ("addresses of one network are one peer", "if isinstance(address, ipaddress.IPv6Address):", "if False:"),
+    ),
+    *_of("dashboard/same_origin.py", "dashboard/test_login.py")(
+        ("forms are fetched from the own origin", '    if fetched not in (None, "same-origin"):\n        return False\n', ""),
+        ("forms come from the own origin", "return normal_host(scheme, host) == normal_host(scheme, visitor.host)", "return True"),
+        ("forms do not come from nowhere", 'or (origin == "null" and fetched)', 'or origin == "null"'),
+    ),
+    *_of("dashboard/sessions.py", "dashboard/test_login.py")(
+        ("sessions are signed", "(id, int(end)) if signed and 0 <", "(id, int(end)) if 0 <"),
+        ("sessions end", "0 < int(end) - self._now() <= seconds", "True"),
+        ("a session that was logged out is over", "return self._store.read_note(\"x:\" + id, self._now()) is not None", "return False"),
+        ("a link logs in once", "or self._store.read_note(used, now) is not None", ""),
+        ("signatures say what they are for", 'f"{kind}:{text}".encode()', "text.encode()"),
+    ),
+    *_of("dashboard/app.py", "dashboard/test_login.py")(
+        ("the dashboard asks who is there", "if session is None and not bearer:", "if False:"),
+        ("a login is no form of another site", "if not self._ours(visitor) or not self.sessions.is_login_token(", "if not self.sessions.is_login_token("),
+        ("forms need the token of their session", "if self._ours(visitor) and _same(token, session.token):", "if self._ours(visitor):"),
+        ("during a pause the secret is not taken", "if wait := self._guesses.pause(peer):", "if wait := 0:"),
+        ("a login leads nowhere else", "(back if _is_ours(back) else \"/\")", "back"),
     ),
     *_of("routing/drafts.py", "routing/test_drafts.py")(
         ("draft cookies are signed", "return signed and now <", "return now <"),

@@ -36,6 +36,7 @@ from .settings import Settings
 from .storage.process_cache import Raw
 
 if TYPE_CHECKING:
+    from .dashboard.app import Dashboard
     from .management.control_endpoint import Control
     from .management.metrics import Metrics
     from .serving.client_holes import ClientHoles
@@ -65,15 +66,9 @@ class ISG(Operations):
         self.runtime = runtime = runtime_of(application, settings, site or Site())
         self.verbs = Verbs(runtime.engine, runtime.catalogue, runtime.site)
         self._control: Control | None = None
-        if runtime.drafts is not None:
-            from .management.control_endpoint import Control
-
-            self._control = Control(self, settings, runtime.drafts)
         self._metrics: Metrics | None = None
         if settings.secret or settings.metrics_secret:
-            from .management.metrics import Metrics
-
-            self._metrics = Metrics(runtime)
+            self._open_endpoints(settings)
         # The hit path, and nothing else, has these at hand.
         self._memo = cast(dict[Raw, PreparedHit], runtime.memory.memo)
         self._own_clock = settings.clock
@@ -88,6 +83,24 @@ class ISG(Operations):
             log_to_stderr()
         if isinstance(settings.executor, JobExecutor):
             settings.executor.bind(runtime)
+
+    def _open_endpoints(self, settings: Settings) -> None:
+        from .management.metrics import Metrics
+        from .management.wrong_guesses import WrongGuesses
+
+        guesses = WrongGuesses(self.runtime.store, self.runtime.now)
+        self._metrics = Metrics(self.runtime, guesses)
+        if self.runtime.drafts is not None:
+            from .management.control_endpoint import Control
+
+            self._control = Control(
+                self, settings, self.runtime.drafts, guesses, self._open_dashboard
+            )
+
+    def _open_dashboard(self, *secrets: Any) -> Dashboard:
+        from .dashboard.app import Dashboard
+
+        return Dashboard(self, *secrets)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:

@@ -28,7 +28,9 @@ from .base import (
     JobQueue,
     Lease,
     NotTaken,
+    Renewals,
     Row,
+    Standing,
     get_with_note,
 )
 from .read_ahead import ReadAhead, current
@@ -206,6 +208,14 @@ class Breaker:
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
         return self.call(self.backend.put, row, data, now, returns=bool, kind="pages")
+
+    def put_head(self, row: Row, head: bytes, standing: Standing, now: float) -> bool:
+        """False also from a backend that knows whole pages only."""
+        if not isinstance(self.backend, Renewals):
+            return False
+        return self.call(
+            self.backend.put_head, row, head, standing, now, returns=bool, kind="pages"
+        )
 
     def delete(self, key: str) -> None:
         self.call(self.backend.delete, key, returns=NoneType, kind="pages")
