@@ -11,6 +11,7 @@ from threading import Thread
 
 import pytest
 
+from isgware import connect
 from isgware.backends.breaker import Breaker
 from isgware.backends.memory import MemoryBackend
 from isgware.core.series import MAX_ROUTES, MAX_SERIES, OTHER, name_of, overflow_of, parts_of
@@ -193,3 +194,24 @@ def test_counts_are_right_across_processes_of_which_one_is_killed(tmp_path: Path
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+_ENDS = """
+import sys
+from isgware import ISG
+told = []
+isg = ISG(lambda environ, start: [], store=sys.argv[1], enabled=True, observer=told.append)
+isg.runtime.counts.cell("posts", "hit").value += 1
+"""
+
+
+def test_what_was_counted_is_told_when_the_process_ends(tmp_path: Path) -> None:
+    store = f"file:{tmp_path}"
+    done = subprocess.run(
+        [sys.executable, "-c", _ENDS, store],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    with connect(store) as found:
+        counted = {parts_of(name): n for _, name, n in found.store.counts(0, 0.0)}
+    assert counted["requests", "posts", "hit", ""] == 1

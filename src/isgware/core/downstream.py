@@ -23,6 +23,7 @@ from .storable import Response, Terms, varies
 
 NAME: Final = "X-Accel-Expires"
 _NOT_SHARED: Final = ("private", "no-store", "no-cache")
+_OWN: Final = re.compile(r"(public, max-age=0, s-maxage=)\d+(, stale-while-revalidate=)\d+\Z")
 _FROM_NOW: Final = re.compile(r"^(public, max-age=0, s-maxage=)(\d+)(?=, stale-while-revalidate=)")
 
 
@@ -81,6 +82,11 @@ def _cache_control(terms: Terms, policy: Policy, downstream: float, private: boo
     shared = downstream if terms.revalidate is None else terms.revalidate
     window = max(0, int(terms.expire - shared))
     return f"public, max-age=0, s-maxage={int(shared)}, stale-while-revalidate={window}"
+
+
+def without_seconds(cache_control: str) -> str:
+    """A Cache-Control that isgware has written, without its numbers; any other as it is."""
+    return _OWN.sub(r"\g<1>\g<2>", cache_control)
 
 
 def lifetime_in_front(headers: Headers) -> int:

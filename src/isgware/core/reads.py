@@ -174,11 +174,16 @@ def told(reads: Reads) -> Iterator[tuple[str, str]]:
             yield what, seen.where
 
 
-def listed(page: Reads | None, holes: Reads = NOTHING_READ) -> tuple[str, ...]:
-    """What a page and its holes have read, and where, a text for each name."""
-    own = [(name, at) for name, at in told(page)] if page is not None else []
-    theirs = [(f"in holes: {name}", at) for name, at in told(holes)]
-    return tuple(f"{name} ({at})" if at else name for name, at in (*own, *theirs))
+def listed(
+    page: Reads | None, holes: Reads = NOTHING_READ, client_holes: Reads | None = None
+) -> tuple[str, ...]:
+    """What a page and its holes have read, and where, a text for each name. ``client_holes`` are
+    those that the browser fills."""
+    read = list(told(page)) if page is not None else []
+    read += [(f"in holes: {name}", at) for name, at in told(holes)]
+    by_browser = told(client_holes) if client_holes is not None else ()
+    read += [(f"in holes of browsers: {name}", at) for name, at in by_browser]
+    return tuple(f"{name} ({at})" if at else name for name, at in read)
 
 
 def _first(read: Names, cookies: Iterable[str]) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeGuard
 
 from ..http.fields import Headers, sound_headers, sound_status
 from .cache_key import Request
+from .client_holes import sound_client_holes
 from .hole_places import sound_holes
 from .interned_strings import shared
 from .places import Places, in_body, place_from, sound_places
@@ -42,8 +43,13 @@ class Entry:
     ``places``: what is put in when the page is served. Such a page has no other encoding than
     gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
 
+    ``version``: one more with each render that found the page changed; 0 where nobody counts.
+
     ``holes``: what of the body is a placeholder; ``hole_reads`` is what filling them asks of a
     visitor. A visitor who has any of that gets the page of `filled_page.for_holes`.
+
+    ``client_holes``: what of the body is the element of a hole that the browser fills.
+    ``client_reads``: what filling them asks of a visitor; ``None`` if everybody's are made.
     """
 
     key: str
@@ -76,6 +82,9 @@ class Entry:
     reads: Reads | None = None
     holes: Places = ()
     hole_reads: Reads = NOTHING_READ
+    client_holes: Places = ()
+    client_reads: Reads | None = None
+    version: int = 0
 
     @property
     def code(self) -> int:
@@ -102,6 +111,8 @@ _PLAIN: Final = (
     "nonce", "order", "fingerprint", "build_id", "route", "render_seconds", "vary_cookie",
     "anonymous", "error_quota", "tombstone", "own", "validator",
 )  # fmt: skip
+#: What pages that an earlier release has stored do not say.
+_LATER: Final = {"version": 0}
 #: The same for many pages, so that a process with many of them holds them once.
 _SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
 _REQUEST: Final = ("scheme", "host", "script_name", "path", "query")
@@ -109,7 +120,15 @@ _REQUEST: Final = ("scheme", "host", "script_name", "path", "query")
 
 def encode(entry: Entry) -> bytes:
     """The bytes to store."""
+    return b"".join((head_of(entry), *entry.encodings.values(), entry.body))
+
+
+def head_of(entry: Entry) -> bytes:
+    """Those before the bodies. They know the bodies by their checksum."""
     description = {name: getattr(entry, name) for name in _PLAIN}
+    for name, unsaid in _LATER.items():
+        if getattr(entry, name) != unsaid:
+            description[name] = getattr(entry, name)
     description["request"] = [getattr(entry.request, name) for name in _REQUEST]
     description["keyed"] = [entry.request.headers, entry.request.cookies]
     if entry.request.variants:
@@ -123,11 +142,24 @@ def encode(entry: Entry) -> bytes:
     if entry.holes:
         description["holes"] = [place.described() for place in entry.holes]
         description["hole_reads"] = reads_to_json(entry.hole_reads)
+    if entry.client_holes:
+        description["client_holes"] = [place.described() for place in entry.client_holes]
+        description["client_reads"] = reads_to_json(entry.client_reads)
     description["bodies"] = [[name, len(data)] for name, data in entry.encodings.items()]
     described = json.dumps(description, separators=(",", ":")).encode()
     length = len(described).to_bytes(4, "big")
-    rest = b"".join((length, described, *entry.encodings.values(), entry.body))
-    return _HEAD.pack(MAGIC, VERSION, zlib.crc32(rest)) + rest
+    checksum = zlib.crc32(length + described)
+    for body in (*entry.encodings.values(), entry.body):
+        checksum = zlib.crc32(body, checksum)
+    return _HEAD.pack(MAGIC, VERSION, checksum) + length + described
+
+
+def head_size(data: bytes) -> int:
+    """How many of the bytes that are stored stand before the bodies; 0 if this is no page."""
+    start = _HEAD.size + 4
+    if len(data) < start or not data.startswith(MAGIC):
+        return 0
+    return start + int.from_bytes(data[_HEAD.size : start], "big")
 
 
 def decode(data: Any, key: str) -> Entry | None:
@@ -178,7 +210,10 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
         pieces=tuple(described.get("pieces", ())),
         holes=tuple(map(place_from, described.get("holes", ()))),
         hole_reads=reads_from_json(described.get("hole_reads")) or NOTHING_READ,
+        client_holes=tuple(map(place_from, described.get("client_holes", ()))),
+        client_reads=reads_from_json(described.get("client_reads")),
         **{name: described[name] for name in _PLAIN},
+        **{name: described.get(name, unsaid) for name, unsaid in _LATER.items()},
     )
 
 
@@ -200,6 +235,7 @@ def _sound(entry: Entry) -> bool:
         and (entry.revalidate is None or _number(entry.revalidate))
         and type(entry.generation) is int
         and type(entry.order) is int
+        and type(entry.version) is int
         and all(isinstance(getattr(entry, name), str) for name in _STRINGS)
         and all(_native(getattr(entry.request, name)) for name in _REQUEST)
         and all(isinstance(tag, str) for tag in entry.tags)
@@ -216,6 +252,7 @@ def _sound(entry: Entry) -> bool:
         and sound_places(entry.places, entry.body, entry.headers)
         and _sound_pieces(entry)
         and sound_holes(entry.holes, entry.places, entry.body)
+        and sound_client_holes(entry.client_holes, entry.body)
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.core import mail
+from django.core.handlers.wsgi import get_str_from_wsgi
 from django.core.signals import got_request_exception
 from django.db import close_old_connections, connections
 from django.http import Http404, parse_cookie
@@ -29,7 +30,7 @@ from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import translation
 from django.utils.module_loading import import_string
 
-from ..core.cache_key import Resolve, Visitor, cookie_pairs, decoded
+from ..core.cache_key import Resolve, Visitor, decoded
 from ..core.places import Place
 from ..policy import Policy, policy_of
 from ..render_context import note_error
@@ -74,17 +75,24 @@ class DjangoSite(Site):
         return super().fill(kind, places, visitor)
 
     def match(self, visitor: Visitor) -> Match | None:
+        found = self._resolved(visitor)
+        policy = policy_of(found.func) if found is not None else None
+        if found is None or policy is None:
+            return None
+        return Match(found.view_name or found.route, policy, found.kwargs)
+
+    def endpoint(self, visitor: Visitor) -> str | None:
+        found = self._resolved(visitor)
+        return None if found is None else found.view_name or found.route
+
+    def _resolved(self, visitor: Visitor) -> ResolverMatch | None:
         path = decoded(visitor.path)
         language = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
         try:
             with translation.override(language):
-                found = get_resolver(self.urlconf(visitor)).resolve(path)
+                return get_resolver(self.urlconf(visitor)).resolve(path)
         except Resolver404:
             return None
-        policy = policy_of(found.func)
-        if policy is None:
-            return None
-        return Match(found.view_name or found.route, policy, found.kwargs)
 
     def redirects_to(self, visitor: Visitor) -> str | None:
         """As ``CommonMiddleware`` does with ``APPEND_SLASH``."""
@@ -144,13 +152,13 @@ class DjangoSite(Site):
         return str(settings.SESSION_COOKIE_NAME) if own else ""
 
     def cookies(self, header: str) -> list[tuple[str, str]]:
-        return list(parse_cookie(header).items())
+        return list(_parsed(header).items())
 
     def session(self, visitor: Visitor) -> dict[str, Any]:
         """As ``SessionMiddleware`` opens it. Database connections are looked after as before and
         after a request."""
         header = str(visitor.headers.get("HTTP_COOKIE", ""))
-        key = parse_cookie(header).get(settings.SESSION_COOKIE_NAME)
+        key = _parsed(header).get(settings.SESSION_COOKIE_NAME)
         close_old_connections()
         try:
             store: Any = import_module(settings.SESSION_ENGINE).SessionStore(key)
@@ -227,6 +235,11 @@ class DjangoSite(Site):
         return str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
 
 
+def _parsed(header: str) -> dict[str, str]:
+    """As ``WSGIRequest.COOKIES`` does it."""
+    return parse_cookie(get_str_from_wsgi({"HTTP_COOKIE": header}, "HTTP_COOKIE", ""))
+
+
 def _has_common(middleware: Iterable[str]) -> bool:
     kinds = map(import_string, middleware)
     return any(isinstance(kind, type) and issubclass(kind, CommonMiddleware) for kind in kinds)
@@ -256,7 +269,7 @@ def _origin_headers() -> Iterator[str]:
 def resolve_language(name: str, visitor: Visitor, urlconf: Any = None) -> str:
     """The language that ``LocaleMiddleware`` would choose: by path, cookie, header, default."""
     path = decoded(visitor.path)
-    cookies = dict(cookie_pairs(visitor.headers.get("HTTP_COOKIE")))
+    cookies = _parsed(str(visitor.headers.get("HTTP_COOKIE", "")))
     request: Any = SimpleNamespace(
         path_info=path,
         COOKIES=cookies,

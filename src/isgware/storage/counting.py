@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable
 from typing import Final
 
@@ -22,6 +23,8 @@ from ..errors import BackendUnavailable
 log: Final = logging.getLogger("isgware")
 #: Seconds between two operations on the store.
 _PAUSE: Final = 5.0
+#: Seconds after which, as the process ends, no further store is told.
+_PATIENCE: Final = 1.0
 #: Results of requests for which nothing was rendered.
 SERVED: Final = ("hit", "stale", "filled", "prefetch")
 
@@ -51,6 +54,7 @@ class Counts:
         self._seconds: dict[str, tuple[float, int]] = {}
         self._begin()
         forks.watch(self)
+        _all.add(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -83,7 +87,7 @@ class Counts:
         return found
 
     def _new_cell(self, kind: str, route: str, *labels: str) -> Cell:
-        name = name_of(kind, self._route(route), *labels)
+        name = name_of(kind, self._route(route) if route else "", *labels)
         if name not in self._names and len(self._names) >= MAX_SERIES:
             name = overflow_of(name)
         self._told.setdefault(name, 0)
@@ -169,3 +173,14 @@ class Counts:
             total, number = self._seconds[route]
             saved = name_of(series.SAVED, route)
             found[saved] = found.get(saved, 0.0) + requests * total / number
+
+
+_all: Final[weakref.WeakSet[Counts]] = weakref.WeakSet()
+
+
+def tell_at_exit() -> None:
+    """The process ends: what was counted since the store was last told is not lost."""
+    deadline = time.monotonic() + _PATIENCE
+    for counts in list(_all):
+        if time.monotonic() < deadline:
+            counts.flush_quietly()
