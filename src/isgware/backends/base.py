@@ -259,6 +259,24 @@ class Counters(Protocol):
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]: ...
 
 
+class Follower(Protocol):
+    """Receives messages of a fleet's processes. ``read`` returns the next one, ``None`` if none
+    came within so many seconds."""
+
+    def read(self, seconds: float) -> bytes | None: ...
+    def close(self) -> None: ...
+
+
+class Followers(Protocol):
+    """Those who follow the decisions of a fleet as they are made; a backend that knows of them has
+    one of these as its ``followers``. ``there``: are there any? ``tell`` sends them a message,
+    without waiting for anybody; false if somebody did not get it."""
+
+    def there(self) -> bool: ...
+    def tell(self, message: bytes) -> bool: ...
+    def follow(self) -> Follower: ...
+
+
 class _Live:
     """Asks a backend for its version each time."""
 

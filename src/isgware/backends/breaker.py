@@ -22,6 +22,7 @@ from ..errors import BackendUnavailable, ConfigurationError
 from .base import (
     Backend,
     Counters,
+    Followers,
     Held,
     Job,
     JobQueue,
@@ -354,6 +355,14 @@ class Breaker:
 
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
         return self._apart(self._counters.counts, period, now, returns=list)
+
+    @property
+    def followers(self) -> Followers:
+        """In the background only: that they are out of reach does not open the circuit."""
+        found: Followers | None = getattr(self.backend, "followers", None)
+        if found is None:
+            raise BackendUnavailable("The processes of this store cannot be followed.")
+        return found
 
     def ping(self) -> None:
         self.call(self.backend.ping)

@@ -28,6 +28,7 @@ from ..cachelib import BytesSerializer
 from . import counts, jobs, page_scripts, scripts, values
 from .client import Connect
 from .connections import Connections
+from .followers import ChannelFollowers
 from .pools import NAMESPACE
 from .pubsub import Subscription
 from .scripts import Script
@@ -55,6 +56,7 @@ class RedisBackend:
         #: The braces make it the hash tag: in a cluster, all of a store lies in one slot.
         self.prefix = f"isg:{{{namespace}}}:"
         self.connections = Connections(connect)
+        self.followers = ChannelFollowers(self.connections, self.prefix)
         self._limits = limits or Limits()
         self._state = self.prefix + "state"
         self._subscription = Subscription(self.connections, self.prefix)

@@ -15,6 +15,7 @@ from ...core.freshness import Changes
 from ..base import Held, Job, Lease, Limits, Row, Standing
 from . import counts, invalidations, jobs, leases, pages
 from .database import Database
+from .followers import SocketFollowers
 from .invalidations import state
 from .pages import COLUMNS, row_from
 from .schema import SCHEMA, add_tables
@@ -32,6 +33,7 @@ class SQLiteBackend:
     ) -> None:
         self.database = Database(directory, SCHEMA, timeout, add_tables)
         self.versions = self.database.versions
+        self.followers = SocketFollowers(self.database.directory)
         self._limits = limits or Limits()
 
     @property
