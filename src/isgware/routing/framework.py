@@ -110,7 +110,8 @@ class Site:
         return "on"
 
     def values(self, header: str) -> Sequence[str]:
-        """The values of a header (in lower case) that the framework distinguishes, if they are few.
+        """The values of a header (in lower case) that the framework distinguishes, if they are
+        few.
         """
         return ()
 

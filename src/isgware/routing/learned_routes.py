@@ -115,7 +115,8 @@ class LearnedRoutes:
         return found is not None and found[2] and found[0] == learned_route
 
     def learn(self, base: str, learned_route: LearnedRoute, *, announce: bool) -> None:
-        """Store what was learned of a URL. ``announce``: keys change, so all processes must see it.
+        """Store what was learned of a URL. ``announce``: keys change, so all processes must see
+        it.
         """
         self.remember(base, learned_route)
         backend, seen = self._page_store.backend, self._page_store.mirror.counter

@@ -1,4 +1,5 @@
-"""The paths that a build has already processed, in bounded memory: the hashes of the latest ones.
+"""The paths that a build has already processed, in bounded memory: the hashes of the latest
+ones.
 """
 
 from __future__ import annotations

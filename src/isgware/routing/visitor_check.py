@@ -73,7 +73,8 @@ class VisitorCheck:
         return self._judged(visitor, str(header), reads, policy) is not None
 
     def asks_for(self, visitor: Visitor, policy: Policy, entry: Entry) -> bool:
-        """Whether holes that the browser fills may differ from their placeholders for this visitor.
+        """Whether holes that the browser fills may differ from their placeholders for this
+        visitor.
         """
         if entry.client_reads is None:
             return True
