@@ -18,14 +18,15 @@ from .survey import Survey, Surveyor
 
 @dataclass(frozen=True, slots=True)
 class RouteLine:
-    """``pages`` is ``None`` where nobody has looked at all of them. Times in seconds. ``reason``:
-    why most of its requests were not served; ``remedy``: what helps."""
+    """``pages``: of those that were looked at, ``all_pages`` tells whether they all were. Times in
+    seconds. ``reason``: why most of its requests were not served; ``remedy``: what helps."""
 
     name: str
     pattern: str
     declared: bool
     policy: str
     pages: int | None
+    all_pages: bool
     requests: int
     hit_ratio: float | None
     renders: int
@@ -95,16 +96,14 @@ def _line(
 ) -> RouteLine:
     totals = totals or RouteTotals()
     policy = known.policy if known is not None else None
-    pages = survey.routes.get(name, 0) if survey is not None else None
-    if survey is not None and not survey.complete and not pages:
-        pages = None
     reason = totals.main_reason
     return RouteLine(
         name=name,
         pattern=known.line.rule if known is not None else "",
         declared=policy is not None,
         policy=policy_text(policy) if policy is not None else "",
-        pages=pages,
+        pages=survey.routes.get(name, 0) if survey is not None else None,
+        all_pages=survey is not None and survey.complete,
         requests=totals.requests,
         hit_ratio=totals.hit_ratio,
         renders=totals.renders.total(),
