@@ -146,7 +146,24 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "if page.looked_up <= now < page.looked_up + _LOOK_UP:", "if False:"),
         ("a clock that was put back stops no look-up", "page.looked_up <= now < ", "now < "),
         ("what is read replaces no newer page",
-         "if kept is not None and _newer(kept.entry, entry):", "if False:"),
+         "if kept is not None and newer(kept.entry, entry):", "if False:"),
+    ),
+    # What a render that found its page unchanged may keep, and when.
+    *_of("core/unchanged.py", "core/test_unchanged.py")(
+        ("another body is a change", " and _body(old) == _body(new)", ""),
+        ("another header is a change", " and _headers(old) == _headers(new)", ""),
+        ("an unchanged page keeps its ETag", " etag=old.etag,", ""),
+    ),
+    *_of("backends/sqlite/pages.py", "backends/test_sqlite.py")(
+        ("a head is put before the bodies it was made for", "or old[1:4] != standing ", ""),
+    ),
+    *_of("backends/memory.py", "backends/test_memory.py")(
+        ("a head is put before the bodies it was made for, in memory, too",
+         "or _standing(old) != standing ", ""),
+    ),
+    *_of("backends/redis/page_scripts.py", "backends/test_redis.py")(
+        ("a head is put before the bodies it was made for, in Redis, too",
+         "  if kept[at] ~= it.before[at] then return 0 end\n", ""),
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",

@@ -1,8 +1,8 @@
-"""A stored page, and the bytes it is stored as.
+"""A stored page, and its format in the store.
 
 Format: magic, version, CRC-32 of all that follows, length of the description, the description as
-JSON, then the bodies one after the other. Nothing is ever unpickled. Whatever does not decode
-cleanly (cut off, flipped, foreign, newer, found under another key) is a miss, never an error.
+JSON, then the bodies one after the other. Nothing is ever unpickled. Data that does not decode
+cleanly (truncated, damaged, foreign, newer, stored under another key) is a miss, never an error.
 """
 
 from __future__ import annotations
@@ -32,22 +32,25 @@ _NATIVE = re.compile(r"[\x00-\xff]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One rendered page. Times are wall-clock seconds; ``generation`` and ``nonce`` say which
-    invalidations its render had seen, ``order`` which of two renders began later.
+    """One rendered page. Times are wall-clock seconds. ``generation`` and ``nonce`` identify the
+    invalidations that its render had seen; ``order`` tells which of two renders began later.
 
-    ``own``: the response to a visitor's own request (RFC 9111), not a clean-room render; then
-    ``rendered_at`` is when the app, or whoever it got it from, generated it. ``validator`` is the
-    app's own ETag, which ``etag`` need not be. ``reads``: what its render asked of its visitor;
-    ``None`` where that could not be recorded.
+    ``own``: the response to a visitor's own request (RFC 9111), not a clean-room render. Then
+    ``rendered_at`` is when it was generated, by the app or by a server behind it. ``validator`` is
+    the app's own ETag, which may differ from ``etag``. ``reads``: what its render read of its
+    visitor; ``None`` where that could not be recorded.
 
-    ``places``: what is put in when the page is served. Such a page has no other encoding than
-    gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
+    ``places``: where values are inserted when the page is served. The only other encoding of such a
+    page is gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
 
-    ``holes``: what of the body is a placeholder; ``hole_reads`` is what filling them asks of a
-    visitor. A visitor who has any of that gets the page of `filled_page.for_holes`.
+    ``version``: incremented by each render that found the page changed; 0 where versions are not
+    counted.
 
-    ``client_holes``: what of the body is the element of a hole that the browser fills.
-    ``client_reads``: what filling them asks of a visitor; ``None`` if everybody's are made.
+    ``holes``: the placeholders in the body. ``hole_reads``: what filling them reads of a visitor. A
+    visitor who has any of that gets the page of `filled_page.for_holes`.
+
+    ``client_holes``: the elements in the body of holes that the browser fills. ``client_reads``:
+    what filling them reads of a visitor; ``None`` if they are filled for every visitor.
     """
 
     key: str
@@ -82,6 +85,7 @@ class Entry:
     hole_reads: Reads = NOTHING_READ
     client_holes: Places = ()
     client_reads: Reads | None = None
+    version: int = 0
 
     @property
     def code(self) -> int:
@@ -89,7 +93,7 @@ class Entry:
 
     @property
     def fresh_until(self) -> float:
-        """``revalidate=None`` stands for "until told"."""
+        """Infinity for ``revalidate=None``, which means "until invalidated"."""
         if self.revalidate is None:
             return float("inf")
         return self.rendered_at + self.revalidate
@@ -108,14 +112,24 @@ _PLAIN: Final = (
     "nonce", "order", "fingerprint", "build_id", "route", "render_seconds", "vary_cookie",
     "anonymous", "error_quota", "tombstone", "own", "validator",
 )  # fmt: skip
-#: The same for many pages, so that a process with many of them holds them once.
+#: Values for fields that pages stored by an earlier release do not have.
+_LATER: Final = {"version": 0}
+#: Shared by many pages, so that a process with many of them holds each value once.
 _SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
 _REQUEST: Final = ("scheme", "host", "script_name", "path", "query")
 
 
 def encode(entry: Entry) -> bytes:
     """The bytes to store."""
+    return b"".join((head_of(entry), *entry.encodings.values(), entry.body))
+
+
+def head_of(entry: Entry) -> bytes:
+    """The bytes before the bodies. They include the checksum of the bodies."""
     description = {name: getattr(entry, name) for name in _PLAIN}
+    for name, unsaid in _LATER.items():
+        if getattr(entry, name) != unsaid:
+            description[name] = getattr(entry, name)
     description["request"] = [getattr(entry.request, name) for name in _REQUEST]
     description["keyed"] = [entry.request.headers, entry.request.cookies]
     if entry.request.variants:
@@ -135,12 +149,22 @@ def encode(entry: Entry) -> bytes:
     description["bodies"] = [[name, len(data)] for name, data in entry.encodings.items()]
     described = json.dumps(description, separators=(",", ":")).encode()
     length = len(described).to_bytes(4, "big")
-    rest = b"".join((length, described, *entry.encodings.values(), entry.body))
-    return _HEAD.pack(MAGIC, VERSION, zlib.crc32(rest)) + rest
+    checksum = zlib.crc32(length + described)
+    for body in (*entry.encodings.values(), entry.body):
+        checksum = zlib.crc32(body, checksum)
+    return _HEAD.pack(MAGIC, VERSION, checksum) + length + described
+
+
+def head_size(data: bytes) -> int:
+    """How many of the stored bytes precede the bodies; 0 if this is not a page."""
+    start = _HEAD.size + 4
+    if len(data) < start or not data.startswith(MAGIC):
+        return 0
+    return start + int.from_bytes(data[_HEAD.size : start], "big")
 
 
 def decode(data: Any, key: str) -> Entry | None:
-    """The entry that ``data`` holds under ``key``; ``None`` for anything but exactly that."""
+    """The entry stored in ``data`` under ``key``; ``None`` if it is damaged or another one."""
     if not isinstance(data, bytes) or len(data) < _HEAD.size:
         return None
     magic, version, checksum = _HEAD.unpack_from(data)
@@ -190,11 +214,12 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
         client_holes=tuple(map(place_from, described.get("client_holes", ()))),
         client_reads=reads_from_json(described.get("client_reads")),
         **{name: described[name] for name in _PLAIN},
+        **{name: described.get(name, unsaid) for name, unsaid in _LATER.items()},
     )
 
 
 def _pairs(raw: Any) -> Headers:
-    # Raises TypeError for what is no string.
+    # Raises TypeError if it is not a string.
     return tuple((shared(name), shared(value)) for name, value in raw)
 
 
@@ -211,6 +236,7 @@ def _sound(entry: Entry) -> bool:
         and (entry.revalidate is None or _number(entry.revalidate))
         and type(entry.generation) is int
         and type(entry.order) is int
+        and type(entry.version) is int
         and all(isinstance(getattr(entry, name), str) for name in _STRINGS)
         and all(_native(getattr(entry.request, name)) for name in _REQUEST)
         and all(isinstance(tag, str) for tag in entry.tags)
@@ -232,7 +258,7 @@ def _sound(entry: Entry) -> bool:
 
 
 def _sound_pieces(entry: Entry) -> bool:
-    """Whether a page with places is compressed as `spliced_gzip` does it, or not at all."""
+    """Whether a page with places is compressed as `spliced_gzip` does it, or not compressed."""
     if not entry.places or not entry.pieces:
         return not entry.pieces and not (entry.places and entry.encodings)
     return (
@@ -244,7 +270,7 @@ def _sound_pieces(entry: Entry) -> bool:
 
 
 def _native(value: Any) -> bool:
-    """Whether this is a string as WSGI has them: bytes decoded as latin-1 (PEP 3333)."""
+    """Whether this is a native string of WSGI: bytes decoded as latin-1 (PEP 3333)."""
     return isinstance(value, str) and _NATIVE.match(value) is not None
 
 

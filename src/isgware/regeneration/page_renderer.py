@@ -16,7 +16,8 @@ from ..rendering.producer import Producer
 from ..rendering.result import Elsewhere, Outcome, Rendered
 from ..routing.planner import Target
 from ..settings import Settings
-from ..storage.page_store import PageStore, same_render
+from ..storage.page_store import PageStore
+from ..storage.pending import same_render
 from ..storage.process_cache import Page
 from .maintenance import Maintenance
 from .outcomes import Outcomes

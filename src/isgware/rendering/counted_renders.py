@@ -33,7 +33,7 @@ class CountedProducer(Producer):
         made = super().attempt(target, replaces, wanted)
         seconds = time.perf_counter() - started
         if isinstance(made, Made):
-            self._rendered(target, made.entry, replaces, began)
+            self._rendered(target, made, began)
             return made
         given_up = made == Refused(GIVEN_UP)
         outcome = "refused" if isinstance(made, Refused) and not given_up else "failed"
@@ -44,22 +44,17 @@ class CountedProducer(Producer):
                        reason=made.reason, status=_status(made))  # fmt: skip
         return made
 
-    def _rendered(
-        self, target: Target, entry: Entry, replaces: Entry | None, began: float
-    ) -> None:  # fmt: skip
-        unchanged = replaces is not None and (replaces.code, replaces.body) == (
-            entry.code,
-            entry.body,
-        )
+    def _rendered(self, target: Target, made: Made, began: float) -> None:
+        entry, size, unchanged = made.entry, len(made.entry.body), made.unchanged
         route, seconds = (
             self._planner.names.of_page(entry.route, target.request),
             entry.render_seconds,
         )
         self._counts.takes(route, seconds)
-        self._counts.rendered(route, "rendered", seconds, entry.size, unchanged=unchanged)
+        self._counts.rendered(route, "rendered", seconds, size, unchanged=unchanged)
         if self._observing.active:
             self._tell(target, began, route=route, outcome="rendered", seconds=seconds,
-                       status=entry.code, size=entry.size, unchanged=unchanged)  # fmt: skip
+                       status=entry.code, size=size, unchanged=unchanged)  # fmt: skip
 
     def _tell(self, target: Target, began: float, **told: Any) -> None:
         at = target.request

@@ -57,7 +57,8 @@ Outcome = Rendered | Refused | Failed | Elsewhere
 class Made:
     """A page that may be stored. ``said``: the policy of the decorator that was met, if decorators
     are learned; ``default``: the ``ISG(revalidate=)`` that alone made the page storable.
-    ``encodings`` of its body, once it is finished: they become part of the entry as it is kept."""
+    ``encodings`` of its body, once it is finished: they become part of the entry as it is kept.
+    ``replaces``: the page that it was made in place of; ``unchanged``: and was found to be."""
 
     entry: Entry
     learned: tuple[str, ...]
@@ -66,3 +67,5 @@ class Made:
     default: str
     encodings: Mapping[str, bytes] = field(default_factory=dict)
     pieces: tuple[int, ...] = ()
+    replaces: Entry | None = None
+    unchanged: bool = False

@@ -115,14 +115,14 @@ class Planner:
         remembers does not count: the code may have changed since. A render would find that out.
         """
         match = self.match(visitor)
-        visitor = self._as_seen(visitor)
-        odd = oddity(visitor) or self._untrusted(visitor)
-        if odd:
-            return Plan(None, odd) if match else None
         if match is not None and skips is not None and (reason := skips(match)):
             own = self._bypass(visitor, match.policy)
             for_all = not own and match.policy.bypass is None
             return Plan(None, own or reason, skipped=match.route, for_all=for_all)
+        visitor = self._as_seen(visitor)
+        odd = oddity(visitor) or self._untrusted(visitor)
+        if odd:
+            return Plan(None, odd) if match else None
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
         learned_route = self.learned_route(
@@ -330,9 +330,10 @@ class Planner:
 def has_credentials(environ: Mapping[str, Any]) -> bool:
     """Whether client or server say who this is: Authorization, REMOTE_USER, a client certificate.
     Apache sets ``SSL_CLIENT_VERIFY`` to NONE for visitors without one."""
-    if any(environ.get(name) for name in ("HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE")):
+    get = environ.get
+    if get("HTTP_AUTHORIZATION") or get("REMOTE_USER") or get("AUTH_TYPE"):
         return True
-    return any(
+    return "SSL_CLIENT_" in " ".join(environ) and any(  # without, at a tenth of the cost
         name.startswith("SSL_CLIENT_") and value not in ("", "NONE")
         for name, value in environ.items()
     )

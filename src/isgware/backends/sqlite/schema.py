@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from . import counts
+from . import counts, pages
 
 SCHEMA: Final = """
 CREATE TABLE pages (
@@ -68,14 +68,23 @@ def add_tables(connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN IMMEDIATE; {_JOBS}; COMMIT")
     if not connection.execute(known.replace("regenerations", "counted")).fetchone():
         connection.executescript(f"BEGIN IMMEDIATE; {counts.TABLES}; COMMIT")
-    if not _has_soft_floor(connection):
-        connection.execute("BEGIN IMMEDIATE")
-        if not _has_soft_floor(connection):  # another process may have been faster
-            for statement in _SOFT_FLOOR.split(";"):
-                connection.execute(statement)
-        connection.execute("COMMIT")
+    for there, statements in (
+        (_has_soft_floor, _SOFT_FLOOR.split(";")),
+        (_has_bodies, pages.TABLES),
+    ):
+        if not there(connection):
+            connection.execute("BEGIN IMMEDIATE")
+            if not there(connection):  # another process may have been faster
+                for statement in statements:
+                    connection.execute(statement)
+            connection.execute("COMMIT")
 
 
 def _has_soft_floor(connection: sqlite3.Connection) -> bool:
     known = "SELECT 1 FROM pragma_table_info('state') WHERE name = 'soft_floor'"
+    return connection.execute(known).fetchone() is not None
+
+
+def _has_bodies(connection: sqlite3.Connection) -> bool:
+    known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'bodies'"
     return connection.execute(known).fetchone() is not None
