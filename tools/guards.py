@@ -862,6 +862,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "if response is not None and", "if False and"),
         ("middleware inside of isgware reads all cookies", "        if foreign:", "        if False:"),
     ),
+    *_of("django/integration.py", "django/test_ways_of_reading.py")(
+        ("what is looked at before there is a request is recorded", "application(watched(environ), ", "application(environ, "),
+    ),
+    *_of("django/site.py", "django/test_odd_cookies.py")(
+        ("Django's cookies are decoded as Django does it",
+         'parse_cookie(get_str_from_wsgi({"HTTP_COOKIE": header}, "HTTP_COOKIE", ""))', "parse_cookie(header)"),
+    ),
+    *_of("routing/framework.py", "flask/test_odd_cookies.py")(
+        ("cookies may hold any bytes", "from werkzeug.sansio.http import parse_cookie", "from werkzeug.http import parse_cookie"),
+    ),
     *_of("core/hosts.py", "core/test_hosts.py")(
         ("other ports of a trusted host are not trusted",
          "        if (known_port or default) != (port or default):\n            continue\n", ""),
@@ -1055,7 +1065,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("core/client_holes.py", "flask/test_client_holes.py")(
         ("what asks for holes names numbers alone", "not _NUMBERS.fullmatch(numbers)", "not numbers"),
     ),
-    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py")(
+    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py", "django/test_learned_sessions.py")(
         ("a session with something in it is not learned from",
          "bool(keys) and keys <= site.session_bookkeeping", "bool(keys)"),
     ),

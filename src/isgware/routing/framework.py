@@ -139,6 +139,11 @@ class Site:
         return frozenset()
 
     @property
+    def session_cookie(self) -> str:
+        """The cookie by which the framework finds a visitor's session; empty if there is none."""
+        return ""
+
+    @property
     def cookie_session(self) -> str:
         """The cookie that holds a visitor's whole session, if the framework's own code keeps it
         there; empty if sessions are elsewhere, or may be."""
