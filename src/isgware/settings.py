@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from .adaptive import Adaptive, written
 from .core.hosts import normal_host
 from .errors import ConfigurationError
 from .option_checks import HOST, checked_loading_page, checked_revalidate
@@ -111,14 +112,16 @@ def _share(name: str, value: Any) -> float:
     return number
 
 
-def _default_revalidate(name: str, value: Any) -> float | bool | None:
+def _default_revalidate(name: str, value: Any) -> float | bool | Adaptive | None:
     if isinstance(value, str):
+        if adaptive := written(value):
+            return adaptive
         if value.lower() in ("false", "no", "off"):
             return False
         try:
             value = float(value)
         except ValueError:
-            raise _fail(name, value, "give seconds, or False for 'until revalidated'.") from None
+            raise _fail(name, value, "give seconds, Adaptive(10, 3600), or False.") from None
     return checked_revalidate(value)
 
 
@@ -260,7 +263,7 @@ class Settings:
     """Every option with its default. ``load`` is the way in."""
 
     store: Any = _option("file:.isgware", _anything, "URL of the store, or a cachelib BaseCache")
-    revalidate: float | bool | None = _option(
+    revalidate: float | bool | Adaptive | None = _option(
         None, _default_revalidate, "seconds fresh, for every storable page that says nothing itself"
     )
     defaults: Policy | None = field(

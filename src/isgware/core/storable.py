@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
+from ..adaptive import Adaptive
 from ..http.cache_control import TOKEN, effective, shared_lifetime
 from ..http.fields import Headers, sound_headers, sound_status
 from ..http.lifetime import explicit_lifetime, initial_age
@@ -69,7 +70,7 @@ def streams(headers: Iterable[tuple[str, str]]) -> bool:
 class Said:
     """What the view said about the page while it rendered."""
 
-    revalidate: float | bool | None = None
+    revalidate: float | bool | Adaptive | None = None
     expire: float | None = None
     refused: bool = False
 
@@ -78,7 +79,8 @@ class Said:
 class Terms:
     """How a page may be stored. ``revalidate=None``: until told; ``age``: how old it was when it
     came, in seconds, if its lifetime is what its headers say; ``by_default``: its lifetime is what
-    ``ISG(revalidate=)`` says, and nobody else does."""
+    ``ISG(revalidate=)`` says, and nobody else does; ``adaptive``: its lifetime is to be fitted,
+    ``interval``: what that has come to so far."""
 
     revalidate: float | None
     expire: float
@@ -88,6 +90,8 @@ class Terms:
     tombstone: bool = False
     age: float = 0.0
     by_default: bool = False
+    adaptive: Adaptive | None = None
+    interval: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def storable(
     declared: bool,
     said: Said = Said(),
     keyed: frozenset[str] = frozenset(),
-    default: float | bool | None = None,
+    default: float | bool | Adaptive | None = None,
     obey: bool = True,
     full: bool = False,
     now: float = 0.0,
@@ -146,6 +150,10 @@ def storable(
     age = 0.0
     if obey and said.revalidate is None and policy.revalidate is None:
         age = _age(response, full, now)
+    adaptive, interval = None, replaces.interval if replaces is not None else None
+    if isinstance(revalidate, Adaptive):
+        adaptive, revalidate = revalidate, revalidate.within(interval)
+        interval = revalidate
     if revalidate is None:
         return Refusal("no-lifetime")
     if revalidate is not False and revalidate - age <= 0:
@@ -155,7 +163,7 @@ def storable(
     by_default = lifetime(
         response, policy, said, declared=declared, default=None, obey=obey, full=full, now=now
     ) is None  # fmt: skip
-    return replace(terms, age=age, by_default=by_default) if age or by_default else terms
+    return replace(terms, age=age, by_default=by_default, adaptive=adaptive, interval=interval)
 
 
 def unread(head: Response, said: Said, reason: str) -> Refusal:
@@ -169,7 +177,7 @@ def promising(
     status: str,
     headers: Headers,
     *,
-    default: float | bool | None,
+    default: float | bool | Adaptive | None,
     obey: bool,
     full: bool = False,
     now: float = 0.0,
@@ -276,11 +284,11 @@ def lifetime(
     said: Said,
     *,
     declared: bool,
-    default: float | bool | None,
+    default: float | bool | Adaptive | None,
     obey: bool,
     full: bool = False,
     now: float = 0.0,
-) -> float | bool | None:
+) -> float | bool | Adaptive | None:
     """Seconds fresh, by the precedence of the design: view, policy, Cache-Control, default."""
     if said.revalidate is not None:
         return said.revalidate
