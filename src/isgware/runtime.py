@@ -41,6 +41,7 @@ from .serving.request_line import RequestLine
 from .settings import Settings
 from .storage.catalogue import Catalogue
 from .storage.counting import Counts
+from .storage.following import Telling
 from .storage.observing import Observing
 from .storage.open_store import open_store, shared
 from .storage.page_store import PageStore
@@ -139,7 +140,9 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
     engine = engine_of(
         application, settings, site, store, memory, drafts, now, counts, observing
     )  # fmt: skip
-    engine.renderer.maintenance.tasks += [store.probe, engine.page_store.maintain, counts.tell]
+    engine.renderer.maintenance.tasks += [
+        store.probe, engine.page_store.maintain, counts.tell, Telling(store, observing).look,
+    ]  # fmt: skip
     full = settings.cache_control == "full"
     rerouted: tuple[str, ...] = ()
     if full:

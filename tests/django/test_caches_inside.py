@@ -41,7 +41,8 @@ KEYS = {
     "name": "request.session.name", "theme": "request.COOKIES.theme", "form": "csrf_token",
     "whole": "request.session.keys",
 }  # fmt: skip
-#: What a view that is cached by itself needs; else Django gives the first visitor's page to all.
+#: What a view that is cached by itself needs; else Django gives the first visitor's page to all, as
+#: it does in any case with a page that shows a cookie and does not say so.
 WITHIN = {"plain": lambda view: view, "form": csrf_protect}
 SESSION_MESSAGES = "django.contrib.messages.storage.session.SessionStorage"
 
@@ -62,6 +63,8 @@ def views(way):
 
         if way == "view":
             view = cache_page(600)(WITHIN.get(name, vary_on_cookie)(view))
+        elif way == "site" and name == "theme":
+            view = vary_on_cookie(view)
         yield path(name, revalidate(60)(view))
     for name, view in (("set", write), ("tell", tell)):
         yield path(name, view)

@@ -193,6 +193,28 @@ def notes_of(backend: Backend, names: Sequence[str], now: float) -> list[bytes |
     return found
 
 
+def rows_after(
+    backend: Backend, after: tuple[str, str], prefix: str, tag: str | None
+) -> Iterator[Row]:
+    """What `Backend.rows` says behind the page of that path and key, which may be gone. Without a
+    walk over those before where the backend offers ``rows_after``."""
+    at_once = getattr(backend, "rows_after", None)
+    if at_once is not None:
+        found: Iterator[Row] = at_once(after, prefix, tag)
+        return found
+    return behind(backend.rows(prefix, tag), after)
+
+
+def behind(rows: Iterable[Row], after: tuple[str, str]) -> Iterator[Row]:
+    """Those behind that path and key; if it is gone, those behind its path."""
+    path, key = after
+    found = False
+    for row in rows:
+        if row.path > path or found:
+            yield row
+        found = found or (row.path == path and row.key == key)
+
+
 def get_with_note(
     backend: Backend, key: str, note: str, now: float
 ) -> tuple[bytes | None, bytes | None]:
@@ -257,6 +279,24 @@ class Counters(Protocol):
         self, process: str, number: int, amounts: Mapping[str, float], now: float
     ) -> None: ...
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]: ...
+
+
+class Follower(Protocol):
+    """Receives messages of a fleet's processes. ``read`` returns the next one, ``None`` if none
+    came within so many seconds."""
+
+    def read(self, seconds: float) -> bytes | None: ...
+    def close(self) -> None: ...
+
+
+class Followers(Protocol):
+    """Those who follow the decisions of a fleet as they are made; a backend that knows of them has
+    one of these as its ``followers``. ``there``: are there any? ``tell`` sends them a message,
+    without waiting for anybody; false if somebody did not get it."""
+
+    def there(self) -> bool: ...
+    def tell(self, message: bytes) -> bool: ...
+    def follow(self) -> Follower: ...
 
 
 class _Live:

@@ -22,6 +22,7 @@ from ..errors import BackendUnavailable, ConfigurationError
 from .base import (
     Backend,
     Counters,
+    Followers,
     Held,
     Job,
     JobQueue,
@@ -31,6 +32,7 @@ from .base import (
     Row,
     Standing,
     get_with_note,
+    rows_after,
 )
 from .read_ahead import ReadAhead, current
 
@@ -239,13 +241,24 @@ class Breaker:
         else:
             self._apart(join, work, announces, returns=NoneType)
 
-    def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
-        rows = self._apart(self.backend.rows, prefix, tag)
+    def rows(
+        self, prefix: str = "", tag: str | None = None, after: tuple[str, str] | None = None
+    ) -> Iterator[Row]:
+        """``after``: path and key of a page; only what comes behind it."""
+        if after is None:
+            rows = self._apart(self.backend.rows, prefix, tag)
+        else:
+            rows = self._apart(rows_after, self.backend, after, prefix, tag)
         while True:
             row = self._apart(_next, rows)
             if row is None:
                 return
             yield row
+
+    def sizes(self) -> tuple[int, int] | None:
+        """Pages of all builds and their bytes; ``None`` from a backend that would have to count."""
+        work = getattr(self.backend, "sizes", None)
+        return None if work is None else self._apart(work, returns=tuple | None)
 
     def sync(self, nonce: str, since: int) -> Changes:
         return self.call(self.backend.sync, nonce, since, returns=Changes, kind="sync")
@@ -354,6 +367,14 @@ class Breaker:
 
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
         return self._apart(self._counters.counts, period, now, returns=list)
+
+    @property
+    def followers(self) -> Followers:
+        """In the background only: that they are out of reach does not open the circuit."""
+        found: Followers | None = getattr(self.backend, "followers", None)
+        if found is None:
+            raise BackendUnavailable("The processes of this store cannot be followed.")
+        return found
 
     def ping(self) -> None:
         self.call(self.backend.ping)

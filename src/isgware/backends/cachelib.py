@@ -22,6 +22,7 @@ from ..core.stored_page import MAGIC
 from ..errors import BackendUnavailable
 from .base import (
     Coordinator,
+    Followers,
     Held,
     Job,
     Lease,
@@ -31,6 +32,7 @@ from .base import (
     is_newer,
     live_version,
     notes_of,
+    rows_after,
 )
 from .sqlite.database import Database
 
@@ -177,6 +179,16 @@ class CachelibBackend:
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
         return self.coordinator.rows(prefix, tag)
 
+    def rows_after(
+        self, after: tuple[str, str], prefix: str = "", tag: str | None = None
+    ) -> Iterator[Row]:
+        return rows_after(self.coordinator, after, prefix, tag)
+
+    def sizes(self) -> tuple[int, int] | None:
+        """As the coordinator says; it lists what lies elsewhere."""
+        work = getattr(self.coordinator, "sizes", None)
+        return None if work is None else work()
+
     def sync(self, nonce: str, since: int) -> Changes:
         changes = self.coordinator.sync(nonce, since)
         self._nonce = changes.nonce
@@ -235,6 +247,11 @@ class CachelibBackend:
 
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
         return self.coordinator.counts(period, now)
+
+    @property
+    def followers(self) -> Followers | None:
+        found: Followers | None = getattr(self.coordinator, "followers", None)
+        return found
 
     def ping(self) -> None:
         self.coordinator.ping()

@@ -59,6 +59,12 @@ def used_in(place: Place) -> tuple[str, tuple[tuple[str, Plain], ...]]:
     return str(name), tuple(zip(map(str, flat[::2]), flat[1::2], strict=True))
 
 
+def hole_names(holes: Places, client_holes: Places) -> tuple[str, ...]:
+    """Each hole of a page once, for people."""
+    by_browser = (f"{place.arguments[0]} (in the browser)" for place in client_holes)
+    return tuple(dict.fromkeys((*(str(place.arguments[0]) for place in holes), *by_browser)))
+
+
 def filled_in(
     body: bytes, places: Places, markers: Sequence[tuple[int, int, int]],
     placeholders: Sequence[tuple[Place, bytes, Places]],

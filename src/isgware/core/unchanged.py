@@ -1,9 +1,9 @@
-"""How a page that was rendered compares with the one before: unchanged, or much shorter; and what
-an unchanged one consists of.
+"""How a rendered page compares with the one before: unchanged, or much shorter; and what is stored
+if it is unchanged.
 
-Compared are status, headers and identity body, with the values of `places` cut out: those are
-another visitor's each time. Left out are fields that say when a response was made, the validators,
-and the lifetime that `downstream` has written into Cache-Control.
+Compared are status, headers and identity body, without the values of `places`: those differ for
+each visitor. Ignored are fields that say when a response was made, the validators, and the lifetime
+that `downstream` has written into Cache-Control.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ def shrunk(old: Entry, new: Entry, limit: float) -> bool:
 
 
 def renewed(old: Entry, new: Entry) -> Entry:
-    """What is stored after a render that found the page unchanged: the old body, in the encodings
-    that were made of it, with what points into it, and the old validators; the rest is new."""
+    """The entry to store after a render that found the page unchanged. It has the old body with its
+    encodings and offsets, and the old validators. Everything else is new."""
     modified = [pair for pair in old.headers if pair[0].lower() == "last-modified"]
     headers, known = list(new.headers), old.last_modified
     at = [n for n, (name, _) in enumerate(headers) if name.lower() == "last-modified"]
     if modified and at:
         headers[at[0]] = modified[0]
     elif modified:
-        headers.append(modified[0])  # behind those that places point to
+        headers.append(modified[0])  # last, since places refer to headers by their index
     else:
         known = new.last_modified
     in_lines = tuple(place for place in new.places if place.where != BODY)

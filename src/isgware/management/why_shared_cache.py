@@ -98,5 +98,5 @@ def page_parts(page: Page, state: State, now: float) -> dict[str, Any]:
         "interval": entry.interval,
         "tags": entry.tags,
         "filled": told_of((*entry.places, *entry.holes)),
-        "reads": listed(entry.reads, entry.hole_reads),
+        "reads": listed(entry.reads, entry.hole_reads, entry.client_reads),
     }

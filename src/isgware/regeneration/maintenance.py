@@ -19,6 +19,8 @@ from ..errors import BackendUnavailable
 log: Final = logging.getLogger("isgware")
 #: Seconds between two ticks at most: counts are lost for no longer than twice that.
 _LONGEST: Final = 5.0
+#: Seconds until the first tick: who follows the log is to hear soon of a process that has begun.
+_FIRST: Final = 0.1
 
 
 class Maintenance:
@@ -124,7 +126,9 @@ class Maintenance:
 
 
 def _tick_until(stop: threading.Event, pause: float, owner: weakref.ref[Maintenance]) -> None:
-    while not stop.wait(pause):
+    wait = min(pause, _FIRST)
+    while not stop.wait(wait):
+        wait = pause
         maintenance = owner()
         if maintenance is None:
             return

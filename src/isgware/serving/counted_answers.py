@@ -54,6 +54,8 @@ class CountedAnswers:
         """Counts visits like this one, about which the engine has decided."""
         if answer.page is not None:
             route = self._names.of_page(answer.page.entry.route, visitor)
+        elif answer.skipped:  # the route is known: to look for it again would cost the most
+            route = self._names.of_page(answer.refused, visitor)
         else:
             route = self._names.of(visitor)
         return self._cell(visitor, route, answer.label.lower(), answer.detail)

@@ -28,6 +28,7 @@ from ..cachelib import BytesSerializer
 from . import counts, jobs, page_scripts, scripts, values
 from .client import Connect
 from .connections import Connections
+from .followers import ChannelFollowers
 from .pools import NAMESPACE
 from .pubsub import Subscription
 from .scripts import Script
@@ -55,6 +56,7 @@ class RedisBackend:
         #: The braces make it the hash tag: in a cluster, all of a store lies in one slot.
         self.prefix = f"isg:{{{namespace}}}:"
         self.connections = Connections(connect)
+        self.followers = ChannelFollowers(self.connections, self.prefix)
         self._limits = limits or Limits()
         self._state = self.prefix + "state"
         self._subscription = Subscription(self.connections, self.prefix)
@@ -197,8 +199,16 @@ class RedisBackend:
             self._run(scripts.TOUCH, "", now, *keys)
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
+        return self._rows_from(b"[" + prefix.encode(), prefix, tag)
+
+    def rows_after(
+        self, after: tuple[str, str], prefix: str = "", tag: str | None = None
+    ) -> Iterator[Row]:
+        """`rows` behind the page of that path and key, whether or not it is there."""
+        return self._rows_from(b"(" + "\0".join(after).encode(), prefix, tag)
+
+    def _rows_from(self, start: bytes, prefix: str, tag: str | None) -> Iterator[Row]:
         index = "paths" if tag is None else f"tag:{tag}"
-        start = b"[" + prefix.encode()
         while True:
             last, count, found = self._run(scripts.ROWS, index, start, _BATCH)
             for text in found:
