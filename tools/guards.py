@@ -1075,6 +1075,18 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a client hole stands in no text field", "and _TEXT_ONLY.isdisjoint(self._open)", ""),
         ("a client hole stands in no other page than HTML", 'if kind != "text/html":', "if False:"),
     ),
+    *_of("wsgi.py", "flask/test_holes_attacked.py")(
+        ("a page that was filled before is filled while it stands",
+         "ready.stands(self._version[0][0], self.runtime.now())\n            and ", ""),
+        ("who has credentials has no page filled that was ready",
+         "            and environ.keys().isdisjoint(CREDENTIALS)\n            and not self._line", "            and not self._line"),
+        ("who has a draft cookie has no page filled that was ready",
+         "            and not self._line.is_watched(environ)\n        )\n\n    def _get(", "        )\n\n    def _get("),
+    ),
+    *_of("routing/visitor_check.py", "flask/test_holes_attacked.py")(
+        ("what the page reads keeps a visitor from having it filled",
+         "self.personal(visitor, _BY_READS, entry) is None", "True"),
+    ),
     *_of("serving/client_holes.py", "flask/test_client_holes.py")(
         ("holes are asked for by the page that holds them", "what.of != digest(holes) or ", ""),
         ("a hole has a number", " or max(what.numbers) >= len(holes)", ""),
