@@ -57,6 +57,8 @@ class Rendering:
     #: What a clean-room render has looked at, and depends on: request headers in lower case, or
     #: their best matches (see `core.header_reads`).
     headers_read: tuple[str, ...] = ()
+    #: What a clean-room render reads of the database, `core.database_reads.DatabaseReads`.
+    database: Any = None
 
     @property
     def origin(self) -> tuple[str, str, str]:

@@ -62,6 +62,10 @@ class ISG(Operations):
         self.application = application
         self.runtime = runtime = runtime_of(application, settings, site or Site())
         self.verbs = Verbs(runtime.engine, runtime.catalogue, runtime.site)
+        if settings.dependencies:
+            from .management.record_writes import PagesOf, listen
+
+            listen(PagesOf(runtime.engine.page_store, runtime.mode))
         self._control: Control | None = None
         if runtime.drafts is not None:
             from .management.control_endpoint import Control

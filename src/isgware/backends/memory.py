@@ -12,7 +12,9 @@ from typing import Final
 from ..core.freshness import Changes
 from . import fork_safety as forks
 from .base import HELD, Held, Job, Lease, Limits, Row, is_newer
+from .dependents import Begun, Depending, Kept, KnownShapes
 from .memory_counts import Counted
+from .memory_dependents import DependencyTables
 from .memory_jobs import Jobs
 
 MEMORY_LIMITS: Final = Limits(pages=100_000, bytes=256 * 1024**2)
@@ -76,6 +78,7 @@ class MemoryBackend:
         self._notes: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._jobs = Jobs()
         self._counted = Counted()
+        self._dependencies = DependencyTables(limits.names)
         forks.watch(self)
 
     def before_fork(self) -> None:
@@ -100,17 +103,23 @@ class MemoryBackend:
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
         with self._lock:
-            old, _ = self._find(row.key)
-            if old and is_newer((old.nonce, old.generation, old.order), row, self._nonce):
+            if self._has_newer(row):
                 return False
-            self._remove(row.key)
-            page_store = self._errors if row.error_quota else self._good
-            page_store.add(row, data)
-            if row.variant:
-                self._add_variant(row)
-            for key in page_store.to_go(now, row.key):
-                self._remove(key)
+            self._put(row, data, now)
             return True
+
+    def _has_newer(self, row: Row) -> bool:
+        old, _ = self._find(row.key)
+        return bool(old and is_newer((old.nonce, old.generation, old.order), row, self._nonce))
+
+    def _put(self, row: Row, data: bytes, now: float) -> None:
+        self._remove(row.key)
+        page_store = self._errors if row.error_quota else self._good
+        page_store.add(row, data)
+        if row.variant:
+            self._add_variant(row)
+        for key in page_store.to_go(now, row.key):
+            self._remove(key)
 
     def _find(self, key: str) -> tuple[Row, bytes] | tuple[None, None]:
         return self._good.pages.get(key) or self._errors.pages.get(key) or (None, None)
@@ -167,6 +176,8 @@ class MemoryBackend:
                 later(self._hard),
                 later(self._published),
                 self._soft_floor,
+                self._dependencies.told_since(since),
+                self._dependencies.floor,
             )
 
     def invalidate(self, names: Iterable[str], hard: bool) -> int:
@@ -196,6 +207,48 @@ class MemoryBackend:
             self._floor = last
         elif table is self._soft:
             self._soft_floor = last
+
+    def begun(self) -> Begun:
+        with self._lock:
+            return self._dependencies.begun(self._nonce)
+
+    def shapes(self) -> KnownShapes:
+        with self._lock:
+            return self._dependencies.known_shapes(self._nonce)
+
+    def tell(self, names: Mapping[bytes, str], nonce: str, version: int) -> int | KnownShapes:
+        with self._lock:
+            tables = self._dependencies
+            if (nonce, version) != (self._nonce, tables.version):
+                return tables.known_shapes(self._nonce)
+            self._move_to(tables.tell(names, self._counter))
+            return self._counter
+
+    def put_depending(self, row: Row, data: bytes, depending: Depending, now: float) -> Kept:
+        with self._lock:
+            if self._has_newer(row):
+                return Kept.OLDER
+            tables = self._dependencies
+            kept = tables.met(depending, self._nonce, row.generation)
+            if kept is Kept.STORED:
+                self._put(row, data, now)
+            if tables.full:
+                self._move_to(tables.forget(self._counter))
+            return kept
+
+    def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
+        wanted = set(names)
+        return (row for row in self.rows() if row.depended and row.depended.has_any(wanted))
+
+    def forget(self) -> int:
+        with self._lock:
+            self._move_to(self._dependencies.forget(self._counter))
+            return self._counter
+
+    def _move_to(self, counter: int) -> None:
+        if counter != self._counter:
+            self._counter = counter
+            self.version[0] += 2
 
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int

@@ -17,6 +17,8 @@ from typing import Any, Final, TypeGuard
 
 from ..http.fields import Headers, sound_headers, sound_status
 from .cache_key import Request
+from .depended import Depended
+from .depended import sound as sound_dependencies
 from .hole_places import sound_holes
 from .interned_strings import shared
 from .places import Places, in_body, place_from, sound_places
@@ -44,6 +46,8 @@ class Entry:
 
     ``holes``: what of the body is a placeholder; ``hole_reads`` is what filling them asks of a
     visitor. A visitor who has any of that gets the page of `filled_page.for_holes`.
+
+    ``depended``: what of a database its render has read; ``None`` where that was not recorded.
     """
 
     key: str
@@ -76,6 +80,7 @@ class Entry:
     reads: Reads | None = None
     holes: Places = ()
     hole_reads: Reads = NOTHING_READ
+    depended: Depended | None = None
 
     @property
     def code(self) -> int:
@@ -94,7 +99,8 @@ class Entry:
 
     @property
     def size(self) -> int:
-        return len(self.body) + sum(map(len, self.encodings.values()))
+        beside = self.depended.size if self.depended is not None else 0
+        return len(self.body) + sum(map(len, self.encodings.values())) + beside
 
 
 _PLAIN: Final = (
@@ -104,6 +110,9 @@ _PLAIN: Final = (
 )  # fmt: skip
 #: The same for many pages, so that a process with many of them holds them once.
 _SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
+#: In place of an encoding: a release that knows no dependencies takes such a page for no page.
+_NAMES: Final = "=names"
+_TEXTS: Final = "=texts"
 _REQUEST: Final = ("scheme", "host", "script_name", "path", "query")
 
 
@@ -123,10 +132,14 @@ def encode(entry: Entry) -> bytes:
     if entry.holes:
         description["holes"] = [place.described() for place in entry.holes]
         description["hole_reads"] = reads_to_json(entry.hole_reads)
-    description["bodies"] = [[name, len(data)] for name, data in entry.encodings.items()]
+    bodies = entry.encodings
+    if found := entry.depended:
+        description["depended"] = [found.soft, found.late]
+        bodies = {_NAMES: found.names, _TEXTS: found.texts, **bodies}
+    description["bodies"] = [[name, len(data)] for name, data in bodies.items()]
     described = json.dumps(description, separators=(",", ":")).encode()
     length = len(described).to_bytes(4, "big")
-    rest = b"".join((length, described, *entry.encodings.values(), entry.body))
+    rest = b"".join((length, described, *bodies.values(), entry.body))
     return _HEAD.pack(MAGIC, VERSION, zlib.crc32(rest)) + rest
 
 
@@ -154,6 +167,9 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
             raise ValueError("a body is cut off")
         encodings[str(name)] = bytes(bodies[start : start + size])
         start += size
+    depended = None
+    if found := described.get("depended"):
+        depended = Depended(encodings.pop(_NAMES), encodings.pop(_TEXTS), *found)
     keyed_headers, keyed_cookies, *variants = described["keyed"]
     scheme, host, script_name, path, query = described["request"]
     for name in _SHARED:
@@ -178,6 +194,7 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
         pieces=tuple(described.get("pieces", ())),
         holes=tuple(map(place_from, described.get("holes", ()))),
         hole_reads=reads_from_json(described.get("hole_reads")) or NOTHING_READ,
+        depended=depended,
         **{name: described[name] for name in _PLAIN},
     )
 
@@ -216,6 +233,7 @@ def _sound(entry: Entry) -> bool:
         and sound_places(entry.places, entry.body, entry.headers)
         and _sound_pieces(entry)
         and sound_holes(entry.holes, entry.places, entry.body)
+        and sound_dependencies(entry.depended)
     )
 
 
@@ -238,3 +256,21 @@ def _native(value: Any) -> bool:
 
 def _number(value: Any) -> TypeGuard[float]:
     return type(value) in (int, float) and abs(value) < 1e15
+
+
+def newer(one: Entry, other: Entry) -> bool:
+    """Whether ``one`` came of a later render that knew the same table of invalidations."""
+    return one.nonce == other.nonce and (one.generation, one.order) > (
+        other.generation,
+        other.order,
+    )
+
+
+def same_render(one: Entry, other: Entry) -> bool:
+    """Whether two copies of a page came of one render."""
+    return (one.nonce, one.generation, one.order, one.rendered_at) == (
+        other.nonce,
+        other.generation,
+        other.order,
+        other.rendered_at,
+    )

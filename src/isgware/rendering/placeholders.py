@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 from ..core.cache_key import Request
 from ..core.filled_page import without_lifetime
@@ -25,7 +25,7 @@ from ..core.tokens import Finder, Lines, Token, nonces
 from ..holes import HOLES, NESTED, PLAIN, HoleRun, Markers
 from ..http.conditional import strong_etag
 from ..recording import COOKIES, EVERYTHING, OPENED, SESSION, Recording
-from ..render_context import Rendering, current
+from ..render_context import Rendering, current, database
 from ..settings import Settings
 from .clean_room import Unfit, WSGIApp, environ_for, render
 from .observed import unfit
@@ -165,7 +165,7 @@ class PlaceholderMaker:
         ]
         run, tokens, theirs = HoleRun(uses), list[Token](), Rendering(False)
         if uses:
-            ran = self._run(request, run)
+            ran = self._run(request, run, rendering.database)
             if isinstance(ran, Refusal):
                 return ran
             theirs, tokens = ran
@@ -189,10 +189,12 @@ class PlaceholderMaker:
             markers, bodies, united(reads_of(noted, now), known, now), tokens, theirs.finders
         )
 
-    def _run(self, request: Request, run: HoleRun) -> tuple[Rendering, list[Token]] | Refusal:
+    def _run(
+        self, request: Request, run: HoleRun, reads: Any
+    ) -> tuple[Rendering, list[Token]] | Refusal:
         rendering = Rendering(
             True, request.scheme, request.host, request.script_name,
-            recording=Recording() if self.in_a_run else None,
+            recording=Recording() if self.in_a_run else None, database=reads,
         )  # fmt: skip
         headers: Lines = ()
         try:
@@ -223,6 +225,7 @@ class PlaceholderMaker:
 
 def _directly(request: Request, rendering: Rendering, run: HoleRun) -> None:
     current.set(rendering)
+    database.set(rendering.database)
     run.make(PLAIN, environ_for(request, rendering))
 
 

@@ -15,11 +15,14 @@ from typing import Final
 
 from ..backends.base import Lease, Row, row_of
 from ..backends.breaker import Breaker
+from ..backends.dependents import Depending
 from ..backends.read_ahead import Copy, ReadAhead, current
+from ..core.depended import MAYBE
 from ..core.freshness import Changes, Generations, State, judge
-from ..core.stored_page import Entry, decode, encode
+from ..core.stored_page import Entry, decode, encode, newer, same_render
 from ..errors import BackendUnavailable
 from ..render_context import note_invalidation
+from .dependencies import Dependencies, as_recorded, late
 from .process_cache import Memory, Page, key_name
 
 log: Final = logging.getLogger("isgware")
@@ -51,6 +54,8 @@ class PageStore:
         #: Base keys of pages of which others may have another, by key.
         self._alone: dict[str, str] = {}
         self._pause = self._try_at = self._flushed = 0.0
+        #: What pages depend on, with the option ``dependencies``.
+        self.dependencies: Dependencies | None = None
 
     def begin(self, read_ahead: ReadAhead | None = None) -> None:
         """A visit or a job begins, or goes on with its ``read_ahead``: what it may spend on the
@@ -115,7 +120,9 @@ class PageStore:
         if page is None:
             return None
         state = judge(page.entry, page.names, self.mirror, self._clock(), fingerprint)
-        if state is State.FRESH and self.offline_too_long:
+        if state is State.FRESH and (
+            self.offline_too_long or not as_recorded(page.entry, self.dependencies)
+        ):
             state = State.STALE
         return state
 
@@ -133,7 +140,7 @@ class PageStore:
         if page.entry.nonce != mirror.nonce:
             return True
         if page.seen < counter:
-            if mirror.renewed(page.names, page.seen):
+            if mirror.renewed(page.names, page.seen, page.entry.depended):
                 return True
             page.seen = counter
         return False
@@ -150,7 +157,7 @@ class PageStore:
         except BackendUnavailable:
             return known
         entry = decode(data, key)
-        if entry is None or (known is not None and _newer(known.entry, entry)):
+        if entry is None or (known is not None and newer(known.entry, entry)):
             if known is not None:
                 known.seen = seen
             return known
@@ -158,7 +165,7 @@ class PageStore:
             known.seen = seen
             return known
         page, kept = Page(entry, seen, base, now), self.memory.get(key)
-        if kept is not None and _newer(kept.entry, entry):  # rendered here while the store answered
+        if kept is not None and newer(kept.entry, entry):  # rendered here while the store answered
             return kept
         self.memory.add(page)
         return page
@@ -190,20 +197,29 @@ class PageStore:
             found = {entry.key: row_of(entry) for entry in entries if entry is not None}
         return found
 
-    def keep(self, entry: Entry, base: str) -> tuple[Page, bool]:
+    def keep(
+        self, entry: Entry, base: str, depending: Depending | None = None
+    ) -> tuple[Page, bool]:
         """Store a page. Returns it, or the newer one that was there already, and whether the
-        store has it: without, it is kept in memory alone."""
+        store has it: without, it is kept in memory alone. ``depending``: what it depends on, as
+        the store has to know."""
         page, stored = Page(entry, self.mirror.counter, base), True
         try:
-            if not self.backend.put(row_of(entry), encode(entry), self._clock()):
+            if self.dependencies is None:
+                taken = self.backend.put(row_of(entry), encode(entry), self._clock())
+            else:
+                entry, taken = self.dependencies.put(entry, depending, self._clock())
+                page = Page(entry, self.mirror.counter, base)
+            if not taken:
                 return self._fetch(entry.key, base, None) or page, True
         except BackendUnavailable as error:
             stored = False
+            page = Page(late(entry, MAYBE), page.seen, base)
             log.debug("A page of %s stays in memory only: %s", entry.route, error)
             if self.backend.open_since is not None:  # and not for what the page is
                 self.stored_locally(entry.key, base)
         known = self.memory.get(entry.key)
-        if known is not None and _newer(known.entry, entry):
+        if known is not None and newer(known.entry, entry):
             return known, stored
         self.memory.add(page)
         return page, stored
@@ -231,14 +247,16 @@ class PageStore:
         self.drop(key)
 
     def acquire(
-        self, key: str, ttl: float, names: Sequence[str], *, overtake: bool = False
-    ) -> Lease | None:
+        self, key: str, ttl: float, names: Sequence[str], *, overtake: bool = False,
+        known: Page | None = None,
+    ) -> Lease | None:  # fmt: skip
         """A lease, or ``None`` when another process has it. Raises `BackendUnavailable`.
 
-        One taken before any of ``names`` was invalidated is overtaken; with ``overtake`` any is.
+        One taken before any of ``names`` was invalidated, or anything that ``known`` shows was
+        changed, is overtaken; with ``overtake`` any is.
         """
-        known = self._known(names, overtake)
-        lease = self.backend.acquire(key, ttl, self._clock(), **known)
+        generations = self._known(names, overtake, known)
+        lease = self.backend.acquire(key, ttl, self._clock(), **generations)
         return lease if isinstance(lease, Lease) else None
 
     def acquire_all(
@@ -248,9 +266,13 @@ class PageStore:
         found = self.backend.acquire_all(keys, ttl, self._clock(), **self._known((), overtake))
         return [lease if isinstance(lease, Lease) else None for lease in found]
 
-    def _known(self, names: Sequence[str], overtake: bool) -> dict[str, int]:
+    def _known(
+        self, names: Sequence[str], overtake: bool, page: Page | None = None
+    ) -> dict[str, int]:
         mirror = self.mirror
         last = max(mirror.last(names), mirror.floor, mirror.soft_floor)
+        if page is not None and page.entry.depended is not None:
+            last = max(last, mirror.tellings.last_of(page.entry.depended))
         since = mirror.counter + 1 if overtake else last
         return {"generation": mirror.counter, "overtake_before": since}
 
@@ -295,6 +317,8 @@ class PageStore:
     def retry_pending(self) -> None:
         """Repeat the operations that the backend could not take. Call it about once a second."""
         self._pay_owed()
+        if self.dependencies is not None:
+            self.dependencies.pay()
         if self._alone and self.backend.open_since is None and time.monotonic() >= self._try_at:
             self._hand_all_in()
 
@@ -317,13 +341,13 @@ class PageStore:
         """Let the backend have a page that others may have made, too; if theirs is there, have
         that. True if ours is, in place of what others may have. Raises `BackendUnavailable`."""
         page, now = self.memory.get(key), self._clock()
-        if page is None or page.entry.nonce != self.mirror.nonce:
-            return False
+        if page is None or page.entry.nonce != self.mirror.nonce or page.entry.depended:
+            return False  # one with dependencies is stale until it is made with the store
         seen = self.mirror.counter
         theirs = decode(self.backend.get(key, now), key)
         if theirs is not None and same_render(page.entry, theirs):
             return True
-        if theirs is not None and not _newer(page.entry, theirs):
+        if theirs is not None and not newer(page.entry, theirs):
             self.memory.add(Page(theirs, seen, base))
             return False
         try:
@@ -364,20 +388,3 @@ class PageStore:
                 self.backend.touch(keys, self._clock())
             except BackendUnavailable as error:
                 log.debug("Recency was not written: %s", error)
-
-
-def _newer(one: Entry, other: Entry) -> bool:
-    return one.nonce == other.nonce and (one.generation, one.order) > (
-        other.generation,
-        other.order,
-    )
-
-
-def same_render(one: Entry, other: Entry) -> bool:
-    """Whether two copies of a page came of one render."""
-    return (one.nonce, one.generation, one.order, one.rendered_at) == (
-        other.nonce,
-        other.generation,
-        other.order,
-        other.rendered_at,
-    )

@@ -12,20 +12,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from ...core.depended import packed, unpacked
 from ...core.freshness import Changes
 from ..base import Held, Job, Lease, Limits, Row, is_newer
-from . import counts, invalidations, jobs, leases
+from ..dependents import Depending, Kept
+from . import counts, dependents, invalidations, jobs, leases
 from .database import Damaged, Database
+from .dependent_pages import DependentPages
+from .dependents import Late
 from .invalidations import state
 from .schema import SCHEMA, add_tables
 
 _COLUMNS: Final = (
     "key, page_key, path, url, query, variant, status, size, rendered_at, revalidate, expire, "
     "keep_until, render_seconds, generation, ordinal, nonce, fingerprint, build_id, error_quota, "
-    "tags"
+    "tags, depends"
 )
 _PUT: Final = (
-    f"INSERT INTO pages ({_COLUMNS}, used, bytes, data) VALUES ({', '.join('?' * 23)}) "
+    f"INSERT INTO pages ({_COLUMNS}, used, bytes, data) VALUES ({', '.join('?' * 24)}) "
     "ON CONFLICT (key) DO UPDATE SET "
     + ", ".join(
         f"{name} = excluded.{name}" for name in (_COLUMNS + ", used, bytes, data").split(", ")
@@ -42,7 +46,7 @@ _BATCH: Final = 500
 ITEMS: Final = 2
 
 
-class SQLiteBackend:
+class SQLiteBackend(DependentPages):
     """The protocol over a `Database`. ``timeout`` bounds each operation, in seconds."""
 
     def __init__(
@@ -101,30 +105,45 @@ class SQLiteBackend:
     def put(self, row: Row, data: bytes | None, now: float) -> bool:
         return self.put_row(row, data, len(data or b""), now) is not None
 
-    def put_row(self, row: Row, data: bytes | None, size: int, now: float) -> list[str] | None:
+    def put_row(
+        self, row: Row, data: bytes | None, size: int, now: float,
+        depending: Depending | None = None,
+    ) -> list[str] | None:  # fmt: skip
         """Keep a row with its page of ``size`` bytes (or with what identifies it elsewhere).
-        Returns the keys that had to go, or ``None`` if a newer render is there already."""
+        Returns the keys that had to go, or ``None`` if a newer render is there already. Raises
+        `Late`, having stored nothing, for a page whose dependencies have changed."""
 
         def work(db: sqlite3.Connection) -> list[str] | None:
             old = db.execute(
-                "SELECT id, nonce, generation, ordinal, error_quota, bytes FROM pages "
+                "SELECT id, nonce, generation, ordinal, error_quota, bytes, depends FROM pages "
                 "WHERE key = ?",
                 (row.key,),
             ).fetchone()
+            if old and is_newer(old[1:4], row, state(db).nonce):
+                return None
+            if depending is not None:
+                kept = dependents.met(db, depending, row.nonce, row.generation)
+                if kept is not Kept.STORED:
+                    late.append(kept)
+                    return []
             if old:
-                if is_newer(old[1:4], row, state(db).nonce):
-                    return None
                 count(db, old[4], -1, -old[5])
                 db.execute("DELETE FROM tags WHERE page = ?", (old[0],))
             used = now if old else now - _PROBATION
-            page = db.execute(_PUT, (*_values(row), used, size, data)).fetchone()[0]
+            values = _values(row)
+            page = db.execute(_PUT, (*values, used, size, data)).fetchone()[0]
+            dependents.list_page(db, page, old[6] if old else None, values[-1])
             db.executemany(
                 "INSERT OR IGNORE INTO tags VALUES (?, ?)", [(tag, page) for tag in row.tags]
             )
             totals = count(db, int(row.error_quota), 1, size)
             return self._make_room(db, row, now, totals)
 
-        return self.database.write(work)
+        late: list[Kept] = []
+        gone = self.database.write(work)
+        if late:
+            raise Late(late[0])
+        return gone
 
     def _make_room(
         self, db: sqlite3.Connection, added: Row, now: float, totals: tuple[int, int]
@@ -196,6 +215,11 @@ class SQLiteBackend:
             if len(batch) < _BATCH:
                 return
             last = (batch[-1][2], batch[-1][-1])
+
+    def _rows_by_id(self, ids: list[int]) -> list[Row]:
+        query = f"SELECT {_COLUMNS} FROM pages WHERE id IN ({', '.join('?' * len(ids))})"
+        found = self.database.read(lambda db: db.execute(query, ids).fetchall())
+        return [row for row in map(_row, found) if row is not None]
 
     def sync(self, nonce: str, since: int) -> Changes:
         return self.database.read(lambda db: invalidations.changes(db, nonce, since))
@@ -314,14 +338,15 @@ def _values(row: Row) -> tuple[Any, ...]:
         row.key, row.page_key, row.path, row.url, row.query, row.variant, row.status, row.size,
         row.rendered_at, row.revalidate, row.expire, row.keep_until, row.render_seconds,
         row.generation, row.order, row.nonce, row.fingerprint, row.build_id, int(row.error_quota),
-        json.dumps(row.tags),
+        json.dumps(row.tags), packed(row.depended),
     )  # fmt: skip
 
 
 def _row(found: tuple[Any, ...]) -> Row | None:
     """``None`` for a line that was damaged without SQLite's noticing."""
     try:
-        fields = (*found[:18], bool(found[18]), tuple(json.loads(found[19])))
+        tags, depended = tuple(json.loads(found[19])), unpacked(found[20])
+        fields = (*found[:18], bool(found[18]), tags, depended)
     except (ValueError, TypeError):
         return None
     return Row(*fields) if isinstance(found[2], str) else None  # in the order of _COLUMNS
@@ -351,11 +376,12 @@ def _remove(db: sqlite3.Connection, ids: list[tuple[int]]) -> list[str]:
     keys = []
     for (page,) in ids:
         found = db.execute(
-            "DELETE FROM pages WHERE id = ? RETURNING key, error_quota, bytes", (page,)
+            "DELETE FROM pages WHERE id = ? RETURNING key, error_quota, bytes, depends", (page,)
         ).fetchone()
         if found is None:
             raise Damaged("an index names a page that is not there")
         db.execute("DELETE FROM tags WHERE page = ?", (page,))
+        dependents.list_page(db, page, found[3], None)
         count(db, found[1], -1, -found[2])
         keys.append(found[0])
     return keys

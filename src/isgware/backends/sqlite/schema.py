@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from . import counts
+from . import counts, dependents
 
 SCHEMA: Final = """
 CREATE TABLE pages (
@@ -68,14 +68,20 @@ def add_tables(connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN IMMEDIATE; {_JOBS}; COMMIT")
     if not connection.execute(known.replace("regenerations", "counted")).fetchone():
         connection.executescript(f"BEGIN IMMEDIATE; {counts.TABLES}; COMMIT")
-    if not _has_soft_floor(connection):
+    _add(connection, "state", "soft_floor", _SOFT_FLOOR)
+    _add(connection, "pages", "depends", dependents.TABLES)
+
+
+def _add(connection: sqlite3.Connection, table: str, column: str, statements: str) -> None:
+    """Run ``statements``, which add ``column``, where it is not there."""
+    if not _has(connection, table, column):
         connection.execute("BEGIN IMMEDIATE")
-        if not _has_soft_floor(connection):  # another process may have been faster
-            for statement in _SOFT_FLOOR.split(";"):
+        if not _has(connection, table, column):  # another process may have been faster
+            for statement in statements.split(";"):
                 connection.execute(statement)
         connection.execute("COMMIT")
 
 
-def _has_soft_floor(connection: sqlite3.Connection) -> bool:
-    known = "SELECT 1 FROM pragma_table_info('state') WHERE name = 'soft_floor'"
+def _has(connection: sqlite3.Connection, table: str, column: str) -> bool:
+    known = f"SELECT 1 FROM pragma_table_info('{table}') WHERE name = '{column}'"
     return connection.execute(known).fetchone() is not None
