@@ -146,7 +146,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "if page.looked_up <= now < page.looked_up + _LOOK_UP:", "if False:"),
         ("a clock that was put back stops no look-up", "page.looked_up <= now < ", "now < "),
         ("what is read replaces no newer page",
-         "if kept is not None and _newer(kept.entry, entry):", "if False:"),
+         "if kept is not None and newer(kept.entry, entry):", "if False:"),
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
