@@ -6,6 +6,7 @@ import pytest
 from werkzeug.test import Client
 
 from isgware import ISG, ConfigurationError, Policy, hole, holes, page, revalidate
+from tests.flask.test_client_holes import asks, made
 
 EURO = "\u20ac"
 FILLER = "<p>text that makes a page of it</p>\n" * 60
@@ -81,6 +82,21 @@ def test_only_text_stands_in_a_page():
     assert page.hole("nothing", request={}) == ""
 
 
-def test_client_is_a_reserved_argument() -> None:
-    with pytest.raises(ConfigurationError, match="client= is reserved"):
-        page.hole("_basket.html", client=True)
+def test_the_browser_fills_holes_of_plain_wsgi_apps():
+    @hole("mine")
+    def mine(environ):
+        return f"<b>{environ['PATH_INFO']} {environ.get('HTTP_COOKIE', 'nobody')} {EURO}</b>"
+
+    def other(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/html; charset=latin-1")])
+        return [f"<p>{page.hole('mine', client=True)}</p>{FILLER}".encode("latin-1")]
+
+    isg = ISG(other, store="memory:", routes={"/page": Policy(revalidate=60)})
+    first = get(isg)
+    assert "<b>/page nobody &#8364;</b></isg-hole>" in first.text
+    assert get(isg, "a=1").data == first.data
+    assert first.headers["Cache-Control"].startswith("public")
+    client = Client(isg, use_cookies=False)
+    got = client.get(asks(first.text), headers={"Cookie": "a=1"})
+    assert made(got) == {"0": f"<b>/page a=1 {EURO}</b>"}
+    assert client.get("/_isg/holes?page=/page&holes=0").status_code == 404

@@ -15,7 +15,8 @@ import isgware.backends
 OFFLINE = {
     "isgware.build", "isgware.export", "isgware.cli", "isgware.management.why",
     "isgware.management.store_client", "isgware.management.worker_process",
-    "multiprocessing", "ssl", "click", "rich",
+    "isgware.dashboard", "multiprocessing", "ssl", "click", "jinja2", "rich",
+    "opentelemetry", "prometheus_client",
 }  # fmt: skip
 #: Stores and modes that an app with ``file:`` and defaults does not have.
 NOT_CHOSEN = {

@@ -24,8 +24,19 @@ CORE = [name for name in MODULES if name.startswith(("isgware.core.", "isgware.h
 #: From top to bottom. Packages and modules of one line may import each other and all that is below,
 #: also where only a type checker looks; see docs/internals/architecture.md.
 ROOMS = (
-    {"__main__", "celery", "cli", "django", "flask", "loading", "sqlalchemy", "testing"},
+    {
+        "__main__",
+        "celery",
+        "cli",
+        "django",
+        "flask",
+        "loading",
+        "opentelemetry",
+        "sqlalchemy",
+        "testing",
+    },
     {"wsgi"},
+    {"dashboard"},
     {"management"},
     {"build", "export"},
     {"runtime"},
@@ -44,7 +55,7 @@ ROOMS = (
     {"holes"},
     {"render_context"},
     {"policy", "recording"},
-    {"after_fork", "errors", "formatting", "option_checks", "version"},
+    {"after_fork", "errors", "events", "formatting", "option_checks", "version"},
 )
 #: Of ours, what `core` may import beside itself.
 PURE = {"isgware.errors", "isgware.option_checks", "isgware.policy", "isgware.recording"}
@@ -59,7 +70,8 @@ ACTING = {
 #: Extras and frameworks: imported on use, never by ``import isgware``.
 EXTRAS = {
     "brotli", "backports.zstd", "celery", "click", "django", "flask", "jinja2",
-    "prometheus_client", "pymemcache", "redis", "rich", "sqlalchemy", "uwsgi", "gevent",
+    "opentelemetry", "prometheus_client", "pymemcache", "redis", "rich",
+    "sqlalchemy", "uwsgi", "gevent",
 }  # fmt: skip
 
 

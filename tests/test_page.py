@@ -26,20 +26,20 @@ def rendering() -> Iterator[Rendering]:
 def test_a_view_adds_tags(rendering: Rendering) -> None:
     page.tag("author:7")
     page.tag("a", "b")
-    assert rendering.tags == ["author:7", "a", "b"]
+    assert rendering.tags == ("author:7", "a", "b")
 
 
 @pytest.mark.parametrize("tag", [7, None, b"a"], ids=repr)
 def test_what_is_no_text_is_no_tag(rendering: Rendering, tag: Any) -> None:
     with pytest.raises(ConfigurationError, match="is not a tag"):
         page.tag(tag)
-    assert rendering.tags == []
+    assert rendering.tags == ()
 
 
 @pytest.mark.parametrize("tag", ["", "a\n", "x" * 257], ids=repr)
 def test_a_text_that_makes_no_tag_is_noted_and_no_error(rendering: Rendering, tag: str) -> None:
     page.tag("a", tag, "b")
-    assert (rendering.tags, rendering.odd_tag) == (["a", "b"], True)
+    assert (rendering.tags, rendering.odd_tag) == (("a", "b"), True)
 
 
 @pytest.mark.parametrize("seconds", [30, 0, False, None, 1.5])
@@ -110,7 +110,7 @@ def test_renders_in_different_contexts_do_not_hear_each_other() -> None:
     for context, rendering in zip(contexts, renderings, strict=True):
         context.run(current.set, rendering)
     contexts[0].run(page.tag, "mine")
-    assert [rendering.tags for rendering in renderings] == [["mine"], []]
+    assert [rendering.tags for rendering in renderings] == [("mine",), ()]
 
 
 def test_the_first_policy_declared_in_a_run_counts(rendering: Rendering) -> None:

@@ -84,7 +84,7 @@ def test_the_first_source_that_says_it_counts(
         ("DEBUG", "1", True), ("DEBUG", "off", False), ("DEBUG", "", False),
         ("ENABLED", "0", False), ("ENABLED", "report", "report"), ("ENABLED", "yes", True),
         ("MEMORY", "0", 0), ("COMPRESS", "br,gzip", ("br", "gzip")), ("COMPRESS", "no", False),
-        ("DOWNSTREAM", "1.5", 1.5), ("SECRET", "s3cret", "s3cret"), ("BUILD_ID", "42", "42"),
+        ("DOWNSTREAM", "1.5", 1.5), ("SECRET", "s" * 16, "s" * 16), ("BUILD_ID", "42", "42"),
     ],
 )  # fmt: skip
 def test_every_kind_of_option_can_be_said_in_the_environment(
@@ -130,7 +130,7 @@ def test_an_option_like_no_other_is_refused_with_a_list() -> None:
         ("mount", "/internal/isg", "/internal/isg"),
         ("revalidate", False, False),
         ("routes", {"/a/<b>": Policy()}, {"/a/<b>": Policy()}),
-        ("secret", "pässwort", "pässwort"),
+        ("secret", "ein langes Pässwort", "ein langes Pässwort"),
     ],
 )
 def test_what_may_be_said(name: str, value: Any, expected: Any) -> None:
@@ -175,15 +175,23 @@ def test_a_thread_pool_may_regenerate_and_a_process_pool_may_not() -> None:
 
 
 def test_a_secret_is_not_in_the_repr() -> None:
-    settings = Settings.load({"secret": "hunter2"})
-    assert settings.secret == "hunter2"
+    settings = Settings.load({"secret": "hunter2 and more"})
+    assert settings.secret == "hunter2 and more"
     assert "hunter2" not in repr(settings)
 
 
 def test_a_secret_is_not_in_an_error() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Settings.load({"secret": "hunter2\n"})
+        Settings.load({"secret": "hunter2 and more\n"})
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["secret", "metrics_secret"])
+@pytest.mark.parametrize("value", ["fifteen letters", "   two words     ", "s"])
+def test_a_secret_that_can_be_guessed_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^{name}=…: give 16 characters or more"):
+        Settings.load({name: value})
+    assert getattr(Settings.load({name: "sixteen letters."}), name) == "sixteen letters."
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,23 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is read replaces no newer page",
          "if kept is not None and newer(kept.entry, entry):", "if False:"),
     ),
+    # What a render that found its page unchanged may keep, and when.
+    *_of("core/unchanged.py", "core/test_unchanged.py")(
+        ("another body is a change", " and _body(old) == _body(new)", ""),
+        ("another header is a change", " and _headers(old) == _headers(new)", ""),
+        ("an unchanged page keeps its ETag", " etag=old.etag,", ""),
+    ),
+    *_of("backends/sqlite/pages.py", "backends/test_sqlite.py")(
+        ("a head is put before the bodies it was made for", "or old[1:4] != standing ", ""),
+    ),
+    *_of("backends/memory.py", "backends/test_memory.py")(
+        ("a head is put before the bodies it was made for, in memory, too",
+         "or _standing(old) != standing ", ""),
+    ),
+    *_of("backends/redis/page_scripts.py", "backends/test_redis.py")(
+        ("a head is put before the bodies it was made for, in Redis, too",
+         "  if kept[at] ~= it.before[at] then return 0 end\n", ""),
+    ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
          "del maintenance  # not referred to while this thread waits", "pass"),
@@ -444,9 +461,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("settings.py", "test_settings.py")(
         ("a blank secret is none", "not value.strip() or not value.isprintable()",
          "not value or not value.isprintable()"),
+        ("secrets cannot be guessed", "if len(_text(name, value).strip()) < MIN_SECRET:", "if not _text(name, value):"),
     ),
     *_of("management/control_endpoint.py", "management/test_control_endpoint.py")(
-        ("the endpoint asks for the secret", "if not self._authorized(visitor):", "if False:"),
+        ("the endpoint asks for the secret", "if not self._matches(given):", "if False:"),
         ("secrets are compared in constant time",
          "hmac.compare_digest(given, self._secret)", "given == self._secret"),
         ("secrets may hold any bytes", "token.encode(\"latin-1\", \"replace\")", 'token.encode("ascii")'),
@@ -459,6 +477,30 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("answers of the endpoint are not kept", '            ("Cache-Control", "no-store"),\n', ""),
         ("answers of the endpoint tell no referrer",
          '            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret\n', ""),
+    ),
+    *_of("management/wrong_guesses.py", "dashboard/test_login.py")(
+        ("who guesses waits", "pause = 0 if count <= FREE else", "pause = 0 if True else"),
+        ("guesses of all peers are counted together", "for name in (_OVERALL, _who(peer)))", "for name in (_who(peer),))"),
+        ("addresses of one network are one peer", "if isinstance(address, ipaddress.IPv6Address):", "if False:"),
+    ),
+    *_of("dashboard/same_origin.py", "dashboard/test_login.py")(
+        ("forms are fetched from the own origin", '    if fetched not in (None, "same-origin"):\n        return False\n', ""),
+        ("forms come from the own origin", "return normal_host(scheme, host) == normal_host(scheme, visitor.host)", "return True"),
+        ("forms do not come from nowhere", 'or (origin == "null" and fetched)', 'or origin == "null"'),
+    ),
+    *_of("dashboard/sessions.py", "dashboard/test_login.py")(
+        ("sessions are signed", "(id, int(end)) if signed and 0 <", "(id, int(end)) if 0 <"),
+        ("sessions end", "0 < int(end) - self._now() <= seconds", "True"),
+        ("a session that was logged out is over", "return self._store.read_note(\"x:\" + id, self._now()) is not None", "return False"),
+        ("a link logs in once", "or self._store.read_note(used, now) is not None", ""),
+        ("signatures say what they are for", 'f"{kind}:{text}".encode()', "text.encode()"),
+    ),
+    *_of("dashboard/app.py", "dashboard/test_login.py")(
+        ("the dashboard asks who is there", "if session is None and not bearer:", "if False:"),
+        ("a login is no form of another site", "if not self._ours(visitor) or not self.sessions.is_login_token(", "if not self.sessions.is_login_token("),
+        ("forms need the token of their session", "if self._ours(visitor) and _same(token, session.token):", "if self._ours(visitor):"),
+        ("during a pause the secret is not taken", "if wait := self._guesses.pause(peer):", "if wait := 0:"),
+        ("a login leads nowhere else", "(back if _is_ours(back) else \"/\")", "back"),
     ),
     *_of("routing/drafts.py", "routing/test_drafts.py")(
         ("draft cookies are signed", "return signed and now <", "return now <"),
@@ -608,7 +650,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("learned_routes are bounded", "        if len(self._known) >= _MAX_SIGNPOSTS:\n", "        if False:\n"),
     ),
     *_of("serving/passed_urls.py", "promises/test_p7_floods.py")(
-        ("URLs that pass are bounded", "if len(self._until) >= _MAX_PASSED:", "if False:"),
+        ("URLs that pass are bounded", "if len(self._known) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
         ("URLs with nothing to store are bounded", "if len(self._passed) >= _MAX_SILENT:", "if False:"),
@@ -811,6 +853,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "if response is not None and", "if False and"),
         ("middleware inside of isgware reads all cookies", "        if foreign:", "        if False:"),
     ),
+    *_of("django/integration.py", "django/test_ways_of_reading.py")(
+        ("what is looked at before there is a request is recorded", "application(watched(environ), ", "application(environ, "),
+    ),
+    *_of("django/site.py", "django/test_odd_cookies.py")(
+        ("Django's cookies are decoded as Django does it",
+         'parse_cookie(get_str_from_wsgi({"HTTP_COOKIE": header}, "HTTP_COOKIE", ""))', "parse_cookie(header)"),
+    ),
+    *_of("routing/framework.py", "flask/test_odd_cookies.py")(
+        ("cookies may hold any bytes", "from werkzeug.sansio.http import parse_cookie", "from werkzeug.http import parse_cookie"),
+    ),
     *_of("core/hosts.py", "core/test_hosts.py")(
         ("other ports of a trusted host are not trusted",
          "        if (known_port or default) != (port or default):\n            continue\n", ""),
@@ -976,7 +1028,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a marker in a header refuses the page", "if prefix in lines or number in lines:", "if False:"),
     ),
     *_of("rendering/placeholders.py", "flask/test_holes.py")(
-        ("a hole that writes the session refuses the page", "            if refusal := unfit(theirs.recording, made):\n", "            if False:\n"),
+        ("a hole that writes the session refuses the page", "        if refusal := _shows_bait(theirs.recording, [texts[n] for n in numbers]):\n", "        if False:\n"),
         ("a hole that raises refuses the page", "        for use, raised in run.errors.items():\n", "        for use, raised in ():\n"),
         ("nobody keeps a page that is filled for some", "        if not self.reads.personal:\n            return response\n", "        if True:\n            return response\n"),
     ),
@@ -986,7 +1038,25 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a run has no conditions of its visitor", "if name not in _OF_THE_ANSWER and", "if"),
         ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),
     ),
-    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py")(
+    *_of("rendering/placeholders.py", "flask/test_client_holes.py")(
+        ("a client hole stands where the browser can fill it", "if refusal := self._misplaced(markers, response) or", "if refusal :="),
+        ("what a client hole reads is no read of others", "and use.client is client", "and use.client is False"),
+    ),
+    *_of("rendering/client_places.py", "flask/test_client_holes.py")(
+        ("a client hole stands in no text field", "and _TEXT_ONLY.isdisjoint(self._open)", ""),
+        ("a client hole stands in no other page than HTML", 'if kind != "text/html":', "if False:"),
+    ),
+    *_of("serving/client_holes.py", "flask/test_client_holes.py")(
+        ("holes are asked for by the page that holds them", "what.of != digest(holes) or ", ""),
+        ("a hole has a number", " or max(what.numbers) >= len(holes)", ""),
+        ("no other site reads holes", "headers = [*_ANSWER_HEADERS]", "headers = [*_ANSWER_HEADERS, (\"Access-Control-Allow-Origin\", \"*\")]"),
+        ("nobody keeps what was made for a visitor", '    ("Cache-Control", "private, no-store"),\n', ""),
+        ("holes are made at the URL of their page", '"PATH_INFO": what.path, ', ""),
+    ),
+    *_of("core/client_holes.py", "flask/test_client_holes.py")(
+        ("what asks for holes names numbers alone", "not _NUMBERS.fullmatch(numbers)", "not numbers"),
+    ),
+    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py", "django/test_learned_sessions.py")(
         ("a session with something in it is not learned from",
          "bool(keys) and keys <= site.session_bookkeeping", "bool(keys)"),
     ),
@@ -1017,6 +1087,22 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what a parent has counted is the parent's", "            self._amounts = {}\n            self._collect()\n", ""),
         ("what was not confirmed is told again as it was", "            if not self._pending:\n", "            if True:\n"),
         ("routes are bounded", "if len(self._routes) >= MAX_ROUTES:", "if False:"),
+    ),
+    *_of("regeneration/render_threads.py", "storage/test_counting.py")(
+        ("counts are told at exit", "    counting.tell_at_exit()\n", ""),
+    ),
+    *_of("storage/observing.py", "storage/test_observing.py")(
+        ("events that wait are bounded", "if len(queue) >= self._limit:", "if False:"),
+        ("an observer that fails is logged once", "if number not in self._failed:", "if True:"),
+        ("a child's events are its own",
+         "        self._own_process()\n        queue = self._queue\n",
+         "        queue = self._queue\n"),
+        ("who comes later hears of prepared hits",
+         "        if was != self.active:\n            self.on_change()\n", ""),
+    ),
+    *_of("routing/route_names.py", "routing/test_route_names.py")(
+        ("a converter that fails is no visitor's error", "        except Exception:  #",
+         "        except ZeroDivisionError:  #"),
     ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(
         ("no token becomes a file", "    if entry.places:\n", "    if False:\n"),

@@ -96,7 +96,7 @@ def _put_many_redis(backend: Any, entries: Iterable[Entry]) -> None:
 
 class _Queue:
     def __init__(self, client: Any) -> None:
-        from isgware.backends.redis.scripts import PUT
+        from isgware.backends.redis.page_scripts import PUT
 
         client.script_load(PUT.text)
         self.pipeline = client.pipeline(transaction=False)

@@ -35,7 +35,9 @@ MAX_ARGUMENTS: Final = 1_024
 #: Why a page is refused in one of whose holes there is another.
 NESTED: Final = "nested-hole"
 #: Arguments of `page.hole` itself, which no function of a hole may have.
-_RESERVED: Final = frozenset({"caller", "cookies", "placeholder", "request", "session"})
+_RESERVED: Final = frozenset({
+    "caller", "client", "cookies", "placeholder", "request", "session",
+})  # fmt: skip
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 #: Modules that keep what is rendered under them, for whoever comes next.
 _CACHES: Final = ("django.templatetags.cache", "flask_caching")
@@ -44,12 +46,14 @@ _CACHES: Final = ("django.templatetags.cache", "flask_caching")
 @dataclass(frozen=True, slots=True)
 class Use:
     """A hole as it stands in a page. ``cookies`` and ``session`` name what its visitors have for
-    whom it is filled, where it has a placeholder of its own; ``None`` stands for any."""
+    whom it is filled, where it has a placeholder of its own; ``None`` stands for any.
+    ``client``: the browser fills it."""
 
     name: str
     arguments: tuple[tuple[str, Plain], ...] = ()
     cookies: tuple[str, ...] | None = None
     session: tuple[str, ...] | None = None
+    client: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +64,23 @@ class Hole:
     function: Callable[..., Any]
     cookies: tuple[str, ...] | None = None
     session: tuple[str, ...] | None = None
+    client: bool = False
 
 
 registered: Final[dict[str, Hole]] = {}
 
 
 def hole(
-    name: str, *, cookies: Iterable[str] | None = None, session: Iterable[str] | None = None
-) -> Callable[[Function], Function]:
+    name: str, *, cookies: Iterable[str] | None = None, session: Iterable[str] | None = None,
+    client: bool = False,
+) -> Callable[[Function], Function]:  # fmt: skip
     """Register a function that fills the hole ``name``. It returns text that is put into the page
     as it is: what a template rendered, say. Flask calls it within the visitor's request, Django
     with the request first, a plain WSGI app with the environ first.
 
     Where a page gives the hole a placeholder of its own, it is filled for visitors who have any of
     these cookies or session keys; by default for all with a session or a cookie that counts.
+    ``client=True``: a script fills it in the browser, so that the page stays public.
 
     Raises `ConfigurationError` for a name that is taken or no name, and for a function with an
     argument that `page.hole` has itself.
@@ -84,6 +91,7 @@ def hole(
             "template needs no registration: write hole('_basket.html') in the page."
         )
     narrowed = _names(name, "cookies", cookies), _names(name, "session", session)
+    by_browser = _switch(name, client)
 
     def decorate(function: Function) -> Function:
         if not callable(function):
@@ -99,7 +107,7 @@ def hole(
                 f"@hole({name!r}): rename the argument {sorted(taken)[0]!r} of the function; "
                 "page.hole() has one of that name."
             )
-        registered[name] = Hole(name, function, *narrowed)
+        registered[name] = Hole(name, function, *narrowed, by_browser)
         return function
 
     return decorate
@@ -115,6 +123,14 @@ def _names(hole_name: str, option: str, given: Iterable[str] | None) -> tuple[st
     return tuple(given)
 
 
+def _switch(hole_name: str, client: Any) -> bool:
+    if not isinstance(client, bool):
+        raise ConfigurationError(
+            f"The hole {hole_name!r}: client= takes True or False, not {client!r}."
+        )
+    return client
+
+
 def _parameters(function: Callable[..., Any]) -> set[str]:
     """Names of a function's arguments, but for a request that comes first."""
     try:
@@ -125,7 +141,8 @@ def _parameters(function: Callable[..., Any]) -> set[str]:
 
 
 def used(
-    name: str, arguments: Mapping[str, Any], cookies: Any = None, session: Any = None
+    name: str, arguments: Mapping[str, Any], cookies: Any = None, session: Any = None,
+    client: Any = None,
 ) -> Use:  # fmt: skip
     """The hole as a page uses it. Raises `ConfigurationError` that names the hole for a name that
     nobody registered, and for arguments that cannot be kept."""
@@ -134,11 +151,6 @@ def used(
         raise ConfigurationError(
             f"There is no hole {name!r}. Register a function with @isgware.hole({name!r}), in a "
             f"module that is imported, or give the name of a template. Registered: {known}."
-        )
-    if "client" in arguments:
-        raise ConfigurationError(
-            f"The hole {name!r}: client= is reserved. Holes are filled by the server; give the "
-            "argument another name."
         )
     for key, value in arguments.items():
         if not (value is None or isinstance(value, str | int | float)) or (
@@ -164,7 +176,10 @@ def used(
     )
     if known_hole is not None and cookies is None and session is None:
         narrowed_cookies, narrowed_session = known_hole.cookies, known_hole.session
-    return Use(name, tuple(plain.items()), narrowed_cookies, narrowed_session)
+    if client is None:
+        client = known_hole is not None and known_hole.client
+    by_browser = _switch(name, client)
+    return Use(name, tuple(plain.items()), narrowed_cookies, narrowed_session, by_browser)
 
 
 @dataclass(slots=True, eq=False)

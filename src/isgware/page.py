@@ -39,7 +39,7 @@ class Page:
             return
         for tag in tags:
             try:
-                rendering.tags.append(checked_tag(tag))
+                rendering.tags = (*rendering.tags, checked_tag(tag))
             except ConfigurationError:
                 if not isinstance(tag, str):
                     raise
@@ -53,19 +53,20 @@ class Page:
 
     def hole(
         self, name: str, /, *, placeholder: Callable[[], str] | str | None = None,
-        request: Any = None, cookies: Any = None, session: Any = None, **arguments: Any,
+        request: Any = None, cookies: Any = None, session: Any = None,
+        client: bool | None = None, **arguments: Any,
     ) -> Markup:  # fmt: skip
         """A part of the page that is filled for each visitor: markup of what `hole` registered
         under ``name``, or of the template of that name.
 
         ``placeholder`` is what visitors see of a stored page who have nothing of their own in it;
         by default what the hole shows nobody in particular. ``request`` is needed where isgware
-        knows of none: in Django and plain WSGI apps that it does not wrap. ``cookies`` and
-        ``session`` are those of `hole`. Raises `ConfigurationError` for an unknown name, and for
-        arguments other than strings, numbers, booleans and ``None``, of 1 kB in all.
+        knows of none: in Django and plain WSGI apps that it does not wrap. ``cookies``,
+        ``session`` and ``client`` are those of `hole`. Raises `ConfigurationError` for an unknown
+        name, and for arguments other than strings, numbers, booleans and ``None``, of 1 kB in all.
         """
         placeholder = arguments.pop("caller", placeholder)  # of Jinja's call block
-        return placed(used(name, arguments, cookies, session), placeholder, request)
+        return placed(used(name, arguments, cookies, session, client), placeholder, request)
 
     @property
     def revalidate(self) -> float | bool | None:

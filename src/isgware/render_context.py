@@ -16,7 +16,13 @@ from .policy import Policy
 from .recording import Recording
 
 
-@dataclass(slots=True, eq=False)
+def _later(default: Any = None) -> Any:
+    """A field that a run may set later: until then there is one value for all, on the class, since
+    every request that isgware has nothing to do with has a `Rendering`, too."""
+    return field(init=False, default=default)
+
+
+@dataclass(eq=False)
 class Rendering:
     """What one run of the app has been told, and where it came from."""
 
@@ -26,39 +32,39 @@ class Rendering:
     script_name: str = ""
     #: The framework's URL map says what is declared, so that no decorator that runs need be met.
     mapped: bool = False
-    policy: Policy | None = None
-    arguments: dict[str, Any] = field(default_factory=dict)
-    #: The policies of all decorators that ran, each with the arguments of its first run.
-    ran: list[tuple[Policy, dict[str, Any]]] = field(default_factory=list)
-    tags: list[str] = field(default_factory=list)
-    revalidate: float | bool | None = None
-    expire: float | None = None
-    refused: bool = False
-    #: A text that was to be a tag and makes none: nobody could purge the page by it.
-    odd_tag: bool = False
     key: str = ""
-    error: BaseException | None = None
-    #: The names (see `core.freshness`) that this run has invalidated.
-    invalidated: set[str] = field(default_factory=set)
-    #: What the framework takes for "there is no such page", raised in place of the view.
-    absent: Callable[[], Exception] | None = None
     #: What a clean-room render is seen to ask of its visitor, where the framework can tell.
     recording: Recording | None = None
-    #: Each finds places in headers and body for tokens of the framework's: `core.tokens.Finder`.
-    finders: list[Callable[[Any, bytes], Any]] = field(default_factory=list)
     #: The holes of a clean-room render; `holes.Markers`.
     holes: Any = None
-    #: Which hole stands in another, for people; empty if none does.
-    nested_hole: str = ""
-    #: What a clean-room render may see of whoever asked: `core.cache_key.Request`.
-    request: Any = None
     #: The environ of a visitor's own request.
     environ: Any = None
+    policy: Policy | None = _later()
+    arguments: dict[str, Any] | None = _later()  # there are some with a policy
+    #: The policies of all decorators that ran, each with the arguments of its first run.
+    ran: tuple[tuple[Policy, dict[str, Any]], ...] = _later(())
+    tags: tuple[str, ...] = _later(())
+    revalidate: float | bool | None = _later()
+    expire: float | None = _later()
+    refused: bool = _later(False)
+    #: A text that was to be a tag and makes none: nobody could purge the page by it.
+    odd_tag: bool = _later(False)
+    error: BaseException | None = _later()
+    #: The names (see `core.freshness`) that this run has invalidated.
+    invalidated: frozenset[str] = _later(frozenset())
+    #: What the framework takes for "there is no such page", raised in place of the view.
+    absent: Callable[[], Exception] | None = _later()
+    #: Each finds places in headers and body for tokens of the framework's: `core.tokens.Finder`.
+    finders: tuple[Callable[[Any, bytes], Any], ...] = _later(())
+    #: Which hole stands in another, for people; empty if none does.
+    nested_hole: str = _later("")
+    #: What a clean-room render may see of whoever asked: `core.cache_key.Request`.
+    request: Any = _later()
     #: What a clean-room render has looked at, and depends on: request headers in lower case, or
     #: their best matches (see `core.header_reads`).
-    headers_read: tuple[str, ...] = ()
-    #: What a clean-room render reads of the database, `core.database_reads.DatabaseReads`.
-    database: Any = None
+    headers_read: tuple[str, ...] = _later(())
+    #: What a clean-room render reads of the database: a `DatabaseReads` of `core`.
+    database: Any = _later()
 
     @property
     def origin(self) -> tuple[str, str, str]:
@@ -96,7 +102,7 @@ def declare(policy: Policy, arguments: dict[str, Any]) -> None:
     if rendering is None:
         return
     if all(policy is not known for known, _ in rendering.ran):
-        rendering.ran.append((policy, arguments))
+        rendering.ran = (*rendering.ran, (policy, arguments))
     if rendering.policy is None and not rendering.mapped:  # the outermost of nested views counts
         rendering.policy = policy
         rendering.arguments = arguments
@@ -116,4 +122,4 @@ def note_invalidation(names: Iterable[str]) -> None:
     """Remember that the render in progress, if there is one, has invalidated ``names``."""
     rendering = current.get()
     if rendering is not None and rendering.prerendering:
-        rendering.invalidated.update(names)
+        rendering.invalidated = rendering.invalidated.union(names)

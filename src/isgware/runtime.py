@@ -42,6 +42,8 @@ from .settings import Settings
 from .storage.catalogue import Catalogue
 from .storage.counting import Counts
 from .storage.dependencies import dependencies_of
+from .storage.following import Telling
+from .storage.observing import Observing
 from .storage.open_store import open_store, shared
 from .storage.page_store import PageStore
 from .storage.process_cache import Memory
@@ -78,6 +80,7 @@ class Runtime:
     variants: Variants
     refused_urls: RefusedURLs
     counts: Counts
+    observing: Observing
     answers: CountedAnswers
     passed: PassedURLs = field(default_factory=PassedURLs)
 
@@ -93,10 +96,17 @@ class Runtime:
             self.catalogue.invalidate(names, hard=hard)
             self.counts.invalidated("purge" if hard else "revalidate")
 
+    def forget_cells(self) -> None:
+        """Have visits counted anew: those who observe have come, or gone."""
+        self.memory.unready()
+        self.passed.clear()
+        self.refused_urls.clear()
+
     def close(self, timeout: float | None = None) -> None:
         """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
         self.engine.background.pool.close(timeout)
         self.engine.renderer.maintenance.close()
+        self.observing.close()
         self.counts.flush_quietly()
         self.store.close()
 
@@ -127,9 +137,13 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
     store = open_store(settings)
     memory = Memory(settings.memory)
     drafts = Drafts(settings.secret, now) if settings.secret else None
-    counts = Counts(store, now)
-    engine = engine_of(application, settings, site, store, memory, drafts, now, counts)
-    engine.renderer.maintenance.tasks += [store.probe, engine.page_store.maintain, counts.tell]
+    counts, observing = Counts(store, now), Observing(settings.observer)
+    engine = engine_of(
+        application, settings, site, store, memory, drafts, now, counts, observing
+    )  # fmt: skip
+    engine.renderer.maintenance.tasks += [
+        store.probe, engine.page_store.maintain, counts.tell, Telling(store, observing).look,
+    ]  # fmt: skip
     full = settings.cache_control == "full"
     rerouted: tuple[str, ...] = ()
     if full:
@@ -147,13 +161,14 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
     )
     variants = Variants(site, engine.visitors)
     engine.planner.variant_of = variants.value
-    delivery = Delivery(settings, engine.page_store, memory, line, now, counts)
+    answers = CountedAnswers(counts, engine.planner.names, observing, now)
+    delivery = Delivery(settings, engine.page_store, memory, line, now, answers)
     learner = Learner(engine, site)
     shared_cache = None
     if full:
         responses = ResponseStore(engine, site, drafts)
         shared_cache = SharedCache(engine, learner, responses, application, delivery.send)
-    return Runtime(
+    runtime = Runtime(
         application=application,
         settings=settings,
         site=site,
@@ -172,13 +187,16 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
         variants=variants,
         refused_urls=RefusedURLs(engine.outcomes.routes),
         counts=counts,
-        answers=CountedAnswers(counts, engine.planner),
+        observing=observing,
+        answers=answers,
     )
+    observing.on_change = runtime.forget_cells
+    return runtime
 
 
 def engine_of(
     application: WSGIApp, settings: Settings, site: Site, store: Breaker, memory: Memory,
-    drafts: Drafts | None, now: Callable[[], float], counts: Counts,
+    drafts: Drafts | None, now: Callable[[], float], counts: Counts, observing: Observing,
 ) -> Engine:  # fmt: skip
     """The engine of one ISG. Its maintenance gives up hung renders; its owner may add tasks."""
     page_store = PageStore(store, memory, now, settings.offline_time)
@@ -204,7 +222,15 @@ def engine_of(
     handoff = handoff_of(settings, store, now, shared=shared(store.backend))
     maintenance.tasks += [pool.give_up_hung, handoff.pass_on_wants]
     producer = CountedProducer(
-        counts, application, settings, planner, page_store, now, site.records, site.secret
+        counts,
+        observing,
+        application,
+        settings,
+        planner,
+        page_store,
+        now,
+        site.records,
+        site.secret,
     )
     failures = Failures(random.random)
     outcomes = Outcomes(planner, page_store, failures, settings.dynamic_time, now)

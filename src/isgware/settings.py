@@ -22,6 +22,8 @@ from .option_checks import HOST, checked_loading_page, checked_revalidate
 from .policy import Policy
 
 Check = Callable[[str, Any], Any]
+#: Characters of a secret. Who may try 30,000 a second finds a shorter one of small letters.
+MIN_SECRET: Final = 16
 
 
 def _fail(name: str, value: Any, remedy: str) -> ConfigurationError:
@@ -90,8 +92,13 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
-def _optional_text(name: str, value: Any) -> str | None:
-    return None if value is None else _text(name, value)
+def _secret(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if len(_text(name, value).strip()) < MIN_SECRET:
+        remedy = f"give {MIN_SECRET} characters or more, of chance: secrets.token_urlsafe() has 43."
+        raise _fail(name, value, remedy)
+    return str(value)
 
 
 def _choice(*choices: str) -> Check:
@@ -242,6 +249,13 @@ def _is_bot(name: str, value: Any) -> Any:
         raise _fail(name, value, remedy) from None
 
 
+def _observers(name: str, value: Any) -> tuple[Callable[..., object], ...]:
+    given = (value,) if callable(value) else value
+    if isinstance(given, str) or not isinstance(given, Sequence) or not all(map(callable, given)):
+        raise _fail(name, value, "give a callable that is told each event, or a list of them.")
+    return tuple(given)
+
+
 def _clock(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise _fail(name, value, "give a callable that returns seconds.")
@@ -277,12 +291,12 @@ class Settings:
     secret: str | None = field(
         default=None,
         repr=False,
-        metadata={"check": _optional_text, "doc": "opens what lies under mount"},
+        metadata={"check": _secret, "doc": "opens what lies under mount"},
     )
     metrics_secret: str | None = field(
         default=None,
         repr=False,
-        metadata={"check": _optional_text, "doc": "opens the metrics under mount, nothing else"},
+        metadata={"check": _secret, "doc": "opens the metrics under mount, nothing else"},
     )
     mount: str = _option("/_isg", _mount, "where the control endpoint lies")
     cache_control: str = _option(
@@ -334,6 +348,9 @@ class Settings:
     probe_interval: float = _option(1.0, _seconds, "seconds between probes of a failed store")
     offline_time: float = _option(60.0, _seconds, "seconds pages in memory count without the store")
     dynamic_time: float = _option(60.0, _seconds, "seconds a page is remembered as not storable")
+    observer: tuple[Callable[..., object], ...] = _option(
+        (), _observers, "callables that are told each decision and render, see isgware.events"
+    )
     clock: Any = _option(None, _clock, "callable that tells the time, for tests")
 
     def is_control_path(self, path: str) -> bool:

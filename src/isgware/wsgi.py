@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Iterable, Mapping
+from time import perf_counter
+from time import time as wall_clock
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from .backends.base import live_version
 from .backends.read_ahead import ReadAhead
 from .core.cache_key import Visitor
+from .core.client_holes import ASK_PATH
 from .core.preconditions import NOT_MODIFIED
 from .errors import ConfigurationError
 from .management.log import log_decision, log_to_stderr
@@ -24,7 +26,6 @@ from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
 from .runtime import runtime_of
 from .serving.answer import Answer
-from .serving.counted_answers import UNDECLARED
 from .serving.filling import fill
 from .serving.hole_filling import fill_holes
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
@@ -35,8 +36,10 @@ from .settings import Settings
 from .storage.process_cache import Raw
 
 if TYPE_CHECKING:
+    from .dashboard.app import Dashboard
     from .management.control_endpoint import Control
     from .management.metrics import Metrics
+    from .serving.client_holes import ClientHoles
 
 log: Final = logging.getLogger("isgware")
 
@@ -67,15 +70,9 @@ class ISG(Operations):
 
             listen(PagesOf(runtime.engine.page_store, runtime.mode))
         self._control: Control | None = None
-        if runtime.drafts is not None:
-            from .management.control_endpoint import Control
-
-            self._control = Control(self, settings, runtime.drafts)
         self._metrics: Metrics | None = None
         if settings.secret or settings.metrics_secret:
-            from .management.metrics import Metrics
-
-            self._metrics = Metrics(runtime)
+            self._open_endpoints(settings)
         # The hit path, and nothing else, has these at hand.
         self._memo = cast(dict[Raw, PreparedHit], runtime.memory.memo)
         self._own_clock = settings.clock
@@ -85,10 +82,29 @@ class ISG(Operations):
         self._origin_headers = runtime.line.origin_headers
         self._watched = runtime.line.watched
         self._searched = False
+        self._client_path = settings.mount + ASK_PATH
         if settings.debug or settings.enabled == "report":
             log_to_stderr()
         if isinstance(settings.executor, JobExecutor):
             settings.executor.bind(runtime)
+
+    def _open_endpoints(self, settings: Settings) -> None:
+        from .management.metrics import Metrics
+        from .management.wrong_guesses import WrongGuesses
+
+        guesses = WrongGuesses(self.runtime.store, self.runtime.now)
+        self._metrics = Metrics(self.runtime, guesses)
+        if self.runtime.drafts is not None:
+            from .management.control_endpoint import Control
+
+            self._control = Control(
+                self, settings, self.runtime.drafts, guesses, self._open_dashboard
+            )
+
+    def _open_dashboard(self, *secrets: Any) -> Dashboard:
+        from .dashboard.app import Dashboard
+
+        return Dashboard(self, *secrets)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -100,7 +116,7 @@ class ISG(Operations):
             ready = None
         if ready is None:  # not in the except clause: what the app raises is not of our making
             return self._slow(environ, start_response)
-        now = time.time() if self._own_clock is None else self._own_clock()
+        now = wall_clock() if self._own_clock is None else self._own_clock()
         if (
             ready.version != self._version[0][0]
             or (not ready.since <= now < ready.until and not ready.renew(now))
@@ -124,19 +140,21 @@ class ISG(Operations):
             or "SSL_CLIENT_CERT" in environ
             or "HTTP_RANGE" in environ
             or "HTTP_IF_MATCH" in environ
-            or (ready.dated and "HTTP_IF_UNMODIFIED_SINCE" in environ)
-            or (ready.own and ready.unlike(environ))
+            or (
+                ready.dated
+                and ("HTTP_IF_UNMODIFIED_SINCE" in environ or (ready.own and ready.unlike(environ)))
+            )
         ):
             return self._special(ready, environ, start_response)
         if "HTTP_IF_NONE_MATCH" in environ:
             if environ["HTTP_IF_NONE_MATCH"] != ready.etag:
                 return self._special(ready, environ, start_response)
-            next(ready.cell)
+            ready.cell.value += 1
             start_response(NOT_MODIFIED, ready.unchanged.copy())
             return []
         if "HTTP_IF_MODIFIED_SINCE" in environ:
             return self._special(ready, environ, start_response)
-        next(ready.cell)
+        ready.cell.value += 1
         start_response(ready.line, ready.headers.copy())
         return [ready.body]  # a list: some servers send one far faster than anything else
 
@@ -147,7 +165,7 @@ class ISG(Operations):
         answer = ready.conditional(environ)
         if answer is None:
             return self._slow(environ, start_response)
-        next(ready.cell)
+        ready.cell.value += 1
         start_response(answer[0], answer[1].copy())
         return [*answer[2]]
 
@@ -169,21 +187,24 @@ class ISG(Operations):
             self._searched = True
             warn_of_inner_caches(runtime.site, runtime.engine.planner.routes.catches)
         runtime.engine.renderer.maintenance.start()
-        holds = isinstance(ready, PreparedStale) and self._holds(ready, environ)
-        fills = holds and isinstance(ready, PreparedFill)
-        if ready and holds and not fills:
-            return self._special(ready, environ, start_response)
+        to_fill: PreparedFill | None = None
+        if ready is not None and isinstance(ready, PreparedStale) and self._holds(ready, environ):
+            if not isinstance(ready, PreparedFill):
+                return self._special(ready, environ, start_response)
+            to_fill = ready
         visitor = visitor_of(environ)
         if visitor is None:
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, runtime.site)
         counted = runtime.answers
-        if ready and fills:
+        if to_fill is not None:
+            page = to_fill.page
             return fill(
-                visitor, Answer("HIT"), ready.page, runtime.now(), runtime.site, self.application,
-                environ, counted.heard(ready.page.entry.route, start_response, filled=True),
-                rendering,
+                visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
+                environ, counted.heard(visitor, start_response, page.entry), rendering,
             )  # fmt: skip
+        if mode == "on" and visitor.path.startswith(self._client_path):
+            return self._client_holes()(visitor, environ, start_response)
         if self._metrics is not None and visitor.path == self._metrics.path:
             return self._metrics(visitor, start_response)
         if self._control is not None and self._control.covers(visitor.path):
@@ -191,7 +212,7 @@ class ISG(Operations):
         if visitor.method not in ("GET", "HEAD"):
             if mode != "on":
                 return call(self.application, environ, start_response, rendering)
-            counted.changing()
+            counted.changing(visitor)
             return unsafe(
                 visitor, runtime.engine, runtime.shared_cache, self.application, environ,
                 start_response, rendering,
@@ -201,6 +222,14 @@ class ISG(Operations):
                 mode, visitor, self.application, environ, start_response, rendering
             )
         return self._get(visitor, environ, start_response, rendering)
+
+    def _client_holes(self) -> ClientHoles:
+        from .serving.client_holes import ClientHoles
+
+        runtime = self.runtime
+        return ClientHoles(
+            runtime.settings.mount, runtime.engine, runtime.site, self.application
+        )  # fmt: skip
 
     def _holds(self, ready: PreparedStale, environ: Environ) -> bool:
         """Whether a page that was served by this request line is still for whoever asks."""
@@ -222,34 +251,35 @@ class ISG(Operations):
     ) -> Iterable[bytes]:  # fmt: skip
         runtime, raw = self.runtime, self._line.of(visitor, environ)
         counted = runtime.answers
-        if raw in runtime.passed:
-            counted.passed()
+        passes = runtime.passed.find(raw)
+        if passes is not None:
+            passes.value += 1
             return call(self.application, environ, start_response, rendering)
         http, read_ahead = runtime.shared_cache, ReadAhead()
         if http is not None and http.passes_at_once(raw, environ):
-            heard = counted.heard(UNDECLARED, start_response)
+            heard = counted.heard(visitor, start_response)
             return http.glance(visitor, raw, environ, heard, rendering)
-        started = time.perf_counter()
+        started = perf_counter()
         known = None
         if environ.keys().isdisjoint(CREDENTIALS):
             known = runtime.refused_urls.find(raw)
         if known is not None and not ("HTTP_COOKIE" in environ and self._line.is_watched(environ)):
-            counted.answered(visitor, known)
-            return self._own(visitor, known, environ, start_response, rendering)
+            known[1].value += 1
+            return self._own(visitor, known[0], environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
         if runtime.settings.debug:
-            log_decision(visitor, answer, runtime.now(), time.perf_counter() - started)
+            log_decision(visitor, answer, runtime.now(), perf_counter() - started)
         if answer is None and http is not None:
-            heard = counted.heard(UNDECLARED, start_response)
+            heard = counted.heard(visitor, start_response)
             return http(visitor, raw, environ, heard, rendering, read_ahead)
         if answer is None:
-            counted.passed()
             runtime.delivery.check_credentials(visitor)
             passed, nothing_to_store = runtime.learner.undeclared(
-                visitor, self.application, environ, start_response, rendering
-            )
+                visitor, self.application, environ, counted.heard(visitor, start_response),
+                rendering,
+            )  # fmt: skip
             if nothing_to_store and not runtime.settings.debug:
-                runtime.passed.add(raw)
+                runtime.passed.add(raw, counted.passes(visitor))
             return passed
         return self._send(visitor, raw, answer, environ, start_response, rendering)
 
@@ -260,11 +290,11 @@ class ISG(Operations):
         """What was decided about a declared URL: a filled page, a stored one, isgware's own reply,
         or the app's own answer."""
         runtime, page = self.runtime, answer.page
+        cell = runtime.answers.answers(visitor, answer)
         if page is None or not (answer.holes or page.entry.places):
-            runtime.answers.answered(visitor, answer)
+            cell.value += 1
         else:
-            route = page.entry.route
-            start_response = runtime.answers.heard(route, start_response, filled=True)
+            start_response = runtime.answers.heard(visitor, start_response, page.entry)
         if page is not None and answer.holes:
             return fill_holes(
                 visitor, answer, page, runtime.now(), runtime.site, self.application,
@@ -290,7 +320,7 @@ class ISG(Operations):
         if answer.detail == "authorization":
             runtime.delivery.check_credentials(visitor)
         if answer.refused:
-            runtime.refused_urls.remember(raw, answer)
+            runtime.refused_urls.remember(raw, answer, cell)
         return self._own(visitor, answer, environ, start_response, rendering)
 
     def _own(

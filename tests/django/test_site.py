@@ -77,6 +77,12 @@ def test_the_language_cookie_goes_before_the_header(project, visit):
     visit(isg, "/hi", headers=german)
     assert visit(isg, "/hi", cookie="django_language=fr", headers=german)[1] == "fr"
     assert visit(isg, "/hi", cookie="django_language=fr")[1] == "fr"
+    for odd in (
+        'django_language="fr"',
+        "django_language=de; django_language=fr",
+        "django_language=\xff",
+    ):
+        assert visit(isg, "/hi", cookie=odd, headers=german)[1] == ("de" if "\xff" in odd else "fr")
     assert visit(isg, "/hi", headers=german) == ("HIT", "de")
 
 
@@ -310,3 +316,24 @@ def test_a_path_with_a_language_is_redirected_in_that_language(project):
         **{**LANGUAGES, "MIDDLEWARE": [LOCALE, COMMON]},
     )
     assert names(isg, "/de/posts/a") == ["path:/de/posts/a", "path:/de/posts/a/"]
+
+
+def test_routes_are_counted_by_their_names_declared_or_not(project):
+    def plain(request, **arguments):
+        return HttpResponse("plain")
+
+    shop = ([path("cart", plain, name="cart")], "shop")
+    isg = project([
+        path("posts/<slug:slug>", post, name="post"),
+        path("about/", plain, name="about"),
+        path("nameless/<int:number>", plain),
+        path("shop/", include(shop)),
+    ])  # fmt: skip
+    client = Client(isg)
+    for url in ("/posts/a", "/about/", "/nameless/1", "/shop/cart", "/nowhere"):
+        client.get(url)
+    client.post("/shop/cart")
+    fleet = isg.stats().fleet
+    assert set(fleet.routes) == {
+        "post", "about", "tests.django.test_site.plain", "shop:cart", "undeclared",
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 what the bare project gives each, in any order."""
 
 import copy
+import functools
 import html
 import http.cookies
 import json
@@ -15,6 +16,7 @@ from django.contrib import messages
 from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIRequest
+from django.core.signals import request_started
 from django.http import HttpResponse, StreamingHttpResponse, parse_cookie
 from django.template import engines
 from django.urls import path
@@ -164,13 +166,13 @@ def differences(project):
     something else than from the bare project."""
 
     def run(views, order, engine, **changes):
-        changes.setdefault("MIDDLEWARE", MIDDLEWARE)
+        changes = {"MIDDLEWARE": MIDDLEWARE, "TEMPLATES": TEMPLATES, **changes}
         paths = {name: f"/{number}" for number, name in enumerate(views)}
         pages = [path(paths[name][1:], revalidate(60)(view)) for name, view in views.items()]
         isg = project(
             [*pages, path("enter/<mark>", csrf_exempt(enter))],
             SESSION_ENGINE=engine if "." in engine else f"{BACKENDS}.{engine}",
-            TEMPLATES=TEMPLATES, ISGWARE={"store": "memory:", "enabled": True},
+            ISGWARE={"store": "memory:", "enabled": True},
             MESSAGE_STORAGE="django.contrib.messages.storage.session.SessionStorage", **changes,
         )  # fmt: skip
         apps = isg, isg.core.application
@@ -261,7 +263,30 @@ def lazy(get_response):
     return middleware
 
 
+SEEN = threading.local()
+
+
+def started(sender, environ, **more):
+    SEEN.mark = parse_cookie(environ.get("HTTP_COOKIE", "")).get("mark")
+
+
+def processor(request):
+    return {"mark": request.session.get("mark")}
+
+
+@functools.cache
+def kept(mark):
+    return f"kept for {mark}"
+
+
+def on_the_request(request):
+    request.x = request.session.get("mark")
+    return HttpResponse(show(request, "{{ request.x }}"))
+
+
 PLACES = {
+    "request.x": (on_the_request, None),
+    "functools.cache": (page(lambda request: kept(request.session.get("mark"))), None),
     "streamed": (streamed, None),
     "in front": (page(lambda request: request.mark), "in_front"),
     "behind": (page(lambda request: "page"), "behind"),
@@ -277,3 +302,21 @@ def test_p11_wherever_a_session_is_read(differences, place, order):
     view, middleware = PLACES[place]
     more = [f"{__name__}.{middleware}"] if middleware else []
     assert not differences({place: view}, order, "cache", MIDDLEWARE=[*MIDDLEWARE, *more])
+
+
+@pytest.mark.parametrize("order", ORDERS, ids="-".join)
+def test_p11_a_handler_of_a_signal_reads_for_the_page(differences, order):
+    request_started.connect(started)
+    try:
+        views = {"signal": lambda request: HttpResponse(str(SEEN.mark))}
+        assert not differences(views, order, "cache")
+    finally:
+        request_started.disconnect(started)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids="-".join)
+def test_p11_a_context_processor_reads_for_the_page(differences, order):
+    templates = copy.deepcopy(TEMPLATES)
+    templates[0]["OPTIONS"]["context_processors"].append(f"{__name__}.processor")
+    views = {"processor": lambda request: HttpResponse(show(request, "{{ mark }}"))}
+    assert not differences(views, order, "cache", TEMPLATES=templates)

@@ -20,13 +20,17 @@ from isgware import (
     ExportReport,
     Policy,
     connect,
+    hole,
+    holes,
     page,
     revalidate,
 )
 from isgware.backends.sqlite.backend import SQLiteBackend
 from isgware.export import export_app
+from isgware.export.choice import REMEDIES
 from isgware.routing.framework import Site as WSGISite
 from isgware.testing import FakeClock
+from tests.flask.test_client_holes import asks
 
 PADDING = "word " * 200
 
@@ -433,3 +437,35 @@ def test_a_prefix_names_every_variable_and_is_remembered(site: Site) -> None:
 def test_a_prefix_that_nginx_would_not_take_is_refused(site: Site, prefix: str) -> None:
     with pytest.raises(ConfigurationError, match="prefix="):
         site.export(prefix=prefix)
+
+
+def test_pages_with_holes_of_the_browser_alone_are_files(tmp_path: Path) -> None:
+    before = dict(holes.registered)
+
+    @hole("basket")
+    def basket() -> str:
+        return f"<i>{session.get('items', 0)}</i>"
+
+    app = Flask("shop")
+    app.secret_key = "not a secret"
+    for path, client in (("/public", True), ("/private", False)):
+        view = revalidate(60)(lambda client=client: f"<p>{page.hole('basket', client=client)}</p>")
+        app.add_url_rule(path, path, view)
+    isg = isgware.flask.ISG(app, store=f"file:{tmp_path}/pages", enabled=True, backend_timeout=30)
+    try:
+        visitor = app.test_client()
+        text = visitor.get("/public").text
+        visitor.get("/private")
+        report = isg.export(tmp_path / "tree")
+        assert (report.written, report.left_out) == (1, {"holes": 1})
+        assert str(report).splitlines()[1:3] == [
+            "Left out: 1 with holes, which the app fills for each visitor (/private).",
+            "  " + REMEDIES["holes"],
+        ]
+        assert (tmp_path / "tree/public/index.html").read_text() == text
+        isg.purge_path("/public")
+        assert visitor.get(asks(text)).status_code == 204  # it is rendered for who asks
+    finally:
+        isg.close(0)
+        holes.registered.clear()
+        holes.registered.update(before)

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cachelib import FileSystemCache, SimpleCache
 from flask import Flask
 from flask_session import Session
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import event
 
 from tests.stores import Redis, running
 
 KINDS = ("cookie", "memory", "files", "sql", "redis")
 SetUp = Callable[[Flask], None]
 _numbers = count()
+
+
+def _hurry(connection: Any, record: object) -> None:
+    """Nothing of a test has to outlast a power cut."""
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute("PRAGMA journal_mode=MEMORY")
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +51,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SetUp]:
             app.config.update(SESSION_TYPE="sqlalchemy", SESSION_SQLALCHEMY=database)
             with app.app_context():
                 engines.append(database.engine)
+                event.listen(database.engine, "connect", _hurry)
         elif request.param == "redis":
             client = request.getfixturevalue("redis").client()
             prefix = f"session{number}:"

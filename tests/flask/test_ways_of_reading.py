@@ -4,6 +4,7 @@ what the bare app gives each, in any order."""
 from __future__ import annotations
 
 import copy
+import functools
 import html
 import http.cookies
 import json
@@ -170,10 +171,25 @@ HOOKS: dict[str, Callable[[Flask], Any]] = {
     ),
     "url_value_preprocessor": lambda app: app.url_value_preprocessor(lambda *_: put("mark")),
     "signal": lambda app: flask.request_started.connect(signalled, app),
+    "a template": lambda app: flask.before_render_template.connect(signalled, app),
+    "request.x": lambda app: app.before_request(lambda: setattr(request, "x", session.get("mark"))),
+    "a request of its own": lambda app: setattr(app, "request_class", OwnRequest),
+    "functools.cache": lambda app: app.add_template_global(
+        lambda: kept(session.get("mark", "-")), "marked"
+    ),
     "a dict in g": lambda app: app.before_request(
         lambda: setattr(g, "mark", {**session}.get("mark"))
     ),
 }
+
+
+class OwnRequest(flask.Request):
+    x = functools.cached_property(lambda self: session.get("mark"))
+
+
+@functools.cache
+def kept(mark: str) -> str:
+    return f"kept for {mark}"
 
 
 def put(name: str) -> None:
@@ -268,5 +284,5 @@ def test_p11_whatever_way_a_cookie_is_read(order: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("order", ORDERS, ids="-".join)
 @pytest.mark.parametrize("way", HOOKS)
 def test_p11_wherever_a_session_is_read(way: str, order: tuple[str, ...]) -> None:
-    template = "{{ g.mark }}{{ mark }}{{ marked() if marked }}"
+    template = "{{ g.mark }}{{ mark }}{{ marked() if marked }}{{ request.x }}"
     assert not differences({"page": lambda: show(template)}, order, hook=HOOKS[way])

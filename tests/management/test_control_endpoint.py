@@ -9,7 +9,7 @@ from werkzeug.test import Client
 
 from isgware import ISG, Policy, page
 
-SECRET = "correct horse"
+SECRET = "correct horse battery"
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 
 
@@ -96,7 +96,7 @@ def test_nothing_is_said_without_the_secret(site, app, path, headers, query):
         {"headers": BEARER, "data": {"path": "/posts/1"}},
         {"headers": BEARER, "query_string": "path=/posts/1"},
         {"headers": BEARER, "json": {"path": "/posts/1"}},
-        {"query_string": "secret=correct%20horse&path=/posts/1"},
+        {"query_string": "secret=correct%20horse%20battery&path=/posts/1"},
         {"headers": {"Authorization": f"bearer  {SECRET}"}, "data": {"path": "/posts/1"}},
     ],
     ids=["form", "query", "json", "webhook", "lower-case scheme"],
@@ -265,7 +265,9 @@ def test_mount_moves_the_endpoint(app):
     assert site.get("/ops/cachet").headers.get("X-ISG-Cache") == "BYPASS"
 
 
-@pytest.mark.parametrize("secret", ["pâté-🐴", "voilà", "Å", " spaced "])
+@pytest.mark.parametrize(
+    "secret", ["pâté-🐴, at the bottom", "the last one: voilà", "Å" * 16, " it is spaced well "]
+)
 @pytest.mark.parametrize("how", ["header", "query"])
 def test_a_secret_beyond_ascii_opens(app, secret, how):
     """The last byte of "à" in UTF-8 is a space to Latin-1, which headers are read as."""

@@ -81,7 +81,7 @@ def test_what_the_fleet_has_counted(tmp_path: Path) -> None:
     assert fleet is not None
     assert fleet.results == {"hit": 6, "pass": 5, "bypass": 4, "miss": 1}
     assert {name: (found.requests, found.served) for name, found in fleet.routes.items()} == {
-        "post": (7, 6), "mine": (4, 0), "undeclared": (4, 0),
+        "post": (7, 6), "mine": (4, 0), "plain": (4, 0),
     }  # fmt: skip
     assert fleet.hit_ratio == 6 / 15
     assert [(found.reason, found.requests) for found in fleet.reasons] == [("set-cookie", 4)]

@@ -239,8 +239,10 @@ def test_a_first_render_that_failed_tells_its_error(wrap: Wrap, site: Site) -> N
 
 
 def test_draft_owners_and_the_control_endpoint_are_known(wrap: Wrap) -> None:
-    isg = wrap(Policy(revalidate=60), secret="s3cret")
-    reply = visit(isg, "/_isg/draft", method="POST", headers={"Authorization": "Bearer s3cret"})
+    isg = wrap(Policy(revalidate=60), secret="correct horse battery")
+    reply = visit(
+        isg, "/_isg/draft", method="POST", headers={"Authorization": "Bearer correct horse battery"}
+    )
     name, _, value = reply.get("Set-Cookie").partition(";")[0].partition("=")
     assert same_as_a_visit(isg, cookies={name: value}).detail == "draft"
     assert isg.why("/_isg/revalidate").detail == "control"

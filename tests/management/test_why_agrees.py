@@ -42,7 +42,7 @@ class Life:
         self.clock, self.later = FakeClock(), ManualExecutor()
         self.site = Site(self.views())
         self.isg = ISG(
-            self.site, store="memory:", clock=self.clock, executor=self.later, secret="s",
+            self.site, store="memory:", clock=self.clock, executor=self.later, secret="s" * 16,
             trusted_hosts=["site.test", "b.test"], routes=ROUTES,
             backend_timeout=30.0, **options,
         )  # fmt: skip

@@ -32,7 +32,9 @@ def options(request, tmp_path) -> dict[str, Any]:
 
 def used(site: Any, clock: Clock, **options: Any) -> ISG:
     """One that has rendered in the background."""
-    isg = ISG(site, clock=clock, enabled=True, secret="s", base_url="http://site.test", **options)
+    isg = ISG(
+        site, clock=clock, enabled=True, secret="s" * 16, base_url="http://site.test", **options
+    )
     visit(isg, "/p")
     clock.tick(61)
     visit(isg, "/p")

@@ -36,7 +36,7 @@ KINDS = {
         {"routes": {"/page": Policy(revalidate=60)}, "base_url": "https://www.test"},
         {},
     ),
-    "with a secret": (echo, {"routes": {"/page": Policy(revalidate=60)}, "secret": "s"}, {}),
+    "with a secret": (echo, {"routes": {"/page": Policy(revalidate=60)}, "secret": "s" * 16}, {}),
 }
 
 

@@ -12,6 +12,7 @@ from tests.promises.kit import Clock, Inline, call, environ_of, html, visit
 from tests.promises.strange import echo, honest
 
 SECRET = "sesame"
+OURS = f"ours-and-longer-{SECRET}"
 #: Each as it would be found: `SECRET` is part of it.
 HEADERS = {
     "Cookie": f"sid={SECRET}; isgware_draft=1.{SECRET}", "Authorization": f"Bearer {SECRET}",
@@ -48,7 +49,7 @@ def test_p1_no_secret_of_a_visitor_lies_in_the_store(kind, tmp_path):
     for number, app in enumerate((honest if kind == "full" else echo, fails)):
         directory = tmp_path / str(number)
         isg = ISG(app, store=f"file:{directory}", clock=clock, executor=Inline(),
-                  secret=f"ours-{SECRET}", compress=False, **KINDS[kind])  # fmt: skip
+                  secret=OURS, compress=False, **KINDS[kind])  # fmt: skip
         for path in ("/page", "/raises", "/sets", "/fails"):
             for name, value in (*HEADERS.items(), ("X-Nothing", "")):
                 for extra in ({}, {"REMOTE_USER": SECRET, "REMOTE_ADDR": SECRET}):
@@ -64,11 +65,9 @@ def test_p1_no_secret_of_a_visitor_lies_in_the_store(kind, tmp_path):
                     clock.tick(20)
         visit(isg, "/page")
         visit(isg, "/page")
-        told = {"headers": {"Authorization": f"Bearer ours-{SECRET}"}, "method": "POST"}
+        told = {"headers": {"Authorization": f"Bearer {OURS}"}, "method": "POST"}
         assert visit(isg, "/_isg/draft", **told).code == 200
-        assert (
-            visit(isg, "/_isg/revalidate", f"secret=ours-{SECRET}&tag=t", method="POST").code == 200
-        )
+        assert visit(isg, "/_isg/revalidate", f"secret={OURS}&tag=t", method="POST").code == 200
         isg.runtime.engine.page_store.flush_recency()
         kept = stored_bytes(directory)
         isg.close(1)

@@ -15,6 +15,7 @@ from isgware import ISG, Policy, RegenerationError, connect, revalidate
 from isgware.flask import ISG as FlaskISG
 from tests.promises.kit import Inline, Manual, visit
 
+SECRET = "correct horse battery"
 VERBS = ["purge_path", "revalidate_path", "regenerate"]
 
 
@@ -126,17 +127,17 @@ def test_the_verbs_take_paths_with_and_without_the_mount(prices, verb, spelt):
 
 @pytest.mark.parametrize("mode", ["regenerate", "purge"])
 def test_the_endpoint_takes_them_as_well(prices, mode):
-    site = prices(secret="s3cret", executor=None)
+    site = prices(secret=SECRET, executor=None)
     client = site.mounted()
     for spelt in ("/p/a", "/shop/p/a/"):
         client.get("/shop/p/a/")
         now = site.raised()
-        form = {"path": spelt, "mode": mode, "secret": "s3cret"}
-        answer = client.post("/shop/_isg/revalidate?secret=s3cret", data=form)
+        form = {"path": spelt, "mode": mode, "secret": SECRET}
+        answer = client.post(f"/shop/_isg/revalidate?secret={SECRET}", data=form)
         assert answer.status_code == 200, answer.text
         assert client.get("/shop/p/a/").text == f"/shop/p/a/ costs {now}"
     for own in ("/shop/_isg/draft", "/_isg/draft"):
-        answer = client.post("/shop/_isg/revalidate?secret=s3cret", data={"path": own})
+        answer = client.post(f"/shop/_isg/revalidate?secret={SECRET}", data={"path": own})
         assert (answer.status_code, "itself" in answer.text) == (400, True)
 
 

@@ -9,7 +9,7 @@ from isgware import ISG, Policy
 from isgware.routing.drafts import COOKIE, Drafts
 from isgware.testing import FakeClock
 
-SECRET = "correct horse"
+SECRET = "correct horse battery"
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 
 

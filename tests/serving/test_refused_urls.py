@@ -23,7 +23,7 @@ def site(**fields: Any) -> tuple[App, ISG]:
     """A site whose route has been refused for so long that it is not looked for."""
     app = App()
     isg = ISG(
-        app, store="memory:", clock=Clock(), executor=Manual(), secret="s",
+        app, store="memory:", clock=Clock(), executor=Manual(), secret="s" * 16,
         routes={"/p/<x>": Policy(revalidate=60, **fields)},
     )  # fmt: skip
     for number in range(40):

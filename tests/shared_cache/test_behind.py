@@ -241,7 +241,7 @@ def test_what_is_kept_is_never_exported(client: InProcess) -> None:
 def test_who_owns_a_draft_cookie_gets_the_apps_own_answers(
     with_options: Callable[..., InProcess],
 ) -> None:
-    client = with_options(secret="s")
+    client = with_options(secret="s" * 16)
     play(client, *[((CC, "max-age=60"),)] * 9)
     drafts = client.isg.runtime.shared_cache.response_store._drafts  # type: ignore[union-attr]
     assert drafts is not None

@@ -5,7 +5,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session
 
 from isgware import ISG
-from isgware import sqlalchemy as hooks
+from isgware.sqlalchemy import changes as hooks
 from isgware.sqlalchemy import revalidate_on_change
 
 from .models import Base

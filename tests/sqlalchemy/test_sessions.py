@@ -13,7 +13,7 @@ from werkzeug.test import Client
 
 import isgware.flask
 from isgware import ISG, ConfigurationError, connect, revalidate
-from isgware import sqlalchemy as hooks
+from isgware.sqlalchemy import changes as hooks
 from isgware.sqlalchemy import revalidate_on_change
 
 from .models import Atlas, Author, Book, add

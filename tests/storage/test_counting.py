@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from isgware import connect
 from isgware.backends.breaker import Breaker
 from isgware.backends.memory import MemoryBackend
 from isgware.core.series import MAX_ROUTES, MAX_SERIES, OTHER, name_of, overflow_of, parts_of
@@ -55,18 +56,31 @@ def test_a_cell_is_told_once_whatever_it_is_read(counts: Counts, store: Slow) ->
     cell = counts.cell("posts", "hit")
     for round_ in range(1, 4):
         for _ in range(5):
-            next(cell)
+            cell.value += 1
         counts.flush()
         counts.flush()
         assert totals(store) == {("requests", "posts", "hit", ""): 5 * round_}
 
 
-def test_nothing_is_lost_between_threads(counts: Counts, store: Slow) -> None:
-    def visit() -> None:
-        for _ in range(5_000):
-            next(counts.cell("posts", "hit"))
+@pytest.fixture
+def eager_switching() -> Iterator[None]:
+    """The interpreter switches between threads as often as it can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
-    threads = [Thread(target=visit) for _ in range(4)]
+
+@pytest.mark.usefixtures("eager_switching")
+def test_nothing_is_lost_between_threads(counts: Counts, store: Slow) -> None:
+    cell = counts.cell("posts", "hit")
+
+    def visit() -> None:
+        for _ in range(10_000):
+            cell.value += 1
+            counts.cell("posts", "hit").value += 1
+
+    threads = [Thread(target=visit) for _ in range(8)]
     for thread in threads:
         thread.start()
     for _ in range(20):
@@ -74,16 +88,16 @@ def test_nothing_is_lost_between_threads(counts: Counts, store: Slow) -> None:
     for thread in threads:
         thread.join()
     counts.flush()
-    assert totals(store) == {("requests", "posts", "hit", ""): 20_000}
+    assert totals(store) == {("requests", "posts", "hit", ""): 160_000}
 
 
 def test_a_repeat_after_a_timeout_is_not_counted_twice(counts: Counts, store: Slow) -> None:
     store.times = 2
-    next(counts.cell("posts", "miss"))
+    counts.cell("posts", "miss").value += 1
     for _ in range(2):
         with pytest.raises(BackendUnavailable):
             counts.flush()
-        next(counts.cell("posts", "miss"))
+        counts.cell("posts", "miss").value += 1
     counts.flush()
     counts.flush()
     assert totals(store) == {("requests", "posts", "miss", ""): 3}
@@ -92,7 +106,7 @@ def test_a_repeat_after_a_timeout_is_not_counted_twice(counts: Counts, store: Sl
 def test_what_the_store_did_not_take_is_not_lost(counts: Counts, store: Slow) -> None:
     store.deaf = True
     for _ in range(2):
-        next(counts.cell("posts", "miss"))
+        counts.cell("posts", "miss").value += 1
         with pytest.raises(BackendUnavailable):
             counts.flush()
     store.deaf = False
@@ -103,7 +117,7 @@ def test_what_the_store_did_not_take_is_not_lost(counts: Counts, store: Slow) ->
 
 def test_a_store_that_takes_no_counts_is_not_given_up(counts: Counts, store: Slow) -> None:
     store.times = 1
-    next(counts.cell("posts", "miss"))
+    counts.cell("posts", "miss").value += 1
     with pytest.raises(BackendUnavailable):
         counts.flush()
     assert counts._store.open_since is None
@@ -114,8 +128,8 @@ def test_renders_and_what_hits_save(counts: Counts, store: Slow) -> None:
     counts.rendered("posts", "rendered", 0.2, 100)
     counts.rendered("posts", "rendered", 0.2, 100, unchanged=True)
     for _ in range(3):
-        next(counts.cell("posts", "hit"))
-    next(counts.cell("posts", "miss"))
+        counts.cell("posts", "hit").value += 1
+    counts.cell("posts", "miss").value += 1
     counts.flush()
     found = totals(store)
     assert found["renders", "posts", "rendered"] == 2
@@ -128,7 +142,7 @@ def test_renders_and_what_hits_save(counts: Counts, store: Slow) -> None:
 
 def test_too_many_routes_are_counted_as_other(counts: Counts, store: Slow) -> None:
     for number in range(MAX_ROUTES + 5):
-        next(counts.cell(f"route {number}", "hit"))
+        counts.cell(f"route {number}", "hit").value += 1
     counts.flush()
     found = totals(store)
     assert len(found) == MAX_ROUTES + 1
@@ -137,7 +151,7 @@ def test_too_many_routes_are_counted_as_other(counts: Counts, store: Slow) -> No
 
 def test_too_many_series_are_counted_as_other(counts: Counts, store: Slow) -> None:
     for number in range(MAX_SERIES + 5):
-        next(counts.cell("posts", "bypass", f"reason {number}"))
+        counts.cell("posts", "bypass", f"reason {number}").value += 1
     counts.flush()
     found = totals(store)
     assert len(found) == MAX_SERIES  # and since when
@@ -158,15 +172,15 @@ from isgware.core.series import parts_of
 isg = ISG(lambda environ, start: [], store=sys.argv[1], enabled=True)
 counts = isg.runtime.counts
 cell = counts.cell("posts", "hit")
-for _ in range(3): next(cell)
+for _ in range(3): cell.value += 1
 child = os.fork()
 if not child:
-    for _ in range(5): next(cell)
+    for _ in range(5): cell.value += 1
     counts.flush()
-    for _ in range(100): next(cell)
+    for _ in range(100): cell.value += 1
     os._exit(9)  # as if killed: what it had not told yet is lost, and nothing else
 os.waitpid(child, 0)
-next(cell)
+cell.value += 1
 counts.flush()
 found = {parts_of(name): amount for _, name, amount in isg.runtime.store.counts(0, 0.0)}
 assert found["requests", "posts", "hit", ""] == 9, found
@@ -180,3 +194,24 @@ def test_counts_are_right_across_processes_of_which_one_is_killed(tmp_path: Path
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+_ENDS = """
+import sys
+from isgware import ISG
+told = []
+isg = ISG(lambda environ, start: [], store=sys.argv[1], enabled=True, observer=told.append)
+isg.runtime.counts.cell("posts", "hit").value += 1
+"""
+
+
+def test_what_was_counted_is_told_when_the_process_ends(tmp_path: Path) -> None:
+    store = f"file:{tmp_path}"
+    done = subprocess.run(
+        [sys.executable, "-c", _ENDS, store],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    with connect(store) as found:
+        counted = {parts_of(name): n for _, name, n in found.store.counts(0, 0.0)}
+    assert counted["requests", "posts", "hit", ""] == 1

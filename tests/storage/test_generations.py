@@ -234,7 +234,7 @@ class Generations(RuleBasedStateMachine):
 
     @invariant()
     def the_store_never_takes_an_older_page_for_a_newer_one(self) -> None:
-        row, _ = self.backend._find(KEY)
+        row, *_ = self.backend._find(KEY)
         if row is not None and row.nonce == self.backend._nonce:
             assert (row.generation, row.order) >= self.stored
             self.stored = (row.generation, row.order)

@@ -16,6 +16,7 @@ from isgware.core.freshness import State
 from isgware.core.stored_page import Entry, encode
 from isgware.serving.prepared_hits import PreparedHit
 from isgware.storage import page_store as module
+from isgware.storage import pending
 from isgware.storage.page_store import PageStore
 from isgware.storage.process_cache import Memory, key_name
 from isgware.testing import START, FakeClock, make_entry
@@ -85,7 +86,8 @@ class World:
         self.clock = FakeClock()
         self.monotonic = FakeClock(0.0)
         self.backend = Counting()
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=self.monotonic))
+        for there in (module, pending):
+            monkeypatch.setattr(there, "time", SimpleNamespace(monotonic=self.monotonic))
         self.page_store, self.other = self.process(), self.process()
 
     def process(self) -> PageStore:
@@ -472,7 +474,7 @@ def test_what_was_purged_or_forgotten_meanwhile_is_not_handed_in(world: World) -
 
 
 def test_so_many_pages_are_handed_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MAX_ALONE", 2)
+    monkeypatch.setattr(pending, "_MAX_ALONE", 2)
     entries = [world.entry(path) for path in ("/1", "/2", "/3")]
     world.backend.broken = True
     for entry in entries:

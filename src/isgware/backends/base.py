@@ -80,7 +80,15 @@ class Row:
     depended: Depended | None = None
 
 
-def is_newer(kept: tuple[str, int, int], row: Row, nonce: str) -> bool:
+#: Nonce, generation and order: which render of its page an entry is of.
+Standing = tuple[str, int, int]
+
+
+def standing_of(entry: Entry) -> Standing:
+    return entry.nonce, entry.generation, entry.order
+
+
+def is_newer(kept: Standing, row: Row, nonce: str) -> bool:
     """Whether a page that is kept (its nonce, generation, order) is newer than that of ``row``.
 
     Generations compare within one table of invalidations only. Of two pages that knew different
@@ -202,6 +210,17 @@ def get_with_note(
 
 
 @runtime_checkable
+class Renewals(Protocol):
+    """What a backend has besides, for renders that find their page unchanged; ISG works without.
+
+    ``put_head`` writes the row and the ``head`` of a page (see `stored_page.head_of`) whose bodies
+    are those of the render of that ``standing``. False if another is there: nothing changes then.
+    """
+
+    def put_head(self, row: Row, head: bytes, standing: Standing, now: float) -> bool: ...
+
+
+@runtime_checkable
 class JobQueue(Protocol):
     """What a backend has besides, for regenerations by other processes; ISG works without.
 
@@ -243,6 +262,24 @@ class Counters(Protocol):
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]: ...
 
 
+class Follower(Protocol):
+    """Receives messages of a fleet's processes. ``read`` returns the next one, ``None`` if none
+    came within so many seconds."""
+
+    def read(self, seconds: float) -> bytes | None: ...
+    def close(self) -> None: ...
+
+
+class Followers(Protocol):
+    """Those who follow the decisions of a fleet as they are made; a backend that knows of them has
+    one of these as its ``followers``. ``there``: are there any? ``tell`` sends them a message,
+    without waiting for anybody; false if somebody did not get it."""
+
+    def there(self) -> bool: ...
+    def tell(self, message: bytes) -> bool: ...
+    def follow(self) -> Follower: ...
+
+
 class _Live:
     """Asks a backend for its version each time."""
 
@@ -267,5 +304,5 @@ class Coordinator(Backend, JobQueue, Counters, Protocol):
     """A backend that can also keep the catalogue rows of pages that are stored elsewhere."""
 
     def nonce(self) -> str: ...
-    def standing(self, key: str) -> tuple[str, int, int] | None: ...
+    def standing(self, key: str) -> Standing | None: ...
     def put_row(self, row: Row, data: bytes, size: int, now: float) -> list[str] | None: ...

@@ -22,12 +22,15 @@ from ..errors import BackendUnavailable, ConfigurationError
 from .base import (
     Backend,
     Counters,
+    Followers,
     Held,
     Job,
     JobQueue,
     Lease,
     NotTaken,
+    Renewals,
     Row,
+    Standing,
     get_with_note,
 )
 from .read_ahead import ReadAhead, current
@@ -204,6 +207,14 @@ class Breaker:
     def put(self, row: Row, data: bytes, now: float) -> bool:
         return self.call(self.backend.put, row, data, now, returns=bool, kind="pages")
 
+    def put_head(self, row: Row, head: bytes, standing: Standing, now: float) -> bool:
+        """False also from a backend that knows whole pages only."""
+        if not isinstance(self.backend, Renewals):
+            return False
+        return self.call(
+            self.backend.put_head, row, head, standing, now, returns=bool, kind="pages"
+        )
+
     def delete(self, key: str) -> None:
         self.call(self.backend.delete, key, returns=NoneType, kind="pages")
 
@@ -342,6 +353,14 @@ class Breaker:
 
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
         return self.apart(self._counters.counts, period, now, returns=list)
+
+    @property
+    def followers(self) -> Followers:
+        """In the background only: that they are out of reach does not open the circuit."""
+        found: Followers | None = getattr(self.backend, "followers", None)
+        if found is None:
+            raise BackendUnavailable("The processes of this store cannot be followed.")
+        return found
 
     def ping(self) -> None:
         self.call(self.backend.ping)

@@ -22,6 +22,7 @@ from ..core.stored_page import MAGIC
 from ..errors import BackendUnavailable
 from .base import (
     Coordinator,
+    Followers,
     Held,
     Job,
     Lease,
@@ -235,6 +236,11 @@ class CachelibBackend:
 
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
         return self.coordinator.counts(period, now)
+
+    @property
+    def followers(self) -> Followers | None:
+        found: Followers | None = getattr(self.coordinator, "followers", None)
+        return found
 
     def ping(self) -> None:
         self.coordinator.ping()

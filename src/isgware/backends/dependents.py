@@ -10,9 +10,10 @@ being rendered depends on nothing yet. So a store keeps, under its nonce:
 - ``told``: known names that were told, with the counter's value: the table of a page's state.
 
 A render takes ``writes`` before its first read. Who commits calls ``tell`` afterwards: names that
-are known are told, which moves the version, the others are unheard. A page is put with its names,
-which become known, unless one of them is unheard since its render began: then it is *late*, was
-never fresh, and is not stored. Each is one step.
+are known are told, which moves the version, the others are unheard. Before a page is put, its names
+become known; if one of them is unheard since its render began, the page is *late*, and was never
+fresh. Each is one step. The put itself is another: once a name is known, whoever tells it later
+moves the counter, and the page's generation is older than that.
 
 A question of a new shape is in no name of a commit before. So where a page brings one, any change
 of the table since its render began makes it late.
@@ -36,12 +37,10 @@ MAX_KNOWN: Final = 5_000_000
 
 
 class Kept(Enum):
-    """What became of a page. ``OLDER``: a newer render was there. ``CHANGED``: something it shows
-    was written meanwhile. ``MAYBE``: so much was, or the store is another, that nobody knows. It is
-    not stored then."""
+    """What became of what a page shows while it was rendered. ``CHANGED``: something was written.
+    ``MAYBE``: so much was, or the store is another, that nobody knows."""
 
-    STORED = "stored"
-    OLDER = "older"
+    AS_IT_WAS = "as it was"
     CHANGED = "changed"
     MAYBE = "maybe"
 
@@ -57,8 +56,8 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Depending:
-    """What a page that is put depends on. ``begun``: taken before the first read of its render.
-    ``shapes``: those of its questions that it did not know of then."""
+    """What a page that is to be put depends on. ``begun``: taken before the first read of its
+    render. ``shapes``: those of its questions that it did not know of then."""
 
     names: bytes
     begun: Begun
@@ -87,7 +86,8 @@ class Dependents(Protocol):
 
     ``tell`` takes names with what each stands for, and the nonce and version of the shapes by which
     they were found: if there are others by now, it does nothing and returns those; else the
-    counter. ``put_depending`` is `put` of a page with dependencies. ``affected``: the pages
+    counter. ``depend`` makes names known of a page whose render knew the table of invalidations
+    ``nonce`` up to ``generation``. ``affected``: the pages
     that have any of ``names``. ``forget`` empties ``known`` and the shapes: every page with
     dependencies is stale then.
     """
@@ -95,6 +95,6 @@ class Dependents(Protocol):
     def begun(self) -> Begun: ...
     def shapes(self) -> KnownShapes: ...
     def tell(self, names: Mapping[bytes, str], nonce: str, version: int) -> int | KnownShapes: ...
-    def put_depending(self, row: Row, data: bytes, depending: Depending, now: float) -> Kept: ...
+    def depend(self, depending: Depending, nonce: str, generation: int) -> Kept: ...
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]: ...
     def forget(self) -> int: ...

@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Final
 
 from ..core.freshness import Changes
+from ..core.stored_page import head_size
 from . import fork_safety as forks
-from .base import HELD, Held, Job, Lease, Limits, Row, is_newer
+from .base import HELD, Held, Job, Lease, Limits, Row, Standing, is_newer
 from .dependents import Begun, Depending, Kept, KnownShapes
 from .memory_counts import Counted
 from .memory_dependents import DependencyTables
@@ -26,33 +27,38 @@ class _PagesInOrder:
     """Pages in the order of their use, up to a number of pages and bytes."""
 
     def __init__(self, max_pages: int, max_bytes: int) -> None:
-        self.pages: OrderedDict[str, tuple[Row, bytes]] = OrderedDict()
+        #: Rows, what stands before the bodies, and those.
+        self.pages: OrderedDict[str, tuple[Row, bytes, bytes]] = OrderedDict()
         self.bytes = 0
         self._max_pages = max_pages
         self._max_bytes = max_bytes
 
-    def add(self, row: Row, data: bytes) -> None:
-        self.pages[row.key] = (row, data)
-        self.bytes += len(data)
+    def add(self, row: Row, head: bytes, bodies: bytes) -> None:
+        self.pages[row.key] = (row, head, bodies)
+        self.bytes += len(head) + len(bodies)
 
     def remove(self, key: str) -> Row | None:
-        row, data = self.pages.pop(key, (None, b""))
-        self.bytes -= len(data)
+        row, head, bodies = self.pages.pop(key, (None, b"", b""))
+        self.bytes -= len(head) + len(bodies)
         return row
 
     def to_go(self, now: float, added: str) -> list[str]:
         """What ended, and what is too much: the least recently used, but never the last added."""
         oldest = list(islice(self.pages.items(), _LOOK))
-        gone = [key for key, (row, _) in oldest if row.keep_until <= now]
+        gone = [key for key, (row, *_) in oldest if row.keep_until <= now]
         pages = len(self.pages) - len(gone)
-        size = self.bytes - sum(len(self.pages[key][1]) for key in gone)
-        for key, (_, data) in self.pages.items():
+        size = self.bytes - sum(map(self._size, gone))
+        for key in self.pages:
             if pages <= self._max_pages and size <= self._max_bytes:
                 break
             if key != added and key not in gone:
                 gone.append(key)
-                pages, size = pages - 1, size - len(data)
+                pages, size = pages - 1, size - self._size(key)
         return gone
+
+    def _size(self, key: str) -> int:
+        _, head, bodies = self.pages[key]
+        return len(head) + len(bodies)
 
 
 class MemoryBackend:
@@ -90,39 +96,48 @@ class MemoryBackend:
 
     def get(self, key: str, now: float) -> bytes | None:
         with self._lock:
-            row, data = self._find(key)
-            if row is not None and row.keep_until <= now:
+            row, head, bodies = self._find(key)
+            if row is None:
+                return None
+            if row.keep_until <= now:
                 self._remove(key)
                 return None
-            return data
+            return head + bodies
 
     def rows_of(self, keys: Sequence[str], now: float) -> dict[str, Row]:
         with self._lock:
-            rows = [row for row, _ in map(self._find, keys) if row is not None]
+            rows = [row for row, *_ in map(self._find, keys) if row is not None]
         return {row.key: row for row in rows if row.keep_until > now}
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
         with self._lock:
-            if self._has_newer(row):
+            old, *_ = self._find(row.key)
+            if old and is_newer(_standing(old), row, self._nonce):
                 return False
-            self._put(row, data, now)
+            split = head_size(data) or len(data)
+            self._put(row, data[:split], data[split:], now)
             return True
 
-    def _has_newer(self, row: Row) -> bool:
-        old, _ = self._find(row.key)
-        return bool(old and is_newer((old.nonce, old.generation, old.order), row, self._nonce))
+    def put_head(self, row: Row, head: bytes, standing: Standing, now: float) -> bool:
+        """See `Renewals`. The body stays the very same object."""
+        with self._lock:
+            old, _, bodies = self._find(row.key)
+            if not old or _standing(old) != standing or is_newer(standing, row, self._nonce):
+                return False
+            self._put(row, head, bodies, now)
+            return True
 
-    def _put(self, row: Row, data: bytes, now: float) -> None:
+    def _put(self, row: Row, head: bytes, bodies: bytes, now: float) -> None:
         self._remove(row.key)
         page_store = self._errors if row.error_quota else self._good
-        page_store.add(row, data)
+        page_store.add(row, head, bodies)
         if row.variant:
             self._add_variant(row)
         for key in page_store.to_go(now, row.key):
             self._remove(key)
 
-    def _find(self, key: str) -> tuple[Row, bytes] | tuple[None, None]:
-        return self._good.pages.get(key) or self._errors.pages.get(key) or (None, None)
+    def _find(self, key: str) -> tuple[Row, bytes, bytes] | tuple[None, bytes, bytes]:
+        return self._good.pages.get(key) or self._errors.pages.get(key) or (None, b"", b"")
 
     def _add_variant(self, row: Row) -> None:
         variants = self._variants.setdefault(row.page_key, OrderedDict())
@@ -153,7 +168,7 @@ class MemoryBackend:
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
         with self._lock:
-            rows = [row for row, _ in (*self._good.pages.values(), *self._errors.pages.values())]
+            rows = [row for row, *_ in (*self._good.pages.values(), *self._errors.pages.values())]
         rows.sort(key=lambda row: (row.path, row.query))
         return (
             row for row in rows if row.path.startswith(prefix) and (tag is None or tag in row.tags)
@@ -224,17 +239,13 @@ class MemoryBackend:
             self._move_to(tables.tell(names, self._counter))
             return self._counter
 
-    def put_depending(self, row: Row, data: bytes, depending: Depending, now: float) -> Kept:
+    def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
         with self._lock:
-            if self._has_newer(row):
-                return Kept.OLDER
             tables = self._dependencies
-            kept = tables.met(depending, self._nonce, row.generation)
-            if kept is Kept.STORED:
-                self._put(row, data, now)
+            kept = tables.depend(depending, self._nonce, generation)
             if tables.full:
                 self._move_to(tables.forget(self._counter))
-            return kept
+            return kept if nonce == self._nonce else Kept.MAYBE
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
         wanted = set(names)
@@ -329,3 +340,7 @@ class MemoryBackend:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def _standing(row: Row) -> Standing:
+    return row.nonce, row.generation, row.order

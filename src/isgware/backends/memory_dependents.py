@@ -55,8 +55,8 @@ class DependencyTables:
                 self.floor = max(self.floor, self.told.pop(oldest)[0])
         return counter
 
-    def met(self, depending: Depending, nonce: str, generation: int) -> Kept:
-        """Make the names of a page known. `STORED` if it may be stored now."""
+    def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
+        """See `Dependents.depend`."""
         begun = depending.begun
         names = set(split(depending.names))
         suspects = names.copy()
@@ -73,7 +73,7 @@ class DependencyTables:
         self.known |= names
         if begun.nonce != nonce or begun.writes < self._unheard_floor:
             return Kept.MAYBE
-        return Kept.CHANGED if changed else Kept.STORED
+        return Kept.CHANGED if changed else Kept.AS_IT_WAS
 
     def told_since(self, since: int) -> tuple[tuple[bytes, int, str], ...]:
         rows = ((name, *value) for name, value in self.told.items())

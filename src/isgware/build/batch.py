@@ -20,6 +20,7 @@ from typing import Any, Final
 from ..backends.base import Lease, Row
 from ..core.cache_key import Request, Visitor, cgi_name
 from ..core.freshness import State
+from ..core.hole_places import hole_names
 from ..core.local_path import local_path
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable, ISGError
@@ -361,7 +362,10 @@ def _of(page: Page, lenient: bool) -> Made:
             return Made("dynamic", url, f"answered {entry.code}", route=entry.route)
         return Made("failed", url, f"answered {entry.status}", route=entry.route)
     compressed = min((len(data) for data in page.encodings.values()), default=len(entry.body))
-    return Made("rendered", url, "", entry.render_seconds, len(entry.body), compressed, entry.route)
+    return Made(
+        "rendered", url, "", entry.render_seconds, len(entry.body), compressed, entry.route,
+        hole_names(entry.holes, entry.client_holes),
+    )  # fmt: skip
 
 
 def _failed(job: _Job, reason: str) -> Made:

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 #: Failures that are kept with their names; all of them are counted.
 MAX_FAILURES: Final = 1_000
+#: Names of holes that are kept of a route.
+MAX_HOLES: Final = 20
 #: Slowest pages of a route that are kept.
 SLOWEST: Final = 3
 
@@ -19,7 +21,7 @@ SLOWEST: Final = 3
 class Made(NamedTuple):
     """What became of one page. ``outcome``: ``rendered``, ``fresh`` (was so already), ``dynamic``
     (may not be stored), ``failed``, or ``held`` (somebody else renders it). Sizes in bytes;
-    ``route`` as its `Match` calls it, if that is known."""
+    ``route`` as its `Match` calls it, if that is known; ``holes`` names of those in the page."""
 
     outcome: str
     page: str
@@ -28,6 +30,7 @@ class Made(NamedTuple):
     size: int = 0
     compressed: int = 0
     route: str = ""
+    holes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class RouteReport:
     that ``paths`` lists) or ``dynamic``, with the ``reason``. ``revalidate`` and ``expire`` in
     seconds, ``revalidate`` ``None`` for "until told"; ``seconds`` of rendering, sizes in bytes,
     of all its pages together; ``pattern`` of the option ``routes`` that catches its URLs, though
-    it was not written for this route; ``slowest`` pairs of seconds and URL."""
+    it was not written for this route; ``slowest`` pairs of seconds and URL; ``holes`` names of
+    those in its pages, as far as pages were rendered or are stored."""
 
     name: str
     rule: str
@@ -63,6 +67,7 @@ class RouteReport:
     compressed: int = 0
     pattern: str = ""
     slowest: list[tuple[float, str]] = field(default_factory=list)
+    holes: tuple[str, ...] = ()
 
     @property
     def pages(self) -> int:
@@ -76,6 +81,8 @@ class RouteReport:
             self.seconds += made.seconds
             self.size += made.size
             self.compressed += made.compressed
+            if not self.holes or not set(made.holes) <= set(self.holes):
+                self.holes = tuple(dict.fromkeys((*self.holes, *made.holes)))[:MAX_HOLES]
             if len(self.slowest) < SLOWEST:
                 heapq.heappush(self.slowest, (made.seconds, made.page))
             elif made.seconds > self.slowest[0][0]:

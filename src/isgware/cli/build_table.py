@@ -87,7 +87,8 @@ def note(route: RouteReport) -> str:
     """Remarks about a route, beside its numbers."""
     said = []
     if route.kind == "dynamic":
-        return printable(route.reason)
+        holes = "; holes: " + ", ".join(route.holes) if route.holes else ""
+        return printable(route.reason + holes)
     if route.pattern:
         said.append(f"caught by {route.pattern} of routes=")
     if route.fresh:
@@ -96,6 +97,8 @@ def note(route: RouteReport) -> str:
         said.append(f"{route.dynamic:,} not stored: {route.reason}")
     if route.failed:
         said.append(f"{route.failed:,} failed")
+    if route.holes:
+        said.append("holes: " + ", ".join(route.holes))
     return printable(", ".join(said))
 
 

@@ -17,6 +17,7 @@ import click
 from ..errors import ConfigurationError, InvalidPath, ISGError
 from .build import build
 from .export import export
+from .log import log
 from .ls import ls
 from .purge import purge
 from .revalidate import revalidate
@@ -24,6 +25,7 @@ from .routes import routes
 from .show import show
 from .stats import stats
 from .subject import Failed, Subject, Wrong
+from .top import top
 from .why import why
 from .worker import worker
 
@@ -34,7 +36,9 @@ def commands(name: str, find: Find, params: Sequence[click.Parameter] = ()) -> c
     """A group of all commands. Each has ``params`` before its own; ``find`` is given their values
     and returns what the command acts on."""
     group = click.Group(name, help="See and change the pages that isgware keeps.")
-    for command in (ls, show, why, revalidate, purge, stats, build, routes, export, worker):
+    for command in (
+        ls, show, why, revalidate, purge, stats, top, log, build, routes, export, worker,
+    ):  # fmt: skip
         bound = click.Command(
             command.name,
             callback=_bound(find, [param.name or "" for param in params], command.callback),
@@ -65,9 +69,9 @@ def _plain_errors() -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):  # a terminal in Latin-1, and a page in Japanese
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
-    log = logging.getLogger("isgware")
-    if not log.hasHandlers():
-        log.addHandler(logging.NullHandler())
+    logger = logging.getLogger("isgware")
+    if not logger.hasHandlers():
+        logger.addHandler(logging.NullHandler())
     try:
         yield
     except (InvalidPath, ConfigurationError) as error:

@@ -95,8 +95,9 @@ def details(info: PageInfo, entry: Entry | None) -> dict[str, Any]:
     found["expires"] = entry.rendered_at + entry.expire if entry else None
     found["route"] = entry.route if entry else ""
     found["etag"] = entry.etag if entry else ""
-    found["reads"] = list(listed(entry.reads, entry.hole_reads)) if entry else []
+    found["reads"] = list(_reads(entry))
     found["filled"] = list(told_of((*entry.places, *entry.holes))) if entry else []
+    found["client_holes"] = list(told_of(entry.client_holes)) if entry else []
     return found
 
 
@@ -112,7 +113,8 @@ def page_lines(info: PageInfo, entry: Entry | None) -> str:
         ("build", info.build_id),
         ("size", size(info.size) + _encodings(entry)),
         ("filled with", ", ".join(told_of((*entry.places, *entry.holes))) if entry else ""),
-        ("reads", "; ".join(listed(entry.reads, entry.hole_reads)) if entry else ""),
+        ("in browsers", ", ".join(told_of(entry.client_holes)) if entry else ""),
+        ("reads", "; ".join(_reads(entry))),
         ("rendered in", f"{info.render_seconds:.3f} s"),
         ("failures", f"{info.failures}: {info.last_error}" if info.failures else ""),
     ]
@@ -123,6 +125,12 @@ def page_lines(info: PageInfo, entry: Entry | None) -> str:
         lines += ["", *(f"  {name}: {value}" for name, value in entry.headers)]
         lines += [f"  ETag: {entry.etag}"] if entry.etag else []
     return "\n".join(map(printable, lines))
+
+
+def _reads(entry: Entry | None) -> tuple[str, ...]:
+    if entry is None:
+        return ()
+    return listed(entry.reads, entry.hole_reads, entry.client_reads)
 
 
 def _encodings(entry: Entry | None) -> str:

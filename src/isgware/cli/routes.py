@@ -6,6 +6,7 @@ import click
 
 from ..build.build_report import Report
 from ..build.inventory import inventory
+from ..build.route_holes import route_holes
 from .build import NOTHING_KNOWN
 from .build_table import report_json, route_table
 from .options import OUTPUT
@@ -18,9 +19,13 @@ _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 @click.command
 @OUTPUT
 def routes(subject: Subject, output: str) -> None:
-    """List the routes: static, prerendered, or dynamic and why. Nothing is rendered."""
+    """List the routes: static, prerendered, or dynamic and why, and which holes their stored pages
+    have. Nothing is rendered."""
     runtime = subject.need_app("routes").core.runtime
     lines = [known.line for known in inventory(runtime.site, runtime.engine.planner.routes)]
+    holes = route_holes(runtime)
+    for line in lines:
+        line.holes = holes.get(line.name, ())
     if output == "json":
         click.echo(report_json(Report(routes=lines), only_routes=True))
     elif lines:

@@ -8,6 +8,7 @@ raises a floor, below which pages with dependencies are stale, never gone.
 from __future__ import annotations
 
 import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -66,24 +67,35 @@ def unpacked(data: bytes | None) -> Depended | None:
     """What `packed` packed. Raises `ValueError` for anything else."""
     if data is None:
         return None
-    found = Depended(data[1:], b"", bool(data[:1] and data[0] & 1), data[0] >> 1 if data else 9)
-    if not sound(found):
-        raise ValueError("no dependencies")
-    return found
+    flags = data[0] if data else 99
+    return _checked(data[1:], b"", bool(flags & 1), flags >> 1)
 
 
 def compressed(texts: str) -> bytes:
     return zlib.compress(texts.encode("utf-8", "replace"), 1)[: 2 * _MAX_TEXT] if texts else b""
 
 
-def sound(found: Any) -> bool:
-    """Whether what was read from a store can be judged by."""
-    return found is None or (
-        type(found.soft) is bool
-        and found.late in (NOTHING, MAYBE, CHANGED)
-        and type(found.late) is int
-        and len(found.names) % SIZE == 0
-    )
+def _checked(names: bytes, texts: bytes, soft: Any, late: Any) -> Depended:
+    """What was read from a store, if it can be judged by. Raises `ValueError` otherwise."""
+    known = late in (NOTHING, MAYBE, CHANGED) and type(late) is int
+    if not known or type(soft) is not bool or len(names) % SIZE:
+        raise ValueError("no dependencies")
+    return Depended(names, texts, soft, late)
+
+
+def described_dependencies(depended: Depended) -> Any:
+    """What JSON can hold of it, as part of a stored page."""
+    names, texts = (b64encode(data).decode() for data in (depended.names, depended.texts))
+    return [names, texts, depended.soft, depended.late]
+
+
+def depended_from(raw: Any) -> Depended | None:
+    """What `described_dependencies` described. Raises `TypeError` or `ValueError` for anything
+    else."""
+    if raw is None:
+        return None
+    names, texts, soft, late = raw
+    return _checked(b64decode(names, validate=True), b64decode(texts, validate=True), soft, late)
 
 
 @dataclass(slots=True)

@@ -59,19 +59,24 @@ def used_in(place: Place) -> tuple[str, tuple[tuple[str, Plain], ...]]:
     return str(name), tuple(zip(map(str, flat[::2]), flat[1::2], strict=True))
 
 
+def hole_names(holes: Places, client_holes: Places) -> tuple[str, ...]:
+    """Each hole of a page once, for people."""
+    by_browser = (f"{place.arguments[0]} (in the browser)" for place in client_holes)
+    return tuple(dict.fromkeys((*(str(place.arguments[0]) for place in holes), *by_browser)))
+
+
 def filled_in(
     body: bytes, places: Places, markers: Sequence[tuple[int, int, int]],
     placeholders: Sequence[tuple[Place, bytes, Places]],
 ) -> tuple[bytes, Places, Places]:  # fmt: skip
     """The body with a placeholder for each marker, its places, and its holes. ``placeholders`` has
-    for each hole its place, its text, and the places in that."""
+    for each marker the place of its hole, its text, and the places in that."""
     spans = [Place(BODY, offset, length, HOLE) for offset, length, _ in markers]
-    texts = [placeholders[index][1] for _, _, index in markers]
+    texts = [text for _, text, _ in placeholders]
     moved = list(_shifted(places, spans, list(map(len, texts))))
     holes, grown = [], 0
-    for (offset, length, index), text in zip(markers, texts, strict=True):
+    for (offset, length, _), (place, text, inside) in zip(markers, placeholders, strict=True):
         start = offset + grown
-        place, _, inside = placeholders[index]
         holes.append(replace(place, offset=start, length=len(text)))
         moved += [replace(each, offset=each.offset + start) for each in inside]
         grown += len(text) - length

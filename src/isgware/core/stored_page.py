@@ -1,8 +1,8 @@
-"""A stored page, and the bytes it is stored as.
+"""A stored page, and its format in the store.
 
 Format: magic, version, CRC-32 of all that follows, length of the description, the description as
-JSON, then the bodies one after the other. Nothing is ever unpickled. Whatever does not decode
-cleanly (cut off, flipped, foreign, newer, found under another key) is a miss, never an error.
+JSON, then the bodies one after the other. Nothing is ever unpickled. Data that does not decode
+cleanly (truncated, damaged, foreign, newer, stored under another key) is a miss, never an error.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, Final, TypeGuard
 
 from ..http.fields import Headers, sound_headers, sound_status
 from .cache_key import Request
-from .depended import Depended
-from .depended import sound as sound_dependencies
+from .client_holes import sound_client_holes
+from .depended import Depended, depended_from, described_dependencies
 from .hole_places import sound_holes
 from .interned_strings import shared
 from .places import Places, in_body, place_from, sound_places
@@ -33,19 +33,25 @@ _NATIVE = re.compile(r"[\x00-\xff]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One rendered page. Times are wall-clock seconds; ``generation`` and ``nonce`` say which
-    invalidations its render had seen, ``order`` which of two renders began later.
+    """One rendered page. Times are wall-clock seconds. ``generation`` and ``nonce`` identify the
+    invalidations that its render had seen; ``order`` tells which of two renders began later.
 
-    ``own``: the response to a visitor's own request (RFC 9111), not a clean-room render; then
-    ``rendered_at`` is when the app, or whoever it got it from, generated it. ``validator`` is the
-    app's own ETag, which ``etag`` need not be. ``reads``: what its render asked of its visitor;
-    ``None`` where that could not be recorded.
+    ``own``: the response to a visitor's own request (RFC 9111), not a clean-room render. Then
+    ``rendered_at`` is when it was generated, by the app or by a server behind it. ``validator`` is
+    the app's own ETag, which may differ from ``etag``. ``reads``: what its render read of its
+    visitor; ``None`` where that could not be recorded.
 
-    ``places``: what is put in when the page is served. Such a page has no other encoding than
-    gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
+    ``places``: where values are inserted when the page is served. The only other encoding of such a
+    page is gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
 
-    ``holes``: what of the body is a placeholder; ``hole_reads`` is what filling them asks of a
-    visitor. A visitor who has any of that gets the page of `filled_page.for_holes`.
+    ``version``: incremented by each render that found the page changed; 0 where versions are not
+    counted.
+
+    ``holes``: the placeholders in the body. ``hole_reads``: what filling them reads of a visitor. A
+    visitor who has any of that gets the page of `filled_page.for_holes`.
+
+    ``client_holes``: the elements in the body of holes that the browser fills. ``client_reads``:
+    what filling them reads of a visitor; ``None`` if they are filled for every visitor.
 
     ``depended``: what of a database its render has read; ``None`` where that was not recorded.
     """
@@ -80,6 +86,9 @@ class Entry:
     reads: Reads | None = None
     holes: Places = ()
     hole_reads: Reads = NOTHING_READ
+    client_holes: Places = ()
+    client_reads: Reads | None = None
+    version: int = 0
     depended: Depended | None = None
 
     @property
@@ -88,7 +97,7 @@ class Entry:
 
     @property
     def fresh_until(self) -> float:
-        """``revalidate=None`` stands for "until told"."""
+        """Infinity for ``revalidate=None``, which means "until invalidated"."""
         if self.revalidate is None:
             return float("inf")
         return self.rendered_at + self.revalidate
@@ -108,17 +117,26 @@ _PLAIN: Final = (
     "nonce", "order", "fingerprint", "build_id", "route", "render_seconds", "vary_cookie",
     "anonymous", "error_quota", "tombstone", "own", "validator",
 )  # fmt: skip
-#: The same for many pages, so that a process with many of them holds them once.
+#: Values for fields that pages stored by an earlier release do not have.
+_LATER: Final = {"version": 0}
+#: Shared by many pages, so that a process with many of them holds each value once.
 _SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
-#: In place of an encoding: a release that knows no dependencies takes such a page for no page.
-_NAMES: Final = "=names"
-_TEXTS: Final = "=texts"
+#: As if it were an encoding: a release that knows no dependencies takes such a page for no page.
+_DEPENDED: Final = "=depended"
 _REQUEST: Final = ("scheme", "host", "script_name", "path", "query")
 
 
 def encode(entry: Entry) -> bytes:
     """The bytes to store."""
+    return b"".join((head_of(entry), *entry.encodings.values(), entry.body))
+
+
+def head_of(entry: Entry) -> bytes:
+    """The bytes before the bodies. They include the checksum of the bodies."""
     description = {name: getattr(entry, name) for name in _PLAIN}
+    for name, unsaid in _LATER.items():
+        if getattr(entry, name) != unsaid:
+            description[name] = getattr(entry, name)
     description["request"] = [getattr(entry.request, name) for name in _REQUEST]
     description["keyed"] = [entry.request.headers, entry.request.cookies]
     if entry.request.variants:
@@ -132,19 +150,31 @@ def encode(entry: Entry) -> bytes:
     if entry.holes:
         description["holes"] = [place.described() for place in entry.holes]
         description["hole_reads"] = reads_to_json(entry.hole_reads)
-    bodies = entry.encodings
-    if found := entry.depended:
-        description["depended"] = [found.soft, found.late]
-        bodies = {_NAMES: found.names, _TEXTS: found.texts, **bodies}
-    description["bodies"] = [[name, len(data)] for name, data in bodies.items()]
+    if entry.client_holes:
+        description["client_holes"] = [place.described() for place in entry.client_holes]
+        description["client_reads"] = reads_to_json(entry.client_reads)
+    description["bodies"] = [[name, len(data)] for name, data in entry.encodings.items()]
+    if entry.depended:
+        description["depended"] = described_dependencies(entry.depended)
+        description["bodies"].append([_DEPENDED, 0])
     described = json.dumps(description, separators=(",", ":")).encode()
     length = len(described).to_bytes(4, "big")
-    rest = b"".join((length, described, *bodies.values(), entry.body))
-    return _HEAD.pack(MAGIC, VERSION, zlib.crc32(rest)) + rest
+    checksum = zlib.crc32(length + described)
+    for body in (*entry.encodings.values(), entry.body):
+        checksum = zlib.crc32(body, checksum)
+    return _HEAD.pack(MAGIC, VERSION, checksum) + length + described
+
+
+def head_size(data: bytes) -> int:
+    """How many of the stored bytes precede the bodies; 0 if this is not a page."""
+    start = _HEAD.size + 4
+    if len(data) < start or not data.startswith(MAGIC):
+        return 0
+    return start + int.from_bytes(data[_HEAD.size : start], "big")
 
 
 def decode(data: Any, key: str) -> Entry | None:
-    """The entry that ``data`` holds under ``key``; ``None`` for anything but exactly that."""
+    """The entry stored in ``data`` under ``key``; ``None`` if it is damaged or another one."""
     if not isinstance(data, bytes) or len(data) < _HEAD.size:
         return None
     magic, version, checksum = _HEAD.unpack_from(data)
@@ -167,9 +197,7 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
             raise ValueError("a body is cut off")
         encodings[str(name)] = bytes(bodies[start : start + size])
         start += size
-    depended = None
-    if found := described.get("depended"):
-        depended = Depended(encodings.pop(_NAMES), encodings.pop(_TEXTS), *found)
+    encodings.pop(_DEPENDED, None)
     keyed_headers, keyed_cookies, *variants = described["keyed"]
     scheme, host, script_name, path, query = described["request"]
     for name in _SHARED:
@@ -194,13 +222,16 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
         pieces=tuple(described.get("pieces", ())),
         holes=tuple(map(place_from, described.get("holes", ()))),
         hole_reads=reads_from_json(described.get("hole_reads")) or NOTHING_READ,
-        depended=depended,
+        client_holes=tuple(map(place_from, described.get("client_holes", ()))),
+        client_reads=reads_from_json(described.get("client_reads")),
+        depended=depended_from(described.get("depended")),
         **{name: described[name] for name in _PLAIN},
+        **{name: described.get(name, unsaid) for name, unsaid in _LATER.items()},
     )
 
 
 def _pairs(raw: Any) -> Headers:
-    # Raises TypeError for what is no string.
+    # Raises TypeError if it is not a string.
     return tuple((shared(name), shared(value)) for name, value in raw)
 
 
@@ -217,6 +248,7 @@ def _sound(entry: Entry) -> bool:
         and (entry.revalidate is None or _number(entry.revalidate))
         and type(entry.generation) is int
         and type(entry.order) is int
+        and type(entry.version) is int
         and all(isinstance(getattr(entry, name), str) for name in _STRINGS)
         and all(_native(getattr(entry.request, name)) for name in _REQUEST)
         and all(isinstance(tag, str) for tag in entry.tags)
@@ -233,12 +265,12 @@ def _sound(entry: Entry) -> bool:
         and sound_places(entry.places, entry.body, entry.headers)
         and _sound_pieces(entry)
         and sound_holes(entry.holes, entry.places, entry.body)
-        and sound_dependencies(entry.depended)
+        and sound_client_holes(entry.client_holes, entry.body)
     )
 
 
 def _sound_pieces(entry: Entry) -> bool:
-    """Whether a page with places is compressed as `spliced_gzip` does it, or not at all."""
+    """Whether a page with places is compressed as `spliced_gzip` does it, or not compressed."""
     if not entry.places or not entry.pieces:
         return not entry.pieces and not (entry.places and entry.encodings)
     return (
@@ -250,27 +282,9 @@ def _sound_pieces(entry: Entry) -> bool:
 
 
 def _native(value: Any) -> bool:
-    """Whether this is a string as WSGI has them: bytes decoded as latin-1 (PEP 3333)."""
+    """Whether this is a native string of WSGI: bytes decoded as latin-1 (PEP 3333)."""
     return isinstance(value, str) and _NATIVE.match(value) is not None
 
 
 def _number(value: Any) -> TypeGuard[float]:
     return type(value) in (int, float) and abs(value) < 1e15
-
-
-def newer(one: Entry, other: Entry) -> bool:
-    """Whether ``one`` came of a later render that knew the same table of invalidations."""
-    return one.nonce == other.nonce and (one.generation, one.order) > (
-        other.generation,
-        other.order,
-    )
-
-
-def same_render(one: Entry, other: Entry) -> bool:
-    """Whether two copies of a page came of one render."""
-    return (one.nonce, one.generation, one.order, one.rendered_at) == (
-        other.nonce,
-        other.generation,
-        other.order,
-        other.rendered_at,
-    )

@@ -40,7 +40,7 @@ class ISG(Operations):
 
     def __init__(self, application: Any, **options: Any) -> None:
         from . import holes as _holes  # noqa: F401  hooks into the handlers
-        from .recorder import record_reads
+        from .recorder import record_reads, watched
         from .site import DjangoSite
 
         record_reads(application)
@@ -54,7 +54,7 @@ class ISG(Operations):
                 if visitor is not None:
                     site.note_urlconf(visitor)
 
-            answer: Iterable[bytes] = application(environ, looking(start_response, look))
+            answer: Iterable[bytes] = application(watched(environ), looking(start_response, look))
             return answer
 
         self._core: Final = wsgi.ISG(noted, site=site, framework=configured(), **options)

@@ -44,7 +44,10 @@ _FRAMEWORK: Final = frozenset({
 })  # fmt: skip
 CALLERS: Final = Callers(_THROUGH, _FRAMEWORK, _SESSIONS)
 #: The key by which a session says how long it lasts.
-_BOOKKEEPING: Final = frozenset({"_session_expiry"})
+BOOKKEEPING: Final = frozenset({"_session_expiry"})
+
+
+Environ = dict[str, Any]
 
 
 def record_reads(application: Any) -> None:
@@ -56,17 +59,27 @@ def record_reads(application: Any) -> None:
     handler.request_class = staticmethod(_recorded(request_class, foreign))
 
 
+def watched(environ: Environ) -> Environ:
+    """The environ of a clean room, as one that notes what it is asked, also before there is a
+    request: by a handler of ``request_started``, say. Any other environ stays as it is."""
+    rendering = environ.get(MARK)
+    recording = getattr(rendering, "recording", None)
+    if rendering is None or recording is None or isinstance(environ, CleanEnviron):
+        return environ
+    clean = CleanEnviron(environ, recording, CALLERS)
+    rendering.finders = (clean.places,)
+    return clean
+
+
 def _recorded(request_class: Callable[..., Any], foreign: str) -> Callable[..., Any]:
-    def make(environ: dict[str, Any]) -> Any:
-        rendering = environ.get(MARK)
-        recording = getattr(rendering, "recording", None)
-        if rendering is None or recording is None:
+    def make(environ: Environ) -> Any:
+        clean = watched(environ)
+        if not isinstance(clean, CleanEnviron):
             return request_class(environ)
+        recording: Recording = dict.__getitem__(clean, MARK).recording
         recording.attached = True
         if foreign:
             recording.read(COOKIES, EVERYTHING, lambda: foreign)
-        clean = CleanEnviron(environ, recording, CALLERS)
-        rendering.finders.append(clean.places)
         return _request(request_class, clean, recording)
 
     make._isgware = request_class  # type: ignore[attr-defined]
@@ -151,7 +164,7 @@ def _request_type(base: Any) -> type:
 
 
 def _written(notes: Notes, key: object, value: object) -> None:
-    if key not in _BOOKKEEPING:
+    if key not in BOOKKEEPING:
         notes.wrote_for_good(key)
 
 

@@ -12,10 +12,12 @@ from typing import Any, Final
 from django.conf import settings
 from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.core import mail
+from django.core.handlers.wsgi import get_str_from_wsgi
 from django.core.signals import got_request_exception
 from django.db import close_old_connections, connections
 from django.http import Http404, parse_cookie
 from django.middleware.common import CommonMiddleware
+from django.middleware.csrf import CSRF_SESSION_KEY
 from django.urls import (
     NoReverseMatch,
     Resolver404,
@@ -29,7 +31,7 @@ from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import translation
 from django.utils.module_loading import import_string
 
-from ..core.cache_key import Resolve, Visitor, cookie_pairs, decoded
+from ..core.cache_key import Resolve, Visitor, decoded
 from ..core.places import Place
 from ..policy import Policy, policy_of
 from ..render_context import note_error
@@ -37,6 +39,7 @@ from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site, origin_of
 from . import csrf
 from .caches import cache_middleware, inner_cache
+from .recorder import BOOKKEEPING
 from .variants import asked
 
 #: Connections of a parent process, kept from being closed by garbage collection.
@@ -74,17 +77,24 @@ class DjangoSite(Site):
         return super().fill(kind, places, visitor)
 
     def match(self, visitor: Visitor) -> Match | None:
+        found = self._resolved(visitor)
+        policy = policy_of(found.func) if found is not None else None
+        if found is None or policy is None:
+            return None
+        return Match(found.view_name or found.route, policy, found.kwargs)
+
+    def endpoint(self, visitor: Visitor) -> str | None:
+        found = self._resolved(visitor)
+        return None if found is None else found.view_name or found.route
+
+    def _resolved(self, visitor: Visitor) -> ResolverMatch | None:
         path = decoded(visitor.path)
         language = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
         try:
             with translation.override(language):
-                found = get_resolver(self.urlconf(visitor)).resolve(path)
+                return get_resolver(self.urlconf(visitor)).resolve(path)
         except Resolver404:
             return None
-        policy = policy_of(found.func)
-        if policy is None:
-            return None
-        return Match(found.view_name or found.route, policy, found.kwargs)
 
     def redirects_to(self, visitor: Visitor) -> str | None:
         """As ``CommonMiddleware`` does with ``APPEND_SLASH``."""
@@ -139,18 +149,26 @@ class DjangoSite(Site):
         return scheme, host
 
     @property
+    def session_cookie(self) -> str:
+        return str(settings.SESSION_COOKIE_NAME)
+
+    @property
+    def session_bookkeeping(self) -> frozenset[str]:
+        return BOOKKEEPING | {CSRF_SESSION_KEY}
+
+    @property
     def cookie_session(self) -> str:
         own = settings.SESSION_ENGINE == _SIGNED_COOKIES
         return str(settings.SESSION_COOKIE_NAME) if own else ""
 
     def cookies(self, header: str) -> list[tuple[str, str]]:
-        return list(parse_cookie(header).items())
+        return list(_parsed(header).items())
 
     def session(self, visitor: Visitor) -> dict[str, Any]:
         """As ``SessionMiddleware`` opens it. Database connections are looked after as before and
         after a request."""
         header = str(visitor.headers.get("HTTP_COOKIE", ""))
-        key = parse_cookie(header).get(settings.SESSION_COOKIE_NAME)
+        key = _parsed(header).get(settings.SESSION_COOKIE_NAME)
         close_old_connections()
         try:
             store: Any = import_module(settings.SESSION_ENGINE).SessionStore(key)
@@ -227,6 +245,11 @@ class DjangoSite(Site):
         return str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
 
 
+def _parsed(header: str) -> dict[str, str]:
+    """As ``WSGIRequest.COOKIES`` does it."""
+    return parse_cookie(get_str_from_wsgi({"HTTP_COOKIE": header}, "HTTP_COOKIE", ""))
+
+
 def _has_common(middleware: Iterable[str]) -> bool:
     kinds = map(import_string, middleware)
     return any(isinstance(kind, type) and issubclass(kind, CommonMiddleware) for kind in kinds)
@@ -256,7 +279,7 @@ def _origin_headers() -> Iterator[str]:
 def resolve_language(name: str, visitor: Visitor, urlconf: Any = None) -> str:
     """The language that ``LocaleMiddleware`` would choose: by path, cookie, header, default."""
     path = decoded(visitor.path)
-    cookies = dict(cookie_pairs(visitor.headers.get("HTTP_COOKIE")))
+    cookies = _parsed(str(visitor.headers.get("HTTP_COOKIE", "")))
     request: Any = SimpleNamespace(
         path_info=path,
         COOKIES=cookies,

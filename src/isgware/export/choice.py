@@ -46,9 +46,13 @@ REASONS: Final = {
 #: What can be done about some of them.
 REMEDIES: Final = {
     "cookie": "Reading the session, the user or a cookie while a page renders makes it depend on "
-    "cookies. Load such parts by a request of their own, and export again after a build.",
-    "holes": "Load what is each visitor's own by a request of its own, or leave those pages to the "
-    "app.",
+    "cookies. Put such parts into holes with client=True, which the browser fills, and export "
+    "again after a build.",
+    "holes": "Say client=True where those holes are used: the browser fills them, and the page is "
+    "a file. Or leave those pages to the app.",
+    "value-holes": "Put a form with a token into a hole with client=True, and have the policy name "
+    "hashes instead of nonces; or leave those pages to the app.",
+    "personal": "Take cookies= and keyed cookies off the routes that are to be files.",
     "bypass": "Take bypass= off the routes that are to be files.",
     "private": "The app says Cache-Control: private or no-store for them.",
     "needs-app": "Name MODULE:APP instead of the store.",

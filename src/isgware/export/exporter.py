@@ -33,13 +33,17 @@ if TYPE_CHECKING:
 
 _ENDINGS: Final = {"gzip": ".gz", "br": ".br"}
 _EXAMPLES: Final = 3
+#: The same for pages that have something of their visitors' own: each is named.
+_PERSONAL: Final = frozenset({"cookie", "holes", "personal", "value-holes"})
+_MOST_NAMED: Final = 100
 
 
 @dataclass(kw_only=True, slots=True)
 class ExportReport:
     """What an export did. ``written``, ``unchanged`` and ``removed`` count pages; ``redirects``
     are in the maps and have no files. ``left_out`` counts pages by reason, a key of
-    `isgware.export.choice.REASONS`, with a few paths each in ``examples``. ``reload``: whether
+    `isgware.export.choice.REASONS`, with paths in ``examples``: a few each, and up to a hundred
+    of pages that have something of their visitors' own. ``reload``: whether
     nginx has to read its configuration again, to know of new pages, headers and redirects."""
 
     directory: str
@@ -70,6 +74,8 @@ class ExportReport:
             shown = ", ".join(map(printable, self.examples.get(reason, ())))
             more = ", …" if count > len(self.examples.get(reason, ())) else ""
             lines.append(f"Left out: {count:,} {REASONS[reason]} ({shown}{more}).")
+            if reason in _PERSONAL and not self.nothing_fits:
+                lines.append("  " + REMEDIES[reason])
         if self.nothing_fits:
             lines.append("Nothing is exported: every stored page is left out.")
             lines += [REMEDIES[reason] for reason in sorted(self.left_out) if reason in REMEDIES]
@@ -237,7 +243,8 @@ class _Run:
     def _leave_out(self, reason: str, path: str) -> None:
         counts, examples = self._report.left_out, self._report.examples.setdefault(reason, [])
         counts[reason] = counts.get(reason, 0) + 1
-        if len(examples) < _EXAMPLES and path not in examples:
+        most = _MOST_NAMED if reason in _PERSONAL else _EXAMPLES
+        if len(examples) < most and path not in examples:
             examples.append(path)
 
     def publish(self, cookies: Sequence[str]) -> None:

@@ -62,7 +62,7 @@ def install(app: Flask) -> None:
         recording.attached = True
         _guard(app, recording)
         if rendering is not None and not rendering.finders:
-            rendering.finders.append(partial(csrf.find, app, recording))
+            rendering.finders = (partial(csrf.find, app, recording),)
         context = original(RecordedEnviron(environ, recording, CALLERS))
         _record_request(context.request, recording)
         watched: Any = context.request.environ

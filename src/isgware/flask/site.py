@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flask import Flask
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import MapAdapter
 
 from ..core.cache_key import Visitor, decoded
@@ -56,6 +56,18 @@ class FlaskSite(Site):
         view = self._app.view_functions.get(rule.endpoint)
         policy = policy_of(view) if view is not None else None
         return Match(rule.endpoint, policy, arguments) if policy is not None else None
+
+    def endpoint(self, visitor: Visitor) -> str | None:
+        adapter = self._adapter(visitor)
+        if adapter is None:
+            return None
+        path = decoded(visitor.path)
+        try:
+            return str(adapter.match(path, method=visitor.method)[0])
+        except MethodNotAllowed as error:
+            return str(adapter.match(path, method=next(iter(error.valid_methods or ())))[0])
+        except (HTTPException, ValueError):
+            return None
 
     def redirects_to(self, visitor: Visitor) -> str | None:
         adapter = self._adapter(visitor)
@@ -137,12 +149,16 @@ class FlaskSite(Site):
         return self._app.app_context()
 
     @property
+    def session_cookie(self) -> str:
+        return str(self._app.session_interface.get_cookie_name(self._app))
+
+    @property
     def cookie_session(self) -> str:
         interface: Any = self._app.session_interface
         own = type(interface) is SecureCookieSessionInterface
         if not own or interface.session_class is not SecureCookieSession:
             return ""
-        return str(interface.get_cookie_name(self._app))
+        return self.session_cookie
 
     @property
     def session_bookkeeping(self) -> frozenset[str]:

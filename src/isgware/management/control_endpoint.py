@@ -1,4 +1,5 @@
-"""The control endpoint under ``mount``: revalidation from outside, and draft cookies.
+"""The control endpoint under ``mount``: revalidation from outside, draft cookies, and the way to
+the dashboard.
 
 It exists only if a secret is set, answers nothing without it, and opens no connection: what it is
 told, it does in this process, through the same calls that views use.
@@ -12,7 +13,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from werkzeug.exceptions import HTTPException
@@ -27,12 +28,33 @@ from ..routing.drafts import DEFAULT_SECONDS, MAX_SECONDS, Drafts
 from ..serving.passthrough import Environ
 from ..settings import Settings
 from .operations import Operations
+from .wrong_guesses import WrongGuesses
 
 log: Final = logging.getLogger("isgware")
 MAX_BODY: Final = 64 * 1024
 MAX_NAMES: Final = 1_000
 _BLANKS: Final = b" \t"
 _MODES: Final = ("revalidate", "purge", "regenerate")
+
+
+class Shown(Protocol):
+    """An answer of the dashboard."""
+
+    @property
+    def line(self) -> str: ...
+    @property
+    def all_headers(self) -> list[tuple[str, str]]: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class Dashboard(Protocol):
+    def __call__(self, visitor: Visitor, environ: Environ, *, bearer: bool) -> Shown: ...
+
+
+#: Told the secret, what compares with it, who has guessed wrong, and whether visitors come by
+#: https: the dashboard, which is imported when somebody first opens it.
+OpenDashboard = Callable[[bytes, Callable[[bytes], bool], WrongGuesses, bool], Dashboard]
 
 
 class BadRequest(Exception):
@@ -49,8 +71,14 @@ class Reply:
 class Control:
     """Answers what lies under ``mount``."""
 
-    def __init__(self, isg: Operations, settings: Settings, drafts: Drafts) -> None:
+    def __init__(
+        self, isg: Operations, settings: Settings, drafts: Drafts, guesses: WrongGuesses,
+        open_dashboard: OpenDashboard,
+    ) -> None:  # fmt: skip
         self._isg = isg
+        self._guesses = guesses
+        self._open_dashboard = open_dashboard
+        self._dashboard: Dashboard | None = None
         self._secret = (settings.secret or "").encode().strip(_BLANKS)
         self._mount = settings.mount
         self.covers = settings.is_control_path
@@ -66,6 +94,9 @@ class Control:
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
+        name = visitor.path[len(self._mount) :]
+        if name not in self._actions and self._may_see(visitor):
+            return self._show(visitor, environ, start_response, rendering)
         reply = self._reply(visitor, environ, rendering)
         body = json.dumps(reply.body).encode() + b"\n"
         headers = [
@@ -79,13 +110,31 @@ class Control:
         start_response(_LINES[reply.code], headers)
         return [] if visitor.method == "HEAD" else [body]
 
+    def _may_see(self, visitor: Visitor) -> bool:
+        """Whether the dashboard is to answer: to its login form, or to the secret as Bearer."""
+        return not _bearer(visitor) or self._matches(_bearer(visitor))
+
+    def _show(
+        self, visitor: Visitor, environ: Environ, start_response: StartResponse,
+        rendering: Rendering,
+    ) -> Iterable[bytes]:  # fmt: skip
+        if self._dashboard is None:
+            self._dashboard = self._open_dashboard(
+                self._secret, self._matches, self._guesses, self._https
+            )
+        token = current.set(rendering)
+        try:
+            reply = self._dashboard(visitor, environ, bearer=bool(_bearer(visitor)))
+        finally:
+            current.reset(token)
+        start_response(reply.line, reply.all_headers)
+        return [] if visitor.method == "HEAD" else [reply.body]
+
     def _reply(self, visitor: Visitor, environ: Environ, rendering: Rendering) -> Reply:
-        if not self._authorized(visitor):
-            challenge = ("WWW-Authenticate", 'Bearer realm="isgware"')
-            return Reply(401, {"message": "Invalid token"}, (challenge,))
-        action = self._actions.get(visitor.path[len(self._mount) :])
-        if action is None:
-            return Reply(404, {"message": "Not found"})
+        given = _bearer(visitor) or _in_query(visitor)
+        if not self._matches(given):
+            return self._refused(visitor, given)
+        action = self._actions[visitor.path[len(self._mount) :]]
         if visitor.method != "POST":
             return Reply(405, {"message": "Use POST"}, (("Allow", "POST"),))
         token = current.set(rendering)  # a page's host, if nothing else tells it, is this request's
@@ -101,14 +150,16 @@ class Control:
         finally:
             current.reset(token)
 
-    def _authorized(self, visitor: Visitor) -> bool:
+    def _refused(self, visitor: Visitor, given: bytes) -> Reply:
+        message = {"message": "Invalid token"}
+        peer = str(visitor.headers.get("REMOTE_ADDR", ""))
+        wait = self._guesses.wrong(peer) if given else 0  # who says nothing has not guessed
+        if wait:
+            return Reply(429, message, (("Retry-After", str(wait)),))
+        return Reply(401, message, (("WWW-Authenticate", 'Bearer realm="isgware"'),))
+
+    def _matches(self, given: bytes) -> bool:
         """Compared as bytes, in constant time (a str that is not ASCII raises TypeError)."""
-        scheme, _, token = (visitor.header("Authorization") or "").partition(" ")
-        if scheme.lower() != "bearer":
-            pairs = parse_qsl(visitor.query, keep_blank_values=True, encoding="latin-1")
-            token = dict(pairs).get("secret", "")
-        # Not str.strip, which takes the last byte of "à" in UTF-8 for a space.
-        given = token.encode("latin-1", "replace").strip(_BLANKS)
         return bool(given) and hmac.compare_digest(given, self._secret)
 
     def _revalidate(self, given: Given, visitor: Visitor) -> Reply:
@@ -206,6 +257,23 @@ class Given:
         return found[0] if found else None
 
 
+def _bearer(visitor: Visitor) -> bytes:
+    """What the request gives as its Authorization; empty for nothing of the kind."""
+    scheme, _, token = (visitor.header("Authorization") or "").partition(" ")
+    return _stripped(token) if scheme.lower() == "bearer" else b""
+
+
+def _in_query(visitor: Visitor) -> bytes:
+    """``?secret=``, of webhooks that can send nothing else."""
+    pairs = parse_qsl(visitor.query, keep_blank_values=True, encoding="latin-1")
+    return _stripped(dict(pairs).get("secret", ""))
+
+
+def _stripped(token: str) -> bytes:
+    # Not str.strip, which takes the last byte of "à" in UTF-8 for a space.
+    return token.encode("latin-1", "replace").strip(_BLANKS)
+
+
 def _below(path: str, script_name: str) -> str:
     """``path`` without where the app is mounted."""
     return path.removeprefix(script_name) if path.startswith(script_name + "/") else path
@@ -223,8 +291,8 @@ _LINES: Final = {
     303: "303 See Other",
     400: "400 Bad Request",
     401: "401 Unauthorized",
-    404: "404 Not Found",
     405: "405 Method Not Allowed",
+    429: "429 Too Many Requests",
     500: "500 Internal Server Error",
     503: "503 Service Unavailable",
 }

@@ -19,7 +19,7 @@ Totals = dict[tuple[str, ...], float]
 _REASONS: Final = 10
 _ROUTES: Final = 5
 #: The reason of requests that change things: no page could have answered them.
-_CHANGING: Final = "method"
+CHANGING: Final = "method"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def summed(totals: Totals) -> Fleet:
     served: Counter[str] = Counter()
     for (route, result, reason), amount in kinds[series.REQUESTS].items():
         results[result] += int(amount)
-        if reason != _CHANGING:
+        if reason != CHANGING:
             asked[route] += int(amount)
             if result in SERVED:
                 served[route] += int(amount)

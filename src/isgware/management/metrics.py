@@ -19,6 +19,7 @@ from ..regeneration.handoff import queue_of
 from ..rendering.clean_room import StartResponse
 from ..runtime import Runtime
 from .fleet_counts import Totals, totals_of
+from .wrong_guesses import WrongGuesses
 
 #: Seconds for which the numbers of pages and their bytes are not counted again.
 _PAGES_FOR: Final = 60.0
@@ -39,8 +40,9 @@ _COUNTERS: Final = {
 class Metrics:
     """Answers the one URL. It is open to ``metrics_secret``, or else to ``secret``, as Bearer."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, guesses: WrongGuesses) -> None:
         settings = runtime.settings
+        self._guesses = guesses
         self.path = settings.mount + "/metrics"
         self._runtime = runtime
         secrets = (settings.secret, settings.metrics_secret)
@@ -60,7 +62,13 @@ class Metrics:
         return [] if visitor.method == "HEAD" else [body]
 
     def _reply(self, visitor: Visitor) -> tuple[str, str, bytes, list[tuple[str, str]]]:
-        if not self._authorized(visitor.header("Authorization") or ""):
+        header = visitor.header("Authorization") or ""
+        if not self._authorized(header):
+            peer = str(visitor.headers.get("REMOTE_ADDR", ""))
+            wait = self._guesses.wrong(peer) if header else 0
+            if wait:
+                pause = ("Retry-After", str(wait))
+                return "429 Too Many Requests", _PLAIN, b"Invalid token\n", [pause]
             challenge = ("WWW-Authenticate", 'Bearer realm="isgware"')
             return "401 Unauthorized", _PLAIN, b"Invalid token\n", [challenge]
         if visitor.method not in ("GET", "HEAD"):
@@ -154,9 +162,12 @@ def _counters(totals: Totals) -> Iterator[Any]:
     invalidations = CounterMetricFamily(
         "isgware_invalidations", "Revalidations and purges that were asked for.", labels=["kind"]
     )
-    for (of, *values), amount in sorted(totals.items()):
-        if of == series.INVALIDATIONS:
-            invalidations.add_metric(values[-1:], amount)
+    kinds: Counter[str] = Counter()
+    for (of, *values), amount in totals.items():
+        if of == series.INVALIDATIONS and values:
+            kinds[values[-1]] += amount  # type: ignore[assignment]
+    for said in sorted(kinds):
+        invalidations.add_metric([said], kinds[said])
     yield invalidations
     saved = sum(amount for (of, *_), amount in totals.items() if of == series.SAVED)
     yield CounterMetricFamily(

@@ -61,7 +61,7 @@ def statistics(catalogue: Catalogue, breaker: Breaker, runtime: Runtime | None =
             errors += info.status >= 400
     except BackendUnavailable as found:
         error = str(found)
-    workers, jobs = _workers(catalogue, breaker, runtime)
+    workers, jobs = workers_and_jobs(catalogue, breaker, runtime)
     now = time.time if runtime is None else runtime.now
     if runtime is not None:
         runtime.counts.flush_quietly()
@@ -84,7 +84,9 @@ def statistics(catalogue: Catalogue, breaker: Breaker, runtime: Runtime | None =
     )
 
 
-def _workers(catalogue: Catalogue, breaker: Breaker, runtime: Runtime | None) -> tuple[int, int]:
+def workers_and_jobs(
+    catalogue: Catalogue, breaker: Breaker, runtime: Runtime | None
+) -> tuple[int, int]:
     settings = runtime.settings if runtime is not None else Settings(build_id=catalogue.build_id)
     queue = queue_of(settings, breaker, runtime.engine.now if runtime is not None else time.time)
     try:
@@ -101,5 +103,6 @@ def process_counts(runtime: Runtime) -> dict[str, Any]:
         "memory_bytes": memory.size,
         "regenerations_waiting": engine.background.pool.waiting,
         "backing_off": len(engine.outcomes.failures),
+        "events_dropped": runtime.observing.dropped,
         "report": dict(runtime.learner.report),
     }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.cache_key import Request, Visitor, cgi_name
 from ..core.decide import Action, Decision, decide
 from ..core.freshness import Generations, State
+from ..core.hole_places import hole_names
 from ..core.local_path import local_path
 from ..errors import BackendUnavailable
 from ..formatting import duration
@@ -226,8 +227,8 @@ class _Case:
             "last_error": failure.error if failure else "",
             "refused": _told(refusal, target, self.now),
         }
-        if decision.detail == FILLED and page is not None:
-            found["holes"] = tuple(dict.fromkeys(str(h.arguments[0]) for h in page.entry.holes))
+        if page is not None and decision.action is Action.SERVE:
+            found["holes"] = self._holes(decision, target, page)
         if failure and failure.until > self.now:
             found["retry"] = failure.until - self.now
         if refusal and not decision.detail:
@@ -235,6 +236,14 @@ class _Case:
         if page is not None and not decision.detail:
             found.setdefault("remedy", _never_set(page, target))
         return self._say(decision.label, target, **found)
+
+    def _holes(self, decision: Decision, target: Target, page: Page) -> tuple[str, ...]:
+        """Holes that would be filled for this visitor, in the page or in their browser."""
+        entry, visitors = page.entry, self.engine.visitors
+        asks = bool(entry.client_holes) and visitors.asks_for(self.visitor, target.policy, entry)
+        return hole_names(
+            entry.holes if decision.detail == FILLED else (), entry.client_holes if asks else ()
+        )  # fmt: skip
 
     def _concerned(self, target: Target, page: Page) -> bool:
         """Whether holes of the page would be filled for this visitor."""

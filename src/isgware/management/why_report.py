@@ -18,7 +18,8 @@ class Why:
     in ``Cache-Status``. ``headers`` and ``cookies`` are those in the key, with the request's
     values; ``refused`` says why the page was not stored when it was last tried, ``reads`` what the
     page's render asked of its visitor, and where, ``filled`` what is put into it for each visitor,
-    with the number of places, ``holes`` the names of those that would be filled for this visitor.
+    with the number of places, ``holes`` the names of those that would be filled for this visitor,
+    in the page or in the browser.
     Times in seconds: ``expires`` is the time left until the page is expired, ``retry`` until it is
     tried again.
     """

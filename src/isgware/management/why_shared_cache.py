@@ -97,5 +97,5 @@ def page_parts(page: Page, state: State, now: float) -> dict[str, Any]:
         "expires": entry.expires_at - now,
         "tags": entry.tags,
         "filled": told_of((*entry.places, *entry.holes)),
-        "reads": listed(entry.reads, entry.hole_reads),
+        "reads": listed(entry.reads, entry.hole_reads, entry.client_reads),
     }

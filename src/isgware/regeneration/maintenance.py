@@ -17,6 +17,10 @@ from ..backends.base import Lease
 from ..errors import BackendUnavailable
 
 log: Final = logging.getLogger("isgware")
+#: Seconds between two ticks at most: counts are lost for no longer than twice that.
+_LONGEST: Final = 5.0
+#: Seconds until the first tick: who follows the log is to hear soon of a process that has begun.
+_FIRST: Final = 0.1
 
 
 class Maintenance:
@@ -38,7 +42,7 @@ class Maintenance:
         renew: Callable[[Lease], bool],
         release: Callable[[Lease], None],
     ) -> None:
-        self._pause = min(interval, lease_time / 3)
+        self._pause = min(interval, lease_time / 3, _LONGEST)
         self._longest = longest
         self._renew = renew
         self._release = release
@@ -61,6 +65,8 @@ class Maintenance:
 
     def start(self) -> None:
         """Make sure that the thread of this process runs."""
+        if self._thread is not None and self._pid == os.getpid():
+            return
         self._own_process()
         if self._thread is not None or self._stop.is_set():
             return
@@ -120,7 +126,9 @@ class Maintenance:
 
 
 def _tick_until(stop: threading.Event, pause: float, owner: weakref.ref[Maintenance]) -> None:
-    while not stop.wait(pause):
+    wait = min(pause, _FIRST)
+    while not stop.wait(wait):
+        wait = pause
         maintenance = owner()
         if maintenance is None:
             return

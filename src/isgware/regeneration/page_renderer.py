@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from ..backends.base import Lease
 from ..core.freshness import State, accepts
-from ..core.stored_page import same_render
 from ..errors import BackendUnavailable
 from ..rendering.producer import Producer
 from ..rendering.result import Elsewhere, Outcome, Rendered
 from ..routing.planner import Target
 from ..settings import Settings
 from ..storage.page_store import PageStore
+from ..storage.pending import same_render
 from ..storage.process_cache import Page
 from .maintenance import Maintenance
 from .outcomes import Outcomes

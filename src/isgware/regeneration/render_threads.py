@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..after_fork import settling
+from ..storage import counting, observing
 from .local_queue import RenderQueue, Work
 from .pacing import PATIENCE, WINDOW, Throttle, short_switches
 
@@ -352,9 +353,12 @@ _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 @atexit.register
 def _drain_at_exit() -> None:
-    """Bounded, and for all pools together: exit never hangs on a render that hangs."""
+    """Bounded, and for all pools together: exit never hangs on a render that hangs. Then what was
+    counted is told, those renders included."""
     deadline = None
     for pool in [pool for pool in _pools if not pool._closed]:  # those had their time
         if deadline is None:
             deadline = time.monotonic() + pool._drain
         pool.close(max(0.0, deadline - time.monotonic()))
+    observing.tell_at_exit()
+    counting.tell_at_exit()

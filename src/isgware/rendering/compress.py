@@ -9,8 +9,11 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from ..core.places import Places, between, joined
+from ..core.places import Places, between, in_body, joined
 from ..core.spliced_gzip import deflated
+from ..core.stored_page import Entry
+from ..http.cache_control import effective
+from ..http.fields import values
 
 Encoder = Callable[[bytes], bytes]
 #: Smaller bodies fit a packet anyway.
@@ -44,6 +47,18 @@ def encoders(wanted: tuple[str, ...] | bool) -> dict[str, Encoder]:
                         f"pip install 'isgware[{_EXTRA[name]}]'."
                     ) from error
     return found
+
+
+def encoded(entry: Entry, using: dict[str, Encoder]) -> tuple[dict[str, bytes], tuple[int, ...]]:
+    """The encoded forms of a page's body, and of one with places the lengths of the pieces."""
+    said, _ = effective(entry.headers)
+    whole = bool(values(entry.headers, "content-encoding")) or "no-transform" in said
+    content_type = next(iter(values(entry.headers, "content-type")), "")
+    if not entry.places:
+        return encodings_of(entry.body, content_type, whole, using), ()
+    if "gzip" not in using:
+        return {}, ()
+    return spliced(entry.body, in_body(entry.places), content_type, whole)
 
 
 def encodings_of(

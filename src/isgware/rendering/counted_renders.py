@@ -1,4 +1,4 @@
-"""A `Producer` whose renders are counted."""
+"""A `Producer` whose renders are counted, and told to observers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..core.cache_key import decoded
 from ..core.stored_page import Entry
+from ..events import RenderEvent
 from ..routing.target import Target
 from ..storage.counting import Counts
+from ..storage.observing import Observing
+from .clean_room import GIVEN_UP
 from .producer import Producer
 from .result import Failed, Made, Refused
 
@@ -17,26 +21,49 @@ class CountedProducer(Producer):
     """Counts each render by route and outcome: ``rendered``, ``refused`` (the page may not be
     stored) or ``failed``."""
 
-    def __init__(self, counts: Counts, *args: Any) -> None:
+    def __init__(self, counts: Counts, observing: Observing, *args: Any) -> None:
         super().__init__(*args)
         self._counts = counts
+        self._observing = observing
 
     def attempt(
         self, target: Target, replaces: Entry | None, wanted: Callable[[], bool] = lambda: True
     ) -> Made | Refused | Failed:
-        started = time.perf_counter()
+        began, started = self._now(), time.perf_counter()
         made = super().attempt(target, replaces, wanted)
-        if not isinstance(made, Made):
-            outcome = "refused" if isinstance(made, Refused) else "failed"
-            self._counts.rendered(target.route, outcome, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        if isinstance(made, Made):
+            self._rendered(target, made, began)
             return made
-        entry = made.entry
-        unchanged = replaces is not None and (replaces.code, replaces.body) == (
-            entry.code,
-            entry.body,
-        )
-        self._counts.takes(entry.route, entry.render_seconds)
-        self._counts.rendered(
-            entry.route, "rendered", entry.render_seconds, entry.size, unchanged=unchanged
-        )
+        given_up = made == Refused(GIVEN_UP)
+        outcome = "refused" if isinstance(made, Refused) and not given_up else "failed"
+        route = self._planner.names.of_page(target.route, target.request)
+        self._counts.rendered(route, outcome, seconds)
+        if self._observing.active:
+            self._tell(target, began, route=route, outcome=outcome, seconds=seconds,
+                       reason=made.reason, status=_status(made))  # fmt: skip
         return made
+
+    def _rendered(self, target: Target, made: Made, began: float) -> None:
+        entry, size, unchanged = made.entry, len(made.entry.body), made.unchanged
+        route, seconds = (
+            self._planner.names.of_page(entry.route, target.request),
+            entry.render_seconds,
+        )
+        self._counts.takes(route, seconds)
+        self._counts.rendered(route, "rendered", seconds, size, unchanged=unchanged)
+        if self._observing.active:
+            self._tell(target, began, route=route, outcome="rendered", seconds=seconds,
+                       status=entry.code, size=size, unchanged=unchanged)  # fmt: skip
+
+    def _tell(self, target: Target, began: float, **told: Any) -> None:
+        at = target.request
+        path = decoded(at.script_name + at.path)
+        self._observing.tell(
+            RenderEvent(at=began, scheme=at.scheme, host=at.host, path=path, query=at.query, **told)
+        )  # fmt: skip
+
+
+def _status(made: Refused | Failed) -> int:
+    response = getattr(made, "response", None)
+    return int(response.status[:3]) if response is not None else 0

@@ -18,6 +18,7 @@ from ..core.header_reads import header_of, outdated, refined
 from ..core.reads import Reads
 from ..core.storable import Learn, Refusal, Response, Said, Terms, storable, unread, varying
 from ..core.stored_page import Entry
+from ..core.unchanged import renewed, unchanged
 from ..errors import ConfigurationError
 from ..http.conditional import strong_etag
 from ..http.fields import Headers
@@ -114,7 +115,8 @@ class PageMaker:
         self._notices.own_invalidations(target, entry, rendering)
         said = rendering.policy.fingerprint if rendering.policy is not None else ""
         default = self._declarations.default if verdict.by_default else ""
-        return Made(entry, learned, target.declared, said, default)
+        made = Made(entry, learned, target.declared, said, default)
+        return made if replaces is None else _compared(made, replaces)
 
     def _as_run(
         self, target: Target, response: Response, rendering: Rendering, said: Said
@@ -209,6 +211,7 @@ class PageMaker:
             anonymous=terms.anonymous,
             error_quota=terms.error_quota,
             tombstone=terms.tombstone,
+            version=1,
         )
 
     def _accepted(self, target: Target, old: Entry, new: Entry) -> bool:
@@ -220,6 +223,17 @@ class PageMaker:
         except Exception:
             log.exception("accept= of %s raised; the old page stays.", target.route)
             return False
+
+
+def _compared(made: Made, replaces: Entry) -> Made:
+    """The page beside the one that it replaces."""
+    same = unchanged(replaces, made.entry)
+    entry = (
+        renewed(replaces, made.entry)
+        if same
+        else dataclasses.replace(made.entry, version=replaces.version + 1)
+    )
+    return dataclasses.replace(made, entry=entry, replaces=replaces, unchanged=same)
 
 
 def _view(entry: Entry) -> PageView:

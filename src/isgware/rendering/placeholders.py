@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from itertools import compress
 from typing import Any, Final
 
 from ..core.cache_key import Request
+from ..core.client_holes import with_elements
 from ..core.filled_page import without_lifetime
 from ..core.hole_places import encoded, filled_in, hole_place, marked
 from ..core.places import NONCE, Places, in_body
@@ -22,12 +24,13 @@ from ..core.reads import NOTHING_READ, Reads, reads_of, united
 from ..core.storable import Refusal, Response
 from ..core.stored_page import Entry
 from ..core.tokens import Finder, Lines, Token, nonces
-from ..holes import HOLES, NESTED, PLAIN, HoleRun, Markers
+from ..holes import HOLES, NESTED, PLAIN, HoleRun, Markers, marker
 from ..http.conditional import strong_etag
-from ..recording import COOKIES, EVERYTHING, OPENED, SESSION, Recording
+from ..recording import COOKIES, Recording
 from ..render_context import Rendering, current, database
 from ..settings import Settings
 from .clean_room import Unfit, WSGIApp, environ_for, render
+from .hole_reads import asked, asked_by_given, reads_of_client
 from .observed import unfit
 from .value_holes import NOT_FOUND, with_places
 
@@ -36,20 +39,35 @@ log: Final = logging.getLogger("isgware")
 FAILED: Final = "hole-failed"
 #: Why a page is refused in which a marker does not stand as it was made.
 NO_HOLE: Final = "hole-not-found"
+#: Why a page is refused in which a hole stands where the browser cannot fill it.
+MISPLACED: Final = "client-hole-misplaced"
 #: Between texts that are searched for tokens together.
 _APART: Final = b"\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Placeholders:
-    """Those of one page: ``texts`` has one for each of ``markers``. ``tokens`` and ``finders`` are
-    of the run that made them, ``reads`` what it asked of its visitor."""
+class Run:
+    """What came of one run for placeholders: those of the holes ``numbers``. ``noted`` is
+    what it was seen to ask of its visitor."""
 
-    markers: Markers
-    texts: Sequence[bytes] = ()
-    reads: Reads = NOTHING_READ
+    numbers: Sequence[int]
     tokens: Sequence[Token] = ()
     finders: Sequence[Finder] = ()
+    noted: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholders:
+    """Those of one page: ``texts`` has one for each of ``markers``, most of them made in ``runs``.
+    ``reads`` is what holes ask of a visitor, ``client_reads`` the same of those that the browser
+    fills; ``None`` if these are made for everybody."""
+
+    markers: Markers
+    mount: str = ""
+    texts: Sequence[bytes] = ()
+    runs: Sequence[Run] = ()
+    reads: Reads = NOTHING_READ
+    client_reads: Reads | None = None
 
     def private(self, response: Response) -> Response:
         """The response, without what would have its page kept for who it is filled for."""
@@ -62,52 +80,60 @@ class Placeholders:
     ) -> Entry | Refusal:
         """The page as it is stored: with a placeholder in place of each marker, its tokens and
         nonces taken out. ``tokens`` and ``finders`` are those of the page itself."""
-        if not self.markers.uses:
+        markers = self.markers
+        if not markers.uses:
             return with_places(entry, tokens, finders) or Refusal(NOT_FOUND)
         spans = marked(
-            entry.body, entry.headers, self.markers.prefix, self.markers.number,
-            len(self.markers.uses),
+            entry.body, entry.headers, markers.prefix, markers.number, len(markers.uses)
         )  # fmt: skip
         if spans is None:
             return Refusal(NO_HOLE, "a hole of it stands where it cannot be found again")
-        given = [n for n, text in enumerate(self.markers.placeholders) if text is not None]
+        given = [n for n, text in enumerate(markers.placeholders) if text is not None]
         whole = replace(entry, body=_APART.join([entry.body, *(self.texts[n] for n in given)]))
         page = with_places(whole, tokens, finders)
-        own = self._own_places(entry.headers, given)
-        if page is None or own is None:
+        parts = self._own_places(entry.headers)
+        if page is None or parts is None:
             return Refusal(NOT_FOUND)
         (body, places), *theirs = _cut(
             page.body, page.places, [len(entry.body), *(len(self.texts[n]) for n in given)]
         )
-        parts = {**own, **dict(zip(given, theirs, strict=True))}
-        body, places, holes = filled_in(
-            body, (*(p for p in page.places if p.where >= 0), *places), spans,
+        parts.update(zip(given, theirs, strict=True))
+        uses = [markers.uses[index] for _, _, index in spans]
+        client = [use.client for use in uses]
+        placed = with_elements(
             [
-                (hole_place(use.name, use.arguments), *parts[n])
-                for n, use in enumerate(self.markers.uses)
+                (hole_place(use.name, use.arguments), *parts[index])
+                for use, (_, _, index) in zip(uses, spans, strict=True)
             ],
+            client, entry.request, self.mount, page.places,
         )  # fmt: skip
+        body, places, holes = filled_in(
+            body, (*(p for p in page.places if p.where >= 0), *places), spans, placed
+        )
         return replace(
-            page, body=body, places=places, holes=holes, hole_reads=self.reads, last_modified="",
+            page, body=body, places=places, hole_reads=self.reads, client_reads=self.client_reads,
+            holes=tuple(place for place, by in zip(holes, client, strict=True) if not by),
+            client_holes=tuple(compress(holes, client)), last_modified="",
             etag="" if places else strong_etag(body, ""),
         )  # fmt: skip
 
-    def _own_places(
-        self, headers: Lines, given: Sequence[int]
-    ) -> dict[int, tuple[bytes, Places]] | None:
+    def _own_places(self, headers: Lines) -> dict[int, tuple[bytes, Places]] | None:
         """Text and places of each placeholder that was rendered; ``None`` if a token of one is not
         found. Nonces of the run become those of the page, whose headers say them."""
-        rendered = [n for n in range(len(self.texts)) if n not in given]
-        texts = [self.texts[n] for n in rendered]
+        parts: dict[int, tuple[bytes, Places]] = {}
         kind = tuple(pair for pair in headers if pair[0].lower() == "content-type")
-        whole = _entry(kind, _APART.join(texts))
-        page = with_places(whole, self.tokens, self.finders)
-        if page is None:
-            return None
         said = {token.arguments for token in nonces(headers, b"")}
-        if any(place.kind == NONCE and place.arguments not in said for place in page.places):
-            return None
-        return dict(zip(rendered, _cut(page.body, page.places, list(map(len, texts))), strict=True))
+        for run in self.runs:
+            texts = [self.texts[n] for n in run.numbers]
+            whole = _entry(kind, _APART.join(texts))
+            page = with_places(whole, run.tokens, run.finders)
+            if page is None:
+                return None
+            if any(place.kind == NONCE and place.arguments not in said for place in page.places):
+                return None
+            cut = _cut(page.body, page.places, list(map(len, texts)))
+            parts.update(zip(run.numbers, cut, strict=True))
+        return parts
 
 
 def _entry(headers: Lines, body: bytes) -> Entry:
@@ -157,36 +183,66 @@ class PlaceholderMaker:
             return Refusal(NESTED, rendering.nested_hole)
         if not markers.uses:
             return Placeholders(markers)
-        noted = dict(_asked_by_own(markers, rendering.recording))
-        uses = [
-            use
-            for use, given in zip(markers.uses, markers.placeholders, strict=True)
-            if given is None
-        ]
-        run, tokens, theirs = HoleRun(uses), list[Token](), Rendering(False)
-        if uses:
-            ran = self._run(request, run, rendering.database)
-            if isinstance(ran, Refusal):
-                return ran
-            theirs, tokens = ran
-            rendering.tags += theirs.tags
-            for header in theirs.headers_read:
-                rendering.note_read(header)
-            noted.update(_asked(theirs.recording))
+        own = rendering.recording
+        if refusal := self._misplaced(markers, response) or _shows_bait(own, markers.placeholders):
+            return refusal
+        texts, runs, noted = list(markers.placeholders), [], {}
+        for client in (False, True):
+            noted[client] = asked_by_given(markers, own, client)
+            numbers = [
+                n for n, use in enumerate(markers.uses)
+                if markers.placeholders[n] is None and use.client is client
+            ]  # fmt: skip
+            run = self._rendered(request, rendering, numbers, texts) if numbers else None
+            if isinstance(run, Refusal):
+                return run
+            if run is not None:
+                runs.append(run)
+                noted[client].update(run.noted)
         for name in keyed:
-            noted.pop((COOKIES, name), None)
-        texts = [
-            run.outputs[use] if given is None else given
-            for use, given in zip(markers.uses, markers.placeholders, strict=True)
-        ]
-        bodies = [encoded(text, response.headers) for text in texts]
-        if theirs.recording is not None:
-            made = Response("200 OK", (), _APART.join(bodies))
-            if refusal := unfit(theirs.recording, made):
-                return refusal
+            for each in noted.values():
+                each.pop((COOKIES, name), None)
         known = before.hole_reads if before is not None else None
         return Placeholders(
-            markers, bodies, united(reads_of(noted, now), known, now), tokens, theirs.finders
+            markers, self.settings.mount,
+            [encoded(text or "", response.headers) for text in texts], runs,
+            united(reads_of(noted[False], now), known, now),
+            reads_of_client(markers, noted[True], now) if self.in_a_run else None,
+        )  # fmt: skip
+
+    def _rendered(
+        self, request: Request, rendering: Rendering, numbers: Sequence[int],
+        texts: list[str | None],
+    ) -> Run | Refusal:  # fmt: skip
+        """Render the placeholders ``numbers`` of a page into ``texts``, in a run of their own."""
+        uses = rendering.holes.uses
+        run = HoleRun([uses[n] for n in numbers])
+        ran = self._run(request, run, rendering.database)
+        if isinstance(ran, Refusal):
+            return ran
+        theirs, tokens = ran
+        for n in numbers:
+            texts[n] = run.outputs[uses[n]]
+        if refusal := _shows_bait(theirs.recording, [texts[n] for n in numbers]):
+            return refusal
+        rendering.tags += theirs.tags
+        for header in theirs.headers_read:
+            rendering.note_read(header)
+        return Run(numbers, tokens, theirs.finders, asked(theirs.recording))
+
+    def _misplaced(self, markers: Markers, response: Response) -> Refusal | None:
+        """Why the browser could not fill a hole of this page."""
+        theirs = [n for n, use in enumerate(markers.uses) if use.client]
+        if not theirs:
+            return None
+        from .client_places import misplaced
+
+        own = {marker(markers.prefix, markers.number, n): n for n in theirs}
+        if not (found := misplaced(response, list(own))):
+            return None
+        name = markers.uses[own[found]].name
+        return Refusal(
+            MISPLACED, f"the hole {name!r} has client=True, and stands where there is no element"
         )
 
     def _run(
@@ -229,25 +285,9 @@ def _directly(request: Request, rendering: Rendering, run: HoleRun) -> None:
     run.make(PLAIN, environ_for(request, rendering))
 
 
-def _asked(recording: Recording | None) -> dict[tuple[str, str], str]:
-    if recording is None or not recording.attached:
-        return {(COOKIES, EVERYTHING): ""}
-    return dict(recording.reads)
-
-
-def _asked_by_own(
-    markers: Markers, recording: Recording | None
-) -> Iterable[tuple[tuple[str, str], str]]:  # fmt: skip
-    """What holes ask of a visitor whose placeholder the page gives: nobody has run them."""
-    for use, given in zip(markers.uses, markers.placeholders, strict=True):
-        if given is None:
-            continue
-        opened = [name for kind, name in (recording.reads if recording else ()) if kind == OPENED]
-        if (use.cookies is None and use.session is None) or (use.session and not opened):
-            yield (COOKIES, EVERYTHING), use.name
-        for name in use.cookies or ():
-            yield (COOKIES, name), use.name
-        for name in use.session or ():
-            yield (SESSION, name), use.name
-        for name in opened:
-            yield (OPENED, name), use.name
+def _shows_bait(recording: Recording | None, texts: Iterable[str | None]) -> Refusal | None:
+    """Why nothing is stored of a run of which these texts are: see `observed.unfit`."""
+    if recording is None:
+        return None
+    body = _APART.join(text.encode("utf-8", "replace") for text in texts if text is not None)
+    return unfit(recording, Response("200 OK", (), body))

@@ -12,10 +12,8 @@ from collections.abc import Callable
 from typing import Final
 
 from ..core.database_reads import DatabaseReads
-from ..core.places import in_body
-from ..core.storable import Response, Said, unread
+from ..core.storable import Said, unread
 from ..core.stored_page import Entry
-from ..http.cache_control import effective
 from ..recording import Recording
 from ..render_context import Rendering
 from ..routing.learned_routes import LearnedRoute
@@ -23,7 +21,7 @@ from ..routing.planner import Planner, Target
 from ..settings import Settings
 from ..storage.page_store import PageStore
 from .clean_room import GIVEN_UP, Unfit, WSGIApp, render
-from .compress import encoders, encodings_of, spliced
+from .compress import encoded, encoders
 from .notices import Notices
 from .page_maker import PageMaker
 from .placeholders import PlaceholderMaker
@@ -84,22 +82,11 @@ class Producer:
 
     def finish(self, made: Made) -> Made:
         """The page with its encodings, which nobody needs to decide about it."""
-        entry = made.entry
-        if not self._encoders:
-            return made
-        response = Response(entry.status, entry.headers, b"")
-        said, _ = effective(entry.headers)
-        content_type = response.first("content-type")
-        encoded = bool(response.all("content-encoding")) or "no-transform" in said
-        if entry.places:
-            if "gzip" not in self._encoders:
-                return made
-            encodings, pieces = spliced(
-                entry.body, in_body(entry.places), content_type, encoded
-            )  # fmt: skip
-            return dataclasses.replace(made, encodings=encodings, pieces=pieces)
-        encodings = encodings_of(entry.body, content_type, encoded, self._encoders)
-        return dataclasses.replace(made, encodings=encodings) if encodings else made
+        entry, found = made.entry, (made.entry.encodings, made.entry.pieces)
+        wanted = {"gzip"} if entry.places else set(self._encoders)
+        if not made.unchanged or set(entry.encodings) != wanted:
+            found = encoded(entry, self._encoders)
+        return dataclasses.replace(made, encodings=found[0], pieces=found[1])
 
     def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
         """Store what `attempt` made, under the order of its lease and what it knew of the table of
@@ -108,7 +95,7 @@ class Producer:
             made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings,
             pieces=made.pieces,
         )  # fmt: skip
-        page, stored = self._page_store.keep(entry, target.base, made.depending)
+        page, stored = self._page_store.keep(entry, target.base, made.replaces, made.depending)
         self._notices.reads(entry)
         self._learn(target, made)
         return Rendered(page, made.learned, stored)

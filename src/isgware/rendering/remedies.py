@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..holes import NESTED
-from .placeholders import FAILED, NO_HOLE
+from .placeholders import FAILED, MISPLACED, NO_HOLE
 from .value_holes import NO_TOKEN, NOT_FOUND
 
 #: The decorator that declares the page did not run while it was rendered.
@@ -49,6 +49,9 @@ REMEDIES: Final[dict[str, str]] = {
     "page a placeholder: {% call hole(...) %}, placeholder= or {% endhole %}.",
     NO_HOLE: "A hole's text was changed after page.hole() returned it (by a filter, a minifier, an "
     "encoding), cut, put into a header, or not put into the page. Put it in as it is.",
+    MISPLACED: "client=True fills an element in the page: put the hole between elements of an HTML "
+    "page (not into an attribute, script, comment, text field, head, SVG or row of a table), or "
+    "take client=True off it.",
     NESTED: "A hole is filled whole: include the template, or call the function, in the outer one.",
     "odd-variant": "Keep a string of at most 64 printable characters under that key of the "
     "session, and return one from the function of @isg.variant; others get their own answers.",

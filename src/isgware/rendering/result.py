@@ -61,6 +61,7 @@ class Made:
     """A page that may be stored. ``said``: the policy of the decorator that was met, if decorators
     are learned; ``default``: the ``ISG(revalidate=)`` that alone made the page storable.
     ``encodings`` of its body, once it is finished: they become part of the entry as it is kept.
+    ``replaces``: the page that it was made in place of; ``unchanged``: and was found to be.
     ``depending``: what of a database it depends on, as the store has to know."""
 
     entry: Entry
@@ -71,3 +72,5 @@ class Made:
     encodings: Mapping[str, bytes] = field(default_factory=dict)
     pieces: tuple[int, ...] = ()
     depending: Depending | None = None
+    replaces: Entry | None = None
+    unchanged: bool = False

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import parse_cookie
 from werkzeug.routing import BuildError, Map, MapAdapter, RequestRedirect, Rule
+from werkzeug.sansio.http import parse_cookie
 
 from ..core.cache_key import Resolve, Visitor, decoded
 from ..core.hosts import normal_host
@@ -86,6 +86,11 @@ class Site:
         """The route of a GET of this URL, if its view carries a policy."""
         return None
 
+    def endpoint(self, visitor: Visitor) -> str | None:
+        """What the URL map calls the route of this request, declared or not; ``None`` if it has
+        none. May raise anything."""
+        return None
+
     def redirects_to(self, visitor: Visitor) -> str | None:
         """The path below the script name to which the framework, by its URL map, redirects a GET
         of this URL on the same host: one with a slash at its end, say."""
@@ -134,13 +139,19 @@ class Site:
         return frozenset()
 
     @property
+    def session_cookie(self) -> str:
+        """The cookie by which the framework finds a visitor's session; empty if there is none."""
+        return ""
+
+    @property
     def cookie_session(self) -> str:
         """The cookie that holds a visitor's whole session, if the framework's own code keeps it
         there; empty if sessions are elsewhere, or may be."""
         return ""
 
     def cookies(self, header: str) -> list[tuple[str, str]]:
-        """Names and values of a Cookie header, as the framework parses it."""
+        """Names and values of a Cookie header, as the framework parses it. Raises nothing, whatever
+        bytes somebody sends."""
         return list(parse_cookie(header).items(multi=True))
 
     def session(self, visitor: Visitor) -> Mapping[str, Any]:

@@ -71,6 +71,16 @@ class VisitorCheck:
         reads = joined_reads(own, entry.hole_reads)
         return self._judged(visitor, str(header), reads, policy) is not None
 
+    def asks_for(self, visitor: Visitor, policy: Policy, entry: Entry) -> bool:
+        """Whether the holes of a page that the browser fills may differ from their placeholders for
+        this visitor."""
+        if entry.client_reads is None:
+            return True
+        header = visitor.headers.get("HTTP_COOKIE")
+        return bool(header) and self._judged(
+            visitor, str(header), entry.client_reads, policy
+        ) is not None  # fmt: skip
+
     def admits(self, header: str, shape: Shape, now: float) -> bool:
         """Whether it is remembered that a visitor with this Cookie header may have a page with
         reads of this shape. Takes no lock."""

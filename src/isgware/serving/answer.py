@@ -9,7 +9,7 @@ from ..storage.process_cache import Page
 from .loading_page import Reply
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What a visitor gets: a stored page, an error made for them, isgware's own ``reply``, or (all
     ``None``) the app's own answer. ``forward`` is RFC 9211's reason for having asked the app;
@@ -20,6 +20,7 @@ class Answer:
     ``absent``: the page is known not to exist, so that there is no need to ask the view.
     ``refused``: the `Target.group` whose pages are not stored; ``skipped``: nor looked for, whoever
     asks.
+    Nobody changes one that was decided; frozen, it would take three times as long to make.
     """
 
     label: str

@@ -1,18 +1,24 @@
-"""Counts what visitors get, by route, result and reason: everything but plain hits, which
-`PreparedHit.cell` counts."""
+"""Counts what visitors get, by route, result and reason, and tells observers of it.
+
+A prepared hit does the one addition to its `PreparedHit.cell`. While somebody observes, what it
+adds to is a `TellingCell`, so that a hit pays nothing for observers that are not there.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
-from ..core.cache_key import Visitor
+from ..core.cache_key import Visitor, decoded
+from ..core.stored_page import Entry
+from ..events import DecisionEvent
 from ..rendering.clean_room import StartResponse
-from ..routing.planner import Planner
-from ..storage.counting import Counts
+from ..routing.route_names import RouteNames
+from ..storage.counting import Cell, Counts
+from ..storage.observing import Observing
 from .answer import Answer
 from .passthrough import HeaderList
 
-UNDECLARED: Final = "undeclared"
 #: Headers that the app itself may have set say nothing of ours.
 _OURS: Final = "isgware;"
 _FILLED: Final = {"hit": "filled", "stale": "filled"}
@@ -21,37 +27,44 @@ _FILLED: Final = {"hit": "filled", "stale": "filled"}
 class CountedAnswers:
     """Counts answers of one app."""
 
-    def __init__(self, counts: Counts, planner: Planner) -> None:
+    def __init__(
+        self, counts: Counts, names: RouteNames, observing: Observing, now: Callable[[], float]
+    ) -> None:
         self._counts = counts
-        self._planner = planner
-        self._undeclared = counts.cell(UNDECLARED, "pass")
+        self._names = names
+        self._observing = observing
+        self._now = now
 
-    def passed(self) -> None:
-        """The app answered for a URL that is nobody's page."""
-        next(self._undeclared)
+    def passes(self, visitor: Visitor) -> Cell:
+        """Counts further visits of a URL that is nobody's page: the app answers."""
+        return self._cell(visitor, self._names.of(visitor), "pass")
 
-    def changing(self) -> None:
+    def changing(self, visitor: Visitor) -> None:
         """A request of an unsafe method went to the app."""
-        next(self._counts.cell(UNDECLARED, "pass", "method"))
+        self._cell(visitor, self._names.of(visitor), "pass", "method").value += 1
 
-    def answered(self, visitor: Visitor, answer: Answer) -> None:
-        """The engine decided about this visitor's request."""
-        route = self._route(visitor, answer)
-        next(self._counts.cell(route, answer.label.lower(), answer.detail))
+    def page(self, visitor: Visitor, entry: Entry, result: str) -> Cell:
+        """Counts visits like this one that a stored page answers, until somebody comes or goes who
+        observes."""
+        route = self._names.of_page(entry.route, visitor)
+        self._counts.takes(route, entry.render_seconds)
+        return self._cell(visitor, route, result)
 
-    def _route(self, visitor: Visitor, answer: Answer) -> str:
+    def answers(self, visitor: Visitor, answer: Answer) -> Cell:
+        """Counts visits like this one, about which the engine has decided."""
         if answer.page is not None:
-            return answer.page.entry.route
-        if answer.detail == "isgware-failed":
-            return UNDECLARED
-        match = self._planner.match(visitor)
-        return match.route if match is not None else UNDECLARED
+            route = self._names.of_page(answer.page.entry.route, visitor)
+        elif answer.skipped:  # the route is known: to look for it again would cost the most
+            route = self._names.of_page(answer.refused, visitor)
+        else:
+            route = self._names.of(visitor)
+        return self._cell(visitor, route, answer.label.lower(), answer.detail)
 
     def heard(
-        self, route: str, start_response: StartResponse, *, filled: bool = False
+        self, visitor: Visitor, start_response: StartResponse, page: Entry | None = None
     ) -> StartResponse:
-        """A ``start_response`` that counts what the answer's own headers say of it. ``filled``: a
-        stored page is a page that was filled."""
+        """A ``start_response`` that counts what the answer's own headers say of it. ``page``: the
+        stored page that is filled for this visitor."""
         counted = False
 
         def wrapped(status: str, headers: HeaderList, *exc_info: object) -> object:
@@ -59,12 +72,54 @@ class CountedAnswers:
             if not counted:
                 counted = True
                 result, reason = told_by(headers)
-                if filled:
+                if page is not None:
                     result = _FILLED.get(result, result)
-                next(self._counts.cell(route, result, reason))
+                    route = self._names.of_page(page.route, visitor)
+                else:
+                    route = self._names.of(visitor)
+                self._cell(visitor, route, result, reason).value += 1
             return start_response(status, headers, *exc_info)
 
         return wrapped  # type: ignore[return-value]
+
+    def _cell(self, visitor: Visitor, route: str, result: str, reason: str = "") -> Cell:
+        cell = self._counts.cell(route, result, reason)
+        if not self._observing.active:
+            return cell
+        told = {
+            "method": visitor.method,
+            "scheme": visitor.scheme,
+            "host": visitor.host,
+            "path": decoded(visitor.script_name + visitor.path),
+            "query": visitor.query,
+            "route": route,
+            "result": result,
+            "reason": reason,
+        }
+        return TellingCell(cell, self._observing, told, self._now)
+
+
+class TellingCell(Cell):
+    """A cell that also tells observers, when its ``value`` is set: one more is counted then."""
+
+    __slots__ = ("_cell", "_now", "_observing", "_told")
+
+    def __init__(
+        self, cell: Cell, observing: Observing, told: dict[str, Any], now: Callable[[], float]
+    ) -> None:
+        self._cell = cell
+        self._observing = observing
+        self._told = told
+        self._now = now
+
+    @property
+    def value(self) -> int:
+        return self._cell.value
+
+    @value.setter
+    def value(self, value: int) -> None:
+        self._cell.value += 1
+        self._observing.tell(DecisionEvent(at=self._now(), **self._told))
 
 
 def told_by(headers: HeaderList) -> tuple[str, str]:

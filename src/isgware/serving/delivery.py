@@ -9,10 +9,10 @@ from ..core.reads import joined_reads, shape_of
 from ..core.redirects import location_for
 from ..rendering.clean_room import StartResponse
 from ..settings import Settings
-from ..storage.counting import Counts
 from ..storage.page_store import PageStore
 from ..storage.process_cache import Memory, Page
 from .answer import Answer
+from .counted_answers import CountedAnswers
 from .passthrough import Environ
 from .prepared_hits import PreparedFill, PreparedHit, PreparedStale, credentials_unlisted, target_of
 from .request_line import RequestLine
@@ -25,14 +25,14 @@ class Delivery:
 
     def __init__(
         self, settings: Settings, page_store: PageStore, memory: Memory, line: RequestLine,
-        now: Callable[[], float], counts: Counts,
+        now: Callable[[], float], answers: CountedAnswers,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._page_store = page_store
         self._memory = memory
         self._line = line
         self._now = now
-        self._counts = counts
+        self._answers = answers
         self.unlisted_credentials = False
 
     def send(
@@ -76,8 +76,7 @@ class Delivery:
         if cookies and entry.reads and answer.judged and not (answer.cookies or entry.anonymous):
             ready.shape = shape_of(joined_reads(entry.reads, entry.hole_reads))
         result = "filled" if kind is PreparedFill else answer.label.lower()
-        ready.cell = self._counts.cell(entry.route, result)
-        self._counts.takes(entry.route, entry.render_seconds)
+        ready.cell = self._answers.page(visitor, entry, result)
         self._memory.remember(self._line.of(visitor, environ), ready)
         if self.unlisted_credentials or self._page_store.settled != version:
             # Meanwhile; or unsettled, by a purge that the store has not taken yet.

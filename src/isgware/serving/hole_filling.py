@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from ..core.cache_key import Visitor
 from ..core.hole_places import encoded, inside, outside, used_in
@@ -77,7 +77,9 @@ def fill_holes(
         return own("no-token")
     if visitor.method == "HEAD":
         return _head(visitor, answer, page, now, start_response)
-    ran = _run(page, site, application, environ, rendering)
+    uses = [Use(*used_in(place)) for place in page.entry.holes]
+    run = HoleRun(uses, _by_kind(page.entry.places) if site.records else {})
+    ran = run_holes(run, page.entry.request.url, site, application, environ, rendering)
     if ran is None:
         return own(EARLY)
     early = ran.response
@@ -117,12 +119,12 @@ def _head(
     return []
 
 
-def _run(
-    page: Page, site: Site, application: WSGIApp, environ: Environ, rendering: Rendering
-) -> Ran | None:
-    """``None``: the app answers before the holes, with what is too long to be collected here."""
-    uses = [Use(*used_in(place)) for place in page.entry.holes]
-    run = HoleRun(uses, _by_kind(page.entry.places) if site.records else {})
+def run_holes(
+    run: HoleRun, url: str, site: Site, application: WSGIApp, environ: Mapping[str, Any],
+    rendering: Rendering,
+) -> Ran | None:  # fmt: skip
+    """Have the app make ``run`` for whoever sends ``environ``. ``url`` is for the log. ``None``:
+    the app answers before the holes, with what is too long to be collected here."""
     inner = dict(_of_the_visitor(environ), REQUEST_METHOD="GET", CONTENT_LENGTH="0")
     inner["wsgi.input"] = io.BytesIO()
     inner[HOLES] = run
@@ -137,16 +139,16 @@ def _run(
                 run.make(PLAIN, inner)
             response = Response("200 OK", (), b"")
     except Exception:
-        log.exception("The holes of %s could not be run.", page.entry.request.url)
+        log.exception("The holes of %s could not be run.", url)
         response = None
     for use, error in run.errors.items():
-        log.error("The hole %r of %s raised.", use.name, page.entry.request.url, exc_info=error)
+        log.error("The hole %r of %s raised.", use.name, url, exc_info=error)
     if isinstance(response, Unfit):
         return Ran(run, response.head) if run.reached else None
     return Ran(run, response)
 
 
-def _of_the_visitor(environ: Environ) -> Iterator[tuple[str, object]]:
+def _of_the_visitor(environ: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     for name, value in environ.items():
         if name not in _OF_THE_ANSWER and not name.startswith("werkzeug."):
             yield name, value

@@ -95,7 +95,7 @@ class Learner:
         if policy.revalidate == 0 and policy.revalidate is not False:
             return bypassed(headers, "revalidate-0")
         target = engine.planner.undeclared_target(
-            visitor, varies(tuple(headers)) - {"*"}, policy, rendering.arguments
+            visitor, varies(tuple(headers)) - {"*"}, policy, rendering.arguments or {}
         )
         if target is None:
             return bypassed(headers, "odd-request")
@@ -268,8 +268,8 @@ class Learner:
 
 def _alike(entry: Entry, body: bytes) -> bool:
     """Whether a visitor's body is that of the page, but for what is their own in it."""
-    if entry.holes:
-        pieces = list(map(bytes, between(entry.body, entry.holes)))
+    if holes := sorted((*entry.holes, *entry.client_holes)):
+        pieces = list(map(bytes, between(entry.body, holes)))
         start = 0
         for piece in pieces[:-1]:
             at = body.find(piece, start)
@@ -284,7 +284,7 @@ def _alike(entry: Entry, body: bytes) -> bool:
 
 def _shown(made: Made, visitor: Visitor, site: Site, environ: Environ, now: float) -> Answer | str:
     """What is sent of a page that is not stored, or why this visitor gets the app's own answer."""
-    if made.entry.holes:  # a developer sees what is in them
+    if made.entry.holes or made.entry.client_holes:  # a developer sees what is in them
         return "holes"
     headers = [pair for pair in made.entry.headers if pair[0].lower() != "cache-control"]
     entry = replace(made.entry, headers=(*headers, ("Cache-Control", "no-store")))

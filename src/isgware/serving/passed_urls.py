@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from ..storage.counting import Cell
 from ..storage.process_cache import Raw, worth_remembering
 
 #: Seconds for which such a URL passes.
@@ -16,20 +17,28 @@ _MAX_PASSED: Final = 8_192
 class PassedURLs:
     """By request line. Read without a lock."""
 
-    __slots__ = ("_until",)
+    __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._until: dict[Raw, float] = {}
+        self._known: dict[Raw, tuple[float, Cell]] = {}
 
     def __contains__(self, raw: Raw) -> bool:
-        return self._until.get(raw, 0.0) > time.monotonic()
+        return self.find(raw) is not None
 
     def __len__(self) -> int:
-        return len(self._until)
+        return len(self._known)
 
-    def add(self, raw: Raw) -> None:
+    def find(self, raw: Raw) -> Cell | None:
+        """What counts its visits, if it passes."""
+        known = self._known.get(raw)
+        return known[1] if known is not None and known[0] > time.monotonic() else None
+
+    def add(self, raw: Raw, cell: Cell) -> None:
         if not worth_remembering(raw):
             return
-        if len(self._until) >= _MAX_PASSED:
-            self._until.clear()
-        self._until[raw] = time.monotonic() + _SECONDS
+        if len(self._known) >= _MAX_PASSED:
+            self._known.clear()
+        self._known[raw] = time.monotonic() + _SECONDS, cell
+
+    def clear(self) -> None:
+        self._known.clear()

@@ -7,12 +7,12 @@ in it flat, and are made again at most once per second of the page's age: a hit 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import count
 from typing import Any, Final
 
 from ..core.preconditions import Answer, fitted, unchanged
 from ..core.reads import Shape
 from ..http import cache_status as status
+from ..storage.counting import Cell
 from ..storage.process_cache import Page
 
 #: One of these in the environ, even an empty one, and the visitor is looked at.
@@ -24,7 +24,7 @@ CREDENTIALS: Final = (
 #: section 4.3.2).
 _JUDGED_OWN: Final = (*CREDENTIALS, "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
 #: Of hits that nobody asks for the number of.
-_UNCOUNTED: Final = count()
+_UNCOUNTED: Final = Cell()
 #: What CONTENT_LENGTH says when there is no body.
 _NOTHING: Final = ("", "0", None)
 
@@ -44,10 +44,10 @@ def target_of(environ: Mapping[str, Any]) -> tuple[Any, Any]:
 class PreparedHit:
     """While the store's version equals ``version`` and the clock is between ``since`` and
     ``until``, it answers a plain visit: one without credentials, and without a condition but an
-    If-None-Match of ``etag``, which is answered 304 with the headers ``unchanged``. ``own`` and
-    ``dated`` say which conditions there are for this page; ``shape`` are the names that it reads,
-    if who may have it follows from them alone; ``target`` is how the server wrote the one of the
-    visitor for whom it was made; ``cell`` counts its hits."""
+    If-None-Match of ``etag``, which is answered 304 with the headers ``unchanged``. ``dated`` and
+    ``own`` say which conditions there are for this page (what is ``own`` is ``dated``, too);
+    ``shape`` are the names that it reads, if who may have it follows from them alone; ``target`` is
+    how the server wrote the one of the visitor for whom it was made; ``cell`` counts its hits."""
 
     __slots__ = (
         "_accepted", "_bodiless", "body", "cell", "cookies_matter", "dated", "etag", "headers",
@@ -59,7 +59,7 @@ class PreparedHit:
         now: float, target: tuple[Any, Any] = (None, None),
     ) -> None:  # fmt: skip
         self.page = page
-        self.cell: count[int] = _UNCOUNTED
+        self.cell: Cell = _UNCOUNTED
         self.version = version
         self.target = target
         self.cookies_matter = cookies_matter

@@ -10,6 +10,7 @@ import time
 from typing import Final
 
 from ..regeneration.refused_routes import RefusedRoutes
+from ..storage.counting import Cell
 from ..storage.process_cache import Raw, worth_remembering
 from .answer import Answer
 
@@ -22,19 +23,23 @@ class RefusedURLs:
 
     def __init__(self, routes: RefusedRoutes) -> None:
         self._routes = routes
-        self._known: dict[Raw, tuple[Answer, float, int]] = {}
+        self._known: dict[Raw, tuple[Answer, float, int, Cell]] = {}
 
-    def find(self, raw: Raw) -> Answer | None:
-        """What the last visitor of this request line got, if nothing has changed since."""
+    def find(self, raw: Raw) -> tuple[Answer, Cell] | None:
+        """What the last visitor of this request line got, if nothing has changed since, and what
+        counts such visits."""
         known = self._known.get(raw)
         if known is None or known[2] != self._routes.epoch or known[1] < time.monotonic():
             return None
         self._routes.passed(known[0].refused)
-        return known[0]
+        return known[0], known[3]
 
-    def remember(self, raw: Raw, answer: Answer) -> None:
+    def remember(self, raw: Raw, answer: Answer, cell: Cell) -> None:
         if not answer.skipped or not worth_remembering(raw):
             return
         if len(self._known) >= _MAX_LINES:
             self._known.clear()
-        self._known[raw] = answer, time.monotonic() + _SECONDS, self._routes.epoch
+        self._known[raw] = answer, time.monotonic() + _SECONDS, self._routes.epoch, cell
+
+    def clear(self) -> None:
+        self._known.clear()

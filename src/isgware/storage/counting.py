@@ -1,7 +1,7 @@
 """What this process counts, and how it comes to the store.
 
-A hit adds one to a cell, an `itertools.count`: one call in C, without a lock. A cell is never
-reset. Whoever reads it takes a number of it as well, and remembers how many were taken so.
+A hit adds one to a cell, without a lock. A cell is never reset; who reads it remembers what was
+told.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import logging
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable
-from itertools import count
 from typing import Final
 
 from ..backends import fork_safety as forks
@@ -23,9 +23,21 @@ from ..errors import BackendUnavailable
 log: Final = logging.getLogger("isgware")
 #: Seconds between two operations on the store.
 _PAUSE: Final = 5.0
+#: Seconds after which, as the process ends, no further store is told.
+_PATIENCE: Final = 1.0
 #: Results of requests for which nothing was rendered.
 SERVED: Final = ("hit", "stale", "filled", "prefetch")
-Cell = count  # of ints; `next` adds one
+
+
+class Cell:
+    """``cell.value += 1`` counts one more, in whichever thread: that is one statement without a
+    call, and between its parts the interpreter does not switch threads (it does so at calls and
+    at jumps back). A test counts in eight of them."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
 
 
 class Counts:
@@ -34,14 +46,15 @@ class Counts:
     def __init__(self, store: Breaker, now: Callable[[], float]) -> None:
         self._store = store
         self._now = now
-        self._cells: dict[tuple[str, ...], Cell[int]] = {}
-        self._names: dict[str, Cell[int]] = {}
-        self._read: dict[str, list[int]] = {}  # of each cell: what was told, how often it was read
+        self._cells: dict[tuple[str, ...], Cell] = {}
+        self._names: dict[str, Cell] = {}
+        self._told: dict[str, int] = {}  # of each cell
         self._routes: set[str] = set()
         self._amounts: dict[str, float] = {}
         self._seconds: dict[str, tuple[float, int]] = {}
         self._begin()
         forks.watch(self)
+        _all.add(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -62,22 +75,22 @@ class Counts:
 
     # Counting.
 
-    def cell(self, route: str, result: str, reason: str = "") -> Cell[int]:
-        """The cell of requests of a ``route`` with this ``result``: `next` counts one more."""
+    def cell(self, route: str, result: str, reason: str = "") -> Cell:
+        """The cell of requests of a ``route`` with this ``result``."""
         return self._cell(series.REQUESTS, route, result, reason)
 
-    def _cell(self, *parts: str) -> Cell[int]:
+    def _cell(self, *parts: str) -> Cell:
         found = self._cells.get(parts)
         if found is None:
             with self._lock:
                 found = self._cells.get(parts) or self._new_cell(*parts)
         return found
 
-    def _new_cell(self, kind: str, route: str, *labels: str) -> Cell[int]:
-        name = name_of(kind, self._route(route), *labels)
+    def _new_cell(self, kind: str, route: str, *labels: str) -> Cell:
+        name = name_of(kind, self._route(route) if route else "", *labels)
         if name not in self._names and len(self._names) >= MAX_SERIES:
             name = overflow_of(name)
-        self._read.setdefault(name, [0, 0])
+        self._told.setdefault(name, 0)
         cell = self._names.setdefault(name, Cell())
         if len(self._cells) < 2 * MAX_SERIES:
             self._cells[kind, route, *labels] = cell
@@ -102,10 +115,10 @@ class Counts:
     ) -> None:
         """A render has ended. ``size``: bytes of the page's body, if there is one; ``unchanged``
         if they are those of the page before."""
-        next(self._cell(series.RENDERS, route, outcome))
-        next(self._cell(series.RENDER_BUCKET, route, series.bound_of(seconds)))
+        self._cell(series.RENDERS, route, outcome).value += 1
+        self._cell(series.RENDER_BUCKET, route, series.bound_of(seconds)).value += 1
         if unchanged:
-            next(self._cell(series.UNCHANGED, route))
+            self._cell(series.UNCHANGED, route).value += 1
         with self._lock:
             route = self._route(route)
             self._add(name_of(series.RENDER_SECONDS, route), seconds)
@@ -113,7 +126,7 @@ class Counts:
                 self._add(name_of(series.RENDER_BYTES, route), size)
 
     def invalidated(self, kind: str) -> None:
-        next(self._cell(series.INVALIDATIONS, "", kind))
+        self._cell(series.INVALIDATIONS, "", kind).value += 1
 
     def _add(self, name: str, amount: float) -> None:
         self._amounts[name] = self._amounts.get(name, 0.0) + amount
@@ -147,13 +160,11 @@ class Counts:
         with self._lock:
             found, self._amounts = self._amounts, {}
             for name, cell in self._names.items():
-                read = self._read[name]
-                value = next(cell) - read[1]
-                read[1] += 1
-                if value > read[0]:
-                    found[name] = value - read[0]
-                    self._save(found, name, value - read[0])
-                    read[0] = value
+                value, told = cell.value, self._told[name]
+                if value > told:
+                    found[name] = value - told
+                    self._save(found, name, value - told)
+                    self._told[name] = value
         return found
 
     def _save(self, found: dict[str, float], name: str, requests: int) -> None:
@@ -162,3 +173,14 @@ class Counts:
             total, number = self._seconds[route]
             saved = name_of(series.SAVED, route)
             found[saved] = found.get(saved, 0.0) + requests * total / number
+
+
+_all: Final[weakref.WeakSet[Counts]] = weakref.WeakSet()
+
+
+def tell_at_exit() -> None:
+    """The process ends: what was counted since the store was last told is not lost."""
+    deadline = time.monotonic() + _PATIENCE
+    for counts in list(_all):
+        if time.monotonic() < deadline:
+            counts.flush_quietly()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ..backends.base import Row, row_of
+from ..backends.base import Row
 from ..backends.breaker import Breaker
 from ..backends.dependents import Begun, Dependents, Depending, Kept, KnownShapes
 from ..core.database_reads import DatabaseReads, Writes
@@ -20,7 +20,7 @@ from ..core.depended import CHANGED, MAYBE, Depended, compressed
 from ..core.dependencies import EverythingChanged, TableChanged, Write
 from ..core.dependency_names import EVERY, names_of_writes
 from ..core.dependency_texts import said_of
-from ..core.stored_page import Entry, encode
+from ..core.stored_page import Entry
 from ..errors import BackendUnavailable, ConfigurationError
 from ..settings import Settings
 
@@ -78,21 +78,22 @@ class Dependencies:
             return replace(depended, late=MAYBE), None
         return depended, Depending(found.names, began.begun, found.shapes)
 
-    def put(self, entry: Entry, depending: Depending | None, now: float) -> tuple[Entry, bool]:
-        """Store a page. Returns it as it counts from now on, and whether there is no newer one.
-        Raises `BackendUnavailable`."""
+    def met(self, entry: Entry, depending: Depending | None) -> Entry:
+        """Tell the store what a page depends on that is about to be stored. Returns the page as it
+        counts: as one that was never fresh, if something of it was changed meanwhile, or if the
+        store cannot tell."""
         if depending is None:
-            return entry, self._store.put(row_of(entry), encode(entry), now)
-        kept = self._store.call(
-            self._backend.put_depending, row_of(entry), encode(entry), depending, now,
-            returns=Kept, kind="pages",
-        )  # fmt: skip
-        if kept in (Kept.STORED, Kept.OLDER):
-            return entry, kept is Kept.STORED
-        entry = late(entry, CHANGED if kept is Kept.CHANGED else MAYBE)
-        # What may not be served would only take the place of another page.
-        taken = not self.soft or self._store.put(row_of(entry), encode(entry), now)
-        return entry, taken
+            return entry
+        try:
+            kept = self._store.call(
+                self._backend.depend, depending, entry.nonce, entry.generation,
+                returns=Kept, kind="pages",
+            )  # fmt: skip
+        except BackendUnavailable:
+            kept = Kept.MAYBE
+        if kept is Kept.AS_IT_WAS:
+            return entry
+        return late(entry, CHANGED if kept is Kept.CHANGED else MAYBE)
 
     # What was written.
 

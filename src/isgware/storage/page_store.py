@@ -9,31 +9,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ..backends.base import Lease, Row, row_of
+from ..backends.base import Lease, Row, row_of, standing_of
 from ..backends.breaker import Breaker
 from ..backends.dependents import Depending
 from ..backends.read_ahead import Copy, ReadAhead, current
-from ..core.depended import MAYBE
+from ..core.depended import MAYBE, NOTHING
 from ..core.freshness import Changes, Generations, State, judge
-from ..core.stored_page import Entry, decode, encode, newer, same_render
+from ..core.stored_page import Entry, decode, encode, head_of
 from ..errors import BackendUnavailable
 from ..render_context import note_invalidation
 from .dependencies import Dependencies, as_recorded, late
+from .pending import Pending, newer, same_render
 from .process_cache import Memory, Page, key_name
 
 log: Final = logging.getLogger("isgware")
-#: So many pages that were made while the backend was away are seen to, the latest of them.
-_MAX_ALONE: Final = 10_000
 #: Seconds after which the store is asked again for a page whose copy in memory is stale.
 _LOOK_UP: Final = 1.0
 #: Seconds between two batches of which pages were visited.
 _FLUSH_SECONDS: Final = 5.0
-#: Seconds, at most, until that is tried again with one that answers but takes no pages.
-_MAX_PAUSE: Final = 60.0
 
 
 class PageStore:
@@ -49,13 +45,13 @@ class PageStore:
         self._clock = clock
         self._offline = offline
         self._offline_since: float | None = None
-        #: Bounded; at the limit the oldest is forgotten: a lease runs out, a page goes stale.
-        self._owed: deque[Callable[[], object]] = deque(maxlen=1_000)
-        #: Base keys of pages of which others may have another, by key.
-        self._alone: dict[str, str] = {}
-        self._pause = self._try_at = self._flushed = 0.0
+        self._flushed = 0.0
         #: What pages depend on, with the option ``dependencies``.
         self.dependencies: Dependencies | None = None
+        self._pending = Pending(
+            backend, memory, clock, lambda: self.mirror, self._put,
+            lambda key, base: self._fetch(key, base, None),
+        )  # fmt: skip
 
     def begin(self, read_ahead: ReadAhead | None = None) -> None:
         """A visit or a job begins, or goes on with its ``read_ahead``: what it may spend on the
@@ -198,19 +194,18 @@ class PageStore:
         return found
 
     def keep(
-        self, entry: Entry, base: str, depending: Depending | None = None
-    ) -> tuple[Page, bool]:
-        """Store a page. Returns it, or the newer one that was there already, and whether the
-        store has it: without, it is kept in memory alone. ``depending``: what it depends on, as
-        the store has to know."""
-        page, stored = Page(entry, self.mirror.counter, base), True
+        self, entry: Entry, base: str, replaces: Entry | None = None,
+        depending: Depending | None = None,
+    ) -> tuple[Page, bool]:  # fmt: skip
+        """Store a page, which ``replaces`` another. Returns it, or the newer one that was there
+        already, and whether the store has it: without, it is kept in memory alone. ``depending``:
+        what it depends on, as the store has to know."""
+        stored = True
+        if self.dependencies is not None:
+            entry = self.dependencies.met(entry, depending)
+        page = Page(entry, self.mirror.counter, base)
         try:
-            if self.dependencies is None:
-                taken = self.backend.put(row_of(entry), encode(entry), self._clock())
-            else:
-                entry, taken = self.dependencies.put(entry, depending, self._clock())
-                page = Page(entry, self.mirror.counter, base)
-            if not taken:
+            if self._worth_storing(entry) and not self._put(entry, replaces):
                 return self._fetch(entry.key, base, None) or page, True
         except BackendUnavailable as error:
             stored = False
@@ -224,13 +219,24 @@ class PageStore:
         self.memory.add(page)
         return page, stored
 
+    def _worth_storing(self, entry: Entry) -> bool:
+        """What may not be served at all would only take the place of another page."""
+        depended = entry.depended
+        return depended is None or depended.late == NOTHING or depended.soft
+
+    def _put(self, entry: Entry, replaces: Entry | None = None) -> bool:
+        """Whether the store has the page now. If its body is that of the one before, only what
+        stands in front of that is written."""
+        row, now = row_of(entry), self._clock()
+        if replaces is not None and _same_body(entry, replaces):
+            if self.backend.put_head(row, head_of(entry), standing_of(replaces), now):
+                return True
+        return self.backend.put(row, encode(entry), now)
+
     def stored_locally(self, key: str, base: str) -> None:
         """Others may have made this page at the same time, each in vain or without a lease: see to
         it, when the backend is back, that all have the same."""
-        if len(self._alone) >= _MAX_ALONE and key not in self._alone:
-            for oldest in list(self._alone)[:1]:
-                self._alone.pop(oldest, None)
-        self._alone[key] = base
+        self._pending.stored_locally(key, base)
 
     def drop(self, key: str) -> None:
         """Forget a page, here and in the backend."""
@@ -282,7 +288,7 @@ class PageStore:
                 self.backend.release(lease)
             except BackendUnavailable as error:
                 log.debug("A lease could not be released yet: %s", error)
-                self._retry_later(lambda: self.backend.release(lease))
+                self._pending.later(lambda: self.backend.release(lease))
 
     def invalidate(self, names: Sequence[str], *, hard: bool) -> None:
         """Tell the backend, and count it here even if the mirror cannot be brought up to it.
@@ -304,69 +310,18 @@ class PageStore:
             self._mark(names, self.mirror.counter + 1, hard=hard)
             self.settled = -1  # and what was made ready is looked at again
             self.memory.unready()
-            self._retry_later(lambda: self.invalidate(names, hard=hard))
+            self._pending.later(lambda: self.invalidate(names, hard=hard))
 
     def _mark(self, names: Sequence[str], counter: int, hard: bool) -> None:
         rows = tuple((name, counter) for name in names)
         mirror = self.mirror
         mirror.apply(Changes(mirror.nonce, 0, soft=() if hard else rows, hard=rows if hard else ()))
 
-    def _retry_later(self, action: Callable[[], object]) -> None:
-        self._owed.append(action)
-
     def retry_pending(self) -> None:
         """Repeat the operations that the backend could not take. Call it about once a second."""
-        self._pay_owed()
+        self._pending.retry()
         if self.dependencies is not None:
             self.dependencies.pay()
-        if self._alone and self.backend.open_since is None and time.monotonic() >= self._try_at:
-            self._hand_all_in()
-
-    def _hand_all_in(self) -> None:
-        handed: dict[str, str] = {}
-        try:
-            for key, base in list(self._alone.items()):
-                if self._hand_in(key, base):
-                    handed[key] = base
-                self._alone.pop(key, None)
-            if handed:
-                self.backend.publish(map(key_name, handed))
-            self._pause = 0.0
-        except BackendUnavailable:  # one that takes no page can be read: not each second anew
-            self._alone.update(handed)
-            self._pause = min(max(1.0, 2 * self._pause), _MAX_PAUSE)
-            self._try_at = time.monotonic() + self._pause
-
-    def _hand_in(self, key: str, base: str) -> bool:
-        """Let the backend have a page that others may have made, too; if theirs is there, have
-        that. True if ours is, in place of what others may have. Raises `BackendUnavailable`."""
-        page, now = self.memory.get(key), self._clock()
-        if page is None or page.entry.nonce != self.mirror.nonce or page.entry.depended:
-            return False  # one with dependencies is stale until it is made with the store
-        seen = self.mirror.counter
-        theirs = decode(self.backend.get(key, now), key)
-        if theirs is not None and same_render(page.entry, theirs):
-            return True
-        if theirs is not None and not newer(page.entry, theirs):
-            self.memory.add(Page(theirs, seen, base))
-            return False
-        try:
-            if self.backend.put(row_of(page.entry), encode(page.entry), now):
-                return True
-            self._fetch(key, base, None)
-        except BackendUnavailable:
-            if self.backend.open_since is not None:  # else it is what the page is, and stays so
-                raise
-        return False
-
-    def _pay_owed(self) -> None:
-        while self._owed:
-            action = self._owed.popleft()
-            try:
-                action()
-            except BackendUnavailable:
-                self._owed.appendleft(action)
-                return
 
     def maintain(self) -> None:
         """Periodic work, about once a second: check the store's files, retry pending operations,
@@ -388,3 +343,13 @@ class PageStore:
                 self.backend.touch(keys, self._clock())
             except BackendUnavailable as error:
                 log.debug("Recency was not written: %s", error)
+
+
+def _same_body(entry: Entry, replaces: Entry) -> bool:
+    """Whether a render found its page unchanged, and the same encodings are sent of it."""
+    return (
+        bool(entry.version)
+        and entry.version == replaces.version
+        and entry.body == replaces.body
+        and list(entry.encodings.items()) == list(replaces.encodings.items())
+    )

@@ -28,6 +28,7 @@ from .backend_suite_coherence import CoherenceSuite
 from .backend_suite_counts import CountsSuite
 from .backend_suite_jobs import JobsSuite
 from .backend_suite_pages import PagesSuite
+from .backend_suite_versions import VersionsSuite
 
 __all__ = ["START", "BackendContract", "FakeClock", "ManualExecutor", "make_entry"]
 
@@ -121,5 +122,5 @@ class ManualExecutor(Executor):
             self.run_all()
 
 
-class BackendContract(PagesSuite, CoherenceSuite, JobsSuite, CountsSuite):
+class BackendContract(PagesSuite, CoherenceSuite, JobsSuite, CountsSuite, VersionsSuite):
     """What every `Backend` keeps, as tests. A subclass says how to ``make`` one."""

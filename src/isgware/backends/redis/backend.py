@@ -1,22 +1,21 @@
 """``redis://``: pages, leases, invalidations and the catalogue in one Redis, for many hosts.
 
-A page is one string, under the key and with the end that cachelib's ``RedisCache`` gives it, and is
-read in one round trip. Behind the entry stand 128 bytes that say when it ends and how new it is, so
-that a put is decided where the page is. Everything that changes is one script: see `scripts`.
+A page is one string, under the key and with the end that cachelib's ``RedisCache`` gives it. Behind
+the entry stand 128 bytes that say when it ends and how new it is, so that a put is decided where
+the page is. When a render finds it unchanged, what then stands before its bodies is written beside
+it, and both are read in one round trip. Everything that changes is one script: see `scripts`.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import math
 import secrets
-import struct
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -24,26 +23,24 @@ from cachelib import RedisCache
 
 from ...core.freshness import Changes
 from .. import fork_safety as forks
-from ..base import HELD, JOB_TIME, Held, Job, Lease, Limits, NotTaken, Row
+from ..base import HELD, JOB_TIME, Held, Job, Lease, Limits, NotTaken, Row, Standing
 from ..cachelib import BytesSerializer
-from . import counts, jobs, scripts
+from . import counts, jobs, page_scripts, scripts, values
 from .client import Connect
 from .connections import Connections
+from .followers import ChannelFollowers
 from .pools import NAMESPACE
 from .pubsub import Subscription
 from .scripts import Script
+from .values import UNTIL, dumped, note_of, page_of, read, row_from, tail_of
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
-#: Bytes behind an entry: nonce, generation, order and end as JSON, filled up with spaces.
-_TAIL: Final = 128
 #: Redis takes no end further away; a page still wanted by then is rendered again.
 _LONGEST: Final = 10 * 365 * 86_400
 #: As in the SQLite store: a page counts as older until somebody asks for it again.
 _PROBATION: Final = 60.0
 _BATCH: Final = 500
-_UNTIL: Final = struct.Struct(">d")
-_FIELDS: Final = tuple(field.name for field in fields(Row))
 #: Answers of a server that is there and reads, but does not take this write.
 _REFUSALS: Final = ("OOM ", "MISCONF ", "NOREPLICAS ")
 _QUIET: Final = 60.0
@@ -59,6 +56,7 @@ class RedisBackend:
         #: The braces make it the hash tag: in a cluster, all of a store lies in one slot.
         self.prefix = f"isg:{{{namespace}}}:"
         self.connections = Connections(connect)
+        self.followers = ChannelFollowers(self.connections, self.prefix)
         self._limits = limits or Limits()
         self._state = self.prefix + "state"
         self._subscription = Subscription(self.connections, self.prefix)
@@ -124,13 +122,18 @@ class RedisBackend:
     # Pages
 
     def get(self, key: str, now: float) -> bytes | None:
-        return _page(self._ask(lambda client: _read(self._pages(client).get, key)), now)
+        names = self._names(key)
+        page, head = self._ask(lambda client: client.mget(names))
+        return page_of(page, head, now)
 
     def get_with_note(self, key: str, note: str, now: float) -> tuple[bytes | None, bytes | None]:
         """`get` and `read_note` in one round trip."""
-        names = [f"{self.prefix}page:{key}", f"{self.prefix}note:{note}"]
-        page, found = self._ask(lambda client: client.mget(names))
-        return _page(page, now), _note(found, now)
+        names = [*self._names(key), f"{self.prefix}note:{note}"]
+        page, head, found = self._ask(lambda client: client.mget(names))
+        return page_of(page, head, now), note_of(found, now)
+
+    def _names(self, key: str) -> list[str]:
+        return [f"{self.prefix}page:{key}", f"{self.prefix}head:{key}"]
 
     def put(self, row: Row, data: bytes, now: float) -> bool:
         return self.put_row(row, data, len(data), now) is not None
@@ -139,13 +142,9 @@ class RedisBackend:
         """Keep a row with its page of ``size`` bytes (or with what identifies it elsewhere).
         Returns the keys that had to go, or ``None`` if a newer render is there already."""
         limits = self._limits
-        tail = json.dumps([row.nonce, row.generation, row.order, row.keep_until]).encode()
-        if len(tail) > _TAIL:
-            raise NotTaken("the page's nonce is too long")
-        asked = _Asked()
+        asked = values.Asked()
         cache = self._pages(asked)  # cachelib says under which key, and until when
-        timeout = min(_LONGEST, max(1, math.ceil(row.keep_until - now)))
-        cache.set(row.key, data + tail.ljust(_TAIL), timeout=timeout)
+        cache.set(row.key, data + tail_of(row), timeout=_lasting(row, now))
         facts = {
             "key": row.key,
             "name": asked.name,
@@ -160,12 +159,31 @@ class RedisBackend:
             "sizes": [limits.bytes, limits.error_bytes],
         }
         gone = self._run(
-            scripts.PUT, secrets.token_hex(8), _dumped(facts), asked.value,
-            _dumped(asdict(row) | {"bytes": size}),
+            page_scripts.PUT, secrets.token_hex(8), dumped(facts), asked.value,
+            dumped(asdict(row) | {"bytes": size}),
         )  # fmt: skip
         return None if gone is None else [key.decode() for key in gone[1:]]
 
-    def standing(self, key: str) -> tuple[str, int, int] | None:
+    def put_head(self, row: Row, head: bytes, standing: Standing, now: float) -> bool:
+        """See `Renewals`."""
+        facts = {
+            "key": row.key,
+            "ttl": _lasting(row, now),
+            "nonce": row.nonce,
+            "generation": row.generation,
+            "order": row.order,
+            "now": now,
+            "before": standing,
+        }
+        bytes_ = len(head) + row.size
+        return bool(
+            self._run(
+                page_scripts.PUT_HEAD, secrets.token_hex(8), dumped(facts), head + tail_of(row),
+                dumped(asdict(row) | {"bytes": bytes_}),
+            )
+        )  # fmt: skip
+
+    def standing(self, key: str) -> Standing | None:
         """Nonce, generation and order of the page under ``key``."""
         found = self._run(scripts.STANDING, "", key)
         return (found[0].decode(), int(found[1]), int(found[2])) if found else None
@@ -186,7 +204,7 @@ class RedisBackend:
         while True:
             last, count, found = self._run(scripts.ROWS, index, start, _BATCH)
             for text in found:
-                row = _row(text)
+                row = row_from(text)
                 if row is None:
                     continue
                 if not row.path.startswith(prefix):
@@ -242,7 +260,7 @@ class RedisBackend:
         token = secrets.token_hex(8)
         held = {"token": token, "until": now + ttl, "generation": generation, "host": _host()}
         order = self._run(
-            scripts.ACQUIRE, secrets.token_hex(8), key, _dumped(held), now, ttl, overtake_before
+            scripts.ACQUIRE, secrets.token_hex(8), key, dumped(held), now, ttl, overtake_before
         )
         return HELD if order is None else Lease(key, token, int(order))
 
@@ -255,19 +273,19 @@ class RedisBackend:
     # Notes
 
     def read_note(self, name: str, now: float) -> bytes | None:
-        found = self._ask(lambda client: _read(client.get, f"{self.prefix}note:{name}"))
-        return _note(found, now)
+        found = self._ask(lambda client: read(client.get, f"{self.prefix}note:{name}"))
+        return note_of(found, now)
 
     def read_notes(self, names: Sequence[str], now: float) -> list[bytes | None]:
         if not names:
             return []
         found = self._ask(lambda it: it.mget([f"{self.prefix}note:{name}" for name in names]))
-        return [_note(note, now) for note in found]
+        return [note_of(note, now) for note in found]
 
     def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
         lasting = max(1, math.ceil(min(ttl, _LONGEST) * 1000))
         self._run(
-            scripts.NOTE, "", name, _UNTIL.pack(now + ttl) + value, lasting, self._limits.names
+            scripts.NOTE, "", name, UNTIL.pack(now + ttl) + value, lasting, self._limits.names
         )
 
     def drop_note(self, name: str) -> None:
@@ -276,7 +294,7 @@ class RedisBackend:
     # Jobs
 
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
-        job = _UNTIL.pack(now + JOB_TIME) + data
+        job = UNTIL.pack(now + JOB_TIME) + data
         lasting = math.ceil(JOB_TIME * 1000)
         return bool(self._run(jobs.ENQUEUE, "", queue, key, job, now, limit, lasting))
 
@@ -290,8 +308,8 @@ class RedisBackend:
             if not found:
                 return None
             name, ticket, data = found
-            job = Job(name.decode(), int(ticket), data[_UNTIL.size :])
-            if len(data) >= _UNTIL.size and now < _UNTIL.unpack_from(data)[0] <= now + 2 * JOB_TIME:
+            job = Job(name.decode(), int(ticket), data[UNTIL.size :])
+            if len(data) >= UNTIL.size and now < UNTIL.unpack_from(data)[0] <= now + 2 * JOB_TIME:
                 return job
             self.done(queue, job)
 
@@ -316,66 +334,9 @@ class RedisBackend:
         self._run(scripts.PING, secrets.token_hex(8))
 
 
-class _Asked:
-    """Stands in for the client when cachelib writes: what it asks for goes out with the row."""
-
-    name = ""
-    ttl = 0
-    value = b""
-
-    def set(self, name: str, value: bytes, ex: int) -> None:
-        self.name, self.value, self.ttl = name, value, ex
-
-    def setex(self, name: str, time: int, value: bytes) -> None:  # cachelib before 0.14
-        self.set(name, value, time)
-
-
-def _read(get: Callable[[str], Any], key: str) -> Any:
-    """``None`` for what is of another type: it is overwritten with the next put."""
-    try:
-        return get(key)
-    except Exception as error:
-        if str(error).startswith("WRONGTYPE"):
-            return None
-        raise
-
-
-def _dumped(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _loaded(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _page(found: Any, now: float) -> bytes | None:
-    """The entry, without what stands behind it; ``None`` if it has ended, or is not ours."""
-    if not isinstance(found, bytes) or len(found) < _TAIL:
-        return None
-    tail = _loaded(found[-_TAIL:])
-    try:
-        return found[:-_TAIL] if now < tail[3] else None
-    except (TypeError, IndexError, KeyError):
-        return None
-
-
-def _note(found: Any, now: float) -> bytes | None:
-    if not isinstance(found, bytes) or len(found) < _UNTIL.size:
-        return None
-    return found[_UNTIL.size :] if now < _UNTIL.unpack_from(found)[0] else None
-
-
-def _row(text: bytes) -> Row | None:
-    """``None`` for a line that is not as we write it."""
-    found = _loaded(text)
-    try:
-        row = Row(**{name: found[name] for name in _FIELDS} | {"tags": tuple(found["tags"])})
-    except (TypeError, KeyError):
-        return None
-    return row if isinstance(row.path, str) else None
+def _lasting(row: Row, now: float) -> int:
+    """Seconds for which Redis keeps a page."""
+    return min(_LONGEST, max(1, math.ceil(row.keep_until - now)))
 
 
 @functools.cache

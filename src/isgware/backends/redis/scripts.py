@@ -76,11 +76,29 @@ local function state(fresh)
   return renew(fresh, run)
 end
 
+local function range(key, from, to)
+  local found = redis.pcall('GETRANGE', key, from, to)
+  return type(found) == 'string' and found or ''
+end
+
+-- Where the head of a page stands: before its bodies, or, if it was written later, on its own,
+-- behind the mark of those bodies (their first 13 bytes).
+local function head_of(key)
+  local page, head = P..'page:'..key, P..'head:'..key
+  local mark = range(head, 0, 12)
+  return mark ~= '' and mark == range(page, 0, 12) and head or page
+end
+
 -- Nonce, generation, order of a page, from the 128 bytes behind it.
-local function standing(page)
-  local tail = redis.pcall('GETRANGE', page, -128, -1)
-  local found = type(tail) == 'string' and decoded(tail)
+local function standing(key)
+  local found = decoded(range(head_of(key), -128, -1))
   return found and type(found[2]) == 'number' and type(found[3]) == 'number' and found or nil
+end
+
+-- Whether the page of this standing is newer than that of ``it``.
+local function newer(kept, it, fresh)
+  if kept[1] ~= it.nonce then return kept[1] == state(fresh)[1] end
+  return kept[2] > it.generation or (kept[2] == it.generation and kept[3] > it.order)
 end
 
 -- Take a page out of the catalogue. True if it stood there.
@@ -99,97 +117,20 @@ local function unlist(key)
   return true
 end
 
+local function list(key, row, json, used)
+  local kind, member = row.error_quota and 1 or 0, row.path..'\\0'..key
+  redis.call('HSET', ROWS, key, json)
+  redis.call('HINCRBY', ROWS, '='..kind, row.bytes)
+  redis.call('ZADD', USED[kind], used, key)
+  redis.call('ZADD', ENDS, row.keep_until, key)
+  redis.call('ZADD', PATHS, 0, member)
+  for _, tag in ipairs(row.tags) do zadd(P..'tag:'..tag, 0, member) end
+end
+
 local function drop(key)
   unlist(key)
-  redis.call('DEL', P..'page:'..key)
+  redis.call('DEL', P..'page:'..key, P..'head:'..key)
 end
-"""
-
-_PUT: Final = """
-local it, value, json = decoded(ARGV[2]), ARGV[3], ARGV[4]
-local row, page = decoded(json), P..'page:'..it.key
-local kept = standing(page)
-if kept then
-  local nonce = state(ARGV[1])[1]
-  if kept[1] ~= it.nonce then
-    if kept[1] == nonce then return false end
-  elseif kept[2] > it.generation or (kept[2] == it.generation and kept[3] > it.order) then
-    return false
-  end
-end
-redis.call('SET', it.name, value, 'EX', it.ttl)
-
--- Where the order of use was evicted, and the rows were not, the limits would count pages that they
--- cannot choose from, and drop each that they can: the list begins anew.
-local counted = redis.call('ZCARD', USED[0]) + redis.call('ZCARD', USED[1])
-if redis.call('HLEN', ROWS) > counted + 2 then
-  redis.call('UNLINK', ROWS, PATHS, ENDS, USED[0], USED[1])
-end
-
-local used = unlist(it.key) and it.now or it.now - it.probation
-local kind = row.error_quota and 1 or 0
-local member = row.path..'\\0'..it.key
-redis.call('HSET', ROWS, it.key, json)
-redis.call('HINCRBY', ROWS, '='..kind, row.bytes)
-redis.call('ZADD', USED[kind], used, it.key)
-redis.call('ZADD', ENDS, row.keep_until, it.key)
-redis.call('ZADD', PATHS, 0, member)
-for _, tag in ipairs(row.tags) do zadd(P..'tag:'..tag, 0, member) end
-
-local gone = {}
-local function out(key)
-  if key ~= it.key then
-    drop(key)
-    gone[#gone + 1] = key
-  end
-end
-
-for _, key in ipairs(redis.call('ZRANGEBYSCORE', ENDS, '-inf', it.now, 'LIMIT', 0, 8)) do
-  out(key)
-end
-if row.variant ~= '' then
-  local variants = P..'variants:'..row.page_key
-  zadd(variants, 0, it.key)
-  redis.call('EXPIRE', variants, 2 * it.ttl)
-  if redis.call('ZCARD', variants) > it.variants then
-    local all = {}
-    for _, key in ipairs(redis.call('ZRANGE', variants, 0, -1)) do
-      if key ~= it.key then
-        local score = redis.call('ZSCORE', USED[0], key) or redis.call('ZSCORE', USED[1], key)
-        local used = tonumber(score or 0)
-        all[#all + 1] = {key, used > it.now + it.probation and 0 or used}
-      end
-    end
-    table.sort(all, function(a, b) return a[2] < b[2] end)
-    for at = 1, #all + 1 - it.variants do
-      redis.call('ZREM', variants, all[at][1])
-      out(all[at][1])
-    end
-  end
-end
--- Limits that were lowered are reached over several puts: no script holds others up for long.
-for kind = 0, 1 do
-  local left = 500
-  while left > 0 do
-    local size = tonumber(redis.call('HGET', ROWS, '='..kind) or 0)
-    local over = redis.call('ZCARD', USED[kind]) - it.pages[kind + 1]
-    if over < 1 and size > it.sizes[kind + 1] then over = 1 end
-    if over < 1 then break end
-    -- Used later than now, by a clock that was put back since: they would push out all that is new.
-    local ahead = '('..(it.now + it.probation)
-    for _, key in ipairs(redis.call('ZRANGEBYSCORE', USED[kind], ahead, '+inf', 'LIMIT', 0, 500)) do
-      redis.call('ZADD', USED[kind], it.now - 2 * it.probation, key)
-    end
-    local before = #gone
-    for _, key in ipairs(redis.call('ZRANGE', USED[kind], 0, math.min(over, left))) do
-      if #gone - before < over then out(key) end
-    end
-    if #gone == before then break end
-    left = left - (#gone - before)
-  end
-end
-table.insert(gone, 1, '')
-return gone
 """
 
 _ROWS: Final = """
@@ -326,7 +267,6 @@ class Script:
             return client.eval(self.text, 1, state, *arguments)
 
 
-PUT: Final = Script(_PUT)
 DELETE: Final = Script("drop(ARGV[2]) return 1")
 TOUCH: Final = Script(
     "for at = 3, #ARGV do for kind = 0, 1 do "
@@ -343,7 +283,7 @@ DROP_NOTE: Final = Script(
     "redis.call('DEL', P..'note:'..ARGV[2]) redis.call('ZREM', NOTES, ARGV[2]) return 1"
 )
 STANDING: Final = Script(
-    "local it = standing(P..'page:'..ARGV[2]) "
+    "local it = standing(ARGV[2]) "
     "return it and {it[1], string.format('%d', it[2]), string.format('%d', it[3])}"
 )
 PING: Final = Script(_PING)

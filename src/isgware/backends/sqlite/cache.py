@@ -15,7 +15,8 @@ from typing import Any, Final, TypeVar
 from cachelib import BaseCache
 
 from ...errors import ConfigurationError
-from .backend import ITEMS, SQLiteBackend, count, total
+from .backend import SQLiteBackend
+from .pages import ITEMS, count, total
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeVar
 
 from ..base import Limits, Row
 from ..dependents import Begun, Depending, Kept, KnownShapes
 from . import dependents
 from .database import Database
-from .dependents import Late, Unannounced
+from .dependents import Unannounced
 
-_AT_ONCE = 500
+T = TypeVar("T")
+_AT_ONCE: Final = 500
 
 
 class DependentPages:
     database: Database
     _limits: Limits
-
-    def put_row(
-        self, row: Row, data: bytes | None, size: int, now: float,
-        depending: Depending | None = None,
-    ) -> list[str] | None:  # fmt: skip
-        raise NotImplementedError
 
     def _rows_by_id(self, ids: list[int]) -> list[Row]:
         raise NotImplementedError
@@ -47,14 +43,20 @@ class DependentPages:
                 pass  # a page has come to depend on it just now
         return self.database.announce(lambda db: work(db, True))
 
-    def put_depending(self, row: Row, data: bytes, depending: Depending, now: float) -> Kept:
-        try:
-            gone = self.put_row(row, data, len(data), now, depending)
-        except Late as late:
-            return late.kept
+    def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
+        """Where the store knows all of it already, nothing is written."""
+        if not depending.shapes:
+            kept, known = self.database.read(
+                lambda db: _at_once(
+                    db, lambda: dependents.changed(db, depending, nonce, generation)
+                )
+            )
+            if known:
+                return kept
+        kept = self.database.write(lambda db: dependents.depend(db, depending, nonce, generation))
         if not self.database.joined and self.database.read(dependents.full):
             self.forget()
-        return Kept.OLDER if gone is None else Kept.STORED
+        return kept
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
         wanted = list(names)
@@ -64,3 +66,14 @@ class DependentPages:
 
     def forget(self) -> int:
         return self.database.announce(dependents.forget)
+
+
+def _at_once(db: sqlite3.Connection, work: Callable[[], T]) -> T:
+    """Several questions of one state of the store."""
+    if db.in_transaction:  # of `together`
+        return work()
+    db.execute("BEGIN")
+    try:
+        return work()
+    finally:
+        db.execute("COMMIT")

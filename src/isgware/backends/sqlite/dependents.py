@@ -36,14 +36,6 @@ ALTER TABLE pages ADD COLUMN depends BLOB
 _AT_ONCE: Final = 500
 
 
-class Late(Exception):
-    """A page that may not be stored. It carries why."""
-
-    def __init__(self, kept: Kept) -> None:
-        super().__init__(kept.value)
-        self.kept = kept
-
-
 class Unannounced(Exception):
     """Somebody depends on a name, and the transaction was not to be announced."""
 
@@ -153,17 +145,32 @@ def _trim(db: sqlite3.Connection, table: str, column: str, limit: int, floor: st
     db.execute(f"UPDATE writes SET {table} = (SELECT count(*) FROM {table})")
 
 
-def met(db: sqlite3.Connection, depending: Depending, nonce: str, generation: int) -> Kept:
-    """Make the names of a page known. `STORED` if it may be stored now."""
+def changed(
+    db: sqlite3.Connection, depending: Depending, nonce: str, generation: int
+) -> tuple[Kept, bool]:
+    """What `Dependents.depend` says, and whether the store knows all of the page already."""
     now, began = begun(db), depending.begun
     names = _ids(split(depending.names))
     tables = {shape.table for shape in depending.shapes if shape.table}
     suspects = _ids(map(any_name, tables))
+    known = sum(1 for _ in _among(db, "SELECT name FROM known WHERE name", names)) == len(names)
+    if began.nonce != now.nonce or nonce != now.nonce:
+        return Kept.MAYBE, known
+    if began.writes < _one(db, "unheard_floor")[0]:
+        return Kept.MAYBE, known
     unheard = "SELECT name FROM unheard WHERE number > ? AND name"
     told = "SELECT name FROM told WHERE counter > ? AND name"
-    changed = _some(_among(db, unheard, [*names, *suspects], began.writes)) or _some(
+    if _some(_among(db, unheard, [*names, *suspects], began.writes)) or _some(
         _among(db, told, suspects, generation)
-    )
+    ):
+        return Kept.CHANGED, known
+    return Kept.AS_IT_WAS, known
+
+
+def depend(db: sqlite3.Connection, depending: Depending, nonce: str, generation: int) -> Kept:
+    """See `Dependents.depend`."""
+    kept, _ = changed(db, depending, nonce, generation)
+    names = _ids(split(depending.names))
     added = db.executemany(
         "INSERT OR IGNORE INTO shapes VALUES (?)", [(_text(shape),) for shape in depending.shapes]
     ).rowcount
@@ -172,11 +179,7 @@ def met(db: sqlite3.Connection, depending: Depending, nonce: str, generation: in
     learned = db.executemany("INSERT OR IGNORE INTO known VALUES (?)", [(n,) for n in names])
     if learned.rowcount > 0:
         db.execute("UPDATE writes SET known = known + ?", (learned.rowcount,))
-    if began.nonce != now.nonce or nonce != now.nonce:
-        return Kept.MAYBE
-    if began.writes < _one(db, "unheard_floor")[0]:
-        return Kept.MAYBE
-    return Kept.CHANGED if changed else Kept.STORED
+    return kept
 
 
 def list_page(db: sqlite3.Connection, page: int, old: bytes | None, new: bytes | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from . import counts, dependents
+from . import counts, dependents, pages
 
 SCHEMA: Final = """
 CREATE TABLE pages (
@@ -68,20 +68,29 @@ def add_tables(connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN IMMEDIATE; {_JOBS}; COMMIT")
     if not connection.execute(known.replace("regenerations", "counted")).fetchone():
         connection.executescript(f"BEGIN IMMEDIATE; {counts.TABLES}; COMMIT")
-    _add(connection, "state", "soft_floor", _SOFT_FLOOR)
-    _add(connection, "pages", "depends", dependents.TABLES)
+    for there, statements in (
+        (_has_soft_floor, _SOFT_FLOOR.split(";")),
+        (_has_bodies, pages.TABLES),
+        (_has_dependents, dependents.TABLES.split(";")),
+    ):
+        if not there(connection):
+            connection.execute("BEGIN IMMEDIATE")
+            if not there(connection):  # another process may have been faster
+                for statement in statements:
+                    connection.execute(statement)
+            connection.execute("COMMIT")
 
 
-def _add(connection: sqlite3.Connection, table: str, column: str, statements: str) -> None:
-    """Run ``statements``, which add ``column``, where it is not there."""
-    if not _has(connection, table, column):
-        connection.execute("BEGIN IMMEDIATE")
-        if not _has(connection, table, column):  # another process may have been faster
-            for statement in statements.split(";"):
-                connection.execute(statement)
-        connection.execute("COMMIT")
+def _has_soft_floor(connection: sqlite3.Connection) -> bool:
+    known = "SELECT 1 FROM pragma_table_info('state') WHERE name = 'soft_floor'"
+    return connection.execute(known).fetchone() is not None
 
 
-def _has(connection: sqlite3.Connection, table: str, column: str) -> bool:
-    known = f"SELECT 1 FROM pragma_table_info('{table}') WHERE name = '{column}'"
+def _has_bodies(connection: sqlite3.Connection) -> bool:
+    known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'bodies'"
+    return connection.execute(known).fetchone() is not None
+
+
+def _has_dependents(connection: sqlite3.Connection) -> bool:
+    known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'dependents'"
     return connection.execute(known).fetchone() is not None

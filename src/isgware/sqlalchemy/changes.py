@@ -19,9 +19,9 @@ from sqlalchemy import event, inspect
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapper, ORMExecuteState, Session, SessionTransaction
 
-from .errors import ConfigurationError
-from .management.operations import Invalidations
-from .management.record_changes import Hook, Word, fire, made_hook, takes
+from ..errors import ConfigurationError
+from ..management.operations import Invalidations
+from ..management.record_changes import Hook, Word, fire, made_hook, takes
 
 log: Final = logging.getLogger("isgware")
 _PROPERTIES: Final = (property, cached_property, hybrid_property)

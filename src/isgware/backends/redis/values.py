@@ -1,0 +1,90 @@
+"""Values of the Redis store as bytes: pages with what stands behind them, notes, rows."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Final
+
+from ...core.stored_page import head_size
+from ..base import NotTaken, Row
+from ..cachelib import MARK
+
+#: Bytes behind an entry: nonce, generation, order and end as JSON, filled up with spaces.
+TAIL: Final = 128
+UNTIL: Final = struct.Struct(">d")
+_FIELDS: Final = tuple(field.name for field in fields(Row))
+
+
+class Asked:
+    """Stands in for the client when cachelib writes: what it asks for goes out with the row."""
+
+    name = ""
+    ttl = 0
+    value = b""
+
+    def set(self, name: str, value: bytes, ex: int) -> None:
+        self.name, self.value, self.ttl = name, value, ex
+
+    def setex(self, name: str, time: int, value: bytes) -> None:  # cachelib before 0.14
+        self.set(name, value, time)
+
+
+def read(get: Callable[[str], Any], key: str) -> Any:
+    """``None`` for what is of another type: it is overwritten with the next put."""
+    try:
+        return get(key)
+    except Exception as error:
+        if str(error).startswith("WRONGTYPE"):
+            return None
+        raise
+
+
+def dumped(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def loaded(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def page_of(page: Any, head: Any, now: float) -> bytes | None:
+    """The entry, without what stands behind it; ``None`` if it has ended, or is not ours. ``head``:
+    what was written later to stand before its bodies, behind their mark."""
+    if not isinstance(page, bytes) or len(page) < TAIL:
+        return None
+    data, tail = page[:-TAIL], page[-TAIL:]
+    if isinstance(head, bytes) and len(head) > MARK + TAIL and head[:MARK] == page[:MARK]:
+        data, tail = head[MARK:-TAIL] + data[head_size(data) :], head[-TAIL:]
+    try:
+        return data if now < loaded(tail)[3] else None
+    except (TypeError, IndexError, KeyError):
+        return None
+
+
+def note_of(found: Any, now: float) -> bytes | None:
+    if not isinstance(found, bytes) or len(found) < UNTIL.size:
+        return None
+    return found[UNTIL.size :] if now < UNTIL.unpack_from(found)[0] else None
+
+
+def row_from(text: bytes) -> Row | None:
+    """``None`` for a line that is not as we write it."""
+    found = loaded(text)
+    try:
+        row = Row(**{name: found[name] for name in _FIELDS} | {"tags": tuple(found["tags"])})
+    except (TypeError, KeyError):
+        return None
+    return row if isinstance(row.path, str) else None
+
+
+def tail_of(row: Row) -> bytes:
+    tail = json.dumps([row.nonce, row.generation, row.order, row.keep_until]).encode()
+    if len(tail) > TAIL:
+        raise NotTaken("the page's nonce is too long")
+    return tail.ljust(TAIL)

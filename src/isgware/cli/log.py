@@ -1,0 +1,75 @@
+"""``isgware log``: decisions as they are made."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+
+from ..events import DecisionEvent
+from ..formatting import printable
+from ..storage.following import Log
+from .options import OUTPUT
+from .subject import Subject
+
+_RESULTS: Final = (
+    "hit", "stale", "miss", "revalidated", "bypass", "loading", "filled", "prefetch", "pass",
+)  # fmt: skip
+#: Seconds between two looks whether it is time to end.
+_PAUSE: Final = 0.5
+
+
+@click.command
+@click.option("--route", "routes", metavar="ROUTE", multiple=True, help="Only of this route.")
+@click.option(
+    "--result", "results", type=click.Choice(_RESULTS), multiple=True, help="Only with this result."
+)
+@click.option("--seconds", type=click.FloatRange(min=0), help="End after so many seconds.")
+@OUTPUT
+def log(
+    subject: Subject, routes: Sequence[str], results: Sequence[str], seconds: float | None,
+    output: str,
+) -> None:  # fmt: skip
+    """Follow decisions of all processes that share the store, until Ctrl-C.
+
+    On this host, or with Redis on all hosts. It takes a second or two until they know that somebody
+    follows.
+    """
+    subject.need_store()
+    followed = Log(subject.breaker)
+    end = None if seconds is None else time.monotonic() + seconds
+    click.echo("Following; Ctrl-C ends.", err=True)
+    try:
+        lost = 0
+        while end is None or time.monotonic() < end:
+            for event in followed.read(_PAUSE):
+                if (not routes or event.route in routes) and (
+                    not results or event.result in results
+                ):
+                    click.echo(_line(event) if output == "text" else _document(event))
+            if followed.lost > lost:
+                click.echo(f"{followed.lost - lost:,} came too fast to be told.", err=True)
+                lost = followed.lost
+    except KeyboardInterrupt:
+        pass
+    finally:
+        followed.close()
+
+
+def _line(event: DecisionEvent) -> str:
+    at = datetime.fromtimestamp(event.at, UTC).strftime("%H:%M:%S.%f")[:-3]
+    url = f"{event.path}?{event.query}" if event.query else event.path
+    reason = f"  {event.reason}" if event.reason else ""
+    line = (
+        f"{at}  {event.result.upper():<11}  {event.method} {event.host}{url}  {event.route}{reason}"
+    )
+    return printable(line)
+
+
+def _document(event: DecisionEvent) -> str:
+    return json.dumps(dataclasses.asdict(event))

@@ -1,0 +1,1 @@
+"""The dashboard under ``mount``: what a site's cache does, for people, as HTML and JSON."""

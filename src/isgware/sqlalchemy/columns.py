@@ -1,0 +1,90 @@
+"""Tables and columns of a statement, as the database names them, and types whose values compare."""
+
+from __future__ import annotations
+
+import uuid
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import Boolean, Integer, Table, Uuid
+from sqlalchemy.sql.elements import ColumnClause, Label
+from sqlalchemy.sql.selectable import TableClause
+
+from ..core.dependencies import canonical
+
+_OWN: Final = frozenset({"sqlalchemy", "builtins", "typing", "abc"})
+
+
+def table_of(element: Any) -> Any:
+    """The table that a FROM element is, or is an alias of; `None` if it is something else."""
+    while element is not None and not isinstance(element, TableClause):
+        if element.__visit_name__ not in ("alias", "tablesample"):
+            return None
+        element = getattr(element, "element", None)
+    return element
+
+
+def roots(column: Any) -> list[Any]:
+    """The tables' columns that ``column`` passes on: itself, or those below aliases and subqueries.
+    What a subquery computes is none."""
+    return [
+        base
+        for base in column.base_columns
+        if isinstance(base, ColumnClause) and isinstance(base.table, TableClause)
+    ]
+
+
+def origin(column: Any) -> Any:
+    """The column of a table, or of an alias of one, that ``column`` puts out as it is, through any
+    number of subqueries; `None` if it is something else, or one of several."""
+    while isinstance(column, ColumnClause) and column.table is not None:
+        if table_of(column.table) is not None:
+            return column
+        below = {hash(each): each for each in map(unlabelled, column._proxies)}
+        if len(below) != 1:
+            return None
+        (column,) = below.values()
+    return None
+
+
+def unlabelled(output: Any) -> Any:
+    """What a column of a result is, below its labels."""
+    while isinstance(output, Label) or type(output).__name__ == "_CompileLabel":
+        output = output.element
+    return output
+
+
+def table_name(table: Any) -> str:
+    """Without its schema: the same table may be written with and without one."""
+    return str(table.name)
+
+
+def key_columns(table: Any) -> tuple[str, ...]:
+    """The columns of its primary key; none if it has none that is known."""
+    return tuple(column.name for column in table.primary_key) if isinstance(table, Table) else ()
+
+
+def comparable(column: Any) -> bool:
+    """Whether equality of its values can be told without the database: integers, booleans, UUIDs,
+    of SQLAlchemy's own types, since others may hold anything in them."""
+    type_ = column.type
+    kind: Any = type(type_)
+    return isinstance(type_, Integer | Boolean | Uuid) and own(kind)
+
+
+def trackable(column: Any) -> bool:
+    """Whether a result has the values of ``column`` as the database holds them."""
+    return not column.type._has_column_expression
+
+
+def comparable_value(value: Any, column: Any) -> bool:
+    """Whether ``value`` is of the kind that ``column``, which is comparable, holds."""
+    if isinstance(value, str):
+        return isinstance(column.type, Uuid) and canonical(value) is not None
+    return isinstance(value, int | uuid.UUID)
+
+
+@lru_cache(maxsize=4_096)
+def own(kind: Any) -> bool:
+    """Whether a class is SQLAlchemy's, and derived from no other."""
+    return all(base.__module__.partition(".")[0] in _OWN for base in kind.__mro__)

@@ -1,0 +1,173 @@
+"""What is written on a connection is told when the database has committed it, and not before.
+
+The writes lie with the driver's connection, since it is that which commits, whoever asks for it:
+sessions, connections, the pool. `Engine`'s own event ``commit`` comes before the commit, and
+`Session`'s ``after_commit`` for savepoints, too, so `watch` wraps what a dialect commits with.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..core.database_reads import Writes
+from ..core.dependencies import EverythingChanged
+from ..management.record_writes import tell
+
+log: Final = logging.getLogger("isgware")
+_KEY: Final = "isgware"
+
+
+class Pending:
+    """The writes of the transaction under way on one connection of the driver.
+
+    ``unfinished``: calls that add writes of which not everything was known when they were executed,
+    the keys of inserted rows. ``locked``: whether this transaction holds the lock of SQLite.
+    """
+
+    def __init__(self) -> None:
+        self._writes = Writes()
+        self._savepoints: list[tuple[str, Writes]] = []
+        self.unfinished: list[Callable[[Writes], object]] = []
+        self.locked = False
+
+    @property
+    def innermost(self) -> Writes:
+        return self._savepoints[-1][1] if self._savepoints else self._writes
+
+    def __bool__(self) -> bool:
+        return bool(self._writes or self._savepoints or self.unfinished)
+
+    def finish(self) -> None:
+        """Ask for what was not known before."""
+        unfinished, self.unfinished = self.unfinished, []
+        for call in unfinished:
+            try:
+                call(self.innermost)
+            except Exception:
+                log.exception("What an INSERT has inserted is not known; every page is renewed.")
+                self.innermost.add(EverythingChanged("an INSERT whose rows are not known"))
+
+    def savepoint(self, name: str) -> None:
+        self.finish()
+        self._savepoints.append((name, Writes()))
+
+    def release(self, name: str) -> None:
+        self.finish()
+        if any(known == name for known, _ in self._savepoints):
+            while self._savepoints:
+                known, writes = self._savepoints.pop()
+                self.innermost.join(writes)
+                if known == name:
+                    return
+
+    def rollback_to(self, name: str) -> None:
+        """What was written since is undone; the savepoint goes, as SQLAlchemy leaves it then."""
+        self.unfinished.clear()
+        if any(known == name for known, _ in self._savepoints):
+            while self._savepoints.pop()[0] != name:
+                pass
+
+    def take(self) -> Writes:
+        """All of it; nothing is pending afterwards."""
+        self.finish()
+        while self._savepoints:
+            writes = self._savepoints.pop()[1]
+            self.innermost.join(writes)
+        taken, self._writes, self.locked = self._writes, Writes(), False
+        return taken
+
+    def drop(self) -> None:
+        """It was rolled back."""
+        self._writes, self.locked = Writes(), False
+        self._savepoints.clear()
+        self.unfinished.clear()
+
+
+def pending_of(connection: Any) -> Pending:
+    """That of a `Connection`, whose commits are told from now on."""
+    watch(connection.dialect)
+    found: Pending = connection.info.setdefault(_KEY, Pending())
+    return found
+
+
+def tell_now(connection: Any) -> None:
+    """What is pending on a `Connection` is committed."""
+    pending = connection.info.get(_KEY)
+    if pending:
+        tell(pending.take())
+
+
+def _of(pooled: Any) -> Pending | None:
+    """That of a connection of the pool, if something is pending."""
+    info = getattr(pooled, "info", None)
+    return (info.get(_KEY) or None) if info is not None else None
+
+
+def watch(dialect: Any) -> None:
+    """Wrap what ``dialect``, which belongs to one engine, ends transactions with."""
+    if _KEY in dialect.__dict__:
+        return
+    dialect.__dict__[_KEY] = True
+    for name, wrapper in (
+        ("do_commit", _committing),
+        ("do_rollback", _rolling_back),
+        ("do_prepare_twophase", _preparing),
+        ("do_commit_twophase", _committing_prepared),
+        ("do_rollback_twophase", _rolling_back_prepared),
+    ):
+        original = getattr(dialect, name)
+        setattr(dialect, name, functools.wraps(original)(functools.partial(wrapper, original)))
+
+
+def _committing(original: Any, pooled: Any) -> None:
+    pending = _of(pooled)
+    if pending is None:
+        original(pooled)
+        return
+    writes = pending.take()
+    try:
+        original(pooled)
+    finally:  # one that failed may have happened
+        tell(writes)
+
+
+def _rolling_back(original: Any, pooled: Any) -> None:
+    pending = _of(pooled)
+    original(pooled)
+    if pending is not None:
+        pending.drop()
+
+
+# Two-phase commits are of a `Connection`; one that was prepared may be committed by another.
+
+
+def _preparing(original: Any, connection: Any, xid: Any) -> None:
+    original(connection, xid)
+    pending = pending_of(connection)
+    connection.engine.__dict__.setdefault(_KEY, {})[xid] = pending.take()
+
+
+def _committing_prepared(
+    original: Any, connection: Any, xid: Any, *args: Any, **kwargs: Any
+) -> None:
+    prepared = connection.engine.__dict__.get(_KEY, {}).pop(xid, None)
+    writes = pending_of(connection).take()
+    if prepared is not None:
+        writes.join(prepared)
+    elif (args and args[0]) or kwargs.get("is_prepared"):
+        writes.add(EverythingChanged("a transaction that another process prepared"))
+    try:
+        original(connection, xid, *args, **kwargs)
+    finally:
+        tell(writes)
+
+
+def _rolling_back_prepared(
+    original: Any, connection: Any, xid: Any, *args: Any, **kwargs: Any
+) -> None:
+    original(connection, xid, *args, **kwargs)
+    connection.engine.__dict__.get(_KEY, {}).pop(xid, None)
+    pending_of(connection).drop()

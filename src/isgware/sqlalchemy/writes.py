@@ -1,0 +1,173 @@
+"""What a compiled INSERT, UPDATE or DELETE changes: made once per compiled statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Table
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
+from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, ColumnClause
+
+from .columns import comparable, key_columns, table_name, table_of
+
+_CHANGE: Final = "_isgware_change"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``kind``: `Insert`, `Update` or `Delete`. ``columns`` that an UPDATE sets. ``bound``: by
+    column, the name of the parameter that it is set to, where it is set to one; `None` if the rows
+    are not those of the parameters. ``key``: likewise
+    for the row that WHERE names, empty unless it names one by its key. ``where``: its conditions.
+    ``whole``: tables that are changed nobody knows how."""
+
+    kind: type
+    table: Any
+    columns: frozenset[str] = frozenset()
+    bound: Mapping[str, str] | None = None
+    key: Mapping[str, str] | None = None
+    where: tuple[Any, ...] = ()
+    whole: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        return table_name(self.table)
+
+
+def changes_of(compiled: Any) -> tuple[Change, ...]:
+    """Empty for a SELECT. Raises whatever a statement of an unknown kind leads to."""
+    found: tuple[Change, ...] | None = compiled.__dict__.get(_CHANGE)
+    if found is None:
+        found = tuple(_changes(compiled))
+        compiled.__dict__[_CHANGE] = found
+    return found
+
+
+def _changes(compiled: Any) -> Iterator[Change]:
+    for cte in getattr(compiled, "ctes", None) or ():
+        inner = getattr(cte, "element", None)
+        if isinstance(inner, UpdateBase):
+            yield _whole(type(inner), inner.table)
+    if isinstance(compiled.statement, UpdateBase):
+        yield _change(compiled, compiled.compile_state)
+
+
+def _whole(kind: type, *tables: Any) -> Change:
+    names = frozenset(table_name(table_of(table)) for table in tables)
+    return Change(kind, table_of(tables[0]), whole=names)
+
+
+def _change(compiled: Any, state: Any) -> Change:
+    statement = state.statement
+    table = table_of(statement.table)
+    kind = next(kind for kind in (Insert, Update, Delete) if isinstance(statement, kind))
+    others = [
+        each for each in map(table_of, getattr(state, "_extra_froms", ())) if each is not None
+    ]
+    if others or statement._prefixes or not isinstance(table, Table) or _replaces(statement, table):
+        return _whole(kind, statement.table, *others)
+    cascade = frozenset(_cascaded(table, kind, set()))
+    if kind is Delete:
+        return Change(
+            kind, table, key=_key(compiled, statement, table), where=statement._where_criteria,
+            whole=cascade,
+        )  # fmt: skip
+    bound, columns = _values(compiled, state, table)
+    if kind is Insert:
+        return Change(kind, table, bound=bound)
+    key = _key(compiled, statement, table)
+    whole = cascade if columns & set(key_columns(table)) else frozenset()
+    return Change(kind, table, columns, bound, key, statement._where_criteria, whole)
+
+
+def _replaces(statement: Any, table: Any) -> bool:
+    """Whether it may change rows that it does not name."""
+    clause = getattr(statement, "_post_values_clause", None)
+    if clause is not None and type(clause).__name__ != "OnConflictDoNothing":
+        return True
+    return isinstance(statement, Insert | Update) and any(
+        "REPLACE" in str(value).upper()
+        for part in (*table.columns, *table.constraints)
+        for name, value in part.dialect_kwargs.items()
+        if "on_conflict" in name
+    )
+
+
+def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | None, frozenset[str]]:
+    statement = state.statement
+    if getattr(statement, "select", None) is not None or statement._multi_values:
+        return None, frozenset()
+    said = {
+        getattr(key, "key", key): value for key, value in (state._dict_parameters or {}).items()
+    }
+    given = set(compiled.column_keys or ())
+    later = {*(compiled.postfetch or ()), *compiled.update_prefetch}
+    bound, columns = {}, set()
+    for column in table.columns:
+        value = said.pop(column.key, None)
+        if value is None and column.key in said:
+            value = True
+        name = None
+        if isinstance(value, BindParameter) and value in compiled.bind_names:
+            name = compiled.bind_names[value]
+        elif column.key in compiled.binds and (
+            value is None or isinstance(value, BindParameter) or not hasattr(value, "get_children")
+        ):
+            name = column.key
+        if name is not None:
+            bound[column.name] = name
+        if (
+            value is not None or column.key in given or column in later
+            or column.computed is not None or column.onupdate is not None
+            or column.server_onupdate is not None
+        ):  # fmt: skip
+            columns.add(column.name)
+    if said:  # columns of another table, or called otherwise
+        columns.update(column.name for column in table.columns)
+        bound.clear()
+    return bound, frozenset(columns)
+
+
+def _key(compiled: Any, statement: Any, table: Any) -> Mapping[str, str] | None:
+    """The parameters that WHERE compares the key with; `None` if it does not."""
+    found = {}
+    for part in _parts(statement._where_criteria):
+        if getattr(part, "operator", None) is operators.eq:
+            column, value = part.left, part.right
+            if (
+                isinstance(column, ColumnClause) and isinstance(value, BindParameter)
+                and column.table is not None and table_of(column.table) == table
+                and comparable(column) and value in compiled.bind_names
+            ):  # fmt: skip
+                found[column.name] = compiled.bind_names[value]
+    key = key_columns(table)
+    return {name: found[name] for name in key} if key and set(key) <= set(found) else None
+
+
+def _parts(conditions: Iterable[Any]) -> Iterator[Any]:
+    for each in conditions:
+        if isinstance(each, BooleanClauseList) and each.operator is operators.and_:
+            yield from _parts(each.clauses)
+        else:
+            yield each
+
+
+def _cascaded(table: Any, kind: type, seen: set[str]) -> Iterator[str]:
+    """Tables whose rows the database changes with those of ``table``: ``ON DELETE CASCADE`` …"""
+    rule = "ondelete" if kind is Delete else "onupdate"
+    for other in table.metadata.tables.values():
+        for foreign_key in other.foreign_keys:
+            action = str(getattr(foreign_key, rule) or "").upper()
+            if action not in ("CASCADE", "SET NULL", "SET DEFAULT") or other.name in seen:
+                continue
+            try:
+                refers = foreign_key.column.table is table
+            except Exception:  # to a table that is not in the metadata, so not to this one
+                continue
+            if refers:
+                seen.add(other.name)
+                yield table_name(other)
+                yield from _cascaded(other, kind if action == "CASCADE" else Update, seen)

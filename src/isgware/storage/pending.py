@@ -1,0 +1,119 @@
+"""What waits until the backend is back: operations that it could not take, and pages that were made
+meanwhile, of which another process may have another."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from ..backends.breaker import Breaker
+from ..core.freshness import Generations
+from ..core.stored_page import Entry, decode
+from ..errors import BackendUnavailable
+from .process_cache import Memory, Page, key_name
+
+#: So many pages that were made while the backend was away are seen to, the latest of them.
+_MAX_ALONE: Final = 10_000
+#: Seconds, at most, until that is tried again with one that answers but takes no pages.
+_MAX_PAUSE: Final = 60.0
+
+
+class Pending:
+    """``put`` stores a page, ``fetch`` reads one into memory by key and base key."""
+
+    def __init__(
+        self, backend: Breaker, memory: Memory, clock: Callable[[], float],
+        mirror: Callable[[], Generations], put: Callable[[Entry], bool],
+        fetch: Callable[[str, str], object],
+    ) -> None:  # fmt: skip
+        self._backend = backend
+        self._memory = memory
+        self._clock = clock
+        self._mirror = mirror
+        self._put = put
+        self._fetch = fetch
+        #: Bounded; at the limit the oldest is forgotten: a lease runs out, a page goes stale.
+        self._owed: deque[Callable[[], object]] = deque(maxlen=1_000)
+        #: Base keys of pages of which others may have another, by key.
+        self._alone: dict[str, str] = {}
+        self._pause = self._try_at = 0.0
+
+    def later(self, action: Callable[[], object]) -> None:
+        self._owed.append(action)
+
+    def stored_locally(self, key: str, base: str) -> None:
+        """See `PageStore.stored_locally`."""
+        if len(self._alone) >= _MAX_ALONE and key not in self._alone:
+            for oldest in list(self._alone)[:1]:
+                self._alone.pop(oldest, None)
+        self._alone[key] = base
+
+    def retry(self) -> None:
+        self._pay_owed()
+        if self._alone and self._backend.open_since is None and time.monotonic() >= self._try_at:
+            self._hand_all_in()
+
+    def _pay_owed(self) -> None:
+        while self._owed:
+            action = self._owed.popleft()
+            try:
+                action()
+            except BackendUnavailable:
+                self._owed.appendleft(action)
+                return
+
+    def _hand_all_in(self) -> None:
+        handed: dict[str, str] = {}
+        try:
+            for key, base in list(self._alone.items()):
+                if self._hand_in(key, base):
+                    handed[key] = base
+                self._alone.pop(key, None)
+            if handed:
+                self._backend.publish(map(key_name, handed))
+            self._pause = 0.0
+        except BackendUnavailable:  # one that takes no page can be read: not each second anew
+            self._alone.update(handed)
+            self._pause = min(max(1.0, 2 * self._pause), _MAX_PAUSE)
+            self._try_at = time.monotonic() + self._pause
+
+    def _hand_in(self, key: str, base: str) -> bool:
+        """Let the backend have a page that others may have made, too; if theirs is there, have
+        that. True if ours is, in place of what others may have. Raises `BackendUnavailable`."""
+        page, mirror = self._memory.get(key), self._mirror()
+        if page is None or page.entry.nonce != mirror.nonce or page.entry.depended:
+            return False  # one with dependencies is stale until it is made with the store
+        seen = mirror.counter
+        theirs = decode(self._backend.get(key, self._clock()), key)
+        if theirs is not None and same_render(page.entry, theirs):
+            return True
+        if theirs is not None and not newer(page.entry, theirs):
+            self._memory.add(Page(theirs, seen, base))
+            return False
+        try:
+            if self._put(page.entry):
+                return True
+            self._fetch(key, base)
+        except BackendUnavailable:
+            if self._backend.open_since is not None:  # else it is what the page is, and stays so
+                raise
+        return False
+
+
+def newer(one: Entry, other: Entry) -> bool:
+    return one.nonce == other.nonce and (one.generation, one.order) > (
+        other.generation,
+        other.order,
+    )
+
+
+def same_render(one: Entry, other: Entry) -> bool:
+    """Whether two copies of a page came of one render."""
+    return (one.nonce, one.generation, one.order, one.rendered_at) == (
+        other.nonce,
+        other.generation,
+        other.order,
+        other.rendered_at,
+    )

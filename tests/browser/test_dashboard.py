@@ -1,0 +1,139 @@
+"""The dashboard in a real browser, under its own Content-Security-Policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page, expect
+
+from isgware import revalidate
+from isgware.flask import ISG
+
+Open = Callable[..., Page]
+Serve = Callable[[Any], str]
+SECRET = "a secret of the site's own"
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    app = Flask("shop")
+    isg = ISG(app, store=f"file:{tmp_path}/store", secret=SECRET, backend_timeout=30.0)
+
+    @app.get("/posts/<slug>")
+    @revalidate(600, tags=["posts", "post:{slug}"])
+    def post(slug: str) -> str:
+        return f"<!doctype html><title>{slug}</title><h1>Post {slug}</h1>"
+
+    yield app
+    isg.close(5)
+
+
+@pytest.fixture
+def site(app: Flask, serve: Serve) -> str:
+    client = app.test_client()
+    for number in range(3):
+        client.get(f"/posts/{number}")
+    return serve(app)
+
+
+def watched(tab: Page) -> list[str]:
+    """What the browser complains of from now on."""
+    errors: list[str] = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    return errors
+
+
+def log_in(tab: Page, site: str, path: str = "/") -> None:
+    tab.goto(f"{site}/_isg{path}")
+    tab.get_by_label("Secret").fill(SECRET)
+    tab.get_by_role("button", name="Log in").click()
+    expect(tab.get_by_role("navigation", name="Dashboard")).to_be_visible()
+
+
+def test_the_keyboard_is_enough_to_log_in_and_out(site: str, open_tab: Open) -> None:
+    tab = open_tab()
+    errors = watched(tab)
+    tab.goto(f"{site}/_isg/")
+    expect(tab.get_by_label("Secret")).to_be_focused()
+    tab.keyboard.type(SECRET)
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(tab.get_by_text("3 pages")).to_be_visible()
+    tab.keyboard.press("Tab")
+    expect(tab.get_by_role("link", name="Skip to content")).to_be_focused()
+    tab.get_by_role("button", name="Log out").press("Enter")
+    expect(tab.get_by_role("heading", name="Log in")).to_be_visible()
+    assert errors == []
+
+
+def test_a_wrong_secret_is_told_and_pauses_follow(site: str, open_tab: Open) -> None:
+    tab = open_tab()
+    tab.goto(f"{site}/_isg/")
+    for _ in range(4):
+        tab.get_by_label("Secret").fill("wrong")
+        tab.get_by_role("button", name="Log in").click()
+        expect(tab.get_by_role("alert")).to_have_text("That is not the secret.")
+    tab.get_by_label("Secret").fill("wrong")
+    with tab.expect_response("**/login") as answer:
+        tab.get_by_role("button", name="Log in").click()
+    expect(tab.get_by_role("alert")).to_contain_text("Too many wrong guesses")
+    assert (answer.value.status, answer.value.headers["retry-after"]) == (429, "1")
+
+
+def test_without_javascript_it_works_the_same(site: str, open_tab: Open) -> None:
+    tab = open_tab(java_script_enabled=False)
+    log_in(tab, site)
+    expect(tab.get_by_role("heading", name="Overview")).to_be_visible()
+    tab.get_by_role("button", name="Log out").click()
+    expect(tab.get_by_label("Secret")).to_be_visible()
+
+
+def test_numbers_refresh_and_can_be_paused(site: str, app: Flask, open_tab: Open) -> None:
+    tab = open_tab()
+    errors = watched(tab)
+    tab.clock.install()
+    log_in(tab, site)
+    pages = tab.locator("#live-tiles")
+    expect(pages).to_contain_text("3")
+    app.test_client().get("/posts/another")
+    app.extensions["isgware"].core.runtime.counts.flush()
+    app.extensions["isgware"].core._control._dashboard._surveyor.forget()
+    tab.clock.run_for(5_500)
+    expect(pages.locator("div").nth(3)).to_contain_text("4")
+    tab.get_by_role("button", name="Live").click()
+    expect(tab.get_by_role("button", name="Paused")).to_have_attribute("aria-pressed", "false")
+    assert errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_nothing_is_cut_off(site: str, open_tab: Open, width: int, scheme: str) -> None:
+    tab = open_tab(viewport={"width": width, "height": 700}, color_scheme=scheme)
+    log_in(tab, site)
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_form_on_another_site_does_nothing(site: str, open_tab: Open, serve: Serve) -> None:
+    form = (
+        f'<form method="post" action="{site}/_isg/logout"><input name="token" value="x">'
+        "<button>Win</button></form>"
+    )
+
+    def evil(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [form.encode()]
+
+    tab = open_tab()
+    log_in(tab, site)
+    tab.goto(serve(evil).replace("127.0.0.1", "localhost"))
+    with tab.expect_response("**/logout") as answer:
+        tab.get_by_role("button", name="Win").click()
+    assert answer.value.status in (401, 403)
+    tab.goto(f"{site}/_isg/")
+    expect(tab.get_by_role("heading", name="Overview")).to_be_visible()
