@@ -63,7 +63,7 @@ class ISG(Operations):
         if settings.dependencies:
             from .recorded_queries import record_queries
 
-            record_queries(settings.untracked, settings.derived)
+            record_queries(settings.untracked, settings.derived, isg)
         _current[:] = [self]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

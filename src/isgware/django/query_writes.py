@@ -54,43 +54,35 @@ class Told(Waiting):
 
     first = True
 
-    def __init__(self) -> None:
+    def __init__(self, made: Callable[[], object]) -> None:
         self.writes = Writes()
-        super().__init__(lambda: tell_all(self.writes))
+        super().__init__(self._tell)
+        self._made = made
 
-
-def tell_all(writes: Writes) -> None:
-    """Also where no ISG was made yet, as in commands and tasks."""
-    from .integration import isg
-
-    with contextlib.suppress(Exception):  # it says so itself when it is asked for anything else
-        isg()
-    tell(writes)
-
-
-def after_commit(write: Write, using: str) -> None:
-    """Tell once the open transaction of ``using`` is committed; at once if there is none."""
-    last = last_waiting(using)
-    if isinstance(last, Told):
-        last.writes.add(write)
-        return
-    told = Told()
-    told.writes.add(write)
-    when_committed(told, using)
+    def _tell(self) -> None:
+        with contextlib.suppress(Exception):  # it says so itself when it is asked for more
+            self._made()
+        tell(self.writes)
 
 
 class QueryWrites:
-    """Of one project."""
+    """Of one project. ``made``: sees to it that there is an ISG, also in commands and tasks."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, made: Callable[[], object]) -> None:
         self._tables = tables
+        self._made = made
 
     def note(self, write: Write, using: str) -> None:
-        after_commit(write, using)
-        if isinstance(write, EverythingChanged):
-            return
-        for table in self._tables.made_of.get(write.table, ()):
-            after_commit(TableChanged(table), using)
+        """Tell once the open transaction of ``using`` is committed; at once if there is none."""
+        found = [write]
+        if not isinstance(write, EverythingChanged):
+            found += map(TableChanged, self._tables.made_of.get(write.table, ()))
+        last = last_waiting(using)
+        told = last if isinstance(last, Told) else Told(self._made)
+        for each in found:
+            told.writes.add(each)
+        if told is not last:
+            when_committed(told, using)
 
     def counts(self, table: str) -> bool:
         return table not in self._tables.ignored

@@ -6,7 +6,7 @@ one test.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from django.db import connections
@@ -25,12 +25,12 @@ from .tables import Tables
 
 
 class Recorder:
-    """``writing``: whether what is written is recorded."""
+    """What is recorded of one project."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, made: Callable[[], object]) -> None:
         self.tables = tables
         self.reads = QueryReads(tables)
-        self.writes = QueryWrites(tables)
+        self.writes = QueryWrites(tables, made)
         self.raw = RawSQL(tables, self.writes, lambda: tracked.get())
 
 
@@ -40,10 +40,12 @@ _WRITING: Final = (compilers.SQLUpdateCompiler, compilers.SQLInsertCompiler)
 _installed: Final[list[bool]] = []
 
 
-def record_queries(untracked: tuple[str, ...], derived: Mapping[str, tuple[str, ...]]) -> Recorder:
-    """Record from now on. Raises `ConfigurationError` for a model that is not there, and on a
+def record_queries(
+    untracked: tuple[str, ...], derived: Mapping[str, tuple[str, ...]], made: Callable[[], object]
+) -> Recorder:
+    """Record from now on; ``made`` sees to it that there is an ISG that is told. Raises `ConfigurationError` for a model that is not there, and on a
     Django whose compilers are not as they are known to be."""
-    recorder = Recorder(Tables(untracked, dict(derived)))
+    recorder = Recorder(Tables(untracked, dict(derived)), made)
     _install()
     _active[:] = [recorder]
     for connection in connections.all(initialized_only=True):
