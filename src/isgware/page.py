@@ -43,7 +43,7 @@ class Page:
             except ConfigurationError:
                 if not isinstance(tag, str):
                     raise
-                rendering.odd_tag = True  # it may be made of what a client sent
+                rendering.invalid_tag = True  # it may be made of what a client sent
 
     def no_store(self) -> None:
         """Keep this page out of the store, whatever its policy says."""

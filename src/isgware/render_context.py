@@ -48,7 +48,7 @@ class Rendering:
     expire: float | None = _later()
     refused: bool = _later(False)
     #: A text that was to be a tag and makes none: nobody could purge the page by it.
-    odd_tag: bool = _later(False)
+    invalid_tag: bool = _later(False)
     error: BaseException | None = _later()
     #: The names (see `core.freshness`) that this run has invalidated.
     invalidated: frozenset[str] = _later(frozenset())

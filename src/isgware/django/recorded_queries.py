@@ -43,8 +43,9 @@ _installed: Final[list[bool]] = []
 def record_queries(
     untracked: tuple[str, ...], derived: Mapping[str, tuple[str, ...]], made: Callable[[], object]
 ) -> Recorder:
-    """Record from now on; ``made`` sees to it that there is an ISG that is told. Raises `ConfigurationError` for a model that is not there, and on a
-    Django whose compilers are not as they are known to be."""
+    """Record from now on; ``made`` sees to it that there is an ISG that is told. Raises
+    `ConfigurationError` for a model that is not there, and on a Django whose compilers are not as
+    they are known to be."""
     recorder = Recorder(Tables(untracked, dict(derived)), made)
     _install()
     _active[:] = [recorder]

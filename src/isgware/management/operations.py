@@ -57,7 +57,7 @@ class Invalidations:
 
     # For change hooks, whose record is written already.
 
-    def _takes(self) -> bool:
+    def _is_on(self) -> bool:
         """False while isgware is switched off."""
         return True
 
@@ -92,7 +92,7 @@ class Operations(Invalidations):
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         self.core.runtime.invalidate(names, hard=hard)
 
-    def _takes(self) -> bool:
+    def _is_on(self) -> bool:
         return self.core.runtime.active
 
     def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
