@@ -45,7 +45,7 @@ class Entry:
     page is gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
 
     ``version``: incremented by each render that found the page changed; 0 where versions are not
-    counted.
+    counted. ``interval``: the seconds fresh that an `Adaptive` has reached.
 
     ``holes``: the placeholders in the body. ``hole_reads``: what filling them reads of a visitor. A
     visitor who has any of that gets the page of `filled_page.for_holes`.
@@ -90,6 +90,7 @@ class Entry:
     client_reads: Reads | None = None
     version: int = 0
     depended: Depended | None = None
+    interval: float | None = None
 
     @property
     def code(self) -> int:
@@ -118,7 +119,7 @@ _PLAIN: Final = (
     "anonymous", "error_quota", "tombstone", "own", "validator",
 )  # fmt: skip
 #: Values for fields that pages stored by an earlier release do not have.
-_LATER: Final = {"version": 0}
+_LATER: Final[dict[str, Any]] = {"version": 0, "interval": None}
 #: Shared by many pages, so that a process with many of them holds each value once.
 _SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
 #: As if it were an encoding: a release that knows no dependencies takes such a page for no page.
@@ -246,6 +247,7 @@ def _sound(entry: Entry) -> bool:
     return (
         all(_number(getattr(entry, name)) for name in _NUMBERS)
         and (entry.revalidate is None or _number(entry.revalidate))
+        and (entry.interval is None or _number(entry.interval))
         and type(entry.generation) is int
         and type(entry.order) is int
         and type(entry.version) is int
