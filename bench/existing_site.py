@@ -104,6 +104,7 @@ def steps() -> dict[str, Callable[[int], Run]]:
         "bare": lambda people: run(made.bare, people),
         "ISG(app, revalidate=60)": lambda people: run(made.one_line, people, enabled=True),
         "with decorators": lambda people: run(made.decorated, people, enabled=True),
+        "with two holes": lambda people: run(made.with_holes, people, enabled=True),
     }
 
 

@@ -495,12 +495,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a link logs in once", "or self._store.read_note(used, now) is not None", ""),
         ("signatures say what they are for", 'f"{kind}:{text}".encode()', "text.encode()"),
     ),
-    *_of("dashboard/app.py", "dashboard/test_login.py")(
-        ("the dashboard asks who is there", "if session is None and not bearer:", "if False:"),
-        ("a login is no form of another site", "if not self._ours(visitor) or not self.sessions.is_login_token(", "if not self.sessions.is_login_token("),
-        ("forms need the token of their session", "if self._ours(visitor) and _same(token, session.token):", "if self._ours(visitor):"),
+    *_of("dashboard/login.py", "dashboard/test_login.py")(
+        ("a login is no form of another site", "if not self._ours(visitor) or not self._sessions.is_login_token(token):", "if not self._sessions.is_login_token(token):"),
+        ("forms need the token of their session", "if self._ours(visitor) and _same(request.form.get(\"token\", \"\"), session.token):", "if self._ours(visitor):"),
         ("during a pause the secret is not taken", "if wait := self._guesses.pause(peer):", "if wait := 0:"),
-        ("a login leads nowhere else", "(back if _is_ours(back) else \"/\")", "back"),
+        ("a login leads nowhere else", "(back if is_below(back) else \"/\")", "back"),
+    ),
+    *_of("dashboard/app.py", "dashboard/test_login.py", "dashboard/test_pages.py")(
+        ("the dashboard asks who is there", "if session is None and not bearer:", "if False:"),
+        ("actions are asked for by forms of the dashboard", "if session is not None and (refusal := self._login.refusal(visitor, request, session)):", "if False:"),
+        ("what is asked of Why is in no URL", "given = {} if view.posted else dict(request.args)", "given = dict(request.args)"),
+        ("stored pages are shown in a sandbox", "(*kinds, \"text/plain\")[0], policy=SANDBOX)", "(*kinds, \"text/plain\")[0])"),
+    ),
+    *_of("dashboard/templating.py", "dashboard/test_pages.py")(
+        ("text becomes no markup", "        autoescape=True,\n", ""),
+        ("what cannot be seen is shown", "return printable(value) if type(value) is str else value", "return value"),
     ),
     *_of("routing/drafts.py", "routing/test_drafts.py")(
         ("draft cookies are signed", "return signed and now <", "return now <"),
@@ -853,6 +862,20 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "if response is not None and", "if False and"),
         ("middleware inside of isgware reads all cookies", "        if foreign:", "        if False:"),
     ),
+    *_of("django/integration.py", "django/test_ways_of_reading.py")(
+        ("what is looked at before there is a request is recorded", "application(watched(environ), ", "application(environ, "),
+    ),
+    *_of("django/site.py", "django/test_odd_cookies.py")(
+        ("Django's cookies are decoded as Django does it",
+         'parse_cookie(get_str_from_wsgi({"HTTP_COOKIE": header}, "HTTP_COOKIE", ""))', "parse_cookie(header)"),
+    ),
+    *_of("routing/framework.py", "flask/test_odd_cookies.py")(
+        ("cookies may hold any bytes", "from werkzeug.sansio.http import parse_cookie", "from werkzeug.http import parse_cookie"),
+    ),
+    *_of("rendering/compress.py", "rendering/test_compress.py")(
+        ("a page whose pieces would be much larger is sent as it is",
+         'if size > len(whole["gzip"]) * _MOST_GROWN:', "if False:"),
+    ),
     *_of("core/hosts.py", "core/test_hosts.py")(
         ("other ports of a trusted host are not trusted",
          "        if (known_port or default) != (port or default):\n            continue\n", ""),
@@ -1046,7 +1069,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("core/client_holes.py", "flask/test_client_holes.py")(
         ("what asks for holes names numbers alone", "not _NUMBERS.fullmatch(numbers)", "not numbers"),
     ),
-    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py")(
+    *_of("serving/own_cookies.py", "flask/test_learned_sessions.py", "django/test_learned_sessions.py")(
         ("a session with something in it is not learned from",
          "bool(keys) and keys <= site.session_bookkeeping", "bool(keys)"),
     ),

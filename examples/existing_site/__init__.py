@@ -56,7 +56,6 @@ def protect(response: Response) -> Response:
 def for_templates() -> dict[str, object]:
     return {
         "nonce": g.get("nonce", ""),
-        "in_basket": sum(session.get("basket", {}).values()),
         "add_form": AddForm,
         "logout_form": LogoutForm,
     }

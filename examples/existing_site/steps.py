@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flask import Flask
+from jinja2 import ChoiceLoader, DictLoader
 
 from isgware import revalidate
 from isgware.flask import ISG
@@ -24,6 +25,9 @@ DECORATED: Final[dict[str, Callable[..., Any]]] = {
     "site.book": revalidate(300, tags=["book:{slug}"], query=()),
     "site.about": revalidate(3600, query=()),
 }
+#: Pieces of the layout that are holes in `with_holes`. In a site of your own the layout says
+#: ``{{ hole("_basket.html") }}`` where it said ``{% include "_basket.html" %}``.
+HOLES: Final = ("_basket.html", "_account.html")
 
 
 def bare(config: Mapping[str, Any] | None = None) -> Flask:
@@ -44,4 +48,16 @@ def decorated(config: Mapping[str, Any] | None = None, **options: Any) -> Flask:
     for name, decorator in DECORATED.items():
         app.view_functions[name] = decorator(app.view_functions[name])
     ISG(app, **options)
+    return app
+
+
+def with_holes(config: Mapping[str, Any] | None = None, **options: Any) -> Flask:
+    """Two holes: basket and account are each visitor's own pieces in pages that are everybody's.
+    Members and shoppers get the stored pages, too."""
+    app = decorated(config, **options)
+    assert app.jinja_loader is not None
+    layout, _, _ = app.jinja_loader.get_source(app.jinja_env, "base.html")
+    for piece in HOLES:
+        layout = layout.replace(f'{{% include "{piece}" %}}', f'{{{{ hole("{piece}") }}}}')
+    app.jinja_loader = ChoiceLoader([DictLoader({"base.html": layout}), app.jinja_loader])
     return app

@@ -20,9 +20,9 @@ from flask import (
 )
 from flask import render_template as render
 from flask.typing import ResponseReturnValue
-from flask_login import login_required, login_user, logout_user
+from flask_login import current_user, login_required, login_user, logout_user
 
-from isgware import InvalidPath, ISGError, page, revalidate
+from isgware import InvalidPath, ISGError, hole, page, revalidate
 from isgware.flask import ISG
 
 from . import accounts, catalogue, notes
@@ -145,6 +145,14 @@ def now() -> str:
     """The time everywhere: two seconds fresh, then the old page at once and a new one behind it."""
     time.sleep(current_app.config["CATALOGUE_SLOW"])
     return render("now.html", countries=catalogue.times(catalogue.utc_now()))
+
+
+@hole("editing")
+def editing(kind: str, code: str) -> str:
+    """The editor's own piece of a page that is everybody's. The other one is ``_account.html``."""
+    if not current_user.is_authenticated:
+        return ""
+    return render("_editing.html", notes=notes.of_item(_db(), kind, code))
 
 
 # What is never stored --------------------------------------------------------------------------

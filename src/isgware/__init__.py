@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from .storage.catalogue import PageInfo
     from .wsgi import ISG
 else:
-    # Imported when first asked for: modules that only write views, tasks or models need `page`,
-    # `revalidate` and the like, not what serves pages, and web processes do not export.
+    # Imported on first use: modules that only write views, tasks or models need `page`,
+    # `revalidate` and the like, but not what serves pages, and web processes do not export.
     _ON_USE = {
         "ISG": "wsgi",
         "Connection": "management.store_client",

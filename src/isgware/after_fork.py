@@ -1,10 +1,13 @@
-"""A forked process makes its locks, its threads and its list of running work anew. An object that
-has such things remembers the pid of their process, compares it on use, and makes them anew under
-`settling`, the pid last: another thread of the child that finds it changed finds the rest changed,
-too. On use, not as the process forks, nor at construction: a server may put locks and threads of
-its own (gevent's) in place of Python's only then, and they have to be of one kind. A greenlet that
-switches to another while it holds one of Python's own locks stops the whole process as soon as the
-other wants the lock.
+"""Locks, threads and lists of running work are made anew in a forked process.
+
+An object that has such things remembers the pid of their process and compares it on use. If it
+differs, it makes them anew under `settling`, and sets the pid last: another thread of the child
+that finds the new pid finds the rest new, too.
+
+This is done on use, not at the fork or at construction: a server may replace Python's locks and
+threads by its own (gevent's) later, and all must be of one kind. A greenlet that switches to
+another while it holds one of Python's own locks would stop the whole process as soon as the other
+waits for that lock.
 """
 
 from __future__ import annotations
@@ -16,13 +19,13 @@ _settling = threading.Lock()
 
 
 def settling() -> threading.Lock:
-    """This process's lock; held for no longer than it takes to make a few objects."""
+    """This process's lock. It is held only while a few objects are made."""
     return _settling
 
 
 class OwnLock:
-    """A lock that each process makes for itself when it first needs it. For what may wait, or start
-    a thread, while it holds the lock."""
+    """A lock that each process makes on first use. For code that may wait, or start a thread, while
+    it holds the lock."""
 
     def __init__(self) -> None:
         self._pid = 0
@@ -34,7 +37,7 @@ class OwnLock:
             with settling():
                 if self._pid != os.getpid():
                     self._lock = threading.Lock()
-                    self._pid = os.getpid()  # last: from here on other threads look no further
+                    self._pid = os.getpid()  # last: other threads skip the lock from here on
         return self._lock
 
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger("isgware")
 NAME: Final = "isgware.regenerate"
-#: Tasks on their way to the broker; more are rendered here.
+#: Tasks on their way to the broker. Further ones are rendered in this process.
 _MAX_SENDING: Final = 100
-#: Seconds without a task after the broker has refused or not answered one.
+#: Seconds without a task after the broker refused one or did not answer.
 _PAUSE: Final = 5.0
 _QUIET: Final = 60.0
 _REDIS: Final = ("redis:", "rediss:", "sentinel:", "valkey:", "valkeys:")
@@ -48,8 +48,8 @@ class CeleryExecutor:
     """Regenerates in Celery: ``executor=CeleryExecutor(celery_app)``, for one ISG.
 
     ``queue`` is the Celery queue of the tasks, ``name`` their name. ``timeout``: seconds that the
-    broker may take to accept one; until then it is rendered in the web process, as it is when
-    tasks are not done in time. ``isg`` is called in a Celery worker that has not made the ISG by
+    broker may take to accept one; after that it is rendered in the web process, as it is when tasks
+    are not done in time. ``isg`` is called in a Celery worker that has not made the ISG by
     importing the app (``isgware.django.isg``).
     """
 
@@ -74,7 +74,7 @@ class CeleryExecutor:
         self._reset()
         self._pid = 0  # locks are made on first use: see `after_fork`
 
-        def regenerate(job: str) -> str:  # Celery reads its source's head: no method, no lambda
+        def regenerate(job: str) -> str:  # Celery reads its source: no method, no lambda
             return self.perform(job)
 
         celery.task(name=name, shared=False, ignore_result=True)(regenerate)
@@ -85,7 +85,7 @@ class CeleryExecutor:
         self._starting = threading.Lock()
         self._sending_since: float | None = None
         self._paused_until = float("-inf")
-        self._pid = os.getpid()  # last: from here on other threads look no further
+        self._pid = os.getpid()  # last: other threads skip the lock from here on
 
     def _own_process(self) -> None:
         if self._pid != os.getpid():
@@ -102,7 +102,7 @@ class CeleryExecutor:
         self._runtime = runtime
 
     def there(self) -> bool:
-        """Whether the broker took, or did not yet refuse, the last task."""
+        """Whether the broker accepted, or has not yet refused, the last task."""
         self._own_process()
         now, since = time.monotonic(), self._sending_since
         if now < self._paused_until or (since is not None and now - since > self._timeout):
@@ -114,11 +114,11 @@ class CeleryExecutor:
             return False
 
     def send(self, key: str, job: bytes) -> bool:
-        """Give a task to the broker; false if it does not take it within ``timeout``."""
+        """Give a task to the broker; false if it does not accept it within ``timeout``."""
         self._own_process()
         settings = self._runtime.settings if self._runtime is not None else None
         options: dict[str, Any] = {"queue": self._queue} if self._queue else {}
-        if settings is not None:  # after that the web process has rendered for itself
+        if settings is not None:  # after that the web process has rendered the page itself
             options["expires"] = patience_of(settings)
             options["soft_time_limit"] = settings.render_timeout
         message = _Message(job.decode(), options)
@@ -135,7 +135,7 @@ class CeleryExecutor:
         return False
 
     def close(self) -> None:
-        """Let go of the connection. The next task makes a new one."""
+        """Close the connection. The next task opens a new one."""
         thread = self._thread
         if thread is not None and self._pid == os.getpid():
             self._messages.put(None)
@@ -149,7 +149,8 @@ class CeleryExecutor:
                 self._thread = thread
 
     def _loop(self) -> None:
-        """One thread talks to the broker, so that one that does not answer holds up no other."""
+        """Only this thread talks to the broker, so that a broker that does not answer blocks no
+        other."""
         connection: Any = None
         try:
             while (message := self._messages.get()) is not None:
@@ -198,7 +199,7 @@ class CeleryExecutor:
     # In a Celery worker.
 
     def perform(self, job: str) -> str:
-        """Do a job with this process's ISG. What is no job of its app's is dropped."""
+        """Do a job with this process's ISG. A job of another app is dropped."""
         if self._runtime is None and self._find is not None:
             self._find()
         runtime = self._runtime

@@ -10,20 +10,20 @@ class ConfigurationError(ISGError):
 
 
 class UnknownHost(ConfigurationError):
-    """Nothing says which scheme and host a page has."""
+    """The scheme and host of a page are not known."""
 
 
 class InvalidPath(ISGError, ValueError):
-    """A path handed to an ISG call is not a local URL path such as ``/posts/1?page=2``."""
+    """A path given to an ISG call is not a local URL path such as ``/posts/1?page=2``."""
 
 
 class RegenerationError(ISGError):
-    """A page could not be rendered now; the page that was stored before is untouched."""
+    """A page could not be rendered now; the page that was stored before is unchanged."""
 
 
 class BackendUnavailable(ISGError):
-    """The store or its coordinator did not take an operation; nothing may be assumed of it."""
+    """The store or its coordinator did not complete an operation, or may not have."""
 
 
 class ExportError(ISGError):
-    """Pages could not be written as files; what was there before is still whole."""
+    """Pages could not be written as files; the previous files are intact."""

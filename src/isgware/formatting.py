@@ -22,7 +22,8 @@ def printable(text: str) -> str:
 
 
 def without_password(url: Any) -> Any:
-    """A URL as errors and logs may tell it. A password may hold anything, ``/`` and ``@`` included.
+    """A URL for errors and logs, without its password. A password may have any character, ``/`` and
+    ``@`` included.
 
     >>> without_password("redis://site:open/sesame@cache:6379")
     'redis://…@cache:6379'

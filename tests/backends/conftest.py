@@ -70,8 +70,7 @@ def own_redis() -> Iterator[Redis]:
 
 
 def end_of_news() -> None:
-    """Return when no thread listens to a Redis any more: those of stores that were closed end
-    within a second."""
+    """Return when no thread listens to a Redis any more."""
     for thread in threading.enumerate():
         if thread.name == "isgware-pubsub":
             thread.join(60)

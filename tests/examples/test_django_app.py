@@ -139,10 +139,15 @@ def test_a_draft_is_public_as_soon_as_it_is_published(visitor: Browser, writer: 
         assert "Spring sale" in visitor.get("/?page=3").text
 
 
-def test_a_writer_gets_pages_with_their_name(visitor: Browser, writer: Browser) -> None:
+def test_a_writer_gets_stored_pages_with_their_name_and_drafts(
+    visitor: Browser, writer: Browser
+) -> None:
     public = visitor.get("/posts/truing-by-ear/")
     own = writer.get("/posts/truing-by-ear/")
-    assert own.state == "BYPASS"
+    assert own.state == "HIT"
+    assert "detail=filled" in own.headers["Cache-Status"]
+    assert "desk</a> (1)" in own.text
+    assert "desk</a> (1)" not in public.text
     assert "writer" in own.text
     assert "writer" not in public.text
     assert visitor.get("/posts/truing-by-ear/").state == "HIT"

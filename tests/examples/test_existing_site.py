@@ -22,14 +22,20 @@ def bare() -> bench.Run:
 
 
 @pytest.mark.parametrize(
-    ("step", "least"), [(steps.one_line, 40), (steps.decorated, 40)], ids=["one-line", "decorated"]
-)
+    ("step", "least"), [(steps.one_line, 40), (steps.decorated, 40), (steps.with_holes, 40)],
+    ids=["one-line", "decorated", "with-holes"],
+)  # fmt: skip
 def test_no_answer_differs_from_the_bare_sites(step: Callable[..., object], least: int) -> None:
     wrapped = bench.run(step, PEOPLE, enabled=True)
     assert not wrapped.differing(bare())
     assert not [seen.what for seen in wrapped.seen if not seen.good]
     assert {seen.what.split("/")[1] for seen in wrapped.forms()} >= {"journal", "login"}
     assert wrapped.rate(declared=True, own=False) > least
+    if step is steps.with_holes:  # whoever asks: what is not in the store is rendered for it
+        states = {seen.state for seen in wrapped.views() if seen.declared}
+        assert states <= {"HIT", "STALE", "MISS", "REVALIDATED"}
+        shown = [seen for seen in wrapped.views() if seen.declared and seen.own]
+        assert sum(seen.state == "HIT" for seen in shown) > len(shown) / 2
 
 
 @pytest.fixture

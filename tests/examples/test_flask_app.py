@@ -99,16 +99,24 @@ def test_a_changed_or_deleted_note_shows_at_once(client: Client, app: Flask) -> 
         assert "Nobody has written one yet" in visitor.get("/language/is").text
 
 
-def test_who_is_logged_in_gets_their_own_answers(client: Client) -> None:
+def test_who_is_logged_in_gets_the_stored_page_with_pieces_of_their_own(client: Client) -> None:
     editor = Client(client.application)
     assert submit(editor, "/login", name="editor", password="guess").status_code == 200
     assert submit(editor, "/login", name="editor", password="catalogue").status_code == 303
-    client.get("/country")
+    editor.get("/")  # shows the message
     for path in ("/country", "/country/NO"):
+        client.get(path)
         own = editor.get(path)
         assert ">editor</a>" in own.text
-        assert state(own) == "BYPASS"
-        assert ">editor</a>" not in client.get(path).text
+        assert (state(own), "detail=filled" in own.headers["Cache-Status"]) == ("HIT", True)
+        assert own.headers["Cache-Control"] == "private, no-cache"
+        assert ("Yours to edit: nothing yet." in own.text) is (path == "/country/NO")
+        theirs = client.get(path)
+        assert ">Log in</a>" in theirs.text
+        assert "Yours to edit" not in theirs.text
+    submit(editor, "/country/NO", text="Fjords")
+    editor.get("/country/NO")
+    assert ">note 1</a>" in editor.get("/country/NO").text
     assert submit(editor, "/logout", form="/login").status_code == 303
     assert "You are logged out." in editor.get("/").text
     assert state(editor.get("/country")) == "HIT"

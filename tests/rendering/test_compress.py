@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gzip
 import random
+import secrets
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, pairwise
 
 import brotli
 import pytest
 from backports import zstd
 
+from isgware.core.places import BODY, NONCE, Place, between, joined
+from isgware.core.spliced_gzip import SplicedGzip
 from isgware.errors import ConfigurationError
-from isgware.rendering.compress import encoders, encodings_of
+from isgware.rendering.compress import encoders, encodings_of, spliced
 
 TEXT = b"<p>the same words, and the same words again</p>" * 100
 #: Installed with the development dependencies.
@@ -107,3 +111,45 @@ def test_a_small_body_is_left_as_it_is() -> None:
 def test_an_encoding_that_saves_nothing_is_not_kept() -> None:
     noise = random.Random(1).randbytes(10_000)
     assert encodings_of(noise, "text/plain", False, ALL) == {}
+
+
+def places_in(body: bytes, count: int, fixed: bool = True) -> tuple[Place, ...]:
+    """So many tokens of 24 bytes, spread over a body."""
+    step = len(body) // count
+    return tuple(Place(BODY, n * step, 24, NONCE, (), fixed=fixed) for n in range(count))
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "compressed"),
+    [(4_700, 1, True), (4_700, 3, True), (470_000, 3, True), (4_700, 100, False),
+     (300, 1, True), (200, 1, False)],
+)  # fmt: skip
+def test_a_page_with_places_is_compressed_where_that_pays(
+    size: int, count: int, compressed: bool
+) -> None:
+    """Not where the pieces are small: then it would be larger by a third than one compressed
+    whole."""
+    words = " ".join(f"word{number % 997}" for number in range(size // 6)).encode()
+    body = (b"<p>" + words + b"</p>" + TEXT * (size // len(TEXT)))[:size]
+    places = places_in(body, count)
+    made, pieces = spliced(body, places, "text/html", False)
+    assert bool(made) is compressed, len(made.get("gzip", b""))
+    if compressed:
+        values = [secrets.token_urlsafe(18).encode() for _ in places]
+        filled = template(body, places, made["gzip"], pieces).filled(values)
+        whole = gzip.compress(joined(between(body, places), values), mtime=0)
+        assert len(filled) <= 1.3 * len(whole)
+        assert gzip.decompress(filled) == joined(between(body, places), values)
+
+
+def test_a_page_with_places_that_is_no_text_or_came_encoded_is_sent_as_it_is() -> None:
+    places = places_in(TEXT, 2)
+    assert spliced(TEXT, places, "image/png", False) == ({}, ())
+    assert spliced(TEXT, places, "text/html", True) == ({}, ())
+
+
+def template(
+    body: bytes, places: tuple[Place, ...], packed: bytes, pieces: tuple[int, ...]
+) -> SplicedGzip:
+    ends = list(accumulate(pieces, initial=0))
+    return SplicedGzip(between(body, places), [packed[a:b] for a, b in pairwise(ends)])

@@ -10,11 +10,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django.views.generic import ListView
 
-from isgware import page, revalidate
+from isgware import hole, page, revalidate
 
 from .forms import CommentForm
 from .models import Post, Topic
@@ -93,6 +94,14 @@ class PostFeed(Feed):
 @revalidate(HOUR, tags=["posts"], query=())
 def feed(request: HttpRequest) -> HttpResponse:
     return PostFeed()(request)
+
+
+@hole("drafts")
+def drafts(request: HttpRequest) -> str:
+    """A writer's own piece of every page: how many drafts wait. The other is ``_account.html``."""
+    if not request.user.is_authenticated:
+        return ""
+    return format_html(" ({})", Post.objects.filter(draft=True).count())
 
 
 # The desk --------------------------------------------------------------------------------------

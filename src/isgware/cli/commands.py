@@ -19,6 +19,7 @@ from .build import build
 from .export import export
 from .log import log
 from .ls import ls
+from .metrics import metrics
 from .purge import purge
 from .revalidate import revalidate
 from .routes import routes
@@ -37,7 +38,7 @@ def commands(name: str, find: Find, params: Sequence[click.Parameter] = ()) -> c
     and returns what the command acts on."""
     group = click.Group(name, help="See and change the pages that isgware keeps.")
     for command in (
-        ls, show, why, revalidate, purge, stats, top, log, build, routes, export, worker,
+        ls, show, why, revalidate, purge, stats, top, log, metrics, build, routes, export, worker,
     ):  # fmt: skip
         bound = click.Command(
             command.name,

@@ -1,8 +1,8 @@
-"""The cache key, and the part of a request that a render may see: both are made of the same values.
+"""The cache key, and the part of a request that a render may see. Both are made of the same values.
 
-Rule: `narrow` is the only way from a visitor to a render. Its result, a `Request`, is both hashed
-into the key and turned into the environ of the clean room, so the two can never disagree: what is
-not in the key is not in the render.
+Rule: a render gets its request from `narrow` only. The result of `narrow`, a `Request`, is both
+hashed into the key and turned into the environ of the clean room. So the key and the render cannot
+disagree: a value that is not in the key is not visible to the render.
 
 Values are WSGI's native strings: bytes decoded as latin-1 (PEP 3333).
 """
@@ -24,13 +24,13 @@ from werkzeug.http import parse_accept_header
 from ..http.fields import MAX_KEYED_VALUE
 from ..option_checks import HOST
 
-#: Query parameters that campaigns and mailers add and no page depends on.
+#: Query parameters that campaigns and mailers add. No page depends on them.
 TRACKING: Final = (
     "utm_*", "mtm_*", "pk_*", "piwik_*", "matomo_*", "hsa_*", "_hsenc", "_hsmi", "gclid", "gclsrc",
     "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "twclid", "ttclid", "li_fat_id", "igshid",
     "yclid", "mc_cid", "mc_eid", "_ga", "_gl", "_ke", "epik", "srsltid", "vero_id", "wickedid",
 )  # fmt: skip
-#: Cookies of analytics and consent tools: they say nothing about what a page shows.
+#: Cookies of analytics and consent tools. No page depends on them.
 HARMLESS_COOKIES: Final = (
     "_ga", "_ga_*", "_gid", "_gat*", "_gcl_*", "__utm*", "_fbp", "_fbc", "_pk_*", "mtm_*", "_hj*",
     "_clck", "_clsk", "_uet*", "ajs_*", "mp_*", "amplitude_*", "ph_*", "_scid", "_tt_*", "_ttp",
@@ -39,10 +39,11 @@ HARMLESS_COOKIES: Final = (
     "euconsent*", "didomi_token", "borlabs-cookie", "cc_cookie", "__cf_bm", "cf_clearance",
 )  # fmt: skip
 MAX_SEGMENTS: Final = 64
-#: Characters of a keyed value out of the session, or of what a function says of its visitor.
+#: Longest value, in characters, of a keyed session entry or of a variant function.
 MAX_VARIANT: Final = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-#: A slash, a backslash or what needs no escape (RFC 3986, section 2.3), escaped.
+#: An escaped slash or backslash, or an escaped character that needs no escape (RFC 3986, section
+#: 2.3).
 _HIDDEN = re.compile(
     r"%(?:2[DEF]|3[0-9]|4[1-9A-F]|5[0-9ACF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE | re.ASCII
 )
@@ -55,19 +56,20 @@ _ACCEPTS: Final = {
 
 
 def cgi_name(field: str) -> str:
-    """What a header field is called in an environ (RFC 3875, section 4.1). That of the length is
-    left out: no request that counts here has a body."""
+    """The name of a header field in an environ (RFC 3875, section 4.1). Content-Length has no name
+    here: cacheable requests have no body."""
     name = field.upper().replace("-", "_")
     return name if name == "CONTENT_TYPE" else "HTTP_" + name
 
 
 @dataclass(slots=True)
 class Visitor:
-    """A request as it arrived. ``headers`` maps CGI names (``HTTP_ACCEPT``) to values; ``memo``
-    keeps what was found out about the visitor, so that it is asked for once.
+    """A request as it arrived. ``headers`` maps CGI names (``HTTP_ACCEPT``) to values. ``memo``
+    caches what was found out about the visitor, so that it is looked up once.
 
-    Nobody changes one. It is not frozen because making one would take three times as long, and
-    every request that is not a plain hit has one."""
+    Treat it as immutable. It is not a frozen dataclass because creating one takes three times as
+    long, and each request that is not a plain hit creates one.
+    """
 
     method: str
     scheme: str
@@ -85,7 +87,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The part of a visitor's request that a render may see, and that the key is made of."""
+    """The part of a visitor's request that a render may see. The key is made of it."""
 
     scheme: str
     host: str
@@ -98,8 +100,8 @@ class Request:
     variants: tuple[tuple[str, str], ...] = ()
 
     def key(self, build_id: str = "") -> str:
-        """The cache key. Two different requests never have the same one: each part is
-        length-prefixed before hashing."""
+        """The cache key. Different requests have different keys: each part is length-prefixed
+        before hashing."""
         pairs = (*self.headers, ("", ""), *self.cookies)
         if self.variants:
             pairs += (("", ""), *self.variants)
@@ -109,19 +111,20 @@ class Request:
         )
 
     def own_key(self, build_id: str = "") -> str:
-        """As `key`, for a response to a visitor's own request. A clean-room render of the same URL
-        has another key, so that neither is served for the other."""
+        """As `key`, for a response to a visitor's own request. It differs from the key of a
+        clean-room render of the same URL, so that neither response is served in place of the other.
+        """
         flat = [part for pair in self.headers for part in pair]
         return _digest(
             "own", build_id, self.scheme, self.host, self.script_name, self.path, self.query, *flat
         )
 
     def base_key(self, build_id: str = "") -> str:
-        """Names the URL without its query: where learned variants are kept."""
+        """Identifies the URL without its query. Learned variants are stored under it."""
         return _digest("base", build_id, self.scheme, self.host, self.script_name, self.path)
 
     def page_key(self, build_id: str = "") -> str:
-        """Names the page whose variants differ by headers and cookies only."""
+        """Identifies the page. Its variants differ only by headers and cookies."""
         return _digest(
             "variants", build_id, self.scheme, self.host, self.script_name, self.path, self.query
         )
@@ -138,19 +141,20 @@ class Request:
 
     @property
     def variant(self) -> str:
-        """The keyed headers and cookies, for people to read."""
+        """The keyed headers and cookies, formatted for display."""
         cookies = ((f"cookie:{name}", value) for name, value in self.cookies)
         named = [*self.headers, *cookies, *self.variants]
         return "; ".join(f"{name}={value}" for name, value in named)
 
 
-#: Takes a header's name and the visitor; says what value is keyed and shown, ``None`` for absent.
+#: Takes a header's name and the visitor. Returns the value to put into the key and to show to the
+#: render, or ``None`` if it is absent.
 Resolve = Callable[[str, Visitor], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The parts of a request that a page depends on, by its policy and by what was learned of its
+    """The parts of a request that a page depends on: those of its policy, and those learned for its
     URL."""
 
     query: str | tuple[str, ...] = "all"
@@ -162,11 +166,11 @@ class Rules:
 
 
 class NoVariant(Exception):
-    """A visitor has no value that could be part of a key. ``str`` of it says why."""
+    """A visitor has no value that can be part of a key. ``str`` of it gives the reason."""
 
 
 def narrow(visitor: Visitor, rules: Rules, origin: tuple[str, str] | None = None) -> Request | str:
-    """The request a stored render of this visitor's page may see, or why there can be none."""
+    """The request that a stored render of this visitor's page may see, or why there is none."""
     scheme, host = origin or (visitor.scheme, visitor.host)
     headers = []
     for name, values in rules.headers:
@@ -204,7 +208,7 @@ def narrow(visitor: Visitor, rules: Rules, origin: tuple[str, str] | None = None
 
 
 def _variants(visitor: Visitor, rules: Rules) -> Iterable[tuple[str, str]]:
-    """Raises `NoVariant` for a visitor who has a value that makes no key."""
+    """Raises `NoVariant` if a value of the visitor cannot be part of a key."""
     for name, values in rules.variants:
         value = rules.variant_of(name, visitor) if rules.variant_of is not None else None
         if value is None:
@@ -215,15 +219,15 @@ def _variants(visitor: Visitor, rules: Rules) -> Iterable[tuple[str, str]]:
 
 
 def is_variant(value: object) -> bool:
-    """Whether a value of the session, or of a function, can be part of a key."""
+    """Whether a value of a session, or the result of a variant function, can be part of a key."""
     return isinstance(value, str) and len(value) <= MAX_VARIANT and value.isprintable()
 
 
 def oddity(visitor: Visitor) -> str | None:
-    """Why no page may be stored for a request's URL; ``None`` if one may.
+    """Why no page may be stored for the URL of a request; ``None`` if one may be stored.
 
-    Servers disagree about such URLs (measured: each of these reaches some app), so their pages
-    are never stored.
+    Servers interpret such URLs differently (measured: each of these forms reaches some app), so
+    their pages are never stored.
     """
     full = visitor.script_name + visitor.path
     if not full.startswith("/") or full.startswith("//") or "\\" in full:
@@ -244,14 +248,15 @@ def oddity(visitor: Visitor) -> str | None:
 
 
 def disguised(target: str) -> bool:
-    """Whether a request line says something that the path a server made of it does not: another
-    host (absolute form), or escapes that other visitors of the same path do not write."""
+    """Whether a request line differs in meaning from the path that the server made of it: it names
+    another host (absolute form), or has escapes that other requests for the same path do not have.
+    """
     return not target.startswith("/") or _HIDDEN.search(target.partition("?")[0]) is not None
 
 
 def _sound_host(host: str) -> bool:
-    """Whether a Host is one that a URL can have; what stands in brackets is an IPv6 address, or
-    whoever takes such a URL apart fails."""
+    """Whether a Host is valid in a URL. Text in brackets has to be an IPv6 address: code that
+    parses such a URL would raise otherwise."""
     if not HOST.match(host):
         return False
     if host.startswith("["):
@@ -263,7 +268,7 @@ def _sound_host(host: str) -> bool:
 
 
 def narrow_query(query: str, names: str | tuple[str, ...]) -> str:
-    """Keep the parameters that count, byte for byte and in their order."""
+    """Keep the parameters that are part of the key, byte for byte and in their order."""
     if not query or names == ():
         return ""
     kept = []
@@ -292,8 +297,8 @@ def cookie_pairs(header: Any) -> list[tuple[str, str]]:
 def counting_cookie(
     header: Any, counted: Iterable[str] | None, keyed: Iterable[str] = ()
 ) -> str | None:
-    """The first cookie that makes a visitor personal, given a policy's ``cookies``; those in the
-    key do not, since the page was rendered with them."""
+    """The first cookie that makes a visitor's answer personal, given a policy's ``cookies``.
+    Cookies in the key do not count: the page was rendered with them."""
     for name, _ in cookie_pairs(header):
         if name in keyed:
             continue
@@ -306,12 +311,12 @@ def counting_cookie(
 
 
 def counting_cookie_name(name: str) -> bool:
-    """Whether a cookie is none of those that analytics and consent tools are known to set."""
+    """Whether a cookie is not one of those that analytics and consent tools are known to set."""
     return not any(fnmatchcase(name, known) for known in HARMLESS_COOKIES)
 
 
 def decoded(path: str) -> str:
-    """A latin-1 tunnelled path as text."""
+    """The path as text; the argument is UTF-8 bytes decoded as latin-1."""
     return path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 

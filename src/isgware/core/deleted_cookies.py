@@ -1,7 +1,7 @@
-"""``Set-Cookie`` fields that delete a cookie (RFC 6265, section 4.1.2 and 5.3).
+"""``Set-Cookie`` fields that delete a cookie (RFC 6265, sections 4.1.2 and 5.3).
 
-A page that deletes a cookie is for those who have none: it is stored without the field, and who
-sends the cookie gets an answer of their own.
+A page that deletes a cookie is stored without the field, for visitors who do not send the cookie.
+Visitors who send it get the app's own answer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..http.fields import Headers
 
 
 def without_deletions(headers: Headers, now: float) -> tuple[Headers, tuple[str, ...]]:
-    """The headers less the fields that delete a cookie, and the names of those cookies."""
+    """The headers without the fields that delete a cookie, and the names of those cookies."""
     kept, names = [], []
     for name, value in headers:
         if name.lower() == "set-cookie" and _deletes(value, now):
@@ -23,7 +23,7 @@ def without_deletions(headers: Headers, now: float) -> tuple[Headers, tuple[str,
 
 
 def _deletes(field: str, now: float) -> bool:
-    """Max-Age goes before Expires; the last of several attributes of one name counts."""
+    """Max-Age takes precedence over Expires; the last of several attributes of one name counts."""
     pair, *rest = field.split(";")
     if "=" not in pair:
         return False

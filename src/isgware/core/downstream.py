@@ -1,8 +1,8 @@
-"""What a stored page says to caches in front: headers that are kept, and for how long.
+"""The headers of a stored page for caches in front: which are kept, and with which lifetime.
 
-nginx takes the lifetime of an answer from ``Cache-Control`` and counts it from when the answer
-came; it takes no notice of ``Age``. So a page that is an hour old would be kept for its whole
-lifetime once more. ``X-Accel-Expires`` says what is left, and goes before ``Cache-Control``.
+nginx takes the lifetime of an answer from ``Cache-Control`` and counts it from the arrival of the
+answer; it ignores ``Age``. It would keep a page that is an hour old for another whole lifetime.
+``X-Accel-Expires`` gives the remaining lifetime and takes precedence over ``Cache-Control``.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def kept_headers(
     response: Response, terms: Terms, policy: Policy, request: Request, downstream: float,
     by_cookie: Collection[str] = (),
 ) -> Headers:  # fmt: skip
-    """The stored headers: the app's own, with an honest Cache-Control and Vary. ``by_cookie``
-    names the headers whose value in the key a cookie of the visitor's may have decided."""
+    """The stored headers: the app's own, with Cache-Control and Vary set to what isgware does.
+    ``by_cookie`` names the keyed headers whose value may come from a cookie of the visitor."""
     nominated = {
         item.lower() for line in response.all("connection") for item in parse_set_header(line)
     }
@@ -47,13 +47,13 @@ def kept_headers(
         keyed = vary.union(name for name, _ in request.headers)
         private = not keyed.isdisjoint(by_cookie)
         headers.append(("Cache-Control", _cache_control(terms, policy, downstream, private)))
-    # Many pages have the same, and a process that keeps many holds them once.
+    # Many pages have equal headers: keep one object for all of them.
     return tuple((shared(name), shared(value)) for name, value in headers)
 
 
 def spent(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Headers of a page that was invalidated before its time: a cache in front must not count it
-    as fresh for another while. What the view itself said is left alone."""
+    """Headers of a page that was invalidated before its lifetime ended: caches in front must not
+    treat it as fresh. A lifetime that the view itself set is left alone."""
     return [
         (
             name,
@@ -64,9 +64,10 @@ def spent(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def extended(headers: list[tuple[str, str]], age: int) -> list[tuple[str, str]]:
-    """Headers of a page that is fresh until told, ``age`` seconds old: for how long isgware lets
-    caches in front keep it counts from now. A lifetime counts from a page's generation (RFC 9111,
-    section 4.2): without this, an older page would be asked for again at once, each time."""
+    """Headers of a page that is fresh until it is invalidated, ``age`` seconds old: the lifetime
+    for caches in front is counted from now. A lifetime counts from a page's generation (RFC 9111,
+    section 4.2), so without this a cache in front would revalidate an older page on every request.
+    """
     return [
         (name, _FROM_NOW.sub(lambda found: f"{found[1]}{int(found[2]) + age}", value))
         if name == "Cache-Control"
@@ -85,13 +86,13 @@ def _cache_control(terms: Terms, policy: Policy, downstream: float, private: boo
 
 
 def without_seconds(cache_control: str) -> str:
-    """A Cache-Control that isgware has written, without its numbers; any other as it is."""
+    """A Cache-Control that isgware has written, without its numbers; any other unchanged."""
     return _OWN.sub(r"\g<1>\g<2>", cache_control)
 
 
 def lifetime_in_front(headers: Headers) -> int:
-    """Seconds for which nginx would keep an answer with these headers. 0: not at all, or the app
-    has said so to nginx itself."""
+    """Seconds for which nginx would keep an answer with these headers. 0 if it would not, or if the
+    app itself sets ``X-Accel-Expires``."""
     if any(name.lower() == "x-accel-expires" for name, _ in headers):
         return 0
     said = parse(value for name, value in headers if name.lower() == "cache-control")
@@ -105,6 +106,6 @@ def lifetime_in_front(headers: Headers) -> int:
 
 @lru_cache(maxsize=4_096)
 def accel_expires(seconds: int) -> tuple[str, str]:
-    """The header that has nginx keep an answer for so many seconds, one at least: 0 would send
-    every visitor of a busy page here in the same second."""
+    """The header that makes nginx keep an answer for so many seconds, at least one: with 0, all
+    visitors of a busy page would be forwarded here during that second."""
     return NAME, str(max(1, seconds))

@@ -1,5 +1,5 @@
-"""A stored page as it is sent to a visitor for whom values are filled in: with places for the
-values, and with headers that keep other caches from storing it."""
+"""A stored page whose places are filled for one visitor: its places, and headers that keep other
+caches from storing it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .places import BODY, Place, Places, in_body
 from .spliced_gzip import deflated
 from .stored_page import Entry
 
-#: Fields that would let somebody keep or compare a page that is another for each visitor.
+#: Fields that would let a cache keep or validate a page that differs for each visitor.
 _OF_ONE_BODY: Final = frozenset({
     "accept-ranges", "cache-control", "content-digest", "content-md5", "digest", "etag", "expires",
     "last-modified", "pragma", "repr-digest", "surrogate-control", "x-accel-expires",
 })  # fmt: skip
-#: How much larger a page in pieces may be than one that is compressed whole.
+#: How much larger a page compressed in pieces may be than one that is compressed whole.
 _MOST_GROWN: Final = 1.3
 
 
 def each_its_own(headers: Headers, by_cookie: bool) -> Headers:
-    """Headers of a page that differs from visitor to visitor, whatever the view has said."""
+    """Headers of a page that differs for each visitor, whatever the view has set."""
     kept = [pair for pair in headers if not _of_one_body(pair[0].lower())]
     named = ", ".join(value for name, value in kept if name.lower() == "vary")
     if by_cookie and "cookie" not in named.lower().replace(" ", "").split(","):
@@ -53,7 +53,7 @@ def for_holes(entry: Entry) -> Entry:
 
 
 def without_lifetime(headers: Headers) -> Headers:
-    """Headers without what lets anybody keep a page: isgware says that instead."""
+    """Headers without those that allow other caches to store a page; isgware sets its own."""
     said = ("cache-control", "expires", "pragma", "surrogate-control", "x-accel-expires")
     return tuple(
         pair
@@ -63,8 +63,8 @@ def without_lifetime(headers: Headers) -> Headers:
 
 
 def _moved(places: Places, entry: Entry, headers: Headers) -> list[Place]:
-    """Places with the numbers that their headers have now. Those with places are kept as they are,
-    and in their order."""
+    """Places with the indexes that their headers have now. Headers with places are all kept, in
+    their order."""
     moved: dict[int, int] = {}
     number = 0
     for old, pair in enumerate(entry.headers):

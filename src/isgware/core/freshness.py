@@ -1,12 +1,12 @@
 """Whether a page is fresh, stale, expired or gone: by the clock, and by later invalidations.
 
 Theory. A backend counts invalidations. For each name (a tag, a path, everything below a path, all)
-it remembers the counter's value at the last soft and the last hard invalidation. An entry keeps
-the counter's value from before its render began, its *generation*. It is stale, or gone, when one
-of its names was invalidated later than that. So an invalidation costs the same whatever it covers,
-and a render that began before it can be written after it without harm.
+it remembers the counter's value at the last soft and the last hard invalidation. An entry keeps the
+counter's value from before its render began, its *generation*. It is stale, or gone, when one of
+its names was invalidated later than that. So the cost of an invalidation does not depend on the
+number of pages, and a render that began before an invalidation may be stored after it.
 
-`Generations` is a process's mirror of that table.
+`Generations` is a process's copy of that table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 
 from .stored_page import Entry
 
-#: An entry that claims to be from the future by more than this (seconds) has seen another clock.
+#: An entry that is from the future by more than this, in seconds, was made under another clock.
 CLOCK_TOLERANCE: Final = 2.0
 ALL: Final = "all"
 
@@ -43,23 +43,24 @@ def url_name(path: str, query: str) -> str:
 
 
 def below_name(prefix: str) -> str:
-    """``prefix`` ends in a slash."""
+    """The name of everything below ``prefix``, which ends in a slash."""
     return "below:" + prefix
 
 
 def names_of(path: str, query: str, tags: Iterable[str]) -> tuple[str, ...]:
-    """Every name under which a page can be invalidated."""
+    """All names under which a page can be invalidated."""
     below = [below_name(path[: at + 1]) for at, char in enumerate(path) if char == "/"]
     return (ALL, path_name(path), url_name(path, query), *below, *map(tag_name, tags))
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a backend answers to "what was invalidated since counter ``since``?".
+    """What a backend returns for "what was invalidated since counter ``since``?".
 
-    A table has a limit. ``floor`` is the latest hard invalidation that was forgotten: what is older
-    may have been purged, and is gone. ``soft_floor`` is the latest soft one: what is older is
-    stale. ``forgotten`` is the latest row of any kind that was forgotten, publications included.
+    A table has a limit. ``floor`` is the latest hard invalidation that was dropped: older pages may
+    have been purged, and count as gone. ``soft_floor`` is the latest soft one that was dropped:
+    older pages count as stale. ``forgotten`` is the latest dropped row of any kind, publications
+    included.
     """
 
     nonce: str
@@ -74,8 +75,9 @@ class Changes:
 
 @dataclass(slots=True)
 class Generations:
-    """The mirror. ``apply`` may run in several threads: it only ever raises values, and moves
-    ``counter`` last, so a reader sees too much invalidated for a moment, never too little."""
+    """A process's copy of the table of invalidations. ``apply`` may run in several threads: it only
+    raises values, and moves ``counter`` last. So a reader may see too many invalidations for a
+    moment, never too few."""
 
     nonce: str = ""
     counter: int = 0
@@ -99,7 +101,7 @@ class Generations:
         self.counter = max(self.counter, changes.counter)
 
     def forget(self, floor: int, soft_floor: int, forgotten: int) -> None:
-        """Raise the floors, and drop the rows that they stand for."""
+        """Raise the floors, and drop the rows that they cover."""
         risen = floor > self.floor or soft_floor > self.soft_floor or forgotten > self.forgotten
         if not risen:
             return
@@ -120,8 +122,8 @@ class Generations:
         return max((max(soft.get(name, 0), hard.get(name, 0)) for name in names), default=0)
 
     def renewed(self, names: Iterable[str], since: int) -> bool:
-        """Whether a copy read at counter ``since`` may have been replaced before its time, or
-        purged. One that was only declared stale may be served as it is."""
+        """Whether a copy read at counter ``since`` may have been replaced or purged before its
+        lifetime ended. After a soft invalidation alone, the copy may be served as stale."""
         if since < self.forgotten or since < self.floor:
             return True
         hard, published = self.hard, self.published
@@ -132,10 +134,10 @@ def accepts(
     generation: int, nonce: str, names: Iterable[str], mirror: Generations, arrival: int
 ) -> bool:
     """Whether a visitor who came at counter ``arrival`` may take a render begun at ``generation``:
-    nothing of it was invalidated between its start and their arrival (P6).
+    none of its names was invalidated between its start and their arrival (P6).
 
-    The table knows the last invalidation of a name only, and one after the arrival may hide one
-    before it; so any since the start refuses a render that began before the arrival.
+    The table has only the last invalidation of each name, and one after the arrival may hide one
+    before it. So any invalidation since the start refuses a render that began before the arrival.
     """
     if nonce != mirror.nonce or generation < max(mirror.floor, mirror.soft_floor):
         return False
@@ -145,12 +147,12 @@ def accepts(
 def judge(
     entry: Entry, names: Iterable[str], mirror: Generations, now: float, fingerprint: str
 ) -> State:
-    """The state of an entry at ``now`` under the policy that ``fingerprint`` stands for."""
+    """The state of an entry at ``now`` under the policy with this ``fingerprint``."""
     stale = entry.fingerprint != fingerprint
     generation, soft, hard = entry.generation, mirror.soft, mirror.hard
     if entry.nonce != mirror.nonce:
-        # Its table of invalidations is lost: nobody can say it is fresh. It counts as older than
-        # all that the present table knows, so what is purged now is gone.
+        # The table of invalidations that the entry refers to is lost, so it cannot count as fresh.
+        # It counts as older than the whole present table: what is purged now is gone.
         stale, generation = True, 0
     if generation < mirror.floor:
         return State.GONE

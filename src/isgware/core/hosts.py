@@ -15,14 +15,14 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 @lru_cache(maxsize=1_024)
 def normal_host(scheme: str, host: str) -> str:
-    """A Host in lower case and without a default port. What is no host stays what it is."""
+    """A Host in lower case and without a default port. Invalid hosts are returned unchanged."""
     name, port = _parts(host)
     return name if port == _DEFAULT_PORTS.get(scheme) else host.lower()
 
 
 def is_trusted(scheme: str, host: str, trusted: Iterable[str]) -> bool:
-    """Whether ``host`` is one of ``trusted``: names with or without a port, the default one being
-    meant if none is said. A leading dot stands for all subdomains, too."""
+    """Whether ``host`` is one of ``trusted``: names with or without a port. Without a port, the
+    default port is meant. A leading dot matches the domain and all its subdomains."""
     default = _DEFAULT_PORTS.get(scheme)
     name, port = _parts(host)
     for given in trusted:
@@ -36,7 +36,7 @@ def is_trusted(scheme: str, host: str, trusted: Iterable[str]) -> bool:
 
 
 def _parts(host: str) -> tuple[str, int | None]:
-    """The name in lower case, and the port if it says one. An IPv6 address stands in brackets."""
+    """The name in lower case, and the port if there is one. An IPv6 address stands in brackets."""
     name, colon, port = host.lower().rpartition(":")
     if colon and port.isascii() and port.isdigit() and len(port) <= 5:
         return name, int(port)
@@ -45,7 +45,7 @@ def _parts(host: str) -> tuple[str, int | None]:
 
 @lru_cache(maxsize=1_024)
 def _ascii(name: str) -> str:
-    """As a Host says it: international names are encoded (RFC 5890)."""
+    """As a Host has it: international names are encoded (RFC 5890)."""
     try:
         return name.encode("idna").decode("ascii")
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""Parses the URL path that people give to the operations, and tells which names it invalidates."""
+"""Parses the URL paths that operations take, and decides which names each invalidates."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def local_path(path: Any) -> tuple[str, str]:
 
 
 def spelled(path: str) -> str:
-    """A decoded path as `local_path` and the verbs take it: what would mean something else there
-    is percent-encoded, and what cannot be seen. The rest stays readable."""
+    """A decoded path as `local_path` and the operations take it: percent-encoded where a character
+    has another meaning there or is invisible. The rest stays readable."""
     if path.endswith("/*"):
         path, end = path[:-1], "%2A"
     else:
@@ -49,9 +49,9 @@ def _spelled(char: str) -> str:
 
 
 def names_for_path(path: str) -> list[str]:
-    """What a path given to ``revalidate_path`` or ``purge_path`` stands for."""
+    """The names that a path given to ``revalidate_path`` or ``purge_path`` invalidates."""
     text, query = local_path(path)
-    if path.endswith("/*"):  # a star that is meant as one is written %2A
+    if path.endswith("/*"):  # a literal star is written %2A
         return [below_name(text[:-1])]
     return [url_name(text, narrow_query(query, "all"))] if "?" in path else [path_name(text)]
 

@@ -11,12 +11,12 @@ from .spliced_gzip import SplicedGzip
 from .stored_page import Entry
 
 HeaderList = list[tuple[str, str]]
-#: Bytes that a place takes in memory beside its page: pieces, and tables for its checksum.
+#: Memory that a place takes beside its page, in bytes: pieces, and tables for its checksum.
 PLACE_BYTES: Final = 6_000
 
 
 class Template:
-    """What stands between the places of ``entry``. Made once, filled by any thread."""
+    """The parts of ``entry`` between its places. Made once, filled by any thread."""
 
     __slots__ = ("_body", "_entry", "_gzip", "_in_body", "_lines")
 
@@ -32,8 +32,8 @@ class Template:
         self._gzip: SplicedGzip | None = None
 
     def filled(self, values: Sequence[bytes], compressed: bool) -> tuple[HeaderList, bytes]:
-        """Headers and body with ``values``, one for each place of the entry and in that order.
-        ``compressed``: the body is to be a gzip member; the entry has to have one."""
+        """Headers and body with ``values``, one for each place of the entry in order.
+        ``compressed``: return the body as a gzip member; the entry must have one."""
         start = self._in_body
         headers = list(self._entry.headers)
         for index, pieces, count in self._lines:

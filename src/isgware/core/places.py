@@ -1,7 +1,7 @@
-"""Places of a stored page: where something is put in when the page is served.
+"""Places of a stored page: where a value is inserted when the page is served.
 
 A `Place` is a byte offset in the body or in one header. It is found once, when the page is stored;
-text that a visitor sends later can never become one. The text that the clean room made there is
+text that a visitor sends later cannot become one. The text that the clean room put there is
 overwritten (`blanked`), so that no token of the clean room is in the store. `spliced_gzip` does the
 same as `joined` for compressed bodies; `tokens` finds the places.
 """
@@ -28,8 +28,8 @@ Plain = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """``length`` bytes from ``offset`` on are replaced by what ``kind`` and ``arguments`` say.
-    ``fixed``: what is put in has always this length."""
+    """``length`` bytes from ``offset`` on are replaced by a value that ``kind`` and ``arguments``
+    determine. ``fixed``: the value always has this length."""
 
     where: int
     offset: int
@@ -43,7 +43,7 @@ class Place:
         return self.offset + self.length
 
     def described(self) -> list[Any]:
-        """The place as JSON has it; `place_from` reads it."""
+        """The place as JSON values; `place_from` is the inverse."""
         return [
             self.where, self.offset, self.length, self.kind, list(self.arguments), self.fixed,
         ]  # fmt: skip
@@ -53,8 +53,8 @@ Places = tuple[Place, ...]
 
 
 def place_from(raw: Any) -> Place:
-    """The place that `Place.described` has described. Raises ValueError or TypeError for anything
-    else; whether it lies within its page is for `sound_places` to say."""
+    """The inverse of `Place.described`. Raises ValueError or TypeError for anything else. It does
+    not check that the place lies within its page: see `sound_places`."""
     where, offset, length, kind, arguments, fixed = raw
     numbers = (where, offset, length)
     if not all(type(number) is int for number in numbers) or type(fixed) is not bool:
@@ -101,7 +101,7 @@ def in_headers(places: Places) -> dict[int, Places]:
 
 
 def told_of(places: Places) -> tuple[str, ...]:
-    """The values that are put into a page, for people: ``nonce (3)``, by kind and number of
+    """The values that are inserted into a page, for display: ``nonce (3)``, by kind and number of
     places."""
     kinds = Counter(
         f"hole {place.arguments[0]!r}" if place.kind == HOLE else place.kind for place in places
@@ -110,7 +110,7 @@ def told_of(places: Places) -> tuple[str, ...]:
 
 
 def between(data: bytes, places: Iterable[Place]) -> list[memoryview]:
-    """What stands before, between and behind places in ``data``: one more than there are."""
+    """The pieces of ``data`` before, between and after places: one more than there are places."""
     view, pieces, start = memoryview(data), [], 0
     for place in places:
         pieces.append(view[start : place.offset])
@@ -119,7 +119,7 @@ def between(data: bytes, places: Iterable[Place]) -> list[memoryview]:
 
 
 def joined(pieces: Sequence[bytes | memoryview], values: Sequence[bytes]) -> bytes:
-    """Pieces with a value behind each but the last."""
+    """The pieces with a value after each but the last."""
     parts: list[bytes | memoryview] = [b""] * (2 * len(pieces) - 1)
     parts[::2] = pieces
     parts[1::2] = values
@@ -127,7 +127,7 @@ def joined(pieces: Sequence[bytes | memoryview], values: Sequence[bytes]) -> byt
 
 
 def blanked(data: bytes, places: Sequence[Place]) -> bytes:
-    """``data`` with something as long in place of what was made for nobody."""
+    """``data`` with filler of equal length in place of the clean room's tokens."""
     blanks = [_BLANK.encode() * place.length for place in places]
     return joined(between(data, places), blanks)
 
@@ -135,7 +135,7 @@ def blanked(data: bytes, places: Sequence[Place]) -> bytes:
 def blanked_headers(
     headers: Sequence[tuple[str, str]], places: Places
 ) -> tuple[tuple[str, str], ...]:
-    """Headers, with the same done to their values."""
+    """Headers with filler of equal length in place of the clean room's tokens."""
     lines = list(headers)
     for index, there in in_headers(places).items():
         name, value = lines[index]

@@ -1,6 +1,7 @@
-"""Applies a request's conditions and ranges to the answer with a stored page (RFC 9110, 13, 14).
+"""Applies a request's conditions and ranges to an answer from a stored page (RFC 9110, sections 13
+and 14).
 
-The answer comes in whole; it is turned into a 304, a 412, a partial answer, or headers alone.
+It takes the whole answer and returns it, a 304, a 412, a partial answer, or the headers alone.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from ..http.conditional import NOT_MODIFIED_FIELDS, precondition
 from ..http.ranges import Unsatisfiable, content_range, covers, multipart, wanted
 from .stored_page import Entry
 
-#: Status line, headers, body chunks: what a server is given.
+#: Status line, headers, body chunks, as passed to the server.
 Answer = tuple[str, list[tuple[str, str]], tuple[bytes, ...]]
-#: One of these in the environ, and the answer is not the page as it is.
+#: With one of these in the environ, the answer may differ from the whole page.
 CONDITIONS: Final = frozenset({
     "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE",
     "HTTP_RANGE",
@@ -22,14 +23,14 @@ CONDITIONS: Final = frozenset({
 _OURS: Final = frozenset({"age", "x-isg-cache", "cache-status", "x-accel-expires"})
 _KEPT_IN_304: Final = NOT_MODIFIED_FIELDS | _OURS
 NOT_MODIFIED: Final = "304 Not Modified"
-#: What a 416 or 412 keeps: it is not about the page's bytes.
+#: Fields that a 416 or 412 keeps: those that do not describe the page's bytes.
 _OF_THE_BYTES: Final = frozenset({
     "content-length", "content-type", "content-encoding", "content-range",
 })  # fmt: skip
 
 
 def fitted(answer: Answer, entry: Entry, environ: dict[str, Any]) -> Answer:
-    """The answer to this very request, by the order of RFC 9110, section 13.2.2."""
+    """The answer to this request, in the order of RFC 9110, section 13.2.2."""
     if environ.keys().isdisjoint(CONDITIONS) or answer[0][:3] != "200":
         return without_body(answer) if environ["REQUEST_METHOD"] == "HEAD" else answer
     fields = {name.lower(): value for name, value in answer[1]}
@@ -52,7 +53,7 @@ def fitted(answer: Answer, entry: Entry, environ: dict[str, Any]) -> Answer:
 
 
 def unchanged(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What a 304 says of the page that it stands for (RFC 9110, section 15.4.5)."""
+    """The fields of a 304 for this page (RFC 9110, section 15.4.5)."""
     return [pair for pair in headers if pair[0].lower() in _KEPT_IN_304]
 
 
@@ -72,7 +73,7 @@ def _partial(answer: Answer, asked: str, etag: str, content_type: str) -> Answer
         boundary = hashlib.blake2b(f"{etag}{spans}".encode(), digest_size=12).hexdigest()
         media_type, part = multipart(body, spans, content_type, boundary)
         replaced, told = {"content-length", "content-type"}, [("Content-Type", media_type)]
-    replaced.add("content-range")  # of a whole page it says nothing, but an app may say it
+    replaced.add("content-range")  # a whole page has none, but an app may have sent one
     headers = [pair for pair in answer[1] if pair[0].lower() not in replaced]
     return "206 Partial Content", [*headers, *told, ("Content-Length", str(len(part)))], (part,)
 
@@ -83,5 +84,5 @@ def _refused(status: str, answer: Answer, told: list[tuple[str, str]]) -> Answer
 
 
 def without_body(answer: Answer) -> Answer:
-    """What HEAD gets: every header of GET (RFC 9110, section 9.3.2)."""
+    """The answer to HEAD: all header fields of the GET, no body (RFC 9110, section 9.3.2)."""
     return answer[0], answer[1], ()

@@ -1,8 +1,8 @@
-"""*Reads*: what a page's render asked of its visitor, and whose page it therefore is.
+"""*Reads*: the cookies and session keys that a page's render read, and who may therefore get it.
 
-The rule is P11: what a page did not read makes nobody special. A visitor gets the stored page if
-everything that its render read is, for them, as it was in the clean room: absent. `judge` decides
-that; what a visitor's session holds is asked for only if it counts.
+The rule is P11: cookies and session keys that the page did not read do not matter. A visitor gets
+the stored page if everything that its render read is absent for them, as it was in the clean room.
+`judge` decides that. A visitor's session is opened only if its content matters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..recording import COOKIES, EVERYTHING, HEADERS, OPENED, SESSION
 from .cache_key import counting_cookie_name
 from .interned_strings import shared
 
-#: For how long, in seconds, a read counts that later renders of the page did not repeat.
+#: Seconds for which a read still counts that later renders of the page did not repeat.
 LASTS: Final = 86_400.0
 #: More names of one kind count as all of them; a page keeps no more headers than this.
 MAX_NAMES: Final = 64
@@ -25,8 +25,8 @@ _KINDS: Final = (SESSION, COOKIES, HEADERS, OPENED)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """``where`` is the place of the first read in the app's code ("views.py:12", or empty);
-    ``at`` when the page was last rendered with this read, in wall-clock seconds."""
+    """``where`` is the place of the first read in the app's code ("views.py:12", or empty); ``at``
+    is when the page was last rendered with this read, in wall-clock seconds."""
 
     where: str
     at: float
@@ -37,8 +37,8 @@ Names = Mapping[str, Seen]
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Names of what was read, by kind; the name "*" stands for all. ``opened`` are the cookies by
-    which the framework finds a session. ``headers`` decide nothing; they are told to people."""
+    """Names that were read, by kind; "*" stands for all names. ``opened`` are the cookies by which
+    the framework finds a session. ``headers`` decide nothing; they are only reported."""
 
     session: Names = field(default_factory=dict)
     cookies: Names = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Reads:
 
     @property
     def personal(self) -> bool:
-        """Whether there may be visitors for whom the page is not."""
+        """Whether there may be visitors who must not get the page."""
         return bool(self.session or self.cookies)
 
 
@@ -56,8 +56,8 @@ NOTHING_READ: Final = Reads()
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """Why a visitor gets an answer of their own. ``kind`` is "session" or "cookies", for a key or a
-    cookie that they have, or "unreadable"; ``where`` the place that reads it."""
+    """Why a visitor gets the app's own answer. ``kind`` is "session" or "cookies", for a key or a
+    cookie that they have, or "unreadable"; ``where`` is the place that reads it."""
 
     kind: str
     name: str
@@ -70,7 +70,7 @@ class Personal:
 
     @property
     def text(self) -> str:
-        """The same for people."""
+        """The reason as a sentence."""
         if self.kind == "unreadable":
             what = "the session could not be opened, and the page reads keys of it"
         else:
@@ -84,7 +84,7 @@ SessionKeys = Callable[[], Collection[str] | None]
 
 
 def reads_of(noted: Mapping[tuple[str, str], str], now: float) -> Reads:
-    """The lasting value of what was noted during a render (`Recording.reads`)."""
+    """The reads to store with a page, of those recorded during a render (`Recording.reads`)."""
     if not noted:
         return NOTHING_READ
     kinds: dict[str, dict[str, Seen]] = {kind: {} for kind in _KINDS}
@@ -94,7 +94,7 @@ def reads_of(noted: Mapping[tuple[str, str], str], now: float) -> Reads:
 
 
 def united(new: Reads, old: Reads | None, now: float) -> Reads:
-    """The reads of a render and those of the renders before it that still count."""
+    """The reads of a render, and those of earlier renders that still count."""
     if old is None or old == NOTHING_READ:
         return new
     kinds: dict[str, dict[str, Seen]] = {}
@@ -106,7 +106,7 @@ def united(new: Reads, old: Reads | None, now: float) -> Reads:
 
 
 def joined_reads(page: Reads | None, holes: Reads) -> Reads:
-    """What a page and its holes ask of a visitor."""
+    """The reads of a page and of its holes."""
     if page is None or not page.personal:
         return holes
     return Reads(**{kind: {**getattr(holes, kind), **getattr(page, kind)} for kind in _KINDS})
@@ -127,7 +127,8 @@ Shape = tuple[frozenset[str], ...]
 
 
 def shape_of(reads: Reads) -> Shape:
-    """The names that a page reads: verdicts are the same for all pages that read the same."""
+    """The names that a page reads. The verdict about a visitor is the same for all pages that read
+    the same names."""
     return _known(
         (frozenset(reads.session), frozenset(reads.cookies), frozenset(reads.opened)),
     )
@@ -135,15 +136,15 @@ def shape_of(reads: Reads) -> Shape:
 
 @lru_cache(maxsize=1_024)
 def _known(shape: Shape) -> Shape:
-    """The same object for what is equal: many pages of a site read the same."""
+    """One object for equal shapes: many pages of a site read the same names."""
     return shape
 
 
 def judge(
     reads: Reads, cookies: Collection[str], session_keys: SessionKeys, keyed: Iterable[str] = ()
 ) -> Personal | None:
-    """Why a visitor who sends ``cookies`` is not one of those whom the page is for; ``None`` if
-    they are. ``keyed`` cookies are in the page's key: it was rendered with them."""
+    """Why a visitor who sends ``cookies`` may not get the page; ``None`` if they may. ``keyed``
+    cookies are in the page's key: it was rendered with them."""
     if not cookies or not reads.personal:
         return None
     own = [name for name in cookies if name not in keyed]
@@ -163,7 +164,7 @@ def judge(
 
 
 def told(reads: Reads) -> Iterator[tuple[str, str]]:
-    """Each name that was read, and where, for people."""
+    """Each name that was read, and where, for display."""
     for kind, word in _TOLD.items():
         names: Names = getattr(reads, kind)
         for name, seen in names.items():
@@ -177,8 +178,8 @@ def told(reads: Reads) -> Iterator[tuple[str, str]]:
 def listed(
     page: Reads | None, holes: Reads = NOTHING_READ, client_holes: Reads | None = None
 ) -> tuple[str, ...]:
-    """What a page and its holes have read, and where, a text for each name. ``client_holes`` are
-    those that the browser fills."""
+    """The reads of a page and its holes, and where each was read, for display. ``client_holes`` are
+    the reads of holes that the browser fills."""
     read = list(told(page)) if page is not None else []
     read += [(f"in holes: {name}", at) for name, at in told(holes)]
     by_browser = told(client_holes) if client_holes is not None else ()
@@ -187,8 +188,8 @@ def listed(
 
 
 def _first(read: Names, cookies: Iterable[str]) -> str | None:
-    """The first cookie that was read. Where all were, those of analytics and consent tools count
-    only if they were read by name as well."""
+    """The first cookie that was read. If all cookies were read as a whole, those of analytics and
+    consent tools count only if they were also read by name."""
     if not read:
         return None
     everything = EVERYTHING in read
@@ -204,7 +205,7 @@ def _where(read: Names, name: str) -> str:
 
 
 def reads_to_json(reads: Reads | None) -> Any:
-    """What JSON can hold of it, as part of a stored page."""
+    """The reads as JSON values, as part of a stored page."""
     if reads is None:
         return None
     return [
@@ -214,8 +215,7 @@ def reads_to_json(reads: Reads | None) -> Any:
 
 
 def reads_from_json(raw: Any) -> Reads | None:
-    """The reads that `reads_to_json` described. Raises `TypeError` or `ValueError` for anything
-    else."""
+    """The inverse of `reads_to_json`. Raises `TypeError` or `ValueError` for anything else."""
     if raw is None:
         return None
     if len(raw) != len(_KINDS):

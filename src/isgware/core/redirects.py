@@ -1,8 +1,8 @@
-"""Stored redirects, and the query parameters of the visitor that are added to their target.
+"""Stored redirects, and the visitor's query parameters that are added to their target.
 
 A page is keyed without tracking parameters, so one redirect is stored for all visitors. An app that
-carries the query over to the new URL has not seen those parameters: they are put back when the
-redirect is sent, or every campaign would lose its numbers.
+copies the query to the new URL has not seen those parameters. They are added when the redirect is
+sent: otherwise campaigns would lose their numbers.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from .cache_key import is_tracking
 from .stored_page import Entry
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-#: All that a query may hold (RFC 3986, section 3.4), and the sign of escapes.
+#: Characters that a query may have (RFC 3986, section 3.4), and the percent sign of escapes.
 _PLAIN: Final = "%/?:@-._~!$'()*+,;="
 Head = list[tuple[str, str]]
 
 
 def location_for(entry: Entry, query: str) -> str | None:
-    """Where a stored redirect leads a visitor who asked with ``query``; ``None`` if that is where
-    it leads everybody."""
+    """The Location of a stored redirect for a visitor whose query is ``query``; ``None`` if it is
+    the stored one."""
     if not query or entry.code not in _REDIRECTS:
         return None
     stored = next((value for name, value in entry.headers if name.lower() == "location"), "")
@@ -37,7 +37,7 @@ def location_for(entry: Entry, query: str) -> str | None:
 
 
 def redirected(headers: Head, entry: Entry, query: str) -> Head:
-    """``headers`` of a stored page for a visitor who asked with ``query``."""
+    """``headers`` of a stored page for a visitor whose query is ``query``."""
     location = location_for(entry, query)
     if location is None:
         return headers

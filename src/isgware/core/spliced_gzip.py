@@ -1,12 +1,12 @@
-"""Compressed pages with places: deflated once, filled without being compressed again.
+"""Compressed pages with places: compressed once, filled without compressing again.
 
-A deflate stream (RFC 1951) is a row of blocks. What stands between places is compressed when the
-page is stored, each piece up to a byte boundary. A value is put in as a stored, that is
-uncompressed, block. The member's checksum (RFC 1952, section 2.3.1) is combined from checksums of
-the pieces, so that filling a page costs what its values are long.
+A deflate stream (RFC 1951) is a sequence of blocks. The text between places is compressed when the
+page is stored, each piece up to a byte boundary. A value is inserted as a stored (uncompressed)
+block. The checksum of the gzip member (RFC 1952, section 2.3.1) is combined from the checksums of
+the pieces, so that the cost of filling a page is proportional to the length of its values.
 
-Values are never compressed, and nothing is compressed by means of one: the length of an answer
-says nothing about what was put in (BREACH).
+Values are never compressed, and no compressed data refers to a value: the length of an answer
+reveals nothing about the values (BREACH).
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import Final
 from .places import Place, between
 
 _LEVEL: Final = 6
-#: A member without name and time, made by an unknown system (RFC 1952, section 2.3).
+#: A header without name and time, made by an unknown system (RFC 1952, section 2.3).
 _HEAD: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _TRAILER: Final = struct.Struct("<II")
 _STORED: Final = struct.Struct("<BHH")
 _MOST_STORED: Final = 0xFFFF
 _POLYNOMIAL: Final = 0xEDB88320
 _ONE: Final = 1 << 31
-#: For fewer bytes `zlib.crc32` is faster than tables are (2 microseconds).
+#: For fewer bytes `zlib.crc32` is faster than the tables (2 microseconds).
 _MIN_TABLED: Final = 4_096
 Tables = tuple[tuple[int, ...], ...]
 
 
 def deflated(body: bytes, places: Sequence[Place]) -> list[bytes]:
-    """What stands before, between and behind places of ``body``, each as whole deflate blocks.
+    """The pieces before, between and after the places of ``body``, each as whole deflate blocks.
 
-    A piece may refer to what stands before it only if all that lies between has a fixed length.
-    What will be put in is unknown: it is stood for by a byte that the body has nowhere, so that
-    nothing can refer to it.
+    A piece may refer to an earlier one only if everything between them has a fixed length. Values
+    are not known yet: a byte that does not occur in the body stands for them, so that no piece can
+    refer to one.
     """
     blank = _unused(body) if any(place.fixed for place in places) else None
     pieces = between(body, places)
@@ -55,7 +55,7 @@ def deflated(body: bytes, places: Sequence[Place]) -> list[bytes]:
 
 
 def _unused(body: bytes) -> bytes | None:
-    """A byte that ``body`` does not have; UTF-8 never has 0xFF."""
+    """A byte that does not occur in ``body``; UTF-8 never has 0xFF."""
     return next((byte for n in range(255, -1, -1) if (byte := bytes([n])) not in body), None)
 
 
@@ -71,15 +71,15 @@ class SplicedGzip:
         self._plain = plain
         self._compressed = compressed
         self._length = sum(map(len, plain))
-        #: For each long piece its checksum, and what it does to the checksum before it.
+        #: For each long piece: its checksum, and its effect on the checksum of what precedes it.
         self._tables = [
             (zlib.crc32(piece), _tables(len(piece))) if len(piece) >= _MIN_TABLED else None
             for piece in plain
         ]
 
     def filled(self, values: Sequence[bytes]) -> bytes:
-        """The gzip member of the page with ``values`` in its places. That those at fixed places
-        have the length of what they replace is for the caller to see to."""
+        """The gzip member of the page with ``values`` in its places. The caller ensures that a
+        value at a fixed place has the length of the text that it replaces."""
         parts: list[bytes | memoryview] = [_HEAD]
         crc, length, last = 0, self._length, len(values)
         for index, piece in enumerate(self._compressed):
@@ -105,8 +105,8 @@ def stored(value: bytes) -> list[bytes]:
     return [part for start in starts for part in stored(value[start : start + _MOST_STORED])]
 
 
-# Checksums of joined data: CRC-32 is linear, and bytes behind others multiply what those come to
-# by a power of x, modulo the polynomial. Bits are reversed: the highest is x to the power of 0.
+# Checksums of joined data. CRC-32 is linear: appending n bytes multiplies the checksum by x to the
+# power of 8n, modulo the polynomial. Bits are reversed: the highest is x to the power of 0.
 
 
 def _times_x(factor: int) -> int:
@@ -124,7 +124,7 @@ def _product(one: int, other: int) -> int:
 
 
 def _powers() -> list[int]:
-    """x to the power of 8, 16, 32 and so on: of so many bits are 1, 2, 4 and so on bytes."""
+    """x to the power of 8, 16, 32 and so on: the factors for 1, 2, 4 and so on appended bytes."""
     power = _ONE >> 8
     powers = []
     for _ in range(40):
@@ -137,7 +137,7 @@ _POWERS: Final = _powers()
 
 
 def _tables(length: int) -> Tables:
-    """For each four bits of a checksum what they become when ``length`` bytes follow."""
+    """For each group of four bits of a checksum: its value after ``length`` appended bytes."""
     factor, index = _ONE, 0
     while length >> index:
         if length >> index & 1:

@@ -1,8 +1,7 @@
 """Whether a response may be stored, and if not, why.
 
-The same function decides what is stored and which reason is reported. It is called after every
-clean-room render and, through `promising`, for a visitor's own answer before such a render is
-started.
+One function decides both what is stored and which reason is reported. It is called after each
+clean-room render. `promising` calls it for a visitor's own answer, before such a render is started.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ MAX_REDIRECT_SECONDS: Final = 60.0
 MAX_LEARNED: Final = 8
 
 
-#: Stands for the request where it is not known: no redirect leads to it.
+#: Stands for a request that is not known: no redirect leads to it.
 _ANYWHERE: Final = Request("http", "", "", "\0")
-#: Reasons by which an app says that a page is not for everybody.
+#: Reasons by which an app marks a page as personal.
 WITHDRAWING: Final = frozenset({
     "no-store", "private", "set-cookie", "vary-star", "revalidate-0", "token-not-found",
     "status-401", "status-402", "status-403", "status-407", "status-451",
@@ -56,8 +55,8 @@ class Response:
 
 
 def streams(headers: Iterable[tuple[str, str]]) -> bool:
-    """Whether a response says that it lasts for as long as somebody reads it: server-sent events,
-    or parts of which each replaces the one before (a camera's pictures, server push)."""
+    """Whether a response has no end: server-sent events, or a multipart response whose parts
+    replace each other (pictures of a camera, server push)."""
     return any(
         name.lower() == "content-type"
         and value.lower().startswith(("text/event-stream", "multipart/x-mixed-replace"))
@@ -67,7 +66,7 @@ def streams(headers: Iterable[tuple[str, str]]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the view said about the page while it rendered."""
+    """What the view declared about the page while it rendered."""
 
     revalidate: float | bool | None = None
     expire: float | None = None
@@ -76,9 +75,9 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a page may be stored. ``revalidate=None``: until told; ``age``: how old it was when it
-    came, in seconds, if its lifetime is what its headers say; ``by_default``: its lifetime is what
-    ``ISG(revalidate=)`` says, and nobody else does."""
+    """How a page may be stored. ``revalidate=None``: fresh until invalidated. ``age``: seconds of
+    its lifetime that were spent when it arrived, if its headers give the lifetime. ``by_default``:
+    the lifetime comes from ``ISG(revalidate=)`` only."""
 
     revalidate: float | None
     expire: float
@@ -92,15 +91,15 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a response is not stored, as a token for ``detail=``, and what more to tell people."""
+    """Why a response is not stored: a token for ``detail=``, and more text for people."""
 
     reason: str
     text: str = ""
 
     @property
     def withdraws(self) -> bool:
-        """Whether the app says by it that the page is not for everybody: then a page that is
-        stored may not be served any more. Other refusals are failures, which keep it."""
+        """Whether the app marks the page as personal by it: then a stored page may not be served
+        any more. Other refusals are failures, which keep the stored page."""
         return self.reason in WITHDRAWING
 
 
@@ -127,9 +126,9 @@ def storable(
 ) -> Terms | Refusal | Learn:
     """Decide about one clean-room response.
 
-    ``keyed`` names the headers in the key, ``default`` is ``ISG(revalidate=)``, ``obey`` whether
-    lifetimes for shared caches count, ``full`` whether those for all caches do, too; ``now`` is
-    when the app answered, ``replaces`` the page that would be overwritten.
+    ``keyed`` names the headers in the key. ``default`` is ``ISG(revalidate=)``. ``obey``: lifetimes
+    for shared caches count. ``full``: lifetimes for all caches count, too. ``now`` is when the app
+    answered. ``replaces`` is the page that would be overwritten.
     """
     if refusal := _refused(response, request, said, declared):
         return refusal
@@ -159,8 +158,8 @@ def storable(
 
 
 def unread(head: Response, said: Said, reason: str) -> Refusal:
-    """Decide about a response whose body is not read, for ``reason``: it may say for all that
-    that it is not for everybody."""
+    """Decide about a response whose body is not read, for ``reason``. Its headers may still mark
+    the page as personal."""
     refusal = _refused(head, _ANYWHERE, said, True)
     return refusal if refusal is not None and refusal.withdraws else Refusal(reason)
 
@@ -174,8 +173,8 @@ def promising(
     full: bool = False,
     now: float = 0.0,
 ) -> str | None:
-    """Whether a visitor's own answer on an undeclared route merits a clean-room render: ``None``
-    if it does, else why not. Errors do not: a flood of them would double the app's work."""
+    """Whether a visitor's own answer on an undeclared route merits a clean-room render: ``None`` if
+    it does, else why not. Errors do not: a flood of them would double the app's work."""
     response = Response(status, headers, b"")
     if not sound_status(status) or response.code not in KEPT | TEMPORARY:
         return "status"
@@ -196,8 +195,8 @@ def promising(
 
 
 def withdrawal(headers: Headers, said: Said) -> Refusal | None:
-    """Whether the app says, in the headers of a successful response or while it rendered, that it
-    is not for everybody. It goes before all else that may be wrong with the response."""
+    """Whether the headers of a successful response, or the view while it rendered, mark the page as
+    personal. This takes precedence over all other refusals."""
     if any(name.lower() == "set-cookie" for name, _ in headers):
         return Refusal("set-cookie")
     if said.refused:
@@ -214,7 +213,7 @@ def withdrawal(headers: Headers, said: Said) -> Refusal | None:
 
 
 def for_everybody(status: str, headers: Headers) -> bool:
-    """Whether the head of an answer to a declared URL would allow it to be stored."""
+    """Whether the status and headers of an answer to a declared URL would allow it to be stored."""
     response = Response(status, headers, b"")
     if response.all("set-cookie") or not sound_status(status) or response.code not in KEPT:
         return False
@@ -223,7 +222,7 @@ def for_everybody(status: str, headers: Headers) -> bool:
 
 
 def personal_response(response: Response | None) -> bool:
-    """Whether a response, an error say, is meant for one visitor and must not be shared."""
+    """Whether a response, such as an error, is meant for one visitor and must not be shared."""
     if response is None:
         return False
     directives, _ = effective(response.headers)
@@ -249,7 +248,7 @@ def _refused(response: Response, request: Request, said: Said, declared: bool) -
 
 
 def _circular(location: str, request: Request) -> Refusal | None:
-    """A redirect to the page's own URL: it differs in scheme or host only, or not at all."""
+    """A redirect to the page's own URL, or to one that differs only in scheme or host."""
     if request.path == "\0":
         return None
     try:
@@ -266,7 +265,8 @@ def _circular(location: str, request: Request) -> Refusal | None:
 
 
 def _path(url: SplitResult) -> str:
-    """However it is quoted (RFC 3986, section 6.2.2): the app cannot tell."""
+    """The path with its escapes decoded (RFC 3986, section 6.2.2): the app cannot tell spellings
+    apart."""
     return unquote(url.path) or "/"
 
 
@@ -281,7 +281,7 @@ def lifetime(
     full: bool = False,
     now: float = 0.0,
 ) -> float | bool | None:
-    """Seconds fresh, by the precedence of the design: view, policy, Cache-Control, default."""
+    """Seconds fresh, in this order of precedence: view, policy, Cache-Control, default."""
     if said.revalidate is not None:
         return said.revalidate
     if policy.revalidate is not None:
@@ -303,7 +303,8 @@ def _heard(response: Response, full: bool, now: float) -> float | None:
 
 
 def _age(response: Response, full: bool, now: float) -> float:
-    """How much of the lifetime that its own headers give a response had spent when it came."""
+    """Seconds of the lifetime that were spent when the response arrived, if its own headers give
+    the lifetime."""
     return 0.0 if _heard(response, full, now) is None else initial_age(response.headers, now, now)
 
 
@@ -333,7 +334,8 @@ def _terms(
 
 
 def varies(headers: Headers) -> frozenset[str]:
-    """Lower-case names in every Vary line; an empty one says nothing, what is no name anything."""
+    """Lower-case names in all Vary lines. An empty line is ignored; an invalid name counts as
+    ``*``."""
     names: set[str] = set()
     for name, value in headers:
         if name.lower() == "vary":

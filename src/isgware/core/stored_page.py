@@ -1,8 +1,8 @@
-"""A stored page, and the bytes it is stored as.
+"""A stored page, and its format in the store.
 
 Format: magic, version, CRC-32 of all that follows, length of the description, the description as
-JSON, then the bodies one after the other. Nothing is ever unpickled. Whatever does not decode
-cleanly (cut off, flipped, foreign, newer, found under another key) is a miss, never an error.
+JSON, then the bodies one after the other. Nothing is ever unpickled. Data that does not decode
+cleanly (truncated, damaged, foreign, newer, stored under another key) is a miss, never an error.
 """
 
 from __future__ import annotations
@@ -32,24 +32,25 @@ _NATIVE = re.compile(r"[\x00-\xff]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One rendered page. Times are wall-clock seconds; ``generation`` and ``nonce`` say which
-    invalidations its render had seen, ``order`` which of two renders began later.
+    """One rendered page. Times are wall-clock seconds. ``generation`` and ``nonce`` identify the
+    invalidations that its render had seen; ``order`` tells which of two renders began later.
 
-    ``own``: the response to a visitor's own request (RFC 9111), not a clean-room render; then
-    ``rendered_at`` is when the app, or whoever it got it from, generated it. ``validator`` is the
-    app's own ETag, which ``etag`` need not be. ``reads``: what its render asked of its visitor;
-    ``None`` where that could not be recorded.
+    ``own``: the response to a visitor's own request (RFC 9111), not a clean-room render. Then
+    ``rendered_at`` is when it was generated, by the app or by a server behind it. ``validator`` is
+    the app's own ETag, which may differ from ``etag``. ``reads``: what its render read of its
+    visitor; ``None`` where that could not be recorded.
 
-    ``places``: what is put in when the page is served. Such a page has no other encoding than
-    gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
+    ``places``: where values are inserted when the page is served. The only other encoding of such a
+    page is gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
 
-    ``version``: one more with each render that found the page changed; 0 where nobody counts.
+    ``version``: incremented by each render that found the page changed; 0 where versions are not
+    counted.
 
-    ``holes``: what of the body is a placeholder; ``hole_reads`` is what filling them asks of a
-    visitor. A visitor who has any of that gets the page of `filled_page.for_holes`.
+    ``holes``: the placeholders in the body. ``hole_reads``: what filling them reads of a visitor. A
+    visitor who has any of that gets the page of `filled_page.for_holes`.
 
-    ``client_holes``: what of the body is the element of a hole that the browser fills.
-    ``client_reads``: what filling them asks of a visitor; ``None`` if everybody's are made.
+    ``client_holes``: the elements in the body of holes that the browser fills. ``client_reads``:
+    what filling them reads of a visitor; ``None`` if they are filled for every visitor.
     """
 
     key: str
@@ -92,7 +93,7 @@ class Entry:
 
     @property
     def fresh_until(self) -> float:
-        """``revalidate=None`` stands for "until told"."""
+        """Infinity for ``revalidate=None``, which means "until invalidated"."""
         if self.revalidate is None:
             return float("inf")
         return self.rendered_at + self.revalidate
@@ -111,9 +112,9 @@ _PLAIN: Final = (
     "nonce", "order", "fingerprint", "build_id", "route", "render_seconds", "vary_cookie",
     "anonymous", "error_quota", "tombstone", "own", "validator",
 )  # fmt: skip
-#: What pages that an earlier release has stored do not say.
+#: Values for fields that pages stored by an earlier release do not have.
 _LATER: Final = {"version": 0}
-#: The same for many pages, so that a process with many of them holds them once.
+#: Shared by many pages, so that a process with many of them holds each value once.
 _SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
 _REQUEST: Final = ("scheme", "host", "script_name", "path", "query")
 
@@ -124,7 +125,7 @@ def encode(entry: Entry) -> bytes:
 
 
 def head_of(entry: Entry) -> bytes:
-    """Those before the bodies. They know the bodies by their checksum."""
+    """The bytes before the bodies. They include the checksum of the bodies."""
     description = {name: getattr(entry, name) for name in _PLAIN}
     for name, unsaid in _LATER.items():
         if getattr(entry, name) != unsaid:
@@ -155,7 +156,7 @@ def head_of(entry: Entry) -> bytes:
 
 
 def head_size(data: bytes) -> int:
-    """How many of the bytes that are stored stand before the bodies; 0 if this is no page."""
+    """How many of the stored bytes precede the bodies; 0 if this is not a page."""
     start = _HEAD.size + 4
     if len(data) < start or not data.startswith(MAGIC):
         return 0
@@ -163,7 +164,7 @@ def head_size(data: bytes) -> int:
 
 
 def decode(data: Any, key: str) -> Entry | None:
-    """The entry that ``data`` holds under ``key``; ``None`` for anything but exactly that."""
+    """The entry stored in ``data`` under ``key``; ``None`` if it is damaged or another one."""
     if not isinstance(data, bytes) or len(data) < _HEAD.size:
         return None
     magic, version, checksum = _HEAD.unpack_from(data)
@@ -218,7 +219,7 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
 
 
 def _pairs(raw: Any) -> Headers:
-    # Raises TypeError for what is no string.
+    # Raises TypeError if it is not a string.
     return tuple((shared(name), shared(value)) for name, value in raw)
 
 
@@ -257,7 +258,7 @@ def _sound(entry: Entry) -> bool:
 
 
 def _sound_pieces(entry: Entry) -> bool:
-    """Whether a page with places is compressed as `spliced_gzip` does it, or not at all."""
+    """Whether a page with places is compressed as `spliced_gzip` does it, or not compressed."""
     if not entry.places or not entry.pieces:
         return not entry.pieces and not (entry.places and entry.encodings)
     return (
@@ -269,7 +270,7 @@ def _sound_pieces(entry: Entry) -> bool:
 
 
 def _native(value: Any) -> bool:
-    """Whether this is a string as WSGI has them: bytes decoded as latin-1 (PEP 3333)."""
+    """Whether this is a native string of WSGI: bytes decoded as latin-1 (PEP 3333)."""
     return isinstance(value, str) and _NATIVE.match(value) is not None
 
 

@@ -1,9 +1,9 @@
-"""Finds tokens in a clean-room response of which each visitor needs their own.
+"""Finds tokens in a clean-room response that must differ for each visitor.
 
 *CSP nonces* (Content Security Policy Level 3, section 2.3.1) are found without configuration;
-*double-submit cookies* where a policy names them. If a token is known to be in a page but is not
-there as it was made (escaped, encoded, compressed, cut in two), `find` reports it and the page is
-not stored: no token of the clean room is ever stored.
+*double-submit cookies* where a policy names them. If a token is known to be in a page, but cannot
+be found there as it was made (escaped, encoded, compressed, split), `find` reports that and the
+page is not stored: no token of the clean room is ever stored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from .places import BODY, COOKIE, NONCE, Place, Places, Plain, sound_places
 
 Lines = Sequence[tuple[str, str]]
-#: Finds what a framework has put into headers and body; ``None`` if some of it is not found.
+#: Finds a framework's tokens in headers and body; ``None`` if one of them is not found.
 Finder = Callable[[Lines, bytes], Places | None]
 MIN_LENGTH: Final = 16
 _POLICIES: Final = frozenset({
@@ -26,24 +26,24 @@ _NONCE: Final = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
 _META: Final = re.compile(rb"<meta\s[^>]*content-security-policy[^>]*>", re.IGNORECASE)
 _QUOTED: Final = re.compile(r"&#(?:0*39|x0*27);|&apos;", re.IGNORECASE)
 _MARKUP: Final = ("text/html", "application/xhtml+xml")
-#: What the value of a double-submit cookie may hold: nothing that means anything to HTML.
+#: Characters that the value of a double-submit cookie may have: none has a meaning in HTML.
 _VALUE: Final = r"[A-Za-z0-9_.~+/=-]"
 _FIT: Final = re.compile(f"{_VALUE}{{{MIN_LENGTH},4096}}")
-#: Alphabets, the narrowest first.
+#: Alphabets, the smallest first.
 _ALPHABETS: Final = {
     "hex": re.compile(r"[0-9a-f]+"),
     "HEX": re.compile(r"[0-9A-F]+"),
     "text": re.compile(_VALUE + "+"),
 }
-#: Characters that nobody escapes, and those that are escaped in JavaScript alone.
+#: Characters that are never escaped, and those that are escaped only in JavaScript.
 _RUNS: Final = (re.compile("[A-Za-z0-9]+"), re.compile("[A-Za-z0-9_-]+"))
-#: A part of a token so long is not in a page by chance.
+#: A part of a token of this length is not in a page by chance.
 _TELLING: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """``text`` as the app made it; ``needed``: it has to stand in the body."""
+    """``text`` as the app made it. ``needed``: it must occur in the body."""
 
     text: str
     kind: str
@@ -52,18 +52,18 @@ class Token:
 
 
 def alphabet_of(text: str) -> str:
-    """The name of the narrowest alphabet that ``text`` is written in; "" if in none."""
+    """The name of the smallest alphabet that ``text`` is written in; "" if in none."""
     return next((name for name, known in _ALPHABETS.items() if known.fullmatch(text)), "")
 
 
 def alike(value: str, alphabet: str, length: int) -> bool:
-    """Whether ``value`` may stand for a token of that alphabet and length."""
+    """Whether ``value`` may replace a token of that alphabet and length."""
     return len(value) == length and _ALPHABETS[alphabet].fullmatch(value) is not None
 
 
 def nonces(headers: Lines, body: bytes) -> list[Token]:
-    """The nonces of the page's own policies, said in a header or in a meta element. What is put
-    in their place has their alphabet, padding included."""
+    """The nonces of the page's own policies, in a header or in a meta element. They are replaced by
+    nonces of the same alphabet, padding included."""
     said = [value for name, value in headers if name.lower() in _POLICIES]
     kind = _first(headers, "content-type").partition(";")[0].strip().lower()
     if kind in _MARKUP:
@@ -78,15 +78,15 @@ def nonces(headers: Lines, body: bytes) -> list[Token]:
 
 
 def cookie_token(name: str, value: str) -> Token | None:
-    """The token that a cookie of a policy's ``value_holes`` is; ``None`` if it is too short, or
-    holds what a token must not."""
+    """The token in a cookie that a policy's ``value_holes`` names; ``None`` if it is too short, or
+    has characters that a token must not have."""
     if not _FIT.fullmatch(value):
         return None
     return Token(value, COOKIE + name, (alphabet_of(value),), needed=True)
 
 
 def find(tokens: Iterable[Token], headers: Lines, body: bytes) -> Places | None:
-    """All places of ``tokens`` in headers and body; ``None`` if one of them is there in a form in
+    """All places of ``tokens`` in headers and body; ``None`` if one of them occurs in a form in
     which it cannot be replaced."""
     known = {token.text.encode(): token for token in tokens}
     if not known:
@@ -108,14 +108,14 @@ def find(tokens: Iterable[Token], headers: Lines, body: bytes) -> Places | None:
 
 
 def texts(headers: Lines, body: bytes) -> Iterator[tuple[int, bytes]]:
-    """All that a token may stand in, each with what `Place.where` says of it."""
+    """All texts in which a token may occur, each with its `Place.where`."""
     yield BODY, body
     for number, (_, value) in enumerate(headers):
         yield number, value.encode("latin-1")
 
 
 def merged(parts: Iterable[Places], headers: Lines, body: bytes) -> Places | None:
-    """Places that were found in several ways, in order; ``None`` if one lies in another."""
+    """Places that were found in several ways, in order; ``None`` if two overlap."""
     places = tuple(sorted(place for part in parts for place in part))
     return places if sound_places(places, body, headers) else None
 
@@ -131,7 +131,8 @@ def _found(
 
 
 def _torn(known: dict[bytes, Token], data: bytes, found: list[Place]) -> bool:
-    """Whether a telling part of a token stands where the token does not: it was escaped there."""
+    """Whether a characteristic part of a token occurs where the token does not: it was escaped
+    there."""
     whole = b"\n".join(data[place.offset : place.end] for place in found)
     for text in known:
         for run in _RUNS:
@@ -142,7 +143,7 @@ def _torn(known: dict[bytes, Token], data: bytes, found: list[Place]) -> bool:
 
 
 def readable(headers: Lines) -> bool:
-    """Whether text stands in the body as it is: not encoded, and in a charset like ASCII."""
+    """Whether the body is plain text: not encoded, and in a charset that extends ASCII."""
     if any(name.lower() == "content-encoding" for name, _ in headers):
         return False
     charset = re.search(r"charset\s*=\s*\"?([^\s\";]+)", _first(headers, "content-type"), re.I)

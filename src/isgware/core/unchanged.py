@@ -1,8 +1,8 @@
-"""Whether a render has found its page as it was, and what such a page then consists of.
+"""Whether a render found its page unchanged, and what is stored then.
 
-Compared are status, headers and identity body, with the values of `places` cut out: those are
-another visitor's each time. Left out are fields that say when a response was made, the validators,
-and the lifetime that `downstream` has written into Cache-Control.
+Compared are status, headers and identity body, without the values of `places`: those differ for
+each visitor. Ignored are fields that say when a response was made, the validators, and the lifetime
+that `downstream` has written into Cache-Control.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ def _headers(entry: Entry) -> list[tuple[str, list[bytes], list[object]]]:
 
 
 def renewed(old: Entry, new: Entry) -> Entry:
-    """What is stored after a render that found the page unchanged: the old body, in the encodings
-    that were made of it, with what points into it, and the old validators; the rest is new."""
+    """The entry to store after a render that found the page unchanged. It has the old body with its
+    encodings and offsets, and the old validators. Everything else is new."""
     modified = [pair for pair in old.headers if pair[0].lower() == "last-modified"]
     headers, known = list(new.headers), old.last_modified
     at = [n for n, (name, _) in enumerate(headers) if name.lower() == "last-modified"]
     if modified and at:
         headers[at[0]] = modified[0]
     elif modified:
-        headers.append(modified[0])  # behind those that places point to
+        headers.append(modified[0])  # last, since places refer to headers by their index
     else:
         known = new.last_modified
     in_lines = tuple(place for place in new.places if place.where != BODY)

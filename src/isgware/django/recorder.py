@@ -44,7 +44,7 @@ _FRAMEWORK: Final = frozenset({
 })  # fmt: skip
 CALLERS: Final = Callers(_THROUGH, _FRAMEWORK, _SESSIONS)
 #: The key by which a session says how long it lasts.
-_BOOKKEEPING: Final = frozenset({"_session_expiry"})
+BOOKKEEPING: Final = frozenset({"_session_expiry"})
 
 
 Environ = dict[str, Any]
@@ -164,7 +164,7 @@ def _request_type(base: Any) -> type:
 
 
 def _written(notes: Notes, key: object, value: object) -> None:
-    if key not in _BOOKKEEPING:
+    if key not in BOOKKEEPING:
         notes.wrote_for_good(key)
 
 

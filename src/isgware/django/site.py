@@ -17,6 +17,7 @@ from django.core.signals import got_request_exception
 from django.db import close_old_connections, connections
 from django.http import Http404, parse_cookie
 from django.middleware.common import CommonMiddleware
+from django.middleware.csrf import CSRF_SESSION_KEY
 from django.urls import (
     NoReverseMatch,
     Resolver404,
@@ -38,6 +39,7 @@ from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site, origin_of
 from . import csrf
 from .caches import cache_middleware, inner_cache
+from .recorder import BOOKKEEPING
 from .variants import asked
 
 #: Connections of a parent process, kept from being closed by garbage collection.
@@ -145,6 +147,14 @@ class DjangoSite(Site):
         if settings.USE_X_FORWARDED_HOST:
             host = visitor.headers.get("HTTP_X_FORWARDED_HOST") or host
         return scheme, host
+
+    @property
+    def session_cookie(self) -> str:
+        return str(settings.SESSION_COOKIE_NAME)
+
+    @property
+    def session_bookkeeping(self) -> frozenset[str]:
+        return BOOKKEEPING | {CSRF_SESSION_KEY}
 
     @property
     def cookie_session(self) -> str:

@@ -149,12 +149,16 @@ class FlaskSite(Site):
         return self._app.app_context()
 
     @property
+    def session_cookie(self) -> str:
+        return str(self._app.session_interface.get_cookie_name(self._app))
+
+    @property
     def cookie_session(self) -> str:
         interface: Any = self._app.session_interface
         own = type(interface) is SecureCookieSessionInterface
         if not own or interface.session_class is not SecureCookieSession:
             return ""
-        return str(interface.get_cookie_name(self._app))
+        return self.session_cookie
 
     @property
     def session_bookkeeping(self) -> frozenset[str]:

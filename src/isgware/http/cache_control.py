@@ -1,7 +1,7 @@
-"""Cache-Control and its targeted forms: syntax only, no meaning.
+"""Cache-Control and its targeted forms: the syntax only, not the meaning.
 
-RFC 9111, section 5.2: directive names are case-insensitive, an argument may be a token or a
-quoted string whatever the directive says of itself, several fields are one list.
+RFC 9111, section 5.2: directive names are case-insensitive, each argument may be a token or a
+quoted string, and several fields form one list.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from .structured_fields import Item, dictionary
 #: A name in a header field (RFC 9110, section 5.6.2).
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-#: Split at commas outside of quoted strings; a quote that never ends is read as any character.
+#: Split at commas outside of quoted strings. A quote without an end is an ordinary character.
 _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
-#: Honoured even in an item that does not parse.
+#: Obeyed even in an item that does not parse.
 _REFUSALS = frozenset({"no-store", "private", "no-cache"})
-#: Those that may name fields, and are about these alone then (5.2.2.4, 5.2.2.7).
+#: Directives that may name fields, and then apply to these fields only (5.2.2.4, 5.2.2.7).
 QUALIFIED = frozenset({"private", "no-cache"})
 #: Targeted fields (RFC 9213) that this cache obeys, the most specific first.
 TARGETED = ("isg-cache-control", "cdn-cache-control")
@@ -33,11 +33,11 @@ Directives = dict[str, str | None]
 
 
 def parse(values: Iterable[str]) -> Directives:
-    """Directives by lower-case name; of a repeated one the first counts (RFC 9111, 4.2.1), but
-    for `QUALIFIED` ones: they refuse all that any of them refuses.
+    """Directives by lower-case name. The first of repeated directives counts (RFC 9111, 4.2.1),
+    except for `QUALIFIED` ones: they refuse everything that any of them refuses.
 
     An item that does not parse gives no lifetime, but a refusal in it counts: a typing error must
-    not make public what was meant to be private.
+    not make a private response public.
     """
     found: Directives = {}
     for text in values:
@@ -52,7 +52,7 @@ def parse(values: Iterable[str]) -> Directives:
 
 @lru_cache(maxsize=256)
 def _directives_of(text: str) -> tuple[tuple[str, str | None], ...]:
-    """Remembered, since an app says few different things, and says them with every page."""
+    """Cached: an app sends few different values, and repeats them with every page."""
     return tuple(pair for item in _ITEM.findall(text) for pair in _directives(item))
 
 
@@ -77,8 +77,8 @@ def _directives(item: str) -> Iterator[tuple[str, str | None]]:
 def effective(headers: Iterable[tuple[str, str]]) -> tuple[Directives, bool]:
     """The directives that count for this cache, and whether a targeted field gave them.
 
-    A targeted field replaces Cache-Control altogether; one that is empty or no structured field is
-    ignored as a whole (RFC 9213, sections 2.1 and 2.2).
+    A targeted field replaces Cache-Control altogether. An empty one, or one that is no structured
+    field, is ignored (RFC 9213, sections 2.1 and 2.2).
     """
     fields: dict[str, list[str]] = {}
     for name, value in headers:
@@ -94,7 +94,7 @@ def effective(headers: Iterable[tuple[str, str]]) -> tuple[Directives, bool]:
 
 
 def _argument(name: str, value: Item) -> str | None:
-    """A member's value as a directive's argument; a lifetime of another type than Integer is
+    """A member's value as the argument of a directive. A lifetime that is not an Integer is
     malformed (RFC 9213, section 2.1)."""
     if name in _SECONDS:
         return str(value) if type(value) is int else ""
@@ -117,9 +117,9 @@ def delta_seconds(value: str | None) -> float | None:
 
 
 def shared_lifetime(directives: Directives, targeted: bool) -> float | None:
-    """Freshness lifetime addressed to shared caches, in seconds; ``None`` if not said.
+    """Freshness lifetime for shared caches, in seconds; ``None`` if there is none.
 
-    A lifetime that is said and malformed counts as 0 (RFC 9111, section 4.2.1).
+    A malformed lifetime counts as 0 (RFC 9111, section 4.2.1).
     """
     for name in ("s-maxage", "max-age") if targeted else ("s-maxage",):
         if name in directives:

@@ -1,5 +1,4 @@
-"""Cache-Status (RFC 9211) and X-ISG-Cache: the outcome of a request and its reason, as header
-values."""
+"""Cache-Status (RFC 9211) and X-ISG-Cache: the outcome of a request and its reason, as values."""
 
 from __future__ import annotations
 
@@ -40,7 +39,7 @@ def forwarded(
 
 
 def _whole(ttl: float) -> int:
-    """Away from zero, so that ttl and Age add up, and what is stale never says 0."""
+    """Rounded away from zero, so that ttl and Age add up, and a stale response never has ttl=0."""
     return math.ceil(ttl) if ttl > 0 else math.floor(ttl)
 
 

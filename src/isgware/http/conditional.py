@@ -10,11 +10,11 @@ from typing import Any, Final
 from .dates import http_date
 
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
-#: Those that may stand for the very same bytes (8.8.3.2).
+#: Characters of an entity tag that may be strong (8.8.3.2).
 _STRONG_TAG = re.compile(r'(?<!W/)("[^"]*")')
-#: Preferred first among encodings a client likes equally well: smallest for its cost to unpack.
+#: The order of preference among encodings that a client accepts equally.
 PREFERENCE: Final = ("br", "zstd", "gzip", "identity")
-#: What a 304 carries (RFC 9110, section 15.4.5) besides the fields this cache adds.
+#: Fields of a 304 (RFC 9110, section 15.4.5), without those that this cache adds.
 NOT_MODIFIED_FIELDS: Final = frozenset({
     "cache-control", "content-location", "etag", "expires", "vary",
     "cdn-cache-control", "isg-cache-control", "date",
@@ -22,7 +22,7 @@ NOT_MODIFIED_FIELDS: Final = frozenset({
 
 
 def strong_etag(body: bytes, given: str) -> str:
-    """The app's own tag if it is strong, else one made of the bytes."""
+    """The app's own tag if it is strong, else a hash of the body."""
     if given.startswith('"') and _ENTITY_TAG.fullmatch(given):
         return given
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
@@ -34,13 +34,14 @@ def is_entity_tag(given: str) -> bool:
 
 
 def etag_for(etag: str, encoding: str) -> str:
-    """Each encoding is a representation of its own and needs its own strong tag (8.8.3.3)."""
+    """The strong tag of one encoding: each encoding is a representation of its own (8.8.3.3)."""
     return etag if encoding == "identity" else f'{etag[:-1]}-{encoding}"'
 
 
 def precondition(etag: str, last_modified: str, made: float, conditions: Mapping[str, Any]) -> int:
-    """What the conditions of a GET or HEAD come to, in the order of section 13.2.2: 412, 304, or 0
-    for none. ``conditions`` maps CGI names to values, ``made`` is when the page was made."""
+    """The result of the conditions of a GET or HEAD, in the order of section 13.2.2: 412, 304, or 0
+    if they do not apply. ``conditions`` maps CGI names to values; ``made`` is when the page was
+    made."""
     if_match = conditions.get("HTTP_IF_MATCH")
     if_unmodified_since = conditions.get("HTTP_IF_UNMODIFIED_SINCE")
     if if_match is not None:
@@ -64,9 +65,9 @@ def not_modified(
 ) -> bool:
     """Whether a GET or HEAD is answered 304 (13.1.2, 13.1.3, 13.2.2).
 
-    If-None-Match is compared weakly, and when it is there If-Modified-Since is not looked at, nor
-    is one that is no HTTP date, or several. A page without Last-Modified counts as modified when
-    it was ``made`` (RFC 9111, 4.3.2).
+    If-None-Match is compared weakly. With it, If-Modified-Since is ignored; so is an
+    If-Modified-Since that is no HTTP date, or is repeated. A page without Last-Modified counts as
+    modified when it was ``made`` (RFC 9111, 4.3.2).
     """
     if if_none_match is not None:
         given = if_none_match.strip()
@@ -86,8 +87,7 @@ def not_modified(
 def choose_encoding(accept: str | None, stored: Iterable[str]) -> str:
     """The stored encoding to answer with; identity when nothing else is acceptable (12.5.3).
 
-    Identity is always stored. When even that is refused it is sent all the same: a 406 helps
-    nobody.
+    Identity is always stored. It is sent even if the client refuses it: a 406 helps nobody.
     """
     if not accept:
         return "identity"
@@ -100,7 +100,7 @@ def choose_encoding(accept: str | None, stored: Iterable[str]) -> str:
             continue
         weight = weights.get(encoding)
         if weight is None:
-            # Unnamed, identity is acceptable but never preferred to what was asked for.
+            # Identity is acceptable if it is not named, but is not preferred to a named encoding.
             weight = rest if encoding != "identity" or "*" in weights else 0.0001
         if weight > best:
             best, chosen = weight, encoding
@@ -125,7 +125,7 @@ def _weights(accept: str) -> dict[str, float]:
 
 
 def _quality(text: str) -> float:
-    """A weight (12.4.2); a malformed one refuses."""
+    """A weight (12.4.2); a malformed one counts as 0."""
     if re.fullmatch(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?", text):
         return float(text)
     return 0.0

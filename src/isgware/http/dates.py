@@ -1,7 +1,7 @@
-"""HTTP dates, strictly (RFC 9110, section 5.6.7).
+"""HTTP dates, parsed strictly (RFC 9110, section 5.6.7).
 
-A lenient parser would make a response fresh whose Expires is no date at all; one that is too
-strict would refuse the two obsolete forms that recipients must still accept.
+With a lenient parser, a response whose Expires is no date would become fresh. The two obsolete
+forms are accepted, since recipients must accept them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _FORMS: Final = tuple(
 
 
 def http_date(text: str, now: float) -> float | None:
-    """Seconds since the epoch, or ``None`` for what is no HTTP date.
+    """Seconds since the epoch, or ``None`` if it is no HTTP date.
 
-    Names in any case are understood, as RFC 9111, section 4.2 asks caches to. ``now`` tells which
-    century a two-digit year belongs to: none is more than 50 years ahead.
+    Names are case-insensitive, as RFC 9111, section 4.2 asks of caches. ``now`` decides the century
+    of a two-digit year: at most 50 years ahead.
     """
     found = next((match for form in _FORMS if (match := form.fullmatch(text.strip()))), None)
     if found is None:
@@ -45,7 +45,7 @@ def http_date(text: str, now: float) -> float | None:
             _year(found["year"], now), _MONTHS[found["month"].lower()], int(found["day"]),
             int(found["hour"]), int(found["minute"]), second, tzinfo=UTC,
         ).timestamp()  # fmt: skip
-    except (ValueError, OverflowError, OSError):  # the latter for a `now` beyond all dates
+    except (ValueError, OverflowError, OSError):  # the latter if `now` is beyond all dates
         return None
 
 

@@ -1,5 +1,4 @@
-"""Fields of a message: their type, which values are valid, and which fields a cache never
-stores."""
+"""Header fields: their type, which values are valid, and which fields a cache never stores."""
 
 from __future__ import annotations
 
@@ -7,9 +6,9 @@ import re
 from typing import Any, Final
 
 Headers = tuple[tuple[str, str], ...]
-#: Longer values of a request's fields are no part of a key, in characters.
+#: Longer values of request fields, in characters, are never part of a key.
 MAX_KEYED_VALUE: Final = 1024
-#: Not ours to keep: hop-by-hop fields (RFC 9110, 7.6.1), and those made anew for every answer.
+#: Never stored: hop-by-hop fields (RFC 9110, 7.6.1), and fields made anew for every answer.
 DROPPED: Final = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info",
     "proxy-authorization", "proxy-connection", "te", "trailer", "trailers",
@@ -22,12 +21,12 @@ _STATUS = re.compile(r"[1-5][0-9][0-9]( [\t\x20-\x7e\x80-\xff]*)?\Z")
 
 
 def values(headers: Headers, name: str) -> list[str]:
-    """Every line of a field."""
+    """All lines of a field."""
     return [value for key, value in headers if key.lower() == name]
 
 
 def sound_headers(headers: Any) -> bool:
-    """No header that could end a header line early (RFC 9110, section 5.5)."""
+    """Whether no header can end its line early (RFC 9110, section 5.5)."""
     return all(
         isinstance(name, str)
         and isinstance(value, str)

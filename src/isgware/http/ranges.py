@@ -13,22 +13,22 @@ from typing import Final
 from .dates import http_date
 
 _SPEC = re.compile(r"([0-9]{0,18})-([0-9]{0,18})")
-#: More ranges than this, or ranges that together exceed the page, are an attack or a mistake: the
-#: whole page is the answer (section 14.2).
+#: With more ranges than this, or ranges that together exceed the page, the request is an attack or
+#: a mistake: the answer is the whole page (section 14.2).
 MAX_RANGES: Final = 8
 
-#: First and last byte, both included.
+#: First and last byte, inclusive.
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Unsatisfiable:
-    """None of the ranges is in the page: 416."""
+    """No range lies within the page: 416."""
 
 
 def wanted(field: str, length: int) -> tuple[Span, ...] | Unsatisfiable | None:
-    """The ranges of a body of ``length`` bytes that ``field`` asks for, in its order; ``None`` if
-    the field is to be ignored: another unit, malformed, or asking too much."""
+    """The ranges of a body of ``length`` bytes that ``field`` asks for, in its order. ``None`` if
+    the field is ignored: it has another unit, is malformed, or asks for too much."""
     unit, equals, specs = field.partition("=")
     if unit.strip().lower() != "bytes" or not equals:
         return None
@@ -70,8 +70,8 @@ def _size(spans: list[Span]) -> int:
 
 
 def covers(if_range: str, etag: str, last_modified: str, now: float, made: float) -> bool:
-    """Whether a client's part is of this very representation: a strong tag that is equal, or a
-    date that is equal and was more than a second old when the page was made (13.1.5, 8.8.2.2)."""
+    """Whether a client's part is of this representation (13.1.5, 8.8.2.2): the strong tags are
+    equal, or the dates are equal and more than a second before the page was made."""
     if_range = if_range.strip()
     if if_range.startswith(('"', "W/")):
         return if_range == etag and etag.startswith('"')

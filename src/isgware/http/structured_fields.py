@@ -1,6 +1,6 @@
 """Structured-field dictionaries (RFC 9651), as far as targeted cache fields need them.
 
-Strict on purpose: section 4.2 has a field that fails anywhere ignored as a whole.
+Strict on purpose: by section 4.2 a field that fails to parse anywhere is ignored as a whole.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Token(str):
     __slots__ = ()
 
 
-#: Numbers with a fraction are floats. Byte sequences and dates come as `None`: no directive takes
-#: one. An inner list comes as a tuple of its members.
+#: Numbers with a fraction are floats. Byte sequences and dates are `None`: no directive takes them.
+#: An inner list is a tuple of its members.
 Item = bool | int | float | str | Token | None | tuple[object, ...]
 
 
@@ -35,9 +35,9 @@ class _Malformed(ValueError):
 
 
 def dictionary(text: str) -> dict[str, Item] | None:
-    """Members by key, parameters left out; ``None`` if the field does not parse (section 4.2.2).
+    """Members by key, without parameters; ``None`` if the field does not parse (section 4.2.2).
 
-    A key without a value is ``True``; of a repeated one the last counts.
+    A key without a value is ``True``; the last of a repeated key counts.
     """
     try:
         return _Reader(text.strip(" ")).dictionary()
@@ -65,7 +65,7 @@ class _Reader:
                 raise _Malformed
             self._take(_OWS)
             if self._at == len(self._text):
-                raise _Malformed  # a comma at the end
+                raise _Malformed  # a trailing comma
         return found
 
     def _member(self) -> Item:

@@ -8,17 +8,17 @@ from typing import Final
 
 from .fields import MAX_KEYED_VALUE
 
-#: What they hold must not lie in a store, not even in a key: a response that varies by one is kept
-#: for requests without it alone.
+#: Fields whose values must not be stored, not even as part of a key. A response that varies by one
+#: of them is stored for requests without it only.
 PERSONAL: Final = frozenset({"cookie", "cookie2", "authorization", "proxy-authorization"})
-#: By these an app may take a GET for another method: what it answers then is nothing to keep, and
-#: nothing to be asked for again behind anybody.
+#: Fields by which an app may treat a GET as another method. Its response is not stored, and the
+#: request is not repeated in the background.
 OVERRIDING: Final = frozenset({
     "x-http-method", "x-http-method-override", "x-method-override",
 })  # fmt: skip
-#: By these a proxy, or anybody, tells an app that it was asked for something else than the request
-#: line says. No app names them in Vary, so responses are kept apart by them in any case: who makes
-#: them up makes a page for those who send the same.
+#: Fields by which a proxy tells an app that the request was for another URL than the request line
+#: has. Apps do not name them in Vary, so responses are always kept apart by them: a client that
+#: invents such a field gets a page of its own.
 REROUTING: Final = frozenset({
     "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto",
     "x-forwarded-scheme", "x-forwarded-server", "x-forwarded-ssl", "x-host",
@@ -32,9 +32,9 @@ _SEMICOLON = re.compile(r"[ \t]*;[ \t]*")
 def selecting(
     names: Iterable[str], header: Callable[[str], str | None]
 ) -> tuple[tuple[str, str], ...] | None:
-    """The fields of a request that ``names`` nominates, normalised; those that are absent are left
-    out. ``None`` if they may not be part of a key: personal ones, those that change the method,
-    and oversized ones."""
+    """The request fields that ``names`` nominates, normalised, without those that are absent.
+    ``None`` if one may not be part of a key: credentials, method overrides, and oversized values.
+    """
     found = []
     for name in sorted(names):
         value = header(name)
@@ -47,15 +47,15 @@ def selecting(
 
 
 def normalised(name: str, value: str) -> str:
-    """A field value as one of many that mean the same: lines joined, spaces around delimiters
-    removed, and case where it does not count. The order of languages is left alone: many apps take
-    it for a preference. With a quoted string in it a value is compared as it is."""
+    """A field value in a form that is equal for equivalent values: lines joined, spaces around
+    delimiters removed, lower case where case does not matter. The order of languages is kept, since
+    many apps take it for a preference. A value with a quoted string is compared as it is."""
     value = value.strip(" \t")
     if '"' in value:
         return value
     value = _SEMICOLON.sub(";", _COMMA.sub(",", value))
     if name in _ANY_CASE:
         value = value.lower()
-    if name == "accept-encoding":  # its order never says anything (RFC 9110, 12.5.3)
+    if name == "accept-encoding":  # its order has no meaning (RFC 9110, 12.5.3)
         value = ",".join(sorted(set(value.split(","))))
     return value

@@ -1,1 +1,3 @@
-"""From a request to the key of its page: what is declared, and what was learned of a URL."""
+"""From a request to the key of its page: which routes are declared, and what was learned of a
+URL.
+"""

@@ -1,5 +1,5 @@
-"""Who declares a page: the framework's URL map, ``routes``, a decorator that was met as it ran, or
-what was learned of an answer. Declared is what the code says now, not what a store remembers.
+"""What declares a page: the framework's URL map, ``routes``, a decorator that was seen to run, or a
+learned answer. The code as it is now decides, not notes in the store.
 
 `planner` asks before a page is served or rendered, the producer afterwards: see `not_as_planned`.
 """
@@ -21,14 +21,14 @@ from .learned_routes import LearnedRoute, LearnedRoutes
 from .target import Target
 
 _MAX_PAIRS: Final = 1_024
-#: URLs of which it is remembered that their decorator ran here; of others it is learned anew.
+#: Number of URLs remembered whose decorator ran here. Others are learned again.
 _MAX_MET: Final = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
 class Otherwise:
-    """A page is declared otherwise than was planned. ``gone``: by nobody, any more; ``replan``: who
-    plans once more finds how. Without it the decorator just did not run."""
+    """A page is not declared as was planned. ``gone``: nothing declares it any more. ``replan``: a
+    new plan will find what declares it. If neither is set, the decorator did not run this time."""
 
     gone: bool = False
     replan: bool = False
@@ -42,19 +42,19 @@ class Declarations:
         self._site = site
         self._routes = routes
         self._learned_routes = learned_routes
-        #: Hashes of the base keys of URLs of which this process has seen the decorator run.
+        #: Hashes of the base keys of URLs whose decorator ran in this process.
         self._met: set[int] = set()
         self.has_url_map = site.has_url_map
         said = settings.revalidate
-        #: ``ISG(revalidate=)`` as what is learned of URLs names it, and the policy of pages that
-        #: are stored by it or by their own headers: with another default they are stale.
+        #: ``ISG(revalidate=)`` in the notes about URLs, and the policy of pages that are stored by
+        #: it or by their own headers. If the default changes, they are stale.
         self.default = "" if said is None else repr(said)
         self.undeclared = NOTHING if said is None else salted(NOTHING, self.default)
         self._checked: set[str] = set()
         self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}
 
     def match(self, visitor: Visitor) -> Match | None:
-        """The declared route of this URL; its tags are checked when it is first seen."""
+        """The declared route of this URL. Its tags are checked when it is first used."""
         found, pattern = self._site.match(visitor), self._routes.match(visitor)
         if found is not None:
             decorator, policy, arguments = found.policy.fingerprint, found.policy, found.arguments
@@ -74,8 +74,8 @@ class Declarations:
         return found
 
     def declared_by(self, visitor: Visitor, target: Target) -> tuple[str, ...]:
-        """Who says that the page is kept: the view's decorator, ``routes``, or what was learned of
-        it (a decorator that was met while the view ran, or an answer that looked storable)."""
+        """What declares the page: the view's decorator, ``routes``, or what was learned of it (a
+        decorator that ran with the view, or an answer that looked storable)."""
         found = []
         if self._site.match(visitor) is not None:
             found.append("decorator")
@@ -98,13 +98,14 @@ class Declarations:
         return (self.undeclared, False) if self.stores(learned_route) else (None, False)
 
     def with_defaults(self, policy: Policy) -> Policy:
-        """``policy``, with what the option ``defaults`` says where it says nothing."""
+        """``policy``, completed by the option ``defaults``."""
         defaults = self._settings.defaults
         return policy if defaults is None else self.combined(policy, defaults)
 
     def learned(self, learned_route: LearnedRoute) -> Policy | None:
-        """The policy of a decorator that was met, if decorators are learned: where the framework
-        has a URL map, what an undeclared view calls does not declare it."""
+        """The policy of a decorator that was seen to run, if decorators are learned. Where the
+        framework has a URL map, decorated functions that an undeclared view calls do not declare
+        its page."""
         return None if self.has_url_map else declared.get(learned_route.fingerprint)
 
     def decorator(self, match: Match | None, learned_route: LearnedRoute) -> str:
@@ -113,13 +114,13 @@ class Declarations:
         return learned_route.fingerprint if self.learned(learned_route) is not None else ""
 
     def stores(self, learned_route: LearnedRoute) -> bool:
-        """Whether pages of a URL that nobody declared are stored: by their own headers, or by the
-        ``ISG(revalidate=)`` that there is now."""
+        """Whether pages of an undeclared URL are stored: by their own headers, or by the current
+        ``ISG(revalidate=)``."""
         learns = self._settings.cache_control != "full" or self._settings.revalidate is not None
         return learned_route.undeclared and learns and learned_route.default in ("", self.default)
 
     def met(self, base: str) -> None:
-        """A decorator ran at this URL, in this process."""
+        """Remember that a decorator ran at this URL, in this process."""
         while len(self._met) >= _MAX_MET:
             self._met.pop()
         self._met.add(hash(base))
@@ -128,7 +129,7 @@ class Declarations:
         return bool(self._settings.build_id) or hash(base) in self._met
 
     def _relearn(self, base: str, fingerprint: str) -> None:
-        """Another decorator ran at this URL than was known, or none."""
+        """Learn that another decorator ran at this URL than was known, or none."""
         known = self._learned_routes.find(base)
         if known.fingerprint != fingerprint:
             changed = dataclasses.replace(known, fingerprint=fingerprint)
@@ -144,7 +145,7 @@ class Declarations:
 
     def _mapped_otherwise(self, target: Target) -> bool | None:
         """Whether a page that was planned under one URL map is declared under the one that its
-        render turned out to be subject to; ``None`` if nothing has changed."""
+        render used; ``None`` if nothing has changed."""
         if not self._site.several_maps:
             return None
         match = self.match(_visitor_of(target.request))
@@ -154,21 +155,21 @@ class Declarations:
         return None if same else True
 
     def combined(self, first: Policy | None, second: Policy) -> Policy:
-        """`combined`, remembered: it is asked for with each plan and each render."""
+        """`combined`, cached: it is called for each plan and each render."""
         if first is None or first is second:
             return second
         pair = (id(first), id(second))
         if pair not in self._pairs:
-            if len(self._pairs) >= _MAX_PAIRS:  # of views that are decorated anew with each call
+            if len(self._pairs) >= _MAX_PAIRS:  # views that are decorated anew with each call
                 self._pairs.clear()
-            # Holding the two keeps their ids theirs.
+            # Keep references to both, so that no other object gets their ids.
             made = combined(first, second) or second
             self._pairs[pair] = (made, first, second)
             return made
         return self._pairs[pair][0]
 
     def as_run(self, target: Target, rendering: Rendering) -> Target:
-        """What the decorator of the view that ran says goes before what was known of the route.
+        """Replace what was known of the route by the decorator of the view that ran.
 
         Raises `ConfigurationError` if its tags cannot be filled.
         """
@@ -184,7 +185,7 @@ class Declarations:
         try:
             tags = said.fill_tags(arguments)
         except ConfigurationError:
-            # Frameworks may take from a view what is an argument of its route.
+            # Frameworks may remove an argument of the route before they call the view.
             if not (target.tags and policy == target.policy):
                 raise
         tags = tuple(dict.fromkeys((*target.tags, *tags)))
@@ -193,10 +194,10 @@ class Declarations:
         return dataclasses.replace(target, policy=policy, declared=True, tags=tags)
 
     def not_as_planned(self, target: Target, code: int, rendering: Rendering) -> Otherwise | None:
-        """What a render that answered ``code`` tells of who declares its page, if that is not what
-        was planned."""
+        """How a page is declared after a render that answered ``code``, if that differs from the
+        plan."""
         if code not in KEPT | GONE | TEMPORARY:
-            return None  # it is not stored anyway, and may come from what stands before the view
+            return None  # not stored anyway, and may come from middleware before the view
         if self.has_url_map:
             now = self._mapped_otherwise(target)
             if now is not None:

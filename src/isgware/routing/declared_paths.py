@@ -1,8 +1,8 @@
-"""What ``paths=`` of a route lists: URL paths, one after the other, as they are asked for.
+"""The URL paths that ``paths=`` of a route lists, one after the other, read lazily.
 
-`Paths.listed` is read by whoever wants to know which pages a route has: the build, to render them,
-and ``fallback="not-found"``, to tell those that exist. Nothing is collected here: ten million paths
-cost what one does.
+`Paths.listed` is for callers that need to know which pages a route has: the build, to render them,
+and ``fallback="not-found"``, to know which exist. Nothing is collected here, so that the memory
+used does not depend on the number of paths.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ..policy import Policy
 from .framework import Routes, Site
 
 T = TypeVar("T")
-#: Rows of a query that are read at a time: Django's own default.
+#: Rows of a query that are read at a time, as in Django.
 _CHUNK: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """Something that ``paths`` gave and that is no path of the route, or (``item`` empty) the
-    error that ended it."""
+    """An item of ``paths`` that is not a path of the route, or (``item`` empty) the error that
+    ended the list."""
 
     item: str
     reason: str
@@ -42,11 +42,11 @@ class Paths:
         self._routes = routes
 
     def listed(self, route: str, policy: Policy) -> Listing:
-        """Each path that ``policy.paths`` of a route gives, as it was given or as the framework
-        builds it from URL arguments; percent-encoded, perhaps with a query.
+        """Each path that ``policy.paths`` of a route yields, as yielded or as the framework builds
+        it from URL arguments; percent-encoded, perhaps with a query.
 
-        What cannot be used is named and passed over; an error of ``paths`` itself ends the list.
-        ``paths`` is called with the first path that is asked for, or with the length.
+        Items that cannot be used are yielded as `Unusable`; an error of ``paths`` itself ends the
+        list. ``paths`` is called when the first path, or the length, is requested.
         """
         return Listing(self._site, policy, lambda item: self._of(route, item))
 
@@ -68,7 +68,7 @@ class Paths:
     def _built(self, route: str, arguments: Mapping[str, Any]) -> list[str | Unusable]:
         try:
             urls = (self._routes if route in self._routes else self._site).urls(route, arguments)
-        except (Exception, SystemExit) as error:  # a script ends its list, not us
+        except (Exception, SystemExit) as error:  # exit ends the list, not this process
             return [Unusable(_shown(arguments), last_line(error))]
         found: list[str | Unusable] = []
         for url in urls:
@@ -91,12 +91,12 @@ def wrong_with(path: Any) -> str:
 
 
 def last_line(error: BaseException) -> str:
-    """The last line of the traceback: the error and what it says."""
+    """The last line of the traceback: the type and message of the error."""
     return traceback.format_exception_only(error)[-1].strip()
 
 
 class Listing:
-    """An iterator of paths and of what should not be among them."""
+    """An iterator of paths, and of items that cannot be used."""
 
     def __init__(
         self, site: Site, policy: Policy, usable: Callable[[Any], list[str | Unusable]]
@@ -118,7 +118,7 @@ class Listing:
                 raise StopIteration
             try:
                 item = self._around.run(lambda: next(self._items or iter(()), _END))
-            except (Exception, SystemExit) as error:  # a script ends its list, not us
+            except (Exception, SystemExit) as error:  # exit ends the list, not this process
                 self.close()
                 return Unusable("", last_line(error))
             if item is _END:
@@ -128,19 +128,19 @@ class Listing:
         return self._ready.popleft()
 
     def open(self) -> Listing:
-        """Call ``paths``, if there is one, without asking for any item; ``length`` is known if it
-        says so."""
+        """Call ``paths``, if there is one, without reading any item. Sets ``length`` if it is
+        known."""
         if self._policy.paths is not None and not self._around.entered:
             self._around.enter()
             try:
                 self._items, self.length = self._around.run(lambda: _iterator(self._policy))
-            except (Exception, SystemExit) as error:  # a script ends its list, not us
+            except (Exception, SystemExit) as error:  # exit ends the list, not this process
                 self.close()
                 self._ready.append(Unusable("", last_line(error)))
         return self
 
     def close(self) -> None:
-        """Let go of what the items came from."""
+        """Close the iterator of the items."""
         self._items = None
         self._around.leave()
 
@@ -149,8 +149,8 @@ class Listing:
 
 
 class _Around:
-    """Runs pieces of the app's code one after the other in what they need around them, apart from
-    whatever request or render is in progress here."""
+    """Runs steps of the app's code in the context that they need, isolated from the request or
+    render in progress."""
 
     def __init__(self, site: Site) -> None:
         self._needed = site.context()
@@ -171,16 +171,16 @@ class _Around:
 
 
 def _iterator(policy: Policy) -> tuple[Iterator[Any], int | None]:
-    """The items of ``paths``, and how many there are, if that is known without reading them."""
+    """The items of ``paths``, and their number if it is known without reading them."""
     given: Any = policy.paths() if callable(policy.paths) else policy.paths
     if isinstance(given, str | bytes) or not hasattr(given, "__iter__"):
         raise TypeError(f"paths= gave {type(given).__name__}, which is no iterable of paths")
-    if callable(getattr(given, "iterator", None)):  # a QuerySet, which would keep what it has read
-        # Django insists on a size where related objects are fetched along.
+    if callable(getattr(given, "iterator", None)):  # a QuerySet, which would cache all rows
+        # Django requires a size where related objects are prefetched.
         size = {"chunk_size": _CHUNK} if hasattr(given, "prefetch_related") else {}
         return given.iterator(**size), given.count()
     found: Iterator[Any] = iter(given)
-    if found is policy.paths:  # a generator itself, not the function that makes one
+    if found is policy.paths:  # a generator itself, not a function that returns one
         if getattr(policy, "_used_up", False):
             raise TypeError("paths= is an iterator that was used up; give what makes a new one")
         object.__setattr__(policy, "_used_up", True)

@@ -1,7 +1,7 @@
-"""Draft cookies: their owners get the app's own, unstored answers, to see what is not public yet.
+"""Draft cookies: their owners get the app's own, unstored answers, to preview unpublished content.
 
-The cookie holds the second at which it ends and a signature under a key that is derived from the
-secret and is not the secret: who copies a cookie learns nothing that opens the control endpoint.
+The cookie has the second at which it expires and a signature. The key of the signature is derived
+from the secret and differs from it, so that a copied cookie does not open the control endpoint.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Drafts:
         self._now = now
 
     def issue(self, seconds: int, *, secure: bool) -> str:
-        """A Set-Cookie value that lasts ``seconds``; 0 ends the draft."""
+        """A Set-Cookie value that lasts ``seconds``; 0 deletes the cookie."""
         end = str(int(self._now()) + seconds)
         value = f"{end}.{self._sign(end)}" if seconds else ""
         marks = "; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
         return f"{COOKIE}={value}; Path=/; Max-Age={seconds}{marks}"
 
     def owned(self, cookies: Any) -> bool:
-        """Whether a Cookie header holds a draft cookie of ours that still lasts."""
+        """Whether a Cookie header has a valid draft cookie that has not expired."""
         return any(name == COOKIE and self._valid(value) for name, value in cookie_pairs(cookies))
 
     def _valid(self, value: str) -> bool:
@@ -44,7 +44,7 @@ class Drafts:
             return False
         end, signature = match.groups()
         signed = hmac.compare_digest(self._sign(end).encode(), signature.encode())
-        now = self._now()  # a clock that was ahead signed what it would not sign now
+        now = self._now()  # a clock that was ahead may have signed a later end than is allowed now
         return signed and now < int(end) <= now + MAX_SECONDS
 
     def _sign(self, end: str) -> str:

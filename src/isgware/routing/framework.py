@@ -1,7 +1,7 @@
-"""What isgware has to know of an app's framework.
+"""What isgware needs to know of an app's framework.
 
-`Site` is the plain WSGI one; Flask's and Django's answer the same questions from their URL maps
-and settings.
+`Site` is for plain WSGI apps; Flask's and Django's subclasses answer from their URL maps and
+settings.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from .sample_paths import sample_paths
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A declared route that a URL belongs to. ``decorator``: the fingerprint of the one that the
-    URL map leads to; without, ``routes`` alone declares it."""
+    """A declared route that a URL belongs to. ``decorator``: the fingerprint of the decorator that
+    the URL map leads to; empty if only ``routes`` declares the route."""
 
     route: str
     policy: Policy
@@ -37,9 +37,9 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A line of the URL map. ``name`` is what a `Match` of it calls ``route``, ``rule`` the pattern
-    as people wrote it, ``arguments`` what its URL needs. ``methods`` is empty if nobody says.
-    ``view`` is what the framework calls, if it says so."""
+    """A line of the URL map. ``name`` is `Match.route`, ``rule`` the pattern as written,
+    ``arguments`` those that its URL needs. ``methods`` is empty if unknown. ``view`` is what the
+    framework calls, if known."""
 
     name: str
     rule: str
@@ -51,35 +51,35 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What stands in each of some places for one visitor, and the headers that come with it."""
+    """The values of some places for one visitor, and the headers that come with them."""
 
     values: Sequence[bytes]
     headers: Sequence[tuple[str, str]] = ()
 
 
 class Site:
-    """Any WSGI app: nothing is known of its routes."""
+    """Any WSGI app: its routes are not known."""
 
-    #: Environ keys beside the request line that decide about scheme and host.
+    #: Environ keys, beside the request line, that decide scheme and host.
     origin_headers: tuple[str, ...] = ()
     #: Cookies whose owners get the app's own answer on every declared route.
     bypass_cookies: tuple[str, ...] = ()
-    #: Cookies by which the framework chooses a language, though its Vary does not say so.
+    #: Cookies by which the framework chooses a language without a Vary for it.
     language_cookies: tuple[str, ...] = ()
     #: Cookies that come with tokens for which a stored page has places.
     token_cookies: tuple[str, ...] = ()
     #: Headers whose keyed value the framework resolves in its own way.
     resolvers: Mapping[str, Resolve] = {}
 
-    #: Whether `match` tells of every decorated view. Else decorators are learned as they run.
+    #: Whether `match` knows every decorated view. If not, decorators are learned as they run.
     has_url_map: bool = False
-    #: Whether requests have been met for which another URL map than the main one is in force.
+    #: Whether requests were seen for which another URL map than the main one is in force.
     several_maps: bool = False
-    #: Whether what a clean-room render asks of its visitor is recorded, and holes can be made in
-    #: place of a view.
+    #: Whether the reads of a clean-room render are recorded, and holes can be rendered in place of
+    #: the view.
     records: bool = False
 
-    #: What a view raises for a page that does not exist, if the framework has something for that.
+    #: The exception that a view raises for a page that does not exist, if the framework has one.
     not_found: Callable[[], Exception] | None = None
 
     def match(self, visitor: Visitor) -> Match | None:
@@ -87,13 +87,13 @@ class Site:
         return None
 
     def endpoint(self, visitor: Visitor) -> str | None:
-        """What the URL map calls the route of this request, declared or not; ``None`` if it has
+        """The name in the URL map of this request's route, declared or not; ``None`` if it has
         none. May raise anything."""
         return None
 
     def redirects_to(self, visitor: Visitor) -> str | None:
-        """The path below the script name to which the framework, by its URL map, redirects a GET
-        of this URL on the same host: one with a slash at its end, say."""
+        """The path below the script name to which the framework, by its URL map, redirects a GET of
+        this URL on the same host: for example one with a trailing slash."""
         return None
 
     def origin(self, visitor: Visitor) -> tuple[str, str]:
@@ -102,15 +102,17 @@ class Site:
 
     def varies_by(self, visitor: Visitor) -> Iterable[str]:
         """Headers (in lower case) that the framework adds to the ``Vary`` of every page at this
-        URL: known beforehand, they need not be learned of each."""
+        URL. Since they are known beforehand, they need not be learned."""
         return ()
 
     def mode(self) -> str:
-        """What to do while nobody says ``enabled``: ``on``, ``off``, or ``develop``."""
+        """The mode if ``enabled`` is not set: ``on``, ``off``, or ``develop``."""
         return "on"
 
     def values(self, header: str) -> Sequence[str]:
-        """The values that a header (in lower case) has for the framework, if those are few."""
+        """The values of a header (in lower case) that the framework distinguishes, if they are
+        few.
+        """
         return ()
 
     def routes(self) -> Iterable[Route]:
@@ -118,7 +120,7 @@ class Site:
         return ()
 
     def inner_caches(self) -> Iterable[str]:
-        """The names of caches of whole pages inside the app, around all of its views."""
+        """The names of whole-page caches inside the app, around all of its views."""
         return ()
 
     def inner_cache(self, view: Any) -> str:
@@ -129,74 +131,79 @@ class Site:
         """The URL paths below the script name that a route has for these arguments, as the
         framework builds them: one, or one for each language.
 
-        Raises `LookupError` or `ValueError` where there is none.
+        Raises `LookupError` or `ValueError` if there is none.
         """
         raise LookupError(f"There is no route {route!r}.")
 
     @property
     def session_bookkeeping(self) -> frozenset[str]:
-        """Keys of a session that say nothing of its owner: those of a framework's own."""
+        """Keys of a session that the framework itself uses and that do not identify its owner."""
         return frozenset()
 
     @property
+    def session_cookie(self) -> str:
+        """The cookie by which the framework finds a visitor's session; empty if there is none."""
+        return ""
+
+    @property
     def cookie_session(self) -> str:
-        """The cookie that holds a visitor's whole session, if the framework's own code keeps it
-        there; empty if sessions are elsewhere, or may be."""
+        """The cookie that holds a visitor's whole session, if the framework's own code stores it
+        there; empty if sessions are, or may be, elsewhere."""
         return ""
 
     def cookies(self, header: str) -> list[tuple[str, str]]:
         """Names and values of a Cookie header, as the framework parses it. Raises nothing, whatever
-        bytes somebody sends."""
+        bytes it gets."""
         return list(parse_cookie(header).items(multi=True))
 
     def session(self, visitor: Visitor) -> Mapping[str, Any]:
-        """What this visitor's session holds, as the framework opens it. May raise anything."""
+        """The visitor's session, opened by the framework. May raise anything."""
         return {}
 
     def ask(self, function: Callable[..., Any], visitor: Visitor) -> object:
-        """What a function that was registered as a variant says of this visitor; it gets their own
-        request in the way of the framework. May raise anything."""
+        """The result of a registered variant function for this visitor. The function gets the
+        visitor's own request as the framework represents it. May raise anything."""
         return function(dict(visitor.headers))
 
     def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
-        """What the framework has for this visitor in ``places``, all of one kind of its own;
-        ``None`` if the app has to answer them itself. May raise anything."""
+        """The framework's values for this visitor in ``places``, all of one of its kinds; ``None``
+        if the app has to answer the request itself. May raise anything."""
         raise ValueError(f"places of the kind {kind!r} are unknown")
 
     def secret(self) -> str:
-        """What the app signs with, the same in all processes of a deployment; may be empty."""
+        """The app's signing key, the same in all processes of a deployment; may be empty."""
         return ""
 
     def after_fork(self) -> None:
-        """In a process that builds, forked from one in which the app has run already: let go of
-        connections that belong to that one, without closing them."""
+        """In a build process that was forked after the app ran: drop the parent's connections
+        without closing them."""
 
     def context(self) -> AbstractContextManager[object]:
-        """What code of the app needs around it that runs outside of any request."""
+        """The context that the app's code needs outside of any request."""
         return nullcontext()
 
     @property
     def script_name(self) -> str:
-        """Where the app says that it is mounted; empty for the root."""
+        """Where the app is mounted by its own configuration; empty for the root."""
         return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Catch:
-    """The ``patterns`` of ``routes=`` that catch URLs of a route; ``every`` if those are all of its
-    URLs."""
+    """The ``patterns`` of ``routes=`` that match URLs of a route; ``every``: together they match
+    all."""
 
     patterns: tuple[str, ...] = ()
     every: bool = False
 
     @property
     def whole(self) -> bool:
-        """Whether one pattern catches every URL of the route."""
+        """Whether one pattern matches every URL of the route."""
         return self.every and len(self.patterns) == 1
 
 
 def origin_of(site: Site, visitor: Visitor) -> tuple[str, str]:
-    """Scheme and host as the app sees them, the host in the one spelling by which it is keyed."""
+    """Scheme and host as the app sees them, the host in the normal form that is keyed."""
     scheme, host = site.origin(visitor)
     return scheme, normal_host(scheme, host)
 
@@ -228,7 +235,7 @@ class Routes:
         return Match(pattern, self._policies[pattern], arguments)
 
     def catching(self, rule: str) -> Catch:
-        """Which patterns catch the URLs of a route with this ``rule``, found by examples."""
+        """Which patterns match the URLs of a route with this ``rule``, found by examples."""
         if not self._policies:
             return Catch()
         found = [self.match(_visitor(path)) for path in sample_paths(rule)]
@@ -239,11 +246,11 @@ class Routes:
         return self._policies[pattern]
 
     def catches(self, route: Route) -> bool:
-        """Whether a pattern catches some URL of ``route``."""
+        """Whether a pattern matches some URL of ``route``."""
         return bool(self.catching(route.rule).patterns)
 
     def redirects_to(self, visitor: Visitor) -> str | None:
-        """As `Site.redirects_to`: a pattern that ends in a slash says what the app does."""
+        """As `Site.redirects_to`. A pattern that ends in a slash is taken for what the app does."""
         if not self._policies:
             return None
         return redirect_of(self._adapter, visitor, "")
@@ -252,7 +259,7 @@ class Routes:
         return pattern in self._policies
 
     def routes(self) -> Iterator[Route]:
-        """One for each pattern."""
+        """One route for each pattern."""
         for rule in self._rules:
             pattern = str(rule.endpoint)
             yield Route(pattern, pattern, frozenset(rule.arguments), self._policies[pattern])
@@ -282,7 +289,7 @@ def redirect_of(adapter: MapAdapter, visitor: Visitor, script_name: str) -> str 
 
 
 def built(build: Any, endpoint: str, arguments: Mapping[str, Any]) -> str:
-    """What Werkzeug builds. Raises `LookupError` that names the arguments if it cannot."""
+    """The URL that Werkzeug builds. Raises `LookupError` that names the arguments if it cannot."""
     try:
         return str(build(endpoint, dict(arguments), method="GET"))
     except BuildError as error:

@@ -1,8 +1,8 @@
 """Finds caches inside declared views, such as Django's ``cache_page``, and warns of them.
 
-A render of isgware then copies an older answer out of the inner cache: after a purge visitors get
-the old page again, and pages become as old as both lifetimes together. Which decorators cache is
-known to the integrations (`Site.inner_cache`).
+With such a cache, a render copies an older answer: after a purge visitors get the old page again,
+and pages become as old as both lifetimes together. The integrations know which decorators cache
+(`Site.inner_cache`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def warn_of_inner_caches(site: Site, declares: Callable[[Route], bool]) -> None:
             log.warning("%s is cached by %s, too. %s", named(route), cache, REMEDY)
     except ConfigurationError:
         raise
-    except Exception:  # a URL map that cannot be read: the app says so itself
+    except Exception:  # a URL map that cannot be read: the app reports that itself
         log.debug("The views could not be searched for caches.", exc_info=True)
 
 
@@ -55,8 +55,8 @@ def named(route: Route) -> str:
 
 
 def wrappers(view: Any) -> Iterator[Any]:
-    """The functions that a call of ``view`` goes through, from the outside in: decorators that use
-    ``functools.wraps``, and what they wrap, also those of the methods of its class."""
+    """The functions that a call of ``view`` runs, from the outside in: decorators that use
+    ``functools.wraps``, and the functions they wrap, also those of the methods of its class."""
     todo: list[Any] = [view]
     seen: list[Any] = []
     while todo:
@@ -72,12 +72,12 @@ def wrappers(view: Any) -> Iterator[Any]:
 
 
 def module_of(function: Any) -> str:
-    """The module in which ``function`` was written; ``functools.wraps`` changes ``__module__``."""
+    """The module that defines ``function``; ``functools.wraps`` changes ``__module__``."""
     return str(getattr(function, "__globals__", {}).get("__name__", ""))
 
 
 def closure(function: Any) -> Iterator[Any]:
-    """The variables that ``function`` took from where it was defined."""
+    """The variables that ``function`` closes over."""
     for cell in getattr(function, "__closure__", None) or ():
         try:
             yield cell.cell_contents

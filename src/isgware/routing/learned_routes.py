@@ -1,7 +1,7 @@
-"""*Learned routes*: what has to be known about a URL before a key can be built, if it is not
-declared but learned: which headers the URL varies by, and the policy of a view that was only seen
-running. They are notes in the backend under the URL's base key, so they survive restarts and are
-shared.
+"""*Learned routes*: what must be known about a URL before a key can be built, and is not declared.
+
+That is which headers the URL varies by, and the policy of a view that was only seen running. It is
+kept as notes in the backend under the URL's base key, so it survives restarts and is shared.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _TTL: Final = 366 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class LearnedRoute:
-    """What was learned about a URL. ``fingerprint`` names the policy of its view, if that was
-    learned; ``undeclared`` that its pages are stored though nobody declared them, and ``default``
-    the ``ISG(revalidate=)`` that made them storable, if they are so by nothing else. ``http`` and
-    ``nominated`` are for what is stored from visitors' own requests: that something is, and the
-    headers that its Vary fields have named."""
+    """What was learned about a URL. ``fingerprint``: the policy of its view, if learned.
+    ``undeclared``: its pages are stored though nothing declares them. ``default``: the
+    ``ISG(revalidate=)`` that made them storable, if nothing else did. ``http`` and ``nominated``
+    are for responses to visitors' own requests: that one is stored, and the headers of its Vary
+    fields."""
 
     vary: tuple[str, ...] = ()
     fingerprint: str = ""
@@ -41,7 +41,7 @@ class LearnedRoute:
 
     @property
     def kept(self) -> bool:
-        """Whether pages of the URL are, or may be."""
+        """Whether pages of the URL are, or may be, stored."""
         return bool(self.http or self.undeclared or self.fingerprint)
 
     def encode(self) -> bytes:
@@ -67,22 +67,22 @@ NOTHING_LEARNED: Final = LearnedRoute()
 
 
 class LearnedRoutes:
-    """Those that this process has seen, and the store's notes behind them."""
+    """The learned routes that this process has read, and the store's notes behind them."""
 
     def __init__(self, page_store: PageStore, now: Callable[[], float]) -> None:
         self._page_store = page_store
         self._now = now
-        #: With the counter when it was read or put up, and whether the store has it too.
+        #: Each with the counter when it was read or written, and whether the store has it, too.
         self._known: dict[str, tuple[LearnedRoute, int, bool]] = {}
 
     def find(
         self, base: str, expected: Callable[[], str] | None = None, *, again: bool = False
     ) -> LearnedRoute:
-        """What was learned of a URL; remembered here until the backend says that it changed.
+        """What was learned of a URL; cached here until the backend announces a change.
         ``expected``: see `PageStore.read_note`.
 
-        That pages of a URL are kept at all is not announced: a process that does not know makes
-        one more render at most. ``again``: look whether another process has learned it since.
+        That pages of a URL are stored at all is not announced: a process that does not know renders
+        at most once more. ``again``: look whether another process has learned it since.
         """
         mirror = self._page_store.mirror
         found = self._known.get(base)
@@ -110,12 +110,14 @@ class LearnedRoutes:
             self._keep(base, LearnedRoute.decode(note) or NOTHING_LEARNED, seen)
 
     def stands(self, base: str, learned_route: LearnedRoute) -> bool:
-        """Whether the store has this learned variants, as far as is known here."""
+        """Whether the store has this note, as far as is known here."""
         found = self._known.get(base)
         return found is not None and found[2] and found[0] == learned_route
 
     def learn(self, base: str, learned_route: LearnedRoute, *, announce: bool) -> None:
-        """Keep what was learned of a URL. ``announce``: keys change, so all must see it."""
+        """Store what was learned of a URL. ``announce``: keys change, so all processes must see
+        it.
+        """
         self.remember(base, learned_route)
         backend, seen = self._page_store.backend, self._page_store.mirror.counter
         try:
@@ -130,7 +132,7 @@ class LearnedRoutes:
             log.debug("What was learned of a URL stays in this process: %s", error)
 
     def remember(self, base: str, learned_route: LearnedRoute) -> None:
-        """Put up what was learned of a URL in this process only."""
+        """Cache what was learned of a URL in this process only."""
         self._keep(base, learned_route, self._page_store.mirror.counter, stands=False)
 
     def _keep(

@@ -1,4 +1,4 @@
-"""From a visitor to a `Plan`: whose page it is, under which key, and why they may not have it."""
+"""From a visitor to a `Plan`: which page they ask for, its key, and why they may not have it."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ from .route_names import RouteNames
 from .target import Target as Target
 
 log: Final = logging.getLogger("isgware")
-#: What is most often learned of a URL that nobody declared, if anything is.
+#: The most frequent result for a URL that is not declared, if anything was learned of it.
 _LEARNED: Final = LearnedRoute(undeclared=True)
 
 
 @dataclass(slots=True)
 class Plan:
-    """``target`` is ``None`` when the URL is odd; ``bypass`` says why the visitor gets the app's
-    own answer; ``plain`` whether the raw request line alone names the page, ``cookies`` whether
-    a visitor with cookies has to be looked at all the same. ``skipped``: the route, if its pages
-    are not looked for."""
+    """``target`` is ``None`` if no page may be stored for the URL. ``bypass``: why the visitor gets
+    the app's own answer. ``plain``: the raw request line alone identifies the page. ``cookies``: a
+    visitor with cookies must be checked all the same. ``skipped``: the route, if its pages are not
+    looked up."""
 
     target: Target | None
     bypass: str = ""
@@ -61,7 +61,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class BypassRequest:
-    """What a callable ``bypass`` or ``is_bot`` is shown; read-only."""
+    """The argument of a callable ``bypass`` or ``is_bot``; read-only."""
 
     path: str
     args: ImmutableMultiDict[str, str]
@@ -88,18 +88,19 @@ class Planner:
         self.learned_routes = learned_routes = LearnedRoutes(page_store, now)
         self.learned_route, self.learn = learned_routes.find, learned_routes.learn
         self.remember = learned_routes.remember
-        #: What was learned of the latest URL of each route; of those that belong to none, under "".
+        #: What was learned of the latest URL of each route; of URLs without a route, under "".
         self._latest: dict[str, LearnedRoute] = {}
-        #: The key of what is kept of a URL whose pages are not rendered, if such is kept at all.
+        #: The key of a URL whose pages are not rendered, if responses to visitors' own requests are
+        #: stored.
         self.own_key: Callable[[Visitor, LearnedRoute], str] = lambda visitor, learned_route: ""
-        #: What is keyed of a visitor beside headers and cookies: `Variants.value`.
+        #: The keyed values of a visitor beside headers and cookies: `Variants.value`.
         self.variant_of: Callable[[str, Visitor], object] = lambda name, visitor: None
         self.declarations = Declarations(settings, site, self.routes, learned_routes)
         self.match = self.declarations.match
         self.names = RouteNames(site, self.routes)
         self._odd: set[str] = set()
         self.values = site.values
-        #: Headers whose value in the key a cookie may have decided: no cache in front knows that.
+        #: Headers whose keyed value may come from a cookie; caches in front cannot know that.
         self.by_cookie = frozenset(site.resolvers) if site.language_cookies else frozenset[str]()
         self._origins = tuple(tuple(url.rstrip("/").split("://", 1)) for url in settings.base_url)
 
@@ -108,11 +109,11 @@ class Planner:
         skips: Callable[[Match], str] | None = None, serving: bool = False,
     ) -> Plan | None:  # fmt: skip
         """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
-        and host of the page, whatever ``base_url`` says; ``again`` as for `LearnedRoutes.find`;
-        ``skips``: why pages of a declared route are not looked for, if they are not.
+        and host of the page, in place of ``base_url``. ``again``: as for `LearnedRoutes.find`.
+        ``skips``: returns why pages of a declared route are not looked up; empty if they are.
 
-        ``serving``: a stored page may be the answer, so that a decorator which only the store
-        remembers does not count: the code may have changed since. A render would find that out.
+        ``serving``: a stored page may be the answer. Then a decorator that is known only from the
+        store does not count, since the code may have changed. A render would find that out.
         """
         match = self.match(visitor)
         if match is not None and skips is not None and (reason := skips(match)):
@@ -142,7 +143,7 @@ class Planner:
             return Plan(None, request)
         tags = self._tags(match, policy)
         if tags is None and match is not None and policy != match.policy:
-            tags = ()  # of a decorator that was only met: it takes its view's arguments
+            tags = ()  # its tags need the view's arguments, which are not known yet
         target = self._target(
             request, base, match, policy, is_declared, rules, tags or (),
             self.declarations.decorator(match, learned_route), learned_route,
@@ -159,21 +160,21 @@ class Planner:
         )
 
     def _as_seen(self, visitor: Visitor) -> Visitor:
-        """With scheme and host as the app sees them."""
+        """The visitor with scheme and host as the app sees them."""
         scheme, host = origin_of(self._site, visitor)
         if (scheme, host) == (visitor.scheme, visitor.host):
             return visitor
         return dataclasses.replace(visitor, scheme=scheme, host=host)
 
     def redirects_to(self, visitor: Visitor) -> str | None:
-        """The path below the script name to which the app redirects another spelling of it."""
+        """The path below the script name to which the app redirects this spelling of it."""
         return self._site.redirects_to(visitor) or self.routes.redirects_to(visitor)
 
     def relearned(self, target: Target, entry: Entry) -> bool:
-        """Whether a page varies by more than its visitor's plan knew: plan again, then. What was
-        learned of a URL may be forgotten before its pages are; so each says it once more."""
+        """Whether a page varies by more than its visitor's plan knew, so that a new plan is needed.
+        What was learned of a URL may be evicted before its pages, so each page repeats it."""
         if entry.fingerprint != target.policy.fingerprint:
-            return False  # its Vary may be the words of a policy that holds no more
+            return False  # its Vary may come from a policy that is no longer in force
         names = varies(entry.headers) - target.keyed - UNKEYABLE
         if not names:
             return False
@@ -188,9 +189,10 @@ class Planner:
         self, visitor: Visitor, vary: frozenset[str], policy: Policy | None,
         arguments: dict[str, Any], at: tuple[str, str] | None = None,
     ) -> Target | None:  # fmt: skip
-        """The page to render behind a visitor's own answer, of a route that is being learned.
+        """The page to render in the background after a visitor's own answer, of a route that is
+        learned.
 
-        ``policy`` is what its view turned out to carry; without one it is learned by the headers.
+        ``policy`` is that of its view, if one was found; without it, the headers decide.
         """
         decorator = policy.fingerprint if policy is not None else ""
         policy = self.declarations.with_defaults(policy) if policy is not None else None
@@ -218,7 +220,7 @@ class Planner:
         )  # fmt: skip
 
     def foresee(self, visitors: Iterable[Visitor], at: tuple[str, str]) -> None:
-        """Read in one operation what has been learned of many URLs that are about to be planned.
+        """Read in one operation what has been learned of many URLs that will be planned next.
         ``at``: their pages' scheme and host."""
         build_id = self._settings.build_id
         self.learned_routes.foresee(_base(visitor, at).base_key(build_id) for visitor in visitors)
@@ -226,7 +228,7 @@ class Planner:
     def _expected(
         self, visitor: Visitor, match: Match | None, origin: tuple[str, str] | None
     ) -> str:
-        """The key that this visitor's page has if its URL is as the last one of its route was."""
+        """The key of this visitor's page, if its URL is like the previous one of its route."""
         if visitor.method not in ("GET", "HEAD"):
             return ""
         likely = self._latest.get(
@@ -273,8 +275,8 @@ class Planner:
         )
 
     def _tags(self, match: Match | None, policy: Policy) -> tuple[str, ...] | None:
-        """``None`` if one of them is no tag, say of an oversized argument: nobody could purge the
-        page by it, so the page is not stored."""
+        """``None`` if one is not a valid tag, such as one with an oversized argument. The page
+        could not be purged by it, so it is not stored."""
         if match is None:
             return ()
         try:
@@ -311,7 +313,7 @@ class Planner:
             return "bypass-failed"
 
     def trusts(self, scheme: str, host: str) -> bool:
-        """Whether pages of this origin may be kept."""
+        """Whether pages of this origin may be stored."""
         trusted = self._settings.trusted_hosts
         return not trusted or is_trusted(scheme, host, trusted)
 
@@ -319,7 +321,7 @@ class Planner:
         return "" if self.trusts(visitor.scheme, visitor.host) else "untrusted-host"
 
     def _origin(self, visitor: Visitor) -> tuple[str, str] | None:
-        """Of several base URLs the visitor's own, else the first."""
+        """The visitor's own origin if it is one of several base URLs, else the first."""
         if not self._origins:
             return None
         own = (visitor.scheme, visitor.host)
@@ -328,27 +330,27 @@ class Planner:
 
 
 def has_credentials(environ: Mapping[str, Any]) -> bool:
-    """Whether client or server say who this is: Authorization, REMOTE_USER, a client certificate.
+    """Whether client or server identify the user: Authorization, REMOTE_USER, a client certificate.
     Apache sets ``SSL_CLIENT_VERIFY`` to NONE for visitors without one."""
     get = environ.get
     if get("HTTP_AUTHORIZATION") or get("REMOTE_USER") or get("AUTH_TYPE"):
         return True
-    return "SSL_CLIENT_" in " ".join(environ) and any(  # without, at a tenth of the cost
+    return "SSL_CLIENT_" in " ".join(environ) and any(  # a tenth of the cost
         name.startswith("SSL_CLIENT_") and value not in ("", "NONE")
         for name, value in environ.items()
     )
 
 
 def personal(visitor: Visitor, policy: Policy) -> str | None:
-    """The cookie that makes this visitor somebody, on pages that vary by cookie. One that is put
-    into the page for its owner does not."""
+    """The cookie that makes this visitor's answer personal, on pages that vary by cookie. A cookie
+    whose value is inserted into the page does not."""
     cookies = visitor.headers.get("HTTP_COOKIE")
     known = (*policy.keyed_cookies, *policy.hole_cookies)
     return counting_cookie(cookies, policy.cookies, known)
 
 
 def _lists(learned_route: LearnedRoute, policy: Policy) -> dict[str, tuple[str, ...]]:
-    """Headers that are keyed by their best match in a list that was learned."""
+    """Headers that are keyed by their best match in a learned list."""
     if not learned_route.vary:
         return {}
     said, learned = dict(policy.headers), keyed_by(learned_route.vary)
@@ -361,7 +363,7 @@ def _base(visitor: Visitor, origin: tuple[str, str] | None) -> Request:
 
 
 def shown(visitor: Visitor) -> BypassRequest:
-    """A visitor as a callable of the user's sees them."""
+    """A visitor as callables of the user get it."""
     return BypassRequest(
         decoded(visitor.path),
         ImmutableMultiDict(parse_qsl(visitor.query, keep_blank_values=True)),

@@ -1,7 +1,7 @@
-"""`RouteNames`: what the route of a request, or of a page, is called where it is counted.
+"""`RouteNames`: the name under which the route of a request, or of a page, is counted.
 
-That is what the framework's URL map calls it, declared or not; without such a map, the pattern of
-``routes=``; and `UNDECLARED` for what neither knows.
+It is the name in the framework's URL map, declared or not; without a URL map, the pattern of
+``routes=``; and `UNDECLARED` for everything else.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from ..core.cache_key import Request, Visitor
 from .framework import Routes, Site
 
 UNDECLARED: Final = "undeclared"
-#: Names that are remembered, of paths of so many characters at most; at the limit all are
-#: forgotten.
+#: Number of cached names, and the length up to which paths are cached. At the limit the cache is
+#: cleared.
 _MAX_NAMES: Final = 4_096
 _LONGEST: Final = 512
 
@@ -26,7 +26,8 @@ class RouteNames:
         self._known: dict[tuple[str, ...], str] = {}
 
     def of(self, visitor: Visitor) -> str:
-        """The route of a request. A URL that the app only redirects from has that of the other."""
+        """The route of a request. A URL that the app only redirects from has the route of its
+        target."""
         at = (visitor.method, visitor.scheme, visitor.host, visitor.script_name, visitor.path)
         name = self._known.get(at)
         if name is None:
@@ -38,8 +39,8 @@ class RouteNames:
         return name
 
     def of_page(self, route: str, request: Visitor | Request) -> str:
-        """The route of a page that is stored, or rendered, under the name ``route``: if that is a
-        pattern, or none that people have given, the URL map is asked."""
+        """The route of a page that is stored or rendered under the name ``route``. If that is a
+        pattern, or not a name from the app, the URL map is asked."""
         if self._given(route):
             return route
         return self.of(
@@ -58,7 +59,7 @@ class RouteNames:
             name = self._of(visitor)
             there = None if name else self._site.redirects_to(visitor)
             return name or (there and self._of(_at(visitor, there))) or UNDECLARED
-        except Exception:  # a converter of the app's, say: nobody's request fails for being counted
+        except Exception:  # such as a converter of the app: counting must not break a request
             return UNDECLARED
 
     def _of(self, visitor: Visitor) -> str | None:

@@ -1,8 +1,8 @@
-"""Example paths of a URL pattern, to find out which other patterns catch its URLs.
+"""Example paths of a URL pattern, to find out which other patterns match its URLs.
 
-Patterns are Werkzeug's or Django's: ``<converter:name>`` stands for an argument. Of a regular
-expression the groups are replaced and the rest is taken as it is written, which is good enough for
-patterns that catch everything.
+Patterns are Werkzeug's or Django's: ``<converter:name>`` stands for an argument. In a regular
+expression the groups are replaced and the rest is taken literally. That suffices for patterns that
+match everything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 PLACEHOLDER: Final = re.compile(r"<(?:([^<>:(]*)(?:\(([^<>]*)\))?:)?([^<>:]+)>")
 _UUID: Final = "123e4567-e89b-42d3-a456-426614174000"
-#: Values by converter. Texts include a number, which a narrower pattern may be for.
+#: Values by converter. The texts include a number, since narrower patterns may be for numbers.
 _VALUES: Final[dict[str, Sequence[str]]] = {
     "int": ("1",),
     "float": ("1.5",),

@@ -1,4 +1,6 @@
-"""Which paths a build has met already, in little memory: the hashes of the last so many."""
+"""The paths that a build has already processed, in bounded memory: the hashes of the latest
+ones.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,15 @@ from array import array
 from hashlib import blake2b
 from typing import Final
 
-#: Paths that are remembered for certain: half of the slots, of eight bytes each, at its largest.
+#: Paths that are remembered for certain: half of the slots, of eight bytes each, at its largest
+#: size.
 REMEMBERED: Final = 1 << 21
 _SMALLEST: Final = 1 << 10
 
 
 class Seen:
-    """A set of eight-byte hashes that grows up to a limit; beyond it new ones displace old ones,
-    so that a duplicate is then found if its twin was not too long ago.
+    """A set of eight-byte hashes that grows up to a limit; beyond it new ones replace old ones, so
+    that a duplicate is found only if the first is recent enough.
 
     Two different paths of ten million have the same hash with a probability of 3 in a million.
     """
@@ -42,7 +45,7 @@ class Seen:
     def _put(self, number: int) -> bool:
         slots, mask = self._slots, len(self._slots) - 1
         at = number & mask
-        for _ in range(64):  # of a table half full, no run is that long
+        for _ in range(64):  # in a table that is half full, no run is that long
             if slots[at] == number:
                 return False
             if not slots[at]:

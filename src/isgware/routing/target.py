@@ -25,13 +25,12 @@ class Target:
     tags: tuple[str, ...]
     keyed: frozenset[str]
     names: tuple[str, ...]
-    #: The fingerprint of the decorator that has to run for the page to be stored, if one has.
+    #: The fingerprint of the decorator that must run for the page to be stored, if it has one.
     decorator: str = ""
-    #: Of the ``keyed`` headers those that were learned to count by their best match in a list.
+    #: Of the ``keyed`` headers, those that are keyed by their best match in a learned list.
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
-        """The pages that are refused together: those of a route, or of a URL that nobody has
-        declared."""
+        """Pages that are refused together: those of a route, or of an undeclared URL."""
         return self.route if self.declared else "url:" + self.base

@@ -1,7 +1,7 @@
-"""Variants by what is in a visitor's session, and by what the app's functions say of them.
+"""Variants by the content of a visitor's session, and by the app's own variant functions.
 
-``vary=["session:lang", "user:role"]`` puts a value of each into a page's key. Here it is asked for,
-once a request; `core.cache_key.narrow` decides whether it makes a key.
+``vary=["session:lang", "user:role"]`` puts a value of each into a page's key. This module finds the
+value, once per request; `core.cache_key.narrow` decides whether it can be part of a key.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .framework import Site
 from .visitor_check import VisitorCheck
 
 log: Final = logging.getLogger("isgware")
-#: Where `Visitor.memo` keeps the values that are known.
+#: Where `Visitor.memo` keeps the values.
 VARIANTS: Final = "variants"
 Function = TypeVar("Function", bound=Callable[..., Any])
 #: The functions of an app, by name.
@@ -26,7 +26,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Variants:
-    """``functions`` are those that were registered with ``@isg.variant``."""
+    """``functions`` are those registered with ``@isg.variant``."""
 
     def __init__(self, site: Site, visitors: VisitorCheck) -> None:
         self.site = site
@@ -35,9 +35,8 @@ class Variants:
         self._told: set[str] = set()
 
     def value(self, name: str, visitor: Visitor) -> object:
-        """What is keyed under ``name``: ``None`` for a visitor without session and cookies that
-        count, or without that key in the session. Raises `NoVariant` for one of whom it cannot be
-        known."""
+        """The value keyed under ``name``: ``None`` for a visitor without a session or a cookie that
+        counts, or whose session lacks that key. Raises `NoVariant` if it cannot be found out."""
         known: dict[str, object] = visitor.memo.setdefault(VARIANTS, {})
         if name not in known:
             known[name] = self._asked(name, visitor)
@@ -85,14 +84,14 @@ class Variants:
         return NoVariant("variant-failed")
 
     def _tell(self, name: str, text: str, error: Exception | None = None) -> None:
-        """Once for each function: each of its visitors would say the same."""
+        """Once for each function: the message would be the same for each visitor."""
         if name not in self._told:
             self._told.add(name)
             log.error("%s Such visitors get the app's own answers.", text, exc_info=error)
 
 
 def checked_function(name: Any, function: Any, functions: Functions) -> None:
-    """Raise `ConfigurationError` for what cannot be registered."""
+    """Raise `ConfigurationError` if it cannot be registered."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigurationError(
             f"@isg.variant({name!r}): give a name of letters, digits, '_', '.' and '-', as in "

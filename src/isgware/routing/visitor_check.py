@@ -1,8 +1,8 @@
-"""Is a stored page for this visitor? The answer, and how little has to be asked for it.
+"""Whether a stored page is for this visitor, decided at the least cost.
 
-`core.reads.judge` decides. Here are the means: the names of the visitor's cookies, and the keys of
-their session, opened by the framework's own code at most once a request. What follows from the
-Cookie header alone (sessions that the framework keeps in a cookie included) is remembered.
+`core.reads.judge` decides. This module supplies the names of the visitor's cookies, and the keys of
+their session, opened by the framework's own code at most once per request. Verdicts that follow
+from the Cookie header alone (including sessions that the framework keeps in a cookie) are cached.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .framework import Site
 from .planner import personal as _counting
 
 log: Final = logging.getLogger("isgware")
-#: Seconds for which the keys of a cookie session, and what followed of a header, are remembered.
+#: Seconds for which the keys of a cookie session, and the verdict about a header, are cached.
 _REMEMBERED: Final = 60.0
 _MAX_REMEMBERED: Final = 4_096
-#: Longer values are their sender's choice: they are looked at each time.
+#: Longer values are not cached: their sender controls the length.
 _LONGEST: Final = 1_024
-#: Seconds for which no session is opened after one could not be, or took longer than the second
-#: (unless it was in the cookie: then the machine was slow, and there is no store to spare).
+#: Seconds for which no session is opened after opening one failed, or took longer than the second
+#: number (unless it was in the cookie: then the machine was slow, and there is no store to spare).
 _PAUSE: Final = 5.0
 _SLOW: Final = 0.5
 _MEMO: Final = "session"
@@ -39,15 +39,15 @@ class VisitorCheck:
         self._site = site
         self._now = now
         self._down_until = 0.0
-        #: By the value of the session cookie, and by header and reads; each with its end.
+        #: By the value of the session cookie, and by header and reads; each with its expiry.
         self._keys: dict[tuple[str, ...], tuple[frozenset[str], float]] = {}
         self._admitted: dict[tuple[str, Shape], float] = {}
 
     def personal(
         self, visitor: Visitor, policy: Policy, entry: Entry | None, vary_cookie: bool = False
     ) -> Personal | None:
-        """Why the visitor gets an answer of their own; ``None`` if the page is for them.
-        ``vary_cookie``: what was learned of the URL, where no reads are recorded."""
+        """Why the visitor gets the app's own answer; ``None`` if the page is for them.
+        ``vary_cookie``: learned of the URL, used where no reads are recorded."""
         header = visitor.headers.get("HTTP_COOKIE")
         if not header:
             return None
@@ -62,18 +62,20 @@ class VisitorCheck:
         return self._judged(visitor, str(header), entry.reads, policy)
 
     def concerned(self, visitor: Visitor, policy: Policy, entry: Entry) -> bool:
-        """Whether the holes of a page that the visitor may have are to be filled for them."""
+        """Whether to fill the holes of a page for this visitor."""
         header = visitor.headers.get("HTTP_COOKIE")
         if not header or not entry.holes or not entry.hole_reads.personal:
             return False
-        # Where the page's own reads have decided, those of both are what is remembered.
+        # If the page's own reads have decided, remember the verdict for the page and its holes
+        # together.
         own = entry.reads if policy.cookies is None else None
         reads = joined_reads(own, entry.hole_reads)
         return self._judged(visitor, str(header), reads, policy) is not None
 
     def asks_for(self, visitor: Visitor, policy: Policy, entry: Entry) -> bool:
-        """Whether the holes of a page that the browser fills may differ from their placeholders for
-        this visitor."""
+        """Whether holes that the browser fills may differ from their placeholders for this
+        visitor.
+        """
         if entry.client_reads is None:
             return True
         header = visitor.headers.get("HTTP_COOKIE")
@@ -82,8 +84,8 @@ class VisitorCheck:
         ) is not None  # fmt: skip
 
     def admits(self, header: str, shape: Shape, now: float) -> bool:
-        """Whether it is remembered that a visitor with this Cookie header may have a page with
-        reads of this shape. Takes no lock."""
+        """Whether it is cached that a visitor with this Cookie header may have a page with reads of
+        this shape. Takes no lock."""
         return now < self._admitted.get((header, shape), 0.0) <= now + _REMEMBERED
 
     def _judged(
@@ -127,7 +129,7 @@ class VisitorCheck:
         return keys
 
     def session(self, visitor: Visitor) -> Mapping[str, Any] | None:
-        """What the visitor's session holds; ``None`` if it cannot be opened."""
+        """The content of the visitor's session; ``None`` if it cannot be opened."""
         if _DATA not in visitor.memo:
             visitor.memo[_DATA] = self._open(visitor)
         data: Mapping[str, Any] | None = visitor.memo[_DATA]

@@ -1,7 +1,7 @@
 """Cookies that the app's own answer sets, and that do not make its page one visitor's: CSRF cookies
 and sessions with nothing in them but what a framework keeps for itself.
 
-Only what a cookie itself holds can be told. Of a session that a server keeps it shows an id.
+The session has been saved when the answer begins, so it is opened as for the next request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..routing.framework import Site
 def for_nobody(site: Site, visitor: Visitor, headers: Headers) -> Headers:
     """``headers`` of an answer without the cookies that say nothing of the visitor."""
     fields = without_cookies(headers, site.token_cookies)
-    name = site.cookie_session
+    name = site.session_cookie
     if not name or not site.session_bookkeeping:
         return fields
     return tuple(

@@ -43,6 +43,7 @@ class Subscription:
         #: Made with the thread, on first use: see `after_fork`.
         self._tried: threading.Event | None = None
         self._stop: threading.Event | None = None
+        self._listener: _Listener | None = None
         self._stopped = False
         self._known: tuple[bytes | None, bytes | None] | None = None
         self._told = False
@@ -75,9 +76,12 @@ class Subscription:
         self._stopped = True
 
     def stop(self) -> None:
+        """Have the thread end at once."""
         self._stopped = True
         if self._stop is not None:
             self._stop.set()
+        if (listener := self._listener) is not None:
+            listener.wake()
 
     def moved(self) -> None:
         """Something changed; whether the version can be trusted has not."""
@@ -133,6 +137,7 @@ class Subscription:
                 message = subscription.messages.get_message(timeout=left)
                 if message and message["type"] == "subscribe":
                     self._known = None  # what was said before is to be asked for
+                    self._listener = subscription
                     return subscription
         except Exception as error:
             log.debug("No subscription to invalidations: %s", error)
@@ -189,6 +194,11 @@ class _Listener:
     def __init__(self, client: Any) -> None:
         self._client = client
         self.messages = client.pubsub()
+
+    def wake(self) -> None:
+        """Have another thread's wait for a message fail. Its connection is of no use after."""
+        with contextlib.suppress(Exception):
+            self.messages.connection.disconnect()
 
     def close(self) -> None:
         with contextlib.suppress(Exception):
