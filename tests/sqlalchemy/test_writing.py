@@ -194,7 +194,7 @@ def test_what_a_foreign_key_cascades_to_is_told(engine):
     one, two = uuid.UUID(int=1), uuid.UUID(int=2)
     with telling() as told, engine.connect() as connection:
         connection.execute(insert(parent), [{"id": one}, {"id": two}])
-        connection.execute(insert(child), [{"id": one}, {"id": two, "next": one}])
+        connection.execute(insert(child), [{"id": one, "next": None}, {"id": two, "next": one}])
         connection.commit()
         told()
         connection.execute(delete(parent).where(parent.c.id == one))

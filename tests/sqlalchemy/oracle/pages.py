@@ -132,7 +132,8 @@ def lists(n, d, u):
     )  # fmt: skip
     yield "outer", rows(
         select(Maker.id, Item.title)
-        .outerjoin(Item, and_(Item.maker_id == Maker.id, Maker.country == n)).order_by(Maker.id, Item.id)
+        .outerjoin(Item, and_(Item.maker_id == Maker.id, Maker.country == n))
+        .order_by(Maker.id, Item.id)
     )  # fmt: skip
     yield "outer where", rows(
         select(Maker.id, Item.id, Item.title).outerjoin(Maker.items).where(Item.stock == n)
