@@ -206,7 +206,7 @@ def test_what_a_foreign_key_cascades_to_is_told(engine):
             Deleted("child", one.hex, gone),
             Updated("child", two.hex, {"next"}, before, after),
         ]
-        connection.execute(update(child).values(id=one).where(child.c.id == two))
+        connection.execute(update(child).values(id=uuid.UUID(int=3)).where(child.c.id == two))
         connection.commit()
         assert told() == [TableChanged("child")]
 

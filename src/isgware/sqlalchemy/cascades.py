@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,14 +38,20 @@ def cascades_of(table: Any, rule: str = "ondelete") -> list[Cascade]:
     ]  # fmt: skip
 
 
-def tables_below(table: Any, rule: str = "ondelete", seen: set[str] | None = None) -> Iterator[str]:
-    """All tables whose rows may be changed with one of ``table``."""
+def tables_below(
+    table: Any, columns: Collection[str] | None = None, seen: set[Any] | None = None
+) -> Iterator[str]:
+    """All tables whose rows may be changed with one of ``table`` that is deleted, or whose
+    ``columns`` are set."""
     seen = set() if seen is None else seen
-    for each in cascades_of(table, rule):
-        if (name := table_name(each.table)) not in seen:
-            seen.add(name)
-            yield name
-            yield from tables_below(each.table, rule if each.deletes else "onupdate", seen)
+    for each in cascades_of(table, "ondelete" if columns is None else "onupdate"):
+        if columns is not None and set(columns).isdisjoint(each.referred):
+            continue
+        deletes = each.deletes and columns is None
+        if (reached := (each.table, None if deletes else each.columns)) not in seen:
+            seen.add(reached)
+            yield table_name(each.table)
+            yield from tables_below(each.table, reached[1], seen)
 
 
 def referred(table: Any) -> tuple[str, ...]:

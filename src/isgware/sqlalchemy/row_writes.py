@@ -148,7 +148,7 @@ def _cascaded(
         for each in cascades_of(table):
             yield from _cascaded(old_rows, each, rows, seen)
     elif rows:
-        yield from map(TableChanged, tables_below(table, "onupdate"))
+        yield from map(TableChanged, tables_below(table, cascade.columns))
 
 
 def _given(change: Change, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, ColumnClause
 
-from .cascades import cascades_of, tables_below
+from .cascades import tables_below
 from .columns import comparable, key_columns, table_name, table_of
 
 _CHANGE: Final = "_isgware_change"
@@ -76,8 +76,7 @@ def _change(compiled: Any, state: Any) -> Change:
     if kind is Insert:
         return Change(kind, table, bound=bound)
     key = _key(compiled, statement, table)
-    moves = any(columns & set(each.referred) for each in cascades_of(table, "onupdate"))
-    whole = frozenset(tables_below(table, "onupdate") if moves else ())
+    whole = frozenset(tables_below(table, columns))
     return Change(kind, table, columns, bound, key, statement._where_criteria, whole)
 
 
