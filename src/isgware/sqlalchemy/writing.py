@@ -21,6 +21,7 @@ from .named import place
 from .old_rows import OldRows
 from .raw_sql import kind_of
 from .row_writes import changed, inserted, unknown_rows
+from .tables import ignored
 from .transactions import Pending, pending_of
 from .writes import Change, changes_of
 
@@ -76,8 +77,9 @@ def _note(connection: Any, pending: Pending, statement: str, context: Any) -> No
     else:
         for change in changes_of(compiled):
             for table in change.whole:
-                pending.innermost.add(TableChanged(table))
-            if change.name not in change.whole:
+                if not ignored(table):
+                    pending.innermost.add(TableChanged(table))
+            if change.name not in change.whole and not ignored(change.name):
                 _rows(connection, pending, change, context)
 
 
@@ -96,7 +98,8 @@ def _once(where: str) -> str:
 def _ddl(element: Any) -> Writes:
     writes = Writes()
     if isinstance(element, CreateTable | DropTable):
-        writes.add(TableChanged(table_name(element.element)))
+        if not ignored(name := table_name(element.element)):
+            writes.add(TableChanged(name))
     elif not isinstance(element, CreateIndex | DropIndex):
         writes.add(EverythingChanged(f"{type(element).__name__} in {place()}"))
     return writes

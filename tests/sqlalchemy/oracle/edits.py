@@ -104,7 +104,8 @@ def tag_or_untag(session, rng):
 def move_a_review(session, rng):
     if review := some(session, rng, Review):
         review.item = some(session, rng, Item)
-        review.parent = rng.choice((None, some(session, rng, Review)))
+        other = some(session, rng, Review)
+        review.parent = other if other.id < review.id else None
 
 
 @in_session
@@ -270,6 +271,9 @@ def autocommit(engine, rng):
             insert(Maker).values(name="M8", country=1, active=True).returning(Maker.name)
         )
         connection.execute(update(Maker).where(Maker.id == 2).values(country=rng.randrange(3)))
+        connection.execute(
+            update(Maker).where(Maker.country == 1).values(active=rng.random() < 0.5)
+        )
         connection.execute(delete(Maker).where(Maker.name == "M8"))
 
 
