@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
@@ -17,6 +18,8 @@ Open = Callable[..., Page]
 Serve = Callable[[Any], str]
 SECRET = "a secret of the site's own"
 expect.set_options(timeout=20_000)
+#: What would run if text became markup, under a policy that let it.
+PROBE = "<img src=x onerror=document.title='owned'>\"'"
 
 
 @pytest.fixture
@@ -28,6 +31,16 @@ def app(tmp_path: Path) -> Iterator[Flask]:
     @revalidate(600, tags=["posts", "post:{slug}"])
     def post(slug: str) -> str:
         return f"<!doctype html><title>{slug}</title><h1>Post {slug}</h1>"
+
+    @app.get("/scripted")
+    @revalidate(600)
+    def scripted() -> str:
+        return "<h1>As stored</h1><script>top.document.title='owned';parent.name='owned'</script>"
+
+    @app.get("/tagged/<path:name>")
+    @revalidate(600, tags=[PROBE])
+    def tagged(name: str) -> str:
+        return name
 
     yield app
     isg.close(5)
@@ -103,7 +116,7 @@ def test_numbers_refresh_and_can_be_paused(site: str, app: Flask, open_tab: Open
     expect(pages).to_contain_text("3")
     app.test_client().get("/posts/another")
     app.extensions["isgware"].core.runtime.counts.flush()
-    app.extensions["isgware"].core._control._dashboard._surveyor.forget()
+    app.extensions["isgware"].core._control._dashboard.surveyor.forget()
     tab.clock.run_for(5_500)
     expect(pages.locator("div").nth(3)).to_contain_text("4")
     tab.get_by_role("button", name="Live").click()
@@ -137,3 +150,69 @@ def test_a_form_on_another_site_does_nothing(site: str, open_tab: Open, serve: S
     assert answer.value.status in (401, 403)
     tab.goto(f"{site}/_isg/")
     expect(tab.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def test_every_page_works_under_the_policy(site: str, open_tab: Open) -> None:
+    tab = open_tab(viewport={"width": 360, "height": 700})
+    errors = watched(tab)
+    log_in(tab, site)
+    for name in ("Routes", "Pages", "Why", "Overview"):
+        tab.get_by_role("navigation").get_by_role("link", name=name).click()
+        expect(tab.get_by_role("heading", name=name, level=1)).to_be_visible()
+        current = tab.get_by_role("navigation").get_by_role("link", name=name)
+        expect(current).to_have_attribute("aria-current", "page")
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+    assert errors == []
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["script", "no script"])
+def test_pages_are_searched_and_acted_on(site: str, open_tab: Open, scripts: bool) -> None:
+    tab = open_tab(java_script_enabled=scripts)
+    errors = watched(tab)
+    log_in(tab, site, "/pages")
+    tab.get_by_label("Path", exact=True).fill("/posts/1")
+    tab.get_by_role("button", name="Search").click()
+    tab.get_by_label("Choose /posts/1").check()
+    tab.get_by_role("button", name="Regenerate").click()
+    expect(tab.get_by_role("status")).to_have_text("Rendered again /posts/1.")
+    expect(tab.get_by_label("Path", exact=True)).to_have_value("/posts/1")
+    tab.get_by_role("link", name="/posts/1").click()
+    tab.get_by_role("button", name="Purge").click()
+    expect(tab.get_by_text("Nothing is stored under this path")).to_be_visible()
+    tab.get_by_role("button", name="Why?").click()
+    expect(tab.get_by_text("Step by step")).to_be_visible()
+    assert tab.url == f"{site}/_isg/why"
+    tab.get_by_role("link", name="Routes").click()
+    tab.get_by_role("button", name="Revalidate post").click()
+    expect(tab.get_by_role("status")).to_have_text("Revalidated 2 pages of post.")
+    assert errors == []
+
+
+def test_a_stored_page_runs_no_script_in_its_frame(site: str, app: Flask, open_tab: Open) -> None:
+    app.test_client().get("/scripted")
+    tab = open_tab()
+    log_in(tab, site, "/page?path=/scripted")
+    tab.get_by_text("Show it in a sandbox").click()
+    frame = tab.frame_locator("iframe")
+    expect(frame.get_by_role("heading", name="As stored")).to_be_visible()
+    assert "owned" not in tab.title()
+    tab.goto(tab.locator("iframe").get_attribute("src") and tab.url.split("/page")[0] + "/pages")
+    assert tab.evaluate("document.title") == "Pages · isgware"
+
+
+def test_text_of_visitors_and_apps_runs_nowhere(site: str, app: Flask, open_tab: Open) -> None:
+    app.test_client().get(f"/tagged/{PROBE}")
+    tab = open_tab()
+    errors = watched(tab)
+    log_in(tab, site)
+    for path, query in (
+        ("/", {}),
+        ("/routes", {"q": PROBE}),
+        ("/pages", {"path": PROBE, "tag": PROBE}),
+        ("/pages", {"tag": PROBE}),
+        ("/page", {"path": f"/tagged/{PROBE}"}),
+    ):
+        tab.goto(f"{site}/_isg{path}?{urlencode(query)}")
+        assert tab.locator("img").count() == 0
+        assert tab.title() != "owned"
+    assert errors == []

@@ -193,6 +193,28 @@ def notes_of(backend: Backend, names: Sequence[str], now: float) -> list[bytes |
     return found
 
 
+def rows_after(
+    backend: Backend, after: tuple[str, str], prefix: str, tag: str | None
+) -> Iterator[Row]:
+    """What `Backend.rows` says behind the page of that path and key, which may be gone. Without a
+    walk over those before where the backend offers ``rows_after``."""
+    at_once = getattr(backend, "rows_after", None)
+    if at_once is not None:
+        found: Iterator[Row] = at_once(after, prefix, tag)
+        return found
+    return behind(backend.rows(prefix, tag), after)
+
+
+def behind(rows: Iterable[Row], after: tuple[str, str]) -> Iterator[Row]:
+    """Those behind that path and key; if it is gone, those behind its path."""
+    path, key = after
+    found = False
+    for row in rows:
+        if row.path > path or found:
+            yield row
+        found = found or (row.path == path and row.key == key)
+
+
 def get_with_note(
     backend: Backend, key: str, note: str, now: float
 ) -> tuple[bytes | None, bytes | None]:

@@ -32,6 +32,7 @@ from .base import (
     Row,
     Standing,
     get_with_note,
+    rows_after,
 )
 from .read_ahead import ReadAhead, current
 
@@ -240,13 +241,24 @@ class Breaker:
         else:
             self._apart(join, work, announces, returns=NoneType)
 
-    def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
-        rows = self._apart(self.backend.rows, prefix, tag)
+    def rows(
+        self, prefix: str = "", tag: str | None = None, after: tuple[str, str] | None = None
+    ) -> Iterator[Row]:
+        """``after``: path and key of a page; only what comes behind it."""
+        if after is None:
+            rows = self._apart(self.backend.rows, prefix, tag)
+        else:
+            rows = self._apart(rows_after, self.backend, after, prefix, tag)
         while True:
             row = self._apart(_next, rows)
             if row is None:
                 return
             yield row
+
+    def sizes(self) -> tuple[int, int] | None:
+        """Pages of all builds and their bytes; ``None`` from a backend that would have to count."""
+        work = getattr(self.backend, "sizes", None)
+        return None if work is None else self._apart(work, returns=tuple | None)
 
     def sync(self, nonce: str, since: int) -> Changes:
         return self.call(self.backend.sync, nonce, since, returns=Changes, kind="sync")

@@ -32,6 +32,7 @@ from .base import (
     is_newer,
     live_version,
     notes_of,
+    rows_after,
 )
 from .sqlite.database import Database
 
@@ -177,6 +178,16 @@ class CachelibBackend:
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
         return self.coordinator.rows(prefix, tag)
+
+    def rows_after(
+        self, after: tuple[str, str], prefix: str = "", tag: str | None = None
+    ) -> Iterator[Row]:
+        return rows_after(self.coordinator, after, prefix, tag)
+
+    def sizes(self) -> tuple[int, int] | None:
+        """As the coordinator says; it lists what lies elsewhere."""
+        work = getattr(self.coordinator, "sizes", None)
+        return None if work is None else work()
 
     def sync(self, nonce: str, since: int) -> Changes:
         changes = self.coordinator.sync(nonce, since)

@@ -171,6 +171,12 @@ class MemoryBackend:
             row for row in rows if row.path.startswith(prefix) and (tag is None or tag in row.tags)
         )
 
+    def sizes(self) -> tuple[int, int]:
+        """Pages and their bytes."""
+        with self._lock:
+            good, errors = self._good, self._errors
+            return len(good.pages) + len(errors.pages), good.bytes + errors.bytes
+
     def sync(self, nonce: str, since: int) -> Changes:
         with self._lock:
             if nonce != self._nonce:

@@ -6,13 +6,13 @@ and none at all, which opens the login form, its stylesheet and its script.
 
 from __future__ import annotations
 
-import hmac
 import logging
 from collections.abc import Callable
-from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_accept_header
 from werkzeug.wrappers import Request
 
@@ -21,13 +21,19 @@ from ..errors import BackendUnavailable, ConfigurationError, InvalidPath
 from ..formatting import printable
 from ..management.operations import Operations
 from ..management.wrong_guesses import WrongGuesses
-from ..version import VERSION
+from ..settings import MIN_SECRET, SHORT_SECRET
+from .actions import act, described
+from .login import Login, is_below
 from .overview import overview
-from .reply import Reply, as_json, see_other
-from .same_origin import same_origin
+from .page_details import page_details, stored_page
+from .page_list import page_list
+from .reply import SANDBOX, Reply, as_json, see_other
+from .route_list import route_list
+from .screen import Screen, peer_of
 from .sessions import Session, Sessions
 from .survey import Surveyor
-from .templating import MISSING, JinjaMissing, render, static
+from .templating import MISSING, JinjaMissing, static
+from .why_form import why_form
 
 log: Final = logging.getLogger("isgware")
 #: Bytes of a form.
@@ -39,26 +45,39 @@ _STATIC: Final = {
 Given = dict[str, str]
 
 
+class View(NamedTuple):
+    """``make`` gets what a query or a form says; ``posted``: a form that only asks."""
+
+    template: str
+    make: Callable[[Given], dict[str, Any]]
+    posted: bool = False
+
+
 class Dashboard:
-    """``matches`` tells, in constant time, whether bytes are the secret; ``https``: visitors come
-    by it, whatever a proxy in front makes of their requests."""
+    """``https``: visitors come by it, whatever a proxy in front makes of their requests. ``app``:
+    there is an app behind it, and not a store alone."""
 
     def __init__(
         self, isg: Operations, secret: bytes, matches: Callable[[bytes], bool],
-        guesses: WrongGuesses, https: bool,
+        guesses: WrongGuesses, https: bool, *, app: bool = True,
     ) -> None:  # fmt: skip
         runtime = isg.core.runtime
         self._isg = isg
         self._runtime = runtime
         self._mount = runtime.settings.mount
-        self._matches = matches
-        self._guesses = guesses
-        self._https = https
-        self.sessions = Sessions(secret, runtime.store, runtime.now)
-        self._surveyor = Surveyor(runtime)
-        self._views: dict[str, Callable[[Given], dict[str, Any]]] = {
-            "": self._overview,
-            "/": self._overview,
+        self._sessions = sessions = Sessions(secret, runtime.store, runtime.now)
+        self._screen = Screen(runtime, sessions, https=https, app=app)
+        base_urls = runtime.settings.base_url
+        self._login = Login(self._screen, sessions, matches, guesses, base_urls)
+        self.surveyor = surveyor = Surveyor(runtime)
+        front = View("overview.html", lambda given: overview(runtime, surveyor))
+        self._views = {
+            "": front,
+            "/": front,
+            "/routes": View("routes.html", lambda given: route_list(runtime, surveyor, given)),
+            "/pages": View("pages.html", lambda given: page_list(runtime, given)),
+            "/page": View("page.html", lambda given: page_details(runtime, given)),
+            "/why": View("why.html", lambda given: why_form(isg, given), posted=True),
         }
 
     def __call__(self, visitor: Visitor, environ: dict[str, Any], *, bearer: bool) -> Reply:
@@ -67,6 +86,8 @@ class Dashboard:
             return self._reply(visitor, environ, bearer)
         except JinjaMissing:
             return Reply(501, MISSING)
+        except HTTPException as error:  # of a form that is too long, or none
+            return as_json(error.code or 400, {"message": error.name})
 
     def _reply(self, visitor: Visitor, environ: dict[str, Any], bearer: bool) -> Reply:
         name = visitor.path[len(self._mount) :]
@@ -74,177 +95,90 @@ class Dashboard:
             return Reply(200, static(name[1:])[0], _STATIC[name])
         request = Request(environ)
         request.max_content_length = request.max_form_memory_size = _MAX_FORM
-        session = None if bearer else self.sessions.find(visitor.header("Cookie"))
-        wants_json = bearer or _prefers_json(visitor)
         if name == "/login":
             return self._login(visitor, request)
+        session = None if bearer else self._sessions.find(visitor.header("Cookie"))
+        wants_json = bearer or _prefers_json(visitor)
         if session is None and not bearer:
-            if visitor.method not in ("GET", "HEAD") or wants_json:
-                challenge = ("WWW-Authenticate", 'Bearer realm="isgware"')
-                return as_json(401, {"message": "Invalid token"}, challenge)
-            return self._login_form(visitor, back=_here(visitor, name))
+            return self._closed(visitor, name, wants_json)
         if name == "/logout" and session is not None:
-            return self._logout(visitor, request, session)
+            return self._login.out(visitor, request, session)
+        if name == "/page/stored":
+            return self._stored(visitor, session, _given(request, wants_json))
         view = self._views.get(name)
         if view is None:
-            return self._error(visitor, session, 404, "There is no such page", wants_json)
-        if visitor.method not in ("GET", "HEAD"):
-            return self._error(visitor, session, 405, "Use GET", wants_json)
-        return self._shown(visitor, session, name, view, dict(request.args), wants_json)
+            return self._screen.error(visitor, session, 404, "There is no such page", wants_json)
+        if visitor.method in ("GET", "HEAD"):
+            # What is asked of Why is posted, lest it end in logs.
+            given = {} if view.posted else dict(request.args)
+            return self._shown(visitor, session, view, given, wants_json)
+        if session is not None and (refusal := self._login.refusal(visitor, request, session)):
+            return refusal
+        if visitor.method == "POST" and view.posted:
+            return self._shown(visitor, session, view, _given(request, bearer), wants_json)
+        if visitor.method == "POST" and session is not None and name in _ACTING:
+            return self._act(visitor, request, name)
+        return self._screen.error(visitor, session, 405, "Use GET", wants_json)
+
+    def _closed(self, visitor: Visitor, name: str, wants_json: bool) -> Reply:
+        if visitor.method not in ("GET", "HEAD") or wants_json:
+            challenge = ("WWW-Authenticate", 'Bearer realm="isgware"')
+            return as_json(401, {"message": "Invalid token"}, challenge)
+        there = quote(name.encode("latin-1", "replace"))
+        if name == "/page/stored":
+            there = ""
+        return self._login.form(visitor, f"{there}?{visitor.query}" if visitor.query else there)
 
     def _shown(
-        self, visitor: Visitor, session: Session | None, name: str,
-        view: Callable[[Given], dict[str, Any]], given: Given, wants_json: bool,
-    ) -> Reply:  # fmt: skip
+        self, visitor: Visitor, session: Session | None, view: View, given: Given, wants_json: bool
+    ) -> Reply:
         try:
-            data = view(given)
+            data = view.make(given)
         except (InvalidPath, ConfigurationError) as error:
-            return self._error(visitor, session, 400, str(error), wants_json)
+            return self._screen.error(visitor, session, 400, str(error), wants_json)
         except BackendUnavailable as error:
-            return self._error(visitor, session, 503, str(error), wants_json)
+            return self._screen.error(visitor, session, 503, str(error), wants_json)
         if wants_json:
             return as_json(200, data)
-        return self._html(visitor, session, 200, _TEMPLATES[name], **data)
+        return self._screen.html(visitor, session, 200, view.template, **data)
 
-    def _html(
-        self, visitor: Visitor, session: Session | None, status: int, template: str, **data: Any
-    ) -> Reply:
-        base = self._base(visitor)
-        body = render(
-            template, base=base, host=visitor.host, version=VERSION,
-            token=session.token if session else "", signed_in=session is not None,
-            now=self._runtime.now(), **data,
-        )  # fmt: skip
-        return Reply(status, body)
+    def _stored(self, visitor: Visitor, session: Session | None, given: Given) -> Reply:
+        """A stored page as it is, in a sandbox: no script of it runs, and it has no origin."""
+        try:
+            entry = stored_page(self._runtime, given)
+        except BackendUnavailable as error:
+            return self._screen.error(visitor, session, 503, str(error), False)
+        if entry is None:
+            return self._screen.error(visitor, session, 404, "That page is gone", False)
+        kinds = [value for name, value in entry.headers if name.lower() == "content-type"]
+        return Reply(200, entry.body, (*kinds, "text/plain")[0], policy=SANDBOX)
 
-    def _error(
-        self, visitor: Visitor, session: Session | None, code: int, text: str, wants_json: bool
-    ) -> Reply:
-        if wants_json:
-            return as_json(code, {"message": text})
-        return self._html(visitor, session, code, "error.html", code=code, text=text)
-
-    def _base(self, visitor: Visitor) -> str:
-        return quote(visitor.script_name.encode("latin-1")) + self._mount
-
-    # Who is there.
-
-    def _login_form(
-        self, visitor: Visitor, back: str = "", code: int = 401, text: str = "", wait: int = 0
-    ) -> Reply:
-        # A browser that opens a page would log 401 as an error; programs are told.
-        navigates = visitor.header("Sec-Fetch-Mode") == "navigate"
-        return self._html(
-            visitor, None, 200 if navigates and code == 401 else code, "login.html",
-            login_token=self.sessions.login_token(), back=back, text=text, wait=wait,
-        )  # fmt: skip
-
-    def _login(self, visitor: Visitor, request: Request) -> Reply:
-        link = request.args.get("link", "")
-        if visitor.method in ("GET", "HEAD"):
-            if visitor.method == "GET" and link:
-                return self._by_link(visitor, link)
-            return self._login_form(visitor)
-        if visitor.method != "POST":
-            return as_json(405, {"message": "Use POST"}, ("Allow", "GET, POST"))
-        peer = _peer(visitor)
+    def _act(self, visitor: Visitor, request: Request, name: str) -> Reply:
+        log.warning("Dashboard: %s asked: %s", peer_of(visitor), printable(described(request.form)))
+        notice = act(self._isg, request.form)
+        if notice.kind != "good":
+            log.warning("Dashboard: that failed: %s", printable(notice.text))
+        self.surveyor.forget()
         back = request.form.get("back", "")
-        if not self._ours(visitor) or not self.sessions.is_login_token(
-            request.form.get("token", "")
-        ):
-            log.warning("Dashboard: a login from elsewhere was refused (%s).", peer)
-            text = "That form was not from this page, or too old. Try again."
-            return self._login_form(visitor, back, 403, text)
-        given = request.form.get("secret", "").encode("utf-8", "replace").strip()
-        if self._matches(given):
-            if wait := self._guesses.pause(peer):
-                return self._wait(visitor, back, wait)
-            self._guesses.right(peer)
-            return self._logged_in(visitor, back, "with the secret")
-        wait = self._guesses.wrong(peer)
-        log.warning("Dashboard: wrong secret from %s.", peer)
-        if wait:
-            return self._wait(visitor, back, wait)
-        return self._login_form(visitor, back, 401, "That is not the secret.")
-
-    def _wait(self, visitor: Visitor, back: str, wait: int) -> Reply:
-        text = f"Too many wrong guesses. Try again in {wait} s."
-        reply = self._login_form(visitor, back, 429, text, wait)
-        return Reply(429, reply.body, headers=(("Retry-After", str(wait)),))
-
-    def _by_link(self, visitor: Visitor, link: str) -> Reply:
-        if not self.sessions.redeem(link):
-            return self._login_form(
-                visitor, text="That link was used already, or is too old. Log in with the secret."
-            )
-        return self._logged_in(visitor, "", "with a link that works once")
-
-    def _logged_in(self, visitor: Visitor, back: str, how: str) -> Reply:
-        log.warning("Dashboard: %s logged in %s.", _peer(visitor), how)
-        base = self._base(visitor)
-        cookie = self.sessions.cookie(base, secure=self._secure(visitor))
-        return see_other(base + (back if _is_ours(back) else "/"), cookie)
-
-    def _logout(self, visitor: Visitor, request: Request, session: Session) -> Reply:
-        refusal = self._refusal(visitor, request, session)
-        if refusal is not None:
-            return refusal
-        self.sessions.end(session)
-        log.warning("Dashboard: %s logged out.", _peer(visitor))
-        base = self._base(visitor)
-        return see_other(base + "/", self.sessions.no_cookie(base, secure=self._secure(visitor)))
-
-    def _refusal(self, visitor: Visitor, request: Request, session: Session) -> Reply | None:
-        """Why what is asked for by a form is not done."""
-        if visitor.method != "POST":
-            return self._error(visitor, session, 405, "Use POST", False)
-        token = request.form.get("token", "")
-        if self._ours(visitor) and _same(token, session.token):
-            return None
-        log.warning("Dashboard: a request from elsewhere was refused (%s).", _peer(visitor))
-        text = "That did not come from this dashboard, or the page was too old. Try again."
-        return self._error(visitor, session, 403, text, False)
-
-    def _ours(self, visitor: Visitor) -> bool:
-        return same_origin(visitor, self._runtime.settings.base_url)
-
-    def _secure(self, visitor: Visitor) -> bool:
-        return self._https or visitor.scheme == "https"
-
-    # What is shown.
-
-    def _overview(self, given: Given) -> dict[str, Any]:
-        return overview(self._runtime, self._surveyor)
+        there = self._screen.base(visitor) + (back if is_below(back) else name)
+        return see_other(there, self._screen.leave_notice(visitor, notice))
 
 
-_TEMPLATES: Final = {"": "overview.html", "/": "overview.html"}
+_ACTING: Final = ("/routes", "/pages", "/page")
 
 
-def _same(given: str, known: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), known.encode())
-
-
-def _peer(visitor: Visitor) -> str:
-    return printable(str(visitor.headers.get("REMOTE_ADDR") or "an unknown peer"))
+def _given(request: Request, documents: bool) -> Given:
+    """What a query, a form or, where those are taken, a JSON document says."""
+    given = {**request.args.to_dict(), **request.form.to_dict()}
+    document = request.get_json(silent=True) if documents and request.is_json else None
+    if isinstance(document, dict):
+        given |= {str(name): str(value) for name, value in document.items()}
+    return given
 
 
 def _prefers_json(visitor: Visitor) -> bool:
     accept = parse_accept_header(visitor.header("Accept"), MIMEAccept)
     return accept.best_match(("text/html", "application/json")) == "application/json"
-
-
-def _here(visitor: Visitor, name: str) -> str:
-    """Where to go on after the login: below the mount."""
-    there = quote(name.encode("latin-1", "replace"))
-    return f"{there}?{visitor.query}" if visitor.query else there
-
-
-def _is_ours(back: str) -> bool:
-    """Whether this is a path below the mount, which a form has sent back."""
-    if not back.startswith("/") or not back.isascii() or not back.isprintable() or "\\" in back:
-        return False
-    parts = urlsplit(back)
-    return not parts.netloc and not parts.scheme and ".." not in parts.path
 
 
 def login_link(isg: Operations) -> str:
@@ -254,5 +188,7 @@ def login_link(isg: Operations) -> str:
     secret = (runtime.settings.secret or "").encode().strip()
     if not secret:
         raise ConfigurationError("There is no dashboard without a secret: ISG(secret=...).")
+    if len(secret) < MIN_SECRET:
+        raise ConfigurationError(f"The dashboard is closed. secret=: {SHORT_SECRET}")
     value = Sessions(secret, runtime.store, runtime.now).link()
     return f"{runtime.settings.mount}/login?link={value}"

@@ -128,7 +128,11 @@ class Sessions:
         return (id, int(end)) if signed and 0 < int(end) - self._now() <= seconds else None
 
     def sign(self, text: str) -> str:
+        """What goes along with a notice."""
         return self._sign("notice", text)
+
+    def is_signed(self, text: str, signature: str) -> bool:
+        return hmac.compare_digest(self.sign(text).encode(), signature.encode("utf-8", "replace"))
 
     def _sign(self, kind: str, text: str) -> str:
         return hmac.new(self._key, f"{kind}:{text}".encode(), hashlib.sha256).hexdigest()

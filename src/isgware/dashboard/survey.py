@@ -15,6 +15,7 @@ from typing import Final
 from ..errors import BackendUnavailable
 from ..runtime import Runtime
 from ..storage.catalogue import PageInfo
+from .route_pages import RouteOf
 
 #: Seconds for which a survey holds, and that one may take.
 _LASTS: Final = 60.0
@@ -26,10 +27,14 @@ STATES: Final = ("fresh", "stale", "expired", "failing")
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """``complete`` is false where pages were left out."""
+    """``pages`` and ``bytes`` are of all builds where the store knows them without a walk.
+    ``states``, ``routes`` (the pages of each) and ``failing`` are of those that were ``looked_at``;
+    ``complete`` is false where pages were left out."""
 
     pages: int = 0
     bytes: int = 0
+    looked_at: int = 0
+    routes: dict[str, int] = field(default_factory=dict)
     states: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     failing: list[PageInfo] = field(default_factory=list)
     complete: bool = True
@@ -61,19 +66,27 @@ class Surveyor:
 
 def _survey(runtime: Runtime, deadline: float) -> Survey:
     states: Counter[str] = Counter(dict.fromkeys(STATES, 0))
+    routes: Counter[str] = Counter()
     pages = size = 0
     failing: list[PageInfo] = []
     complete = True
+    route_of = RouteOf(runtime)
     runtime.store.retry()
     if runtime.store.open_since is not None:
         raise BackendUnavailable("The store is out of reach.")
-    for info in runtime.catalogue.pages():
+    for row, info in runtime.catalogue.listed():
+        if info is None:
+            continue
         pages += 1
+        routes[route_of(row)] += 1
         size += info.size
         states[info.state] += 1
         if info.state == "failing" and len(failing) < _FAILING:
             failing.append(info)
-        if pages % 500 == 0 and time.monotonic() > deadline:
+        if pages % 100 == 0 and time.monotonic() > deadline:
             complete = False
             break
-    return Survey(pages, size, dict(states), failing, complete)
+    looked_at = pages
+    if not complete:
+        pages, size = runtime.store.sizes() or (pages, size)
+    return Survey(pages, size, looked_at, dict(routes), dict(states), failing, complete)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from ..formatting import duration, printable, size
 
@@ -90,6 +90,16 @@ def web_url(url: str) -> str:
     return url if url.startswith(("http://", "https://")) else ""
 
 
+def path_of(url: str) -> str:
+    """A URL without scheme and host, readable."""
+    rest = url.partition("://")[2].partition("/")
+    return unquote(f"/{rest[2]}", errors="replace") if rest[1] else url
+
+
+def host_of(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0]
+
+
 def percent(ratio: float | None) -> str:
     """A share without an exaggerated 0 or 100."""
     if ratio is None:
@@ -146,4 +156,6 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "moment": moment,
     "link": linked,
     "web_url": web_url,
+    "path_of": path_of,
+    "host_of": host_of,
 }

@@ -26,6 +26,8 @@ from .page_store import PageStore
 
 #: Pages whose notes of failures are looked up at once.
 _AT_ONCE: Final = 500
+#: The same for a list that may end early.
+_LISTED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,17 @@ class Catalogue:
         ours = (row for row in rows if builds or row.build_id == self.build_id)
         while batch := list(itertools.islice(ours, _AT_ONCE)):
             yield from self._infos(batch)
+
+    def listed(
+        self, prefix: str = "", tag: str | None = None, after: tuple[str, str] | None = None
+    ) -> Iterator[tuple[Row, PageInfo | None]]:
+        """Every page of the build behind that path and key, ``None`` for those that are purged.
+        ``prefix`` is decoded. Raises `BackendUnavailable`."""
+        self._page_store.sync()
+        rows = self._page_store.backend.rows(prefix, tag, after)
+        ours = (row for row in rows if row.build_id == self.build_id)
+        while batch := list(itertools.islice(ours, _LISTED)):
+            yield from zip(batch, self._known(batch), strict=True)
 
     def stored(self, path: str, *, builds: bool = False) -> Iterator[tuple[PageInfo, Entry | None]]:
         """Every page of ``path``, or of that one ``?query``, each with what the store holds.
@@ -136,13 +149,16 @@ class Catalogue:
 
     def _infos(self, rows: Sequence[Row]) -> Iterator[PageInfo]:
         """Of those that are not gone."""
+        return (info for info in self._known(rows) if info is not None)
+
+    def _known(self, rows: Sequence[Row]) -> Iterator[PageInfo | None]:
+        """``None`` for those that are gone."""
         now = self._now()
         states = [row_state(row, self._page_store.mirror, now) for row in rows]
         pages = [(row.key, row.rendered_at) for row in rows]
         failures = noted_failures(self._page_store.backend, pages, now)
         for row, state, failure in zip(rows, states, failures, strict=True):
-            if state is not State.GONE:
-                yield _info(row, state, failure, now)
+            yield None if state is State.GONE else _info(row, state, failure, now)
 
 
 def _info(row: Row, state: State, failure: Failure | None, now: float) -> PageInfo:

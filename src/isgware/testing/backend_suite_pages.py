@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..backends.base import Backend, Limits, get_with_note, row_of
+from ..backends.base import Backend, Limits, get_with_note, row_of, rows_after
 from ..core.stored_page import encode
 from .backend_suite import START, Suite, make_entry, nonce_of, put
 
@@ -238,6 +238,25 @@ class PagesSuite(Suite):
             assert [row.path for row in backend.rows(tag="y")] == ["/1", "/2"]
             assert [row.path for row in backend.rows("/2", "y")] == ["/2"]
             assert list(backend.rows(tag="z")) == []
+
+    def test_rows_behind_a_page(self) -> None:
+        with self.opened() as backend:
+            for path in ("/a", "/b", "/c", "/d"):
+                self.stored(backend, path, tags=("x",) if path != "/c" else ())
+            rows = list(backend.rows())
+            after = rows[1].path, rows[1].key
+            assert [row.path for row in rows_after(backend, after, "", None)] == ["/c", "/d"]
+            assert [row.path for row in rows_after(backend, after, "", "x")] == ["/d"]
+            assert list(rows_after(backend, after, "/b", None)) == []
+            backend.delete(rows[1].key)
+            assert [row.path for row in rows_after(backend, after, "", None)] == ["/c", "/d"]
+
+    def test_sizes_are_those_of_all_pages(self) -> None:
+        with self.opened() as backend:
+            entries = [self.stored(backend, path) for path in ("/a", "/b")]
+            sizes = getattr(backend, "sizes", lambda: None)()
+            total = sum(len(encode(entry)) for entry in entries)
+            assert sizes in (None, (2, total))
 
     def test_a_replaced_page_has_its_new_tags_only(self) -> None:
         with self.opened() as backend:

@@ -199,8 +199,16 @@ class RedisBackend:
             self._run(scripts.TOUCH, "", now, *keys)
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
+        return self._rows_from(b"[" + prefix.encode(), prefix, tag)
+
+    def rows_after(
+        self, after: tuple[str, str], prefix: str = "", tag: str | None = None
+    ) -> Iterator[Row]:
+        """`rows` behind the page of that path and key, whether or not it is there."""
+        return self._rows_from(b"(" + "\0".join(after).encode(), prefix, tag)
+
+    def _rows_from(self, start: bytes, prefix: str, tag: str | None) -> Iterator[Row]:
         index = "paths" if tag is None else f"tag:{tag}"
-        start = b"[" + prefix.encode()
         while True:
             last, count, found = self._run(scripts.ROWS, index, start, _BATCH)
             for text in found:

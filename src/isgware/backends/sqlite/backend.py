@@ -23,6 +23,8 @@ from .schema import SCHEMA, add_tables
 #: Seconds for which a page that another process has touched need not be touched again.
 _RECENT: Final = 4.0
 _BATCH: Final = 500
+#: Above every id.
+_LAST: Final = 2**62
 
 
 class SQLiteBackend:
@@ -102,7 +104,25 @@ class SQLiteBackend:
         self.database.write(lambda db: db.executemany(change, rows))
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
-        last: tuple[str, int] = (prefix, -1)
+        return self._rows_from((prefix, -1), prefix, tag)
+
+    def rows_after(
+        self, after: tuple[str, str], prefix: str = "", tag: str | None = None
+    ) -> Iterator[Row]:
+        """`rows` behind the page of that path and key; if it is gone, behind its path."""
+        path, key = after
+        found = self.database.read(
+            lambda db: db.execute("SELECT id FROM pages WHERE key = ?", (key,)).fetchone()
+        )
+        return self._rows_from((path, found[0] if found else _LAST), prefix, tag)
+
+    def sizes(self) -> tuple[int, int]:
+        """Pages and their bytes."""
+        query = "SELECT sum(pages), sum(bytes) FROM totals WHERE kind IN (0, 1)"
+        found = self.database.read(lambda db: db.execute(query).fetchone())
+        return int(found[0] or 0), int(found[1] or 0)
+
+    def _rows_from(self, last: tuple[str, int], prefix: str, tag: str | None) -> Iterator[Row]:
         where = "(path, id) > (?, ?)"
         if tag is not None:
             where += " AND id IN (SELECT page FROM tags WHERE tag = ?)"

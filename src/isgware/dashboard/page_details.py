@@ -1,0 +1,95 @@
+"""The page Page: one stored page, its variants, what it was made of and how it is sent."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any, Final
+
+from ..backends.base import row_of
+from ..core.freshness import State
+from ..core.local_path import local_path, spelled
+from ..core.stored_page import Entry
+from ..http import cache_status as status
+from ..management.why_shared_cache import page_parts
+from ..runtime import Runtime
+from ..storage.catalogue import PageInfo, row_state
+from ..storage.notes import noted_failure
+from ..storage.process_cache import Page
+from .route_pages import RouteOf
+
+#: So many variants of a path are listed.
+_VARIANTS: Final = 50
+
+
+def page_details(runtime: Runtime, given: dict[str, str]) -> dict[str, Any]:
+    """``given``: ``path``, and the ``key`` of one of its variants. Raises `InvalidPath` and
+    `BackendUnavailable`."""
+    path = given.get("path", "")
+    local_path(path)
+    runtime.store.retry()
+    stored = ((info, entry) for info, entry in runtime.catalogue.stored(path) if entry is not None)
+    found = list(islice(stored, _VARIANTS))
+    wanted = [pair for pair in found if pair[1].key == given.get("key")] or found
+    chosen = wanted[0] if wanted else None
+    return {
+        "path": path,
+        "variants": [
+            {"key": entry.key, "url": info.url, "variant": info.variant, "state": info.state,
+             "size": info.size, "age": info.age}
+            for info, entry in found
+        ],
+        "page": None if chosen is None else _described(runtime, *chosen),
+        "renders": [] if chosen is None else _renders(runtime, chosen[1]),
+    }  # fmt: skip
+
+
+def _renders(runtime: Runtime, entry: Entry) -> list[dict[str, Any]]:
+    """What is known of the last ones, the latest first."""
+    found = [
+        {"at": entry.rendered_at, "seconds": entry.render_seconds, "by": "", "error": "",
+         "outcome": "stored"}
+    ]  # fmt: skip
+    failure = noted_failure(runtime.store, entry.key, runtime.now(), entry.rendered_at)
+    if failure is not None:
+        found.insert(
+            0, {"at": failure.at, "seconds": None, "by": "", "error": failure.error, "outcome": ""}
+        )
+    return found
+
+
+def stored_page(runtime: Runtime, given: dict[str, str]) -> Entry | None:
+    """The page that the frame shows. Raises as `page_details`."""
+    entry = runtime.catalogue.entry(given.get("key", ""))
+    return None if entry is None or runtime.catalogue.gone(entry) else entry
+
+
+def _described(runtime: Runtime, info: PageInfo, entry: Entry) -> dict[str, Any]:
+    now, mirror = runtime.now(), runtime.engine.page_store.mirror
+    row = row_of(entry)
+    state = row_state(row, mirror, now)
+    page = Page(entry, 0, "")
+    failure = noted_failure(runtime.store, entry.key, now, entry.rendered_at)
+    label = "HIT" if state is State.FRESH else "STALE"
+    said = status.hit(page.ttl(now)) if state is State.FRESH else status.forwarded("stale")
+    line, headers, _ = page.answer("identity", now, label, said)
+    sizes = {"identity": len(entry.body)} | {k: len(v) for k, v in entry.encodings.items()}
+    return {
+        **page_parts(page, state, now),
+        "key": entry.key,
+        "url": info.url,
+        "path": spelled(row.path),
+        "route": entry.route or RouteOf(runtime)(row),
+        "state": info.state,
+        "variant": info.variant,
+        "build_id": entry.build_id,
+        "status_line": line,
+        "headers": headers,
+        "sizes": sizes,
+        "rendered_at": entry.rendered_at,
+        "render_seconds": entry.render_seconds,
+        "revalidate": entry.revalidate,
+        "failures": 0 if failure is None else failure.count,
+        "failed_at": None if failure is None else failure.at,
+        "retry": None if failure is None else max(0.0, failure.until - now),
+        "last_error": "" if failure is None else failure.error,
+    }
