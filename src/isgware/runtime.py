@@ -217,7 +217,7 @@ def engine_of(
     )
     store.on_open = maintenance.start
     handoff = handoff_of(settings, store, now, shared=shared(store.backend))
-    maintenance.tasks += [pool.give_up_hung, handoff.pass_on_wants]
+    maintenance.tasks += [pool.give_up_hung, handoff.send_demand]
     producer = CountedProducer(
         counts,
         observing,

@@ -325,7 +325,7 @@ class ISG(Operations):
     ) -> Iterable[bytes]:  # fmt: skip
         """The app's own answer, where a page is declared and this visitor does not get it."""
         if answer.refused:
-            start_response = self.runtime.learner.heeding(
+            start_response = self.runtime.learner.watching_refused(
                 visitor, answer.refused, answer.detail, start_response, rendering
             )
         return passed_by(visitor, answer, self.application, environ, start_response, rendering)

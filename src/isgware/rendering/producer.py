@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ..core.storable import Said, unread
+from ..core.storable import ViewDirectives, unread
 from ..core.stored_page import Entry
 from ..recording import Recording
 from ..render_context import Rendering
@@ -119,13 +119,11 @@ class Producer:
         except Exception as error:
             return self._notices.failed(target, f"{type(error).__name__}: {error}", error=error)
         took = time.perf_counter() - clock
-        said_of_page = Said(rendering.revalidate, rendering.expire, rendering.refused)
+        of_view = ViewDirectives(rendering.revalidate, rendering.expire, rendering.refused)
         if isinstance(response, Unfit):
             if response.reason == GIVEN_UP:
                 return Refused(GIVEN_UP)
-            return self._notices.refused(
-                target, unread(response.head, said_of_page, response.reason)
-            )
+            return self._notices.refused(target, unread(response.head, of_view, response.reason))
         if response.status[:1] == "5":
             failed = self._notices.failed(target, f"status {response.status}", response)
             made = rendering.recording is not None and bool(rendering.recording.tokens)
