@@ -14,6 +14,7 @@ from sqlalchemy import (
     Uuid,
     create_engine,
     delete,
+    event,
     insert,
     literal_column,
     select,
@@ -32,6 +33,7 @@ from isgware.core.dependencies import (
     TableChanged,
     Updated,
 )  # fmt: skip
+from isgware.management import record_writes
 from isgware.render_context import untracked
 from isgware.sqlalchemy import old_rows, writing
 
@@ -82,6 +84,15 @@ def test_an_old_value_is_what_the_database_holds(told, engine, session):
     held.commit()
     held.close()
     assert told() == [Updated("book", 1, {"likes"}, row(7), row(3))]
+
+
+def test_a_column_that_is_set_to_what_it_is_has_not_changed(told, session):
+    session.execute(update(Book).where(Book.id == 1).values(likes=0, title="a"))
+    session.commit()
+    assert told() == []
+    session.execute(update(Book).where(Book.id == 1).values(likes=0, title="b"))
+    session.commit()
+    assert told() == [Updated("book", 1, {"title"}, row(), row())]
 
 
 def test_a_value_that_the_database_computes_is_not_known(told, session):
@@ -176,22 +187,30 @@ def test_a_statement_within_another_changes_tables_as_a_whole(told, session):
 def test_what_a_foreign_key_cascades_to_is_told(engine):
     metadata = MetaData()
     parent = Table("parent", metadata, Column("id", Uuid, primary_key=True))
-    Table(
+    child = Table(
         "child", metadata,
         Column("id", Uuid, ForeignKey("parent.id", ondelete="CASCADE"), primary_key=True),
+        Column("next", ForeignKey("child.id", ondelete="SET NULL", onupdate="CASCADE")),
     )  # fmt: skip
     metadata.create_all(engine)
-    one = uuid.uuid4()
-    with telling() as told, engine.begin() as connection:
-        connection.execute(insert(parent).values(id=one))
+    one, two = uuid.UUID(int=1), uuid.UUID(int=2)
+    with telling() as told, engine.connect() as connection:
+        connection.execute(insert(parent), [{"id": one}, {"id": two}])
+        connection.execute(insert(child), [{"id": one, "next": None}, {"id": two, "next": one}])
+        connection.commit()
+        told()
         connection.execute(delete(parent).where(parent.c.id == one))
         connection.commit()
-        inserted, changed, deleted = sorted(told(), key=lambda write: type(write).__name__)[::-1]
-        assert (inserted, changed) == (
-            TableChanged("child"),
-            Inserted("parent", one.hex, {"id": one}),
-        )
-        assert deleted == Deleted("parent", one.hex, {"id": one.hex})
+        gone = {"id": one.hex, "next": None}
+        before, after = {"id": two.hex, "next": one.hex}, {"id": two.hex, "next": None}
+        assert told() == [
+            Deleted("parent", one.hex, {"id": one.hex}),
+            Deleted("child", one.hex, gone),
+            Updated("child", two.hex, {"next"}, before, after),
+        ]
+        connection.execute(update(child).values(id=uuid.UUID(int=3)).where(child.c.id == two))
+        connection.commit()
+        assert told() == [TableChanged("child")]
 
 
 def test_a_key_is_what_the_database_holds(engine):
@@ -238,13 +257,12 @@ def test_a_statement_that_nobody_understands_is_everything(told, session, monkey
     assert told() == [EverythingChanged()]
 
 
-def test_nothing_is_looked_up_while_nobody_listens(engine, session):
+def test_nothing_is_looked_up_while_nobody_listens(engine, session, monkeypatch):
+    monkeypatch.setattr(record_writes, "_listeners", [])
     add(session, Book(id=1, title="a"))
     statements = []
     with telling():
         pass
-    from sqlalchemy import event
-
     listener = lambda *arguments: statements.append(arguments[2])  # noqa: E731
     event.listen(engine, "before_cursor_execute", listener)
     session.get(Book, 1).likes = 9
