@@ -39,7 +39,7 @@ def test_what_is_no_text_is_no_tag(rendering: Rendering, tag: Any) -> None:
 @pytest.mark.parametrize("tag", ["", "a\n", "x" * 257], ids=repr)
 def test_a_text_that_makes_no_tag_is_noted_and_no_error(rendering: Rendering, tag: str) -> None:
     page.tag("a", tag, "b")
-    assert (rendering.tags, rendering.odd_tag) == (("a", "b"), True)
+    assert (rendering.tags, rendering.invalid_tag) == (("a", "b"), True)
 
 
 @pytest.mark.parametrize("seconds", [30, 0, False, None, 1.5])

@@ -65,6 +65,10 @@ class ISG(Operations):
         self.application = application
         self.runtime = runtime = runtime_of(application, settings, site or Site())
         self.verbs = Verbs(runtime.engine, runtime.catalogue, runtime.site)
+        if settings.dependencies:
+            from .management.record_writes import PagesOf, listen
+
+            listen(PagesOf(runtime.engine.page_store, runtime.mode))
         self._control: Control | None = None
         self._metrics: Metrics | None = None
         if settings.secret or settings.metrics_secret:
@@ -325,7 +329,7 @@ class ISG(Operations):
     ) -> Iterable[bytes]:  # fmt: skip
         """The app's own answer, where a page is declared and this visitor does not get it."""
         if answer.refused:
-            start_response = self.runtime.learner.heeding(
+            start_response = self.runtime.learner.watching_refused(
                 visitor, answer.refused, answer.detail, start_response, rendering
             )
         return passed_by(visitor, answer, self.application, environ, start_response, rendering)

@@ -15,13 +15,13 @@ from isgware.core.cache_key import (
     Request,
     Rules,
     Visitor,
+    ambiguous_target,
     cookie_pairs,
     counting_cookie,
     decoded,
-    disguised,
     narrow,
     narrow_query,
-    oddity,
+    url_refusal,
 )
 from tests.core.making import a_visitor, examples, native, tokens
 
@@ -261,7 +261,7 @@ def test_narrowing_a_query_twice_changes_nothing_more(query: str, names: Any) ->
     ],
 )
 def test_oddity(changes: dict[str, str], reason: str | None) -> None:
-    assert oddity(replace(a_visitor(), **changes)) == reason
+    assert url_refusal(replace(a_visitor(), **changes)) == reason
 
 
 @examples
@@ -269,7 +269,7 @@ def test_oddity(changes: dict[str, str], reason: str | None) -> None:
     path=st.text(max_size=20), query=st.text(max_size=20), host=st.text(max_size=20), script=native
 )
 def test_no_url_raises(path: str, query: str, host: str, script: str) -> None:
-    odd = oddity(replace(a_visitor(path, query), host=host, script_name=script))
+    odd = url_refusal(replace(a_visitor(path, query), host=host, script_name=script))
     assert odd in (None, "odd-path", "odd-query", "odd-host")
 
 
@@ -279,7 +279,7 @@ def test_the_path_of_an_ordinary_url_is_invalidated_by_exactly_its_name(
     path: str, script: str
 ) -> None:
     visitor = replace(a_visitor("/" + path), script_name=script)
-    if oddity(visitor) is None:
+    if url_refusal(visitor) is None:
         full = decoded(script + "/" + path)
         assert full.encode().decode("latin-1") == script + "/" + path
 
@@ -341,4 +341,4 @@ def test_analytics_and_consent_cookies_do_not_count(name: str) -> None:
     ],
 )  # fmt: skip
 def test_disguised(target: str, expected: bool) -> None:
-    assert disguised(target) is expected
+    assert ambiguous_target(target) is expected

@@ -13,8 +13,8 @@ from isgware.core.storable import (
     Learn,
     Refusal,
     Response,
-    Said,
     Terms,
+    ViewDirectives,
     lifetime,
     promising,
     storable,
@@ -136,7 +136,7 @@ def test_a_status_line_that_is_none_is_refused(status: str) -> None:
 
 
 def test_the_view_may_refuse() -> None:
-    assert verdict(said=Said(refused=True)) == Refusal("no-store")
+    assert verdict(of_view=ViewDirectives(refused=True)) == Refusal("no-store")
 
 
 def test_no_cache_is_refused_where_nobody_declared_the_route() -> None:
@@ -288,8 +288,8 @@ def test_lifetime(
     said: Any, policy: Any, headers: Headers, default: Any, expected: Any, declared: bool
 ) -> None:
     found = lifetime(
-        Response("200 OK", headers, b""), Policy(revalidate=policy), Said(revalidate=said),
-        declared=declared, default=default, obey=True,
+        Response("200 OK", headers, b""), Policy(revalidate=policy),
+        ViewDirectives(revalidate=said), declared=declared, default=default, obey=True,
     )  # fmt: skip
     assert (found, found is False) == (expected, expected is False)
 
@@ -320,17 +320,17 @@ def test_lifetimes_of_the_response_can_be_ignored() -> None:
     assert terms(headers=SHARED, policy=Policy(), obey=False).revalidate is None
 
 
-@pytest.mark.parametrize("said", [Said(revalidate=0), Said(revalidate=0.0)])
-def test_revalidate_zero_is_never_stored(said: Said) -> None:
-    assert verdict(said=said) == Refusal("revalidate-0")
+@pytest.mark.parametrize("of_view", [ViewDirectives(revalidate=0), ViewDirectives(revalidate=0.0)])
+def test_revalidate_zero_is_never_stored(of_view: ViewDirectives) -> None:
+    assert verdict(of_view=of_view) == Refusal("revalidate-0")
 
 
 def test_the_view_may_say_when_its_page_expires() -> None:
-    assert terms(said=Said(expire=600)) == Terms(60.0, 600.0)
+    assert terms(of_view=ViewDirectives(expire=600)) == Terms(60.0, 600.0)
 
 
 def test_a_page_does_not_expire_before_it_is_stale() -> None:
-    assert terms(said=Said(revalidate=900, expire=600)) == Terms(900.0, 900.0)
+    assert terms(of_view=ViewDirectives(revalidate=900, expire=600)) == Terms(900.0, 900.0)
 
 
 # Whether a visitor's own answer merits a render behind it.

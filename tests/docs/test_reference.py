@@ -87,7 +87,7 @@ def test_the_limits_table_has_the_figures_of_the_code(what: str, figure: int) ->
     assert row[2].removesuffix(" each") == f"{figure:,}"
 
 
-@pytest.mark.parametrize("what", ["DYNAMIC", "SIGNPOSTS", "PASSED", "REPORTED", "PROMISED"])
+@pytest.mark.parametrize("what", ["DYNAMIC", "LEARNED", "PASSED", "REPORTED", "PROMISED"])
 def test_the_memos_of_a_process_have_the_size_that_is_documented(what: str) -> None:
     code = "\n".join(path.read_text() for path in SOURCE.rglob("*.py"))
     (figure,) = re.findall(rf"_MAX_{what}: Final = ([0-9_]+)", code)
@@ -125,7 +125,7 @@ CALLS = {
     "Refusal": 0, "Unfit": 0, "Refused": 0, "Answer": 1, "Decision": 2, "bypassed": 1, "Plan": 1,
 }  # fmt: skip
 #: Functions that return tokens.
-RETURNING = {"oddity", "_untrusted", "_bypass", "narrow", "_develop"}
+RETURNING = {"url_refusal", "_untrusted", "_bypass", "narrow", "_develop"}
 NOT_TOKENS = {"", "status"}
 #: Where a name stands for one of several tokens, or a token is made up.
 ELSEWHERE = {

@@ -307,7 +307,7 @@ def test_only_html_has_elements():
 
 @pytest.mark.parametrize("template", [
     "<table><tr><td>{}</table>", "<html><head><title>x</title><p>{}", "<p title='>'>{}<br/>",
-    "<ul><li>{}</ul><![oddity", "<head><meta a=b></head><body>{}", "<svg><g/></svg>{}",
+    "<ul><li>{}</ul><![url_refusal", "<head><meta a=b></head><body>{}", "<svg><g/></svg>{}",
 ])  # fmt: skip
 def test_where_it_can_the_page_is_stored(template):
     shop = Shop(template.format("{{ hole('basket', client=true) }}") + FILLER)

@@ -29,7 +29,7 @@ from markupsafe import escape
 
 import isgware.flask
 from isgware import ConfigurationError, hole, holes, page, revalidate
-from isgware.core.places import told_of
+from isgware.core.places import places_summary
 from isgware.export.choice import static
 from isgware.testing import FakeClock, ManualExecutor
 
@@ -618,7 +618,7 @@ def test_people_are_told():
         shop.visitor().get("/page")
         key = shop.isg.core.runtime.engine.page_store.memory.recent(9)[0]
         entry = shop.isg.core.runtime.engine.page_store.memory.get(key).entry
-    assert told_of(entry.holes) == ("hole '_account.html' (1)", "hole 'basket' (1)")
+    assert places_summary(entry.holes) == ("hole '_account.html' (1)", "hole 'basket' (1)")
     assert static(entry, with_app=True) == "holes"
 
 

@@ -24,7 +24,7 @@ from isgware.core.cache_key import (
     cookie_pairs,
     counting_cookie,
     narrow,
-    oddity,
+    url_refusal,
 )
 from isgware.core.freshness import State
 from isgware.core.local_path import local_path
@@ -131,7 +131,7 @@ def note(data: bytes) -> None:
     Queue(store, "", 10, 5.0, 10.0, lambda: NOW).workers()
     job = decode_job(data)
     if job is not None:
-        oddity(job[1])
+        url_refusal(job[1])
         narrow(job[1], RULES[2])
 
 
@@ -148,7 +148,7 @@ def request(data: bytes) -> None:
     navigates(visitor)
     is_bot(visitor)
     counting_cookie(headers.get("HTTP_COOKIE"), None)
-    odd = oddity(visitor)
+    odd = url_refusal(visitor)
     for rules in RULES:
         narrowed = narrow(visitor, rules)
         if isinstance(narrowed, str):

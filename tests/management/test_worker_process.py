@@ -224,7 +224,7 @@ def test_the_most_visited_are_rendered_first(fleet: Fleet) -> None:
     fleet.rendered.clear()
     for path in ("/a", "/b", "/c", "/c", "/b", "/c"):
         assert fleet.get(path) == "STALE web"
-    fleet.web.runtime.engine.background.handoff.pass_on_wants()
+    fleet.web.runtime.engine.background.handoff.send_demand()
     fleet.work()
     assert fleet.rendered == [("worker", "/c"), ("worker", "/b"), ("worker", "/a")]
 

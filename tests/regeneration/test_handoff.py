@@ -59,7 +59,7 @@ def give(carrier: Carrier, clock: FakeClock) -> Callable[..., bool]:
         failure = Failure(failures, 0.0, "") if failures else None
         return handoff.give(target(key), make_entry(order=order), failure)
 
-    give.nothing = handoff.came_to_nothing  # type: ignore[attr-defined]
+    give.nothing = handoff.job_was_lost  # type: ignore[attr-defined]
     return give
 
 
@@ -278,8 +278,8 @@ def test_wants_are_told_in_one_operation_and_only_of_what_was_handed_over(
         assert handoff.give(target(key), make_entry(), None)
     for key in "abbbx":
         handoff.want(key)
-    handoff.pass_on_wants()
-    handoff.pass_on_wants()
+    handoff.send_demand()
+    handoff.send_demand()
     assert told == [{"a": 1, "b": 3}]
 
 
@@ -297,7 +297,7 @@ def test_wants_that_the_store_does_not_take_are_nobodys_error(
     queue.beat("w")
     handoff.give(target("a"), make_entry(), None)
     handoff.want("a")
-    handoff.pass_on_wants()
+    handoff.send_demand()
     assert told == [{"a": 1}]
 
 
@@ -307,7 +307,7 @@ def test_a_carrier_without_an_order_is_told_nothing(
     handoff = Handoff(carrier, PATIENCE, clock)
     handoff.give(target("a"), make_entry(), None)
     handoff.want("a")
-    handoff.pass_on_wants()
+    handoff.send_demand()
     assert carrier.sent == ["a"]
 
 

@@ -92,7 +92,7 @@ def test_what_has_no_end_is_never_tried_again(routes: RefusedRoutes) -> None:
     routes.refuse(ROUTE, POLICY, "page", "streaming", NOW, final=True)
     passing(routes, 1_000)
     assert routes.pause(ROUTE, POLICY, NOW + 1e6) == "streaming"
-    assert not routes.heeds(ROUTE, "streaming", cookies=False)
+    assert not routes.hints_at_change(ROUTE, "streaming", cookies=False)
 
 
 def test_the_store_is_looked_into_by_some_visits(routes: RefusedRoutes) -> None:
@@ -122,20 +122,20 @@ def test_which_answers_are_signs(
     routes: RefusedRoutes, reason: str, cookies: bool, heeded: bool
 ) -> None:
     refuse(routes, 2, reason)
-    assert routes.heeds(ROUTE, reason, cookies=cookies) is heeded
+    assert routes.hints_at_change(ROUTE, reason, cookies=cookies) is heeded
 
 
 def test_signs_that_mislead_are_heeded_seldom(routes: RefusedRoutes) -> None:
     refuse(routes, 2)
-    routes.heed(ROUTE, "page")
-    assert routes.signed(ROUTE, "page")
+    routes.tries_early(ROUTE, "page")
+    assert routes.tried_early(ROUTE, "page")
     routes.refuse(ROUTE, POLICY, "page", "set-cookie", NOW)
-    assert not routes.signed(ROUTE, "page")
-    assert not routes.heeds(ROUTE, "set-cookie", cookies=False)
+    assert not routes.tried_early(ROUTE, "page")
+    assert not routes.hints_at_change(ROUTE, "set-cookie", cookies=False)
     passing(routes, 64)
-    assert routes.heeds(ROUTE, "set-cookie", cookies=False)
+    assert routes.hints_at_change(ROUTE, "set-cookie", cookies=False)
     routes.rendered(ROUTE, POLICY)
-    assert routes.heeds(ROUTE, "set-cookie", cookies=False)
+    assert routes.hints_at_change(ROUTE, "set-cookie", cookies=False)
 
 
 def test_routes_are_bounded(routes: RefusedRoutes, monkeypatch: pytest.MonkeyPatch) -> None:

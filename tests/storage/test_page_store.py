@@ -474,7 +474,7 @@ def test_what_was_purged_or_forgotten_meanwhile_is_not_handed_in(world: World) -
 
 
 def test_so_many_pages_are_handed_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending, "_MAX_ALONE", 2)
+    monkeypatch.setattr(pending, "_MAX_LOCAL", 2)
     entries = [world.entry(path) for path in ("/1", "/2", "/3")]
     world.backend.broken = True
     for entry in entries:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..core.places import told_of
+from ..core.places import places_summary
 from ..core.reads import listed
 from ..core.stored_page import Entry
 from ..formatting import duration, printable, size
@@ -92,12 +92,13 @@ def details(info: PageInfo, entry: Entry | None) -> dict[str, Any]:
     found["encodings"] = (
         {name: len(body) for name, body in entry.encodings.items()} if entry else {}
     )
+    found["interval"] = entry.interval if entry else None
     found["expires"] = entry.rendered_at + entry.expire if entry else None
     found["route"] = entry.route if entry else ""
     found["etag"] = entry.etag if entry else ""
     found["reads"] = list(_reads(entry))
-    found["filled"] = list(told_of((*entry.places, *entry.holes))) if entry else []
-    found["client_holes"] = list(told_of(entry.client_holes)) if entry else []
+    found["filled"] = list(places_summary((*entry.places, *entry.holes))) if entry else []
+    found["client_holes"] = list(places_summary(entry.client_holes)) if entry else []
     return found
 
 
@@ -107,13 +108,14 @@ def page_lines(info: PageInfo, entry: Entry | None) -> str:
     rows = [
         ("status", entry.status if entry else str(info.status)),
         ("state", f"{info.state}, age {duration(info.age)}, ttl {ttl}"),
+        ("interval", f"{duration(entry.interval)}, adaptive" if entry and entry.interval else ""),
         ("variant", info.variant),
         ("route", entry.route if entry else ""),
         ("tags", ", ".join(info.tags)),
         ("build", info.build_id),
         ("size", size(info.size) + _encodings(entry)),
-        ("filled with", ", ".join(told_of((*entry.places, *entry.holes))) if entry else ""),
-        ("in browsers", ", ".join(told_of(entry.client_holes)) if entry else ""),
+        ("filled with", ", ".join(places_summary((*entry.places, *entry.holes))) if entry else ""),
+        ("in browsers", ", ".join(places_summary(entry.client_holes)) if entry else ""),
         ("reads", "; ".join(_reads(entry))),
         ("rendered in", f"{info.render_seconds:.3f} s"),
         ("failures", f"{info.failures}: {info.last_error}" if info.failures else ""),

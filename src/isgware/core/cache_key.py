@@ -223,7 +223,7 @@ def is_variant(value: object) -> bool:
     return isinstance(value, str) and len(value) <= MAX_VARIANT and value.isprintable()
 
 
-def oddity(visitor: Visitor) -> str | None:
+def url_refusal(visitor: Visitor) -> str | None:
     """Why no page may be stored for the URL of a request; ``None`` if one may be stored.
 
     Servers interpret such URLs differently (measured: each of these forms reaches some app), so
@@ -247,7 +247,7 @@ def oddity(visitor: Visitor) -> str | None:
     return None
 
 
-def disguised(target: str) -> bool:
+def ambiguous_target(target: str) -> bool:
     """Whether a request line differs in meaning from the path that the server made of it: it names
     another host (absolute form), or has escapes that other requests for the same path do not have.
     """

@@ -100,7 +100,7 @@ def in_headers(places: Places) -> dict[int, Places]:
     return found
 
 
-def told_of(places: Places) -> tuple[str, ...]:
+def places_summary(places: Places) -> tuple[str, ...]:
     """The values that are inserted into a page, for display: ``nonce (3)``, by kind and number of
     places."""
     kinds = Counter(

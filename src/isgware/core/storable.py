@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
+from ..adaptive import Adaptive
 from ..http.cache_control import TOKEN, effective, shared_lifetime
 from ..http.fields import Headers, sound_headers, sound_status
 from ..http.lifetime import explicit_lifetime, initial_age
@@ -65,10 +66,10 @@ def streams(headers: Iterable[tuple[str, str]]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ViewDirectives:
     """What the view declared about the page while it rendered."""
 
-    revalidate: float | bool | None = None
+    revalidate: float | bool | Adaptive | None = None
     expire: float | None = None
     refused: bool = False
 
@@ -77,7 +78,8 @@ class Said:
 class Terms:
     """How a page may be stored. ``revalidate=None``: fresh until invalidated. ``age``: seconds of
     its lifetime that were spent when it arrived, if its headers give the lifetime. ``by_default``:
-    the lifetime comes from ``ISG(revalidate=)`` only."""
+    the lifetime comes from ``ISG(revalidate=)`` only. ``adaptive``: the lifetime is adapted;
+    ``interval``: its value so far."""
 
     revalidate: float | None
     expire: float
@@ -87,6 +89,8 @@ class Terms:
     tombstone: bool = False
     age: float = 0.0
     by_default: bool = False
+    adaptive: Adaptive | None = None
+    interval: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +120,9 @@ def storable(
     policy: Policy,
     *,
     declared: bool,
-    said: Said = Said(),
+    of_view: ViewDirectives = ViewDirectives(),
     keyed: frozenset[str] = frozenset(),
-    default: float | bool | None = None,
+    default: float | bool | Adaptive | None = None,
     obey: bool = True,
     full: bool = False,
     now: float = 0.0,
@@ -130,7 +134,7 @@ def storable(
     for shared caches count. ``full``: lifetimes for all caches count, too. ``now`` is when the app
     answered. ``replaces`` is the page that would be overwritten.
     """
-    if refusal := _refused(response, request, said, declared):
+    if refusal := _refused(response, request, of_view, declared):
         return refusal
     unknown = tuple(sorted(varies(response.headers) - keyed - UNKEYABLE))
     if unknown:
@@ -140,27 +144,31 @@ def storable(
     if replaces is not None and response.code == 200 and not response.body and replaces.body:
         return Refusal("empty-body")
     revalidate = lifetime(
-        response, policy, said, declared=declared, default=default, obey=obey, full=full, now=now
+        response, policy, of_view, declared=declared, default=default, obey=obey, full=full, now=now
     )
     age = 0.0
-    if obey and said.revalidate is None and policy.revalidate is None:
+    if obey and of_view.revalidate is None and policy.revalidate is None:
         age = _age(response, full, now)
+    adaptive, interval = None, replaces.interval if replaces is not None else None
+    if isinstance(revalidate, Adaptive):
+        adaptive, revalidate = revalidate, revalidate.within(interval)
+        interval = revalidate
     if revalidate is None:
         return Refusal("no-lifetime")
     if revalidate is not False and revalidate - age <= 0:
         return Refusal("revalidate-0")
     vary_cookie = "cookie" in varies(response.headers)
-    terms = _terms(response.code, revalidate, policy, said, vary_cookie, replaces)
+    terms = _terms(response.code, revalidate, policy, of_view, vary_cookie, replaces)
     by_default = lifetime(
-        response, policy, said, declared=declared, default=None, obey=obey, full=full, now=now
+        response, policy, of_view, declared=declared, default=None, obey=obey, full=full, now=now
     ) is None  # fmt: skip
-    return replace(terms, age=age, by_default=by_default) if age or by_default else terms
+    return replace(terms, age=age, by_default=by_default, adaptive=adaptive, interval=interval)
 
 
-def unread(head: Response, said: Said, reason: str) -> Refusal:
+def unread(head: Response, of_view: ViewDirectives, reason: str) -> Refusal:
     """Decide about a response whose body is not read, for ``reason``. Its headers may still mark
     the page as personal."""
-    refusal = _refused(head, _ANYWHERE, said, True)
+    refusal = _refused(head, _ANYWHERE, of_view, True)
     return refusal if refusal is not None and refusal.withdraws else Refusal(reason)
 
 
@@ -168,7 +176,7 @@ def promising(
     status: str,
     headers: Headers,
     *,
-    default: float | bool | None,
+    default: float | bool | Adaptive | None,
     obey: bool,
     full: bool = False,
     now: float = 0.0,
@@ -194,12 +202,12 @@ def promising(
     return verdict.reason if isinstance(verdict, Refusal) else None
 
 
-def withdrawal(headers: Headers, said: Said) -> Refusal | None:
+def withdrawal(headers: Headers, of_view: ViewDirectives) -> Refusal | None:
     """Whether the headers of a successful response, or the view while it rendered, mark the page as
     personal. This takes precedence over all other refusals."""
     if any(name.lower() == "set-cookie" for name, _ in headers):
         return Refusal("set-cookie")
-    if said.refused:
+    if of_view.refused:
         return Refusal("no-store")
     directives, _ = effective(headers)
     for name in ("no-store", "private"):
@@ -207,7 +215,7 @@ def withdrawal(headers: Headers, said: Said) -> Refusal | None:
             return Refusal(name)
     if "*" in varies(headers):
         return Refusal("vary-star")
-    if said.revalidate == 0 and said.revalidate is not False:
+    if of_view.revalidate == 0 and of_view.revalidate is not False:
         return Refusal("revalidate-0")
     return None
 
@@ -218,7 +226,8 @@ def for_everybody(status: str, headers: Headers) -> bool:
     if response.all("set-cookie") or not sound_status(status) or response.code not in KEPT:
         return False
     anywhere = Request("http", "", "", "\0")
-    return _refused(response, anywhere, Said(), True) is None and "*" not in varies(headers)
+    refusal = _refused(response, anywhere, ViewDirectives(), True)
+    return refusal is None and "*" not in varies(headers)
 
 
 def personal_response(response: Response | None) -> bool:
@@ -230,12 +239,14 @@ def personal_response(response: Response | None) -> bool:
     return refused or bool(response.all("set-cookie")) or "*" in varies(response.headers)
 
 
-def _refused(response: Response, request: Request, said: Said, declared: bool) -> Refusal | None:
+def _refused(
+    response: Response, request: Request, of_view: ViewDirectives, declared: bool
+) -> Refusal | None:
     if not sound_status(response.status):
         return Refusal("bad-header")
     if response.code not in KEPT | GONE | TEMPORARY:
         return Refusal(f"status-{response.code}")
-    if withdrawn := withdrawal(response.headers, said):
+    if withdrawn := withdrawal(response.headers, of_view):
         return withdrawn
     if not sound_headers(response.headers):
         return Refusal("bad-header")
@@ -273,17 +284,17 @@ def _path(url: SplitResult) -> str:
 def lifetime(
     response: Response,
     policy: Policy,
-    said: Said,
+    of_view: ViewDirectives,
     *,
     declared: bool,
-    default: float | bool | None,
+    default: float | bool | Adaptive | None,
     obey: bool,
     full: bool = False,
     now: float = 0.0,
-) -> float | bool | None:
+) -> float | bool | Adaptive | None:
     """Seconds fresh, in this order of precedence: view, policy, Cache-Control, default."""
-    if said.revalidate is not None:
-        return said.revalidate
+    if of_view.revalidate is not None:
+        return of_view.revalidate
     if policy.revalidate is not None:
         return policy.revalidate  # type: ignore[return-value]
     if obey:
@@ -312,12 +323,12 @@ def _terms(
     code: int,
     revalidate: float | bool,
     policy: Policy,
-    said: Said,
+    of_view: ViewDirectives,
     vary_cookie: bool,
     replaces: Entry | None,
 ) -> Terms:
     seconds = None if revalidate is False else float(revalidate)
-    expire = float(said.expire or policy.expire)  # type: ignore[arg-type]
+    expire = float(of_view.expire or policy.expire)  # type: ignore[arg-type]
     if seconds is not None:
         expire = max(expire, seconds)
     if code in TEMPORARY:
@@ -362,5 +373,5 @@ def varying(response: Response, names: Iterable[str]) -> Response:
     missing = sorted(set(names) - varies(response.headers))
     if not missing:
         return response
-    said = ("Vary", ", ".join(name.title() for name in missing))
-    return replace(response, headers=(*response.headers, said))
+    vary = ("Vary", ", ".join(name.title() for name in missing))
+    return replace(response, headers=(*response.headers, vary))

@@ -21,13 +21,13 @@ from django.db.models.fields.related import lazy_related_operation
 from django.utils.functional import cached_property as django_cached_property
 
 from ..errors import ConfigurationError
-from ..management.record_changes import Hook, Word, fire, made_hook, takes
+from ..management.record_changes import Hook, Invalidation, fire, is_on, made_hook
 from .commits import Waiting, last_waiting, when_committed
 
 log: Final = logging.getLogger("isgware")
 _PROPERTIES: Final = (property, cached_property, django_cached_property)
 _REMEDY: Final = "Name a field, or give a callable: tags=lambda record: [...]."
-#: Where words wait between pre_save and post_save: a save that fails in between fires nothing.
+#: Where invalidations wait from pre_save to post_save: a save that fails fires nothing.
 _BEFORE: Final = "_isgware_before"
 #: Records looked up in one query.
 _AT_ONCE: Final = 500
@@ -76,24 +76,24 @@ def _has(model: type[Model], name: str) -> bool:
     return bool(field.concrete) and not field.many_to_many
 
 
-class Owed(Waiting):
-    """The words of one transaction, or of one savepoint of it."""
+class AfterCommit(Waiting):
+    """The invalidations of one transaction, or of one savepoint of it."""
 
-    def __init__(self, words: Iterable[Word]) -> None:
-        super().__init__(lambda: _fire(self.words))
-        self.words = dict.fromkeys(words)
+    def __init__(self, invalidations: Iterable[Invalidation]) -> None:
+        super().__init__(lambda: _fire(self.invalidations))
+        self.invalidations = dict.fromkeys(invalidations)
 
 
-def after_commit(words: Iterable[Word], using: str) -> None:
+def after_commit(invalidations: Iterable[Invalidation], using: str) -> None:
     """Fire once the open transaction of ``using`` is committed; at once if there is none."""
     last = last_waiting(using)
-    if isinstance(last, Owed):  # a transaction that saves a thousand records invalidates once
-        last.words.update(dict.fromkeys(words))
+    if isinstance(last, AfterCommit):  # one invalidation for a thousand saved records
+        last.invalidations.update(dict.fromkeys(invalidations))
     else:
-        when_committed(Owed(words), using)
+        when_committed(AfterCommit(invalidations), using)
 
 
-def _fire(words: Iterable[Word]) -> None:
+def _fire(invalidations: Iterable[Invalidation]) -> None:
     from .integration import isg
 
     try:
@@ -101,14 +101,14 @@ def _fire(words: Iterable[Word]) -> None:
     except Exception:
         log.exception("A record was changed; there is no ISG to invalidate its pages with.")
         return
-    fire(current, words)
+    fire(current, invalidations)
 
 
 def _switched_on() -> bool:
     from .integration import isg
 
     try:
-        return takes(isg())
+        return is_on(isg())
     except Exception:
         return True  # what is wrong is said when it is fired
 
@@ -156,8 +156,8 @@ class Watcher:
 
     def before_save(self, sender: Any, instance: Any, raw: bool, using: str, **_: Any) -> None:
         if self._may_change(instance, raw) and _switched_on():
-            words = list(self._stored_words(sender, [instance.pk], using))
-            instance.__dict__.setdefault(_BEFORE, {})[id(self)] = words
+            invalidations = list(self._stored_invalidations(sender, [instance.pk], using))
+            instance.__dict__.setdefault(_BEFORE, {})[id(self)] = invalidations
 
     def after_save(self, instance: Any, raw: bool, using: str, **_: Any) -> None:
         waiting = instance.__dict__.get(_BEFORE, {})
@@ -168,14 +168,14 @@ class Watcher:
             return
         if raw and self.hook.asks:
             # What a callable asks for may stand further down in the fixture.
-            when_committed(Waiting(lambda: _fire(self._late(before, instance))), using)
+            when_committed(Waiting(lambda: _fire(self._after_fixture(before, instance))), using)
         else:
-            after_commit([*before, *self.words(instance)], using)
+            after_commit([*before, *self.invalidations(instance)], using)
 
     def before_delete(self, instance: Any, using: str, **_: Any) -> None:
         # Django sends this inside of the transaction. Afterwards, relations could not be followed.
         if _switched_on():
-            after_commit(self.words(instance), using)
+            after_commit(self.invalidations(instance), using)
 
     def relation_changed(
         self, sender: Any, instance: Any, action: str, reverse: bool, model: Any,
@@ -188,34 +188,36 @@ class Watcher:
         if (pk_set is not None and not pk_set) or not _switched_on():
             return
         if isinstance(instance, self.model):
-            after_commit(self.words(instance), using)
+            after_commit(self.invalidations(instance), using)
         if self._is_end(model):
             keys = pk_set or self._cleared(sender, instance, action, reverse, using)
             narrow = model if issubclass(model, self.model) else self.model
-            after_commit(self._stored_words(narrow, list(keys), using), using)
+            after_commit(self._stored_invalidations(narrow, list(keys), using), using)
 
     # What is known of a record.
 
-    def words(self, record: Any) -> list[Word]:
-        return self.hook.words(record, _read)
+    def invalidations(self, record: Any) -> list[Invalidation]:
+        return self.hook.invalidations(record, _read)
 
-    def _late(self, before: list[Word], record: Any) -> Iterator[Word]:
+    def _after_fixture(self, before: list[Invalidation], record: Any) -> Iterator[Invalidation]:
         yield from before
-        yield from self.words(record)
+        yield from self.invalidations(record)
 
     def _may_change(self, instance: Any, raw: bool) -> bool:
-        """Whether the row may give other words than the record that is about to replace it."""
+        """Whether the stored row may give other invalidations than the record that replaces it."""
         meta = instance._meta
         if not (self._changing or self.hook.asks) or instance.pk is None:
             return False
         # Django inserts, without looking, what is new and has a key made up, such as a UUID.
         return raw or not instance._state.adding or not _is_made_up(meta.pk)
 
-    def _stored_words(self, model: Any, keys: list[Any], using: str) -> Iterator[Word]:
+    def _stored_invalidations(
+        self, model: Any, keys: list[Any], using: str
+    ) -> Iterator[Invalidation]:
         for start in range(0, len(keys), _AT_ONCE):
             rows = model._base_manager.using(using).filter(pk__in=keys[start : start + _AT_ONCE])
             for row in rows:
-                yield from self.words(row)
+                yield from self.invalidations(row)
 
     def _cleared(
         self, through: Any, instance: Any, action: str, reverse: bool, using: str

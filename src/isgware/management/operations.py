@@ -57,7 +57,7 @@ class Invalidations:
 
     # For change hooks, whose record is written already.
 
-    def _takes(self) -> bool:
+    def _is_on(self) -> bool:
         """False while isgware is switched off."""
         return True
 
@@ -92,7 +92,7 @@ class Operations(Invalidations):
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         self.core.runtime.invalidate(names, hard=hard)
 
-    def _takes(self) -> bool:
+    def _is_on(self) -> bool:
         return self.core.runtime.active
 
     def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
@@ -114,8 +114,9 @@ class Operations(Invalidations):
     def _functions(self) -> Functions:
         return self.core.runtime.variants.functions
 
-    def regenerate(self, path: str) -> PageInfo | None:
-        """Render the path's plain variant now; its other variants become stale.
+    def regenerate(self, path: str, *, force: bool = False) -> PageInfo | None:
+        """Render the path's plain variant now; its other variants become stale. ``force`` lets a
+        page through that is shorter than the policy's ``shrink_limit`` allows.
 
         Returns what is then stored, ``None`` when isgware is switched off. Raises
         `RegenerationError`, with the old page kept, if the render fails or may not be stored, and
@@ -124,7 +125,7 @@ class Operations(Invalidations):
         """
         local_path(path)
         core = self.core
-        return core.verbs.regenerate(path) if core.runtime.active else None
+        return core.verbs.regenerate(path, force=force) if core.runtime.active else None
 
     def prerender(
         self,

@@ -1,7 +1,7 @@
 """Which tags and paths a changed record invalidates.
 
 Shared by the hooks of Django and SQLAlchemy. They find out what changed, and when it is committed;
-`Hook` turns a record into words, and `fire` hands those to an ISG.
+`Hook` turns a record into invalidations, and `fire` hands those to an ISG.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _AT_ONCE: Final = 500
 _MODES: Final = {"purge": True, "revalidate": False}
 
 #: Texts with ``{field}``, or a callable from a record to texts.
-Said = tuple[str, ...] | Callable[[Any], Any]
+Names = tuple[str, ...] | Callable[[Any], Any]
 Read = Callable[[Any, str], Any]
 
 
-class Word(NamedTuple):
+class Invalidation(NamedTuple):
     """One tag or path whose pages are to go (``hard``) or to be made anew."""
 
     text: str
@@ -41,8 +41,8 @@ class Hook:
     """What ``revalidate_on_change`` was told. ``model`` is its name, for messages."""
 
     model: str
-    tags: Said
-    paths: Said
+    tags: Names
+    paths: Names
     hard: bool
 
     @property
@@ -55,7 +55,7 @@ class Hook:
         """Whether there is a callable, which may look at anything of a record."""
         return callable(self.tags) or callable(self.paths)
 
-    def words(self, record: Any, read: Read) -> list[Word]:
+    def invalidations(self, record: Any, read: Read) -> list[Invalidation]:
         """Those of ``record``, whose fields are had with ``read(record, name)``. Raises what a
         callable raises: it is the app's code, and a change nobody hears of would be worse."""
         found = []
@@ -66,13 +66,13 @@ class Hook:
             else:
                 filled = (self._filled(text, record, read, is_path) for text in said)
                 texts = [text for text in filled if text is not None]
-            found += [Word(text, is_path, self.hard) for text in texts]
+            found += [Invalidation(text, is_path, self.hard) for text in texts]
         return found
 
-    def plain_words(self) -> list[Word]:
+    def constant_invalidations(self) -> list[Invalidation]:
         """Those that are the same for every record."""
         return [
-            Word(text, is_path, self.hard)
+            Invalidation(text, is_path, self.hard)
             for is_path, said in ((False, self.tags), (True, self.paths))
             for text in ([] if callable(said) else said)
             if not placeholders(text)
@@ -117,20 +117,20 @@ def made_hook(
     return hook
 
 
-def takes(isg: Invalidations) -> bool:
+def is_on(isg: Invalidations) -> bool:
     """False while ``isg`` is switched off: then nothing need be looked up."""
-    return isg._takes()
+    return isg._is_on()
 
 
-def fire(isg: Invalidations, words: Iterable[Word]) -> None:
+def fire(isg: Invalidations, invalidations: Iterable[Invalidation]) -> None:
     """Invalidate. Never raises: what was written stays written, whatever becomes of its pages.
 
     What the store does not take now is owed to it: see `PageStore.invalidate_eventually`.
     """
     try:
         names: dict[bool, dict[str, None]] = {True: {}, False: {}}
-        for word in words:
-            names[word.hard].update(dict.fromkeys(_names(isg, word)))
+        for each in invalidations:
+            names[each.hard].update(dict.fromkeys(_names(isg, each)))
         for hard, found in names.items():
             listed = list(found)
             for start in range(0, len(listed), _AT_ONCE):
@@ -139,9 +139,9 @@ def fire(isg: Invalidations, words: Iterable[Word]) -> None:
         log.exception("A record was changed; the pages that show it could not be invalidated.")
 
 
-def _names(isg: Invalidations, word: Word) -> list[str]:
+def _names(isg: Invalidations, each: Invalidation) -> list[str]:
     try:
-        return isg._names(word.text) if word.is_path else names_for_tags([word.text])
+        return isg._names(each.text) if each.is_path else names_for_tags([each.text])
     except (ConfigurationError, InvalidPath) as error:
-        log.warning("A record was changed, and nothing invalidated for %r: %s", word.text, error)
+        log.warning("A record was changed, and nothing invalidated for %r: %s", each.text, error)
         return []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..core.cache_key import Visitor
 from ..core.freshness import State
-from ..core.places import told_of
+from ..core.places import places_summary
 from ..core.reads import listed
 from ..formatting import duration
 from ..http.cache_control import effective
@@ -95,7 +95,8 @@ def page_parts(page: Page, state: State, now: float) -> dict[str, Any]:
         "age": max(0.0, now - entry.rendered_at),
         "ttl": page.ttl(now),
         "expires": entry.expires_at - now,
+        "interval": entry.interval,
         "tags": entry.tags,
-        "filled": told_of((*entry.places, *entry.holes)),
+        "filled": places_summary((*entry.places, *entry.holes)),
         "reads": listed(entry.reads, entry.hole_reads, entry.client_reads),
     }

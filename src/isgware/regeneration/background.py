@@ -102,7 +102,7 @@ class Background:
                 outcome = Rendered(page, found=True)
                 return None
             if elsewhere:
-                self.handoff.came_to_nothing(target.key)
+                self.handoff.job_was_lost(target.key)
             outcome = self.renderer.produce(target, lease, flight)
         except BackendUnavailable:
             outcome = self.renderer.produce(target, None, flight)

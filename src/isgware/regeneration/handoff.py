@@ -115,14 +115,14 @@ class Handoff:
         if key in self._handed:
             self._wanted.append(key)
 
-    def pass_on_wants(self) -> None:
+    def send_demand(self) -> None:
         """Send the counts of requests for delegated pages, in one operation. Call it about once a
         second."""
         wants = Counter(self._wanted.popleft() for _ in range(len(self._wanted)))
         if wants and isinstance(self._carrier, Ranking):
             self._carrier.rank(wants)
 
-    def came_to_nothing(self, key: str) -> None:
+    def job_was_lost(self, key: str) -> None:
         """No worker has rendered this page, so this process does. If its job had its full time,
         workers are probably overloaded, and no job is delegated for a while."""
         now = self._clock()

@@ -62,7 +62,7 @@ class Outcomes:
     def refusal(self, key: str, route: str = "", fingerprint: str = "") -> str:
         """Why a page was found not storable a while ago; empty if it was not. With ``route``, also
         why no other page of that is tried now: see `RefusedRoutes`."""
-        if route and self.routes.signed(route, key):
+        if route and self.routes.tried_early(route, key):
             return ""
         reason, until, doubled = self._dynamic.get(key, ("", 0.0, 0))
         now = self._now()
@@ -100,7 +100,7 @@ class Outcomes:
         failure = self.failures.get(key)
         return failure is not None and not failure.count
 
-    def disappointed(self, key: str) -> bool:
+    def failed_somewhere(self, key: str) -> bool:
         """Whether some process has tried a page that is not there, and none came of it."""
         self.fails_elsewhere(key, 0.0)
         if self.fails(key):
@@ -137,7 +137,7 @@ class Outcomes:
         if outcome.replan and not outcome.withdraws and self._replan(target.key):
             return
         if replaces is not None and target.declared and not outcome.withdraws:
-            self.failed(target, reason, replaces)
+            self.failed(target, f"{reason}: {outcome.text}" if outcome.text else reason, replaces)
             return
         known, _, doubled = self._dynamic.get(target.key, ("", 0.0, -1))
         doubled = min(doubled + 1, _MAX_DOUBLED) if known == reason else 0

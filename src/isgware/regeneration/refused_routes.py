@@ -1,14 +1,15 @@
-"""Which routes have pages that may not be stored, and when another page of them is tried.
+"""Routes whose pages may not be stored, and when another page of such a route is tried.
 
-Each try costs the app a render more than no cache would, and of a route whose pages all set a
-cookie none is ever stored. So what a route was refused for is remembered, and further pages of it
-are tried seldom and seldomer while that stays: after 64 visits that were passed over and a second,
-then 256 and two seconds, and so on; a route with few visitors after a minute, then two, up to an
-hour. A route of which a page was stored has pages of both kinds, and only many refusals in a row
-count. At once another page is tried when the policy changes, and when the app's own answer to a
-visitor looks as if it could be stored (`heeds`); of such signs those that misled are counted, too.
+Each try costs the app one render more than without a cache, and if all pages of a route set a
+cookie, none is ever stored. So the reason is remembered for the route. While it stays, further
+pages are tried with a growing interval: after 64 skipped visits and a second, then 256 and two
+seconds, and so on; on a route with few visitors after a minute, then two, up to an hour. A route of
+which a page was once stored has pages of both kinds: there only many refusals in a row count.
 
-Nothing is shared between processes: a new one, with new code, begins anew.
+Another page is tried at once when the policy changes, and when the app's own answer to a visitor
+looks storable (`hints_at_change`). Hints that were wrong are counted, too, and followed less often.
+
+Nothing is shared between processes: a new process, with new code, starts without this knowledge.
 """
 
 from __future__ import annotations
@@ -18,21 +19,20 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _MAX_ROUTES: Final = 4_096
-#: So many refusals in a row are tried before a route pauses: of one that never had a page stored,
-#: and of one that had.
+#: Refusals in a row until a route pauses, for a route without a stored page and for one with.
 _TRIES: Final = 2
-_TRIES_OF_MIXED: Final = 32
-#: Visits passed over until the next try; four times as many with each try in vain.
+_TRIES_IF_STORED: Final = 32
+#: Skipped visits until the next try; four times as many after each failed try.
 _VISITS: Final = 64
-#: The same until the next sign is heeded, after one that misled.
-_SIGNS: Final = 16
+#: Skipped visits until the next hint is followed, after a wrong one.
+_VISITS_AFTER_HINT: Final = 16
 _SECONDS: Final = 1.0
-#: Seconds after which a page is tried whatever the number of visits; twice as many with each.
+#: Seconds until a page is tried however few the visits are; doubled after each failed try.
 _LONG: Final = 60.0
 _LONGEST: Final = 3_600.0
-#: A store without a page of the route is looked into by the first visits, then by one of these.
-_LOOKS: Final = 16
-#: Reasons that the head of an answer shows to everybody who asks, with cookies or without.
+#: Visits that look into the store first; after them one in as many does.
+_LOOKUPS: Final = 16
+#: Reasons that show in the headers of each answer, to visitors with or without cookies.
 _SHOWN: Final = frozenset({"private", "no-store", "vary-star", "revalidate-0"})
 
 
@@ -46,14 +46,14 @@ class _Route:
     final: bool = False
     at: float = 0.0
     passed: int = 0
-    signs: int = 0
-    heeded_at: int = 0
-    sign: str = ""
+    wrong_hints: int = 0
+    hint_at: int = 0
+    hinted_key: str = ""
 
     @property
-    def vain(self) -> int:
+    def failed_tries(self) -> int:
         """Tries in vain since the route pauses; negative while it does not yet."""
-        return self.refused - (_TRIES_OF_MIXED if self.stored else _TRIES)
+        return self.refused - (_TRIES_IF_STORED if self.stored else _TRIES)
 
 
 class RefusedRoutes:
@@ -67,10 +67,10 @@ class RefusedRoutes:
     def knows(self, route: str) -> bool:
         return route in self._routes
 
-    def signed(self, route: str, key: str) -> bool:
+    def tried_early(self, route: str, key: str) -> bool:
         """Whether the answer to its own visitor looked as if this page could be stored."""
         known = self._routes.get(route)
-        return known is not None and known.sign == key
+        return known is not None and known.hinted_key == key
 
     def pause(self, route: str, fingerprint: str, now: float) -> str:
         """Why no page of a route is tried now; empty if one may be."""
@@ -79,23 +79,23 @@ class RefusedRoutes:
             return ""
         if known.final:
             return known.reason
-        vain = known.vain
-        if vain < 0:
+        failed = known.failed_tries
+        if failed < 0:
             return ""
         # A time from the future was set by a clock that has since been put back.
         elapsed = abs(now - known.at)
-        vain = min(vain, 12)
-        if known.passed >= _VISITS << 2 * vain and elapsed >= _SECONDS * 2**vain:
+        failed = min(failed, 12)
+        if known.passed >= _VISITS << 2 * failed and elapsed >= _SECONDS * 2**failed:
             return ""
-        return "" if elapsed >= min(_LONG * 2**vain, _LONGEST) else known.reason
+        return "" if elapsed >= min(_LONG * 2**failed, _LONGEST) else known.reason
 
     def skips(self, route: str, fingerprint: str, now: float) -> str:
         """Why a visitor of the route gets the app's own answer without a look into the store, which
         has had no page of it for many visits; empty if it is looked into."""
         known = self._routes.get(route)
-        if known is None or known.stored or known.sign:
+        if known is None or known.stored or known.hinted_key:
             return ""
-        if known.passed < _LOOKS or not known.passed % _LOOKS:
+        if known.passed < _LOOKUPS or not known.passed % _LOOKUPS:
             return ""
         return self.pause(route, fingerprint, now)
 
@@ -107,8 +107,8 @@ class RefusedRoutes:
     def trying(self, route: str, now: float) -> None:
         """A page is tried: others wait for what comes of it."""
         known = self._routes.get(route)
-        if known is not None and known.vain >= 0:
-            known.at, known.passed, known.heeded_at = now, 0, 0
+        if known is not None and known.failed_tries >= 0:
+            known.at, known.passed, known.hint_at = now, 0, 0
 
     def refuse(
         self, route: str, fingerprint: str, key: str, reason: str, now: float, *,
@@ -118,12 +118,12 @@ class RefusedRoutes:
         known = self._routes.get(route)
         if known is None or known.fingerprint != fingerprint:
             known = self._keep(route, fingerprint)
-        if known.vain >= 0 and reason not in known.reasons:
-            known.refused = _TRIES_OF_MIXED if known.stored else _TRIES  # something has changed
-        elif known.sign != key or not key:
+        if known.failed_tries >= 0 and reason not in known.reasons:
+            known.refused = _TRIES_IF_STORED if known.stored else _TRIES  # something has changed
+        elif known.hinted_key != key or not key:
             known.refused += 1
-        if key and known.sign == key:
-            known.signs, known.sign = known.signs + 1, ""
+        if key and known.hinted_key == key:
+            known.wrong_hints, known.hinted_key = known.wrong_hints + 1, ""
         known.reason, known.at, known.final = reason, now, final
         if len(known.reasons) < 8:
             known.reasons.add(reason)
@@ -143,8 +143,8 @@ class RefusedRoutes:
             known = self._keep(route, fingerprint)
         self.epoch += not known.stored
         known.stored, known.final = True, False
-        known.refused = known.signs = 0
-        known.sign = ""
+        known.refused = known.wrong_hints = 0
+        known.hinted_key = ""
 
     def _keep(self, route: str, fingerprint: str) -> _Route:
         known = self._routes[route] = _Route(fingerprint)
@@ -152,7 +152,7 @@ class RefusedRoutes:
             self._routes.popitem(last=False)
         return known
 
-    def heeds(self, route: str, reason: str, *, cookies: bool) -> bool:
+    def hints_at_change(self, route: str, reason: str, *, cookies: bool) -> bool:
         """Whether the answer to a visitor's own request may show that the ``reason`` is gone. One
         who has ``cookies`` may have been given theirs before."""
         known = self._routes.get(route)
@@ -161,12 +161,13 @@ class RefusedRoutes:
         if not (reason in _SHOWN or reason.startswith("status-")):
             if reason != "set-cookie" or cookies:
                 return False
-        return not known.signs or known.passed - known.heeded_at >= _SIGNS << 2 * min(
-            known.signs, 12
+        return (
+            not known.wrong_hints
+            or known.passed - known.hint_at >= _VISITS_AFTER_HINT << 2 * min(known.wrong_hints, 12)
         )
 
-    def heed(self, route: str, key: str) -> None:
+    def tries_early(self, route: str, key: str) -> None:
         """A page is tried since the answer to its visitor looked as if it could be stored."""
         if known := self._routes.get(route):
-            known.sign, known.heeded_at = key, known.passed
+            known.hinted_key, known.hint_at = key, known.passed
             self.epoch += 1

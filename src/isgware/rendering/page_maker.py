@@ -13,12 +13,23 @@ from typing import Final
 
 from werkzeug.datastructures import Headers as HeaderMap
 
-from ..core.downstream import kept_headers
+from ..adaptive import Adaptive
+from ..core.downstream import kept_headers, with_seconds
 from ..core.header_reads import header_of, outdated, refined
 from ..core.reads import Reads
-from ..core.storable import Learn, Refusal, Response, Said, Terms, storable, unread, varying
+from ..core.storable import (
+    KEPT,
+    Learn,
+    Refusal,
+    Response,
+    Terms,
+    ViewDirectives,
+    storable,
+    unread,
+    varying,
+)
 from ..core.stored_page import Entry
-from ..core.unchanged import renewed, unchanged
+from ..core.unchanged import renewed, shrunk, unchanged
 from ..errors import ConfigurationError
 from ..http.conditional import strong_etag
 from ..http.fields import Headers
@@ -72,13 +83,13 @@ class PageMaker:
         """The page of a response that has come whole, or why it is not stored. ``times``: when the
         render began, in seconds since the epoch, and how many seconds it took."""
         started, took = times
-        said_of_page = Said(rendering.revalidate, rendering.expire, rendering.refused)
+        of_view = ViewDirectives(rendering.revalidate, rendering.expire, rendering.refused)
         if replaces is None:  # one that was purged has told something, too
             known = self._memory.get(target.key)
             before = known.entry if known is not None else None
         else:
             before = replaces
-        as_run = self._as_run(target, response, rendering, said_of_page)
+        as_run = self._as_run(target, response, rendering, of_view)
         if isinstance(as_run, Refused):
             return as_run
         target, policy = as_run, as_run.policy
@@ -96,7 +107,7 @@ class PageMaker:
             return self._notices.refused(target, holes)
         response, reads = seen
         response = varying(response, map(header_of, rendering.headers_read))
-        verdict, learned = self._decide(target, response, rendering, said_of_page, replaces)
+        verdict, learned = self._decide(target, response, rendering, of_view, replaces)
         if isinstance(verdict, Refusal):
             return self._notices.refused(target, verdict)
         if reads is not None:
@@ -110,33 +121,36 @@ class PageMaker:
         entry = holes.put_in(page, tokens, rendering.finders)
         if isinstance(entry, Refusal):
             return self._notices.refused(target, entry)
-        if replaces is not None and not self._accepted(target, replaces, entry):
-            return self._notices.refused(target, Refusal("not-accepted"))
+        if replaces is not None and (kept := self._kept(target, replaces, entry)):
+            return self._notices.refused(target, kept)
         self._notices.own_invalidations(target, entry, rendering)
-        said = rendering.policy.fingerprint if rendering.policy is not None else ""
+        decorator = rendering.policy.fingerprint if rendering.policy is not None else ""
         default = self._declarations.default if verdict.by_default else ""
-        made = Made(entry, learned, target.declared, said, default)
-        return made if replaces is None else _compared(made, replaces)
+        made = Made(entry, learned, target.declared, decorator, default)
+        if replaces is None:
+            return made
+        own = not response.all("cache-control")
+        return _fitted(_compared(made, replaces), replaces, verdict.adaptive, started, own)
 
     def _as_run(
-        self, target: Target, response: Response, rendering: Rendering, said: Said
+        self, target: Target, response: Response, rendering: Rendering, of_view: ViewDirectives
     ) -> Target | Refused:
         """``target`` under the policy of the decorator that ran, if one did."""
         declarations = self._declarations
-        if other := declarations.not_as_planned(target, response.code, rendering):
+        if other := declarations.declaration_change(target, response.code, rendering):
             again = Refused(NOT_RUN, other.gone, replan=True)
             return (
                 again
                 if other.replan
-                else self._notices.refused(target, unread(response, said, NOT_RUN))
+                else self._notices.refused(target, unread(response, of_view, NOT_RUN))
             )
         try:
             target = declarations.as_run(target, rendering)
         except ConfigurationError as error:
             log.error("%s: %s", target.request.url, error)
-            return self._notices.refused(target, unread(response, said, "odd-tag"))
-        if rendering.odd_tag:
-            return self._notices.refused(target, unread(response, said, "odd-tag"))
+            return self._notices.refused(target, unread(response, of_view, "odd-tag"))
+        if rendering.invalid_tag:
+            return self._notices.refused(target, unread(response, of_view, "odd-tag"))
         return target
 
     def _observed(
@@ -155,7 +169,7 @@ class PageMaker:
         )  # fmt: skip
 
     def _decide(
-        self, target: Target, response: Response, rendering: Rendering, said: Said,
+        self, target: Target, response: Response, rendering: Rendering, of_view: ViewDirectives,
         replaces: Entry | None,
     ) -> tuple[Terms | Refusal, tuple[str, ...]]:  # fmt: skip
         keyed = target.keyed - outdated(target.lists, rendering.headers_read)
@@ -166,7 +180,7 @@ class PageMaker:
                 target.request,
                 target.policy,
                 declared=target.declared,
-                said=said,
+                of_view=of_view,
                 keyed=keyed,
                 default=self._settings.revalidate,
                 obey=self._settings.cache_control != "ignore",
@@ -212,7 +226,15 @@ class PageMaker:
             error_quota=terms.error_quota,
             tombstone=terms.tombstone,
             version=1,
+            interval=terms.interval,
         )
+
+    def _kept(self, target: Target, old: Entry, new: Entry) -> Refusal | None:
+        """Why the old page stays, if the policy says that it does."""
+        limit = None if target.forced else target.policy.shrink_limit
+        if limit is not None and shrunk(old, new, limit):
+            return self._notices.shrunk(target, old, new, limit)
+        return None if self._accepted(target, old, new) else Refusal("not-accepted")
 
     def _accepted(self, target: Target, old: Entry, new: Entry) -> bool:
         accept = target.policy.accept
@@ -234,6 +256,25 @@ def _compared(made: Made, replaces: Entry) -> Made:
         else dataclasses.replace(made.entry, version=replaces.version + 1)
     )
     return dataclasses.replace(made, entry=entry, replaces=replaces, unchanged=same)
+
+
+def _fitted(
+    made: Made, replaces: Entry, adaptive: Adaptive | None, started: float, own: bool
+) -> Made:
+    """With the lifetime that follows from what a render found whose page's time was up. ``own``:
+    isgware says for how long caches may keep the page."""
+    entry = made.entry
+    if adaptive is None or entry.code not in KEPT or not replaces.fresh_until <= started:
+        return made
+    interval = adaptive.after(replaces.interval, made.unchanged)
+    expire = max(entry.expire, interval)
+    headers = with_seconds(entry.headers, interval, expire) if own else entry.headers
+    return dataclasses.replace(
+        made,
+        entry=dataclasses.replace(
+            entry, revalidate=interval, interval=interval, expire=expire, headers=headers
+        ),
+    )
 
 
 def _view(entry: Entry) -> PageView:

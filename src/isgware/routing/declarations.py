@@ -1,7 +1,8 @@
 """What declares a page: the framework's URL map, ``routes``, a decorator that was seen to run, or a
 learned answer. The code as it is now decides, not notes in the store.
 
-`planner` asks before a page is served or rendered, the producer afterwards: see `not_as_planned`.
+`planner` asks before a page is served or rendered, the producer after its render: see
+`Declarations.declaration_change`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _MAX_MET: Final = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
-class Otherwise:
+class DeclarationChange:
     """A page is not declared as was planned. ``gone``: nothing declares it any more. ``replan``: a
     new plan will find what declares it. If neither is set, the decorator did not run this time."""
 
@@ -193,7 +194,9 @@ class Declarations:
             return target
         return dataclasses.replace(target, policy=policy, declared=True, tags=tags)
 
-    def not_as_planned(self, target: Target, code: int, rendering: Rendering) -> Otherwise | None:
+    def declaration_change(
+        self, target: Target, code: int, rendering: Rendering
+    ) -> DeclarationChange | None:
         """How a page is declared after a render that answered ``code``, if that differs from the
         plan."""
         if code not in KEPT | GONE | TEMPORARY:
@@ -201,15 +204,15 @@ class Declarations:
         if self.has_url_map:
             now = self._mapped_otherwise(target)
             if now is not None:
-                return Otherwise(target.declared and not now, replan=True)
+                return DeclarationChange(target.declared and not now, replan=True)
             met = {policy.fingerprint for policy, _ in rendering.ran}
             missed = target.decorator and target.decorator not in met and code in (200, 203)
-            return Otherwise() if missed else None
+            return DeclarationChange() if missed else None
         said = rendering.policy.fingerprint if rendering.policy is not None else ""
         if not target.decorator or target.decorator == said:
             return None
         self._relearn(target.base, said)
-        return Otherwise(not said and not self._routes_declare(target), replan=True)
+        return DeclarationChange(not said and not self._routes_declare(target), replan=True)
 
 
 def _visitor_of(request: Request) -> Visitor:

@@ -19,7 +19,7 @@ from ..storage.page_store import PageStore
 from ..storage.process_cache import base_name
 
 log: Final = logging.getLogger("isgware")
-_MAX_SIGNPOSTS: Final = 8_192
+_MAX_LEARNED: Final = 8_192
 _TTL: Final = 366 * 86_400.0
 
 
@@ -138,6 +138,6 @@ class LearnedRoutes:
     def _keep(
         self, base: str, learned_route: LearnedRoute, seen: int, *, stands: bool = True
     ) -> None:
-        if len(self._known) >= _MAX_SIGNPOSTS:
+        if len(self._known) >= _MAX_LEARNED:
             self._known.clear()  # read again from the backend as needed
         self._known[base] = (learned_route, seen, stands)

@@ -19,7 +19,7 @@ from ..core.cache_key import (
     counting_cookie,
     decoded,
     narrow,
-    oddity,
+    url_refusal,
 )
 from ..core.freshness import names_of
 from ..core.header_reads import header_of, keyed_by, refined
@@ -98,7 +98,7 @@ class Planner:
         self.declarations = Declarations(settings, site, self.routes, learned_routes)
         self.match = self.declarations.match
         self.names = RouteNames(site, self.routes)
-        self._odd: set[str] = set()
+        self._warned_of_tags: set[str] = set()
         self.values = site.values
         #: Headers whose keyed value may come from a cookie; caches in front cannot know that.
         self.by_cookie = frozenset(site.resolvers) if site.language_cookies else frozenset[str]()
@@ -121,9 +121,9 @@ class Planner:
             for_all = not own and match.policy.bypass is None
             return Plan(None, own or reason, skipped=match.route, for_all=for_all)
         visitor = self._as_seen(visitor)
-        odd = oddity(visitor) or self._untrusted(visitor)
-        if odd:
-            return Plan(None, odd) if match else None
+        refusal = url_refusal(visitor) or self._untrusted(visitor)
+        if refusal:
+            return Plan(None, refusal) if match else None
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
         learned_route = self.learned_route(
@@ -197,7 +197,7 @@ class Planner:
         decorator = policy.fingerprint if policy is not None else ""
         policy = self.declarations.with_defaults(policy) if policy is not None else None
         visitor = self._as_seen(visitor)
-        if oddity(visitor) or self._untrusted(visitor):
+        if url_refusal(visitor) or self._untrusted(visitor):
             return None
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
@@ -282,8 +282,8 @@ class Planner:
         try:
             return policy.fill_tags(match.arguments)
         except ConfigurationError as error:
-            if match.route not in self._odd:
-                self._odd.add(match.route)
+            if match.route not in self._warned_of_tags:
+                self._warned_of_tags.add(match.route)
                 log.warning(
                     "%s: %s Such pages are not stored.", match.route, error,
                     exc_info=error.__cause__ if callable(policy.tags) else None,

@@ -132,7 +132,7 @@ class Learner:
 
     # Declared routes whose pages are refused.
 
-    def heeding(
+    def watching_refused(
         self, visitor: Visitor, group: str, reason: str, start_response: StartResponse,
         rendering: Rendering,
     ) -> StartResponse:  # fmt: skip
@@ -140,7 +140,7 @@ class Learner:
         of its route are passed over: then the page is tried at once."""
         routes = self._engine.outcomes.routes
         cookies = "HTTP_COOKIE" in visitor.headers
-        if visitor.method != "GET" or not routes.heeds(group, reason, cookies=cookies):
+        if visitor.method != "GET" or not routes.hints_at_change(group, reason, cookies=cookies):
             return start_response
 
         def look(line: str, headers: HeaderList) -> None:
@@ -156,7 +156,7 @@ class Learner:
         try:
             plan = engine.planner.plan(visitor)
             if plan is not None and plan.target is not None and not plan.bypass:
-                engine.outcomes.routes.heed(group, plan.target.key)
+                engine.outcomes.routes.tries_early(group, plan.target.key)
                 engine.background.schedule(plan.target)
         except Exception:  # the visitor has their answer all the same
             log.exception("%s could not be tried again.", visitor.path)

@@ -164,7 +164,7 @@ class Fallback:
 
     def _over(self, key: str) -> bool:
         """Whether the page was tried, here or elsewhere, and is not there all the same."""
-        return self._tried(key) or self._outcomes.disappointed(key)
+        return self._tried(key) or self._outcomes.failed_somewhere(key)
 
     def _tried(self, key: str) -> bool:
         """Whether a promise was given lately, and its render has come to an end here. One that

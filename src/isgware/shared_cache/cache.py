@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ..backends.read_ahead import ReadAhead
-from ..core.cache_key import Visitor, decoded, disguised
+from ..core.cache_key import Visitor, ambiguous_target, decoded
 from ..core.freshness import State, path_name
 from ..core.hosts import normal_host
 from ..http.vary import REROUTING
@@ -233,7 +233,7 @@ def _has_body(environ: Environ) -> bool:
 def _disguised(environ: Environ) -> bool:
     """Whether the request line, which servers tell by one of two names and an app may go by, has
     more in it than what the key has."""
-    return any(disguised(target) for target in target_of(environ) if target)
+    return any(ambiguous_target(target) for target in target_of(environ) if target)
 
 
 def _timeout(visit: Visit) -> Iterable[bytes]:

@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 from ..backends.read_ahead import ReadAhead
-from ..core.cache_key import Request, Visitor, counting_cookie, oddity
+from ..core.cache_key import Request, Visitor, counting_cookie, url_refusal
 from ..core.freshness import CLOCK_TOLERANCE, State, judge
 from ..core.hosts import normal_host
 from ..core.storable import MAX_LEARNED, Refusal, Response, varies
@@ -71,7 +71,7 @@ class ResponseStore:
         settings = self._engine.settings
         scheme, host = origin_of(self._site, visitor)
         visitor = replace(visitor, scheme=scheme, host=host)
-        if oddity(visitor):
+        if url_refusal(visitor):
             return None
         if not self._engine.planner.trusts(scheme, host):
             return None

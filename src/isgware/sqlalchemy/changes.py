@@ -1,10 +1,10 @@
 """`revalidate_on_change` for SQLAlchemy: what a session commits renews the pages that show it.
 
-How it works. A flush tells, per object, what it is about to write (mapper events); the words of
-the row as it still is are taken then, those of the object when it is written. Words belong to the
-innermost savepoint; a savepoint that is released hands them to what encloses it, one that is rolled
-back takes them along, and the commit of the whole fires. Statements that change rows without their
-objects, ``session.execute(update(Post)…)``, are seen too, but not which rows: see `_statement`.
+How it works. Before a flush writes an object, a mapper event collects the invalidations of the row
+as it is; after the write, those of the object are added. They belong to the innermost savepoint. A
+released savepoint passes them to the transaction around it, one that is rolled back drops them, and
+the commit of the outermost transaction fires them. Statements that change rows without objects,
+``session.execute(update(Post)…)``, are seen, too, but not which rows they change: see `_statement`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapper, ORMExecuteState, Session, SessionTransaction
 
 from ..errors import ConfigurationError
 from ..management.operations import Invalidations
-from ..management.record_changes import Hook, Word, fire, made_hook, takes
+from ..management.record_changes import Hook, Invalidation, fire, is_on, made_hook
 
 log: Final = logging.getLogger("isgware")
 _PROPERTIES: Final = (property, cached_property, hybrid_property)
@@ -91,12 +91,12 @@ class Watcher:
 
     def switched_on(self) -> bool:
         try:
-            return takes(self.isg)
+            return is_on(self.isg)
         except Exception:
             return True  # what is wrong is said when it is fired
 
-    def words(self, record: Any) -> list[Word]:
-        return self.hook.words(record, getattr)
+    def invalidations(self, record: Any) -> list[Invalidation]:
+        return self.hook.invalidations(record, getattr)
 
     # What mappers call, in the middle of a flush.
 
@@ -107,7 +107,7 @@ class Watcher:
         state = inspect(target)
         if not self.switched_on() or not state.session.is_modified(target):
             return
-        # Unless one of their columns changes, the words of the row are those of the object.
+        # Unless one of their columns changes, the invalidations of the row are those of the object.
         if self._looks or any(state.attrs[name].history.has_changes() for name in self.hook.fields):
             self._before(mapper, connection, state)
         self._written(target)
@@ -120,7 +120,7 @@ class Watcher:
         if self._looks or not fields <= set(state.dict) or state.modified:
             self._before(mapper, connection, state)
         else:
-            pending_of(state.session).add(state.session, self, self.words(target))
+            pending_of(state.session).add(state.session, self, self.invalidations(target))
 
     def related(self, session: Session, state: Any) -> None:
         """A many-to-many relation of it is about to change, from the other end."""
@@ -137,15 +137,15 @@ class Watcher:
         with Session(connection, join_transaction_mode="rollback_only", autoflush=False) as apart:
             row = apart.get(mapper.class_, state.identity)
             if row is not None:
-                pending_of(state.session).add(state.session, self, self.words(row))
+                pending_of(state.session).add(state.session, self, self.invalidations(row))
 
     def bulk(self, session: Session) -> None:
         """A statement has changed some rows, nobody knows which."""
         if not self.switched_on():
             return
-        words = self.hook.plain_words()
-        pending_of(session).add(session, self, words)
-        if not words and not self._warned:
+        invalidations = self.hook.constant_invalidations()
+        pending_of(session).add(session, self, invalidations)
+        if not invalidations and not self._warned:
             self._warned = True
             log.warning(
                 "A statement changed rows of %s; which pages show them is not known. Add a tag "
@@ -154,42 +154,46 @@ class Watcher:
             )
 
 
-class PreparedStale:
-    """The words of one session, by the savepoint or transaction that they belong to. ``None``
-    stands for the transaction as a whole, which may not have begun yet.
+#: A dictionary as an ordered set.
+_Ordered = dict[tuple[Watcher, Invalidation], None]
 
-    It does not refer to its session: one that is left without being closed must go at once.
+
+class PendingInvalidations:
+    """The invalidations of one session, by the savepoint that they belong to; ``None`` stands for
+    the outermost transaction, which may not have begun yet.
+
+    It does not refer to its session: a session that is not closed must be collected at once.
     """
 
     def __init__(self) -> None:
-        self._version: dict[SessionTransaction | None, dict[tuple[Watcher, Word], None]] = {}
+        self._pending: dict[SessionTransaction | None, _Ordered] = {}
         self.written: list[tuple[Watcher, Any]] = []
 
-    def add(self, session: Session, watcher: Watcher, words: list[Word]) -> None:
-        held = self._version.setdefault(session.get_nested_transaction(), {})
-        held.update(dict.fromkeys((watcher, word) for word in words))
+    def add(self, session: Session, watcher: Watcher, invalidations: list[Invalidation]) -> None:
+        held = self._pending.setdefault(session.get_nested_transaction(), {})
+        held.update(dict.fromkeys((watcher, each) for each in invalidations))
 
     def release(self, savepoint: SessionTransaction) -> None:
         outer = savepoint.parent
         while outer is not None and not outer.nested:
             outer = outer.parent
-        held = self._version.pop(savepoint, {})
-        self._version.setdefault(outer, {}).update(held)
+        held = self._pending.pop(savepoint, {})
+        self._pending.setdefault(outer, {}).update(held)
 
     def drop(self, transaction: SessionTransaction) -> None:
-        """It has ended; what was not released or fired before is not to be."""
+        """The transaction has ended: drop what was neither released nor fired."""
         self.written.clear()
-        self._version.pop(transaction if transaction.nested else None, None)
+        self._pending.pop(transaction if transaction.nested else None, None)
 
-    def take(self) -> Iterator[tuple[Watcher, list[Word]]]:
-        by_watcher: dict[Watcher, list[Word]] = {}
-        for watcher, word in self._version.pop(None, {}):
-            by_watcher.setdefault(watcher, []).append(word)
+    def take(self) -> Iterator[tuple[Watcher, list[Invalidation]]]:
+        by_watcher: dict[Watcher, list[Invalidation]] = {}
+        for watcher, each in self._pending.pop(None, {}):
+            by_watcher.setdefault(watcher, []).append(each)
         yield from by_watcher.items()
 
 
-def pending_of(session: Session) -> PreparedStale:
-    pending: PreparedStale = session.info.setdefault(_KEY, PreparedStale())
+def pending_of(session: Session) -> PendingInvalidations:
+    pending: PendingInvalidations = session.info.setdefault(_KEY, PendingInvalidations())
     return pending
 
 
@@ -223,7 +227,7 @@ def _flushed(session: Session, context: Any) -> None:
     written, pending.written = pending.written, []
     for watcher, target in written:
         if watcher.switched_on():
-            pending.add(session, watcher, watcher.words(target))
+            pending.add(session, watcher, watcher.invalidations(target))
 
 
 def _committed(session: Session) -> None:
@@ -232,16 +236,16 @@ def _committed(session: Session) -> None:
     if savepoint is not None:
         pending.release(savepoint)
         return
-    by_isg: dict[int, tuple[Invalidations, list[Word]]] = {}
-    for watcher, words in pending.take():
+    by_isg: dict[int, tuple[Invalidations, list[Invalidation]]] = {}
+    for watcher, invalidations in pending.take():
         try:
             isg = watcher.isg
         except Exception:
             log.exception("A record was changed; there is no ISG to invalidate its pages with.")
         else:
-            by_isg.setdefault(id(isg), (isg, []))[1].extend(words)
-    for isg, words in by_isg.values():
-        fire(isg, words)
+            by_isg.setdefault(id(isg), (isg, []))[1].extend(invalidations)
+    for isg, invalidations in by_isg.values():
+        fire(isg, invalidations)
 
 
 def _ended(session: Session, transaction: SessionTransaction) -> None:

@@ -15,7 +15,7 @@ from ..errors import BackendUnavailable
 from .process_cache import Memory, Page, key_name
 
 #: So many pages that were made while the backend was away are seen to, the latest of them.
-_MAX_ALONE: Final = 10_000
+_MAX_LOCAL: Final = 10_000
 #: Seconds, at most, until that is tried again with one that answers but takes no pages.
 _MAX_PAUSE: Final = 60.0
 
@@ -35,62 +35,66 @@ class Pending:
         self._put = put
         self._fetch = fetch
         #: Bounded; at the limit the oldest is forgotten: a lease runs out, a page goes stale.
-        self._owed: deque[Callable[[], object]] = deque(maxlen=1_000)
+        self._actions: deque[Callable[[], object]] = deque(maxlen=1_000)
         #: Base keys of pages of which others may have another, by key.
-        self._alone: dict[str, str] = {}
+        self._local_only: dict[str, str] = {}
         self._pause = self._try_at = 0.0
 
     def later(self, action: Callable[[], object]) -> None:
-        self._owed.append(action)
+        self._actions.append(action)
 
     def stored_locally(self, key: str, base: str) -> None:
         """See `PageStore.stored_locally`."""
-        if len(self._alone) >= _MAX_ALONE and key not in self._alone:
-            for oldest in list(self._alone)[:1]:
-                self._alone.pop(oldest, None)
-        self._alone[key] = base
+        if len(self._local_only) >= _MAX_LOCAL and key not in self._local_only:
+            for oldest in list(self._local_only)[:1]:
+                self._local_only.pop(oldest, None)
+        self._local_only[key] = base
 
     def retry(self) -> None:
-        self._pay_owed()
-        if self._alone and self._backend.open_since is None and time.monotonic() >= self._try_at:
-            self._hand_all_in()
+        self._retry_actions()
+        if (
+            self._local_only
+            and self._backend.open_since is None
+            and time.monotonic() >= self._try_at
+        ):
+            self._store_local_pages()
 
-    def _pay_owed(self) -> None:
-        while self._owed:
-            action = self._owed.popleft()
+    def _retry_actions(self) -> None:
+        while self._actions:
+            action = self._actions.popleft()
             try:
                 action()
             except BackendUnavailable:
-                self._owed.appendleft(action)
+                self._actions.appendleft(action)
                 return
 
-    def _hand_all_in(self) -> None:
-        handed: dict[str, str] = {}
+    def _store_local_pages(self) -> None:
+        stored: dict[str, str] = {}
         try:
-            for key, base in list(self._alone.items()):
-                if self._hand_in(key, base):
-                    handed[key] = base
-                self._alone.pop(key, None)
-            if handed:
-                self._backend.publish(map(key_name, handed))
+            for key, base in list(self._local_only.items()):
+                if self._store_local_page(key, base):
+                    stored[key] = base
+                self._local_only.pop(key, None)
+            if stored:
+                self._backend.publish(map(key_name, stored))
             self._pause = 0.0
         except BackendUnavailable:  # one that takes no page can be read: not each second anew
-            self._alone.update(handed)
+            self._local_only.update(stored)
             self._pause = min(max(1.0, 2 * self._pause), _MAX_PAUSE)
             self._try_at = time.monotonic() + self._pause
 
-    def _hand_in(self, key: str, base: str) -> bool:
-        """Let the backend have a page that others may have made, too; if theirs is there, have
+    def _store_local_page(self, key: str, base: str) -> bool:
+        """Let the backend have a page that others may have made, too; if other is there, have
         that. True if ours is, in place of what others may have. Raises `BackendUnavailable`."""
         page, mirror = self._memory.get(key), self._mirror()
-        if page is None or page.entry.nonce != mirror.nonce:
-            return False
+        if page is None or page.entry.nonce != mirror.nonce or page.entry.depended:
+            return False  # one with dependencies is stale until it is made with the store
         seen = mirror.counter
-        theirs = decode(self._backend.get(key, self._clock()), key)
-        if theirs is not None and same_render(page.entry, theirs):
+        other = decode(self._backend.get(key, self._clock()), key)
+        if other is not None and same_render(page.entry, other):
             return True
-        if theirs is not None and not newer(page.entry, theirs):
-            self._memory.add(Page(theirs, seen, base))
+        if other is not None and not newer(page.entry, other):
+            self._memory.add(Page(other, seen, base))
             return False
         try:
             if self._put(page.entry):
