@@ -477,7 +477,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("settings.py", "test_settings.py")(
         ("a blank secret is none", "not value.strip() or not value.isprintable()",
          "not value or not value.isprintable()"),
-        ("secrets cannot be guessed", "if len(_text(name, value).strip()) < MIN_SECRET:", "if not _text(name, value):"),
+        ("secrets of the metrics cannot be guessed", "if secret is not None and len(secret.strip()) < MIN_SECRET:", "if secret == '':"),
     ),
     *_of("management/control_endpoint.py", "management/test_control_endpoint.py")(
         ("the endpoint asks for the secret", "if not self._matches(given):", "if False:"),
@@ -1077,6 +1077,18 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("rendering/client_places.py", "flask/test_client_holes.py")(
         ("a client hole stands in no text field", "and _TEXT_ONLY.isdisjoint(self._open)", ""),
         ("a client hole stands in no other page than HTML", 'if kind != "text/html":', "if False:"),
+    ),
+    *_of("wsgi.py", "flask/test_holes_attacked.py")(
+        ("a page that was filled before is filled while it stands",
+         "ready.stands(self._version[0][0], self.runtime.now())\n            and ", ""),
+        ("who has credentials has no page filled that was ready",
+         "            and environ.keys().isdisjoint(CREDENTIALS)\n            and not self._line", "            and not self._line"),
+        ("who has a draft cookie has no page filled that was ready",
+         "            and not self._line.is_watched(environ)\n        )\n\n    def _get(", "        )\n\n    def _get("),
+    ),
+    *_of("routing/visitor_check.py", "flask/test_holes_attacked.py")(
+        ("what the page reads keeps a visitor from having it filled",
+         "self.personal(visitor, _BY_READS, entry) is None", "True"),
     ),
     *_of("serving/client_holes.py", "flask/test_client_holes.py")(
         ("holes are asked for by the page that holds them", "what.of != digest(holes) or ", ""),
