@@ -523,6 +523,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is asked of Why is in no URL", "given = {} if view.posted else dict(request.args)", "given = dict(request.args)"),
         ("stored pages are shown in a sandbox", "(*kinds, \"text/plain\")[0], policy=SANDBOX)", "(*kinds, \"text/plain\")[0])"),
     ),
+    *_of("dashboard/loopback.py", "cli/test_dashboard.py")(
+        ("other names do not lead to the dashboard on loopback", "if visitor is None or visitor.host.rpartition(\":\")[0] not in _NAMES:", "if visitor is None:"),
+    ),
     *_of("dashboard/templating.py", "dashboard/test_pages.py")(
         ("text becomes no markup", "        autoescape=True,\n", ""),
         ("what cannot be seen is shown", "return printable(value) if type(value) is str else value", "return value"),
