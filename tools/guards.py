@@ -923,7 +923,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            counter = old.counter\n", "            pass\n"),
     ),
     *_of("regeneration/handoff.py", "regeneration/test_handoff.py")(
-        ("jobs remembered are bounded", "            while len(self._handed) > _MAX_HANDED:\n",
+        ("jobs remembered are bounded", "            while len(self._delegated) > _MAX_DELEGATED:\n",
          "            while False:\n"),
     ),
     *_of("regeneration/single_flight.py", "regeneration/test_single_flight.py", "promises/test_p7_bounded.py")(
@@ -936,7 +936,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what waits to be rendered is bounded", "        if len(self) >= self._limit:\n", "        if False:\n"),
         ("those without a place are bounded",
          "        while len(self._turned_away) > self._limit:\n", "        while False:\n"),
-        ("wants are bounded", "wants is None or (wants == _MOST and not urgent)", "wants is None"),
+        ("priorities are bounded", "priority is None or (priority == _MOST and not urgent)",
+         "priority is None"),
     ),
     *_of("regeneration/render_threads.py", "regeneration/test_render_threads.py", "regeneration/test_render_thread_faults.py")(
         ("a hung render holds up no pace",

@@ -206,7 +206,7 @@ def test_a_child_process_does_not_take_its_parents_work_for_its_own(
     pool.submit(Work("waiting", nothing))
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: 0)
-        assert ("waiting" in pool, pool.want("waiting")) == (False, False)
+        assert ("waiting" in pool, pool.count_request("waiting")) == (False, False)
     busy.release.set()
 
 
@@ -233,7 +233,7 @@ def test_a_lock_that_a_thread_of_the_parent_held_is_not_waited_for_in_the_child(
         "child = os.fork()\n"
         "if not child:\n"
         "    signal.alarm(100)\n"
-        "    os._exit(pool.want('k'))\n"
+        "    os._exit(pool.count_request('k'))\n"
         "print(os.waitpid(child, 0)[1]); go.set()\n"
     )
     assert (done.stdout, done.stderr) == ("0\n", "")

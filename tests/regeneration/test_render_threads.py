@@ -332,7 +332,7 @@ def test_a_full_queue_gives_the_place_of_the_least_wanted_to_what_is_wanted_more
 def test_wanting_says_whether_it_waits(scene: Scene) -> None:
     pool = scene.pool(executor=ManualExecutor())
     pool.submit(Work("k", nothing))
-    assert [pool.want("k"), pool.want("other")] == [True, False]
+    assert [pool.count_request("k"), pool.count_request("other")] == [True, False]
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class Learner:
         settings = engine.settings
         self._observes = settings.observes
         self._reported: dict[str, float] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
         #: Report mode's counts: pages that would be stored and equal or differ from what their
         #: visitors got, and answers that would not be stored.
         self.report = {"same": 0, "differs": 0, "refused": 0, "failed": 0}
@@ -261,8 +261,8 @@ class Learner:
             verdict, text = "differs", "would be stored, and differs from what its visitor got"
         self.report[verdict] += 1
         about = target.route if target.declared else target.request.full_path
-        if (about, verdict) not in self._told and len(self._told) < _MAX_REPORTED:
-            self._told.add((about, verdict))
+        if (about, verdict) not in self._logged and len(self._logged) < _MAX_REPORTED:
+            self._logged.add((about, verdict))
             log.info("report: %s (%s) %s.", target.route, target.request.url, text)
 
 
