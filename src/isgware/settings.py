@@ -16,14 +16,19 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from .adaptive import Adaptive, written
 from .core.hosts import normal_host
 from .errors import ConfigurationError
 from .option_checks import HOST, checked_loading_page, checked_revalidate
 from .policy import Policy
 
 Check = Callable[[str, Any], Any]
-#: Characters of a secret. Who may try 30,000 a second finds a shorter one of small letters.
+#: Characters of a secret that opens the dashboard or the metrics: whoever has a cookie that is
+#: signed under a shorter one may find it without asking the site.
 MIN_SECRET: Final = 16
+SHORT_SECRET: Final = (
+    f"give {MIN_SECRET} characters or more, of chance: secrets.token_urlsafe() has 43."
+)
 
 
 def _fail(name: str, value: Any, remedy: str) -> ConfigurationError:
@@ -84,12 +89,14 @@ def _text(name: str, value: Any) -> str:
 
 
 def _secret(name: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    if len(_text(name, value).strip()) < MIN_SECRET:
-        remedy = f"give {MIN_SECRET} characters or more, of chance: secrets.token_urlsafe() has 43."
-        raise _fail(name, value, remedy)
-    return str(value)
+    return None if value is None else _text(name, value)
+
+
+def _long_secret(name: str, value: Any) -> str | None:
+    secret = _secret(name, value)
+    if secret is not None and len(secret.strip()) < MIN_SECRET:
+        raise _fail(name, value, SHORT_SECRET)
+    return secret
 
 
 def _choice(*choices: str) -> Check:
@@ -111,14 +118,16 @@ def _share(name: str, value: Any) -> float:
     return number
 
 
-def _default_revalidate(name: str, value: Any) -> float | bool | None:
+def _default_revalidate(name: str, value: Any) -> float | bool | Adaptive | None:
     if isinstance(value, str):
+        if adaptive := written(value):
+            return adaptive
         if value.lower() in ("false", "no", "off"):
             return False
         try:
             value = float(value)
         except ValueError:
-            raise _fail(name, value, "give seconds, or False for 'until revalidated'.") from None
+            raise _fail(name, value, "give seconds, Adaptive(10, 3600), or False.") from None
     return checked_revalidate(value)
 
 
@@ -260,7 +269,7 @@ class Settings:
     """Every option with its default. ``load`` is the way in."""
 
     store: Any = _option("file:.isgware", _anything, "URL of the store, or a cachelib BaseCache")
-    revalidate: float | bool | None = _option(
+    revalidate: float | bool | Adaptive | None = _option(
         None, _default_revalidate, "seconds fresh, for every storable page that says nothing itself"
     )
     defaults: Policy | None = field(
@@ -281,7 +290,7 @@ class Settings:
     metrics_secret: str | None = field(
         default=None,
         repr=False,
-        metadata={"check": _secret, "doc": "opens the metrics under mount, nothing else"},
+        metadata={"check": _long_secret, "doc": "opens the metrics under mount, nothing else"},
     )
     mount: str = _option("/_isg", _mount, "where the control endpoint lies")
     cache_control: str = _option(

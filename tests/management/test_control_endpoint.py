@@ -8,6 +8,8 @@ import pytest
 from werkzeug.test import Client
 
 from isgware import ISG, Policy, page
+from isgware.dashboard.app import login_link
+from isgware.errors import ConfigurationError
 
 SECRET = "correct horse battery"
 BEARER = {"Authorization": f"Bearer {SECRET}"}
@@ -255,6 +257,22 @@ def test_secrets_are_compared_in_a_time_that_tells_nothing(site, monkeypatch):
     for secret in (SECRET, "guess"):
         site.post(f"/_isg/revalidate?secret={secret}", data={"tag": "x"})
     assert compared == [(secret.encode(), SECRET.encode()) for secret in (SECRET, "guess")]
+
+
+def test_a_short_secret_opens_the_endpoint_and_no_dashboard(app, caplog):
+    isg = ISG(app, store="memory:", secret="fifteen letters", revalidate=60)
+    site, bearer = Client(isg), {"Authorization": "Bearer fifteen letters"}
+    [record] = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert "16 characters" in record.getMessage()
+    answer = site.post("/_isg/revalidate", headers=bearer, data={"tag": "x"})
+    assert answer.status_code == 200
+    for path in ("/_isg/", "/_isg/login", "/_isg/pages"):
+        assert site.get(path).status_code == 401
+        closed = site.get(path, headers=bearer)
+        assert (closed.status_code, "16 characters" in closed.json["message"]) == (403, True)
+    with pytest.raises(ConfigurationError, match="16 characters"):
+        login_link(isg)
+    isg.close(0)
 
 
 def test_mount_moves_the_endpoint(app):

@@ -44,7 +44,7 @@ class Entry:
     page is gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
 
     ``version``: incremented by each render that found the page changed; 0 where versions are not
-    counted.
+    counted. ``interval``: the seconds fresh that an `Adaptive` has reached.
 
     ``holes``: the placeholders in the body. ``hole_reads``: what filling them reads of a visitor. A
     visitor who has any of that gets the page of `filled_page.for_holes`.
@@ -86,6 +86,7 @@ class Entry:
     client_holes: Places = ()
     client_reads: Reads | None = None
     version: int = 0
+    interval: float | None = None
 
     @property
     def code(self) -> int:
@@ -113,7 +114,7 @@ _PLAIN: Final = (
     "anonymous", "error_quota", "tombstone", "own", "validator",
 )  # fmt: skip
 #: Values for fields that pages stored by an earlier release do not have.
-_LATER: Final = {"version": 0}
+_LATER: Final[dict[str, Any]] = {"version": 0, "interval": None}
 #: Shared by many pages, so that a process with many of them holds each value once.
 _SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
 _REQUEST: Final = ("scheme", "host", "script_name", "path", "query")
@@ -234,6 +235,7 @@ def _sound(entry: Entry) -> bool:
     return (
         all(_number(getattr(entry, name)) for name in _NUMBERS)
         and (entry.revalidate is None or _number(entry.revalidate))
+        and (entry.interval is None or _number(entry.interval))
         and type(entry.generation) is int
         and type(entry.order) is int
         and type(entry.version) is int

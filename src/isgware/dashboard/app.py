@@ -21,6 +21,7 @@ from ..errors import BackendUnavailable, ConfigurationError, InvalidPath
 from ..formatting import printable
 from ..management.operations import Operations
 from ..management.wrong_guesses import WrongGuesses
+from ..settings import MIN_SECRET, SHORT_SECRET
 from .actions import act, described
 from .login import Login, is_below
 from .overview import overview
@@ -187,5 +188,7 @@ def login_link(isg: Operations) -> str:
     secret = (runtime.settings.secret or "").encode().strip()
     if not secret:
         raise ConfigurationError("There is no dashboard without a secret: ISG(secret=...).")
+    if len(secret) < MIN_SECRET:
+        raise ConfigurationError(f"The dashboard is closed. secret=: {SHORT_SECRET}")
     value = Sessions(secret, runtime.store, runtime.now).link()
     return f"{runtime.settings.mount}/login?link={value}"

@@ -8,10 +8,12 @@ Importing this module hooks into ``BaseHandler.get_response``, which knows the r
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.handlers.base import BaseHandler
 from django.http import Http404, HttpRequest, HttpResponse
@@ -45,6 +47,8 @@ class DjangoRenderer:
     def function(
         self, function: Callable[..., Any], arguments: dict[str, Any], request: Any
     ) -> Any:
+        if inspect.iscoroutinefunction(function):
+            function = async_to_sync(function)
         return function(_current(request), **arguments)
 
     def template(self, name: str, arguments: dict[str, Any], request: Any) -> Any:

@@ -26,7 +26,7 @@ from ..render_context import Rendering, current
 from ..rendering.clean_room import StartResponse
 from ..routing.drafts import DEFAULT_SECONDS, MAX_SECONDS, Drafts
 from ..serving.passthrough import Environ
-from ..settings import Settings
+from ..settings import MIN_SECRET, SHORT_SECRET, Settings
 from .operations import Operations
 from .wrong_guesses import WrongGuesses
 
@@ -80,6 +80,9 @@ class Control:
         self._open_dashboard = open_dashboard
         self._dashboard: Dashboard | None = None
         self._secret = (settings.secret or "").encode().strip(_BLANKS)
+        self._short = len(self._secret) < MIN_SECRET
+        if self._short:
+            log.warning("secret= is short, so the dashboard stays closed: %s", SHORT_SECRET)
         self._mount = settings.mount
         self.covers = settings.is_control_path
         #: Visitors always come by it then, whatever a proxy in front makes of their requests.
@@ -112,7 +115,7 @@ class Control:
 
     def _may_see(self, visitor: Visitor) -> bool:
         """Whether the dashboard is to answer: to its login form, or to the secret as Bearer."""
-        return not _bearer(visitor) or self._matches(_bearer(visitor))
+        return not self._short and (not _bearer(visitor) or self._matches(_bearer(visitor)))
 
     def _show(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
@@ -134,7 +137,9 @@ class Control:
         given = _bearer(visitor) or _in_query(visitor)
         if not self._matches(given):
             return self._refused(visitor, given)
-        action = self._actions[visitor.path[len(self._mount) :]]
+        action = self._actions.get(visitor.path[len(self._mount) :])
+        if action is None:
+            return Reply(403, {"message": f"The dashboard is closed. secret=: {SHORT_SECRET}"})
         if visitor.method != "POST":
             return Reply(405, {"message": "Use POST"}, (("Allow", "POST"),))
         token = current.set(rendering)  # a page's host, if nothing else tells it, is this request's
@@ -164,13 +169,15 @@ class Control:
 
     def _revalidate(self, given: Given, visitor: Visitor) -> Reply:
         paths, tags = given.all("path"), given.all("tag")
-        mode = given.one("mode")
+        mode, force = given.one("mode"), given.one("force")
         if not paths and not tags:
             raise BadRequest("Name a path or a tag")
         if len(paths) + len(tags) > MAX_NAMES:
             raise BadRequest(f"At most {MAX_NAMES} paths and tags at once")
         if mode is not None and mode not in _MODES:
             raise BadRequest("mode is one of " + ", ".join(_MODES))
+        if force not in (None, "0", "1"):
+            raise BadRequest("force is 1 or 0")
         if tags and mode == "regenerate":
             raise BadRequest("A tag can be revalidated or purged; regenerate takes a path")
         self._check(paths, tags, mode or "regenerate", decoded(visitor.script_name))
@@ -178,7 +185,7 @@ class Control:
             verb = self._isg.purge_tag if mode == "purge" else self._isg.revalidate_tag
             verb(*tags)
         for path in paths:
-            self._on_path(mode or "regenerate", path)
+            self._on_path(mode or "regenerate", path, force == "1")
         return Reply(200, {"revalidated": True, "paths": paths, "tags": tags})
 
     def _check(self, paths: list[str], tags: list[str], mode: str, script_name: str) -> None:
@@ -192,13 +199,13 @@ class Control:
             if mode == "regenerate" and path.endswith("/*"):
                 raise BadRequest("regenerate takes one page; use mode=revalidate or mode=purge")
 
-    def _on_path(self, mode: str, path: str) -> None:
+    def _on_path(self, mode: str, path: str, force: bool) -> None:
         if mode == "revalidate":
             self._isg.revalidate_path(path)
         elif mode == "purge":
             self._isg.purge_path(path)
         else:
-            self._isg.regenerate(path)
+            self._isg.regenerate(path, force=force)
 
     def _draft(self, given: Given, visitor: Visitor) -> Reply:
         """Set the cookie (``max_age`` seconds), or with ``max_age=0`` end it; ``path`` is where
@@ -291,6 +298,7 @@ _LINES: Final = {
     303: "303 See Other",
     400: "400 Bad Request",
     401: "401 Unauthorized",
+    403: "403 Forbidden",
     405: "405 Method Not Allowed",
     429: "429 Too Many Requests",
     500: "500 Internal Server Error",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -89,10 +90,10 @@ class Verbs:
             origin = likely
         return _visitor(*origin, path, query)
 
-    def regenerate(self, path: str) -> PageInfo:
+    def regenerate(self, path: str, *, force: bool = False) -> PageInfo:
         """Render ``path`` now. See `isgware.ISG.regenerate`."""
         self._engine.page_store.backend.retry()
-        target = self._target(path)
+        target = dataclasses.replace(self._target(path), forced=force)
         rendering = current.get()
         if rendering is not None and rendering.key == target.key:
             raise RegenerationError(f"{path} cannot be regenerated from within its own render.")
