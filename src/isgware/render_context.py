@@ -64,6 +64,8 @@ class Rendering:
     #: What a clean-room render has looked at, and depends on: request headers in lower case, or
     #: their best matches (see `core.header_reads`).
     headers_read: tuple[str, ...] = _later(())
+    #: What a clean-room render reads of the database: a `DatabaseReads` of `core`.
+    database: Any = _later()
 
     @property
     def origin(self) -> tuple[str, str, str]:

@@ -82,6 +82,15 @@ def _enabled(name: str, value: Any) -> bool | str | None:
         raise _fail(name, value, "say True, False or 'report'.") from None
 
 
+def _dependencies(name: str, value: Any) -> bool | str:
+    if value == "soft":
+        return "soft"
+    try:
+        return _flag(name, value)
+    except ConfigurationError:
+        raise _fail(name, value, "say True, False or 'soft'.") from None
+
+
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise _fail(name, value, "give a non-empty string.")
@@ -200,6 +209,12 @@ def _trusted_hosts(name: str, value: Any) -> tuple[str, ...]:
         if "/" in host:
             raise _fail(name, host, "give hosts only, such as 'example.com' or 'localhost:5000'.")
     return hosts
+
+
+def _derived(name: str, value: Any) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise _fail(name, value, "give a mapping: {'shop.Stock': ['shop.Product']}.")
+    return {key: _strings(name, sources) for key, sources in value.items()}
 
 
 def _mount(name: str, value: Any) -> str:
@@ -322,6 +337,18 @@ class Settings:
     debug: bool = _option(False, _flag, "log one line per decision")
     downstream: float = _option(60.0, _seconds, "s-maxage of pages with revalidate=False")
     enabled: bool | str | None = _option(None, _enabled, "True, False or 'report'")
+    dependencies: bool | str = _option(
+        False,
+        _dependencies,
+        "renew pages when what they show of the database changes: True, 'soft'",
+    )
+    untracked: tuple[str, ...] = _option(
+        (), _strings, "models or tables on which no page depends, whatever it shows of them"
+    )
+    derived: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict,
+        metadata={"check": _derived, "doc": "what the database makes of what: views, triggers"},
+    )
     lease_time: float = _option(10.0, _seconds, "seconds a lease lasts unless renewed")
     wait_time: float = _option(10.0, _seconds, "seconds a visitor waits for another's render")
     render_timeout: float = _option(60.0, _seconds, "seconds until a background render is given up")

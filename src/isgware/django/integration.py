@@ -59,6 +59,11 @@ class ISG(Operations):
 
         self._core: Final = wsgi.ISG(noted, site=site, framework=configured(), **options)
         self._core.runtime.variants.functions = _variants
+        settings = self._core.runtime.settings
+        if settings.dependencies:
+            from .recorded_queries import record_queries
+
+            record_queries(settings.untracked, settings.derived, isg)
         _current[:] = [self]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
