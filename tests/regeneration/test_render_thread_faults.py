@@ -74,7 +74,7 @@ def test_a_job_that_has_ended_when_its_time_is_over_is_not_given_up(scene: Scene
 def test_a_job_that_takes_very_long_holds_up_no_other(scene: Scene) -> None:
     """The pace lets one run at a time, but this one may never end."""
     pool, others = scene.pool(workers=2), [scene.job(key) for key in "ab"]
-    pool._throttle.lets = lambda running: running < 1  # type: ignore[method-assign]
+    pool._throttle.allows = lambda running: running < 1  # type: ignore[method-assign]
     scene.running(pool, "hung")
     [running] = pool._running.values()
     running.started -= PATIENCE

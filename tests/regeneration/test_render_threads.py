@@ -344,7 +344,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 class OneByOne(Throttle):
     """Lets as many run as it is told."""
 
-    def lets(self, running: int) -> bool:
+    def allows(self, running: int) -> bool:
         return running < self.allowed
 
 
