@@ -66,8 +66,9 @@ class ISG(Operations):
         self.runtime = runtime = runtime_of(application, settings, site or Site())
         self.verbs = Verbs(runtime.engine, runtime.catalogue, runtime.site)
         if settings.dependencies:
-            from .management.record_writes import PagesOf, listen
+            from .management.record_writes import PagesOf, listen, recording
 
+            self._recording = recording(runtime.site.recorder, settings)
             listen(PagesOf(runtime.engine.page_store, runtime.mode))
         self._control: Control | None = None
         self._metrics: Metrics | None = None
