@@ -477,7 +477,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("settings.py", "test_settings.py")(
         ("a blank secret is none", "not value.strip() or not value.isprintable()",
          "not value or not value.isprintable()"),
-        ("secrets cannot be guessed", "if len(_text(name, value).strip()) < MIN_SECRET:", "if not _text(name, value):"),
+        ("secrets of the metrics cannot be guessed", "if secret is not None and len(secret.strip()) < MIN_SECRET:", "if secret == '':"),
     ),
     *_of("management/control_endpoint.py", "management/test_control_endpoint.py")(
         ("the endpoint asks for the secret", "if not self._matches(given):", "if False:"),
