@@ -47,6 +47,7 @@ ROOMS = (
     {"routing"},
     {"storage"},
     {"backends"},
+    {"setting_checks"},
     {"settings"},
     {"core"},
     {"http"},
