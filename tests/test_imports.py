@@ -63,6 +63,7 @@ ROOMS = (
         "events",
         "formatting",
         "option_checks",
+        "template_location",
         "version",
     },
 )
