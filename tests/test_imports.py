@@ -55,10 +55,24 @@ ROOMS = (
     {"holes"},
     {"render_context"},
     {"policy", "recording"},
-    {"after_fork", "errors", "events", "formatting", "option_checks", "version"},
+    {
+        "adaptive",
+        "after_fork",
+        "errors",
+        "events",
+        "formatting",
+        "option_checks",
+        "version",
+    },
 )
 #: Of ours, what `core` may import beside itself.
-PURE = {"isgware.errors", "isgware.option_checks", "isgware.policy", "isgware.recording"}
+PURE = {
+    "isgware.adaptive",
+    "isgware.errors",
+    "isgware.option_checks",
+    "isgware.policy",
+    "isgware.recording",
+}
 #: Of werkzeug, what knows no environ, no file and no socket.
 PURE_WERKZEUG = {"werkzeug.datastructures", "werkzeug.http"}
 #: A clock, threads, logging, I/O, randomness, the environment.

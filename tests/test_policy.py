@@ -36,6 +36,7 @@ def test_a_policy_that_says_nothing_has_the_documented_defaults() -> None:
         "revalidate": None, "expire": ONE_YEAR, "tags": (), "fallback": "blocking",
         "loading_page": None, "paths": None, "query": "all", "vary": (), "cookies": None,
         "bypass": None, "accept": None, "value_holes": (), "keep_vary": False,
+        "shrink_limit": None,
     }  # fmt: skip
 
 

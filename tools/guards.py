@@ -155,6 +155,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("another header is a change", " and _headers(old) == _headers(new)", ""),
         ("an unchanged page keeps its ETag", " etag=old.etag,", ""),
     ),
+    *_of("rendering/page_maker.py", "promises/test_adaptive.py")(
+        ("only a render for which the time was up changes the interval",
+         " or not replaces.fresh_until <= started", ""),
+    ),
+    *_of("core/storable.py", "promises/test_adaptive.py")(
+        ("the interval goes on where it was", "revalidate.within(interval)",
+         "revalidate.within(None)"),
+    ),
+    *_of("rendering/page_maker.py", "promises/test_shrink_limit.py")(
+        ("a page that is suddenly short is refused",
+         "if limit is not None and shrunk(old, new, limit):", "if False:"),
+    ),
+    *_of("core/unchanged.py", "promises/test_shrink_limit.py")(
+        ("pages that are gone may be short", "whole and len(new.body)", "len(new.body)"),
+    ),
     *_of("backends/sqlite/pages.py", "backends/test_sqlite.py")(
         ("a head is put before the bodies it was made for", "or old[1:4] != standing ", ""),
     ),

@@ -6,6 +6,7 @@ page stays fresh; `page` is what a view talks to while it renders.
 
 from typing import TYPE_CHECKING
 
+from .adaptive import Adaptive
 from .errors import (
     BackendUnavailable,
     ConfigurationError,
@@ -49,6 +50,7 @@ else:
 
 __all__ = [
     "ISG",
+    "Adaptive",
     "BackendUnavailable",
     "ConfigurationError",
     "Connection",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
+from .adaptive import Adaptive
 from .errors import ConfigurationError
 
 #: Cookie, Authorization, Accept-Encoding and Host have rules of their own and are never in a key.
@@ -19,9 +20,9 @@ HOST: Final = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?\Z"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 
 
-def checked_revalidate(value: Any) -> float | bool | None:
-    if value is None or value is False:
-        return cast("bool | None", value)
+def checked_revalidate(value: Any) -> float | bool | Adaptive | None:
+    if value is None or value is False or isinstance(value, Adaptive):
+        return cast("bool | Adaptive | None", value)
     if value is True:
         raise ConfigurationError(
             "revalidate=True has no meaning: give seconds, or False for 'until revalidated'."
@@ -36,6 +37,15 @@ def checked_expire(value: Any) -> float:
             "expire=0 would drop every page at once; use revalidate=0 instead."
         )
     return seconds
+
+
+def checked_share(option: str, value: Any) -> float | None:
+    """A share above 0, at most 1; ``None`` for none."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise ConfigurationError(f"{option}={value!r}: give a share above 0, at most 1, like 0.5.")
+    return value
 
 
 def checked_tag(tag: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from .adaptive import Adaptive
 from .errors import ConfigurationError
 from .holes import placed, used
 from .option_checks import checked_expire, checked_revalidate, checked_tag
@@ -69,13 +70,13 @@ class Page:
         return placed(used(name, arguments, cookies, session, client), placeholder, request)
 
     @property
-    def revalidate(self) -> float | bool | None:
+    def revalidate(self) -> float | bool | Adaptive | None:
         """Seconds fresh; ``False`` until told, ``0`` never stored, ``None`` not said."""
         rendering = current.get()
         return None if rendering is None else rendering.revalidate
 
     @revalidate.setter
-    def revalidate(self, seconds: float | bool | None) -> None:
+    def revalidate(self, seconds: float | bool | Adaptive | None) -> None:
         rendering = current.get()
         if rendering is not None:
             rendering.revalidate = checked_revalidate(seconds)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from .adaptive import Adaptive, longest
 from .errors import ConfigurationError
 from .option_checks import UNKEYABLE as UNKEYABLE
 from .option_checks import (
@@ -18,6 +19,7 @@ from .option_checks import (
     checked_loading_page,
     checked_query,
     checked_revalidate,
+    checked_share,
     checked_tag,
     checked_tags,
     checked_value_holes,
@@ -44,7 +46,7 @@ class Policy:
     Raises `ConfigurationError` for values that cannot be meant.
     """
 
-    revalidate: float | bool | datetime.timedelta | None = None
+    revalidate: float | bool | datetime.timedelta | Adaptive | None = None
     expire: float | datetime.timedelta = ONE_YEAR
     tags: Sequence[str] | Callable[..., Iterable[str]] = ()
     fallback: str | bool = "blocking"
@@ -57,23 +59,27 @@ class Policy:
     accept: Callable[[Any, Any], bool] | None = None
     value_holes: Sequence[str] = ()
     keep_vary: bool = False
+    shrink_limit: float | None = None
 
     def __post_init__(self) -> None:
         revalidate = checked_revalidate(self.revalidate)
         expire = checked_expire(self.expire)
-        if revalidate and expire < revalidate:
+        fresh = longest(revalidate)
+        if fresh and expire < fresh:
             if expire != ONE_YEAR:
+                said = f"{revalidate:g}" if fresh == revalidate else repr(revalidate)
                 raise ConfigurationError(
-                    f"expire={expire:g} is shorter than revalidate={revalidate:g}: a page cannot "
+                    f"expire={expire:g} is shorter than revalidate={said}: a page cannot "
                     "be dropped before it is stale; make expire at least as long as revalidate."
                 )
-            expire = float(revalidate)
+            expire = float(fresh)
         put = functools.partial(object.__setattr__, self)
         put("revalidate", revalidate)
         put("expire", expire)
         put("tags", checked_tags(self.tags))
         put("query", checked_query(self.query))
         put("vary", checked_vary(self.vary))
+        put("shrink_limit", checked_share("shrink_limit", self.shrink_limit))
         put("value_holes", checked_value_holes(self.value_holes))
         if self.cookies is not None:
             put("cookies", cookie_names("cookies", self.cookies))
@@ -210,7 +216,7 @@ def combined(*policies: Policy | None) -> Policy | None:
     if "vary" in said:
         said["vary"] = dict(said["vary"])
     if "expire" in said and said.get("revalidate"):  # each may come from another policy
-        said["expire"] = max(said["expire"], said["revalidate"])
+        said["expire"] = max(said["expire"], longest(said["revalidate"]))
     return Policy(**said)
 
 

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from .adaptive import Adaptive
 from .policy import Policy
 from .recording import Recording
 
@@ -44,7 +45,7 @@ class Rendering:
     #: The policies of all decorators that ran, each with the arguments of its first run.
     ran: tuple[tuple[Policy, dict[str, Any]], ...] = _later(())
     tags: tuple[str, ...] = _later(())
-    revalidate: float | bool | None = _later()
+    revalidate: float | bool | Adaptive | None = _later()
     expire: float | None = _later()
     refused: bool = _later(False)
     #: A text that was to be a tag and makes none: nobody could purge the page by it.
@@ -63,6 +64,8 @@ class Rendering:
     #: What a clean-room render has looked at, and depends on: request headers in lower case, or
     #: their best matches (see `core.header_reads`).
     headers_read: tuple[str, ...] = _later(())
+    #: What a clean-room render reads of the database: a `DatabaseReads` of `core`.
+    database: Any = _later()
 
     @property
     def origin(self) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from .adaptive import Adaptive
 from .errors import ConfigurationError
 from .policy import ATTRIBUTE, Policy, register
 from .render_context import declare
@@ -21,7 +22,7 @@ _bare: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 
 
 def revalidate(
-    seconds: float | bool | datetime.timedelta | None = None, /, **fields: Any
+    seconds: float | bool | datetime.timedelta | Adaptive | None = None, /, **fields: Any
 ) -> Callable[[View], View]:
     """Give a view a `Policy`: ``@revalidate(60, tags=["posts"])``.
 

@@ -42,6 +42,7 @@ from .serving.request_line import RequestLine
 from .settings import Settings
 from .storage.catalogue import Catalogue
 from .storage.counting import Counts
+from .storage.dependencies import dependencies_of
 from .storage.following import Telling
 from .storage.observing import Observing
 from .storage.open_store import open_store, shared
@@ -211,6 +212,8 @@ def engine_of(
 ) -> Engine:  # fmt: skip
     """The engine of one ISG. Its maintenance gives up hung renders; its owner may add tasks."""
     page_store = PageStore(store, memory, now, settings.offline_time)
+    if settings.dependencies:
+        page_store.dependencies = dependencies_of(store, settings)
     planner = Planner(settings, site, page_store, now, drafts)
     maintenance = Maintenance(
         settings.probe_interval,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from .adaptive import Adaptive, written
 from .core.hosts import normal_host
 from .errors import ConfigurationError
 from .option_checks import HOST, checked_loading_page, checked_revalidate
@@ -81,6 +82,15 @@ def _enabled(name: str, value: Any) -> bool | str | None:
         raise _fail(name, value, "say True, False or 'report'.") from None
 
 
+def _dependencies(name: str, value: Any) -> bool | str:
+    if value == "soft":
+        return "soft"
+    try:
+        return _flag(name, value)
+    except ConfigurationError:
+        raise _fail(name, value, "say True, False or 'soft'.") from None
+
+
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise _fail(name, value, "give a non-empty string.")
@@ -117,14 +127,16 @@ def _share(name: str, value: Any) -> float:
     return number
 
 
-def _default_revalidate(name: str, value: Any) -> float | bool | None:
+def _default_revalidate(name: str, value: Any) -> float | bool | Adaptive | None:
     if isinstance(value, str):
+        if adaptive := written(value):
+            return adaptive
         if value.lower() in ("false", "no", "off"):
             return False
         try:
             value = float(value)
         except ValueError:
-            raise _fail(name, value, "give seconds, or False for 'until revalidated'.") from None
+            raise _fail(name, value, "give seconds, Adaptive(10, 3600), or False.") from None
     return checked_revalidate(value)
 
 
@@ -199,6 +211,12 @@ def _trusted_hosts(name: str, value: Any) -> tuple[str, ...]:
     return hosts
 
 
+def _derived(name: str, value: Any) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise _fail(name, value, "give a mapping: {'shop.Stock': ['shop.Product']}.")
+    return {key: _strings(name, sources) for key, sources in value.items()}
+
+
 def _mount(name: str, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
         raise _fail(name, value, "give a path such as '/_isg', without a slash at its end.")
@@ -266,7 +284,7 @@ class Settings:
     """Every option with its default. ``load`` is the way in."""
 
     store: Any = _option("file:.isgware", _anything, "URL of the store, or a cachelib BaseCache")
-    revalidate: float | bool | None = _option(
+    revalidate: float | bool | Adaptive | None = _option(
         None, _default_revalidate, "seconds fresh, for every storable page that says nothing itself"
     )
     defaults: Policy | None = field(
@@ -319,6 +337,18 @@ class Settings:
     debug: bool = _option(False, _flag, "log one line per decision")
     downstream: float = _option(60.0, _seconds, "s-maxage of pages with revalidate=False")
     enabled: bool | str | None = _option(None, _enabled, "True, False or 'report'")
+    dependencies: bool | str = _option(
+        False,
+        _dependencies,
+        "renew pages when what they show of the database changes: True, 'soft'",
+    )
+    untracked: tuple[str, ...] = _option(
+        (), _strings, "models or tables on which no page depends, whatever it shows of them"
+    )
+    derived: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict,
+        metadata={"check": _derived, "doc": "what the database makes of what: views, triggers"},
+    )
     lease_time: float = _option(10.0, _seconds, "seconds a lease lasts unless renewed")
     wait_time: float = _option(10.0, _seconds, "seconds a visitor waits for another's render")
     render_timeout: float = _option(60.0, _seconds, "seconds until a background render is given up")

@@ -193,7 +193,8 @@ class Statements:
         return [
             detail
             for *_, detail in plan
-            if detail.startswith("SCAN") and detail not in ("SCAN state", "SCAN (subquery-1)")
+            if detail.startswith("SCAN")
+            and detail not in ("SCAN state", "SCAN writes", "SCAN (subquery-1)")
         ]
 
 

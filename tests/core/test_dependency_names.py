@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from isgware.core.database_reads import MAX_READS, MAX_SHAPES, DatabaseReads, Writes
 from isgware.core.dependencies import (
     UNKNOWN,
+    UPDATES_ONLY,
     Deleted,
     Everything,
     EverythingChanged,
@@ -41,6 +42,8 @@ def questions(draw: st.DrawFn) -> Question:
     equals = draw(values)
     looked_at = draw(st.none() | columns)
     whole = None if looked_at is None else looked_at | set(equals)
+    if whole is not None and draw(st.booleans()):
+        whole |= {UPDATES_ONLY}
     return Question(draw(tables), whole, tuple(sorted(equals.items())))
 
 

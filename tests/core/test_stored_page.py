@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isgware.core.depended import Depended
 from isgware.core.stored_page import MAGIC, VERSION, Entry, decode, encode
 from isgware.http.fields import sound_headers, sound_status
 from tests.core.making import NOW, an_entry, examples, native, requests, tokens
@@ -38,6 +39,14 @@ entries = st.builds(
     generation=st.integers(0, 2**63),
     nonce=native,
     order=st.integers(0, 2**63),
+    depended=st.none()
+    | st.builds(
+        Depended,
+        st.lists(st.binary(min_size=8, max_size=8), max_size=3).map(b"".join),
+        st.binary(max_size=20),
+        st.booleans(),
+        st.integers(0, 2),
+    ),
     fingerprint=native,
     build_id=native,
     route=native,

@@ -14,7 +14,7 @@ from django.contrib.messages import get_messages
 from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.core.cache import cache
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponsePermanentRedirect, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.vary import vary_on_cookie
@@ -32,7 +32,8 @@ CHANGES = (
 )  # fmt: skip
 #: Each with the message storage that goes with it.
 ENGINES = {
-    "signed_cookies": STORAGES[0], "cache": STORAGES[1], "file": STORAGES[2],
+    "signed_cookies": STORAGES[0], "cache": STORAGES[1], "file": STORAGES[2], "db": STORAGES[0],
+    "cached_db": STORAGES[2],
 }  # fmt: skip
 
 
@@ -67,6 +68,10 @@ def _by_cookie(request):
     return HttpResponse(request.COOKIES.get("theme", "light"))
 
 
+def _gone(request):
+    return HttpResponse(f"no page for {request.session.get('name')}", status=404)
+
+
 PAGES = {
     "plain": lambda request: HttpResponse("plain"),
     "name": lambda request: HttpResponse(str(request.session.get("name"))),
@@ -80,7 +85,13 @@ PAGES = {
     "messages": lambda request: HttpResponse(str([str(each) for each in get_messages(request)])),
     "counts": _counts,
     "by-cookie": _by_cookie,
+    "gone": _gone,
+    "moved": lambda request: HttpResponsePermanentRedirect(f"/to-{request.session.get('name')}"),
 }
+
+
+def _shown(reply):
+    return reply.code, reply.get("Location"), reply.text
 
 
 def _patterns():
@@ -94,7 +105,10 @@ def _patterns():
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_p11_visitors_get_what_the_bare_project_gives_them(project, tmp_path, engine, seed):
+def test_p11_visitors_get_what_the_bare_project_gives_them(
+    project, accounts, tmp_path, engine, seed
+):
+    accounts()
     if engine == "file" and hasattr(FileStore, "_storage_path"):
         del FileStore._storage_path
     clock, later, chosen = Clock(), Manual(), random.Random(seed)
@@ -122,7 +136,7 @@ def test_p11_visitors_get_what_the_bare_project_gives_them(project, tmp_path, en
         else:
             where = "/" + chosen.choice([*PAGES, "lang"])
             got, expected = (jar.visit(where) for jar in pair)
-            assert (step, where, got.text) == (step, where, expected.text)
+            assert (step, where, *_shown(got)) == (step, where, *_shown(expected))
             hits += got.cache in ("HIT", "STALE")
         if chosen.random() < 0.02:
             clock.tick(61)

@@ -33,9 +33,8 @@ class Site:
             Session(app)
         self.clock, self.later = Clock(), Manual()
         self.renders = 0
-        self.isg = isgware.flask.ISG(
-            app, store="memory:", clock=self.clock, executor=self.later, **options
-        )
+        options.setdefault("store", "memory:")
+        self.isg = isgware.flask.ISG(app, clock=self.clock, executor=self.later, **options)
         app.post("/set")(self._set)
         app.post("/forget")(self._forget)
 
@@ -62,9 +61,9 @@ class Jar:
         self.site = site
         self.cookies = cookies
 
-    def visit(self, path: str, method: str = "GET") -> Reply:
+    def visit(self, path: str, method: str = "GET", **more: str) -> Reply:
         sent = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        headers = {"Cookie": sent} if sent else {}
+        headers = {**more, **({"Cookie": sent} if sent else {})}
         path, _, query = path.partition("?")
         reply = visit(self.site.app, path, query, method=method, headers=headers)
         for name, value in reply.headers:

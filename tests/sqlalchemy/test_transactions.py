@@ -1,7 +1,7 @@
 """Writes are told when they are committed, and not when they are not."""
 
 import pytest
-from sqlalchemy import create_engine, event, insert, select, text
+from sqlalchemy import create_engine, event, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from isgware.core.dependencies import UNKNOWN, EverythingChanged, Inserted, RowsChanged, Updated
@@ -117,8 +117,10 @@ def test_autocommit_tells_at_once(told, plain):
             assert other.scalar(select(Author.name)) == "Ann"
         assert told() == [Inserted("author", UNKNOWN, {})]
         assert result.all() == [("Ann",)]
-        connection.execute(Shelf.__table__.update().values(id=2).where(Shelf.id == 1))
-        assert told() == [RowsChanged("shelf", {"id"})]
+        connection.execute(update(Author).values(name="Eve").where(Author.name == "Ann"))
+        assert told() == [RowsChanged("author", {"name"})]  # nobody holds a lock
+        connection.execute(update(Author).values(name="Eve").where(Author.id == 1))
+        assert told() == [Updated("author", 1, {"name"}, {"id": 1}, {"id": 1})]
         connection.execute(insert(Author).returning(Author.id), [{"name": "A"}, {"name": "B"}])
         assert len(told()) == 2
         connection.exec_driver_sql("DELETE FROM shelf")

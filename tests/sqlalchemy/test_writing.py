@@ -84,6 +84,15 @@ def test_an_old_value_is_what_the_database_holds(told, engine, session):
     assert told() == [Updated("book", 1, {"likes"}, row(7), row(3))]
 
 
+def test_a_column_that_is_set_to_what_it_is_has_not_changed(told, session):
+    session.execute(update(Book).where(Book.id == 1).values(likes=0, title="a"))
+    session.commit()
+    assert told() == []
+    session.execute(update(Book).where(Book.id == 1).values(likes=0, title="b"))
+    session.commit()
+    assert told() == [Updated("book", 1, {"title"}, row(), row())]
+
+
 def test_a_value_that_the_database_computes_is_not_known(told, session):
     session.execute(update(Book).where(Book.id == 1).values(likes=Book.likes + 1))
     session.commit()
@@ -176,22 +185,30 @@ def test_a_statement_within_another_changes_tables_as_a_whole(told, session):
 def test_what_a_foreign_key_cascades_to_is_told(engine):
     metadata = MetaData()
     parent = Table("parent", metadata, Column("id", Uuid, primary_key=True))
-    Table(
+    child = Table(
         "child", metadata,
         Column("id", Uuid, ForeignKey("parent.id", ondelete="CASCADE"), primary_key=True),
+        Column("next", ForeignKey("child.id", ondelete="SET NULL", onupdate="CASCADE")),
     )  # fmt: skip
     metadata.create_all(engine)
-    one = uuid.uuid4()
-    with telling() as told, engine.begin() as connection:
-        connection.execute(insert(parent).values(id=one))
+    one, two = uuid.UUID(int=1), uuid.UUID(int=2)
+    with telling() as told, engine.connect() as connection:
+        connection.execute(insert(parent), [{"id": one}, {"id": two}])
+        connection.execute(insert(child), [{"id": one, "next": None}, {"id": two, "next": one}])
+        connection.commit()
+        told()
         connection.execute(delete(parent).where(parent.c.id == one))
         connection.commit()
-        inserted, changed, deleted = sorted(told(), key=lambda write: type(write).__name__)[::-1]
-        assert (inserted, changed) == (
-            TableChanged("child"),
-            Inserted("parent", one.hex, {"id": one}),
-        )
-        assert deleted == Deleted("parent", one.hex, {"id": one.hex})
+        gone = {"id": one.hex, "next": None}
+        before, after = {"id": two.hex, "next": one.hex}, {"id": two.hex, "next": None}
+        assert told() == [
+            Deleted("parent", one.hex, {"id": one.hex}),
+            Deleted("child", one.hex, gone),
+            Updated("child", two.hex, {"next"}, before, after),
+        ]
+        connection.execute(update(child).values(id=uuid.UUID(int=3)).where(child.c.id == two))
+        connection.commit()
+        assert told() == [TableChanged("child")]
 
 
 def test_a_key_is_what_the_database_holds(engine):

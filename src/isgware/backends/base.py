@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Protocol, runtime_checkable
 
+from ..core.depended import Depended, without_texts
 from ..core.freshness import Changes
 from ..core.stored_page import Entry
 
@@ -54,7 +55,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A page's row in the catalogue."""
+    """A page's row in the catalogue. ``depended`` says no texts."""
 
     key: str
     page_key: str
@@ -76,6 +77,7 @@ class Row:
     build_id: str
     error_quota: bool
     tags: tuple[str, ...]
+    depended: Depended | None = None
 
 
 #: Nonce, generation and order: which render of its page an entry is of.
@@ -120,6 +122,7 @@ def row_of(entry: Entry) -> Row:
         build_id=entry.build_id,
         error_quota=entry.error_quota,
         tags=entry.tags,
+        depended=without_texts(entry.depended),
     )
 
 

@@ -115,10 +115,8 @@ class Breaker:
         default of 0.3 s."""
         current.set(ReadAhead() if read_ahead is None else read_ahead)
 
-    def _apart(
-        self, work: Callable[..., T], *args: Any, returns: Any = object, kind: str = ""
-    ) -> T:
-        """Call an operation that somebody asked for explicitly; it has its own time limit, since
+    def apart(self, work: Callable[..., T], *args: Any, returns: Any = object, kind: str = "") -> T:
+        """`call` an operation that somebody asked for explicitly; it has its own time limit, since
         one script may call many."""
         token = current.set(None)
         try:
@@ -223,14 +221,14 @@ class Breaker:
 
     def touch(self, keys: Sequence[str], now: float) -> None:
         for start in range(0, len(keys), _TOUCHED_AT_ONCE):
-            self._apart(
+            self.apart(
                 self.backend.touch, keys[start : start + _TOUCHED_AT_ONCE], now, returns=NoneType
             )
 
     def rows_of(self, keys: Sequence[str], now: float) -> dict[str, Row] | None:
         """Rows of pages that are there; ``None`` from a backend that cannot say without them."""
         work = getattr(self.backend, "rows_of", None)
-        return None if work is None else self._apart(work, keys, now, returns=dict)
+        return None if work is None else self.apart(work, keys, now, returns=dict)
 
     def together(self, work: Callable[[], None], *, announces: bool = False) -> None:
         """Run ``work``, its operations in one transaction if the backend knows such.
@@ -239,18 +237,18 @@ class Breaker:
         if join is None:
             work()
         else:
-            self._apart(join, work, announces, returns=NoneType)
+            self.apart(join, work, announces, returns=NoneType)
 
     def rows(
         self, prefix: str = "", tag: str | None = None, after: tuple[str, str] | None = None
     ) -> Iterator[Row]:
         """``after``: path and key of a page; only what comes behind it."""
         if after is None:
-            rows = self._apart(self.backend.rows, prefix, tag)
+            rows = self.apart(self.backend.rows, prefix, tag)
         else:
-            rows = self._apart(rows_after, self.backend, after, prefix, tag)
+            rows = self.apart(rows_after, self.backend, after, prefix, tag)
         while True:
-            row = self._apart(_next, rows)
+            row = self.apart(_next, rows)
             if row is None:
                 return
             yield row
@@ -258,13 +256,13 @@ class Breaker:
     def sizes(self) -> tuple[int, int] | None:
         """Pages of all builds and their bytes; ``None`` from a backend that would have to count."""
         work = getattr(self.backend, "sizes", None)
-        return None if work is None else self._apart(work, returns=tuple | None)
+        return None if work is None else self.apart(work, returns=tuple | None)
 
     def sync(self, nonce: str, since: int) -> Changes:
         return self.call(self.backend.sync, nonce, since, returns=Changes, kind="sync")
 
     def invalidate(self, names: Iterable[str], hard: bool) -> int:
-        return self._apart(self.backend.invalidate, names, hard, returns=int, kind="invalidate")
+        return self.apart(self.backend.invalidate, names, hard, returns=int, kind="invalidate")
 
     def publish(self, names: Iterable[str]) -> int:
         return self.call(self.backend.publish, names, returns=int)
@@ -315,9 +313,9 @@ class Breaker:
         """See `notes_of`. One by one they are operations of their own, each with its time."""
         at_once = getattr(self.backend, "read_notes", None)
         if at_once is not None:
-            return self._apart(at_once, names, now, returns=list)
+            return self.apart(at_once, names, now, returns=list)
         read = self.backend.read_note
-        return [self._apart(read, name, now, returns=bytes | None) for name in names]
+        return [self.apart(read, name, now, returns=bytes | None) for name in names]
 
     def write_note(self, name: str, value: bytes, ttl: float, now: float) -> None:
         self.call(self.backend.write_note, name, value, ttl, now, returns=NoneType)
@@ -366,7 +364,7 @@ class Breaker:
             raise BackendUnavailable(f"The store took no counts: {error}") from error
 
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
-        return self._apart(self._counters.counts, period, now, returns=list)
+        return self.apart(self._counters.counts, period, now, returns=list)
 
     @property
     def followers(self) -> Followers:

@@ -47,7 +47,8 @@ class Failure:
 class RouteReport:
     """A route and what was done for it. ``kind``: ``static`` (one URL), ``prerendered`` (those
     that ``paths`` lists) or ``dynamic``, with the ``reason``. ``revalidate`` and ``expire`` in
-    seconds, ``revalidate`` ``None`` for "until told"; ``seconds`` of rendering, sizes in bytes,
+    seconds, ``revalidate`` ``None`` for "until told", and of an `Adaptive` the lower bound, beside
+    ``revalidate_most``; ``seconds`` of rendering, sizes in bytes,
     of all its pages together; ``pattern`` of the option ``routes`` that catches its URLs, though
     it was not written for this route; ``slowest`` pairs of seconds and URL; ``holes`` names of
     those in its pages, as far as pages were rendered or are stored."""
@@ -67,6 +68,7 @@ class RouteReport:
     compressed: int = 0
     pattern: str = ""
     slowest: list[tuple[float, str]] = field(default_factory=list)
+    revalidate_most: float | None = None
     holes: tuple[str, ...] = ()
 
     @property

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
+from ..adaptive import Adaptive, shortest
 from ..errors import ConfigurationError
 from ..policy import Policy, combined
 from ..routing.framework import Catch, Route, Routes, Site
@@ -101,7 +102,9 @@ def _known(route: Route, policy: Policy | None) -> Known:
     kind = "dynamic" if reason else "prerendered" if lists else "static"
     line = RouteReport(route.name, route.rule, kind, reason)
     if policy is not None and not reason.startswith("revalidate"):
-        line.revalidate = float(policy.revalidate) if policy.revalidate else None  # type: ignore[arg-type]
+        line.revalidate = float(shortest(policy.revalidate)) if policy.revalidate else None
+        if isinstance(policy.revalidate, Adaptive):
+            line.revalidate_most = float(policy.revalidate.high)
         line.expire = float(policy.expire)  # type: ignore[arg-type]
     return Known(route.name, policy, plain, line)
 

@@ -71,7 +71,7 @@ def _foldable(route: RouteReport) -> bool:
 
 def _alike(route: RouteReport) -> tuple[object, ...]:
     segment = route.rule.lstrip("/").partition("/")[0]
-    return segment, route.reason, route.revalidate, route.expire
+    return segment, route.reason, route.revalidate, route.revalidate_most, route.expire
 
 
 def _cells(route: RouteReport, built: bool) -> list[str]:
@@ -106,6 +106,8 @@ def _lifetime(route: RouteReport) -> list[str]:
     if route.expire is None:
         return ["", ""]
     fresh = "until told" if route.revalidate is None else duration(route.revalidate)
+    if route.revalidate_most is not None:
+        fresh = f"{fresh} to {duration(route.revalidate_most)}"
     return [fresh, duration(route.expire)]
 
 

@@ -92,6 +92,7 @@ def details(info: PageInfo, entry: Entry | None) -> dict[str, Any]:
     found["encodings"] = (
         {name: len(body) for name, body in entry.encodings.items()} if entry else {}
     )
+    found["interval"] = entry.interval if entry else None
     found["expires"] = entry.rendered_at + entry.expire if entry else None
     found["route"] = entry.route if entry else ""
     found["etag"] = entry.etag if entry else ""
@@ -107,6 +108,7 @@ def page_lines(info: PageInfo, entry: Entry | None) -> str:
     rows = [
         ("status", entry.status if entry else str(info.status)),
         ("state", f"{info.state}, age {duration(info.age)}, ttl {ttl}"),
+        ("interval", f"{duration(entry.interval)}, adaptive" if entry and entry.interval else ""),
         ("variant", info.variant),
         ("route", entry.route if entry else ""),
         ("tags", ", ".join(info.tags)),

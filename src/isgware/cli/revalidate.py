@@ -18,18 +18,25 @@ from .subject import Subject
 @PATHS
 @TAGS
 @click.option("--now", is_flag=True, help="Render each PATH now, and wait for it.")
+@click.option("--force", is_flag=True, help="With --now: however short the new page is.")
 @click.option("--base-url", metavar="URL", help="With --now: scheme and host of the pages.")
 def revalidate(
-    subject: Subject, paths: Sequence[str], tags: Sequence[str], now: bool, base_url: str | None
+    subject: Subject,
+    paths: Sequence[str],
+    tags: Sequence[str],
+    now: bool,
+    force: bool,
+    base_url: str | None,
 ) -> None:
     """Make pages stale: the next visitor gets the old one and starts a render. With --now they
     are rendered in this call; a page whose render fails stays as it is."""
     need(bool(paths or tags), "Name a PATH, or a --tag.")
     need(not (now and tags), "--now takes paths: what bears a tag is not known beforehand.")
+    need(now or not force, "--force is for --now.")
     need(base_url is None or now, "--base-url is for --now: other pages are known by path alone.")
     subject.need_active()
     if now:
-        _regenerate(subject.need_app("--now"), paths, base_url)
+        _regenerate(subject.need_app("--now"), paths, base_url, force)
         return
     check_paths(paths)
     say_unknown(subject, tags)
@@ -40,7 +47,7 @@ def revalidate(
     say("Stale now", paths, tags)
 
 
-def _regenerate(isg: Operations, paths: Sequence[str], base_url: str | None) -> None:
+def _regenerate(isg: Operations, paths: Sequence[str], base_url: str | None, force: bool) -> None:
     check_paths(paths)
     if base_url is not None:  # this process serves nobody, so no visitor is concerned
         settings = isg.core.runtime.settings
@@ -48,7 +55,7 @@ def _regenerate(isg: Operations, paths: Sequence[str], base_url: str | None) -> 
     failed = 0
     for path in paths:
         try:
-            info = isg.regenerate(path)
+            info = isg.regenerate(path, force=force)
         except UnknownHost:
             failed += 1
             told = (

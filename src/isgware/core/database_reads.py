@@ -13,6 +13,7 @@ from typing import Any, Final
 from .dependencies import (
     KEY,
     UNKNOWN,
+    UPDATES_ONLY,
     EverythingChanged,
     Question,
     Read,
@@ -74,10 +75,12 @@ class DatabaseReads:
             self._fill(table)
 
     def question(
-        self, table: str, columns: Iterable[str] | None, equals: Mapping[str, Any] | None = None
-    ) -> None:
+        self, table: str, columns: Iterable[str] | None, equals: Mapping[str, Any] | None = None,
+        *, updates_only: bool = False,
+    ) -> None:  # fmt: skip
         """A question on a table that is decided by ``columns``, `None`: by all of them. ``equals``:
-        the values that each row has which matters, of integers, booleans, UUIDs and `None`."""
+        the values that each row has which matters, of integers, booleans, UUIDs and `None`.
+        ``updates_only``: rows that are inserted or deleted do not matter."""
         if table in self._whole:
             return
         values = []
@@ -91,6 +94,8 @@ class DatabaseReads:
         looked_at = (
             (ALL_COLUMNS,) if columns is None else tuple(sorted({*columns, *(equals or ())}))
         )
+        if updates_only and columns is not None:
+            looked_at = (*looked_at, UPDATES_ONLY)
         self._ask(table, (looked_at, tuple(sorted(values))))
 
     def _ask(self, table: str, asked: _Asked) -> None:
@@ -183,7 +188,7 @@ def _key_text(key: Any) -> str:
 
 def _question_text(table: str, columns: tuple[str, ...], equals: Iterable[tuple[str, str]]) -> str:
     given = dict(equals)
-    rest = [name for name in columns if name not in given]
+    rest = [name for name in columns if name not in given and name not in (KEY, UPDATES_ONLY)]
     if KEY in given:
         return f"{table}:{given[KEY]}({', '.join(rest)})"
     said = [f"{name}={'NULL' if value == chr(0) else value}" for name, value in given.items()]

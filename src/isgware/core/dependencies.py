@@ -13,7 +13,10 @@ How a recorder (of an ORM) uses them. *Reading*::
 A query whose key is selected is both: its rows as they come, and a question with the columns that
 decide membership and order (with those of the output where no key is selected). ``equals`` are
 equalities in a conjunction that hold for every row that can matter; what is left out only makes the
-question coarser. Their columns count as ``columns``, too. ``columns=None`` stands for all.
+question coarser. Their columns count as ``columns``, too. ``columns=None`` stands for all. An
+equality of the whole primary key is ``{KEY: 5}``, whatever its column is called: ``touched`` knows
+the key of a row, and nothing else of it. ``updates_only``: for a table that is joined by foreign
+keys of another that the query reads, too, so that a row comes to matter by those alone.
 
 *Writing*. Collect in a `Writes` per transaction (savepoint), join it to its parent's when a
 savepoint is released, and after the commit call ``isgware.management.record_writes.tell(writes)``::
@@ -56,6 +59,8 @@ class _Unknown:
 UNKNOWN: Final = _Unknown()
 #: In `Shape.equals` and values: the row's key, whatever its columns are called.
 KEY: Final = ""
+#: Among the columns of a question: rows that are inserted or deleted do not matter to it.
+UPDATES_ONLY: Final = "~"
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+(\.0*)?\Z", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\Z")
 
@@ -111,7 +116,8 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question on a table. ``columns`` decide its answer, `None`: all. ``equals``: pairs of a
-    column and the value that every row has which can matter."""
+    column and the value that every row has which can matter. With `UPDATES_ONLY` among the columns
+    it is about rows of which another table's rows speak: that one came or went is told by those."""
 
     table: str
     columns: frozenset[str] | None
@@ -213,7 +219,10 @@ def concerns(write: Write, read: Read) -> bool:
         if not _may_equal(read.key, write.key):
             return False
         return not isinstance(write, Updated) or _touches(write.columns, read.columns)
-    if isinstance(write, Updated) and not _touches(write.columns, read.columns):
+    if isinstance(write, Updated):
+        if not _touches(write.columns, read.columns):
+            return False
+    elif read.columns is not None and UPDATES_ONLY in read.columns:
         return False
     return any(
         all(_may_equal(value, values.get(name, UNKNOWN)) for name, value in read.equals)

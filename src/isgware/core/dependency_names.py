@@ -28,6 +28,7 @@ from typing import Final
 from .dependencies import (
     KEY,
     UNKNOWN,
+    UPDATES_ONLY,
     EverythingChanged,
     Inserted,
     RowsChanged,
@@ -112,7 +113,10 @@ def _names_of(write: Write, shapes: Shapes) -> Iterable[bytes]:
     elif not isinstance(write, Inserted):
         names.append(rows_name(write.table))
     for shape in known:
-        if not isinstance(write, Updated) or write.columns is None:
+        if not isinstance(write, Updated):
+            if UPDATES_ONLY not in shape.columns:
+                names += _asked(write, shape)
+        elif write.columns is None:
             names += _asked(write, shape)
         elif _looks_at(shape, write.columns):
             names += _asked(write, shape)

@@ -90,6 +90,17 @@ def without_seconds(cache_control: str) -> str:
     return _OWN.sub(r"\g<1>\g<2>", cache_control)
 
 
+def with_seconds(headers: Headers, revalidate: float, expire: float) -> Headers:
+    """Headers in which isgware has written a lifetime, with this one instead."""
+    window = max(0, int(expire - revalidate))
+    return tuple(
+        (name, _OWN.sub(rf"\g<1>{int(revalidate)}\g<2>{window}", value))
+        if name.lower() == "cache-control"
+        else (name, value)
+        for name, value in headers
+    )
+
+
 def lifetime_in_front(headers: Headers) -> int:
     """Seconds for which nginx would keep an answer with these headers. 0 if it would not, or if the
     app itself sets ``X-Accel-Expires``."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from .depended import Depended, Tellings
 from .stored_page import Entry
 
 #: An entry that is from the future by more than this, in seconds, was made under another clock.
@@ -71,6 +72,9 @@ class Changes:
     hard: tuple[tuple[str, int], ...] = ()
     published: tuple[tuple[str, int], ...] = ()
     soft_floor: int = 0
+    #: Names of dependencies, the counter when they were told, and of what.
+    told: tuple[tuple[bytes, int, str], ...] = ()
+    told_floor: int = 0
 
 
 @dataclass(slots=True)
@@ -87,6 +91,7 @@ class Generations:
     hard: dict[str, int] = field(default_factory=dict)
     published: dict[str, int] = field(default_factory=dict)
     soft_floor: int = 0
+    tellings: Tellings = field(default_factory=Tellings)
 
     def apply(self, changes: Changes) -> None:
         for table, rows in (
@@ -98,6 +103,7 @@ class Generations:
                 if value > table.get(name, 0):
                     table[name] = value
         self.forget(changes.floor, changes.soft_floor, changes.forgotten)
+        self.tellings.apply(changes.told, changes.told_floor)
         self.counter = max(self.counter, changes.counter)
 
     def forget(self, floor: int, soft_floor: int, forgotten: int) -> None:
@@ -121,10 +127,12 @@ class Generations:
         soft, hard = self.soft, self.hard
         return max((max(soft.get(name, 0), hard.get(name, 0)) for name in names), default=0)
 
-    def renewed(self, names: Iterable[str], since: int) -> bool:
+    def renewed(self, names: Iterable[str], since: int, depended: Depended | None = None) -> bool:
         """Whether a copy read at counter ``since`` may have been replaced or purged before its
         lifetime ended. After a soft invalidation alone, the copy may be served as stale."""
         if since < self.forgotten or since < self.floor:
+            return True
+        if depended is not None and self.tellings.since(depended, since) is not None:
             return True
         hard, published = self.hard, self.published
         return any(max(hard.get(name, 0), published.get(name, 0)) > since for name in names)
@@ -162,6 +170,10 @@ def judge(
             return State.GONE
         if soft.get(name, 0) > generation:
             stale = True
+    if entry.depended is not None:
+        if mirror.tellings.gone(entry.depended, generation):
+            return State.GONE
+        stale = stale or mirror.tellings.changed(entry.depended, generation)
     if now >= entry.expires_at:
         return State.EXPIRED
     if stale or now >= entry.fresh_until or now < entry.rendered_at - CLOCK_TOLERANCE:

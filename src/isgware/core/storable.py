@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
+from ..adaptive import Adaptive
 from ..http.cache_control import TOKEN, effective, shared_lifetime
 from ..http.fields import Headers, sound_headers, sound_status
 from ..http.lifetime import explicit_lifetime, initial_age
@@ -68,7 +69,7 @@ def streams(headers: Iterable[tuple[str, str]]) -> bool:
 class ViewDirectives:
     """What the view declared about the page while it rendered."""
 
-    revalidate: float | bool | None = None
+    revalidate: float | bool | Adaptive | None = None
     expire: float | None = None
     refused: bool = False
 
@@ -77,7 +78,8 @@ class ViewDirectives:
 class Terms:
     """How a page may be stored. ``revalidate=None``: fresh until invalidated. ``age``: seconds of
     its lifetime that were spent when it arrived, if its headers give the lifetime. ``by_default``:
-    the lifetime comes from ``ISG(revalidate=)`` only."""
+    the lifetime comes from ``ISG(revalidate=)`` only. ``adaptive``: the lifetime is adapted;
+    ``interval``: its value so far."""
 
     revalidate: float | None
     expire: float
@@ -87,6 +89,8 @@ class Terms:
     tombstone: bool = False
     age: float = 0.0
     by_default: bool = False
+    adaptive: Adaptive | None = None
+    interval: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ def storable(
     declared: bool,
     of_view: ViewDirectives = ViewDirectives(),
     keyed: frozenset[str] = frozenset(),
-    default: float | bool | None = None,
+    default: float | bool | Adaptive | None = None,
     obey: bool = True,
     full: bool = False,
     now: float = 0.0,
@@ -145,6 +149,10 @@ def storable(
     age = 0.0
     if obey and of_view.revalidate is None and policy.revalidate is None:
         age = _age(response, full, now)
+    adaptive, interval = None, replaces.interval if replaces is not None else None
+    if isinstance(revalidate, Adaptive):
+        adaptive, revalidate = revalidate, revalidate.within(interval)
+        interval = revalidate
     if revalidate is None:
         return Refusal("no-lifetime")
     if revalidate is not False and revalidate - age <= 0:
@@ -154,7 +162,7 @@ def storable(
     by_default = lifetime(
         response, policy, of_view, declared=declared, default=None, obey=obey, full=full, now=now
     ) is None  # fmt: skip
-    return replace(terms, age=age, by_default=by_default) if age or by_default else terms
+    return replace(terms, age=age, by_default=by_default, adaptive=adaptive, interval=interval)
 
 
 def unread(head: Response, of_view: ViewDirectives, reason: str) -> Refusal:
@@ -168,7 +176,7 @@ def promising(
     status: str,
     headers: Headers,
     *,
-    default: float | bool | None,
+    default: float | bool | Adaptive | None,
     obey: bool,
     full: bool = False,
     now: float = 0.0,
@@ -279,11 +287,11 @@ def lifetime(
     of_view: ViewDirectives,
     *,
     declared: bool,
-    default: float | bool | None,
+    default: float | bool | Adaptive | None,
     obey: bool,
     full: bool = False,
     now: float = 0.0,
-) -> float | bool | None:
+) -> float | bool | Adaptive | None:
     """Seconds fresh, in this order of precedence: view, policy, Cache-Control, default."""
     if of_view.revalidate is not None:
         return of_view.revalidate

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeGuard
 from ..http.fields import Headers, sound_headers, sound_status
 from .cache_key import Request
 from .client_holes import sound_client_holes
+from .depended import Depended, depended_from, described_dependencies
 from .hole_places import sound_holes
 from .interned_strings import shared
 from .places import Places, in_body, place_from, sound_places
@@ -44,13 +45,15 @@ class Entry:
     page is gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
 
     ``version``: incremented by each render that found the page changed; 0 where versions are not
-    counted.
+    counted. ``interval``: the seconds fresh that an `Adaptive` has reached.
 
     ``holes``: the placeholders in the body. ``hole_reads``: what filling them reads of a visitor. A
     visitor who has any of that gets the page of `filled_page.for_holes`.
 
     ``client_holes``: the elements in the body of holes that the browser fills. ``client_reads``:
     what filling them reads of a visitor; ``None`` if they are filled for every visitor.
+
+    ``depended``: what of a database its render has read; ``None`` where that was not recorded.
     """
 
     key: str
@@ -86,6 +89,8 @@ class Entry:
     client_holes: Places = ()
     client_reads: Reads | None = None
     version: int = 0
+    depended: Depended | None = None
+    interval: float | None = None
 
     @property
     def code(self) -> int:
@@ -104,7 +109,8 @@ class Entry:
 
     @property
     def size(self) -> int:
-        return len(self.body) + sum(map(len, self.encodings.values()))
+        beside = self.depended.size if self.depended is not None else 0
+        return len(self.body) + sum(map(len, self.encodings.values())) + beside
 
 
 _PLAIN: Final = (
@@ -113,9 +119,11 @@ _PLAIN: Final = (
     "anonymous", "error_quota", "tombstone", "own", "validator",
 )  # fmt: skip
 #: Values for fields that pages stored by an earlier release do not have.
-_LATER: Final = {"version": 0}
+_LATER: Final[dict[str, Any]] = {"version": 0, "interval": None}
 #: Shared by many pages, so that a process with many of them holds each value once.
 _SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
+#: As if it were an encoding: a release that knows no dependencies takes such a page for no page.
+_DEPENDED: Final = "=depended"
 _REQUEST: Final = ("scheme", "host", "script_name", "path", "query")
 
 
@@ -147,6 +155,9 @@ def head_of(entry: Entry) -> bytes:
         description["client_holes"] = [place.described() for place in entry.client_holes]
         description["client_reads"] = reads_to_json(entry.client_reads)
     description["bodies"] = [[name, len(data)] for name, data in entry.encodings.items()]
+    if entry.depended:
+        description["depended"] = described_dependencies(entry.depended)
+        description["bodies"].append([_DEPENDED, 0])
     described = json.dumps(description, separators=(",", ":")).encode()
     length = len(described).to_bytes(4, "big")
     checksum = zlib.crc32(length + described)
@@ -187,6 +198,7 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
             raise ValueError("a body is cut off")
         encodings[str(name)] = bytes(bodies[start : start + size])
         start += size
+    encodings.pop(_DEPENDED, None)
     keyed_headers, keyed_cookies, *variants = described["keyed"]
     scheme, host, script_name, path, query = described["request"]
     for name in _SHARED:
@@ -213,6 +225,7 @@ def _from_description(described: dict[str, Any], bodies: memoryview) -> Entry:
         hole_reads=reads_from_json(described.get("hole_reads")) or NOTHING_READ,
         client_holes=tuple(map(place_from, described.get("client_holes", ()))),
         client_reads=reads_from_json(described.get("client_reads")),
+        depended=depended_from(described.get("depended")),
         **{name: described[name] for name in _PLAIN},
         **{name: described.get(name, unsaid) for name, unsaid in _LATER.items()},
     )
@@ -234,6 +247,7 @@ def _sound(entry: Entry) -> bool:
     return (
         all(_number(getattr(entry, name)) for name in _NUMBERS)
         and (entry.revalidate is None or _number(entry.revalidate))
+        and (entry.interval is None or _number(entry.interval))
         and type(entry.generation) is int
         and type(entry.order) is int
         and type(entry.version) is int

@@ -1,4 +1,5 @@
-"""Whether a render found its page unchanged, and what is stored then.
+"""How a rendered page compares with the one before: unchanged, or much shorter; and what is stored
+if it is unchanged.
 
 Compared are status, headers and identity body, without the values of `places`: those differ for
 each visitor. Ignored are fields that say when a response was made, the validators, and the lifetime
@@ -14,6 +15,7 @@ from .downstream import without_seconds
 from .places import BODY, Place, between, in_body, in_headers
 from .stored_page import Entry
 
+_WHOLE: Final = frozenset({200, 203})
 _NOT_COMPARED: Final = frozenset({"date", "age", "expires", "etag", "last-modified"})
 
 
@@ -44,6 +46,13 @@ def _headers(entry: Entry) -> list[tuple[str, list[bytes], list[object]]]:
         pieces = [bytes(piece) for piece in between(value.encode("latin-1"), there)]
         found.append((name, pieces, [*map(_said, there)]))
     return found
+
+
+def shrunk(old: Entry, new: Entry, limit: float) -> bool:
+    """Whether a page has less than this share of the bytes that it had: the usual sign of a render
+    that went wrong. Pages that are gone, or that lead elsewhere, are short for a reason."""
+    whole = _WHOLE.issuperset((old.code, new.code))
+    return whole and len(new.body) < len(old.body) * limit
 
 
 def renewed(old: Entry, new: Entry) -> Entry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,9 +91,9 @@ def _paths(isg: Operations, verb: str, paths: Sequence[str]) -> str:
         raise ConfigurationError(f"At most {most} pages at once.")
     for path in paths:
         local_path(path)
-    run = {
+    verbs: dict[str, Callable[[str], object]] = {
         "revalidate": isg.revalidate_path, "purge": isg.purge_path, "regenerate": isg.regenerate,
-    }[verb]  # fmt: skip
+    }  # fmt: skip
     for path in paths:
-        run(path)
+        verbs[verb](path)
     return f"{_DONE[verb]} {paths[0]}." if len(paths) == 1 else f"{_DONE[verb]} {len(paths)} pages."

@@ -19,7 +19,12 @@ _ATTRIBUTE: Final = "_isgware_guard"
 
 
 class Waiting:
-    """An action that waits for a commit. It runs once, however often it is called."""
+    """An action that waits for a commit. It runs once, however often it is called.
+
+    ``first``: as soon as the database has committed, before any hook of the app.
+    """
+
+    first = False
 
     def __init__(self, action: Callable[[], object]) -> None:
         self.done = False
@@ -82,6 +87,7 @@ class _Guard:
         except BaseException:  # the database may have committed, and only its answer got lost
             self._run([*self._hooks(), *self._taken()])
             raise
+        self._run([hook for hook in self._hooks() if hook.first])
         waiting = self._taken()
         if not self._connection.commit_on_exit:
             # Of an atomic block while autocommit is off: Django's hooks wait until it is on again.

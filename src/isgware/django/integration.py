@@ -59,6 +59,11 @@ class ISG(Operations):
 
         self._core: Final = wsgi.ISG(noted, site=site, framework=configured(), **options)
         self._core.runtime.variants.functions = _variants
+        settings = self._core.runtime.settings
+        if settings.dependencies:
+            from .recorded_queries import record_queries
+
+            record_queries(settings.untracked, settings.derived, isg)
         _current[:] = [self]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -72,21 +77,21 @@ class ISG(Operations):
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         on_commit(lambda: self._core.runtime.invalidate(names, hard=hard))
 
-    def regenerate(self, path: str) -> PageInfo | None:
+    def regenerate(self, path: str, *, force: bool = False) -> PageInfo | None:
         """Render the path's plain variant now. See `isgware.ISG.regenerate`.
 
         Inside ``transaction.atomic`` once more after the commit: the render, which has a database
         connection of its own, sees nothing of what the transaction has changed.
         """
-        info = super().regenerate(path)
+        info = super().regenerate(path, force=force)
         if _open_transactions():
-            on_commit(lambda: self._once_more(path))
+            on_commit(lambda: self._once_more(path, force))
         return info
 
-    def _once_more(self, path: str) -> None:
+    def _once_more(self, path: str, force: bool) -> None:
         """What called for it has its answer; a page that cannot be rendered is stale, at least."""
         try:
-            super().regenerate(path)
+            super().regenerate(path, force=force)
         except ISGError as error:
             log.warning("After the commit: %s", error)
             self._invalidate_eventually(self._names(path), hard=False)

@@ -169,13 +169,15 @@ class Control:
 
     def _revalidate(self, given: Given, visitor: Visitor) -> Reply:
         paths, tags = given.all("path"), given.all("tag")
-        mode = given.one("mode")
+        mode, force = given.one("mode"), given.one("force")
         if not paths and not tags:
             raise BadRequest("Name a path or a tag")
         if len(paths) + len(tags) > MAX_NAMES:
             raise BadRequest(f"At most {MAX_NAMES} paths and tags at once")
         if mode is not None and mode not in _MODES:
             raise BadRequest("mode is one of " + ", ".join(_MODES))
+        if force not in (None, "0", "1"):
+            raise BadRequest("force is 1 or 0")
         if tags and mode == "regenerate":
             raise BadRequest("A tag can be revalidated or purged; regenerate takes a path")
         self._check(paths, tags, mode or "regenerate", decoded(visitor.script_name))
@@ -183,7 +185,7 @@ class Control:
             verb = self._isg.purge_tag if mode == "purge" else self._isg.revalidate_tag
             verb(*tags)
         for path in paths:
-            self._on_path(mode or "regenerate", path)
+            self._on_path(mode or "regenerate", path, force == "1")
         return Reply(200, {"revalidated": True, "paths": paths, "tags": tags})
 
     def _check(self, paths: list[str], tags: list[str], mode: str, script_name: str) -> None:
@@ -197,13 +199,13 @@ class Control:
             if mode == "regenerate" and path.endswith("/*"):
                 raise BadRequest("regenerate takes one page; use mode=revalidate or mode=purge")
 
-    def _on_path(self, mode: str, path: str) -> None:
+    def _on_path(self, mode: str, path: str, force: bool) -> None:
         if mode == "revalidate":
             self._isg.revalidate_path(path)
         elif mode == "purge":
             self._isg.purge_path(path)
         else:
-            self._isg.regenerate(path)
+            self._isg.regenerate(path, force=force)
 
     def _draft(self, given: Given, visitor: Visitor) -> Reply:
         """Set the cookie (``max_age`` seconds), or with ``max_age=0`` end it; ``path`` is where

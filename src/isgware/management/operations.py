@@ -114,8 +114,9 @@ class Operations(Invalidations):
     def _functions(self) -> Functions:
         return self.core.runtime.variants.functions
 
-    def regenerate(self, path: str) -> PageInfo | None:
-        """Render the path's plain variant now; its other variants become stale.
+    def regenerate(self, path: str, *, force: bool = False) -> PageInfo | None:
+        """Render the path's plain variant now; its other variants become stale. ``force`` lets a
+        page through that is shorter than the policy's ``shrink_limit`` allows.
 
         Returns what is then stored, ``None`` when isgware is switched off. Raises
         `RegenerationError`, with the old page kept, if the render fails or may not be stored, and
@@ -124,7 +125,7 @@ class Operations(Invalidations):
         """
         local_path(path)
         core = self.core
-        return core.verbs.regenerate(path) if core.runtime.active else None
+        return core.verbs.regenerate(path, force=force) if core.runtime.active else None
 
     def prerender(
         self,

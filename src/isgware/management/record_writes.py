@@ -7,10 +7,13 @@ Recorders (`isgware.django`, `isgware.sqlalchemy`) call `tell` after a commit; e
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from ..core.dependencies import Write
+from ..storage import told_writes
+from ..storage.page_store import PageStore
 
 log: Final = logging.getLogger("isgware")
 Listener = Callable[[list[Write]], object]
@@ -27,6 +30,22 @@ def listen(listener: Listener) -> None:
 def unlisten(listener: Listener) -> None:
     if listener in _listeners:
         _listeners.remove(listener)
+
+
+class PagesOf:
+    """Listens for one store's pages, as long as somebody uses them. ``mode``: whether isgware is
+    "off"."""
+
+    def __init__(self, page_store: PageStore, mode: Callable[[], str]) -> None:
+        self._page_store = weakref.ref(page_store)
+        self._mode = mode
+
+    def __call__(self, writes: list[Write]) -> None:
+        page_store = self._page_store()
+        if page_store is None:
+            unlisten(self)
+        elif self._mode() != "off":
+            told_writes.tell(page_store, writes)
 
 
 def listening() -> bool:

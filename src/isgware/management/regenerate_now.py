@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -89,10 +90,10 @@ class Verbs:
             origin = likely
         return _visitor(*origin, path, query)
 
-    def regenerate(self, path: str) -> PageInfo:
+    def regenerate(self, path: str, *, force: bool = False) -> PageInfo:
         """Render ``path`` now. See `isgware.ISG.regenerate`."""
         self._engine.page_store.backend.retry()
-        target = self._target(path)
+        target = dataclasses.replace(self._target(path), forced=force)
         rendering = current.get()
         if rendering is not None and rendering.key == target.key:
             raise RegenerationError(f"{path} cannot be regenerated from within its own render.")
@@ -219,7 +220,10 @@ class Verbs:
     def _missed(self, page: Page) -> bool:
         """Whether something of a page was invalidated while it was rendered."""
         self._engine.page_store.sync()
-        return self._engine.page_store.mirror.last(page.names) > page.entry.generation
+        entry, mirror = page.entry, self._engine.page_store.mirror
+        if entry.depended is not None and mirror.tellings.changed(entry.depended, entry.generation):
+            return True
+        return mirror.last(page.names) > entry.generation
 
     def _produce(
         self, target: Target, order: int, replaces: Entry | None, before: int,
@@ -236,8 +240,9 @@ class Verbs:
         path = entry.request.full_path
         page_store.sync()
         seen = page_store.mirror.counter
-        untouched = (
-            page_store.mirror.last(names_of(path, entry.request.query, entry.tags)) <= before
+        mirror = page_store.mirror
+        untouched = mirror.last(names_of(path, entry.request.query, entry.tags)) <= before and (
+            entry.depended is None or mirror.tellings.since(entry.depended, before) is None
         )
         counter = page_store.backend.invalidate([path_name(path)], False)
         page_store.sync()

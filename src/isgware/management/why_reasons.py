@@ -43,6 +43,7 @@ _DECIDERS: Final[dict[str, str]] = {
     "nested-hole": "a hole of the page that stands in another",
     "no-token": "the visitor's cookie of value_holes=, which is missing or not as the app makes it",
     "empty-body": "an empty answer, which does not replace a page that had a body",
+    "shrunk": "the policy's shrink_limit=, for which the new page is too short",
     "not-accepted": "the policy's callable accept=",
     "too-big": "the option max_page, which the app's answer is larger than",
     "streaming": "the header Content-Type: text/event-stream of the app's answer",

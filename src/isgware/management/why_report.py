@@ -21,7 +21,7 @@ class Why:
     with the number of places, ``holes`` the names of those that would be filled for this visitor,
     in the page or in the browser.
     Times in seconds: ``expires`` is the time left until the page is expired, ``retry`` until it is
-    tried again.
+    tried again, ``interval`` what an `Adaptive` lifetime has come to.
     """
 
     url: str
@@ -45,6 +45,7 @@ class Why:
     age: float | None = None
     ttl: float | None = None
     expires: float | None = None
+    interval: float | None = None
     tags: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
     holes: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ class Why:
         yield "headers", _shown(self.headers)
         yield "cookies", _shown(self.cookies)
         yield "state", self.state and f"{self.state}{self._times()}"
+        yield "interval", f"{duration(self.interval)}, adaptive" if self.interval else ""
         yield "tags", ", ".join(self.tags)
         yield "filled with", ", ".join(self.filled)
         yield "holes", ", ".join(self.holes)

@@ -95,6 +95,7 @@ def page_parts(page: Page, state: State, now: float) -> dict[str, Any]:
         "age": max(0.0, now - entry.rendered_at),
         "ttl": page.ttl(now),
         "expires": entry.expires_at - now,
+        "interval": entry.interval,
         "tags": entry.tags,
         "filled": places_summary((*entry.places, *entry.holes)),
         "reads": listed(entry.reads, entry.hole_reads, entry.client_reads),

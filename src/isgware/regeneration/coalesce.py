@@ -53,6 +53,8 @@ class Calls:
                 call = self._running[target.key] = Call(target)
             elif call.begun:
                 call = self._waiting.setdefault(target.key, Call(target))
+            if target.forced:
+                call.target = target  # for all who wait for it
             call.callers += 1
         return call, leads
 

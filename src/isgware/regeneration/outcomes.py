@@ -137,7 +137,7 @@ class Outcomes:
         if outcome.replan and not outcome.withdraws and self._replan(target.key):
             return
         if replaces is not None and target.declared and not outcome.withdraws:
-            self.failed(target, reason, replaces)
+            self.failed(target, f"{reason}: {outcome.text}" if outcome.text else reason, replaces)
             return
         known, _, doubled = self._dynamic.get(target.key, ("", 0.0, -1))
         doubled = min(doubled + 1, _MAX_DOUBLED) if known == reason else 0

@@ -47,7 +47,7 @@ class PageRenderer:
         the store's counter was ``arrival``. Returns what came of it, ``None`` if that took too
         long, and whether it was rendered in this call."""
         names = (*target.names, *(page.names if page else ()))
-        flight, leads = self.join(target, names, arrival)
+        flight, leads = self.join(target, names, arrival, page)
         if leads:
             outcome: Outcome | None = Elsewhere()
             try:
@@ -58,19 +58,30 @@ class PageRenderer:
         waited = self.flights.wait(flight, deadline - time.monotonic())
         return (flight.outcome if waited else None), False
 
-    def join(self, target: Target, names: Sequence[str], arrival: int) -> tuple[Flight, bool]:
+    def join(
+        self, target: Target, names: Sequence[str], arrival: int, known: Page | None = None
+    ) -> tuple[Flight, bool]:
+        """``known``: the page that a render is to replace."""
         mirror = self.page_store.mirror
         oldest = time.monotonic() - self.settings.render_timeout
 
         def joinable(flight: Flight) -> bool:
+            if known is not None and known.entry.depended is not None:
+                if mirror.tellings.since(known.entry.depended, flight.generation) is not None:
+                    return False
             return flight.started > oldest and accepts(
                 flight.generation, flight.nonce, names, mirror, arrival
             )
 
         return self.flights.join(target.key, mirror.counter, mirror.nonce, joinable)
 
-    def acceptable(self, page: Page, arrival: int) -> bool:
+    def acceptable(self, page: Page, arrival: int, *, own: bool = False) -> bool:
+        """Whether who came at ``arrival`` may have it. ``own``: it was rendered for them, since."""
         entry, mirror = page.entry, self.page_store.mirror
+        if entry.depended is not None and not own:
+            # What was written and is not known to the counter may have been before they came.
+            if mirror.tellings.changed(entry.depended, entry.generation):
+                return False
         return accepts(entry.generation, entry.nonce, page.names, mirror, arrival)
 
     def _lead(
@@ -81,13 +92,15 @@ class PageRenderer:
         pause = 0.0
         while True:
             try:
-                lease = self.page_store.acquire(target.key, self.settings.lease_time, names)
+                lease = self.page_store.acquire(
+                    target.key, self.settings.lease_time, names, known=known
+                )
             except BackendUnavailable:
                 return self.produce(target, None, flight)
             page, state = self.look_again(target)
             if page is not None and self.takes(target, page, state, known, arrival):
                 self.page_store.release(lease)
-                return Rendered(page, found=not pause)
+                return Rendered(page, found=not pause, elsewhere=True)
             if lease is not None:
                 return self.produce(target, lease, flight)
             if time.monotonic() > deadline:

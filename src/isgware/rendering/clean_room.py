@@ -20,7 +20,7 @@ from typing import Any, Final
 from ..core.cache_key import Request, cgi_name
 from ..core.storable import Response, streams
 from ..errors import ISGError
-from ..render_context import Rendering, current
+from ..render_context import Rendering, current, database
 from ..version import VERSION
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -127,6 +127,7 @@ def render(
 
     def run() -> Response | Unfit:
         current.set(rendering)
+        database.set(rendering.database)
         environ = {**environ_for(request, rendering), **conditions}
         return capture(application, environ, max_page, seconds=seconds, wanted=wanted)
 

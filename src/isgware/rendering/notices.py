@@ -65,6 +65,16 @@ class Notices:
             )
         return Refused(reason, refusal.withdraws, text)
 
+    def shrunk(self, target: Target, old: Entry, new: Entry, limit: float) -> Refusal:
+        """Warn each time of a page that is too short to replace the one before."""
+        text = f"{len(new.body):,} bytes in place of {len(old.body):,}"
+        log.warning(
+            "The new page of %s has %s, less than shrink_limit=%g allows; the old one stays. If "
+            "it is meant to be so short, purge it, or call regenerate(%r, force=True).",
+            target.request.url, text, limit, target.request.full_path,
+        )  # fmt: skip
+        return Refusal("shrunk", text)
+
     def reads(self, entry: Entry) -> None:
         """Log once for each route what its pages read, and where."""
         for name, where in told(entry.reads) if entry.reads else ():

@@ -13,10 +13,12 @@ from typing import Final
 
 from werkzeug.datastructures import Headers as HeaderMap
 
-from ..core.downstream import kept_headers
+from ..adaptive import Adaptive
+from ..core.downstream import kept_headers, with_seconds
 from ..core.header_reads import header_of, outdated, refined
 from ..core.reads import Reads
 from ..core.storable import (
+    KEPT,
     Learn,
     Refusal,
     Response,
@@ -27,7 +29,7 @@ from ..core.storable import (
     varying,
 )
 from ..core.stored_page import Entry
-from ..core.unchanged import renewed, unchanged
+from ..core.unchanged import renewed, shrunk, unchanged
 from ..errors import ConfigurationError
 from ..http.conditional import strong_etag
 from ..http.fields import Headers
@@ -119,13 +121,16 @@ class PageMaker:
         entry = holes.put_in(page, tokens, rendering.finders)
         if isinstance(entry, Refusal):
             return self._notices.refused(target, entry)
-        if replaces is not None and not self._accepted(target, replaces, entry):
-            return self._notices.refused(target, Refusal("not-accepted"))
+        if replaces is not None and (kept := self._kept(target, replaces, entry)):
+            return self._notices.refused(target, kept)
         self._notices.own_invalidations(target, entry, rendering)
         decorator = rendering.policy.fingerprint if rendering.policy is not None else ""
         default = self._declarations.default if verdict.by_default else ""
         made = Made(entry, learned, target.declared, decorator, default)
-        return made if replaces is None else _compared(made, replaces)
+        if replaces is None:
+            return made
+        own = not response.all("cache-control")
+        return _fitted(_compared(made, replaces), replaces, verdict.adaptive, started, own)
 
     def _as_run(
         self, target: Target, response: Response, rendering: Rendering, of_view: ViewDirectives
@@ -221,7 +226,15 @@ class PageMaker:
             error_quota=terms.error_quota,
             tombstone=terms.tombstone,
             version=1,
+            interval=terms.interval,
         )
+
+    def _kept(self, target: Target, old: Entry, new: Entry) -> Refusal | None:
+        """Why the old page stays, if the policy says that it does."""
+        limit = None if target.forced else target.policy.shrink_limit
+        if limit is not None and shrunk(old, new, limit):
+            return self._notices.shrunk(target, old, new, limit)
+        return None if self._accepted(target, old, new) else Refusal("not-accepted")
 
     def _accepted(self, target: Target, old: Entry, new: Entry) -> bool:
         accept = target.policy.accept
@@ -243,6 +256,25 @@ def _compared(made: Made, replaces: Entry) -> Made:
         else dataclasses.replace(made.entry, version=replaces.version + 1)
     )
     return dataclasses.replace(made, entry=entry, replaces=replaces, unchanged=same)
+
+
+def _fitted(
+    made: Made, replaces: Entry, adaptive: Adaptive | None, started: float, own: bool
+) -> Made:
+    """With the lifetime that follows from what a render found whose page's time was up. ``own``:
+    isgware says for how long caches may keep the page."""
+    entry = made.entry
+    if adaptive is None or entry.code not in KEPT or not replaces.fresh_until <= started:
+        return made
+    interval = adaptive.after(replaces.interval, made.unchanged)
+    expire = max(entry.expire, interval)
+    headers = with_seconds(entry.headers, interval, expire) if own else entry.headers
+    return dataclasses.replace(
+        made,
+        entry=dataclasses.replace(
+            entry, revalidate=interval, interval=interval, expire=expire, headers=headers
+        ),
+    )
 
 
 def _view(entry: Entry) -> PageView:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import compress
-from typing import Final
+from typing import Any, Final
 
 from ..core.cache_key import Request
 from ..core.client_holes import with_elements
@@ -27,7 +27,7 @@ from ..core.tokens import Finder, Lines, Token, nonces
 from ..holes import HOLES, NESTED, PLAIN, HoleRun, Markers, marker
 from ..http.conditional import strong_etag
 from ..recording import COOKIES, Recording
-from ..render_context import Rendering, current
+from ..render_context import Rendering, current, database
 from ..settings import Settings
 from .clean_room import Unfit, WSGIApp, environ_for, render
 from .hole_reads import asked, asked_by_given, reads_of_client
@@ -217,7 +217,7 @@ class PlaceholderMaker:
         """Render the placeholders ``numbers`` of a page into ``texts``, in a run of their own."""
         uses = rendering.holes.uses
         run = HoleRun([uses[n] for n in numbers])
-        ran = self._run(request, run)
+        ran = self._run(request, run, rendering.database)
         if isinstance(ran, Refusal):
             return ran
         theirs, tokens = ran
@@ -245,10 +245,12 @@ class PlaceholderMaker:
             MISPLACED, f"the hole {name!r} has client=True, and stands where there is no element"
         )
 
-    def _run(self, request: Request, run: HoleRun) -> tuple[Rendering, list[Token]] | Refusal:
+    def _run(
+        self, request: Request, run: HoleRun, reads: Any
+    ) -> tuple[Rendering, list[Token]] | Refusal:
         rendering = Rendering(
             True, request.scheme, request.host, request.script_name,
-            recording=Recording() if self.in_a_run else None,
+            recording=Recording() if self.in_a_run else None, database=reads,
         )  # fmt: skip
         headers: Lines = ()
         try:
@@ -279,6 +281,7 @@ class PlaceholderMaker:
 
 def _directly(request: Request, rendering: Rendering, run: HoleRun) -> None:
     current.set(rendering)
+    database.set(rendering.database)
     run.make(PLAIN, environ_for(request, rendering))
 
 

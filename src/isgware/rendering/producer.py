@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from ..core.database_reads import DatabaseReads
 from ..core.storable import ViewDirectives, unread
 from ..core.stored_page import Entry
 from ..recording import Recording
@@ -94,7 +95,7 @@ class Producer:
             made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings,
             pieces=made.pieces,
         )  # fmt: skip
-        page, stored = self._page_store.keep(entry, target.base, made.replaces)
+        page, stored = self._page_store.keep(entry, target.base, made.replaces, made.depending)
         self._notices.reads(entry)
         self._learn(target, made)
         return Rendered(page, made.learned, stored)
@@ -110,6 +111,10 @@ class Producer:
             mapped=self._planner.declarations.has_url_map,
             recording=Recording() if self._records else None, holes=self._placeholders.markers(),
         )  # fmt: skip
+        dependencies = self._page_store.dependencies
+        began_reading = None
+        if dependencies is not None:
+            rendering.database, began_reading = DatabaseReads(), dependencies.begin()
         started, clock = self._now(), time.perf_counter()
         try:
             response = render(
@@ -130,7 +135,12 @@ class Producer:
             personal = for_one_visitor(response, rendering.finders, made)
             return dataclasses.replace(failed, error=rendering.error, personal=personal)
         self._notices.works(target.route)
-        return self._maker.page(target, response, rendering, replaces, (started, took))
+        made_page = self._maker.page(target, response, rendering, replaces, (started, took))
+        if dependencies is None or began_reading is None or not isinstance(made_page, Made):
+            return made_page
+        depended, depending = dependencies.finish(rendering.database, began_reading)
+        entry = dataclasses.replace(made_page.entry, depended=depended)
+        return dataclasses.replace(made_page, entry=entry, depending=depending)
 
     def _learn(self, target: Target, made: Made) -> None:
         known = self._planner.learned_route(target.base)

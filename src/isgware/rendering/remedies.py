@@ -27,6 +27,8 @@ REMEDIES: Final[dict[str, str]] = {
     "revalidate-0": "revalidate=0 means never.",
     "no-lifetime": "Declare the route, or say ISG(revalidate=...).",
     "not-accepted": "The policy's accept= refused the new page.",
+    "shrunk": "The new page is much shorter than the old one, which shrink_limit= does not allow. "
+    "If it is meant to be so, purge the page, or regenerate it with force=True.",
     "session-taken-apart": "Code in C reads the whole session without asking it. Read keys of the "
     "session by name, or leave the route undeclared.",
     "session-unreadable": "The session's backend failed; the exception is in the log.",

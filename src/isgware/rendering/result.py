@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..backends.dependents import Depending
 from ..core.storable import Response
 from ..core.stored_page import Entry
 from ..storage.process_cache import Page
@@ -13,12 +14,14 @@ from ..storage.process_cache import Page
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A page was made and kept. ``learned``: headers it turned out to vary by; ``stored``: the
-    store took it, too; ``found``: it was there already when it was to be made."""
+    store took it, too; ``found``: it was there already when it was to be made; ``elsewhere``: by
+    another process, while this one waited."""
 
     page: Page
     learned: tuple[str, ...] = ()
     stored: bool = True
     found: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class Made:
     """A page that may be stored. ``said``: the policy of the decorator that was met, if decorators
     are learned; ``default``: the ``ISG(revalidate=)`` that alone made the page storable.
     ``encodings`` of its body, once it is finished: they become part of the entry as it is kept.
-    ``replaces``: the page that it was made in place of; ``unchanged``: and was found to be."""
+    ``replaces``: the page that it was made in place of; ``unchanged``: and was found to be.
+    ``depending``: what of a database it depends on, as the store has to know."""
 
     entry: Entry
     learned: tuple[str, ...]
@@ -67,5 +71,6 @@ class Made:
     default: str
     encodings: Mapping[str, bytes] = field(default_factory=dict)
     pieces: tuple[int, ...] = ()
+    depending: Depending | None = None
     replaces: Entry | None = None
     unchanged: bool = False

@@ -14,6 +14,7 @@ class Target:
     """A page that may be rendered: plain values, all that a regeneration needs.
 
     ``names`` are those by which it can be invalidated, as far as they are known before its render.
+    ``forced``: the page may be much shorter than the one before, whatever its policy says.
     """
 
     request: Request
@@ -29,6 +30,7 @@ class Target:
     decorator: str = ""
     #: Of the ``keyed`` headers, those that are keyed by their best match in a learned list.
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    forced: bool = False
 
     @property
     def group(self) -> str:

@@ -152,7 +152,7 @@ class Engine:
         old = page if page is not None and state is State.EXPIRED else None
         if isinstance(outcome, Rendered):
             made = outcome.page
-            if not self.renderer.acceptable(made, arrival):
+            if not self.renderer.acceptable(made, arrival, own=leads and not outcome.elsewhere):
                 return None if time.monotonic() < deadline else Answer("BYPASS", "wait-timeout")
             learned = self.planner.relearned(target, made.entry) or outcome.learned
             if learned and self._key_now(visitor) != target.key:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from ..adaptive import shortest
 from ..core.cache_key import decoded
 from ..core.local_path import local_path
 from ..policy import Policy
@@ -102,8 +103,8 @@ class Listings:
             return age >= _RETRY
         if self._told(known):
             return age >= _SHARE * known.took
-        seconds = policy.revalidate
-        return bool(seconds) and age >= max(_PAUSE, float(seconds))  # type: ignore[arg-type]
+        seconds = shortest(policy.revalidate)
+        return bool(seconds) and age >= max(_PAUSE, float(seconds))
 
     def _told(self, known: _List) -> bool:
         """Whether something was invalidated since the list was read, and it was no failure."""

@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Integer, Table, Uuid
 from sqlalchemy.sql.elements import ColumnClause, Label
 from sqlalchemy.sql.selectable import TableClause
 
-from ..core.dependencies import canonical
+from ..core.dependencies import UNKNOWN, canonical
 
 _OWN: Final = frozenset({"sqlalchemy", "builtins", "typing", "abc"})
 
@@ -62,6 +62,19 @@ def table_name(table: Any) -> str:
 def key_columns(table: Any) -> tuple[str, ...]:
     """The columns of its primary key; none if it has none that is known."""
     return tuple(column.name for column in table.primary_key) if isinstance(table, Table) else ()
+
+
+def column_of(table: Any, name: str) -> Any:
+    """A column by its name in the database, which its key need not be."""
+    return next(column for column in table.columns if column.name == name)
+
+
+def stored(dialect: Any, column: Any, value: Any) -> Any:
+    """A value of ``column`` as the database holds it; `UNKNOWN` if only the database knows."""
+    if column.type._has_bind_expression:
+        return UNKNOWN
+    processor = column.type.dialect_impl(dialect).bind_processor(dialect)
+    return value if processor is None else processor(value)
 
 
 def comparable(column: Any) -> bool:

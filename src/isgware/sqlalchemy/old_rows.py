@@ -5,14 +5,17 @@ What an object of the session says is not enough: another transaction may have c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy import bindparam, select, tuple_, type_coerce
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.types import NullType
 
-from .columns import comparable, key_columns
+from .cascades import referred
+from .columns import column_of, comparable, key_columns
 from .parameters import MISSING, value_of
 from .transactions import Pending
 from .writes import Change
@@ -22,60 +25,94 @@ MOST: Final = 1_000
 #: Marks our own statements, for ourselves.
 OURS: Final = "isgware"
 _LOCKING: Final = frozenset({"postgresql", "mysql", "mariadb", "oracle"})
+_KEYS: Final = "isgware_keys"
+
+#: A row by its columns, as the driver gives it.
+Held = Mapping[str, Any]
 
 
-def watched(table: Any) -> tuple[str, ...]:
-    """The columns that are asked for: the key, and those that questions may tell rows apart by."""
-    key = key_columns(table)
+@dataclass(frozen=True, slots=True)
+class OldRows:
+    """Asks for rows on one connection, within its transaction."""
+
+    connection: Any
+    pending: Pending
+
+    def before(self, change: Change, names: Any, parameters: Sequence[Any]) -> list[Held] | None:
+        """The rows that ``change`` is about to change; `None` if it cannot be told. ``names``: the
+        parameters' names by their `BindParameter`."""
+        if not key_columns(change.table) or len(parameters) > MOST:
+            return None
+        if not self._lock(change.table):
+            return None
+        if change.key is not None:
+            binds = change.key.values()
+            keys = {tuple(each[bind] for bind in binds) for each in parameters}
+            return self.with_values(change.table, tuple(change.key), keys, change.columns)
+        if len(parameters) != 1:
+            return None
+        conditions = [_filled(each, names, parameters[0]) for each in change.where]
+        return self._select(change.table, conditions, {}, change.columns)
+
+    def with_values(
+        self, table: Any, columns: Sequence[str], values: Iterable[tuple[Any, ...]],
+        more: Iterable[str] = (), *, raw: bool = False,
+    ) -> list[Held] | None:  # fmt: skip
+        """Rows of ``table`` whose ``columns`` have one of ``values``, to be asked for under the
+        lock that `before` has taken. ``raw``: as the driver gave them."""
+        given: list[Any] = list(values)
+        if len(given) > MOST:
+            return None
+        asked = [column_of(table, name) for name in columns]
+        if raw:
+            asked = [type_coerce(column, NullType()) for column in asked]
+        if len(asked) == 1:
+            given = [value for (value,) in given]
+            condition = asked[0].in_(bindparam(_KEYS, expanding=True))
+        else:
+            condition = tuple_(*asked).in_(bindparam(_KEYS, expanding=True))
+        return self._select(table, [condition], {_KEYS: given}, more)
+
+    def _select(
+        self, table: Any, conditions: Iterable[Any], given: dict[str, Any], more: Iterable[str]
+    ) -> list[Held] | None:
+        names = tuple(dict.fromkeys((*_watched(table), *more)))
+        statement = select(*(column_of(table, name) for name in names)).where(*conditions)
+        statement = statement.limit(MOST + 1)
+        if self.connection.dialect.name in _LOCKING:
+            statement = statement.with_for_update(of=table)
+        result = self.connection.execute(statement, given, execution_options={OURS: True})
+        rows = result.cursor.fetchall()
+        result.close()
+        return [dict(zip(names, row, strict=True)) for row in rows] if len(rows) <= MOST else None
+
+    def _lock(self, table: Any) -> bool:
+        """Whether rows that are read now stay as they are until they are changed."""
+        connection = self.connection
+        if connection.dialect.name in _LOCKING:
+            return not autocommits(connection)
+        if connection.dialect.name != "sqlite":
+            return False
+        if not self.pending.locked:
+            # SQLite locks the database with the first statement that may write; this is one.
+            quote = connection.dialect.identifier_preparer
+            column = quote.quote(key_columns(table)[0])
+            cursor = connection.connection.cursor()
+            try:
+                cursor.execute(
+                    f"UPDATE {quote.format_table(table)} SET {column} = {column} WHERE 0"
+                )
+            finally:
+                cursor.close()
+            self.pending.locked = in_transaction(connection)
+        return self.pending.locked
+
+
+def _watched(table: Any) -> tuple[str, ...]:
+    """The columns that are asked for: the key, those that questions may tell rows apart by, and
+    those by which rows of other tables go with its rows."""
     others = (column.name for column in table.columns if comparable(column))
-    return (*key, *(name for name in others if name not in key))
-
-
-def rows_before(
-    connection: Any, pending: Pending, change: Change, names: Any, parameters: Sequence[Any]
-) -> list[Mapping[str, Any]] | None:
-    """The rows that ``change`` is about to change, each by column as the driver gives it; `None` if
-    it cannot be told. ``names``: the parameters' names by their `BindParameter`."""
-    if not key_columns(change.table) or len(parameters) > MOST:
-        return None
-    if not _lock(connection, pending, change.table):
-        return None
-    columns = watched(change.table)
-    statement = select(*(change.table.c[_key(change.table, name)] for name in columns))
-    if change.key is not None:
-        statement, given = _by_key(statement, change, parameters)
-    elif len(parameters) == 1:
-        values = parameters[0]
-        statement, given = (
-            statement.where(*(_filled(each, names, values) for each in change.where)),
-            {},
-        )
-    else:
-        return None
-    statement = statement.limit(MOST + 1)
-    if connection.dialect.name in _LOCKING:
-        statement = statement.with_for_update(of=change.table)
-    result = connection.execute(statement, given, execution_options={OURS: True})
-    rows = result.cursor.fetchall()
-    result.close()
-    return [dict(zip(columns, row, strict=True)) for row in rows] if len(rows) <= MOST else None
-
-
-def _key(table: Any, name: str) -> str:
-    return str(next(column.key for column in table.columns if column.name == name))
-
-
-def _by_key(
-    statement: Any, change: Change, parameters: Sequence[Any]
-) -> tuple[Any, dict[str, Any]]:
-    assert change.key is not None
-    columns = [change.table.c[_key(change.table, name)] for name in change.key]
-    keys = [tuple(each[bind] for bind in change.key.values()) for each in parameters]
-    if len(columns) == 1:
-        condition = columns[0].in_(bindparam("isgware_keys", expanding=True))
-        return statement.where(condition), {"isgware_keys": [key for (key,) in keys]}
-    condition = tuple_(*columns).in_(bindparam("isgware_keys", expanding=True))
-    return statement.where(condition), {"isgware_keys": keys}
+    return (*key_columns(table), *others, *referred(table))
 
 
 def _filled(condition: Any, names: Any, values: Mapping[str, Any]) -> Any:
@@ -92,25 +129,6 @@ def _filled(condition: Any, names: Any, values: Mapping[str, Any]) -> Any:
         )
 
     return visitors.replacement_traverse(condition, {}, fill)
-
-
-def _lock(connection: Any, pending: Pending, table: Any) -> bool:
-    """Whether rows that are read now stay as they are until they are changed."""
-    if connection.dialect.name in _LOCKING:
-        return not autocommits(connection)
-    if connection.dialect.name != "sqlite":
-        return False
-    if not pending.locked:
-        # SQLite locks the database with the first statement that may write, so this one does.
-        quote = connection.dialect.identifier_preparer
-        column = quote.quote(key_columns(table)[0])
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(f"UPDATE {quote.format_table(table)} SET {column} = {column} WHERE 0")
-        finally:
-            cursor.close()
-        pending.locked = in_transaction(connection)
-    return pending.locked
 
 
 def in_transaction(connection: Any) -> bool:

@@ -14,12 +14,14 @@ from weakref import WeakSet
 from sqlalchemy.sql.elements import BindParameter
 
 from ..core.database_reads import DatabaseReads
+from ..core.dependencies import KEY
 from ..render_context import current
 from .columns import comparable_value, table_name, table_of
 from .named import place
 from .parameters import value_of
 from .raw_sql import kind_of
 from .selects import Asked, Plan, Shown, plan_of
+from .tables import ignored
 
 #: Questions that an ``IN`` of so many values becomes at most; of more, its column decides.
 _MOST_VALUES = 100
@@ -60,7 +62,8 @@ def _read(reads: DatabaseReads, connection: Any, context: Any) -> None:
     compiled = context.compiled
     if context.isinsert or context.isupdate or context.isdelete:
         if compiled.statement._returning:
-            reads.table(table_name(table_of(compiled.statement.table)))
+            if not ignored(name := table_name(table_of(compiled.statement.table))):
+                reads.table(name)
         return
     if context.is_text:
         if kind_of(context.unicode_statement) in ("read", "write"):
@@ -80,8 +83,11 @@ def _read(reads: DatabaseReads, connection: Any, context: Any) -> None:
 
 def ask(reads: DatabaseReads, plan: Plan, value_of: Callable[[Any], Any]) -> None:
     for table in plan.whole:
-        reads.table(table)
+        if not ignored(table):
+            reads.table(table)
     for asked in plan.asked:
+        if ignored(asked.table):
+            continue
         for equals in _equals(asked, value_of):
             reads.question(asked.table, asked.columns, equals)
 
@@ -103,15 +109,22 @@ def _equals(asked: Asked, value_of: Callable[[Any], Any]) -> Iterator[dict[str, 
                 several = (column.name, values)
         elif comparable_value(value, column):
             equals[column.name] = value
-    if several is None:
-        yield equals
-    else:
-        for each in several[1]:
-            yield {**equals, several[0]: each}
+    for more in [{}] if several is None else [{several[0]: each} for each in several[1]]:
+        yield _by_key({**equals, **more}, asked.key)
+
+
+def _by_key(equals: dict[str, Any], key: tuple[str, ...]) -> dict[str, Any]:
+    """The columns of a key that is asked for as a whole are the key."""
+    if not key or not set(key) <= set(equals):
+        return equals
+    values = tuple(equals.pop(name) for name in key)
+    return {**equals, KEY: values[0] if len(values) == 1 else values}
 
 
 def _note(reads: DatabaseReads, shown: tuple[Shown, ...], rows: list[Any]) -> None:
     for each in shown:
+        if ignored(each.table):
+            continue
         if len(each.positions) == 1:
             (at,) = each.positions
             keys = [row[at] for row in rows if row[at] is not None]

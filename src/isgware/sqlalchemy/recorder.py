@@ -6,6 +6,7 @@ Outside of clean rooms a read costs one test at each of the events of its execut
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sqlalchemy import event
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session, loading
 
 from ..management.record_writes import listening
 from ..render_context import current, database, tracked
-from . import compilers
+from . import compilers, tables
 from .named import place
 from .old_rows import OURS, autocommits
 from .raw_sql import kind_of
@@ -26,9 +27,11 @@ from .writing import WROTE, before
 _IMPLICIT_COMMIT: Final = frozenset({"mysql", "mariadb", "oracle"})
 
 
-def install() -> None:
-    """Watch from now on; once is enough. Raises `ConfigurationError` for a SQLAlchemy that cannot
-    be watched."""
+def install(
+    untracked: Iterable[str] = (), derived: Mapping[str, Iterable[str]] | None = None
+) -> tables.Tables:
+    """Watch from now on. What is returned holds the two options, as long as somebody holds it.
+    Raises `ConfigurationError` for a SQLAlchemy that cannot be watched."""
     compilers.watch()
     for target, name, function in (
         (Engine, "before_cursor_execute", _executing),
@@ -41,6 +44,9 @@ def install() -> None:
             event.listen(target, name, function)
     if not hasattr(loading.get_from_identity, "isgware"):
         loading.get_from_identity = _noting_hits(loading.get_from_identity)
+    said = tables.Tables(untracked, derived)
+    tables.add(said)
+    return said
 
 
 # What an engine calls.

@@ -49,11 +49,12 @@ _MORE_TABLES: Final = re.compile(r"\b(select|from|table|join)\b", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question: ``columns`` decide it (`None`: all), ``equals`` are pairs of a column and its
-    value, or the `BindParameter` that is the name of it."""
+    value, or the `BindParameter` that is the name of it. ``key``: the columns of the key."""
 
     table: str
     columns: frozenset[str] | None
     equals: tuple[tuple[Any, Given], ...]
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class _Analysis:
         every = self._all or name in self._all_decide
         columns = None if every else frozenset(self._deciding.get(name, ()))
         equals = tuple((table.c[column], value) for column, value in sorted(given.items(), key=_by))
-        return Asked(name, columns, equals)
+        return Asked(name, columns, equals, key_columns(table))
 
     def _select(self, selected: Selected) -> None:
         select = selected.select

@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..core.database_reads import Writes
 from ..core.dependencies import EverythingChanged
 from ..management.record_writes import tell
+from .tables import told
 
 log: Final = logging.getLogger("isgware")
 _KEY: Final = "isgware"
@@ -97,7 +98,7 @@ def tell_now(connection: Any) -> None:
     """What is pending on a `Connection` is committed."""
     pending = connection.info.get(_KEY)
     if pending:
-        tell(pending.take())
+        tell(told(pending.take()))
 
 
 def _of(pooled: Any) -> Pending | None:
@@ -131,7 +132,7 @@ def _committing(original: Any, pooled: Any) -> None:
     try:
         original(pooled)
     finally:  # one that failed may have happened
-        tell(writes)
+        tell(told(writes))
 
 
 def _rolling_back(original: Any, pooled: Any) -> None:
@@ -162,7 +163,7 @@ def _committing_prepared(
     try:
         original(connection, xid, *args, **kwargs)
     finally:
-        tell(writes)
+        tell(told(writes))
 
 
 def _rolling_back_prepared(

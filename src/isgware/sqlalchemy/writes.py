@@ -11,6 +11,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, ColumnClause
 
+from .cascades import tables_below
 from .columns import comparable, key_columns, table_name, table_of
 
 _CHANGE: Final = "_isgware_change"
@@ -56,30 +57,26 @@ def _changes(compiled: Any) -> Iterator[Change]:
 
 
 def _whole(kind: type, *tables: Any) -> Change:
-    names = frozenset(table_name(table_of(table)) for table in tables)
-    return Change(kind, table_of(tables[0]), whole=names)
+    found = [table_of(table) for table in tables]
+    names = frozenset(table_name(table) for table in found if table is not None)
+    return Change(kind, found[0], whole=names)
 
 
 def _change(compiled: Any, state: Any) -> Change:
     statement = state.statement
     table = table_of(statement.table)
     kind = next(kind for kind in (Insert, Update, Delete) if isinstance(statement, kind))
-    others = [
-        each for each in map(table_of, getattr(state, "_extra_froms", ())) if each is not None
-    ]
+    others = getattr(state, "_extra_froms", ())
     if others or statement._prefixes or not isinstance(table, Table) or _replaces(statement, table):
         return _whole(kind, statement.table, *others)
-    cascade = frozenset(_cascaded(table, kind, set()))
     if kind is Delete:
-        return Change(
-            kind, table, key=_key(compiled, statement, table), where=statement._where_criteria,
-            whole=cascade,
-        )  # fmt: skip
+        key = _key(compiled, statement, table)
+        return Change(kind, table, key=key, where=statement._where_criteria)
     bound, columns = _values(compiled, state, table)
     if kind is Insert:
         return Change(kind, table, bound=bound)
     key = _key(compiled, statement, table)
-    whole = cascade if columns & set(key_columns(table)) else frozenset()
+    whole = frozenset(tables_below(table, columns))
     return Change(kind, table, columns, bound, key, statement._where_criteria, whole)
 
 
@@ -153,21 +150,3 @@ def _parts(conditions: Iterable[Any]) -> Iterator[Any]:
             yield from _parts(each.clauses)
         else:
             yield each
-
-
-def _cascaded(table: Any, kind: type, seen: set[str]) -> Iterator[str]:
-    """Tables whose rows the database changes with those of ``table``: ``ON DELETE CASCADE`` …"""
-    rule = "ondelete" if kind is Delete else "onupdate"
-    for other in table.metadata.tables.values():
-        for foreign_key in other.foreign_keys:
-            action = str(getattr(foreign_key, rule) or "").upper()
-            if action not in ("CASCADE", "SET NULL", "SET DEFAULT") or other.name in seen:
-                continue
-            try:
-                refers = foreign_key.column.table is table
-            except Exception:  # to a table that is not in the metadata, so not to this one
-                continue
-            if refers:
-                seen.add(other.name)
-                yield table_name(other)
-                yield from _cascaded(other, kind if action == "CASCADE" else Update, seen)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
 from sqlalchemy.schema import CreateIndex, CreateTable, DropIndex, DropTable
-from sqlalchemy.sql.dml import Delete, Insert
+from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import (
     ReleaseSavepointClause,
     RollbackToSavepointClause,
@@ -16,21 +15,13 @@ from sqlalchemy.sql.elements import (
 )
 
 from ..core.database_reads import Writes
-from ..core.dependencies import (
-    UNKNOWN,
-    Deleted,
-    EverythingChanged,
-    Inserted,
-    RowsChanged,
-    TableChanged,
-    Updated,
-    Write,
-    canonical,
-)
-from .columns import comparable, comparable_value, key_columns, table_name
+from ..core.dependencies import EverythingChanged, TableChanged
+from .columns import table_name
 from .named import place
-from .old_rows import rows_before
+from .old_rows import OldRows
 from .raw_sql import kind_of
+from .row_writes import changed, inserted, unknown_rows
+from .tables import ignored
 from .transactions import Pending, pending_of
 from .writes import Change, changes_of
 
@@ -86,8 +77,9 @@ def _note(connection: Any, pending: Pending, statement: str, context: Any) -> No
     else:
         for change in changes_of(compiled):
             for table in change.whole:
-                pending.innermost.add(TableChanged(table))
-            if change.name not in change.whole:
+                if not ignored(table):
+                    pending.innermost.add(TableChanged(table))
+            if change.name not in change.whole and not ignored(change.name):
                 _rows(connection, pending, change, context)
 
 
@@ -106,7 +98,8 @@ def _once(where: str) -> str:
 def _ddl(element: Any) -> Writes:
     writes = Writes()
     if isinstance(element, CreateTable | DropTable):
-        writes.add(TableChanged(table_name(element.element)))
+        if not ignored(name := table_name(element.element)):
+            writes.add(TableChanged(name))
     elif not isinstance(element, CreateIndex | DropIndex):
         writes.add(EverythingChanged(f"{type(element).__name__} in {place()}"))
     return writes
@@ -114,106 +107,25 @@ def _ddl(element: Any) -> Writes:
 
 def _rows(connection: Any, pending: Pending, change: Change, context: Any) -> None:
     if change.kind is Insert:
-        inserted = partial(_inserted, connection.dialect, change, context)
-        pending.unfinished.append(inserted)
+        pending.unfinished.append(partial(inserted, connection.dialect, change, context))
         return
+    old_rows = OldRows(connection, pending)
     names, parameters = context.compiled.bind_names, context.compiled_parameters
     try:
-        rows = rows_before(connection, pending, change, names, parameters)
+        rows = old_rows.before(change, names, parameters)
     except Exception:
         if connection.dialect.name != "sqlite":
             raise  # its transaction is not to be used any more
         rows = None
     writes = pending.innermost
-    if rows is None:
-        writes.add(RowsChanged(change.name, None if change.kind is Delete else change.columns))
-        return
-    if change.key is None:
-        for row in rows:
-            for write in _changed(change, row, parameters[0]):
-                writes.add(write)
-        if connection.dialect.name != "sqlite":  # others may have made more rows fit meanwhile
-            pending.unfinished.append(partial(_counted, change, context, len(rows)))
-        return
-    key = key_columns(change.table)
-    known = {_key_text(tuple(row[name] for name in key)): row for row in rows}
-    for values in parameters:
-        asked = {name: values[bind] for name, bind in change.key.items()}
-        row = known.get(_key_text(tuple(asked.values())), asked)
-        for write in _changed(change, row, values):
-            writes.add(write)
-
-
-def _key_text(key: tuple[Any, ...]) -> str:
-    return str(canonical(key))
-
-
-def _changed(
-    change: Change, row: Mapping[str, Any], parameters: Mapping[str, Any]
-) -> Iterator[Write]:
-    names = key_columns(change.table)
-    key = _key_of(tuple(row[name] for name in names))
-    old = {name: value for name, value in row.items() if comparable(_column(change, name))}
-    if change.kind is Delete:
-        yield Deleted(change.name, key, old)
-    elif change.columns & set(names):
-        yield Deleted(change.name, key, old)
-        yield Inserted(change.name, UNKNOWN)
-    else:
-        new = {name: value for name, value in old.items() if name not in change.columns}
-        new.update(_given(change, parameters))
-        yield Updated(change.name, key, change.columns, old, new)
+    for write in changed(old_rows, change, rows, parameters):
+        writes.add(write)
+    if rows is not None and change.key is None and connection.dialect.name != "sqlite":
+        # Elsewhere others may have made more rows fit the condition meanwhile.
+        pending.unfinished.append(partial(_counted, change, context, len(rows)))
 
 
 def _counted(change: Change, context: Any, count: int, writes: Writes) -> None:
     if context.rowcount != count:
-        writes.add(RowsChanged(change.name, None if change.kind is Delete else change.columns))
-
-
-def _inserted(dialect: Any, change: Change, context: Any, writes: Writes) -> None:
-    """Once the statement was executed: the keys are known then."""
-    parameters = context.compiled_parameters
-    names = key_columns(change.table)
-    keys: list[Any] = [()] * len(parameters)
-    if names and change.bound is not None:
-        rows = list(context.inserted_primary_key_rows)
-        keys = rows if len(rows) == len(parameters) else keys
-    for values, key in zip(parameters, keys, strict=True):
-        known = _given(change, values)
-        if len(key or ()) != len(names) or not names or None in tuple(key):
-            writes.add(Inserted(change.name, UNKNOWN, known))
-            continue
-        columns = [_column(change, name) for name in names]
-        for column, value in zip(columns, key, strict=True):
-            if comparable(column) and comparable_value(value, column):
-                known[column.name] = value
-        stored = tuple(map(partial(_stored, dialect), columns, key))
-        writes.add(Inserted(change.name, _key_of(stored), known))
-
-
-def _given(change: Change, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What is written into columns that questions may tell rows apart by, as far as it is known."""
-    found = {}
-    for name, bind in (change.bound or {}).items():
-        column, value = _column(change, name), parameters.get(bind, UNKNOWN)
-        if comparable(column) and (value is None or comparable_value(value, column)):
-            found[name] = value
-    return found
-
-
-def _stored(dialect: Any, column: Any, value: Any) -> Any:
-    """A key as the database holds it."""
-    if column.type._has_bind_expression:
-        return UNKNOWN
-    processor = column.type.dialect_impl(dialect).bind_processor(dialect)
-    return value if processor is None else processor(value)
-
-
-def _key_of(values: tuple[Any, ...]) -> Any:
-    if UNKNOWN in values:
-        return UNKNOWN
-    return values[0] if len(values) == 1 else values
-
-
-def _column(change: Change, name: str) -> Any:
-    return next(column for column in change.table.columns if column.name == name)
+        for write in unknown_rows(change):
+            writes.add(write)

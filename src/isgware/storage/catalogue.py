@@ -188,12 +188,15 @@ def row_state(row: Row, mirror: Generations, now: float) -> State:
             return State.GONE
         if any(mirror.hard.get(name, 0) > row.generation for name in names):
             return State.GONE
+        if row.depended is not None and mirror.tellings.gone(row.depended, row.generation):
+            return State.GONE
     if now >= row.rendered_at + row.expire:
         return State.EXPIRED
     stale = (
         row.nonce != mirror.nonce
         or row.generation < mirror.soft_floor
         or any(mirror.soft.get(name, 0) > row.generation for name in names)
+        or (row.depended is not None and mirror.tellings.changed(row.depended, row.generation))
     )
     if stale or (row.revalidate is not None and now >= row.rendered_at + row.revalidate):
         return State.STALE

@@ -14,11 +14,14 @@ from typing import Final
 
 from ..backends.base import Lease, Row, row_of, standing_of
 from ..backends.breaker import Breaker
+from ..backends.dependents import Depending
 from ..backends.read_ahead import Copy, ReadAhead, current
+from ..core.depended import MAYBE, NOTHING
 from ..core.freshness import Changes, Generations, State, judge
 from ..core.stored_page import Entry, decode, encode, head_of
 from ..errors import BackendUnavailable
 from ..render_context import note_invalidation
+from .dependencies import Dependencies, as_recorded, late
 from .pending import Pending, newer, same_render
 from .process_cache import Memory, Page, key_name
 
@@ -43,6 +46,8 @@ class PageStore:
         self._offline = offline
         self._offline_since: float | None = None
         self._flushed = 0.0
+        #: What pages depend on, with the option ``dependencies``.
+        self.dependencies: Dependencies | None = None
         self._pending = Pending(
             backend, memory, clock, lambda: self.mirror, self._put,
             lambda key, base: self._fetch(key, base, None),
@@ -111,7 +116,9 @@ class PageStore:
         if page is None:
             return None
         state = judge(page.entry, page.names, self.mirror, self._clock(), fingerprint)
-        if state is State.FRESH and self.offline_too_long:
+        if state is State.FRESH and (
+            self.offline_too_long or not as_recorded(page.entry, self.dependencies)
+        ):
             state = State.STALE
         return state
 
@@ -129,7 +136,7 @@ class PageStore:
         if page.entry.nonce != mirror.nonce:
             return True
         if page.seen < counter:
-            if mirror.renewed(page.names, page.seen):
+            if mirror.renewed(page.names, page.seen, page.entry.depended):
                 return True
             page.seen = counter
         return False
@@ -186,15 +193,23 @@ class PageStore:
             found = {entry.key: row_of(entry) for entry in entries if entry is not None}
         return found
 
-    def keep(self, entry: Entry, base: str, replaces: Entry | None = None) -> tuple[Page, bool]:
+    def keep(
+        self, entry: Entry, base: str, replaces: Entry | None = None,
+        depending: Depending | None = None,
+    ) -> tuple[Page, bool]:  # fmt: skip
         """Store a page, which ``replaces`` another. Returns it, or the newer one that was there
-        already, and whether the store has it: without, it is kept in memory alone."""
-        page, stored = Page(entry, self.mirror.counter, base), True
+        already, and whether the store has it: without, it is kept in memory alone. ``depending``:
+        what it depends on, as the store has to know."""
+        stored = True
+        if self.dependencies is not None:
+            entry = self.dependencies.met(entry, depending)
+        page = Page(entry, self.mirror.counter, base)
         try:
-            if not self._put(entry, replaces):
+            if self._worth_storing(entry) and not self._put(entry, replaces):
                 return self._fetch(entry.key, base, None) or page, True
         except BackendUnavailable as error:
             stored = False
+            page = Page(late(entry, MAYBE), page.seen, base)
             log.debug("A page of %s stays in memory only: %s", entry.route, error)
             if self.backend.open_since is not None:  # and not for what the page is
                 self.stored_locally(entry.key, base)
@@ -203,6 +218,11 @@ class PageStore:
             return known, stored
         self.memory.add(page)
         return page, stored
+
+    def _worth_storing(self, entry: Entry) -> bool:
+        """What may not be served at all would only take the place of another page."""
+        depended = entry.depended
+        return depended is None or depended.late == NOTHING or depended.soft
 
     def _put(self, entry: Entry, replaces: Entry | None = None) -> bool:
         """Whether the store has the page now. If its body is that of the one before, only what
@@ -233,14 +253,16 @@ class PageStore:
         self.drop(key)
 
     def acquire(
-        self, key: str, ttl: float, names: Sequence[str], *, overtake: bool = False
-    ) -> Lease | None:
+        self, key: str, ttl: float, names: Sequence[str], *, overtake: bool = False,
+        known: Page | None = None,
+    ) -> Lease | None:  # fmt: skip
         """A lease, or ``None`` when another process has it. Raises `BackendUnavailable`.
 
-        One taken before any of ``names`` was invalidated is overtaken; with ``overtake`` any is.
+        One taken before any of ``names`` was invalidated, or anything that ``known`` shows was
+        changed, is overtaken; with ``overtake`` any is.
         """
-        known = self._known(names, overtake)
-        lease = self.backend.acquire(key, ttl, self._clock(), **known)
+        generations = self._known(names, overtake, known)
+        lease = self.backend.acquire(key, ttl, self._clock(), **generations)
         return lease if isinstance(lease, Lease) else None
 
     def acquire_all(
@@ -250,9 +272,13 @@ class PageStore:
         found = self.backend.acquire_all(keys, ttl, self._clock(), **self._known((), overtake))
         return [lease if isinstance(lease, Lease) else None for lease in found]
 
-    def _known(self, names: Sequence[str], overtake: bool) -> dict[str, int]:
+    def _known(
+        self, names: Sequence[str], overtake: bool, page: Page | None = None
+    ) -> dict[str, int]:
         mirror = self.mirror
         last = max(mirror.last(names), mirror.floor, mirror.soft_floor)
+        if page is not None and page.entry.depended is not None:
+            last = max(last, mirror.tellings.last_of(page.entry.depended))
         since = mirror.counter + 1 if overtake else last
         return {"generation": mirror.counter, "overtake_before": since}
 
@@ -294,6 +320,8 @@ class PageStore:
     def retry_pending(self) -> None:
         """Repeat the operations that the backend could not take. Call it about once a second."""
         self._pending.retry()
+        if self.dependencies is not None:
+            self.dependencies.pay()
 
     def maintain(self) -> None:
         """Periodic work, about once a second: check the store's files, retry pending operations,

@@ -87,8 +87,8 @@ class Pending:
         """Let the backend have a page that others may have made, too; if other is there, have
         that. True if ours is, in place of what others may have. Raises `BackendUnavailable`."""
         page, mirror = self._memory.get(key), self._mirror()
-        if page is None or page.entry.nonce != mirror.nonce:
-            return False
+        if page is None or page.entry.nonce != mirror.nonce or page.entry.depended:
+            return False  # one with dependencies is stale until it is made with the store
         seen = mirror.counter
         other = decode(self._backend.get(key, self._clock()), key)
         if other is not None and same_render(page.entry, other):

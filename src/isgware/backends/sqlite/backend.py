@@ -15,6 +15,7 @@ from ...core.freshness import Changes
 from ..base import Held, Job, Lease, Limits, Row, Standing
 from . import counts, invalidations, jobs, leases, pages
 from .database import Database
+from .dependent_pages import DependentPages
 from .followers import SocketFollowers
 from .invalidations import state
 from .pages import COLUMNS, row_from
@@ -27,7 +28,7 @@ _BATCH: Final = 500
 _LAST: Final = 2**62
 
 
-class SQLiteBackend:
+class SQLiteBackend(DependentPages):
     """The protocol over a `Database`. ``timeout`` bounds each operation, in seconds."""
 
     def __init__(
@@ -142,6 +143,11 @@ class SQLiteBackend:
             if len(batch) < _BATCH:
                 return
             last = (batch[-1][2], batch[-1][-1])
+
+    def _rows_by_id(self, ids: list[int]) -> list[Row]:
+        query = f"SELECT {COLUMNS} FROM pages WHERE id IN ({', '.join('?' * len(ids))})"
+        found = self.database.read(lambda db: db.execute(query, ids).fetchall())
+        return [row for row in map(row_from, found) if row is not None]
 
     def sync(self, nonce: str, since: int) -> Changes:
         return self.database.read(lambda db: invalidations.changes(db, nonce, since))

@@ -189,6 +189,11 @@ class Database:
         else:
             self._write(run)
 
+    @property
+    def joined(self) -> bool:
+        """Whether what runs here is part of a `together`."""
+        return self._joined() is not None
+
     def _joined(self) -> sqlite3.Connection | None:
         joined = _joined.get()
         return joined[1] if joined is not None and joined[0] is self else None

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...core.freshness import Changes
-from .database import Damaged
+from . import dependents
+from .transaction import Damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,15 @@ def changes(db: sqlite3.Connection, nonce: str, since: int) -> Changes:
     rows = db.execute(
         "SELECT name, soft, hard, published FROM names WHERE last > ?", (after,)
     ).fetchall()
+    told, told_floor = dependents.told_since(db, after)
     if own:
         db.execute("COMMIT")
     tables = [tuple((row[0], row[at]) for row in rows if row[at] > after) for at in (1, 2, 3)]
     soft, hard, published = tables
     return Changes(
-        now.nonce, now.counter, now.floor, now.forgotten, soft, hard, published, now.soft_floor
-    )
+        now.nonce, now.counter, now.floor, now.forgotten, soft, hard, published, now.soft_floor,
+        told, told_floor,
+    )  # fmt: skip
 
 
 def note(db: sqlite3.Connection, column: str, names: Sequence[str], limit: int) -> int:

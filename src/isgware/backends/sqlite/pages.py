@@ -12,8 +12,10 @@ import json
 import sqlite3
 from typing import Any, Final
 
+from ...core.depended import packed, unpacked
 from ...core.stored_page import head_size
 from ..base import Limits, Row, Standing, is_newer
+from . import dependents
 from .database import Damaged
 from .invalidations import state
 
@@ -38,16 +40,16 @@ TABLES: Final = (
 COLUMNS: Final = (
     "key, page_key, path, url, query, variant, status, size, rendered_at, revalidate, expire, "
     "keep_until, render_seconds, generation, ordinal, nonce, fingerprint, build_id, error_quota, "
-    "tags"
+    "tags, depends"
 )
 _WRITTEN: Final = COLUMNS + ", used, bytes, data, head"
 _SET: Final = ", ".join(f"{name} = excluded.{name}" for name in _WRITTEN.split(", "))
 _PUT: Final = (
-    f"INSERT INTO pages ({_WRITTEN}) VALUES ({', '.join('?' * 24)}) "
+    f"INSERT INTO pages ({_WRITTEN}) VALUES ({', '.join('?' * 25)}) "
     f"ON CONFLICT (key) DO UPDATE SET {_SET} RETURNING id"
 )
 _RENEW: Final = (
-    f"UPDATE pages SET ({COLUMNS}) = ({', '.join('?' * 20)}), used = ?, bytes = ?, head = ? "
+    f"UPDATE pages SET ({COLUMNS}) = ({', '.join('?' * 21)}), used = ?, bytes = ?, head = ? "
     "WHERE id = ?"
 )
 _GET: Final = (
@@ -85,7 +87,9 @@ def put(
     used = now if old else now - _PROBATION
     split = head_size(data)
     head, bodies = (data[:split], data[split:]) if split else (data, None)
-    page = db.execute(_PUT, (*_values(row), used, size, None, head)).fetchone()[0]
+    values = _values(row)
+    page = db.execute(_PUT, (*values, used, size, None, head)).fetchone()[0]
+    dependents.list_page(db, page, old[6] if old else None, values[-1])
     if bodies is not None:
         db.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (page, bodies))
     _tag(db, page, row)
@@ -110,15 +114,17 @@ def put_head(db: sqlite3.Connection, row: Row, head: bytes, standing: Standing, 
         return False
     renewed = len(head) + there[0]
     db.execute("DELETE FROM tags WHERE page = ?", (page,))
-    db.execute(_RENEW, (*_values(row), now, renewed, head, page))
+    values = _values(row)
+    db.execute(_RENEW, (*values, now, renewed, head, page))
+    dependents.list_page(db, page, old[6], values[-1])
     _tag(db, page, row)
     count(db, kind, 0, renewed - size)
     return True
 
 
 def _kept(db: sqlite3.Connection, key: str) -> Any:
-    query = "SELECT id, nonce, generation, ordinal, error_quota, bytes FROM pages WHERE key = ?"
-    return db.execute(query, (key,)).fetchone()
+    columns = "id, nonce, generation, ordinal, error_quota, bytes, depends"
+    return db.execute(f"SELECT {columns} FROM pages WHERE key = ?", (key,)).fetchone()
 
 
 def _tag(db: sqlite3.Connection, page: int, row: Row) -> None:
@@ -168,14 +174,15 @@ def _values(row: Row) -> tuple[Any, ...]:
         row.key, row.page_key, row.path, row.url, row.query, row.variant, row.status, row.size,
         row.rendered_at, row.revalidate, row.expire, row.keep_until, row.render_seconds,
         row.generation, row.order, row.nonce, row.fingerprint, row.build_id, int(row.error_quota),
-        json.dumps(row.tags),
+        json.dumps(row.tags), packed(row.depended),
     )  # fmt: skip
 
 
 def row_from(found: tuple[Any, ...]) -> Row | None:
     """``None`` for a line that was damaged without SQLite's noticing."""
     try:
-        fields = (*found[:18], bool(found[18]), tuple(json.loads(found[19])))
+        tags, depended = tuple(json.loads(found[19])), unpacked(found[20])
+        fields = (*found[:18], bool(found[18]), tags, depended)
     except (ValueError, TypeError):
         return None
     return Row(*fields) if isinstance(found[2], str) else None  # in the order of COLUMNS
@@ -205,11 +212,12 @@ def remove(db: sqlite3.Connection, ids: list[tuple[int]]) -> list[str]:
     keys = []
     for (page,) in ids:
         found = db.execute(
-            "DELETE FROM pages WHERE id = ? RETURNING key, error_quota, bytes", (page,)
+            "DELETE FROM pages WHERE id = ? RETURNING key, error_quota, bytes, depends", (page,)
         ).fetchone()
         if found is None:
             raise Damaged("an index names a page that is not there")
         db.execute("DELETE FROM tags WHERE page = ?", (page,))
+        dependents.list_page(db, page, found[3], None)
         count(db, found[1], -1, -found[2])
         keys.append(found[0])
     return keys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from . import counts, pages
+from . import counts, dependents, pages
 
 SCHEMA: Final = """
 CREATE TABLE pages (
@@ -71,6 +71,7 @@ def add_tables(connection: sqlite3.Connection) -> None:
     for there, statements in (
         (_has_soft_floor, _SOFT_FLOOR.split(";")),
         (_has_bodies, pages.TABLES),
+        (_has_dependents, dependents.TABLES.split(";")),
     ):
         if not there(connection):
             connection.execute("BEGIN IMMEDIATE")
@@ -87,4 +88,9 @@ def _has_soft_floor(connection: sqlite3.Connection) -> bool:
 
 def _has_bodies(connection: sqlite3.Connection) -> bool:
     known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'bodies'"
+    return connection.execute(known).fetchone() is not None
+
+
+def _has_dependents(connection: sqlite3.Connection) -> bool:
+    known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'dependents'"
     return connection.execute(known).fetchone() is not None

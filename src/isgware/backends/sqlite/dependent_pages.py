@@ -1,0 +1,79 @@
+"""`isgware.backends.dependents.Dependents` over a `Database`, as part of `SQLiteBackend`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeVar
+
+from ..base import Limits, Row
+from ..dependents import Begun, Depending, Kept, KnownShapes
+from . import dependents
+from .database import Database
+from .dependents import Unannounced
+
+T = TypeVar("T")
+_AT_ONCE: Final = 500
+
+
+class DependentPages:
+    database: Database
+    _limits: Limits
+
+    def _rows_by_id(self, ids: list[int]) -> list[Row]:
+        raise NotImplementedError
+
+    def begun(self) -> Begun:
+        return self.database.read(dependents.begun)
+
+    def shapes(self) -> KnownShapes:
+        return self.database.read(dependents.shapes)
+
+    def tell(self, names: Mapping[bytes, str], nonce: str, version: int) -> int | KnownShapes:
+        """Announced, which waits for the disk, only if somebody depends on it."""
+        limit = self._limits.names
+
+        def work(db: sqlite3.Connection, announced: bool) -> int | KnownShapes:
+            return dependents.tell(db, names, nonce, version, limit, announced=announced)
+
+        if not self.database.read(lambda db: dependents.any_known(db, names)):
+            try:
+                return self.database.write(lambda db: work(db, False))
+            except Unannounced:
+                pass  # a page has come to depend on it just now
+        return self.database.announce(lambda db: work(db, True))
+
+    def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
+        """Where the store knows all of it already, nothing is written."""
+        if not depending.shapes:
+            kept, known = self.database.read(
+                lambda db: _at_once(
+                    db, lambda: dependents.changed(db, depending, nonce, generation)
+                )
+            )
+            if known:
+                return kept
+        kept = self.database.write(lambda db: dependents.depend(db, depending, nonce, generation))
+        if not self.database.joined and self.database.read(dependents.full):
+            self.forget()
+        return kept
+
+    def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
+        wanted = list(names)
+        ids = self.database.read(lambda db: dependents.pages_of(db, wanted))
+        for start in range(0, len(ids), _AT_ONCE):
+            yield from self._rows_by_id(ids[start : start + _AT_ONCE])
+
+    def forget(self) -> int:
+        return self.database.announce(dependents.forget)
+
+
+def _at_once(db: sqlite3.Connection, work: Callable[[], T]) -> T:
+    """Several questions of one state of the store."""
+    if db.in_transaction:  # of `together`
+        return work()
+    db.execute("BEGIN")
+    try:
+        return work()
+    finally:
+        db.execute("COMMIT")

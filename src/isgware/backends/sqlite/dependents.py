@@ -1,0 +1,231 @@
+"""The tables of `isgware.backends.dependents` in the embedded store.
+
+A name is a row id: its 8 bytes as an integer. Functions that are given a connection run in its
+transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from ...core.dependencies import Shape
+from ...core.dependency_names import any_name, split
+from ..dependents import MAX_KNOWN, MAX_UNHEARD, Begun, Depending, Kept, KnownShapes
+from .transaction import Damaged
+
+#: ``dependents``: which page has which name, for people; ``depends`` of a page is what counts.
+TABLES: Final = """
+CREATE TABLE known (name INTEGER PRIMARY KEY);
+CREATE TABLE told (name INTEGER PRIMARY KEY, counter INTEGER NOT NULL, said TEXT NOT NULL);
+CREATE INDEX told_by_counter ON told (counter);
+CREATE TABLE unheard (name INTEGER PRIMARY KEY, number INTEGER NOT NULL);
+CREATE INDEX unheard_by_number ON unheard (number);
+CREATE TABLE shapes (shape TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE dependents (name INTEGER NOT NULL, page INTEGER NOT NULL, PRIMARY KEY (name, page))
+    WITHOUT ROWID;
+CREATE TABLE writes (
+    number INTEGER NOT NULL, version INTEGER NOT NULL, floor INTEGER NOT NULL,
+    unheard_floor INTEGER NOT NULL, known INTEGER NOT NULL, told INTEGER NOT NULL,
+    unheard INTEGER NOT NULL);
+INSERT INTO writes VALUES (0, 0, 0, 0, 0, 0, 0);
+ALTER TABLE pages ADD COLUMN depends BLOB
+"""
+_AT_ONCE: Final = 500
+
+
+class Unannounced(Exception):
+    """Somebody depends on a name, and the transaction was not to be announced."""
+
+
+def _id(name: bytes) -> int:
+    return int.from_bytes(name, "big", signed=True)
+
+
+def _ids(names: Iterable[bytes]) -> list[int]:
+    return list(dict.fromkeys(map(_id, names)))
+
+
+def _one(db: sqlite3.Connection, columns: str) -> tuple[int, ...]:
+    found: tuple[int, ...] | None = db.execute(f"SELECT {columns} FROM writes").fetchone()
+    if found is None:
+        raise Damaged("the table of dependencies is lost")
+    return found
+
+
+def _among(
+    db: sqlite3.Connection, query: str, ids: Sequence[int], *given: object
+) -> Iterable[tuple[int, ...]]:
+    """The rows of a query whose last condition is that some column is IN ids."""
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        yield from db.execute(f"{query} IN ({', '.join('?' * len(some))})", (*given, *some))
+
+
+def _some(rows: Iterable[tuple[int, ...]]) -> bool:
+    return next(iter(rows), None) is not None
+
+
+def begun(db: sqlite3.Connection) -> Begun:
+    nonce, number, version = db.execute(
+        "SELECT nonce, number, version FROM state, writes"
+    ).fetchone() or (None, 0, 0)
+    if nonce is None:
+        raise Damaged("the table of dependencies is lost")
+    return Begun(nonce, number, version)
+
+
+def shapes(db: sqlite3.Connection) -> KnownShapes:
+    now = begun(db)
+    rows = db.execute("SELECT shape FROM shapes").fetchall()
+    return KnownShapes(now.nonce, now.version, frozenset(_shape(text) for (text,) in rows))
+
+
+def _shape(text: str) -> Shape:
+    table, columns, equals = json.loads(text)
+    return Shape(table, tuple(columns), tuple(equals))
+
+
+def _text(shape: Shape) -> str:
+    return json.dumps(shape, separators=(",", ":"))
+
+
+def any_known(db: sqlite3.Connection, names: Iterable[bytes]) -> bool:
+    return (
+        next(iter(_among(db, "SELECT name FROM known WHERE name", _ids(names))), None) is not None
+    )
+
+
+def tell(
+    db: sqlite3.Connection, names: Mapping[bytes, str], nonce: str, version: int, limit: int,
+    *, announced: bool,
+) -> int | KnownShapes:  # fmt: skip
+    """See `Dependents.tell`. Raises `Unannounced`, having done nothing."""
+    now = begun(db)
+    if (now.nonce, now.version) != (nonce, version):
+        return shapes(db)
+    said = {_id(name): text for name, text in names.items()}
+    heard = {row[0] for row in _among(db, "SELECT name FROM known WHERE name", list(said))}
+    if heard and not announced:
+        raise Unannounced
+    db.execute("UPDATE writes SET number = number + 1")
+    (number,) = _one(db, "number")
+    unheard = [(name, number) for name in said if name not in heard]
+    db.executemany("INSERT OR REPLACE INTO unheard VALUES (?, ?)", unheard)
+    db.execute("UPDATE writes SET unheard = unheard + ?", (len(unheard),))
+    _trim(db, "unheard", "number", MAX_UNHEARD, "unheard_floor")
+    if heard:
+        db.execute("UPDATE state SET counter = counter + 1")
+        (counter,) = db.execute("SELECT counter FROM state").fetchone()
+        db.executemany(
+            "INSERT OR REPLACE INTO told VALUES (?, ?, ?)",
+            [(name, counter, said[name]) for name in heard],
+        )
+        db.execute("UPDATE writes SET told = told + ?", (len(heard),))
+        _trim(db, "told", "counter", limit, "floor")
+    (counter,) = db.execute("SELECT counter FROM state").fetchone()
+    return int(counter)
+
+
+def _trim(db: sqlite3.Connection, table: str, column: str, limit: int, floor: str) -> None:
+    """Forget the oldest tenth of a table that is too long; they raise its floor. Counts may be too
+    high, since what is replaced was counted twice."""
+    if _one(db, table)[0] <= limit:
+        return
+    (count,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
+    if count > limit:
+        going = count - limit * 9 // 10
+        (last,) = db.execute(
+            f"SELECT {column} FROM {table} ORDER BY {column} LIMIT 1 OFFSET ?", (going - 1,)
+        ).fetchone()
+        db.execute(f"DELETE FROM {table} WHERE {column} <= ?", (last,))
+        db.execute(f"UPDATE writes SET {floor} = max({floor}, ?)", (last,))
+    db.execute(f"UPDATE writes SET {table} = (SELECT count(*) FROM {table})")
+
+
+def changed(
+    db: sqlite3.Connection, depending: Depending, nonce: str, generation: int
+) -> tuple[Kept, bool]:
+    """What `Dependents.depend` says, and whether the store knows all of the page already."""
+    now, began = begun(db), depending.begun
+    names = _ids(split(depending.names))
+    tables = {shape.table for shape in depending.shapes if shape.table}
+    suspects = _ids(map(any_name, tables))
+    known = sum(1 for _ in _among(db, "SELECT name FROM known WHERE name", names)) == len(names)
+    if began.nonce != now.nonce or nonce != now.nonce:
+        return Kept.MAYBE, known
+    if began.writes < _one(db, "unheard_floor")[0]:
+        return Kept.MAYBE, known
+    unheard = "SELECT name FROM unheard WHERE number > ? AND name"
+    told = "SELECT name FROM told WHERE counter > ? AND name"
+    if _some(_among(db, unheard, [*names, *suspects], began.writes)) or _some(
+        _among(db, told, suspects, generation)
+    ):
+        return Kept.CHANGED, known
+    return Kept.AS_IT_WAS, known
+
+
+def depend(db: sqlite3.Connection, depending: Depending, nonce: str, generation: int) -> Kept:
+    """See `Dependents.depend`."""
+    kept, _ = changed(db, depending, nonce, generation)
+    names = _ids(split(depending.names))
+    added = db.executemany(
+        "INSERT OR IGNORE INTO shapes VALUES (?)", [(_text(shape),) for shape in depending.shapes]
+    ).rowcount
+    if added > 0:
+        db.execute("UPDATE writes SET version = version + 1")
+    learned = db.executemany("INSERT OR IGNORE INTO known VALUES (?)", [(n,) for n in names])
+    if learned.rowcount > 0:
+        db.execute("UPDATE writes SET known = known + ?", (learned.rowcount,))
+    return kept
+
+
+def list_page(db: sqlite3.Connection, page: int, old: bytes | None, new: bytes | None) -> None:
+    """Bring the list of who depends on what up to date; ``old`` and ``new`` are packed."""
+    before, after = _of(old), _of(new)
+    if before == after:
+        return
+    gone, come = set(before) - set(after), set(after) - set(before)
+    db.executemany(
+        "DELETE FROM dependents WHERE name = ? AND page = ?", [(name, page) for name in gone]
+    )
+    db.executemany(
+        "INSERT OR IGNORE INTO dependents VALUES (?, ?)", [(name, page) for name in come]
+    )
+
+
+def _of(packed: bytes | None) -> list[int]:
+    return _ids(split(packed[1:])) if isinstance(packed, bytes) else []
+
+
+def full(db: sqlite3.Connection) -> bool:
+    return _one(db, "known")[0] > MAX_KNOWN
+
+
+def forget(db: sqlite3.Connection) -> int:
+    """See `Dependents.forget`."""
+    db.execute("UPDATE state SET counter = counter + 1")
+    (counter,) = db.execute("SELECT counter FROM state").fetchone()
+    for table in ("known", "told", "shapes"):
+        db.execute(f"DELETE FROM {table}")
+    db.execute(
+        "UPDATE writes SET known = 0, told = 0, version = version + 1, floor = ?", (counter,)
+    )
+    return int(counter)
+
+
+def told_since(
+    db: sqlite3.Connection, after: int
+) -> tuple[tuple[tuple[bytes, int, str], ...], int]:
+    """What was told since the counter was ``after``, and the floor."""
+    rows = db.execute("SELECT name, counter, said FROM told WHERE counter > ?", (after,)).fetchall()
+    told = tuple((name.to_bytes(8, "big", signed=True), at, said) for name, at, said in rows)
+    return told, _one(db, "floor")[0]
+
+
+def pages_of(db: sqlite3.Connection, names: Iterable[bytes]) -> list[int]:
+    """The ids of pages that have any of ``names``."""
+    found = _among(db, "SELECT page FROM dependents WHERE name", _ids(names))
+    return sorted({row[0] for row in found})

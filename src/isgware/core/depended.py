@@ -1,0 +1,150 @@
+"""`Depended`: what a stored page keeps of its dependencies; `Tellings`: what was told of them.
+
+A name that was told at a value of the store's counter makes every page with that name stale, or
+gone, whose render began before it. Names have a table and a limit of their own: what was forgotten
+raises a floor, below which pages with dependencies are stale, never gone.
+"""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from .dependency_names import SIZE, split
+
+#: What is wrong with a page from the start. ``MAYBE``: the store did not take it, or has forgotten
+#: what was written meanwhile; ``CHANGED``: something that it shows was written meanwhile.
+NOTHING: Final = 0
+MAYBE: Final = 1
+CHANGED: Final = 2
+#: Texts of a page's dependencies are never longer than this once they are decompressed.
+_MAX_TEXT: Final = 4 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Depended:
+    """``names`` one after the other; ``texts`` a line for each dependency, compressed. ``soft``:
+    a change makes the page stale, not gone. ``late``: see `NOTHING` and its like."""
+
+    names: bytes
+    texts: bytes = b""
+    soft: bool = False
+    late: int = NOTHING
+
+    @property
+    def size(self) -> int:
+        return len(self.names) + len(self.texts)
+
+    def has_any(self, names: Set[bytes]) -> bool:
+        return not names.isdisjoint(split(self.names))
+
+    def lines(self) -> list[str]:
+        """What the page depends on, for people."""
+        reader = zlib.decompressobj()
+        try:
+            text = reader.decompress(self.texts, _MAX_TEXT) if self.texts else b""
+        except zlib.error:
+            return []
+        return text.decode("utf-8", "replace").split("\n") if text else []
+
+
+def without_texts(depended: Depended | None) -> Depended | None:
+    """What its row in the catalogue says."""
+    return replace(depended, texts=b"") if depended is not None and depended.texts else depended
+
+
+def packed(depended: Depended | None) -> bytes | None:
+    """All but the texts, in bytes."""
+    if depended is None:
+        return None
+    return bytes([depended.late << 1 | depended.soft]) + depended.names
+
+
+def unpacked(data: bytes | None) -> Depended | None:
+    """What `packed` packed. Raises `ValueError` for anything else."""
+    if data is None:
+        return None
+    flags = data[0] if data else 99
+    return _checked(data[1:], b"", bool(flags & 1), flags >> 1)
+
+
+def compressed(texts: str) -> bytes:
+    return zlib.compress(texts.encode("utf-8", "replace"), 1)[: 2 * _MAX_TEXT] if texts else b""
+
+
+def _checked(names: bytes, texts: bytes, soft: Any, late: Any) -> Depended:
+    """What was read from a store, if it can be judged by. Raises `ValueError` otherwise."""
+    known = late in (NOTHING, MAYBE, CHANGED) and type(late) is int
+    if not known or type(soft) is not bool or len(names) % SIZE:
+        raise ValueError("no dependencies")
+    return Depended(names, texts, soft, late)
+
+
+def described_dependencies(depended: Depended) -> Any:
+    """What JSON can hold of it, as part of a stored page."""
+    names, texts = (b64encode(data).decode() for data in (depended.names, depended.texts))
+    return [names, texts, depended.soft, depended.late]
+
+
+def depended_from(raw: Any) -> Depended | None:
+    """What `described_dependencies` described. Raises `TypeError` or `ValueError` for anything
+    else."""
+    if raw is None:
+        return None
+    names, texts, soft, late = raw
+    return _checked(b64decode(names, validate=True), b64decode(texts, validate=True), soft, late)
+
+
+@dataclass(slots=True)
+class Tellings:
+    """This process's mirror of what was told. As `Generations` it only ever raises values."""
+
+    told: dict[bytes, int] = field(default_factory=dict)
+    #: What each was told of, for people.
+    said: dict[bytes, str] = field(default_factory=dict)
+    floor: int = 0
+    last: int = 0
+
+    def apply(self, rows: Iterable[tuple[bytes, int, str]], floor: int) -> None:
+        for name, value, text in rows:
+            if value > self.told.get(name, 0):
+                self.told[name] = value
+                self.said[name] = text
+                self.last = max(self.last, value)
+        if floor > self.floor:
+            self.floor = floor
+            for name in [name for name, value in list(self.told.items()) if value <= floor]:
+                self.told.pop(name, None)
+                self.said.pop(name, None)
+
+    def since(self, depended: Depended, generation: int) -> bytes | None:
+        """The first name of a page of that generation that was told since; `None` if none was."""
+        if generation >= self.last:
+            return None
+        told = self.told
+        for name in split(depended.names):
+            if told.get(name, 0) > generation:
+                return name
+        return None
+
+    def last_of(self, depended: Depended) -> int:
+        """The counter's value when any name of a page was last told."""
+        told = self.told
+        return max((told.get(name, 0) for name in split(depended.names)), default=0)
+
+    def changed(self, depended: Depended, generation: int) -> bool:
+        """Whether a page of that generation may show what is not so any more."""
+        return (
+            depended.late != NOTHING
+            or generation < self.floor
+            or self.since(depended, generation) is not None
+        )
+
+    def gone(self, depended: Depended, generation: int) -> bool:
+        """Whether it may not be served any more for that."""
+        if depended.soft:
+            return False
+        return depended.late == CHANGED or self.since(depended, generation) is not None

@@ -1,0 +1,257 @@
+"""What a compiled query looks at: columns of its tables, equalities, and how the tables are joined.
+
+Works on the resolved expressions of a `Query` after its SQL was made. What it does not know makes
+the tables of the query count as a whole (`Terms.whole`), and SQL of the app's own that selects from
+other tables everything (`Terms.raw`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models.expressions import Col, RawSQL, ResolvedOuterRef
+from django.db.models.fields.related import ForeignKey
+from django.db.models.fields.reverse_related import ForeignObjectRel
+from django.db.models.lookups import Exact, In, IsNull
+from django.db.models.sql.constants import INNER
+from django.db.models.sql.datastructures import BaseTable, Join
+from django.db.models.sql.query import Query
+from django.db.models.sql.where import ExtraWhere
+
+from .tables import by_value
+
+#: Values of one ``IN`` that are told apart.
+_MAX_VALUES: Final = 100
+#: What prefetches of many-to-many relations select with ``extra``: columns of the joined table.
+PREFETCHED: Final = "_prefetch_related_val_"
+_OTHER_TABLES: Final = re.compile(r"\b(select|from|join|table)\b", re.IGNORECASE)
+
+#: Alternatives of one column's value; `None` stands for NULL.
+Values = list[Any]
+AliasColumn = tuple[str, str]
+
+
+class Terms:
+    """Of one query. ``columns`` decide membership and order, by alias; which ones is not known of
+    those in ``unknown``. ``equals``: values that rows of an alias have that can matter; ``fixed``:
+    columns, of any type, for which one value is asked. ``anchored``: aliases whose rows come to
+    matter only by the foreign keys of others. ``inner``: its subqueries."""
+
+    def __init__(self, query: Any, aliases: Iterable[str], outer: Terms | None = None) -> None:
+        self.query = query
+        self.outer = outer
+        self.inner: list[Terms] = []
+        self.aliases = [alias for alias in aliases if alias in query.alias_map]
+        self.columns: dict[str, set[str]] = {alias: set() for alias in self.aliases}
+        self.unknown: set[str] = set()
+        self.equals: dict[AliasColumn, Values] = {}
+        self.fixed: set[AliasColumn] = set()
+        self.anchored: set[str] = set()
+        self.whole = False
+        self.raw = ""
+        self._into = self.columns
+
+    def table(self, alias: str) -> str:
+        return str(self.query.alias_map[alias].table_name)
+
+    # What expressions look at.
+
+    def walk(self, expression: Any) -> None:
+        stack = [expression]
+        while stack:
+            item = stack.pop()
+            if item is None or isinstance(item, str | int | float | bytes | bool):
+                continue
+            if isinstance(item, Col):
+                self._note(item.alias, str(item.target.column))
+            elif isinstance(item, Query):
+                self._enter(item)
+            elif isinstance(item, list | tuple | set | frozenset):
+                stack.extend(each for each in item if hasattr(each, "as_sql"))
+            elif isinstance(item, RawSQL):
+                self._raw(item.sql)
+            elif isinstance(item, ExtraWhere):
+                self._raw(" ".join(item.sqls))
+            elif isinstance(item, ResolvedOuterRef):
+                self.whole = True  # not resolved, which it is in a query that runs
+            elif isinstance(getattr(item, "query", None), Query):
+                self._enter(item.query)
+                stack.extend(item.get_source_expressions())
+            elif hasattr(item, "children"):
+                stack.extend(item.children)
+            elif hasattr(item, "get_source_expressions"):
+                self._look(item)
+                stack.extend(item.get_source_expressions())
+                stack.append(getattr(item, "rhs", None))
+            elif hasattr(item, "query_object"):
+                self._enter(item.query_object)
+            elif hasattr(item, "as_sql"):
+                self.whole = True
+
+    def _look(self, item: Any) -> None:
+        """An expression of the app's own that writes its own SQL may read what it does not say."""
+        kind = type(item)
+        if not kind.__module__.startswith("django.") and any(
+            name.startswith("as_") for name in vars(kind)
+        ):
+            self.whole = True
+        template = getattr(item, "template", None)
+        if isinstance(template, str) and _OTHER_TABLES.search(template):
+            if not kind.__module__.startswith("django."):
+                self._raw(template)
+
+    def _note(self, alias: str, column: str) -> None:
+        terms: Terms | None = self
+        while terms is not None:
+            if alias in terms.query.alias_map:
+                into = terms._into if terms is self else terms.columns
+                into.setdefault(alias, set()).add(column)
+                if alias not in terms.columns:
+                    terms.columns[alias] = set()
+                if alias not in terms.aliases:
+                    terms.aliases.append(alias)
+                return
+            terms = terms.outer
+        self.whole = True
+
+    def _raw(self, sql: str) -> None:
+        self.whole = True
+        if _OTHER_TABLES.search(sql):
+            self.raw = self.raw or sql
+
+    def _enter(self, query: Any) -> None:
+        self.inner.append(of_subquery(query, self))
+
+    def into(self, columns: dict[str, set[str]]) -> None:
+        """What is walked from now on is noted in ``columns``."""
+        self._into = columns
+
+    # The parts of a query.
+
+    def joins(self) -> None:
+        """Join conditions, and which alias is anchored by another."""
+        for alias in list(self.aliases):
+            join = self.query.alias_map[alias]
+            if isinstance(join, BaseTable):
+                continue
+            if not isinstance(join, Join):
+                self.unknown.add(alias)  # a table of ``extra(tables=…)``
+                continue
+            self._join(alias, join)
+
+    def _join(self, alias: str, join: Any) -> None:
+        pairs = join_columns(join)
+        for here, there in pairs:
+            self._note(join.parent_alias, here)
+            self._note(alias, there)
+        field: Any = join.join_field
+        filtered = getattr(join, "filtered_relation", None)
+        if filtered is not None:
+            condition = getattr(filtered, "resolved_condition", None)
+            if condition is None:
+                self.unknown.add(alias)
+            self.walk(condition)
+        if isinstance(field, ForeignKey):
+            if getattr(field, "db_constraint", False) and len(pairs) == 1:
+                self.anchored.add(alias)
+        elif isinstance(field, ForeignObjectRel) and isinstance(field.field, ForeignKey):
+            key: Any = field.field
+            if join.join_type == INNER and key.db_constraint and len(pairs) == 1:
+                self.anchored.add(join.parent_alias)
+        else:  # a generic relation, or a relation of the app's own, with conditions of its own
+            self.unknown.add(alias)
+
+    def conjunction(self, where: Any) -> None:
+        """Equalities that every row has to meet."""
+        if where is None or where.negated or where.connector != "AND":
+            return
+        for child in where.children:
+            if hasattr(child, "children"):
+                self.conjunction(child)
+            else:
+                self._equality(child)
+
+    def _equality(self, lookup: Any) -> None:
+        column = getattr(lookup, "lhs", None)
+        if not isinstance(column, Col) or column.alias not in self.query.alias_map:
+            return
+        place = (column.alias, str(column.target.column))
+        if isinstance(lookup, Exact) and type(lookup).__module__.startswith("django."):
+            if not hasattr(lookup.rhs, "as_sql") and not isinstance(lookup.rhs, Query):
+                self.fixed.add(place)
+            values = [lookup.rhs]
+        elif isinstance(lookup, In) and isinstance(lookup.rhs, list | tuple | set | frozenset):
+            values = [value for value in lookup.rhs if value is not None]
+        elif isinstance(lookup, IsNull) and lookup.rhs is True:
+            join = self.query.alias_map[column.alias]
+            if isinstance(join, Join) and join.join_type != INNER:
+                return  # that there is no row at all
+            values = [None]
+        else:
+            return
+        if by_value(column.target) and 0 < len(values) <= _MAX_VALUES:
+            if all(value is None or type(value) in (int, bool, UUID) for value in values):
+                known = self.equals.get(place)
+                if known is None or len(values) < len(known):
+                    self.equals[place] = values
+
+    def spread(self) -> None:
+        """Equalities hold on both sides of a join."""
+        for _ in range(2):
+            for alias in self.aliases:
+                join = self.query.alias_map[alias]
+                if not isinstance(join, Join):
+                    continue
+                for here, there in join_columns(join):
+                    one, other = (join.parent_alias, here), (alias, there)
+                    for known, unknown in ((one, other), (other, one)):
+                        values = self.equals.get(known)
+                        if values and unknown not in self.equals and None not in values:
+                            self.equals[unknown] = values
+
+    def all(self) -> Iterator[Terms]:
+        yield self
+        for each in self.inner:
+            yield from each.all()
+
+
+def join_columns(join: Any) -> Sequence[tuple[str, str]]:
+    fields = getattr(join, "join_fields", None)
+    if fields is not None:
+        return [(here.column, there.column) for here, there in fields]
+    return list(join.join_cols)
+
+
+def base_terms(query: Any, aliases: Iterable[str], outer: Terms | None = None) -> Terms:
+    """Conditions, joins and what is raw, of any query."""
+    terms = Terms(query, aliases, outer)
+    terms.walk(query.where)
+    terms.joins()
+    terms.conjunction(query.where)
+    terms.spread()
+    if query.extra_tables or getattr(query, "extra_order_by", ()):
+        terms.whole = True
+    for name, (sql, _) in query.extra.items():
+        if not name.startswith(PREFETCHED):
+            terms._raw(sql)
+    return terms
+
+
+def of_subquery(query: Any, outer: Terms | None) -> Terms:
+    """A query within another: only its own structure is known, so all of its joins count."""
+    terms = base_terms(query, list(query.alias_map), outer)
+    for combined in query.combined_queries or ():
+        terms.inner.append(of_subquery(combined, outer))
+    inner = getattr(query, "inner_query", None)
+    if inner is not None:
+        terms.inner.append(of_subquery(inner, outer))
+    terms.walk(list(query.select))
+    terms.walk(list(query.annotations.values()))
+    terms.walk(list(query.group_by) if isinstance(query.group_by, tuple) else [])
+    ordered = query.order_by or (query.default_ordering and query.get_meta().ordering)
+    if (query.default_cols and not query.select) or ordered or query.distinct_fields:
+        terms.unknown |= set(terms.aliases)
+    return terms

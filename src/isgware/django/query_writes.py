@@ -1,0 +1,328 @@
+"""Records what is written through Django's ORM: inserts, updates, deletes, of whatever call.
+
+Rows that a statement changes by a condition are asked for before, locked and in its own
+transaction: which they are, and the values by which questions are told apart. A loaded object's
+word is not enough: another process may have changed the row since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import decimal
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any, Final
+
+from django.core.exceptions import EmptyResultSet
+from django.db import transaction
+from django.db.models import FileField
+from django.db.models.sql import constants
+from django.db.models.sql.query import Query
+
+from ..core.database_reads import MAX_WRITES, Writes
+from ..core.dependencies import (
+    UNKNOWN,
+    Deleted,
+    EverythingChanged,
+    Inserted,
+    RowsChanged,
+    TableChanged,
+    Updated,
+    Write,
+)
+from ..management.record_writes import tell
+from .commits import Waiting, last_waiting, when_committed
+from .tables import Tables, by_value, key_column
+
+#: Of the results of a query: how many rows it changed. Before Django 5.2 its cursor tells.
+_COUNT: Final[Any] = getattr(constants, "ROW_COUNT", constants.CURSOR)
+#: Values of these types that are equal are stored alike.
+_PLAIN: Final = (
+    str, int, bool, bytes, float, datetime.date, datetime.time, datetime.datetime,
+    datetime.timedelta, decimal.Decimal, uuid.UUID, type(None),
+)  # fmt: skip
+#: What runs: SQL of the app's own, that of a query of the ORM, or what is asked before a write.
+within: Final[ContextVar[int]] = ContextVar("isgware_within_query", default=0)
+THE_ORM: Final = 1
+OUR_OWN: Final = 2
+
+
+class Told(Waiting):
+    """The writes of one transaction, or of one savepoint of it."""
+
+    first = True
+
+    def __init__(self, made: Callable[[], object]) -> None:
+        self.writes = Writes()
+        super().__init__(self._tell)
+        self._made = made
+
+    def _tell(self) -> None:
+        with contextlib.suppress(Exception):  # it says so itself when it is asked for more
+            self._made()
+        tell(self.writes)
+
+
+class QueryWrites:
+    """Of one project. ``made``: sees to it that there is an ISG, also in commands and tasks."""
+
+    def __init__(self, tables: Tables, made: Callable[[], object]) -> None:
+        self._tables = tables
+        self._made = made
+
+    def note(self, write: Write, using: str) -> None:
+        """Tell once the open transaction of ``using`` is committed; at once if there is none."""
+        found = [write]
+        if not isinstance(write, EverythingChanged):
+            found += map(TableChanged, self._tables.made_of.get(write.table, ()))
+        last = last_waiting(using)
+        told = last if isinstance(last, Told) else Told(self._made)
+        for each in found:
+            told.writes.add(each)
+        if told is not last:
+            when_committed(told, using)
+
+    def counts(self, table: str) -> bool:
+        return table not in self._tables.ignored
+
+    # Inserts
+
+    def insert(self, compiler: Any, execute: Callable[[], Any], returning: Any) -> Any:
+        query, using = compiler.query, compiler.connection.alias
+        table = query.get_meta().db_table
+        if not self.counts(table):
+            return execute()
+        try:
+            rows = execute()
+        except BaseException:
+            # Without a transaction some of several statements may have been committed.
+            self.note(RowsChanged(table, None), using)
+            raise
+        for write in self._inserted(compiler, rows, returning):
+            self.note(write, using)
+        return rows
+
+    def _inserted(self, compiler: Any, rows: Any, returning: Any) -> Iterator[Write]:
+        query = compiler.query
+        meta = query.get_meta()
+        model = meta.concrete_model
+        column = key_column(model)
+        returned = [field.column for field in returning or ()]
+        at = returned.index(column) if column in returned else -1
+        listed = list(rows or ())
+        updates = bool(query.update_fields)
+        if updates:
+            changed = {field.column for field in query.update_fields}
+            yield RowsChanged(meta.db_table, changed | _generated(model))
+        for number, instance in enumerate(query.objs):
+            values = {}
+            for field in query.fields:
+                value = instance.__dict__.get(field.attname, _NOT_SAID)
+                if by_value(field) and not hasattr(value, "resolve_expression"):
+                    values[field.column] = _prepared(field, value)
+            key = values.get(column, UNKNOWN)
+            if at >= 0 and number < len(listed) and len(listed) == len(query.objs):
+                key = listed[number][at]
+            elif column and key in (UNKNOWN, None):
+                given = {field.column: field for field in query.fields}.get(column)
+                value = instance.__dict__.get(given.attname) if given is not None else None
+                key = UNKNOWN if value is None or hasattr(value, "as_sql") else value
+            if key is not UNKNOWN:
+                values[column] = key
+            yield Inserted(meta.db_table, key, values)
+
+    # Updates
+
+    def update(self, compiler: Any, execute: Callable[[Any], Any], result_type: Any) -> Any:
+        query, using = compiler.query, compiler.connection.alias
+        meta = query.get_meta()
+        table, model = meta.db_table, meta.concrete_model
+        if not self.counts(table) or not query.values:
+            return execute(result_type)
+        columns = {field.column: (field, value) for field, _, value in query.values}
+        changed = frozenset(columns) | _generated(model)
+        counting = _COUNT if result_type in (None, constants.NO_RESULTS) else result_type
+        key = key_column(model)
+        if not key or key in columns:
+            with self._failing(table, None, using):
+                return execute(result_type)
+        with self._locked(compiler, table):
+            rows = self._before(compiler, model, [field for field, _ in columns.values()])
+            with self._failing(table, changed, using):
+                count = execute(counting)
+            if rows is None or _counted(count) not in (None, len(rows)):
+                self.note(RowsChanged(table, changed), using)
+            for row in rows or ():
+                write = _updated(table, model, row, columns)
+                if write is not None:
+                    self.note(write, using)
+        return count
+
+    # Deletes
+
+    def delete(self, compiler: Any, execute: Callable[[Any], Any], result_type: Any) -> Any:
+        using = compiler.connection.alias
+        meta = compiler.query.get_meta()
+        table, model = compiler.query.base_table or meta.db_table, meta.concrete_model
+        if not self.counts(table):
+            return execute(result_type)
+        if table != meta.db_table or not key_column(model):
+            with self._failing(table, None, using):
+                count = execute(result_type)
+            self.note(RowsChanged(table, None), using)
+            return count
+        with self._locked(compiler, table):
+            rows = self._before(compiler, model, [])
+            with self._failing(table, None, using):
+                count = execute(result_type)
+            if rows is None or _counted(count) not in (None, len(rows)):
+                self.note(RowsChanged(table, None), using)
+            for row in rows or ():
+                self.note(Deleted(table, row[key_column(model)], _by_value(model, row)), using)
+        return count
+
+    @contextlib.contextmanager
+    def _failing(self, table: str, columns: Any, using: str) -> Iterator[None]:
+        """What a statement did that raised is not known."""
+        try:
+            yield
+        except BaseException:
+            self.note(RowsChanged(table, columns), using)
+            raise
+
+    # Rows before they are written
+
+    @contextlib.contextmanager
+    def _locked(self, compiler: Any, table: str) -> Iterator[None]:
+        """A transaction in which nobody else writes the rows that are about to be read."""
+        connection = compiler.connection
+        alone = connection.get_autocommit() and not connection.in_atomic_block
+        opened = transaction.atomic(connection.alias, savepoint=False)
+        with opened if alone else contextlib.nullcontext():
+            if connection.vendor == "sqlite":
+                token = within.set(OUR_OWN)
+                try:
+                    # Takes the one lock for writing before anything is read, and changes nothing.
+                    quote = connection.ops.quote_name
+                    with connection.cursor() as cursor:
+                        cursor.execute(f"DELETE FROM {quote(table)} WHERE 0 = 1")
+                finally:
+                    within.reset(token)
+            yield
+
+    def _before(self, compiler: Any, model: Any, fields: list[Any]) -> list[dict[str, Any]] | None:
+        """The rows as they are; `None` if there are too many, or which they are cannot be asked."""
+        query = compiler.query.chain(klass=Query)
+        several = sum(count > 0 for count in query.alias_refcount.values()) > 1
+        if several or query.group_by is not None or _asks(query.where):
+            return None  # other tables decide which rows they are, and are not locked
+        query.clear_ordering(force=True)
+        query.extra, query.select_related, query.distinct = {}, False, False
+        query.clear_select_clause()
+        wanted = {
+            field.attname: field
+            for field in model._meta.local_concrete_fields
+            if field.primary_key or by_value(field) or field in fields
+        }
+        query.add_fields(list(wanted), allow_m2m=False)
+        features = compiler.connection.features
+        if features.has_select_for_update:
+            query.select_for_update = True
+        if not query.select_for_update or features.supports_select_for_update_with_limit:
+            query.set_limits(high=MAX_WRITES + 1)
+        token = within.set(OUR_OWN)
+        try:
+            asked = query.get_compiler(connection=compiler.connection)
+            rows = list(asked.results_iter())
+        except EmptyResultSet:
+            return []
+        finally:
+            within.reset(token)
+        if len(rows) > MAX_WRITES:
+            return None
+        columns = [field.column for field in wanted.values()]
+        return [dict(zip(columns, row, strict=False)) for row in rows]
+
+
+def _asks(where: Any) -> bool:
+    return any(
+        getattr(child, "contains_subquery", False)
+        or isinstance(getattr(child, "rhs", None), Query)
+        or hasattr(child, "query_object")
+        or (hasattr(child, "children") and _asks(child))
+        for child in where.children
+    )
+
+
+def _counted(found: Any) -> int | None:
+    """How many rows were changed, as far as the database tells."""
+    count = getattr(found, "rowcount", found)
+    return count if isinstance(count, int) and count >= 0 else None
+
+
+def _generated(model: Any) -> frozenset[str]:
+    """Columns that the database computes of others."""
+    fields = model._meta.local_concrete_fields
+    return frozenset(field.column for field in fields if getattr(field, "generated", False))
+
+
+#: No value of any column.
+_NOT_SAID: Final = object()
+
+
+def _prepared(field: Any, value: Any) -> Any:
+    """A value as a question asks for it; what cannot be is not known."""
+    if hasattr(value, "prepare_database_save"):
+        value = value.prepare_database_save(field)
+    try:
+        return field.get_prep_value(value)
+    except (TypeError, ValueError):
+        return object()
+
+
+def _by_value(model: Any, row: Mapping[str, Any]) -> dict[str, Any]:
+    fields = model._meta.local_concrete_fields
+    return {f.column: row[f.column] for f in fields if by_value(f) and f.column in row}
+
+
+def _updated(
+    table: str, model: Any, row: Mapping[str, Any], columns: Mapping[str, tuple[Any, Any]]
+) -> Write | None:
+    old = _by_value(model, row)
+    new, changed = dict(old), set[str]()
+    for column, (field, value) in columns.items():
+        new.pop(column, None)
+        if hasattr(value, "resolve_expression"):
+            changed.add(column)
+            continue
+        if by_value(field):
+            new[column] = _prepared(field, value)
+        if not _same(field, row.get(column, UNKNOWN), value):
+            changed.add(column)
+    if not changed:
+        return None
+    generated = _generated(model)
+    for column in generated:
+        new.pop(column, None)
+    return Updated(table, row[key_column(model)], frozenset(changed) | generated, old, new)
+
+
+def _same(field: Any, old: Any, value: Any) -> bool:
+    """Whether a column stays as it is. Where in doubt, it does not."""
+    if hasattr(value, "prepare_database_save"):
+        value = value.prepare_database_save(field)
+    try:
+        if isinstance(field, FileField):
+            new = field.get_prep_value(value)
+        else:
+            new = field.to_python(value)
+        return (
+            isinstance(old, _PLAIN)
+            and isinstance(new, _PLAIN)
+            and type(old) is type(new)
+            and repr(old) == repr(new)
+        ) or (isinstance(old, decimal.Decimal | datetime.datetime) and bool(old == new))
+    except Exception:
+        return False

@@ -1,0 +1,112 @@
+"""SQL of the app's own: what it reads and writes is not known.
+
+A clean-room render that runs any depends on everything; what may write renews everything that
+depends on something. What the ORM runs is known better, and so is what Django sends for itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final
+
+from ..core.dependencies import EverythingChanged
+from ..render_context import database, tracked
+from ..rendering.callers import Callers, where
+from .query_writes import QueryWrites, within
+from .tables import Tables
+
+log: Final = logging.getLogger("isgware")
+_CALLERS: Final = Callers(frozenset({"django", "contextlib", "functools"}), frozenset())
+_COMMENTS: Final = re.compile(r"\s+|--[^\n]*(\n|\Z)|/\*.*?\*/|\(", re.DOTALL)
+_WORD: Final = re.compile(r"[a-z]+", re.IGNORECASE)
+#: Statements that neither read nor write tables.
+_NEITHER: Final = frozenset({
+    "begin", "start", "commit", "rollback", "savepoint", "release", "end", "set", "show", "pragma",
+    "use", "close", "lock",
+})  # fmt: skip
+_READS: Final = frozenset({
+    "select", "values", "table", "with", "explain", "describe", "declare", "fetch",
+})  # fmt: skip
+#: In a statement that begins as a question: what makes it write.
+_WRITES: Final = re.compile(
+    r"\b(insert|update|delete|merge|truncate|create|drop|alter|into|nextval|setval)\b",
+    re.IGNORECASE,
+)
+_FOR_UPDATE: Final = re.compile(r"\bfor\s+(no\s+key\s+)?update\b", re.IGNORECASE)
+
+
+def _asked_by_django() -> bool:
+    """Whether Django asks its database for itself, such as which version it is."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if name not in _PASSING:
+            return name.startswith("django.db.backends.")
+        frame = frame.f_back
+    return False
+
+
+_PASSING: Final = frozenset({
+    __name__, "isgware.django.recorded_queries", "django.db.backends.utils", "django.db.utils",
+    "contextlib", "functools",
+})  # fmt: skip
+
+
+class RawSQL:
+    """One wrapper for all connections of a project."""
+
+    def __init__(self, tables: Tables, writes: QueryWrites, active: Callable[[], bool]) -> None:
+        self._tables = tables
+        self._writes = writes
+        self._active = active
+        self._told: set[str] = set()
+
+    def __call__(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+    ) -> Any:
+        if within.get() != 0:
+            return execute(sql, params, many, context)
+        reads = database.get()
+        if reads is None and not self._active():
+            return execute(sql, params, many, context)
+        kind = self._kind(str(sql))
+        if reads is not None and kind != "neither":
+            reads.everything(f"SQL of the app's own ({where(_CALLERS.caller())})")
+        if kind != "writes" or not tracked.get():
+            return execute(sql, params, many, context)
+        place = where(_CALLERS.caller())
+        try:
+            return execute(sql, params, many, context)
+        finally:  # also if it raised: some of it may be done
+            self._say(place)
+            using = context["connection"].alias
+            self._writes.note(EverythingChanged(f"SQL of the app's own ({place})"), using)
+
+    def _say(self, place: str) -> None:
+        if place not in self._told and len(self._told) < 1_000:
+            self._told.add(place)
+            log.warning(
+                "%s: SQL of its own renews every page that depends on the database. Say what it "
+                "changes: run it within isgware.untracked(), then call isgware.touched(…).",
+                place or "Somewhere",
+            )
+
+    def _kind(self, sql: str) -> str:
+        at = 0
+        while found := _COMMENTS.match(sql, at):
+            at = found.end()
+        word = _WORD.match(sql, at)
+        first = word.group().lower() if word else ""
+        if first in _NEITHER:
+            return "neither"
+        if any(f'"{table}"' in sql or f"`{table}`" in sql for table in self._tables.caches):
+            return "neither"  # Django's cache in the database: an app's cache like any other
+        if first in _READS:
+            if _asked_by_django():
+                return "neither"
+            return "writes" if _WRITES.search(_FOR_UPDATE.sub("", sql)) else "reads"
+        return "writes"

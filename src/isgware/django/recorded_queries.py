@@ -1,0 +1,159 @@
+"""The option ``dependencies`` in Django: one wrapper around ``execute_sql`` of the compilers, and
+one around the SQL of cursors. Put in place once in a process; outside of clean rooms a read costs
+one test.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from django.db import connections
+from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate
+from django.db.models.sql import compiler as compilers
+from django.db.models.sql.constants import MULTI
+
+from ..core.dependencies import EverythingChanged
+from ..errors import ConfigurationError
+from ..render_context import database, tracked
+from .query_reads import QueryReads
+from .query_writes import OUR_OWN, THE_ORM, QueryWrites, within
+from .raw_sql import RawSQL
+from .tables import Tables
+
+
+class Recorder:
+    """What is recorded of one project."""
+
+    def __init__(self, tables: Tables, made: Callable[[], object]) -> None:
+        self.tables = tables
+        self.reads = QueryReads(tables)
+        self.writes = QueryWrites(tables, made)
+        self.raw = RawSQL(tables, self.writes, lambda: tracked.get())
+
+
+_active: Final[list[Recorder]] = []
+#: They call the method of their base for one of their own statements.
+_WRITING: Final = (compilers.SQLUpdateCompiler, compilers.SQLInsertCompiler)
+_installed: Final[list[bool]] = []
+
+
+def record_queries(
+    untracked: tuple[str, ...], derived: Mapping[str, tuple[str, ...]], made: Callable[[], object]
+) -> Recorder:
+    """Record from now on; ``made`` sees to it that there is an ISG that is told. Raises
+    `ConfigurationError` for a model that is not there, and on a Django whose compilers are not as
+    they are known to be."""
+    recorder = Recorder(Tables(untracked, dict(derived)), made)
+    _install()
+    _active[:] = [recorder]
+    for connection in connections.all(initialized_only=True):
+        _wrap_cursors(connection=connection)
+    return recorder
+
+
+def stop_recording() -> None:
+    _active.clear()
+
+
+def _install() -> None:
+    if _installed:
+        return
+    kinds = (
+        compilers.SQLCompiler, compilers.SQLInsertCompiler, compilers.SQLUpdateCompiler,
+    )  # fmt: skip
+    if any("execute_sql" not in vars(kind) for kind in kinds):
+        import django
+
+        raise ConfigurationError(
+            f"dependencies= does not know the compilers of Django {django.get_version()}; leave "
+            "it out, or use a version of isgware that does."
+        )
+    _installed.append(True)
+    _wrap_reads()
+    _wrap_inserts()
+    _wrap_updates()
+    connection_created.connect(_wrap_cursors, weak=False)
+    post_migrate.connect(_migrated, weak=False)
+
+
+def _wrap_reads() -> None:
+    original: Any = compilers.SQLCompiler.execute_sql
+
+    @functools.wraps(original)
+    def execute_sql(self: Any, result_type: Any = MULTI, *given: Any, **named: Any) -> Any:
+        if not _active or within.get() == OUR_OWN or isinstance(self, _WRITING):
+            return original(self, result_type, *given, **named)
+        deletes = isinstance(self, compilers.SQLDeleteCompiler)
+        reads = database.get()
+        if reads is None and not deletes:
+            return _plainly(original, self, result_type, *given, **named)
+        recorder = _active[0]
+
+        def execute(kind: Any = result_type) -> Any:
+            return _plainly(original, self, kind, *given, **named)
+
+        if not deletes:
+            return recorder.reads.run(reads, self, execute, result_type)
+        if not tracked.get():
+            return execute()
+        return recorder.writes.delete(self, execute, result_type)
+
+    compilers.SQLCompiler.execute_sql = execute_sql  # type: ignore[method-assign]
+
+
+def _wrap_inserts() -> None:
+    original: Any = compilers.SQLInsertCompiler.execute_sql
+
+    @functools.wraps(original)
+    def execute_sql(self: Any, returning_fields: Any = None, *given: Any, **named: Any) -> Any:
+        if not _active or within.get() == OUR_OWN or not tracked.get():
+            return _plainly(original, self, returning_fields, *given, **named)
+        return _active[0].writes.insert(
+            self,
+            lambda: _plainly(original, self, returning_fields, *given, **named),
+            returning_fields,
+        )
+
+    compilers.SQLInsertCompiler.execute_sql = execute_sql  # type: ignore[method-assign]
+
+
+def _wrap_updates() -> None:
+    original: Any = compilers.SQLUpdateCompiler.execute_sql
+
+    @functools.wraps(original)
+    def execute_sql(self: Any, result_type: Any, *given: Any, **named: Any) -> Any:
+        if not _active or within.get() == OUR_OWN or not tracked.get():
+            return _plainly(original, self, result_type, *given, **named)
+        return _active[0].writes.update(
+            self, lambda kind: _plainly(original, self, kind, *given, **named), result_type
+        )
+
+    compilers.SQLUpdateCompiler.execute_sql = execute_sql  # type: ignore[method-assign]
+
+
+def _plainly(original: Any, *given: Any, **named: Any) -> Any:
+    """Its SQL is the ORM's, and so is what it asks for on the way."""
+    token = within.set(THE_ORM)
+    try:
+        return original(*given, **named)
+    finally:
+        within.reset(token)
+
+
+def _wrap_cursors(connection: Any, **_: Any) -> None:
+    if _cursors not in connection.execute_wrappers:
+        connection.execute_wrappers.insert(0, _cursors)
+
+
+def _cursors(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+    if not _active:
+        return execute(sql, params, many, context)
+    return _active[0].raw(execute, sql, params, many, context)
+
+
+def _migrated(using: str = "default", **_: Any) -> None:
+    if _active:
+        _active[0].writes.note(EverythingChanged("migrate"), using)

@@ -1,0 +1,105 @@
+"""Which tables and columns of a Django project count, and how people call them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
+
+from django.apps import apps
+from django.conf import settings
+from django.db import models
+
+from ..errors import ConfigurationError
+
+#: Tables of the framework's own bookkeeping: no page shows them, and every visit may write them.
+_OWN_MODELS: Final = frozenset({
+    "sessions.session", "admin.logentry", "contenttypes.contenttype",
+    "django_celery_results.taskresult", "django_celery_results.groupresult",
+    "django_celery_results.chordcounter",
+})  # fmt: skip
+_MIGRATIONS: Final = "django_migrations"
+_EQUAL: Final = (models.IntegerField, models.BooleanField, models.UUIDField)
+
+
+class Tables:
+    """``untracked``: labels of models that count as little as sessions. ``derived``: what is made
+    of what, both labels; see `isgware.settings.Settings`. Raises `ConfigurationError` for a model
+    that is not there."""
+
+    def __init__(self, untracked: Iterable[str], derived: dict[str, tuple[str, ...]]) -> None:
+        self.models: dict[str, Any] = {}
+        self.labels: dict[str, str] = {}
+        self.ignored: set[str] = {_MIGRATIONS}
+        for model in apps.get_models(include_auto_created=True):
+            meta: Any = model._meta
+            if meta.proxy or meta.swapped:
+                continue
+            self.models.setdefault(meta.db_table, model)
+            self.labels.setdefault(meta.db_table, meta.label)
+            if meta.label_lower in _OWN_MODELS:
+                self.ignored.add(meta.db_table)
+        for label in untracked:
+            self.ignored.add(table_of("untracked", label))
+        #: What of other tables is derived from a table.
+        self.made_of: dict[str, set[str]] = {}
+        for label, sources in derived.items():
+            for source in sources:
+                made = self.made_of.setdefault(table_of("derived", source), set())
+                made.add(table_of("derived", label))
+        engines = settings.CACHES.values()
+        self.caches = [
+            str(cache.get("LOCATION"))
+            for cache in engines
+            if str(cache.get("BACKEND", "")).endswith("db.DatabaseCache")
+        ]
+
+
+def table_of(option: str, label: str) -> str:
+    """The table of a model by its label. Raises `ConfigurationError`, naming the ``option``."""
+    try:
+        meta: Any = apps.get_model(label)._meta
+    except (LookupError, ValueError) as error:
+        raise ConfigurationError(f"{option}: {label!r} is no model: {error}") from None
+    return str(meta.concrete_model._meta.db_table)
+
+
+@lru_cache(maxsize=10_000)
+def by_value(field: Any) -> bool:
+    """Whether values of a column are told apart: integers, booleans, UUIDs, and keys of those."""
+    seen = 0
+    while isinstance(field, models.ForeignKey) and seen < 10:
+        field, seen = field.target_field, seen + 1
+    return isinstance(field, _EQUAL) and type(field).__module__.startswith("django.")
+
+
+@lru_cache(maxsize=10_000)
+def columns_of(model: Any) -> frozenset[str]:
+    """The columns of a model's own table."""
+    return frozenset(field.column for field in model._meta.local_concrete_fields)
+
+
+@lru_cache(maxsize=10_000)
+def key_column(model: Any) -> str:
+    """The one column of the key of a model's table; empty if it has several."""
+    key = model._meta.pk
+    return getattr(key, "column", None) or ""
+
+
+@lru_cache(maxsize=10_000)
+def unique_columns(model: Any) -> tuple[frozenset[str], ...]:
+    """Sets of columns whose values no two rows have in common."""
+    meta = model._meta
+    found = [frozenset({f.column}) for f in meta.local_concrete_fields if f.unique]
+    groups = [*meta.unique_together] + [
+        constraint.fields
+        for constraint in getattr(meta, "total_unique_constraints", ())
+        if not getattr(constraint, "deferrable", None)
+        and getattr(constraint, "nulls_distinct", None) is None
+    ]
+    local = set(meta.local_concrete_fields)
+    for names in groups:
+        fields = [meta.get_field(name) for name in names]
+        if all(field in local for field in fields):
+            found.append(frozenset(field.column for field in fields))
+    return tuple(found)

@@ -1,0 +1,98 @@
+"""Which tables count, and how people call them: by name, or by the name of a mapped class.
+
+There may be several ISGs in a process; a table does not count if it does for none of them.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from sqlalchemy.orm.mapper import _all_registries
+
+from ..core.dependencies import EverythingChanged, TableChanged, Write
+
+#: Bookkeeping of libraries, by the modules of their classes: no page shows it.
+_LIBRARIES: Final = ("flask_session.", "celery.backends.database")
+_MIGRATIONS: Final = frozenset({"alembic_version"})
+
+
+class Tables:
+    """What one ISG was told: ``untracked`` tables or classes, and what is ``derived`` from what;
+    see `isgware.settings.Settings`."""
+
+    def __init__(
+        self, untracked: Iterable[str] = (), derived: Mapping[str, Iterable[str]] | None = None
+    ) -> None:
+        self._untracked = frozenset(untracked)
+        self._derived = {name: tuple(sources) for name, sources in (derived or {}).items()}
+
+    def ignores(self, table: str) -> bool:
+        if table in _MIGRATIONS or table in self._untracked:
+            return True
+        return any(
+            name in self._untracked or module.startswith(_LIBRARIES)
+            for name, module in _classes_of(table)
+        )
+
+    def made_of(self, table: str) -> Iterator[str]:
+        """The tables that are derived from ``table``."""
+        called = {table, *(name for name, _ in _classes_of(table))}
+        for made, sources in self._derived.items():
+            if not called.isdisjoint(sources):
+                yield table_named(made)
+
+
+_known: Final[list[weakref.ref[Tables]]] = []
+
+
+def add(tables: Tables) -> None:
+    """Have ``tables`` count as long as somebody holds them."""
+    _known[:] = [each for each in _known if each() is not None]
+    _known.append(weakref.ref(tables))
+
+
+def ignored(table: str) -> bool:
+    """Whether neither reads nor writes of it are recorded."""
+    known = [tables for each in _known if (tables := each()) is not None] or [Tables()]
+    return all(tables.ignores(table) for tables in known)
+
+
+def told(writes: Iterable[Write]) -> Iterator[Write]:
+    """What is to be told of ``writes``: with what the database makes of them, by itself."""
+    changed = set()
+    for write in writes:
+        yield write
+        if not isinstance(write, EverythingChanged):
+            changed.add(write.table)
+    todo, seen = list(changed), set(changed)
+    while todo:
+        source = todo.pop()
+        for tables in [each() for each in _known]:
+            for made in tables.made_of(source) if tables is not None else ():
+                if made not in seen:
+                    seen.add(made)
+                    todo.append(made)
+                    yield TableChanged(made)
+
+
+def table_named(name: str) -> str:
+    """The table that is meant by the name of a table or of a mapped class."""
+    for table, called, _ in _mapped():
+        if called == name:
+            return table
+    return name
+
+
+def _classes_of(table: str) -> Iterator[tuple[str, str]]:
+    return ((name, module) for each, name, module in _mapped() if each == table)
+
+
+def _mapped() -> Iterator[tuple[str, str, str]]:
+    """Table, name and module of each mapped class."""
+    for registry in list(_all_registries()):
+        for mapper in list(registry.mappers):
+            name = getattr(mapper.local_table, "name", None)
+            if name is not None:
+                yield str(name), mapper.class_.__name__, mapper.class_.__module__

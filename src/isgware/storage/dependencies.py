@@ -1,0 +1,193 @@
+"""Keeps pages with what they depend on, and tells the store what was written.
+
+`isgware.backends.dependents` has the theory. Here is what a process adds: the shapes that it knows,
+what it owes to a store that is away, and that a page which the store did not take is never fresh.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from ..backends.base import Row
+from ..backends.breaker import Breaker
+from ..backends.dependents import Begun, Dependents, Depending, Kept, KnownShapes
+from ..core.database_reads import DatabaseReads, Writes
+from ..core.depended import CHANGED, MAYBE, Depended, compressed
+from ..core.dependencies import EverythingChanged, TableChanged, Write
+from ..core.dependency_names import EVERY, names_of_writes
+from ..core.dependency_texts import said_of
+from ..core.stored_page import Entry
+from ..errors import BackendUnavailable, ConfigurationError
+from ..settings import Settings
+
+log: Final = logging.getLogger("isgware")
+#: More names of one commit become those of their tables.
+_MAX_NAMES: Final = 10_000
+#: Attempts with newer shapes; they grow seldom.
+_TRIES: Final = 10
+_NO_SHAPES: Final = KnownShapes()
+
+
+@dataclass(frozen=True, slots=True)
+class RenderBegun:
+    """What a render has taken before its first read. ``begun`` is `None` if the store was away."""
+
+    begun: Begun | None
+    shapes: KnownShapes
+
+
+class Dependencies:
+    """``soft``: a change makes pages stale; else it purges them."""
+
+    def __init__(self, store: Breaker, *, soft: bool) -> None:
+        self.soft = soft
+        self._store = store
+        self._shapes = _NO_SHAPES
+        self._owed = Writes()
+        self._lock = threading.Lock()
+
+    @property
+    def _backend(self) -> Dependents:
+        backend: Any = self._store.backend
+        return backend  # type: ignore[no-any-return]
+
+    # What a render depends on.
+
+    def begin(self) -> RenderBegun:
+        """Call it before the first read of a render."""
+        try:
+            for _ in range(3):
+                shapes = self._shapes
+                begun = self._store.call(self._backend.begun, returns=Begun)
+                if (begun.nonce, begun.version) == (shapes.nonce, shapes.version):
+                    return RenderBegun(begun, shapes)
+                self._shapes = self._store.call(self._backend.shapes, returns=KnownShapes)
+            return RenderBegun(begun, _NO_SHAPES)  # all of its shapes count as new
+        except BackendUnavailable:
+            return RenderBegun(None, _NO_SHAPES)
+
+    def finish(self, reads: DatabaseReads, began: RenderBegun) -> tuple[Depended, Depending | None]:
+        """What the page keeps, and what the store is told with it."""
+        found = reads.finished(began.shapes.by_table)
+        depended = Depended(found.names, compressed(found.texts), self.soft)
+        if began.begun is None:
+            return replace(depended, late=MAYBE), None
+        return depended, Depending(found.names, began.begun, found.shapes)
+
+    def met(self, entry: Entry, depending: Depending | None) -> Entry:
+        """Tell the store what a page depends on that is about to be stored. Returns the page as it
+        counts: as one that was never fresh, if something of it was changed meanwhile, or if the
+        store cannot tell."""
+        if depending is None:
+            return entry
+        try:
+            kept = self._store.call(
+                self._backend.depend, depending, entry.nonce, entry.generation,
+                returns=Kept, kind="pages",
+            )  # fmt: skip
+        except BackendUnavailable:
+            kept = Kept.MAYBE
+        if kept is Kept.AS_IT_WAS:
+            return entry
+        return late(entry, CHANGED if kept is Kept.CHANGED else MAYBE)
+
+    # What was written.
+
+    def tell(self, writes: Iterable[Write]) -> None:
+        """Tell the store what a commit has changed. Raises `BackendUnavailable`."""
+        batch = list(writes)
+        shapes = self._shapes
+        for _ in range(_TRIES):
+            names = _names(batch, shapes)
+            found = self._store.apart(
+                self._backend.tell, names, shapes.nonce, shapes.version,
+                returns=int | KnownShapes, kind="invalidate",
+            )  # fmt: skip
+            if isinstance(found, int):
+                return
+            self._shapes = shapes = found
+        self._tell_everything()
+
+    def _tell_everything(self) -> None:
+        """Whatever the shapes are: its name is in no shape."""
+        shapes = self._store.apart(self._backend.shapes, returns=KnownShapes)
+        names = {EVERY: "questions changed all the time"}
+        found = self._store.apart(
+            self._backend.tell, names, shapes.nonce, shapes.version, returns=int | KnownShapes
+        )
+        if not isinstance(found, int):
+            raise BackendUnavailable("The store's questions change all the time.")
+
+    def owe(self, writes: Iterable[Write]) -> None:
+        """To be told when the store is back. Bounded: more of one table become the table."""
+        with self._lock:
+            for write in writes:
+                self._owed.add(write)
+
+    def pay(self) -> None:
+        """Tell what is owed, if the store takes it."""
+        if not self._owed:
+            return
+        with self._lock:
+            owed, self._owed = self._owed, Writes()
+        try:
+            self.tell(owed)
+        except BackendUnavailable:
+            with self._lock:
+                owed.join(self._owed)
+                self._owed = owed
+
+    def affected(self, writes: Iterable[Write]) -> Iterator[Row]:
+        """The pages that such a change would renew. Raises `BackendUnavailable`."""
+        shapes = self._store.apart(self._backend.shapes, returns=KnownShapes)
+        wanted = set(names_of_writes(writes, shapes.by_table))
+        rows = self._store.apart(self._backend.affected, wanted)
+        while (row := self._store.apart(_next, rows)) is not None:
+            yield row
+
+    def forget(self) -> None:
+        """Make every page with dependencies stale, and begin anew. Raises `BackendUnavailable`."""
+        self._store.apart(self._backend.forget, returns=int, kind="invalidate")
+
+
+def dependencies_of(store: Breaker, settings: Settings) -> Dependencies:
+    """Raises `ConfigurationError` for a store that cannot tell what pages depend on."""
+    if not isinstance(store.backend, Dependents):
+        raise ConfigurationError(
+            "dependencies= needs a store that keeps them: file:, memory: or redis://, or one of "
+            "these as coordinator= beside another store."
+        )
+    return Dependencies(store, soft=settings.dependencies == "soft")
+
+
+def _next(rows: Iterator[Row]) -> Row | None:
+    return next(rows, None)
+
+
+def as_recorded(entry: Entry, wanted: Dependencies | None) -> bool:
+    """Whether what a page depends on was recorded as the option ``dependencies`` wants it."""
+    depended = entry.depended
+    if entry.own or wanted is None or depended is None:
+        return entry.own or (wanted is None and depended is None)
+    return depended.soft == wanted.soft
+
+
+def late(entry: Entry, why: int) -> Entry:
+    """The page as one that was never fresh."""
+    depended = entry.depended
+    return entry if depended is None else replace(entry, depended=replace(depended, late=why))
+
+
+def _names(batch: Sequence[Write], shapes: KnownShapes) -> dict[bytes, str]:
+    names = names_of_writes(batch, shapes.by_table)
+    if len(names) > _MAX_NAMES:
+        coarse = {
+            write if isinstance(write, EverythingChanged) else TableChanged(write.table)
+            for write in batch
+        }
+        names = names_of_writes(coarse, shapes.by_table)
+    return {name: said_of(write) for name, write in names.items()}

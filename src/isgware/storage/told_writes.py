@@ -1,0 +1,34 @@
+"""Renews the pages of one `PageStore` that show what was written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from ..core.dependencies import Write
+from ..core.dependency_names import EVERY
+from ..core.freshness import Changes
+from ..errors import BackendUnavailable
+from .page_store import PageStore
+
+log: Final = logging.getLogger("isgware")
+
+
+def tell(page_store: PageStore, writes: Sequence[Write]) -> None:
+    """In this process at once, elsewhere as soon as the store takes it. What waits for the store
+    renews every page of this process that depends on anything: which it would be is not known."""
+    dependencies = page_store.dependencies
+    if dependencies is None:
+        return
+    try:
+        dependencies.tell(writes)
+        page_store.sync()
+    except BackendUnavailable as error:
+        log.warning("Records were changed; the pages that show them wait for the store: %s", error)
+        dependencies.owe(writes)
+        mirror = page_store.mirror
+        told = ((EVERY, mirror.counter + 1, "the store was away when something was changed"),)
+        mirror.apply(Changes(mirror.nonce, 0, told=told))
+        page_store.settled = -1
+        page_store.memory.unready()

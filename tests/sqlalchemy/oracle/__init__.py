@@ -1,0 +1,1 @@
+"""An oracle for ``dependencies=``: random pages, random edits, each page compared."""

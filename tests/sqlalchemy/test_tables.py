@@ -1,0 +1,57 @@
+"""Which tables count, and what they are called."""
+
+import pytest
+
+from isgware.core.dependencies import Inserted, TableChanged
+from isgware.sqlalchemy import recorder, tables
+
+from .models import Author, Shelf, add
+from .recording import clean_room, telling
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """``only(untracked, derived)``: as if there were one ISG."""
+    monkeypatch.setattr(tables, "_known", [])
+    held = []
+
+    def only(*said):
+        held.append(tables.Tables(*said))
+        tables.add(held[-1])
+
+    return only
+
+
+def test_a_table_is_called_by_its_name_or_its_class():
+    assert tables.table_named("Author") == tables.table_named("author") == "author"
+    assert tables.table_named("nothing") == "nothing"
+
+
+@pytest.mark.parametrize("name", ["Author", "author"])
+def test_an_untracked_table_is_neither_read_nor_written(only, session, name):
+    only([name])
+    recorder.install([name])
+    session.info.clear()
+    with telling() as told, clean_room() as found:
+        add(session, Author(id=1, name="Ann"), Shelf(id=1))
+        session.get(Author, 1)
+        assert told() == [Inserted("shelf", 1, {"id": 1})]
+    assert found == []
+
+
+def test_a_table_counts_if_it_counts_for_one_of_several(only):
+    only(["author"])
+    assert tables.ignored("author")
+    only([])
+    assert not tables.ignored("author")
+
+
+def test_what_the_migrations_write_does_not_count(only):
+    only([])
+    assert tables.ignored("alembic_version")
+
+
+def test_what_is_derived_changes_with_its_sources(only):
+    only([], {"stock": ["Shelf"], "report": ["stock"], "other": ["author"]})
+    write = Inserted("shelf", 1)
+    assert list(tables.told([write])) == [write, TableChanged("stock"), TableChanged("report")]
