@@ -82,6 +82,12 @@ class PreparedHit:
         self._make(now)
         return True
 
+    def stands(self, version: int, now: float) -> bool:
+        """Whether its page is fresh, and nothing was invalidated since; its second may be over."""
+        entry = self.page.entry
+        fresh = entry.rendered_at <= now < entry.fresh_until
+        return self.version == version and fresh and self.until > 0.0
+
     def _make(self, now: float) -> None:
         page = self.page
         self.until = 0.0  # nobody may pair the old second with the new headers
@@ -140,6 +146,9 @@ class PreparedStale(PreparedHit):
         """Whether nothing was invalidated since, and its second is not over."""
         return self.version == version and self.since <= now < self._ends
 
+    def stands(self, version: int, now: float) -> bool:
+        return False  # who gets a stale page has it renewed
+
     def end(self) -> None:
         self._ends = 0.0
 
@@ -152,6 +161,9 @@ class PreparedFill(PreparedStale):
     There is no answer yet, and to the hit path its time is always over, too."""
 
     __slots__ = ()
+
+    def stands(self, version: int, now: float) -> bool:
+        return self.lasts(version, now)
 
     def _make(self, now: float) -> None:
         entry = self.page.entry
