@@ -183,7 +183,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
-         "del maintenance  # not referred to while this thread waits", "pass"),
+         "del maintenance  # no reference while this thread waits", "pass"),
     ),
     *_of("regeneration/render_threads.py", "promises/test_collected.py")(
         ("idle threads refer to no pool", "            pool = None\n            ready.wait",
@@ -941,7 +941,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            counter = old.counter\n", "            pass\n"),
     ),
     *_of("regeneration/handoff.py", "regeneration/test_handoff.py")(
-        ("jobs remembered are bounded", "            while len(self._handed) > _MAX_HANDED:\n",
+        ("jobs remembered are bounded", "            while len(self._delegated) > _MAX_DELEGATED:\n",
          "            while False:\n"),
     ),
     *_of("regeneration/single_flight.py", "regeneration/test_single_flight.py", "promises/test_p7_bounded.py")(
@@ -954,7 +954,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what waits to be rendered is bounded", "        if len(self) >= self._limit:\n", "        if False:\n"),
         ("those without a place are bounded",
          "        while len(self._turned_away) > self._limit:\n", "        while False:\n"),
-        ("wants are bounded", "wants is None or (wants == _MOST and not urgent)", "wants is None"),
+        ("priorities are bounded", "priority is None or (priority == _MOST and not urgent)",
+         "priority is None"),
     ),
     *_of("regeneration/render_threads.py", "regeneration/test_render_threads.py", "regeneration/test_render_thread_faults.py")(
         ("a hung render holds up no pace",
