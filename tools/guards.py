@@ -1136,6 +1136,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("regeneration/render_threads.py", "storage/test_counting.py")(
         ("counts are told at exit", "    counting.tell_at_exit()\n", ""),
     ),
+    *_of("runtime.py", "storage/test_counting.py")(
+        ("a child tells its counts", "                ready.version = -1\n", "                pass\n"),
+    ),
     *_of("storage/observing.py", "storage/test_observing.py")(
         ("events that wait are bounded", "if len(queue) >= self._limit:", "if False:"),
         ("an observer that fails is logged once", "if number not in self._failed:", "if True:"),
