@@ -120,6 +120,12 @@ READS = {
         ).all(),
         ["shelf:1", "shelf:2", "shelf[id]"],
     ),
+    "count of what is distinct": (
+        lambda session: session.scalar(
+            select(func.count()).select_from(select(Book.kind).distinct().subquery())
+        ),
+        ["book[kind]"],
+    ),
     "distinct": (lambda session: session.execute(select(Book.kind).distinct()).all(), [
         "book[kind]",
     ]),
