@@ -18,13 +18,13 @@ from typing import Any, Final
 from ..core.cache_key import Request
 from ..core.client_holes import with_elements
 from ..core.filled_page import without_lifetime
-from ..core.hole_places import encoded, filled_in, hole_place, marked
+from ..core.hole_places import charset_of, encoded, filled_in, hole_place, marked
 from ..core.places import NONCE, Places, in_body
 from ..core.reads import NOTHING_READ, Reads, reads_of, united
 from ..core.storable import Refusal, Response
 from ..core.stored_page import Entry
 from ..core.tokens import Finder, Lines, Token, nonces
-from ..holes import HOLES, NESTED, PLAIN, HoleRun, Markers, marker
+from ..holes import HOLES, NESTED, PLAIN, HoleRun, Markers
 from ..http.conditional import strong_etag
 from ..recording import COOKIES, Recording
 from ..render_context import Rendering, current, database
@@ -87,7 +87,7 @@ class Placeholders:
             entry.body, entry.headers, markers.prefix, markers.number, len(markers.uses)
         )  # fmt: skip
         if spans is None:
-            return Refusal(NO_HOLE, "a hole of it stands where it cannot be found again")
+            return Refusal(NO_HOLE, markers.told_of_lost(entry.body))
         given = [n for n, text in enumerate(markers.placeholders) if text is not None]
         whole = replace(entry, body=_APART.join([entry.body, *(self.texts[n] for n in given)]))
         page = with_places(whole, tokens, finders)
@@ -205,7 +205,7 @@ class PlaceholderMaker:
         known = before.hole_reads if before is not None else None
         return Placeholders(
             markers, self.settings.mount,
-            [encoded(text or "", response.headers) for text in texts], runs,
+            [encoded(text or "", charset_of(response.headers)) for text in texts], runs,
             united(reads_of(noted[False], now), known, now),
             reads_of_client(markers, noted[True], now) if self.in_a_run else None,
         )  # fmt: skip
@@ -237,12 +237,13 @@ class PlaceholderMaker:
             return None
         from .client_places import misplaced
 
-        own = {marker(markers.prefix, markers.number, n): n for n in theirs}
-        if not (found := misplaced(response, list(own))):
+        found = misplaced(response, markers.prefix + markers.number, theirs)
+        if found is None:
             return None
-        name = markers.uses[own[found]].name
+        name, where = markers.uses[found].name, markers.where[found]
         return Refusal(
-            MISPLACED, f"the hole {name!r} has client=True, and stands where there is no element"
+            MISPLACED,
+            f"the hole {name!r} ({where}) has client=True, and stands where there is no element",
         )
 
     def _run(
@@ -250,8 +251,9 @@ class PlaceholderMaker:
     ) -> tuple[Rendering, list[Token]] | Refusal:
         rendering = Rendering(
             True, request.scheme, request.host, request.script_name,
-            recording=Recording() if self.in_a_run else None, database=reads,
+            recording=Recording() if self.in_a_run else None,
         )  # fmt: skip
+        rendering.database = reads
         headers: Lines = ()
         try:
             if self.in_a_run:
