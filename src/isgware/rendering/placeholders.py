@@ -24,7 +24,7 @@ from ..core.reads import NOTHING_READ, Reads, reads_of, united
 from ..core.storable import Refusal, Response
 from ..core.stored_page import Entry
 from ..core.tokens import Finder, Lines, Token, nonces
-from ..holes import HOLES, NESTED, PLAIN, HoleRun, Markers, marker
+from ..holes import HOLES, NESTED, PLAIN, HoleRun, Markers
 from ..http.conditional import strong_etag
 from ..recording import COOKIES, Recording
 from ..render_context import Rendering, current, database
@@ -87,7 +87,7 @@ class Placeholders:
             entry.body, entry.headers, markers.prefix, markers.number, len(markers.uses)
         )  # fmt: skip
         if spans is None:
-            return Refusal(NO_HOLE, "a hole of it stands where it cannot be found again")
+            return Refusal(NO_HOLE, markers.told_of_lost(entry.body))
         given = [n for n, text in enumerate(markers.placeholders) if text is not None]
         whole = replace(entry, body=_APART.join([entry.body, *(self.texts[n] for n in given)]))
         page = with_places(whole, tokens, finders)
@@ -237,12 +237,13 @@ class PlaceholderMaker:
             return None
         from .client_places import misplaced
 
-        own = {marker(markers.prefix, markers.number, n): n for n in theirs}
-        if not (found := misplaced(response, list(own))):
+        found = misplaced(response, markers.prefix + markers.number, theirs)
+        if found is None:
             return None
-        name = markers.uses[own[found]].name
+        name, where = markers.uses[found].name, markers.where[found]
         return Refusal(
-            MISPLACED, f"the hole {name!r} has client=True, and stands where there is no element"
+            MISPLACED,
+            f"the hole {name!r} ({where}) has client=True, and stands where there is no element",
         )
 
     def _run(
