@@ -66,9 +66,10 @@ class ISG(Operations):
         self.runtime = runtime = runtime_of(application, settings, site or Site())
         self.verbs = Verbs(runtime.engine, runtime.catalogue, runtime.site)
         if settings.dependencies:
-            from .management.record_writes import PagesOf, listen
+            from .management.record_writes import PagesOf, listen, said_by
 
             listen(PagesOf(runtime.engine.page_store, runtime.mode))
+            said_by(self)
         self._control: Control | None = None
         self._metrics: Metrics | None = None
         if settings.secret or settings.metrics_secret:

@@ -250,8 +250,9 @@ class PlaceholderMaker:
     ) -> tuple[Rendering, list[Token]] | Refusal:
         rendering = Rendering(
             True, request.scheme, request.host, request.script_name,
-            recording=Recording() if self.in_a_run else None, database=reads,
+            recording=Recording() if self.in_a_run else None,
         )  # fmt: skip
+        rendering.database = reads
         headers: Lines = ()
         try:
             if self.in_a_run:
