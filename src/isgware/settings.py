@@ -335,6 +335,9 @@ class Settings:
     build_id: str = _option("", lambda name, value: str(value or ""), "keeps pages of builds apart")
     compress: tuple[str, ...] | bool = _option(True, _compress, "encodings made when storing")
     debug: bool = _option(False, _flag, "log one line per decision")
+    panel: bool = _option(
+        False, _flag, "in development, a panel on each page says what becomes of it"
+    )
     downstream: float = _option(60.0, _seconds, "s-maxage of pages with revalidate=False")
     enabled: bool | str | None = _option(None, _enabled, "True, False or 'report'")
     dependencies: bool | str = _option(

@@ -177,14 +177,6 @@ def test_every_reason_in_the_reference_is_in_the_code() -> None:
     assert sorted(token for token in listed - made_up if f'"{token}"' not in code) == []
 
 
-def test_no_page_but_the_roadmap_speaks_of_what_is_not_there() -> None:
-    later = re.compile(r"isgware dashboard")
-    pages = [page for page in DOCS.rglob("*.md") if "_build" not in page.parts]
-    pages.remove(DOCS / "roadmap.md")
-    found = [page.name for page in pages if later.search(page.read_text())]
-    assert found == []
-
-
 def test_the_script_s_hash_for_a_security_policy_is_that_of_the_code() -> None:
     text = (DOCS / "first-visits.md").read_text()
     assert re.findall(r"'(sha256-[^']+)'", text) == [loading.SCRIPT_HASH]
