@@ -183,7 +183,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
-         "del maintenance  # not referred to while this thread waits", "pass"),
+         "del maintenance  # no reference while this thread waits", "pass"),
     ),
     *_of("regeneration/render_threads.py", "promises/test_collected.py")(
         ("idle threads refer to no pool", "            pool = None\n            ready.wait",
@@ -474,10 +474,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("local paths hold no controls", "_CONTROL.search(text) or ", ""),
         ("local paths have no dots", 'any(part in (".", "..") for part in text.split("/"))', "False"),
     ),
-    *_of("settings.py", "test_settings.py")(
+    *_of("setting_checks.py", "test_settings.py")(
         ("a blank secret is none", "not value.strip() or not value.isprintable()",
          "not value or not value.isprintable()"),
-        ("secrets of the metrics cannot be guessed", "if secret is not None and len(secret.strip()) < MIN_SECRET:", "if secret == '':"),
+        ("secrets of the metrics cannot be guessed", "if text is not None and len(text.strip()) < MIN_SECRET:", "if text == '':"),
     ),
     *_of("management/control_endpoint.py", "management/test_control_endpoint.py")(
         ("the endpoint asks for the secret", "if not self._matches(given):", "if False:"),
@@ -950,7 +950,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            counter = old.counter\n", "            pass\n"),
     ),
     *_of("regeneration/handoff.py", "regeneration/test_handoff.py")(
-        ("jobs remembered are bounded", "            while len(self._handed) > _MAX_HANDED:\n",
+        ("jobs remembered are bounded", "            while len(self._delegated) > _MAX_DELEGATED:\n",
          "            while False:\n"),
     ),
     *_of("regeneration/single_flight.py", "regeneration/test_single_flight.py", "promises/test_p7_bounded.py")(
@@ -963,7 +963,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what waits to be rendered is bounded", "        if len(self) >= self._limit:\n", "        if False:\n"),
         ("those without a place are bounded",
          "        while len(self._turned_away) > self._limit:\n", "        while False:\n"),
-        ("wants are bounded", "wants is None or (wants == _MOST and not urgent)", "wants is None"),
+        ("priorities are bounded", "priority is None or (priority == _MOST and not urgent)",
+         "priority is None"),
     ),
     *_of("regeneration/render_threads.py", "regeneration/test_render_threads.py", "regeneration/test_render_thread_faults.py")(
         ("a hung render holds up no pace",
@@ -1144,6 +1145,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("regeneration/render_threads.py", "storage/test_counting.py")(
         ("counts are told at exit", "    counting.tell_at_exit()\n", ""),
     ),
+    *_of("runtime.py", "storage/test_counting.py")(
+        ("a child tells its counts", "                ready.version = -1\n", "                pass\n"),
+    ),
     *_of("storage/observing.py", "storage/test_observing.py")(
         ("events that wait are bounded", "if len(queue) >= self._limit:", "if False:"),
         ("an observer that fails is logged once", "if number not in self._failed:", "if True:"),
@@ -1156,6 +1160,98 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("routing/route_names.py", "routing/test_route_names.py")(
         ("a converter that fails is no visitor's error", "        except Exception:  #",
          "        except ZeroDivisionError:  #"),
+    ),
+    # What SQLAlchemy reads and writes, for dependencies=.
+    *_of("sqlalchemy/reading.py", "sqlalchemy/test_reading.py")(
+        ("SQLAlchemy: raw SQL reads everything", 'if kind_of(statement) in ("read", "write"):',
+         "if False:"),
+        ("SQLAlchemy: text() reads everything",
+         'if kind_of(context.unicode_statement) in ("read", "write"):', "if False:"),
+        ("SQLAlchemy: a transaction from before is everything",
+         "if connection not in known_here().connections:", "if False:"),
+        ("SQLAlchemy: keys of rows are noted as they are fetched", "if plan.shown:", "if False:"),
+        ("SQLAlchemy: RETURNING shows rows", "if compiled.statement._returning:", "if False:"),
+        ("SQLAlchemy: a question has its own values",
+         "value_of(names, parameters, given) if isinstance(given, BindParameter) else given",
+         "given.value if isinstance(given, BindParameter) else given"),
+    ),
+    *_of("sqlalchemy/recorder.py", "sqlalchemy/test_reading.py", "sqlalchemy/test_transactions.py")(
+        ("SQLAlchemy: objects that were held are everything", "if held and reads is not None:",
+         "if False:"),
+        ("SQLAlchemy: hits of a session from before are everything",
+         "and session not in known_here().sessions:", "and False:"),
+        ("SQLAlchemy: what SQLite commits with its last row is fetched",
+         "    _fetch_what_is_not_committed_else(connection, cursor, context)\n    if", "    if"),
+        ("SQLAlchemy: autocommit tells at once", "if commits or autocommits(connection):",
+         "if commits:"),
+        ("SQLAlchemy: a commit in plain words tells", "if commits or autocommits(connection):",
+         "if autocommits(connection) and False:"),
+    ),
+    *_of("sqlalchemy/selects.py", "sqlalchemy/test_reading.py")(
+        ("SQLAlchemy: a star is every column", "if id(selected.statement) not in self._exist:",
+         "if False:"),
+        ("SQLAlchemy: text may name other tables", "if _MORE_TABLES.search(text):", "if False:"),
+        ("SQLAlchemy: text in a query is the whole table", "elif not _CONSTANT.match(text):",
+         "elif False:"),
+        ("SQLAlchemy: an unknown expression is the whole table", "elif not _known(part):",
+         "elif False:"),
+        ("SQLAlchemy: order by a name is every column",
+         "self._all = True", "pass"),
+        ("SQLAlchemy: columns without the key decide",
+         "        if not has_key or (_picks(select)", "        if (_picks(select)"),
+        ("SQLAlchemy: what is picked decides", "elif _picks(selected.select):", "elif False:"),
+    ),
+    *_of("sqlalchemy/equalities.py", "sqlalchemy/test_reading.py")(
+        ("SQLAlchemy: an outer join does not restrict its outer side",
+         "right if element.isouter else left | right", "left | right"),
+        ("SQLAlchemy: a full join restricts neither side", "if not element.full:", "if True:"),
+        ("SQLAlchemy: OR is no conjunction",
+         "isinstance(condition, BooleanClauseList) and condition.operator is operators.and_:",
+         "isinstance(condition, BooleanClauseList):"),
+    ),
+    *_of("sqlalchemy/writes.py", "sqlalchemy/test_writing.py")(
+        ("SQLAlchemy: an upsert changes the table",
+         " or _replaces(statement, table):", ":"),
+        ("SQLAlchemy: a prefix may change other rows", "others or statement._prefixes or ",
+         "others or "),
+        ("SQLAlchemy: rows of a SELECT are not known",
+         'if getattr(statement, "select", None) is not None or statement._multi_values:',
+         "if statement._multi_values:"),
+    ),
+    *_of("sqlalchemy/row_writes.py", "sqlalchemy/test_writing.py")(
+        ("SQLAlchemy: foreign keys cascade",
+         "        for cascade in cascades_of(change.table):", "        for cascade in ():"),
+        ("SQLAlchemy: a key that is set is another row",
+         "    if columns & set(key_columns(change.table)):", "    if False:"),
+        ("SQLAlchemy: a value of the database is not known",
+         "    new = {name: value for name, value in old.items() if name not in columns}",
+         "    new = dict(old)"),
+    ),
+    *_of("sqlalchemy/old_rows.py", "sqlalchemy/test_writing.py", "sqlalchemy/test_transactions.py")(
+        ("SQLAlchemy: without a lock old rows are not known",
+         "        if not self._lock(change.table):\n            return None\n", ""),
+        ("SQLAlchemy: too many rows are all rows", " if len(rows) <= MOST else None", ""),
+    ),
+    *_of("sqlalchemy/transactions.py", "sqlalchemy/test_transactions.py")(
+        ("SQLAlchemy: a commit that failed may have happened",
+         "    finally:  # one that failed may have happened\n        tell(told(writes))",
+         "    except ZeroDivisionError:\n        pass\n    else:\n        tell(told(writes))"),
+        ("SQLAlchemy: what is rolled back is forgotten",
+         "    original(pooled)\n    if pending is not None:\n        pending.drop()",
+         "    original(pooled)"),
+        ("SQLAlchemy: what another process prepared is everything",
+         'elif (args and args[0]) or kwargs.get("is_prepared"):', "elif False:"),
+    ),
+    *_of("sqlalchemy/raw_cursors.py", "sqlalchemy/test_raw_cursors.py")(
+        ("SQLAlchemy: cursors of the driver read everything",
+         'if reads is not None and kind in ("read", "write"):', "if False:"),
+        ("SQLAlchemy: cursors of the driver write everything",
+         'if kind == "write" and listening() and tracked.get():', "if False:"),
+    ),
+    *_of("sqlalchemy/compilers.py", "sqlalchemy/test_compilers.py")(
+        ("SQLAlchemy: one that is not known is refused",
+         "if original is None or tuple(inspect.signature(original).parameters) != _PARAMETERS:",
+         "if False:"),
     ),
     *_of("export/choice.py", "promises/test_p12_cookies.py")(
         ("no token becomes a file", "    if entry.places:\n", "    if False:\n"),

@@ -61,4 +61,15 @@ def test_in_python_and_with_a_token_in_a_hole(project):
 def test_errors_of_tags_say_which_hole(project, caplog):
     isg = site(project, '{% load isgware %}{% hole "basket" client="yes" %}' + FILLER)
     assert visitor(isg).get("/page").status_code == 500
-    assert "The hole 'basket': client= takes True or False, not 'yes'" in caplog.text
+    assert "The hole 'basket': client= takes True or False, not 'yes'. (" in caplog.text
+    assert ", line 1)" in caplog.text
+
+
+def test_below_a_mount_that_a_proxy_takes_off(project):
+    isg = site(project, PAGE, FORCE_SCRIPT_NAME="/shop")
+    text = visitor(isg).get("/page").text
+    assert 'src="/shop/_isg/holes.' in text
+    url = asks(text)
+    assert url.startswith("/shop/_isg/holes?page=%2Fpage&")
+    got = visitor(isg, "ann").get(url.removeprefix("/shop"))
+    assert made(got)["0"] == "<b>ann</b>"

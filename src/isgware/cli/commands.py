@@ -82,10 +82,10 @@ def _plain_errors() -> Iterator[None]:
     except ISGError as error:
         raise Failed(str(error)) from error
     except OSError as error:
-        raise _told(error) from error
+        raise _as_command_error(error) from error
 
 
-def _told(error: OSError) -> Exception:
+def _as_command_error(error: OSError) -> Exception:
     """One line if it is the output that cannot be written, for a full disk. (A reader who has gone
     is click's affair.)"""
     try:
@@ -105,7 +105,7 @@ def run(group: click.Group, arguments: Sequence[str], name: str) -> None:
     try:
         sys.exit(group.main(list(arguments), prog_name=name))
     except OSError as error:  # --help, too, has an output
-        told = _told(error)
+        told = _as_command_error(error)
         if not isinstance(told, Failed):
             raise
         told.show()

@@ -19,10 +19,10 @@ from werkzeug.wsgi import ClosingIterator
 from ..core.cache_key import Visitor
 from ..errors import ISGError
 from ..formatting import duration, printable
+from ..management.advice import advice_on
 from ..management.operations import Operations
 from ..management.why_report import Why
 from ..rendering.clean_room import StartResponse
-from ..rendering.remedies import REMEDIES
 from ..serving.counted_answers import told_by
 
 HeaderList = list[tuple[str, str]]
@@ -175,7 +175,7 @@ def _said(stored: bool, result: str, reason: str, why: Why | None) -> str:
 
 def _rows(reason: str, why: Why | None, stored: bool) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
-    if not stored and (remedy := REMEDIES.get(reason, "")):
+    if not stored and (remedy := advice_on(reason)):
         rows.append(("what helps", remedy))
     if why is not None:
         key = [*why.query_kept, *(f"{n}={v or 'absent'}" for n, v in (*why.headers, *why.cookies))]
