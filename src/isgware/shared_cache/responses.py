@@ -1,4 +1,4 @@
-"""Where responses to visitors' own requests lie, and how they get there and are kept up to date.
+"""Finds, stores and updates responses to visitors' own requests.
 
 For `cache`, `ResponseStore` does what planner, producer and page store do for the engine: from a
 visitor to a `Place`, from a response to a stored page, and from a stale page to a validated one.
@@ -50,14 +50,14 @@ class ResponseStore:
         self._drafts = drafts
         engine.planner.own_key = self._expected
         self._encoders = encoders(engine.settings.compress)
-        #: When requests were made whose answers have withdrawn a page, by its key.
+        #: When the requests were made whose responses withdrew a page, by its key.
         self._withdrawn: dict[str, int] = {}
-        self._asked: dict[int, float] = {}  # by hash: paths are as long as their sender likes
+        self._asked: dict[int, float] = {}  # by hash, since paths may have any length
 
     # Finding.
 
     def is_draft(self, visitor: Visitor) -> bool:
-        """Whether the visitor is one of those who get the app's own answers, always."""
+        """Whether the visitor always gets the app's own answer."""
         cookie = visitor.headers.get("HTTP_COOKIE")
         if not cookie:
             return False
@@ -67,7 +67,7 @@ class ResponseStore:
         return self._drafts is not None and self._drafts.owned(cookie)
 
     def place(self, visitor: Visitor) -> Place | None:
-        """``None``: nothing is stored for URLs like this one."""
+        """The location of the response; ``None`` if none is stored for URLs like this one."""
         settings = self._engine.settings
         scheme, host = origin_of(self._site, visitor)
         visitor = replace(visitor, scheme=scheme, host=host)
@@ -81,7 +81,7 @@ class ResponseStore:
         return self._placed(replace(bare, query=visitor.query), base, nominated, visitor)
 
     def _expected(self, visitor: Visitor, learned_route: LearnedRoute) -> str:
-        """The key of the response to this request, if ``learned variants`` is that of its URL."""
+        """The key of the response to this request, if its URL is as ``learned_route`` says."""
         request = Request(
             visitor.scheme, visitor.host, visitor.script_name, visitor.path, visitor.query
         )
@@ -97,8 +97,8 @@ class ResponseStore:
         return Place(request, request.own_key(self._engine.settings.build_id), base, nominated)
 
     def extended(self, place: Place, visitor: Visitor, storing: Storing) -> Place | None:
-        """``place`` by what a response has now said that it varies by; ``None`` if that cannot
-        be told apart in a key."""
+        """``place`` with the fields that a response has now named in Vary; ``None`` if they cannot
+        be part of a key."""
         nominated = tuple(sorted({*place.nominated, *storing.vary}))
         if len(nominated) > MAX_LEARNED:
             return None
@@ -106,9 +106,9 @@ class ResponseStore:
         return place if place.key else None
 
     def find(self, place: Place, *, again: bool = False) -> tuple[Page | None, State | None]:
-        """What is stored for the request. What was learned of an URL may be forgotten before its
-        responses are; so each says once more by which fields it may be selected. ``again``: as
-        for the page store."""
+        """The response stored for the request. What was learned of a URL may be evicted before its
+        responses, so each repeats the fields by which it is selected. ``again``: as for the page
+        store."""
         if not place.key:
             return None, None
         page_store = self._engine.page_store
@@ -122,7 +122,7 @@ class ResponseStore:
     # Keeping.
 
     def begin(self, visitor: Visitor) -> Began:
-        """The app is about to be asked: what it answers is as old as this moment."""
+        """Called before the app is asked: its answer is as old as this moment."""
         if len(self._asked) >= _MAX_ASKED:
             self._asked.clear()
         self._asked[hash(visitor.script_name + visitor.path)] = time.monotonic()
@@ -130,8 +130,8 @@ class ResponseStore:
         return mirror.counter, mirror.nonce
 
     def coming(self, place: Place, read_ahead: ReadAhead) -> None:
-        """A response is about to be stored: let every process know that the URL has any, and
-        what its responses vary by."""
+        """Called before a response is stored: announce to all processes that the URL has one, and
+        the fields by which its responses vary."""
         planner, page_store = self._engine.planner, self._engine.page_store
         page_store.begin(read_ahead)
         try:
@@ -162,7 +162,7 @@ class ResponseStore:
         response, settings = Response(line, headers, body), self._engine.settings
         validator = response.first("etag")
         directives, _ = effective(headers)
-        # A tag that is none cannot be told apart by encoding.
+        # An invalid tag cannot be changed for each encoding.
         sealed = bool(validator) and not is_entity_tag(validator)
         return Entry(
             key=place.key,
@@ -193,14 +193,14 @@ class ResponseStore:
     def _store(
         self, place: Place, entry: Entry, exchange: Exchange, confirmed: Entry | None = None
     ) -> Page:
-        """Store a response, unless the answer to a later request is there already, or has
-        withdrawn it; one that was ``confirmed`` only in its own place. Returns what its visitor
-        gets."""
+        """Store a response, unless the answer to a later request is stored already, or has
+        withdrawn it; a ``confirmed`` one only in its own place. Returns the page for its visitor.
+        """
         page_store = self._engine.page_store
         generation, nonce = exchange.began
         page_store.begin(exchange.read_ahead)
         try:
-            # What a 304 has confirmed may have been replaced by another process since.
+            # Another process may have replaced the confirmed response since.
             old, state = self.find(place, again=confirmed is not None)
             order = self._order(exchange, old)
             entry = replace(entry, generation=generation, nonce=nonce, order=order)
@@ -209,7 +209,8 @@ class ResponseStore:
                 return Page(entry, page_store.mirror.counter, place.base)
             kept, stored = page_store.keep(entry, place.base)
             if stored and old and state is State.FRESH and old.entry.body != entry.body:
-                # Before its time: others would go on with theirs (RFC 9111, section 4).
+                # Before its lifetime ended: other processes would keep theirs (RFC 9111, section
+                # 4).
                 with suppress(BackendUnavailable):
                     page_store.backend.publish([key_name(entry.key)])
             return kept
@@ -224,13 +225,14 @@ class ResponseStore:
         return exchange.order
 
     def _future(self) -> int:
-        """An order beyond this was given by a clock that has since been put back."""
+        """A larger order was made before the clock was put back."""
         return int((self._engine.now() + CLOCK_TOLERANCE) * 1e6)
 
     def update(
         self, place: Place, page: Page, fresh: Headers, came: Headers, exchange: Exchange
     ) -> Page:
-        """A stored page whose fields are now ``fresh``, by what ``came``: a 304, or a HEAD."""
+        """The stored page with its fields updated to ``fresh``, after ``came``: a 304, or a
+        HEAD."""
         entry, now, rendering = page.entry, self._engine.now(), exchange.rendering
         tag = (("ETag", entry.validator),) if entry.validator else ()
         verdict = may_store(
@@ -256,7 +258,8 @@ class ResponseStore:
         return self._store(place, renewed, exchange, entry)
 
     def drop(self, place: Place, exchange: Exchange) -> bool:
-        """Forget what is stored, unless it was asked for later; whether there was anything."""
+        """Delete the stored response, unless it was requested later. Returns whether there was
+        one."""
         page_store = self._engine.page_store
         page_store.begin(exchange.read_ahead)
         try:
@@ -271,9 +274,9 @@ class ResponseStore:
     def withdraw(
         self, place: Place, exchange: Exchange, *, fresh: bool = False, confirmable: bool = True
     ) -> None:
-        """The app has said that the page is gone, or not for everybody. What is stored of it is
-        used by no process any more, unless it is ``confirmable`` and the app confirms it; and what
-        was asked for earlier is not stored. What is ``fresh`` may be used while it is. Never
+        """The app has answered that the page is gone, or is personal. No process uses the stored
+        response any more, unless it is ``confirmable`` and the app confirms it; responses to
+        earlier requests are not stored. A ``fresh`` one may be used as long as it is fresh. Never
         raises."""
         if not place.key:
             return
@@ -309,9 +312,9 @@ class ResponseStore:
         return entry.order < self._withdrawn.get(entry.key, -1) <= self._future()
 
     def latest(self, place: Place, page: Page) -> Page | None:
-        """What stands in for ``page``, which was found a while ago: itself, or what has replaced it
-        since; ``None`` if it was purged or withdrawn. The store is asked: another process's
-        announcement may still be on its way."""
+        """The current response in place of ``page``, which was found a while ago: itself, or its
+        replacement; ``None`` if it was purged or withdrawn. The store is asked: another process's
+        announcement may not have arrived."""
         page_store = self._engine.page_store
         page_store.sync()
         found, _ = self.find(place, again=True)
@@ -324,7 +327,7 @@ class ResponseStore:
     # Unsafe methods.
 
     def concerns(self, visitor: Visitor) -> bool:
-        """Whether responses of this URL are stored, or may be about to be."""
+        """Whether responses of this URL are stored, or may be soon."""
         place = self.place(visitor)
         if place is None:
             return False
@@ -334,7 +337,7 @@ class ResponseStore:
         return self._asked.get(hash(visitor.script_name + visitor.path), 0.0) > since
 
     def located(self, visitor: Visitor, headers: HeaderList) -> Iterator[Visitor]:
-        """Visits to the URLs that an unsafe method's response says it made or changed: those in
+        """Visits to the URLs that a response to an unsafe method declares as made or changed:
         Location and Content-Location, of the same origin only (RFC 9111, section 4.4)."""
         scheme, host = origin_of(self._site, visitor)
         here = Request(scheme, host, visitor.script_name, visitor.path, visitor.query).url
@@ -366,14 +369,14 @@ def sealed(entry: Entry, order: int) -> Entry:
 
 
 def _same(one: Entry, other: Entry) -> bool:
-    """Whether two stored responses have the validator by which the app tells them apart."""
+    """Whether two stored responses have the same validator."""
     if one.validator or other.validator:
         return one.validator == other.validator
     return one.last_modified == other.last_modified
 
 
 def content_length(headers: HeaderList) -> int | None:
-    """What Content-Length says: ``None`` if nothing, -1 if nothing sensible."""
+    """The value of Content-Length: ``None`` if there is none, -1 if it is invalid."""
     said = {value.strip() for name, value in headers if name.lower() == "content-length"}
     if not said:
         return None
