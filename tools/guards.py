@@ -664,6 +664,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("own answers are kept for plain URLs", "        if url_refusal(visitor):\n", "        if False:\n"),
         ("drafts are not kept from own answers",
          "return self._drafts is not None and self._drafts.owned(cookie)", "return False"),
+    ),
+    *_of("shared_cache/related_urls.py", "shared_cache")(
         ("other origins are not purged",
          "if (there.scheme, normal_host(there.scheme, there.netloc)) != (scheme, host):", "if False:"),
     ),

@@ -25,9 +25,10 @@ from ..option_checks import HOST
 from ..render_context import current
 from ..routing.declared_paths import Listing, Unusable, wrong_with
 from ..routing.seen_paths import Seen
-from .batch import Batch, Origin, Renderer
+from .batch import Renderer
 from .build_report import Made, Report, RouteReport
 from .inventory import inventory
+from .page_targets import Batch, Origin
 from .workers import BuildWorkers, NoWorkersLeft, Render, Threads
 
 if TYPE_CHECKING:

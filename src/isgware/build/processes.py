@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Final
 
 from ..routing.declared_paths import last_line
-from .batch import Batch
 from .build_report import Made
+from .page_targets import Batch
 from .workers import BuildWorkers, Render, Worker
 
 _FORK: Final = multiprocessing.get_context("fork")

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ..errors import ISGError
-from .batch import Batch
 from .build_report import Made
+from .page_targets import Batch
 
 Render = Callable[[Batch, Callable[[], None]], list[Made]]
 #: Batches that a worker may have: one at hand, one in reserve.

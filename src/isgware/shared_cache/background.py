@@ -23,7 +23,8 @@ from ..rendering.clean_room import Unfit, WSGIApp, render
 from ..serving.engine import Engine
 from ..storage.process_cache import Page
 from .locations import Exchange, Place
-from .responses import ResponseStore, confirms
+from .response_entry import confirms
+from .responses import ResponseStore
 from .rules import may_store, withdraws
 
 log: Final = logging.getLogger("isgware")

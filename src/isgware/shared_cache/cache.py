@@ -30,6 +30,7 @@ from .background import Background
 from .exchange import NOT_OURS, Serve, Visit
 from .forward import Forwarder
 from .locations import Exchange
+from .related_urls import located
 from .reply import Reply
 from .responses import ResponseStore
 from .rules import NO_WISHES, Use, Wishes, choose, wishes
@@ -214,7 +215,7 @@ class SharedCache:
 
     def changed(self, visitor: Visitor, headers: HeaderList) -> Iterator[str]:
         """Names of pages, except that of its own URL, which an unsafe request has changed."""
-        for other in self.response_store.located(visitor, headers):
+        for other in located(self.response_store.site, visitor, headers):
             if self._engine.concerns(other) or self.response_store.concerns(other):
                 yield path_name(decoded(other.script_name + other.path))
 

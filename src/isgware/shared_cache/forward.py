@@ -22,7 +22,8 @@ from ..serving.passthrough import HeaderList, within
 from ..storage.process_cache import Page
 from .exchange import NOT_OURS, Visit
 from .reply import Reply, close_all, copying, nothing, without
-from .responses import ResponseStore, body_allowed, confirms, content_length
+from .response_entry import body_allowed, confirms, content_length
+from .responses import ResponseStore
 from .rules import ERRORS, NO_WISHES, Storing, may_store, stale_on_error, withdraws
 
 log: Final = logging.getLogger("isgware")

@@ -8,45 +8,38 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
-from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Request, Visitor, counting_cookie, url_refusal
 from ..core.freshness import CLOCK_TOLERANCE, State, judge
-from ..core.hosts import normal_host
-from ..core.storable import MAX_LEARNED, Refusal, Response, varies
+from ..core.storable import MAX_LEARNED, Refusal, varies
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable
-from ..http.cache_control import TARGETED, effective
-from ..http.conditional import is_entity_tag, strong_etag
 from ..http.fields import Headers, values
 from ..http.lifetime import initial_age
-from ..http.validation import is_about
 from ..http.vary import REROUTING, selecting
 from ..policy import NOTHING
-from ..rendering.compress import encoders, encodings_of
+from ..rendering.compress import encoders
 from ..routing.drafts import Drafts
 from ..routing.framework import Site, origin_of
 from ..routing.learned_routes import LearnedRoute
 from ..serving.engine import Engine
-from ..serving.passthrough import HeaderList
 from ..storage.process_cache import Page, key_name
 from .locations import Began, Exchange, Place
+from .response_entry import entry_of, same_validator, sealed
 from .rules import Storing, kept, may_store
 
 log: Final = logging.getLogger("isgware")
 _MAX_ASKED: Final = 8_192
-_LIFETIME_FIELDS: Final = frozenset({"cache-control", "expires", *TARGETED})
 
 
 class ResponseStore:
     def __init__(self, engine: Engine, site: Site, drafts: Drafts | None) -> None:
         self._engine = engine
-        self._site = site
+        self.site = site
         self._drafts = drafts
         engine.planner.own_key = self._expected
         self._encoders = encoders(engine.settings.compress)
@@ -61,7 +54,7 @@ class ResponseStore:
         cookie = visitor.headers.get("HTTP_COOKIE")
         if not cookie:
             return False
-        names = (*self._site.bypass_cookies, *self._site.language_cookies)
+        names = (*self.site.bypass_cookies, *self.site.language_cookies)
         if names and counting_cookie(cookie, names):
             return True
         return self._drafts is not None and self._drafts.owned(cookie)
@@ -69,7 +62,7 @@ class ResponseStore:
     def place(self, visitor: Visitor) -> Place | None:
         """The location of the response; ``None`` if none is stored for URLs like this one."""
         settings = self._engine.settings
-        scheme, host = origin_of(self._site, visitor)
+        scheme, host = origin_of(self.site, visitor)
         visitor = replace(visitor, scheme=scheme, host=host)
         if url_refusal(visitor):
             return None
@@ -149,46 +142,14 @@ class ResponseStore:
     ) -> None:  # fmt: skip
         """Store a whole response. Never raises: its visitor has it already."""
         try:
-            entry = self._entry(place, line, headers, body, storing, received)
+            build_id = self._engine.settings.build_id
+            entry = entry_of(
+                place, line, headers, body, storing, received, build_id, self._encoders
+            )
             entry = replace(entry, tags=tuple(dict.fromkeys(exchange.rendering.tags)))
             self._store(place, entry, exchange)
         except Exception:
             log.exception("A response of %s could not be kept.", place.url)
-
-    def _entry(
-        self, place: Place, line: str, headers: Headers, body: bytes, storing: Storing,
-        received: float,
-    ) -> Entry:  # fmt: skip
-        response, settings = Response(line, headers, body), self._engine.settings
-        validator = response.first("etag")
-        directives, _ = effective(headers)
-        # An invalid tag cannot be changed for each encoding.
-        sealed = bool(validator) and not is_entity_tag(validator)
-        return Entry(
-            key=place.key,
-            request=place.request,
-            status=line,
-            headers=kept(headers, storing),
-            body=body,
-            rendered_at=received - storing.age,
-            revalidate=storing.lifetime,
-            expire=storing.lifetime + storing.stale,
-            encodings=encodings_of(
-                body,
-                response.first("content-type"),
-                sealed or bool(response.all("content-encoding")) or "no-transform" in directives
-                or response.code != 200,
-                self._encoders,
-            ),
-            etag=validator or (strong_etag(body, "") if response.code == 200 else ""),
-            last_modified=response.first("last-modified"),
-            fingerprint=NOTHING.fingerprint,
-            build_id=settings.build_id,
-            route="undeclared",
-            error_quota=response.code >= 400,
-            own=True,
-            validator=validator,
-        )  # fmt: skip
 
     def _store(
         self, place: Place, entry: Entry, exchange: Exchange, confirmed: Entry | None = None
@@ -204,7 +165,7 @@ class ResponseStore:
             old, state = self.find(place, again=confirmed is not None)
             order = self._order(exchange, old)
             entry = replace(entry, generation=generation, nonce=nonce, order=order)
-            replaced = confirmed and old is not None and not _same(old.entry, confirmed)
+            replaced = confirmed and old is not None and not same_validator(old.entry, confirmed)
             if replaced or self._is_withdrawn(entry):
                 return Page(entry, page_store.mirror.counter, place.base)
             kept, stored = page_store.keep(entry, place.base)
@@ -335,55 +296,3 @@ class ResponseStore:
             return True
         since = time.monotonic() - self._engine.settings.render_timeout
         return self._asked.get(hash(visitor.script_name + visitor.path), 0.0) > since
-
-    def located(self, visitor: Visitor, headers: HeaderList) -> Iterator[Visitor]:
-        """Visits to the URLs that a response to an unsafe method declares as made or changed:
-        Location and Content-Location, of the same origin only (RFC 9111, section 4.4)."""
-        scheme, host = origin_of(self._site, visitor)
-        here = Request(scheme, host, visitor.script_name, visitor.path, visitor.query).url
-        for name, value in headers:
-            if name.lower() not in ("location", "content-location"):
-                continue
-            try:
-                there = urlsplit(urljoin(here, value))
-                path = unquote_to_bytes(there.path).decode("latin-1")
-            except ValueError:
-                continue
-            if (there.scheme, normal_host(there.scheme, there.netloc)) != (scheme, host):
-                continue
-            if path.startswith(visitor.script_name):
-                path = path[len(visitor.script_name) :]
-                yield replace(visitor, method="GET", path=path, query=there.query)
-
-
-def confirms(headers: Headers, entry: Entry) -> bool:
-    """Whether a 304 is about this stored response."""
-    return is_about(headers, entry.validator, entry.last_modified)
-
-
-def sealed(entry: Entry, order: int) -> Entry:
-    """A stored response that may be used again only if the app confirms it."""
-    headers = [pair for pair in entry.headers if pair[0].lower() not in _LIFETIME_FIELDS]
-    headers.append(("Cache-Control", "no-cache"))
-    return replace(entry, headers=tuple(headers), revalidate=0.0, expire=0.0, order=order)
-
-
-def _same(one: Entry, other: Entry) -> bool:
-    """Whether two stored responses have the same validator."""
-    if one.validator or other.validator:
-        return one.validator == other.validator
-    return one.last_modified == other.last_modified
-
-
-def content_length(headers: HeaderList) -> int | None:
-    """The value of Content-Length: ``None`` if there is none, -1 if it is invalid."""
-    said = {value.strip() for name, value in headers if name.lower() == "content-length"}
-    if not said:
-        return None
-    text = said.pop()
-    return int(text) if not said and text.isascii() and text.isdigit() else -1
-
-
-def body_allowed(line: str) -> bool:
-    """Whether a response with this status has a body (RFC 9110, section 6.4.1)."""
-    return line[:3] not in ("204", "304")
