@@ -62,6 +62,7 @@ ROOMS = (
         "events",
         "formatting",
         "option_checks",
+        "template_location",
         "version",
     },
 )
