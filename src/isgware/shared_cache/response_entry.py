@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -23,7 +22,7 @@ _LIFETIME_FIELDS: Final = frozenset({"cache-control", "expires", *TARGETED})
 
 def entry_of(
     place: Place, line: str, headers: Headers, body: bytes, storing: Storing,
-    received: float, build_id: str, encoders: Mapping[str, Encoder],
+    received: float, build_id: str, encoders: dict[str, Encoder],
 ) -> Entry:  # fmt: skip
     """A whole response as a stored page."""
     response = Response(line, headers, body)
