@@ -48,6 +48,7 @@ ROOMS = (
     {"storage"},
     {"backends"},
     {"settings"},
+    {"setting_checks"},
     {"core"},
     {"http"},
     {"revalidate_decorator"},

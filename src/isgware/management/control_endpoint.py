@@ -1,8 +1,8 @@
-"""The control endpoint under ``mount``: revalidation from outside, draft cookies, and the way to
+"""The control endpoint under ``mount``: revalidation over HTTP, draft cookies, and the entrance to
 the dashboard.
 
-It exists only if a secret is set, answers nothing without it, and opens no connection: what it is
-told, it does in this process, through the same calls that views use.
+It exists only if a secret is set, and does nothing without it. It opens no connection: it calls, in
+this process, the same operations that views use.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from ..render_context import Rendering, current
 from ..rendering.clean_room import StartResponse
 from ..routing.drafts import DEFAULT_SECONDS, MAX_SECONDS, Drafts
 from ..serving.passthrough import Environ
-from ..settings import MIN_SECRET, SHORT_SECRET, Settings
+from ..setting_checks import MIN_SECRET, SHORT_SECRET
+from ..settings import Settings
 from .operations import Operations
 from .wrong_guesses import WrongGuesses
 
