@@ -66,10 +66,11 @@ class ISG(Operations):
         self.runtime = runtime = runtime_of(application, settings, site or Site())
         self.verbs = Verbs(runtime.engine, runtime.catalogue, runtime.site)
         if settings.dependencies:
-            from .management.record_writes import PagesOf, listen, recording
+            from .management.record_writes import PagesOf, listen, recording, said_by
 
             self._recording = recording(runtime.site.recorder, settings)
             listen(PagesOf(runtime.engine.page_store, runtime.mode))
+            said_by(self)
         self._control: Control | None = None
         self._metrics: Metrics | None = None
         if settings.secret or settings.metrics_secret:
@@ -222,10 +223,9 @@ class ISG(Operations):
         if visitor.method not in ("GET", "HEAD"):
             if mode != "on":
                 return call(self.application, environ, start_response, rendering)
-            counted.changing(visitor)
             return unsafe(
                 visitor, runtime.engine, runtime.shared_cache, self.application, environ,
-                start_response, rendering,
+                counted.heard(visitor, start_response), rendering,
             )  # fmt: skip
         if mode != "on":
             return runtime.learner.without_store(
