@@ -23,6 +23,7 @@ from .version import VERSION as __version__
 
 if TYPE_CHECKING:
     from .export import ExportReport
+    from .management.page_history import PageVersion
     from .management.store_client import Connection, connect
     from .management.why_report import Why
     from .storage.catalogue import PageInfo
@@ -35,6 +36,7 @@ else:
         "Connection": "management.store_client",
         "ExportReport": "export",
         "PageInfo": "storage.catalogue",
+        "PageVersion": "management.page_history",
         "Why": "management.why_report",
         "connect": "management.store_client",
     }
@@ -59,6 +61,7 @@ __all__ = [
     "ISGError",
     "InvalidPath",
     "PageInfo",
+    "PageVersion",
     "Policy",
     "RegenerationError",
     "Why",

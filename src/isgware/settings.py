@@ -321,6 +321,7 @@ class Settings:
     memory: int = _option(64 * 1024**2, _count(0), "bytes of the in-process layer; 0: none")
     max_page: int = _option(10 * 1024**2, _count(1), "bytes of the largest page that is stored")
     max_pages: int = _option(1_000_000, _count(1), "pages in the store")
+    history: int = _option(1, _count(0), "previous versions of each page that the store keeps")
     max_bytes: int = _option(4 * 1024**3, _count(1), "bytes in the store")
     max_waiters: int = _option(1_000, _count(0), "visitors waiting for renders of others")
     loading_page: Any = _option(

@@ -17,6 +17,7 @@ import click
 from ..errors import ConfigurationError, InvalidPath, ISGError
 from .build import build
 from .export import export
+from .history import diff, history, restore
 from .log import log
 from .ls import ls
 from .metrics import metrics
@@ -38,7 +39,8 @@ def commands(name: str, find: Find, params: Sequence[click.Parameter] = ()) -> c
     and returns what the command acts on."""
     group = click.Group(name, help="See and change the pages that isgware keeps.")
     for command in (
-        ls, show, why, revalidate, purge, stats, top, log, metrics, build, routes, export, worker,
+        ls, show, history, diff, restore, why, revalidate, purge, stats, top, log, metrics, build,
+        routes, export, worker,
     ):  # fmt: skip
         bound = click.Command(
             command.name,
