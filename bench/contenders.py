@@ -84,7 +84,12 @@ class Running:
 
     def cpu(self) -> float:
         """Seconds of CPU of the server's processes so far."""
-        return sum(_ticks(pid) for pid in _family(self.process.pid)) / _TICKS
+        return cpu_of(self.process.pid)
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU so far of a process and all that descend from it."""
+    return sum(_ticks(each) for each in _family(pid)) / _TICKS
 
 
 def _ticks(pid: int) -> int:

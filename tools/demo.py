@@ -6,6 +6,8 @@ The pages and the notes live in a temporary directory, so that each demo begins 
 import argparse
 import http.client
 import os
+import random
+import secrets
 import signal
 import socket
 import sys
@@ -25,6 +27,7 @@ PORT = 8000
 SLOW = 0.4  # seconds that /now pretends to need, as a page with a few slow queries does
 SHOWN = "/now"
 FRESH = 2.0  # its revalidate, in views.py
+VISITS = 400  # of the demo's own visitors, before they slow down
 EXPECTED = ["MISS", "HIT", "STALE", "HIT"]
 
 
@@ -94,6 +97,7 @@ def _run(listener: socket.socket, directory: Path, *, once: bool) -> int:
     os.environ["CATALOGUE_DB"] = str(directory / "notes.sqlite")
     os.environ["CATALOGUE_SLOW"] = str(SLOW)
     os.environ["ISGWARE_STORE"] = f"file:{directory / 'pages'}"
+    os.environ["ISGWARE_SECRET"] = secrets.token_urlsafe(32)
 
     import waitress  # after the store is chosen: importing the app makes it
 
@@ -102,6 +106,7 @@ def _run(listener: socket.socket, directory: Path, *, once: bool) -> int:
     port = listener.getsockname()[1]
     server = waitress.create_server(app, sockets=[listener], threads=8, ident=None)
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
+    stopped = threading.Event()
     try:
         browser = http.client.HTTPConnection(HOST, port, timeout=30)
         _prerender(app.extensions["isgware"], port)
@@ -109,10 +114,12 @@ def _run(listener: socket.socket, directory: Path, *, once: bool) -> int:
         browser.close()
         if once:
             return 0 if as_expected else 1
-        _invite(port)
+        _invite(port, app.extensions["isgware"])
+        threading.Thread(target=_visit, args=(port, stopped), name="visitors", daemon=True).start()
         while True:
             signal.pause()
     finally:
+        stopped.set()
         server.task_dispatcher.shutdown()  # first let the threads finish what they answer
         server.close()
         app.extensions["isgware"].close()
@@ -175,7 +182,28 @@ def _get(browser: http.client.HTTPConnection, path: str) -> Answer:
     return Answer(response.status, response.headers, body, milliseconds)
 
 
-def _invite(port: int) -> None:
+def _visit(port: int, stopped: threading.Event) -> None:
+    """Visitors of the demo's own, so that the dashboard has something to show: many of a few pages,
+    some of many, now and then a search that no page can answer."""
+    from examples.flask_app import catalogue
+
+    kinds = [kind for kind in catalogue.KINDS if kind != "subdivision"]
+    paths = [item.path for kind in kinds for item in catalogue.items(kind)]
+    chosen, number = random.Random(7), 0
+    browser = http.client.HTTPConnection(HOST, port, timeout=30)
+    while not stopped.wait(0.02 if number < VISITS else 0.2):
+        number += 1
+        favourite = chosen.random() ** 4 * len(paths)
+        path = chosen.choice(["/", SHOWN, "/search?q=island", *[paths[int(favourite)]] * 5])
+        try:
+            _get(browser, path)
+        except (OSError, http.client.HTTPException):
+            browser.close()  # and is opened again by the next
+
+
+def _invite(port: int, isg: "ISG") -> None:
+    from isgware.dashboard.app import login_link
+
     print("Open these, and look at the last line of each page when you reload:")
     for path, what in (
         ("/", "the catalogue"),
@@ -185,7 +213,11 @@ def _invite(port: int) -> None:
         (SHOWN, "the page above"),
     ):
         print(f"  {f'http://{HOST}:{port}{path}':45} {what}")
-    print("\nServing until Ctrl-C.", flush=True)
+    print(
+        "\nServing until Ctrl-C, with some visitors of its own. The dashboard is at the following"
+    )
+    print("address, which logs you in once:\n")
+    print(f"  http://{HOST}:{port}{login_link(isg)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -183,7 +183,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
-         "del maintenance  # not referred to while this thread waits", "pass"),
+         "del maintenance  # no reference while this thread waits", "pass"),
     ),
     *_of("regeneration/render_threads.py", "promises/test_collected.py")(
         ("idle threads refer to no pool", "            pool = None\n            ready.wait",
@@ -477,7 +477,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("settings.py", "test_settings.py")(
         ("a blank secret is none", "not value.strip() or not value.isprintable()",
          "not value or not value.isprintable()"),
-        ("secrets cannot be guessed", "if len(_text(name, value).strip()) < MIN_SECRET:", "if not _text(name, value):"),
+        ("secrets of the metrics cannot be guessed", "if secret is not None and len(secret.strip()) < MIN_SECRET:", "if secret == '':"),
     ),
     *_of("management/control_endpoint.py", "management/test_control_endpoint.py")(
         ("the endpoint asks for the secret", "if not self._matches(given):", "if False:"),
@@ -522,6 +522,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("actions are asked for by forms of the dashboard", "if session is not None and (refusal := self._login.refusal(visitor, request, session)):", "if False:"),
         ("what is asked of Why is in no URL", "given = {} if view.posted else dict(request.args)", "given = dict(request.args)"),
         ("stored pages are shown in a sandbox", "(*kinds, \"text/plain\")[0], policy=SANDBOX)", "(*kinds, \"text/plain\")[0])"),
+    ),
+    *_of("dashboard/loopback.py", "cli/test_dashboard.py")(
+        ("other names do not lead to the dashboard on loopback", "if visitor is None or visitor.host.rpartition(\":\")[0] not in _NAMES:", "if visitor is None:"),
     ),
     *_of("dashboard/templating.py", "dashboard/test_pages.py")(
         ("text becomes no markup", "        autoescape=True,\n", ""),
@@ -938,7 +941,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            counter = old.counter\n", "            pass\n"),
     ),
     *_of("regeneration/handoff.py", "regeneration/test_handoff.py")(
-        ("jobs remembered are bounded", "            while len(self._handed) > _MAX_HANDED:\n",
+        ("jobs remembered are bounded", "            while len(self._delegated) > _MAX_DELEGATED:\n",
          "            while False:\n"),
     ),
     *_of("regeneration/single_flight.py", "regeneration/test_single_flight.py", "promises/test_p7_bounded.py")(
@@ -951,7 +954,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what waits to be rendered is bounded", "        if len(self) >= self._limit:\n", "        if False:\n"),
         ("those without a place are bounded",
          "        while len(self._turned_away) > self._limit:\n", "        while False:\n"),
-        ("wants are bounded", "wants is None or (wants == _MOST and not urgent)", "wants is None"),
+        ("priorities are bounded", "priority is None or (priority == _MOST and not urgent)",
+         "priority is None"),
     ),
     *_of("regeneration/render_threads.py", "regeneration/test_render_threads.py", "regeneration/test_render_thread_faults.py")(
         ("a hung render holds up no pace",
@@ -1074,6 +1078,18 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("rendering/client_places.py", "flask/test_client_holes.py")(
         ("a client hole stands in no text field", "and _TEXT_ONLY.isdisjoint(self._open)", ""),
         ("a client hole stands in no other page than HTML", 'if kind != "text/html":', "if False:"),
+    ),
+    *_of("wsgi.py", "flask/test_holes_attacked.py")(
+        ("a page that was filled before is filled while it stands",
+         "ready.stands(self._version[0][0], self.runtime.now())\n            and ", ""),
+        ("who has credentials has no page filled that was ready",
+         "            and environ.keys().isdisjoint(CREDENTIALS)\n            and not self._line", "            and not self._line"),
+        ("who has a draft cookie has no page filled that was ready",
+         "            and not self._line.is_watched(environ)\n        )\n\n    def _get(", "        )\n\n    def _get("),
+    ),
+    *_of("routing/visitor_check.py", "flask/test_holes_attacked.py")(
+        ("what the page reads keeps a visitor from having it filled",
+         "self.personal(visitor, _BY_READS, entry) is None", "True"),
     ),
     *_of("serving/client_holes.py", "flask/test_client_holes.py")(
         ("holes are asked for by the page that holds them", "what.of != digest(holes) or ", ""),

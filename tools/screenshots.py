@@ -6,20 +6,25 @@ Needs Chromium (`sh tools/servers.sh` installs Debian's) and what ``make test`` 
 from __future__ import annotations
 
 import html
+import math
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
+from werkzeug.test import Client
 
-from isgware import ISG, Policy
+from isgware import ISG, Policy, RegenerationError
+from isgware.core import series
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "_static"
 WIDTH, HEIGHT = 640, 240
@@ -37,8 +42,8 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         try:
-            for picture in (loading_page, build_table):
-                print(picture(browser).relative_to(PICTURES.parents[1]))
+            for file in (loading_page(browser), build_table(browser), *dashboard(browser)):
+                print(file.relative_to(PICTURES.parents[1]))
         finally:
             browser.close()
 
@@ -135,6 +140,108 @@ def build_table(browser: Browser) -> Path:
     page.locator("pre").screenshot(path=file)
     page.close()
     return file
+
+
+SECRET = "of the pictures, and of no site"
+
+
+def dashboard(browser: Browser) -> Iterator[Path]:
+    """The dashboard of a shop that has been visited for two hours."""
+    policies = {
+        "/": Policy(revalidate=60),
+        "/products/<id>": Policy(revalidate=3600, tags=["products", "product:{id}"]),
+        "/brands/<name>": Policy(revalidate=600, tags=["brands"]),
+        "/basket": Policy(revalidate=60),
+        "/stock": Policy(revalidate=10),
+    }
+    isg = ISG(_shop, store="memory:", secret=SECRET, routes=policies)
+    client = Client(isg)
+    for number in range(240):
+        client.get(f"/products/{number}")
+    for path in ("/", "/basket", "/stock", "/brands/acme", "/brands/initech"):
+        client.get(path)
+    _visited(isg, list(policies))
+    with suppress(RegenerationError):
+        client.get("/stock?broken")
+        isg.regenerate("/stock?broken")
+    try:
+        with served(isg) as url:
+            for scheme, path, name in (
+                ("light", "", "dashboard"),
+                ("dark", "", "dashboard-dark"),
+                ("light", "routes", "dashboard-routes"),
+            ):
+                page = browser.new_page(
+                    viewport={"width": 1200, "height": 700},
+                    color_scheme=scheme,  # type: ignore[arg-type]
+                )
+                page.goto(f"{url}_isg/{path}")
+                page.get_by_label("Secret").fill(SECRET)
+                page.get_by_role("button", name="Log in").click()
+                page.get_by_role("heading", level=1).wait_for()
+                page.wait_for_load_state()
+                yield _screenshot(page, name)
+                page.close()
+    finally:
+        isg.close(1)
+
+
+def _screenshot(page: Page, name: str) -> Path:
+    file = PICTURES / f"{name}.png"
+    page.screenshot(path=file, full_page=True)
+    return file
+
+
+def _shop(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    path, headers = environ["PATH_INFO"], [("Content-Type", "text/html")]
+    if path == "/basket":
+        headers.append(("Set-Cookie", "basket=1"))
+    if environ["QUERY_STRING"] == "broken" and path in _SEEN:
+        raise ConnectionError("the warehouse does not answer")
+    _SEEN.add(environ["QUERY_STRING"] and path)
+    start_response("200 OK", headers)
+    return [LINE * 40]
+
+
+LINE = b"<p>A line of text that says something about a thing that is for sale.</p>"
+_SEEN: set[str] = set()
+
+
+def _visited(isg: ISG, routes: list[str]) -> None:
+    """What two hours of visitors leave in the counts."""
+    chosen, store, now = random.Random(2), isg.runtime.store, time.time()
+    shares = dict(zip(routes, (5.0, 8.0, 3.0, 0.4, 2.0), strict=True))
+    for minute in range(120, 0, -1):
+        load = 60 + 30 * math.sin(minute / 19) + 20 * chosen.random()
+        cold = 0.35 if 62 <= minute <= 66 else 0.0  # a release
+        amounts: dict[str, float] = {
+            series.name_of(series.REQUESTS, "undeclared", "pass", ""): load
+        }
+        for route, share in shares.items():
+            _count(amounts, route, int(load * share), cold + 0.03 + 0.05 * chosen.random(), chosen)
+        store.add_counts("pictures", 121 - minute, amounts, now - 60 * minute)
+
+
+def _count(
+    amounts: dict[str, float], route: str, asked: int, cold: float, chosen: random.Random
+) -> None:
+    if route == "/basket":
+        amounts[series.name_of(series.REQUESTS, route, "bypass", "set-cookie")] = asked
+        return
+    missed = int(asked * cold)
+    results = {"hit": asked - missed - missed // 3, "stale": missed // 3, "miss": missed}
+    for result, amount in results.items():
+        amounts[series.name_of(series.REQUESTS, route, result, "")] = amount
+    renders = max(1, missed // 2)
+    amounts[series.name_of(series.RENDERS, route, "rendered")] = renders
+    amounts[series.name_of(series.UNCHANGED, route)] = renders if route == "/" else renders // 4
+    amounts[series.name_of(series.SAVED, route)] = 0.07 * (asked - missed)
+    for _ in range(renders):
+        seconds = chosen.lognormvariate(-3.2, 0.8)
+        bucket = series.name_of(series.RENDER_BUCKET, route, series.bound_of(seconds))
+        total = series.name_of(series.RENDER_SECONDS, route)
+        amounts[bucket] = amounts.get(bucket, 0) + 1
+        amounts[total] = amounts.get(total, 0) + seconds
 
 
 @contextmanager

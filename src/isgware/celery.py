@@ -70,7 +70,7 @@ class CeleryExecutor:
         self._timeout = timeout
         self._find = isg
         self._runtime: Runtime | None = None
-        self._told = float("-inf")
+        self._logged_at = float("-inf")
         self._reset()
         self._pid = 0  # locks are made on first use: see `after_fork`
 
@@ -188,8 +188,8 @@ class CeleryExecutor:
     def _failed(self, error: Exception) -> None:
         now = time.monotonic()
         self._paused_until = now + _PAUSE
-        if now - self._told > _QUIET:
-            self._told = now
+        if now - self._logged_at > _QUIET:
+            self._logged_at = now
             log.warning(
                 "Celery's broker does not take tasks (%s: %s); pages are rendered here.",
                 type(error).__name__,

@@ -66,8 +66,9 @@ class ISG(Operations):
         self.runtime = runtime = runtime_of(application, settings, site or Site())
         self.verbs = Verbs(runtime.engine, runtime.catalogue, runtime.site)
         if settings.dependencies:
-            from .management.record_writes import PagesOf, listen
+            from .management.record_writes import PagesOf, listen, recording
 
+            self._recording = recording(runtime.site.recorder, settings)
             listen(PagesOf(runtime.engine.page_store, runtime.mode))
         self._control: Control | None = None
         self._metrics: Metrics | None = None
@@ -192,6 +193,9 @@ class ISG(Operations):
             if not isinstance(ready, PreparedFill):
                 return self._special(ready, environ, start_response)
             to_fill = ready
+        known = (
+            ready if mode == "on" and to_fill is None and self._has_holes(ready, environ) else None
+        )
         visitor = visitor_of(environ)
         if visitor is None:
             return self.application(environ, start_response)
@@ -200,6 +204,12 @@ class ISG(Operations):
         if to_fill is not None:
             page = to_fill.page
             return fill(
+                visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
+                environ, counted.heard(visitor, start_response, page.entry), rendering,
+            )  # fmt: skip
+        if known is not None and runtime.engine.visitors.fills(visitor, known.page.entry):
+            page = known.page
+            return fill_holes(
                 visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
                 environ, counted.heard(visitor, start_response, page.entry), rendering,
             )  # fmt: skip
@@ -244,6 +254,18 @@ class ISG(Operations):
         if isinstance(ready, PreparedFill):
             return environ.keys().isdisjoint(CREDENTIALS)
         return self.runtime.engine.background.awaited(ready.page.entry.key)
+
+    def _has_holes(self, ready: PreparedHit | None, environ: Environ) -> bool:
+        """Whether the page of this request line has holes, and nothing but what the two ask of a
+        visitor decides who gets it filled."""
+        if ready is None or not ready.page.entry.holes or ready.shape is None:
+            return False
+        return (
+            ready.stands(self._version[0][0], self.runtime.now())
+            and "HTTP_COOKIE" in environ
+            and environ.keys().isdisjoint(CREDENTIALS)
+            and not self._line.is_watched(environ)
+        )
 
     def _get(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
@@ -296,8 +318,12 @@ class ISG(Operations):
         else:
             start_response = runtime.answers.heard(visitor, start_response, page.entry)
         if page is not None and answer.holes:
+            now = runtime.now()
+            if answer.label == "HIT" and answer.judged and page.entry.reads is not None:
+                kind = PreparedFill if page.entry.places else PreparedHit
+                runtime.delivery.prepare(kind, answer, page, visitor, environ, now)
             return fill_holes(
-                visitor, answer, page, runtime.now(), runtime.site, self.application,
+                visitor, answer, page, now, runtime.site, self.application,
                 environ, start_response, rendering,
             )  # fmt: skip
         if page is not None and page.entry.places:

@@ -32,7 +32,8 @@ class Clock:
 def main() -> None:
     name, offset = sys.argv[1:]
     clock = Clock(float(offset))
-    wsgi.time = runtime.time = SimpleNamespace(**{**vars(time), "time": clock})
+    wsgi.wall_clock = clock
+    runtime.time = SimpleNamespace(**{**vars(time), "time": clock})
     module, _, attribute = name.partition(":")
     client = Client(getattr(importlib.import_module(module), attribute), use_cookies=False)
     for line in sys.stdin:

@@ -21,6 +21,7 @@ from markupsafe import escape
 
 from isgware import hole, page, revalidate
 from isgware.build.prerender import prerender
+from isgware.testing import FakeClock, ManualExecutor
 from tests.flask.test_client_holes import asks, made
 from tests.flask.test_holes import FILLER, Shop
 from tests.flask.test_holes import registry as registry
@@ -275,3 +276,41 @@ def test_a_placeholder_in_which_the_session_is_taken_apart_is_read_by_the_page()
     shop.app.jinja_env.globals["taken"] = lambda: re.sub("[<>]", "", str(dict(session)))
     shop.visitor().get("/page")
     assert "detail=cookie" in shop.visitor("ann").get("/page").headers["Cache-Status"]
+
+
+def test_a_member_who_comes_again_is_looked_at_again():
+    clock = FakeClock()
+    shop = Shop(
+        '{{ count() }}{% if session.get("vip") %}VIP{% endif %}|' + ACCOUNT + FILLER,
+        clock=clock, executor=ManualExecutor(), secret="s" * 32,
+    )  # fmt: skip
+
+    @shop.app.post("/vip")
+    def vip():
+        session["vip"] = True
+        return ""
+
+    shop.visitor().get("/page")
+    ann = shop.visitor("ann")
+    for _ in range(3):
+        got = ann.get("/page")
+        assert got.text.startswith("1|<b>ann")
+        assert "hit; ttl=" in got.headers["Cache-Status"]
+    known = ann.get("/page", headers={"Authorization": "Basic eDp5"})
+    assert "detail=authorization" in known.headers["Cache-Status"]
+    draft = shop.visitor("bob")
+    shop.isg.purge_path("/page")
+    got = ann.get("/page")
+    assert "; stored; " in got.headers["Cache-Status"]
+    assert got.text.partition("|")[2].startswith("<b>ann")
+    assert "hit" in ann.get("/page").headers["Cache-Status"]
+    draft.post("/_isg/draft", headers={"Authorization": "Bearer " + "s" * 32})
+    assert "detail=draft" in draft.get("/page").headers["Cache-Status"]
+    ann.post("/vip")
+    got = ann.get("/page")
+    assert "detail=cookie" in got.headers["Cache-Status"]
+    assert "VIP|<b>ann" in got.text
+    clock.advance(61)
+    got = shop.visitor("bob").get("/page")
+    assert got.headers["X-ISG-Cache"] == "STALE"
+    assert "|<b>bob" in got.text

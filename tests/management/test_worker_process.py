@@ -237,7 +237,7 @@ def test_visits_of_a_page_that_waits_write_nothing(fleet: Fleet) -> None:
     for _ in range(100):
         assert fleet.get() == "STALE web"
     del database.write
-    assert sum(1 for _ in fleet.web.runtime.engine.background.handoff._wanted) == 100
+    assert sum(1 for _ in fleet.web.runtime.engine.background.handoff._requested) == 100
 
 
 def test_a_job_that_is_done_is_looked_at_by_nobody_else(fleet: Fleet) -> None:

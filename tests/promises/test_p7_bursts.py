@@ -55,6 +55,6 @@ def test_p7_a_burst_takes_no_more_than_its_places(burst, site, later):
         visit(isg, f"/burst/{number}")
     pool = isg.runtime.engine.background.pool
     assert (pool.waiting, len(pool._queue._turned_away)) == (100, 100)
-    assert len(pool._wanted) <= pool._wanted.maxlen
+    assert len(pool._requested) <= pool._requested.maxlen
     assert later.run() == 100
     assert len({environ["PATH_INFO"] for environ in site.seen}) == 100

@@ -57,7 +57,7 @@ def give(carrier: Carrier, clock: FakeClock) -> Callable[..., bool]:
 
     def give(key: str = "a", order: int = 1, failures: int = 0) -> bool:
         failure = Failure(failures, 0.0, "") if failures else None
-        return handoff.give(target(key), make_entry(order=order), failure)
+        return handoff.delegate(target(key), make_entry(order=order), failure)
 
     give.nothing = handoff.job_was_lost  # type: ignore[attr-defined]
     return give
@@ -271,13 +271,15 @@ def test_wants_are_told_in_one_operation_and_only_of_what_was_handed_over(
     backend: Counting, queue: Queue, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[dict[str, int]] = []
-    monkeypatch.setattr(backend, "want", lambda queue, wants: told.append(dict(wants)))
+    monkeypatch.setattr(
+        backend, "raise_priority", lambda queue, requests: told.append(dict(requests))
+    )
     handoff = Handoff(queue, PATIENCE, clock)
     queue.beat("w")
     for key in "ab":
-        assert handoff.give(target(key), make_entry(), None)
+        assert handoff.delegate(target(key), make_entry(), None)
     for key in "abbbx":
-        handoff.want(key)
+        handoff.count_request(key)
     handoff.send_demand()
     handoff.send_demand()
     assert told == [{"a": 1, "b": 3}]
@@ -288,15 +290,15 @@ def test_wants_that_the_store_does_not_take_are_nobodys_error(
 ) -> None:
     told: list[dict[str, int]] = []
 
-    def fail(queue: str, wants: dict[str, int]) -> None:
-        told.append(dict(wants))
+    def fail(queue: str, requests: dict[str, int]) -> None:
+        told.append(dict(requests))
         raise OSError("gone")
 
-    monkeypatch.setattr(backend, "want", fail)
+    monkeypatch.setattr(backend, "raise_priority", fail)
     handoff = Handoff(queue, PATIENCE, clock)
     queue.beat("w")
-    handoff.give(target("a"), make_entry(), None)
-    handoff.want("a")
+    handoff.delegate(target("a"), make_entry(), None)
+    handoff.count_request("a")
     handoff.send_demand()
     assert told == [{"a": 1}]
 
@@ -305,8 +307,8 @@ def test_a_carrier_without_an_order_is_told_nothing(
     give: Any, carrier: Carrier, clock: FakeClock
 ) -> None:
     handoff = Handoff(carrier, PATIENCE, clock)
-    handoff.give(target("a"), make_entry(), None)
-    handoff.want("a")
+    handoff.delegate(target("a"), make_entry(), None)
+    handoff.count_request("a")
     handoff.send_demand()
     assert carrier.sent == ["a"]
 
@@ -319,7 +321,7 @@ def test_a_store_of_one_process_hands_nothing_over(clock: FakeClock) -> None:
     Queue(store, "", 3, 5.0, 10.0, clock).beat("w")
     for shared in (True, False):
         handoff = handoff_of(Settings(), store, clock, shared=shared)
-        assert handoff.give(target("a"), make_entry(), None) is shared
+        assert handoff.delegate(target("a"), make_entry(), None) is shared
 
 
 def test_another_fleet_cannot_fill_the_store_of_one_process(clock: FakeClock) -> None:
@@ -331,4 +333,4 @@ def test_another_fleet_cannot_fill_the_store_of_one_process(clock: FakeClock) ->
 def test_what_is_switched_off_may_have_any_store(clock: FakeClock) -> None:
     settings = Settings.load({"executor": Carrier(), "enabled": False})
     handoff = handoff_of(settings, Breaker(MemoryBackend(), 1.0), clock, shared=False)
-    assert not handoff.give(target("a"), make_entry(), None)
+    assert not handoff.delegate(target("a"), make_entry(), None)

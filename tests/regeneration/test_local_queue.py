@@ -12,13 +12,13 @@ def work(key: str) -> Work:
     return Work(key, nothing)
 
 
-def line_of(wants: dict[str, int], limit: int = 10) -> RenderQueue:
+def line_of(priority: dict[str, int], limit: int = 10) -> RenderQueue:
     """A line in which each key was asked for so often since it waits."""
     queue = RenderQueue(limit)
-    for key, count in wants.items():
+    for key, count in priority.items():
         assert queue.add(work(key)) is None
         for _ in range(count - 1):
-            queue.want(key)
+            queue.count_request(key)
     return queue
 
 
@@ -45,7 +45,7 @@ def test_urgent_work_goes_before_what_is_wanted_in_its_own_order() -> None:
 
 def test_what_waits_becomes_urgent_when_somebody_waits_for_it() -> None:
     queue = line_of({"a": 5, "b": 1})
-    queue.want("b", urgent=True)
+    queue.count_request("b", urgent=True)
     assert len(queue) == 2
     assert order(queue) == "ba"
 
@@ -53,7 +53,7 @@ def test_what_waits_becomes_urgent_when_somebody_waits_for_it() -> None:
 def test_urgent_work_that_is_asked_for_again_stays_what_it_is() -> None:
     queue = line_of({"a": 2})
     queue.add(work("x"), urgent=True)
-    queue.want("x")
+    queue.count_request("x")
     assert order(queue) == "xa"
 
 
@@ -66,14 +66,14 @@ def test_what_was_taken_begins_anew() -> None:
 
 def test_wants_count_up_to_a_limit() -> None:
     queue = line_of({"a": _MOST, "b": _MOST})
-    queue.want("b")
+    queue.count_request("b")
     assert (max(queue._levels), order(queue)) == (_MOST, "ab")
 
 
 def test_nothing_is_left_of_what_was_taken() -> None:
     queue = line_of({"a": 3, "b": 1})
     order(queue)
-    assert ("a" in queue, len(queue), queue._levels, queue._wants) == (False, 0, {}, {})
+    assert ("a" in queue, len(queue), queue._levels, queue._priorities) == (False, 0, {}, {})
 
 
 # At the limit.
@@ -126,7 +126,7 @@ def test_where_all_that_waits_is_urgent_nothing_loses_its_place_to_what_is_not()
 def test_what_will_not_be_done_goes_or_the_least_wanted_in_its_stead(key: str, left: str) -> None:
     queue = line_of({"a": 1, "b": 2, "c": 3})
     queue.add(work("x"), urgent=True)
-    queue.lose(key)
+    queue.discard(key)
     assert order(queue) == left
 
 

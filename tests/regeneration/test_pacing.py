@@ -151,7 +151,7 @@ class Machine:
         self.process += (cpu * len(self.threads) + others) * seconds
 
     def allows(self) -> int:
-        self.throttle.lets(len(self.threads))
+        self.throttle.allows(len(self.threads))
         return self.throttle.allowed
 
 
@@ -161,9 +161,9 @@ def machine() -> Machine:
 
 
 def test_the_first_render_runs_alone_at_first(machine: Machine) -> None:
-    assert machine.throttle.lets(0)
+    assert machine.throttle.allows(0)
     machine.begin(1)
-    assert not machine.throttle.lets(1)
+    assert not machine.throttle.allows(1)
 
 
 def test_one_that_computes_stays_alone(machine: Machine) -> None:
@@ -255,7 +255,7 @@ def test_one_that_was_given_up_holds_up_no_other(machine: Machine) -> None:
     machine.begin(1)
     machine.goes_on(LONG_ENOUGH, cpu=1.0)
     machine.throttle.end(1)
-    assert machine.throttle.lets(0)
+    assert machine.throttle.allows(0)
 
 
 def test_where_nothing_can_be_told_as_many_run_as_there_may_be(machine: Machine) -> None:

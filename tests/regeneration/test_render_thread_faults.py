@@ -74,7 +74,7 @@ def test_a_job_that_has_ended_when_its_time_is_over_is_not_given_up(scene: Scene
 def test_a_job_that_takes_very_long_holds_up_no_other(scene: Scene) -> None:
     """The pace lets one run at a time, but this one may never end."""
     pool, others = scene.pool(workers=2), [scene.job(key) for key in "ab"]
-    pool._throttle.lets = lambda running: running < 1  # type: ignore[method-assign]
+    pool._throttle.allows = lambda running: running < 1  # type: ignore[method-assign]
     scene.running(pool, "hung")
     [running] = pool._running.values()
     running.started -= PATIENCE
@@ -206,7 +206,7 @@ def test_a_child_process_does_not_take_its_parents_work_for_its_own(
     pool.submit(Work("waiting", nothing))
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: 0)
-        assert ("waiting" in pool, pool.want("waiting")) == (False, False)
+        assert ("waiting" in pool, pool.count_request("waiting")) == (False, False)
     busy.release.set()
 
 
@@ -233,7 +233,7 @@ def test_a_lock_that_a_thread_of_the_parent_held_is_not_waited_for_in_the_child(
         "child = os.fork()\n"
         "if not child:\n"
         "    signal.alarm(100)\n"
-        "    os._exit(pool.want('k'))\n"
+        "    os._exit(pool.count_request('k'))\n"
         "print(os.waitpid(child, 0)[1]); go.set()\n"
     )
     assert (done.stdout, done.stderr) == ("0\n", "")

@@ -332,7 +332,7 @@ def test_a_full_queue_gives_the_place_of_the_least_wanted_to_what_is_wanted_more
 def test_wanting_says_whether_it_waits(scene: Scene) -> None:
     pool = scene.pool(executor=ManualExecutor())
     pool.submit(Work("k", nothing))
-    assert [pool.want("k"), pool.want("other")] == [True, False]
+    assert [pool.count_request("k"), pool.count_request("other")] == [True, False]
 
 
 @pytest.fixture
@@ -344,7 +344,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 class OneByOne(Throttle):
     """Lets as many run as it is told."""
 
-    def lets(self, running: int) -> bool:
+    def allows(self, running: int) -> bool:
         return running < self.allowed
 
 

@@ -14,12 +14,14 @@ def only(monkeypatch):
     """``only(untracked, derived)``: as if there were one ISG."""
     monkeypatch.setattr(tables, "_known", [])
     held = []
+    tables.ignored.cache_clear()
 
     def only(*said):
         held.append(tables.Tables(*said))
         tables.add(held[-1])
 
-    return only
+    yield only
+    tables.ignored.cache_clear()
 
 
 def test_a_table_is_called_by_its_name_or_its_class():

@@ -70,7 +70,7 @@ class Breaker:
         self.trips = 0
         self._retrying = threading.Lock()
         self._retried = float("-inf")
-        self._told = float("-inf")
+        self._logged_at = float("-inf")
         self._announced = False
 
     @property
@@ -138,8 +138,8 @@ class Breaker:
         if self.open_since is None:
             self.open_since = self.changed = now
             self.trips += 1
-            if now - self._told > _QUIET:
-                self._told = now
+            if now - self._logged_at > _QUIET:
+                self._logged_at = now
                 self._announced = True
                 log.error(
                     "The store is out of reach (%s: %s). Pages in memory are still served; others "
@@ -343,8 +343,8 @@ class Breaker:
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
         return self.call(self._queue.enqueue, queue, key, data, limit, now, returns=bool)
 
-    def want(self, queue: str, wants: Mapping[str, int]) -> None:
-        self.call(self._queue.want, queue, wants, returns=NoneType)
+    def raise_priority(self, queue: str, requests: Mapping[str, int]) -> None:
+        self.call(self._queue.raise_priority, queue, requests, returns=NoneType)
 
     def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
         return self.call(self._queue.dequeue, queue, now, hold, returns=Job | None)

@@ -109,7 +109,7 @@ class CachelibBackend:
         if hasattr(self.cache, "serializer"):
             self.cache.serializer = BytesSerializer()
         self._nonce = ""
-        self._told = float("-inf")
+        self._logged_at = float("-inf")
         self._close = close
 
     @property
@@ -160,7 +160,7 @@ class CachelibBackend:
         timeout = min(_MAX_TIMEOUT, max(1, math.ceil(row.keep_until - now)))
         if not self.cache.set(name, data, timeout=timeout):
             self._probe()  # a full disk takes nothing; DynamoDB takes what is below 400 kB
-            self._tell(len(data))
+            self._log_too_big(len(data))
             raise NotTaken(f"{type(self.cache).__name__} did not take a page.")
         gone = self.coordinator.put_row(row, data[:MARK], len(data), now, before)
         if gone is None:  # overtaken meanwhile; what we wrote no longer fits the catalogue
@@ -233,8 +233,8 @@ class CachelibBackend:
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
         return self.coordinator.enqueue(queue, key, data, limit, now)
 
-    def want(self, queue: str, wants: Mapping[str, int]) -> None:
-        self.coordinator.want(queue, wants)
+    def raise_priority(self, queue: str, requests: Mapping[str, int]) -> None:
+        self.coordinator.raise_priority(queue, requests)
 
     def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
         return self.coordinator.dequeue(queue, now, hold)
@@ -262,9 +262,9 @@ class CachelibBackend:
         self.coordinator.ping()
         self._probe()
 
-    def _tell(self, size: int) -> None:
-        if time.monotonic() - self._told > _QUIET:
-            self._told = time.monotonic()
+    def _log_too_big(self, size: int) -> None:
+        if time.monotonic() - self._logged_at > _QUIET:
+            self._logged_at = time.monotonic()
             kind = type(self.cache).__name__
             log.warning("%s does not take a page of %d bytes; it stays in memory only.", kind, size)
 

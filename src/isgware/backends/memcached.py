@@ -53,7 +53,7 @@ class _Client:
         self._timeout = timeout
         self._pid = 0
         self._made: Any = None
-        self._told = float("-inf")
+        self._logged_at = float("-inf")
         _library()
 
     def _client(self) -> Any:
@@ -70,8 +70,8 @@ class _Client:
         try:
             return bool(self._client().set(key, value, expire=timeout, noreply=False))
         except _library().exceptions.MemcacheServerError as error:
-            if time.monotonic() - self._told > _QUIET:
-                self._told = time.monotonic()
+            if time.monotonic() - self._logged_at > _QUIET:
+                self._logged_at = time.monotonic()
                 log.warning(
                     "Memcached does not take a page of %d bytes (%s); it stays in memory only. "
                     "memcached's option -I sets the largest item.",

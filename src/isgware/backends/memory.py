@@ -332,9 +332,9 @@ class MemoryBackend:
         with self._lock:
             return self._jobs.enqueue(queue, key, data, limit, now)
 
-    def want(self, queue: str, wants: Mapping[str, int]) -> None:
+    def raise_priority(self, queue: str, requests: Mapping[str, int]) -> None:
         with self._lock:
-            self._jobs.want(queue, wants)
+            self._jobs.raise_priority(queue, requests)
 
     def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
         with self._lock:

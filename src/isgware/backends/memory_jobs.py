@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from .base import JOB_TIME, MOST_WANTS, TAKES, Job
+from .base import JOB_TIME, MAX_PRIORITY, TAKES, Job
 
 #: Seconds beyond which an end was set by a clock that has since been put back.
 _LONGEST: Final = 2 * JOB_TIME
@@ -17,7 +17,7 @@ _LONGEST: Final = 2 * JOB_TIME
 class _Waiting:
     job: Job
     until: float
-    wants: int = 1
+    priority: int = 1
     takes: int = 0
     held: float = 0.0
 
@@ -36,7 +36,7 @@ class Jobs:
         jobs = self._alive(queue, now)
         known = jobs.get(key)
         if known is not None and not known.is_held(now):
-            self.want(queue, {key: 1})
+            self.raise_priority(queue, {key: 1})
             return True
         jobs.pop(key, None)
         if self.queued(queue, now) >= limit:
@@ -45,16 +45,16 @@ class Jobs:
         self._queues.setdefault(queue, {})[key] = _Waiting(job, now + JOB_TIME)
         return True
 
-    def want(self, queue: str, wants: Mapping[str, int]) -> None:
+    def raise_priority(self, queue: str, requests: Mapping[str, int]) -> None:
         jobs = self._queues.get(queue, {})
-        for key, count in wants.items():
+        for key, count in requests.items():
             if key in jobs:
-                jobs[key].wants = min(jobs[key].wants + count, MOST_WANTS)
+                jobs[key].priority = min(jobs[key].priority + count, MAX_PRIORITY)
 
     def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
         jobs = self._alive(queue, now)
         waiting = [each for each in jobs.values() if not each.is_held(now)]
-        for each in sorted(waiting, key=lambda each: (-each.wants, each.job.ticket)):
+        for each in sorted(waiting, key=lambda each: (-each.priority, each.job.ticket)):
             if each.takes < TAKES:
                 each.takes, each.held = each.takes + 1, now + hold
                 return each.job

@@ -16,6 +16,7 @@ import click
 
 from ..errors import ConfigurationError, InvalidPath, ISGError
 from .build import build
+from .dashboard import dashboard
 from .export import export
 from .history import diff, history, restore
 from .log import log
@@ -39,8 +40,8 @@ def commands(name: str, find: Find, params: Sequence[click.Parameter] = ()) -> c
     and returns what the command acts on."""
     group = click.Group(name, help="See and change the pages that isgware keeps.")
     for command in (
-        ls, show, history, diff, restore, why, revalidate, purge, stats, top, log, metrics, build,
-        routes, export, worker,
+        ls, show, history, diff, restore, why, revalidate, purge, stats, top, log, metrics,
+        dashboard, build, routes, export, worker,
     ):  # fmt: skip
         bound = click.Command(
             command.name,
@@ -82,10 +83,10 @@ def _plain_errors() -> Iterator[None]:
     except ISGError as error:
         raise Failed(str(error)) from error
     except OSError as error:
-        raise _told(error) from error
+        raise _as_command_error(error) from error
 
 
-def _told(error: OSError) -> Exception:
+def _as_command_error(error: OSError) -> Exception:
     """One line if it is the output that cannot be written, for a full disk. (A reader who has gone
     is click's affair.)"""
     try:
@@ -105,7 +106,7 @@ def run(group: click.Group, arguments: Sequence[str], name: str) -> None:
     try:
         sys.exit(group.main(list(arguments), prog_name=name))
     except OSError as error:  # --help, too, has an output
-        told = _told(error)
+        told = _as_command_error(error)
         if not isinstance(told, Failed):
             raise
         told.show()

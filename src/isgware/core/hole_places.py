@@ -36,13 +36,17 @@ def marked(
     return found if {index for _, _, index in found} == set(range(count)) else None
 
 
-def encoded(text: str, headers: Sequence[tuple[str, str]]) -> bytes:
-    """``text`` in the charset of a page with these headers; what that lacks becomes a character
-    reference."""
+def charset_of(headers: Sequence[tuple[str, str]]) -> str:
+    """What a page with these headers is encoded in."""
     kind = next((value for name, value in headers if name.lower() == "content-type"), "")
     charset = _CHARSET.search(kind)
+    return charset[1] if charset else "utf-8"
+
+
+def encoded(text: str, charset: str) -> bytes:
+    """``text`` in the charset of a page; what that lacks becomes a character reference."""
     try:
-        return text.encode(charset[1] if charset else "utf-8", "xmlcharrefreplace")
+        return text.encode(charset, "xmlcharrefreplace")
     except LookupError:
         return text.encode()
 

@@ -55,18 +55,18 @@ class View(NamedTuple):
 
 class Dashboard:
     """``https``: visitors come by it, whatever a proxy in front makes of their requests. ``app``:
-    there is an app behind it, and not a store alone."""
+    there is an app behind it, and not a store alone; ``name`` is shown in place of its host."""
 
     def __init__(
         self, isg: Operations, secret: bytes, matches: Callable[[bytes], bool],
-        guesses: WrongGuesses, https: bool, *, app: bool = True,
+        guesses: WrongGuesses, https: bool, *, app: bool = True, name: str = "",
     ) -> None:  # fmt: skip
         runtime = isg.core.runtime
         self._isg = isg
         self._runtime = runtime
         self._mount = runtime.settings.mount
         self._sessions = sessions = Sessions(secret, runtime.store, runtime.now)
-        self._screen = Screen(runtime, sessions, https=https, app=app)
+        self._screen = Screen(runtime, sessions, https=https, app=app, name=name)
         base_urls = runtime.settings.base_url
         self._login = Login(self._screen, sessions, matches, guesses, base_urls)
         self.surveyor = surveyor = Surveyor(runtime)

@@ -16,6 +16,8 @@ _REQUESTS: Final = 10
 _RENDERS: Final = 10
 #: The share of renders without a change that is too many.
 _UNCHANGED: Final = 0.9
+#: An interval is suggested that is so many times as long at most.
+_LONGER: Final = 10
 _EACH: Final = 5
 #: Reasons that are meant to be: somebody said so, or they pass.
 _MEANT: Final = frozenset(
@@ -96,10 +98,11 @@ def _nothing_new(
         text = f"{route.unchanged:,} of {made:,} renders made the same page again."
         if name in intervals:
             changed = max(1, made - route.unchanged)
-            longer = min(86_400.0, intervals[name] * made / changed / 2)
+            fixed = intervals[name]
+            longer = _round(fixed * min(_LONGER, made / changed / 2))
             text += (
-                f" revalidate={intervals[name]:g} could be {_round(longer):g}; or leave it to "
-                f"Adaptive({intervals[name]:g}, {_round(longer * 4):g})."
+                f" revalidate={fixed:g} could be {longer:g}; or leave it to "
+                f"Adaptive({fixed:g}, {longer:g})."
             )
         else:
             text += " A longer revalidate, or tags in its place, would save them."

@@ -24,11 +24,14 @@ _NOTICE_LENGTH: Final = 600
 class Screen:
     """``https``: visitors come by it, whatever a proxy in front makes of their requests."""
 
-    def __init__(self, runtime: Runtime, sessions: Sessions, *, https: bool, app: bool) -> None:
+    def __init__(
+        self, runtime: Runtime, sessions: Sessions, *, https: bool, app: bool, name: str
+    ) -> None:
         self._runtime = runtime
         self._sessions = sessions
         self._https = https
         self._app = app
+        self._name = name
 
     def html(
         self, visitor: Visitor, session: Session | None, status: int, template: str, **data: Any
@@ -38,7 +41,7 @@ class Screen:
         body = render(
             template,
             base=self.base(visitor),
-            host=visitor.host,
+            host=self._name or visitor.host,
             version=VERSION,
             token=session.token if session else "",
             signed_in=session is not None,

@@ -46,6 +46,11 @@ def static(name: str) -> tuple[bytes, str]:
     return data, hashlib.sha256(data).hexdigest()[:12]
 
 
+def need_jinja() -> None:
+    """Raises `JinjaMissing`."""
+    _environment()
+
+
 @cache
 def _environment() -> Any:
     try:

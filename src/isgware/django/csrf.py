@@ -112,11 +112,11 @@ def filled(places: Sequence[Place], visitor: Visitor) -> Filled:
     """A new token for each place, and the headers that Django sends with them."""
     request = WSGIRequest(dict(visitor.headers))
     response = HttpResponse()
-    listed = tuple(settings.MIDDLEWARE or ())
-    csrf = _middleware(CsrfViewMiddleware, listed)(lambda _: response)
+    listed, engine = tuple(settings.MIDDLEWARE or ()), settings.SESSION_ENGINE
+    csrf = _middleware(CsrfViewMiddleware, listed, engine)
     session = None
     if settings.CSRF_USE_SESSIONS:
-        session = _middleware(SessionMiddleware, listed)(lambda _: response)
+        session = _middleware(SessionMiddleware, listed, engine)
         session.process_request(request)
     try:
         csrf.process_request(request)
@@ -136,10 +136,12 @@ def filled(places: Sequence[Place], visitor: Visitor) -> Filled:
 
 
 @lru_cache(maxsize=8)
-def _middleware(base: type, listed: tuple[str, ...]) -> Any:
-    """The project's own subclass of one of Django's, or that itself."""
+def _middleware(base: type, listed: tuple[str, ...], engine: str) -> Any:
+    """The project's own middleware of this kind, or Django's. It finds the session engine when it
+    is made."""
     for path in listed:
         found = import_string(path)
         if isinstance(found, type) and issubclass(found, base):
-            return found
-    return base
+            base = found
+            break
+    return base(lambda request: HttpResponse())

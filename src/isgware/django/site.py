@@ -56,6 +56,7 @@ class DjangoSite(Site):
     not_found = Http404
     has_url_map = True
     records = True
+    recorder = ""  # the integration records what Django's ORM does
 
     def __init__(self) -> None:
         got_request_exception.connect(_note_error)

@@ -6,12 +6,15 @@ Recorders (`isgware.django`, `isgware.sqlalchemy`) call `tell` after a commit; e
 
 from __future__ import annotations
 
+import importlib
 import logging
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from ..core.dependencies import Write
+from ..errors import ConfigurationError
+from ..settings import Settings
 from ..storage import told_writes
 from ..storage.page_store import PageStore
 
@@ -46,6 +49,22 @@ class PagesOf:
             unlisten(self)
         elif self._mode() != "off":
             told_writes.tell(page_store, writes)
+
+
+def recording(module: str, settings: Settings) -> object:
+    """Start a recorder, by the name of its module: it lies above this one. What is returned is to
+    be held as long as it is to record. Raises `ConfigurationError` if it cannot."""
+    if not module:
+        return None
+    try:
+        recorder = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"dependencies= records what SQLAlchemy reads and writes, and {error.name} is not "
+            "installed. pip install 'isgware[sqlalchemy]', or leave dependencies= out."
+        ) from None
+    held: object = recorder.install(settings.untracked, settings.derived)
+    return held
 
 
 def listening() -> bool:

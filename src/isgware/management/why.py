@@ -225,7 +225,7 @@ class _Case:
             "decided_by": self._decided_by(decision, target, page, state),
             "failures": failure.count if failure else 0,
             "last_error": failure.error if failure else "",
-            "refused": _told(refusal, target, self.now),
+            "refused": _refusal_text(refusal, target, self.now),
         }
         if page is not None and decision.action is Action.SERVE:
             found["holes"] = self._holes(decision, target, page)
@@ -332,7 +332,7 @@ def _usable(state: State | None) -> bool:
     return state is not None and state is not State.GONE
 
 
-def _told(refusal: Refusal | None, target: Target, now: float) -> str:
+def _refusal_text(refusal: Refusal | None, target: Target, now: float) -> str:
     if refusal is None:
         return ""
     which = "it" if refusal.key == target.key else f"{refusal.url}, of the same route,"

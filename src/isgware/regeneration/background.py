@@ -34,29 +34,30 @@ class Background:
         self._outcomes = renderer.outcomes
 
     def schedule(self, target: Target, *, urgent: bool = False) -> bool:
-        """Have a page rendered soon, or next. Returns at once; False if that had to be refused."""
+        """Queue a render of the page, or with ``urgent`` put it first. Returns at once; False if
+        the queue is full."""
         key = target.key
-        if self.pool.want(key):
+        if self.pool.count_request(key):
             return not urgent or self.pool.submit(self.work(target), urgent=True)
         if key in self.renderer.flights or not self._outcomes.due(key):
-            self.handoff.want(key)
+            self.handoff.count_request(key)
             return True
         self.renderer.maintenance.start()
         return self.pool.submit(self.work(target), urgent=urgent)
 
     def awaited(self, key: str) -> bool:
-        """Whether a stale page is being regenerated, so that it may be sent as before. If it
-        waits, it is wanted once more. Takes no lock."""
-        if self.pool.want(key) or key in self.renderer.flights:
+        """Whether a stale page is being regenerated, so that it may be served as before. If its job
+        is still queued, the request is counted. Takes no lock."""
+        if self.pool.count_request(key) or key in self.renderer.flights:
             return True
         if not self._outcomes.elsewhere(key) or self._outcomes.due(key):
             return False
-        self.handoff.want(key)
+        self.handoff.count_request(key)
         return True
 
     def work(self, target: Target, done: Callable[[Outcome | None], None] | None = None) -> Work:
-        """The regeneration of a page. With ``done``, which is told what came of the render or
-        ``None`` if there was none, it takes place in this process and nowhere else."""
+        """The job that regenerates a page. ``done`` is called with the outcome of the render, or
+        ``None`` if there was none; with it, the render takes place in this process."""
         started: list[Flight] = []
 
         def run() -> None:
@@ -67,8 +68,8 @@ class Background:
         return Work(target.key, run, give_up=lambda: self._give_up(target, started))
 
     def under_way(self, key: str) -> bool:
-        """Whether this process renders a page, or is about to: work that the pool has begun may
-        not have joined its flight yet, nor left the pool when that lands."""
+        """Whether this process renders a page, or is about to. A job of the pool may not have
+        joined its flight yet, and may not have left the pool when the flight ends."""
         return self.pool.has(key) or key in self.renderer.flights
 
     def _regenerate(
@@ -80,10 +81,10 @@ class Background:
         known, arrival = page, self._page_store.mirror.counter
         since = page.entry.rendered_at if page is not None else 0.0
         if state is State.FRESH and not target.declared:
-            self._planner.learned_route(target.base, again=True)  # another process has learned it
+            self._planner.learned_route(target.base, again=True)  # may be learned elsewhere
         if state is State.FRESH or self._outcomes.fails_elsewhere(target.key, since):
             return None
-        if elsewhere and page is not None and self._hand_over(target, page):
+        if elsewhere and page is not None and self._delegate(target, page):
             return None
         names = (*target.names, *(page.names if page else ()))
         flight, leads = self.renderer.join(target, names, arrival)
@@ -97,7 +98,7 @@ class Background:
                 self._outcomes.rendering_elsewhere(target.key)
                 return None
             page, state = self.renderer.look_again(target)
-            if page is not None and self.renderer.takes(target, page, state, known, arrival):
+            if page is not None and self.renderer.accepts(target, page, state, known, arrival):
                 self._page_store.release(lease)
                 outcome = Rendered(page, found=True)
                 return None
@@ -114,14 +115,14 @@ class Background:
             self.renderer.flights.land(flight, outcome)
         return outcome
 
-    def _hand_over(self, target: Target, page: Page) -> bool:
-        """Have a page renewed outside of this process, if somebody is there to do so. One that
-        is not stored yet is waited for, in a way, so it is rendered at once and here."""
+    def _delegate(self, target: Target, page: Page) -> bool:
+        """Delegate the render of a page to another process, if there is one. A page that is not
+        stored yet is rendered here at once: its visitors may be waiting."""
         failure = self._outcomes.failures.get(target.key)
-        handed = self.handoff.give(target, page.entry, failure)
-        if handed:
+        delegated = self.handoff.delegate(target, page.entry, failure)
+        if delegated:
             self._outcomes.rendering_elsewhere(target.key)
-        return handed
+        return delegated
 
     def _give_up(self, target: Target, started: list[Flight]) -> None:
         """A render hangs: its key counts as failed, and others may try."""

@@ -1,4 +1,4 @@
-"""When a page whose render failed is tried again: back-off per key."""
+"""When a failed render is tried again: back-off per key."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..storage.notes import Failure
 
 
 class Failures:
-    """Back-off per key: 1 s, doubling, up to the page's own lifetime or five minutes, plus up to
-    a tenth so that processes do not retry in step.
+    """Back-off per key: 1 s, doubling, up to the page's own lifetime or five minutes, plus up to a
+    tenth so that processes do not retry at the same moment.
 
-    Bounded; at the limit the oldest is forgotten.
+    Bounded: at the limit the oldest entry is dropped.
     """
 
     LIMIT: Final = 4_096
@@ -31,7 +31,7 @@ class Failures:
 
     def due(self, key: str, now: float) -> bool:
         failure = self._failures.get(key)
-        # One that is yet to come was timed by a clock that has since been put back.
+        # A time in the future was set before the clock was put back.
         return failure is None or not (
             failure.at - CLOCK_TOLERANCE <= now < failure.until <= now + 2 * self.LONGEST
         )

@@ -1,6 +1,6 @@
-"""Concurrent calls of `regenerate` for one page: one render under way, and one more for all who
-came since it began. A call must not be given a render that began before it, and may have read older
-data."""
+"""Coalesces calls of `regenerate` for one page: one render in progress, and one more for all calls
+made since it began. A call must not get a render that began before it, since that may have read
+older data."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..routing.planner import Target
 
 @dataclass(eq=False)
 class Call:
-    """A render that its ``callers`` wait for. ``outcome``: what came of it, an exception if it
-    raised, ``None`` if it was not done in time. ``leases``: those it holds."""
+    """A render that its ``callers`` wait for. ``outcome``: its result, an exception if it raised,
+    ``None`` if it did not end in time. ``leases``: those it holds."""
 
     target: Target
     callers: int = 0
@@ -38,7 +38,7 @@ class Calls:
         self._lock = threading.Lock()
         self._running: dict[str, Call] = {}
         self._waiting: dict[str, Call] = {}
-        self._pid = os.getpid()  # last: from here on other threads look no further
+        self._pid = os.getpid()  # last: other threads skip the lock from here on
 
     def join(self, target: Target) -> tuple[Call, bool]:
         """A call whose render has not begun, and whether the caller has to start it now."""
@@ -59,18 +59,18 @@ class Calls:
         return call, leads
 
     def begin(self, call: Call) -> None:
-        """Its render begins: who comes from now on has to have another one."""
+        """Its render begins: later calls need another render."""
         with self._lock:
             call.begun = True
 
     def leave(self, call: Call) -> bool:
-        """A caller waits no longer. True if nobody does any more."""
+        """A caller stops waiting. True if it was the last one."""
         with self._lock:
             call.callers -= 1
             return not call.callers
 
     def end(self, call: Call) -> Call | None:
-        """Its render has ended, or was given up. Returns the one to be started next."""
+        """Its render has ended, or was given up. Returns the call to start next."""
         key = call.target.key
         with self._lock:
             if self._running.get(key) is not call:

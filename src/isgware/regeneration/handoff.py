@@ -25,14 +25,14 @@ from ..settings import Settings
 from ..storage.notes import Failure
 from .shared_jobs import encode_job
 
-#: Times the patience for which nothing is handed over after a job came to nothing.
+#: After a lost job nothing is delegated for this many times the patience.
 _PAUSE: Final = 6
-#: Seconds between two looks for a worker, and between a worker's signs of life.
+#: Seconds between two checks for a worker, and between the heartbeats of a worker.
 BEAT: Final = 1.0
-#: Attempts that are remembered; at the limit the oldest is forgotten, and may be asked for again.
-_MAX_HANDED: Final = 4_096
-#: Wants that are counted between two tellings; of more, the last ones.
-_MAX_WANTS: Final = 10_000
+#: Attempts that are remembered; at the limit the oldest is dropped, and may be delegated again.
+_MAX_DELEGATED: Final = 4_096
+#: Requests that are counted between two reports; if there are more, the latest.
+_MAX_REQUESTS: Final = 10_000
 
 
 @runtime_checkable
@@ -40,23 +40,24 @@ class Carrier(Protocol):
     """Sends jobs to another process. Its calls do not raise, and take one second at most."""
 
     def there(self) -> bool:
-        """Whether somebody seems to be there to do them."""
+        """Whether a process that does the jobs seems to be running."""
 
     def send(self, key: str, job: bytes) -> bool:
-        """Take a job; false if that cannot be done now."""
+        """Accept a job; false if that is not possible now."""
 
 
 @runtime_checkable
 class Ranking(Carrier, Protocol):
-    """A carrier whose most wanted jobs go first."""
+    """A carrier that orders jobs by the number of requests."""
 
-    def rank(self, wants: Mapping[str, int]) -> None:
+    def rank(self, requests: Mapping[str, int]) -> None:
         """Raise the priority of keys that still wait. Does not raise an exception."""
 
 
 @runtime_checkable
 class JobExecutor(Carrier, Protocol):
-    """What ``executor=`` takes beside executors of threads: a carrier to another fleet."""
+    """A value of ``executor=`` that sends jobs to other machines, in place of an executor of
+    threads."""
 
     def bind(self, runtime: Any) -> None:
         """Attach to the app whose jobs these are, by its `isgware.runtime.Runtime`. The same app
@@ -78,25 +79,25 @@ class Handoff:
         self._reset()
 
     def _reset(self) -> None:
-        self._handed: OrderedDict[str, tuple[Any, float]] = OrderedDict()
-        self._wanted: deque[str] = deque(maxlen=_MAX_WANTS)
+        self._delegated: OrderedDict[str, tuple[Any, float]] = OrderedDict()
+        self._requested: deque[str] = deque(maxlen=_MAX_REQUESTS)
         self._lock = threading.Lock()
 
     def after_fork(self) -> None:
-        """Locks of the parent process are not ours."""
+        """Make new locks: those of the parent process may be held."""
         self._reset()
 
-    def give(self, target: Target, entry: Entry, failure: Failure | None) -> bool:
+    def delegate(self, target: Target, entry: Entry, failure: Failure | None) -> bool:
         """Delegate the render of the page that replaces ``entry``, after a ``failure`` if there was
         one. False if it has to be rendered in this process."""
         key, now = target.key, self._clock()
-        # Another page, or another failure, and it is another attempt.
+        # A changed page, or another failure, counts as a new attempt.
         failures = failure.count if failure is not None else 0
         attempt = (entry.rendered_at, entry.generation, entry.order, failures)
         with self._lock:
-            known, since = self._handed.get(key, (None, now))
-            if known != attempt:  # that one is over, well or not
-                self._handed.pop(key, None)
+            known, since = self._delegated.get(key, (None, now))
+            if known != attempt:  # the earlier attempt has ended
+                self._delegated.pop(key, None)
         if self._carrier is None or not self._carrier.there():
             return False
         if known == attempt:
@@ -104,30 +105,30 @@ class Handoff:
         if now < self._paused_until or not self._carrier.send(key, encode_job(key, target.request)):
             return False
         with self._lock:
-            self._handed[key] = (attempt, now)
-            self._handed.move_to_end(key)
-            while len(self._handed) > _MAX_HANDED:
-                self._handed.popitem(last=False)
+            self._delegated[key] = (attempt, now)
+            self._delegated.move_to_end(key)
+            while len(self._delegated) > _MAX_DELEGATED:
+                self._delegated.popitem(last=False)
         return True
 
-    def want(self, key: str) -> None:
+    def count_request(self, key: str) -> None:
         """Count a visitor's request for a page that may have been delegated. Takes no lock."""
-        if key in self._handed:
-            self._wanted.append(key)
+        if key in self._delegated:
+            self._requested.append(key)
 
     def send_demand(self) -> None:
         """Send the counts of requests for delegated pages, in one operation. Call it about once a
         second."""
-        wants = Counter(self._wanted.popleft() for _ in range(len(self._wanted)))
-        if wants and isinstance(self._carrier, Ranking):
-            self._carrier.rank(wants)
+        requests = Counter(self._requested.popleft() for _ in range(len(self._requested)))
+        if requests and isinstance(self._carrier, Ranking):
+            self._carrier.rank(requests)
 
     def job_was_lost(self, key: str) -> None:
         """No worker has rendered this page, so this process does. If its job had its full time,
         workers are probably overloaded, and no job is delegated for a while."""
         now = self._clock()
         with self._lock:
-            known, since = self._handed.pop(key, (None, now))
+            known, since = self._delegated.pop(key, (None, now))
         if known is not None and now - since >= self._patience:
             self._paused_until = now + _PAUSE * self._patience
 
@@ -175,11 +176,11 @@ class Queue:
         except BackendUnavailable:
             return False
 
-    def rank(self, wants: Mapping[str, int]) -> None:
+    def rank(self, requests: Mapping[str, int]) -> None:
         with contextlib.suppress(BackendUnavailable):
-            self._store.want(self._build_id, wants)
+            self._store.raise_priority(self._build_id, requests)
 
-    # Of the worker. These raise `BackendUnavailable`.
+    # For the worker. These raise `BackendUnavailable`.
 
     def take(self) -> Job | None:
         """The job with the highest priority. It is queued again unless it is `done`, when the lease
@@ -187,19 +188,19 @@ class Queue:
         return self._store.dequeue(self._build_id, self._now(), self._hold)
 
     def done(self, job: Job) -> None:
-        """Nobody else needs to look at this job."""
+        """Delete a job: it needs no second attempt."""
         self._store.done(self._build_id, job)
 
     def waiting(self) -> int:
-        """How many jobs wait."""
+        """The number of waiting jobs."""
         return self._store.queued(self._build_id, self._now())
 
     def workers(self) -> dict[str, float]:
-        """Who is there, and when each gave its last sign of life."""
+        """The workers, and the time of each one's last heartbeat."""
         now = self._now()
         try:
             beats = json.loads(self._store.read_note(self._note, now) or b"{}")
-            # A sign from the future was given by a clock that has since been put back.
+            # A heartbeat from the future was written before the clock was put back.
             return {
                 str(name): float(at)
                 for name, at in beats.items()
@@ -210,7 +211,7 @@ class Queue:
 
     def beat(self, name: str, *, last: bool = False) -> None:
         """Write a heartbeat; the ``last`` one says that the worker ends. Of two that are written at
-        the same moment one may be lost; the next follows after a second."""
+        the same moment one may be lost; the next follows a second later."""
         beats = self.workers()
         beats.pop(name, None)
         if not last:

@@ -17,21 +17,21 @@ from ..backends.base import Lease
 from ..errors import BackendUnavailable
 
 log: Final = logging.getLogger("isgware")
-#: Seconds between two ticks at most: counts are lost for no longer than twice that.
+#: Longest time between two ticks, in seconds: at most twice as much of the counts can be lost.
 _LONGEST: Final = 5.0
-#: Seconds until the first tick: who follows the log is to hear soon of a process that has begun.
+#: Seconds until the first tick: a new process is to appear in the log soon.
 _FIRST: Final = 0.1
 
 
 class Maintenance:
-    """``renew`` extends a lease, ``release`` ends it; ``tasks`` are run on each tick, their
-    errors logged.
+    """``renew`` extends a lease, ``release`` ends it; ``tasks`` run on each tick, their errors
+    logged.
 
-    A lease is kept for ``longest`` seconds at most: a render that hangs for ever in a visitor's
-    thread must not keep its page from everybody for ever.
+    A lease is kept for ``longest`` seconds at most: a render that hangs in a visitor's thread must
+    not block its page for ever.
 
-    The thread ends with its owner: it refers to it weakly between two ticks, so that an
-    `ISG` that nobody refers to any more can be collected.
+    The thread ends with its owner: between two ticks it has only a weak reference, so that an `ISG`
+    without other references can be collected.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Maintenance:
         self._held: dict[str, tuple[Lease, float]] = {}
         self._starting = threading.Lock()
         self._stop = threading.Event()
-        self._pid = os.getpid()  # last: from here on other threads look no further
+        self._pid = os.getpid()  # last: other threads skip the lock from here on
 
     def _own_process(self) -> None:
         if self._pid != os.getpid():
@@ -80,17 +80,17 @@ class Maintenance:
                 )
                 try:
                     thread.start()
-                except RuntimeError:  # no thread to be had now; asked for again with the next page
+                except RuntimeError:  # no thread can be started now; tried again with the next page
                     return
                 self._thread = thread
 
     def hold(self, lease: Lease) -> None:
-        """Keep ``lease`` alive until it is let go."""
+        """Renew ``lease`` until `let_go` or `end`."""
         self.start()
         self._held[lease.token] = (lease, time.monotonic())
 
     def let_go(self, lease: Lease) -> None:
-        """Renew ``lease`` no more: somebody else releases it, or it is lost."""
+        """Stop renewing ``lease``: it is released elsewhere, or lost."""
         self._held.pop(lease.token, None)
 
     def end(self, lease: Lease | None) -> None:
@@ -122,7 +122,7 @@ class Maintenance:
         try:
             return self._renew(lease)
         except BackendUnavailable:
-            return True  # asked again with the next tick
+            return True  # tried again on the next tick
 
 
 def _tick_until(stop: threading.Event, pause: float, owner: weakref.ref[Maintenance]) -> None:
@@ -133,4 +133,4 @@ def _tick_until(stop: threading.Event, pause: float, owner: weakref.ref[Maintena
         if maintenance is None:
             return
         maintenance.tick()
-        del maintenance  # not referred to while this thread waits
+        del maintenance  # no reference while this thread waits

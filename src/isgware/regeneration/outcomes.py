@@ -1,10 +1,11 @@
-"""What follows from the result of a render: back-off after a failure, memory of pages that may not
-be stored.
+"""What follows from the result of a render: back-off after a failure, and memory of pages that may
+not be stored.
 
-Failures of pages that exist are also noted in the backend, so that a page that fails is not tried
-by each process in turn, and so that people can see it; what became of a render behind a loading
-page, since its visitor may come back to another process. For people only, why a page of a declared
-route was not stored at all is noted too: once for each route, so that the notes stay few.
+Failures of pages that exist are also noted in the backend, so that a failing page is not tried by
+each process in turn, and so that people can see them. So is the outcome of a render behind a
+loading page, since its visitor may come back to another process. For display only, the reason why a
+page of a declared route was not stored is noted, too: once for each route, so that there are few
+notes.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ from .backoff import Failures
 from .refused_routes import RefusedRoutes
 
 log: Final = logging.getLogger("isgware")
-#: Seconds for which a render that another process has begun is not asked for again.
+#: Seconds until a render that another process has begun is looked for again.
 _ELSEWHERE: Final = 0.05
 _MAX_DYNAMIC: Final = 8_192
-#: A page that was refused again is remembered for twice as long, so many times.
+#: How many times the duration is doubled for a page that is refused again.
 _MAX_DOUBLED: Final = 6
-#: Seconds for which people can see why a page of a route was not stored.
+#: Seconds for which the reason is kept why a page of a route was not stored.
 _TOLD: Final = 86_400.0
 
 
 class Outcomes:
-    """``dynamic_time``: seconds a page that was refused is remembered as not storable; twice as
-    many with each try in vain."""
+    """``dynamic_time``: seconds for which a refused page is remembered as not storable; doubled
+    with each refusal."""
 
     def __init__(
         self,
@@ -57,11 +58,11 @@ class Outcomes:
         self._dynamic: OrderedDict[str, tuple[str, float, int]] = OrderedDict()
         self.routes = RefusedRoutes()
         self._replanned: dict[str, float] = {}
-        self._told: dict[str, tuple[str, float]] = {}  # by declared route
+        self._recorded: dict[str, tuple[str, float]] = {}  # by declared route
 
     def refusal(self, key: str, route: str = "", fingerprint: str = "") -> str:
-        """Why a page was found not storable a while ago; empty if it was not. With ``route``, also
-        why no other page of that is tried now: see `RefusedRoutes`."""
+        """Why a page was found not storable recently; empty if it was not. With ``route``, also why
+        no other page of that route is tried now: see `RefusedRoutes`."""
         if route and self.routes.tried_early(route, key):
             return ""
         reason, until, doubled = self._dynamic.get(key, ("", 0.0, 0))
@@ -71,22 +72,22 @@ class Outcomes:
         return self.routes.pause(route, fingerprint, now) if route else ""
 
     def _lasts(self, until: float, now: float, doubled: int = 0) -> bool:
-        """An end beyond the longest time was set by a clock that has since been put back."""
+        """An end beyond the longest duration was set before the clock was put back."""
         return now < until <= now + self._dynamic_time * 2.0**doubled + CLOCK_TOLERANCE
 
     def skips(self, match: Match) -> str:
-        """Why a visitor of a declared route is not even looked for a page; empty if they are."""
+        """Why the store is not even searched for the page of a declared route; empty if it is."""
         if match.policy.fallback != "blocking":
             return ""
         return self.routes.skips(match.route, match.policy.fingerprint, self._now())
 
     def tries(self, target: Target) -> None:
-        """A page that is not there is about to be rendered."""
+        """A missing page is about to be rendered."""
         self.routes.trying(target.group, self._now())
 
     def gave_up(self, target: Target) -> None:
-        """The render of a page that is not there hung. Where nobody has declared that it ends, it
-        is not tried again: another would hold another thread."""
+        """The render of a missing page hung. If nothing declares the page, it is not tried again:
+        it would block another thread."""
         if not target.declared:
             self._count(target, "streaming", final=True)
 
@@ -96,12 +97,12 @@ class Outcomes:
         return failure is not None and failure.count > 0
 
     def elsewhere(self, key: str) -> bool:
-        """Whether another process was rendering this page when it was last looked at."""
+        """Whether another process was rendering this page at the last look."""
         failure = self.failures.get(key)
         return failure is not None and not failure.count
 
     def failed_somewhere(self, key: str) -> bool:
-        """Whether some process has tried a page that is not there, and none came of it."""
+        """Whether some process has tried to render a missing page, without success."""
         self.fails_elsewhere(key, 0.0)
         if self.fails(key):
             return True
@@ -116,7 +117,7 @@ class Outcomes:
         return self.failures.due(key, self._now())
 
     def settle(self, target: Target, outcome: Outcome, replaces: Entry | None) -> None:
-        """Remember what a render came to. ``replaces`` is the page that it was to replace."""
+        """Remember the result of a render. ``replaces`` is the page that it was to replace."""
         if isinstance(outcome, Rendered):
             self._dynamic.pop(target.key, None)
             if target.declared or self.routes.knows(target.group):
@@ -126,7 +127,7 @@ class Outcomes:
             self.failed(target, outcome.reason, replaces, unproven=not outcome.proven)
             if replaces is None:
                 token = "render-failed" if outcome.proven else "clean-room-failed"
-                self._tell(target, token, outcome.reason)
+                self._record_reason(target, token, outcome.reason)
                 if not outcome.proven:
                     self._count(target, token)
         elif isinstance(outcome, Refused):
@@ -146,7 +147,7 @@ class Outcomes:
         self._dynamic.move_to_end(target.key)
         while len(self._dynamic) > _MAX_DYNAMIC:
             self._dynamic.popitem(last=False)
-        self._tell(target, reason, outcome.text)
+        self._record_reason(target, reason, outcome.text)
         if target.policy.fallback == "loading":
             self._note_dynamic(target.key, reason)
         self._count(target, reason, final=reason == "streaming" and not target.declared)
@@ -154,8 +155,8 @@ class Outcomes:
             self._withdraw(target)
 
     def _replan(self, key: str) -> bool:
-        """Whether a page may be planned anew, since its route is declared otherwise than was known.
-        One for which that is so time and again may not."""
+        """Whether to plan a page again, since its route is declared in another way than was known.
+        Not if that happens repeatedly."""
         now, last = self._now(), self._replanned.get(key, float("-inf"))
         if len(self._replanned) >= _MAX_DYNAMIC:
             self._replanned.clear()
@@ -163,8 +164,8 @@ class Outcomes:
         return not abs(now - last) < self._dynamic_time
 
     def _withdraw(self, target: Target) -> None:
-        """A page that was everybody's says that it is not, or one that nobody declared that it may
-        not be stored."""
+        """Withdraw a page whose new render is personal, or which nothing declares and which may not
+        be stored."""
         log.info("%s is withdrawn.", target.request.url)
         self._forget_failure(target.key)
         self._page_store.withdraw(target.key)
@@ -183,20 +184,20 @@ class Outcomes:
     def failed(
         self, target: Target, reason: str, replaces: Entry | None, *, unproven: bool = False
     ) -> None:
-        """Count a failure, and let none try again before its back-off is over."""
+        """Count a failure, and allow no other try before its back-off ends."""
         lifetime = replaces.revalidate if replaces else None
         failure = self.failures.add(target.key, self._now(), reason, lifetime, unproven)
-        # Where a loading page was shown, its script and its reload may come to any process.
+        # After a loading page, its script and its reload may come to any process.
         if replaces is not None or target.policy.fallback == "loading":
             self._note(target.key, failure)
 
     def rendering_elsewhere(self, key: str) -> None:
-        """Another process renders this page: look for the result soon, not with every visit."""
+        """Another process renders this page: look for the result soon, but not on each visit."""
         now = self._now()
         self.failures.put(key, Failure(0, now + _ELSEWHERE, "", at=now))
 
     def fails_elsewhere(self, key: str, rendered_at: float) -> bool:
-        """Whether another process has tried in vain since, and its back-off still lasts."""
+        """Whether another process has failed since, and its back-off is not over."""
         failure = noted_failure(self._page_store.backend, key, self._now(), rendered_at)
         known = self.failures.get(key)
         if failure is None or (known and known.count >= failure.count):
@@ -204,13 +205,13 @@ class Outcomes:
         self.failures.put(key, failure)
         return not self.due(key)
 
-    def _tell(self, target: Target, reason: str, error: str) -> None:
-        """Let every process, a command line's too, see why a declared route is not kept."""
+    def _record_reason(self, target: Target, reason: str, error: str) -> None:
+        """Note why a declared route is not stored, for all processes including the command line."""
         backend, now = self._page_store.backend, self._now()
-        known, until = self._told.get(target.route, ("", 0.0))
+        known, until = self._recorded.get(target.route, ("", 0.0))
         if not target.declared or (known == reason and self._lasts(until, now)):
             return
-        self._told[target.route] = reason, now + self._dynamic_time
+        self._recorded[target.route] = reason, now + self._dynamic_time
         note = [reason, error[:500], now, target.key, target.request.url]
         try:
             backend.write_note("r:" + target.route, json.dumps(note).encode(), _TOLD, now)

@@ -1,10 +1,10 @@
-"""How background renders keep out of the way of visitors who are served by the same process.
+"""How background renders yield to visitors who are served by the same process.
 
-Python runs one thread at a time. A thread that wants to run asks for the interpreter's lock, and a
-render that computes keeps it for a *switch interval* more, 5 ms unless somebody says otherwise; to
-serve one hit, a server asks several times, and each time every render that computes may go first.
-So while renders run the interval is short, and renders that compute take turns with visitors one
-at a time, while those that wait (for a database, say) run side by side.
+Python runs one thread at a time. A thread that is ready waits for the interpreter's lock, and a
+render that computes keeps it for one *switch interval*, 5 ms by default. A server needs the lock
+several times for one hit, and each time all renders that compute may run first. So while renders
+run the interval is short. Renders that compute run one at a time; renders that wait (for a
+database, say) run side by side.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-#: Seconds for which a render keeps the lock while a visitor wants it. `bench.feel` compares.
+#: Seconds for which a render keeps the lock while a visitor waits for it. `bench.feel` compares.
 SHORT: Final = 0.0005
 _PYTHONS_OWN: Final = 0.005
-#: Seconds over which renders are watched before more, or fewer, of them run side by side.
+#: Seconds over which renders are measured before more, or fewer, of them run side by side.
 WINDOW: Final = 0.02
-#: Seconds after which a render holds up no other. It may hang, and until it is given up all that
-#: computes would wait for it.
+#: Seconds after which a render no longer counts. It may hang, and all renders that compute would
+#: wait until it is given up.
 PATIENCE: Final = 2.0
-#: Of the time that the rest of the process leaves: renders that take more are let run one at a
-#: time, and while they take less, another may join them. `bench.storm` compares.
+#: Shares of the time that the rest of the process leaves: renders that use more run one at a time;
+#: while they use less, another may join them. `bench.storm` compares.
 _MUCH: Final = 0.65
 _LITTLE: Final = 0.4
 
@@ -53,7 +53,7 @@ class _Switching:
                 self._restore()
 
     def _restore(self) -> None:
-        """Undo it, unless somebody has said another interval meanwhile."""
+        """Restore the interval, unless somebody has set another one meanwhile."""
         if self._ours and sys.getswitchinterval() == self._ours:
             sys.setswitchinterval(_PYTHONS_OWN)
         self._ours = 0.0
@@ -71,8 +71,8 @@ os.register_at_fork(after_in_child=_switching.after_fork)
 
 @contextmanager
 def short_switches() -> Iterator[None]:
-    """Let visitors have the interpreter's lock soon while a render runs. An interval that is not
-    Python's own was chosen by somebody, and stays."""
+    """Give visitors the interpreter's lock soon while a render runs. An interval other than
+    Python's default was set on purpose, and is kept."""
     _switching.begin()
     try:
         yield
@@ -85,23 +85,24 @@ def _has_gil() -> bool:
 
 
 def thread_clock() -> int | None:
-    """The clock of this thread's CPU time. ``None`` where the system has none or does not let it be
-    read, or threads are greenlets, which answer to another ``get_ident``."""
+    """The clock of this thread's CPU time. ``None`` where the system has none, forbids reading it,
+    or threads are greenlets, which have another ``get_ident``."""
     if threading.get_ident.__module__ != "_thread" or not hasattr(time, "pthread_getcpuclockid"):
         return None
     try:
         clock = time.pthread_getcpuclockid(threading.get_ident())
         time.clock_gettime(clock)
-    except OSError:  # a sandbox, say; a render must not be lost for it
+    except OSError:  # in a sandbox, for example: the render must still run
         return None
     return clock
 
 
 class Throttle:
-    """How many renders may run at a time: from one to ``most``, as they leave time for others.
+    """How many renders may run at a time: from one to ``most``, as far as they leave time for
+    others.
 
-    Begins with one. Not safe for threads: the pool that has it has a lock. `begin` is called by the
-    thread that is going to render. What the clocks tell is passed in by tests.
+    Starts with one. Not thread-safe: its pool has a lock. `begin` is called by the thread that
+    renders. Tests pass in the clocks.
     """
 
     def __init__(
@@ -127,25 +128,25 @@ class Throttle:
         """A render begins in this thread."""
         self._watch()
         clock = self._thread_clock() if _has_gil() else None
-        if clock is None:  # nothing can be told, or nobody waits for anybody
+        if clock is None:  # nothing can be measured, or threads do not share a lock
             self.allowed = self._most
             return
         self._clocks[number] = clock
         self._seen[number] = self._thread_cpu(clock)
 
     def end(self, number: int) -> None:
-        """A render is over, or was given up, which makes it one of the others."""
+        """A render has ended, or was given up and counts as other work from now on."""
         self._watch()
         self._clocks.pop(number, None)
         self._seen.pop(number, None)
 
-    def lets(self, running: int) -> bool:
-        """Whether another render may begin beside those that run."""
+    def allows(self, running: int) -> bool:
+        """Whether another render may start beside the running ones."""
         self._watch()
         return running < self.allowed
 
     def _watch(self) -> None:
-        """Add what happened since the last call, as far as renders ran, and judge each window."""
+        """Add the time since the last call in which renders ran, and evaluate each window."""
         now, process = self._clock(), self._process_cpu()
         if self._clocks:
             self._watched += now - self._at

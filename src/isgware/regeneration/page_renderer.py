@@ -1,7 +1,8 @@
-"""One render of a page at a time (P5): who renders it, who waits for it, who takes another's.
+"""One render of a page at a time (P5): which caller renders, which waits, which takes another's
+page.
 
-Within a process that is a `Flight`, among processes a lease in the store. `background` renders
-where nobody waits.
+Within a process callers share a `Flight`, among processes a lease in the store. `background`
+renders where nobody waits.
 """
 
 from __future__ import annotations
@@ -37,15 +38,15 @@ class PageRenderer:
         self.flights = Flights(settings.max_waiters)
 
     def after_fork(self) -> None:
-        """Locks of the parent process are not ours."""
+        """Make new locks: those of the parent process may be held."""
         self.flights = Flights(self.settings.max_waiters)
 
     def render(
         self, target: Target, page: Page | None, arrival: int, deadline: float
     ) -> tuple[Outcome | None, bool]:
-        """Have a page rendered for a visitor who waits until ``deadline``, and found ``page`` when
-        the store's counter was ``arrival``. Returns what came of it, ``None`` if that took too
-        long, and whether it was rendered in this call."""
+        """Have a page rendered for a visitor who waits until ``deadline``. The visitor found
+        ``page`` when the store's counter was ``arrival``. Returns the outcome, ``None`` if it took
+        too long, and whether the render took place in this call."""
         names = (*target.names, *(page.names if page else ()))
         flight, leads = self.join(target, names, arrival, page)
         if leads:
@@ -88,7 +89,7 @@ class PageRenderer:
         self, target: Target, flight: Flight, names: Sequence[str], arrival: int, deadline: float,
         known: Page | None,
     ) -> Outcome:  # fmt: skip
-        """Render for everybody, unless another process does: then wait for its page."""
+        """Render for all callers, unless another process does: then wait for its page."""
         pause = 0.0
         while True:
             try:
@@ -98,7 +99,7 @@ class PageRenderer:
             except BackendUnavailable:
                 return self.produce(target, None, flight)
             page, state = self.look_again(target)
-            if page is not None and self.takes(target, page, state, known, arrival):
+            if page is not None and self.accepts(target, page, state, known, arrival):
                 self.page_store.release(lease)
                 return Rendered(page, found=not pause, elsewhere=True)
             if lease is not None:
@@ -110,12 +111,12 @@ class PageRenderer:
             self.page_store.begin()
             self.page_store.sync()
 
-    def takes(
+    def accepts(
         self, target: Target, page: Page, state: State | None, known: Page | None, arrival: int
     ) -> bool:
-        """Whether a page of another process will do for who came at ``arrival`` and found the
-        ``known`` one: it is fresh, or was rendered since. A render may take longer than its page
-        stays fresh; were it not taken then, all who wait for it would render in turn."""
+        """Whether a caller who came at ``arrival`` and found the ``known`` page may take another
+        process's page: it is fresh, or was rendered since. A render may take longer than its page
+        stays fresh; if the page were not taken then, all waiting callers would render in turn."""
         if not self.acceptable(page, arrival):
             return False
         since = known is None or not same_render(page.entry, known.entry)
@@ -127,7 +128,7 @@ class PageRenderer:
         return self.page_store.find(target.key, target.base, target.policy.fingerprint, again=True)
 
     def produce(self, target: Target, lease: Lease | None, flight: Flight) -> Outcome:
-        """Render under ``lease``, and draw the consequences of what comes of it."""
+        """Render under ``lease``, and act on the result."""
         old, state = self.page_store.find(target.key, target.base, target.policy.fingerprint)
         replaces = old.entry if old is not None and state is not State.GONE else None
         order = old.entry.order + 1 if old is not None else 0

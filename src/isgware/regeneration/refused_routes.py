@@ -52,23 +52,24 @@ class _Route:
 
     @property
     def failed_tries(self) -> int:
-        """Tries in vain since the route pauses; negative while it does not yet."""
+        """Failed tries since the route was paused; negative if it is not paused yet."""
         return self.refused - (_TRIES_IF_STORED if self.stored else _TRIES)
 
 
 class RefusedRoutes:
-    """At the limit the route that was refused longest ago is forgotten. Times are seconds."""
+    """Bounded: at the limit the route whose last refusal is the oldest is dropped. Times are
+    seconds."""
 
     def __init__(self) -> None:
         self._routes: OrderedDict[str, _Route] = OrderedDict()
-        #: Grows when a page may be tried, or found, that was passed over before.
+        #: Incremented when a page may be tried, or found, that was skipped before.
         self.epoch = 0
 
     def knows(self, route: str) -> bool:
         return route in self._routes
 
     def tried_early(self, route: str, key: str) -> bool:
-        """Whether the answer to its own visitor looked as if this page could be stored."""
+        """Whether this page was tried because the app's own answer looked storable."""
         known = self._routes.get(route)
         return known is not None and known.hinted_key == key
 
@@ -82,7 +83,7 @@ class RefusedRoutes:
         failed = known.failed_tries
         if failed < 0:
             return ""
-        # A time from the future was set by a clock that has since been put back.
+        # A time in the future was set before the clock was put back.
         elapsed = abs(now - known.at)
         failed = min(failed, 12)
         if known.passed >= _VISITS << 2 * failed and elapsed >= _SECONDS * 2**failed:
@@ -91,7 +92,7 @@ class RefusedRoutes:
 
     def skips(self, route: str, fingerprint: str, now: float) -> str:
         """Why a visitor of the route gets the app's own answer without a look into the store, which
-        has had no page of it for many visits; empty if it is looked into."""
+        has had no page of it for many visits; empty if the store is searched."""
         known = self._routes.get(route)
         if known is None or known.stored or known.hinted_key:
             return ""
@@ -100,12 +101,12 @@ class RefusedRoutes:
         return self.pause(route, fingerprint, now)
 
     def passed(self, route: str) -> None:
-        """A visitor got the app's own answer for what became of the route's pages."""
+        """A visitor got the app's own answer because pages of the route are refused."""
         if known := self._routes.get(route):
             known.passed += 1
 
     def trying(self, route: str, now: float) -> None:
-        """A page is tried: others wait for what comes of it."""
+        """A page is tried: others wait for its result."""
         known = self._routes.get(route)
         if known is not None and known.failed_tries >= 0:
             known.at, known.passed, known.hint_at = now, 0, 0
@@ -114,7 +115,7 @@ class RefusedRoutes:
         self, route: str, fingerprint: str, key: str, reason: str, now: float, *,
         final: bool = False,
     ) -> None:  # fmt: skip
-        """A page of the route was refused; ``final``: none is tried again by this process."""
+        """A page of the route was refused; ``final``: this process tries no other."""
         known = self._routes.get(route)
         if known is None or known.fingerprint != fingerprint:
             known = self._keep(route, fingerprint)
@@ -153,8 +154,9 @@ class RefusedRoutes:
         return known
 
     def hints_at_change(self, route: str, reason: str, *, cookies: bool) -> bool:
-        """Whether the answer to a visitor's own request may show that the ``reason`` is gone. One
-        who has ``cookies`` may have been given theirs before."""
+        """Whether the answer to a visitor's own request may show that ``reason`` no longer applies.
+        With ``cookies``, a missing Set-Cookie shows nothing: the visitor may already have the
+        cookie."""
         known = self._routes.get(route)
         if known is None or known.final:
             return False
@@ -167,7 +169,7 @@ class RefusedRoutes:
         )
 
     def tries_early(self, route: str, key: str) -> None:
-        """A page is tried since the answer to its visitor looked as if it could be stored."""
+        """A page is tried because the answer to its visitor looked storable."""
         if known := self._routes.get(route):
             known.hinted_key, known.hint_at = key, known.passed
             self.epoch += 1

@@ -25,10 +25,10 @@ from .local_queue import RenderQueue, Work
 from .pacing import PATIENCE, WINDOW, Throttle, short_switches
 
 log: Final = logging.getLogger("isgware")
-#: Wants that count between two renders that begin; of more, the last ones.
+#: Requests that are counted between the starts of two renders; if there are more, the latest.
 _WANTS: Final = 10_000
-#: Seconds after which a thread without work looks whether its pool is still there, should it have
-#: missed that it was woken up.
+#: Seconds after which an idle thread checks whether its pool still exists, in case it missed the
+#: wake-up.
 _IDLE: Final = 60.0
 
 
@@ -41,11 +41,11 @@ class _Running:
 
 
 class Pool:
-    """Runs `Work` on daemon threads. Nothing exists before the first ``submit`` of a process.
+    """Runs `Work` on daemon threads. Nothing is created before the first ``submit`` of a process.
 
-    At the limits: a full queue keeps the jobs that were asked for most often; when as many renders
-    hang as there are ``workers``, threads that hang are no longer replaced. ``gives_way``: whether
-    visitors are served in this process, so that renders keep out of their way.
+    At the limits: a full queue keeps the jobs with the most requests; when as many renders hang as
+    there are ``workers``, hanging threads are no longer replaced. ``gives_way``: visitors are
+    served in this process, so renders yield to them.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Pool:
     def _reset(self) -> None:
         self._closed = False
         self._queue = RenderQueue(self._queue_size)
-        self._wanted: deque[str] = deque(maxlen=_WANTS)
+        self._requested: deque[str] = deque(maxlen=_WANTS)
         self._throttle = Throttle(self._workers)
         self._ready = threading.Condition()
         self._threads = 0
@@ -80,7 +80,7 @@ class Pool:
         self._idle = 0
         self._running: dict[int, _Running] = {}
         self._numbers = itertools.count()
-        self._pid = os.getpid()  # last: from here on others look no further
+        self._pid = os.getpid()  # last: other threads skip the lock from here on
 
     def _own_process(self) -> None:
         """After a fork the child starts with an empty queue, no threads and new locks."""
@@ -94,66 +94,66 @@ class Pool:
         return key in self._queue
 
     def has(self, key: str) -> bool:
-        """Whether work for ``key`` waits or runs; what was given up does not."""
+        """Whether a job for ``key`` waits or runs. A job that was given up does not."""
         self._own_process()
         with self._ready:
             running = self._running.values()
             return key in self._queue or any(r.name == key and not r.given_up for r in running)
 
     def submit(self, work: Work, *, urgent: bool = False) -> bool:
-        """Take on work, or note that what waits is wanted once more. Returns at once; false if
-        there is no place for it."""
+        """Queue a job, or count another request for a waiting one. Returns at once; false if the
+        queue is full."""
         self._own_process()
         with self._ready:
             if self._closed:
                 return False
             if work.key in self._queue:
-                self._queue.want(work.key, urgent=urgent)
+                self._queue.count_request(work.key, urgent=urgent)
                 return True
-            self._count_wants()
+            self._count_requests()
             lost = self._queue.add(work, urgent=urgent)
             self.dropped += lost is not None
             if lost is work:
                 return False
             if self._executor is None:
-                return self._see_to_it()
-        # What the executor was given for the one that lost its place will run this one.
-        return lost is not None or self._hand_over(work.key)
+                return self._wake_thread()
+        # The executor's call for the dropped job will run this one.
+        return lost is not None or self._submit_to_executor(work.key)
 
-    def _see_to_it(self) -> bool:
-        """Have a thread look at the line; false if there is none."""
+    def _wake_thread(self) -> bool:
+        """Have a thread take the job; false if there is none."""
         self._ready.notify()
         if len(self._queue) > self._idle and self._active < self._workers:
             return self._start_thread() or self._threads > self._abandoned
         return True
 
-    def want(self, key: str) -> bool:
-        """Whether work for ``key`` waits; if so, it is wanted once more. Takes no lock: a thread
-        that holds it may have to wait for the interpreter's, behind every render."""
+    def count_request(self, key: str) -> bool:
+        """Whether a job for ``key`` waits; if so, the request is counted. Takes no lock: a thread
+        that holds it may have to wait for the interpreter's lock, after all renders."""
         if key not in self:
             return False
-        self._wanted.append(key)
+        self._requested.append(key)
         return True
 
-    def _count_wants(self) -> None:
-        """Put what waits into its order, before that matters."""
-        while self._wanted:
-            self._queue.want(self._wanted.popleft())
+    def _count_requests(self) -> None:
+        """Update the order of the queue before it matters."""
+        while self._requested:
+            self._queue.count_request(self._requested.popleft())
 
-    def _hand_over(self, key: str) -> bool:
+    def _submit_to_executor(self, key: str) -> bool:
         try:
             future = self._executor.submit(self._run_next)
         except Exception as error:  # full, shut down, or the interpreter is about to exit
             log.warning("The executor did not take a regeneration: %s", error)
             with self._ready:
-                self._queue.lose(key)
+                self._queue.discard(key)
             self.dropped += 1
             return False
 
         def forget(future: Any) -> None:
-            if future.cancelled():  # by a shutdown: `_run_next` will never come
+            if future.cancelled():  # by a shutdown: `_run_next` will not be called
                 with self._ready:
-                    self._queue.lose(key)
+                    self._queue.discard(key)
 
         future.add_done_callback(forget)
         return True
@@ -163,7 +163,7 @@ class Pool:
         ready = self._ready
 
         def wake(_: object) -> None:
-            if ready.acquire(blocking=False):  # may run in the middle of anything
+            if ready.acquire(blocking=False):  # may run at any point of another thread's code
                 ready.notify_all()
                 ready.release()
 
@@ -176,7 +176,7 @@ class Pool:
         self._threads += 1
         try:
             thread.start()
-        except RuntimeError:  # "can't start new thread": whoever asked is served the stale page
+        except RuntimeError:  # "can't start new thread": the caller serves the stale page
             self._threads -= 1
             if self._threads <= self._abandoned:
                 self.dropped += len(self._queue)
@@ -184,15 +184,15 @@ class Pool:
             return False
         return True
 
-    def _turn(self) -> tuple[Work, _Running, int] | float | None:
-        """Under the lock: what a thread does next. Work; or wait, for so many seconds at most; or,
-        ``None``, end."""
-        if not (self._queue and self._lets_another_run()):
+    def _next_step(self) -> tuple[Work, _Running, int] | float | None:
+        """Under the lock: the next step of a thread. A job; or to wait, for so many seconds at
+        most; or, ``None``, to end."""
+        if not (self._queue and self._may_begin_next()):
             if self._closed:
                 self._threads -= 1
                 return None
             return WINDOW if self._queue else _IDLE
-        self._count_wants()
+        self._count_requests()
         work = self._queue.pop()
         running, number = self._register(work)
         if self._gives_way:
@@ -200,16 +200,19 @@ class Pool:
         return work, running, number
 
     def _replaced(self) -> None:
-        """A thread ends whose work was given up: another may be started in its place."""
+        """A thread ends whose job was given up: another may be started in its place."""
         with self._ready:
             self._abandoned -= 1
             self._threads -= 1
             if self._queue and self._active < self._workers:
                 self._start_thread()
 
-    def _lets_another_run(self) -> bool:
-        """Whether what is next may begin beside what runs: somebody waits for urgent work."""
-        return not self._gives_way or self._queue.urgent or self._throttle.lets(self._holding_up())
+    def _may_begin_next(self) -> bool:
+        """Whether the next job may start beside the running ones: somebody waits for it, or there
+        is time."""
+        return (
+            not self._gives_way or self._queue.urgent or self._throttle.allows(self._holding_up())
+        )
 
     def _register(self, work: Work) -> tuple[_Running, int]:
         running, number = _Running(work.key, time.monotonic(), work.give_up), next(self._numbers)
@@ -217,21 +220,21 @@ class Pool:
         return running, number
 
     def _run_next(self) -> None:
-        """In the executor: it is given one such call for each job in the queue."""
+        """In the executor, which gets one such call for each job in the queue."""
         with self._ready:
             if not self._queue:  # closed meanwhile
                 return
-            self._count_wants()
+            self._count_requests()
             work = self._queue.pop()
             running, number = self._register(work)
         self._run(work, running, number)
 
     def _run(self, work: Work, running: _Running, number: int) -> bool:
-        """False when the work was given up meanwhile, so that this thread has been replaced."""
+        """False if the job was given up meanwhile, so that this thread has been replaced."""
         try:
             with short_switches() if self._gives_way else nullcontext():
                 work.run()
-        except BaseException:  # whatever it was, this thread goes on
+        except BaseException:  # whatever it is, this thread goes on
             log.exception("A regeneration failed.")
         finally:
             self._ended(number)
@@ -244,7 +247,7 @@ class Pool:
             self._ready.notify()
 
     def give_up_hung(self) -> None:
-        """Leave behind what has run for too long. To be called about once a second."""
+        """Give up renders that have run for too long. Call it about once a second."""
         self._own_process()
         limit = time.monotonic() - self._timeout
         for number, running in list(self._running.items()):
@@ -265,7 +268,7 @@ class Pool:
 
     @property
     def _active(self) -> int:
-        """Threads that count: beyond ``workers`` of them, hung ones are not replaced."""
+        """Threads that count: beyond ``workers`` of them, hanging ones are not replaced."""
         return self._threads - min(self._abandoned, self._workers)
 
     @property
@@ -274,7 +277,7 @@ class Pool:
 
     @property
     def busy(self) -> int:
-        """How many wait or run; those that were given up do not count."""
+        """How many jobs wait or run, without those that were given up."""
         return self.waiting + self._busy()
 
     def _busy(self) -> int:
@@ -289,11 +292,11 @@ class Pool:
 
     @property
     def stuck(self) -> bool:
-        """Whether as many renders hang as there are workers, so that nothing can run any more."""
+        """Whether as many renders hang as there are workers, so that no job can run any more."""
         return self._abandoned >= self._workers
 
     def close(self, timeout: float | None = None) -> None:
-        """Drop what waits, and give what runs up to ``timeout`` seconds to finish."""
+        """Drop the waiting jobs, and wait up to ``timeout`` seconds for running ones."""
         self._own_process()
         with self._ready:
             self._closed = True
@@ -305,8 +308,8 @@ class Pool:
 
 
 def _work(owner: weakref.ref[Pool], ready: threading.Condition) -> None:
-    """A thread of a pool. It does not refer to the pool while it waits, and ends with it, so that
-    an `ISG` that nobody refers to any more can be collected."""
+    """A thread of a pool. It has no reference to the pool while it waits, and ends with it, so that
+    an `ISG` without other references can be collected."""
     while _work_once(owner, ready):
         pass
 
@@ -315,7 +318,7 @@ def _work_once(owner: weakref.ref[Pool], ready: threading.Condition) -> bool:
     with ready:
         while True:
             pool = owner()
-            turn = pool._turn() if pool is not None else None
+            turn = pool._next_step() if pool is not None else None
             if pool is None or turn is None:
                 return False
             if isinstance(turn, tuple):
@@ -334,7 +337,7 @@ def _work_once(owner: weakref.ref[Pool], ready: threading.Condition) -> bool:
 
 
 def _warn_without_threads() -> None:
-    """uWSGI does not run Python threads unless told to; pages would stay stale for ever."""
+    """uWSGI does not run Python threads by default; pages would stay stale for ever."""
     try:
         import uwsgi
     except ImportError:
@@ -353,10 +356,10 @@ _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 @atexit.register
 def _drain_at_exit() -> None:
-    """Bounded, and for all pools together: exit never hangs on a render that hangs. Then what was
-    counted is told, those renders included."""
+    """Bounded, and for all pools together: exit never waits for a render that hangs. Afterwards the
+    counts are stored, including those of these renders."""
     deadline = None
-    for pool in [pool for pool in _pools if not pool._closed]:  # those had their time
+    for pool in [pool for pool in _pools if not pool._closed]:  # the closed ones had their time
         if deadline is None:
             deadline = time.monotonic() + pool._drain
         pool.close(max(0.0, deadline - time.monotonic()))

@@ -1,8 +1,8 @@
-"""A job: what one process asks another to render, as plain values.
+"""A job: a render that one process asks another for, as plain values.
 
-It is the `Request` of a page and its key, in JSON. Whoever takes it plans it anew, under the same
-leases, back-off and rules, so a job is a hint and nothing more: one that is lost, late or doubled
-costs at most a render, and one that is malformed, or of a page that is no longer one, is dropped.
+It is the `Request` of a page and its key, in JSON. The process that takes it plans it anew, under
+the same leases, back-off and rules. So a job is only a hint: one that is lost, late or repeated
+costs at most one render, and one that is malformed, or whose page no longer exists, is dropped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def encode_job(key: str, request: Request) -> bytes:
 
 
 def decode_job(data: bytes | str) -> tuple[str, Visitor] | None:
-    """The key of a job, and a visitor who would get its page; ``None`` for what is no job."""
+    """The key of a job, and a visitor who would get its page; ``None`` if it is not a job."""
     try:
         number, key, scheme, host, script_name, path, query, *keyed = json.loads(data)
         headers, cookies, variants = keyed
@@ -45,8 +45,8 @@ def decode_job(data: bytes | str) -> tuple[str, Visitor] | None:
 def target_of(
     planner: Planner, page_store: PageStore, outcomes: Outcomes, data: bytes | str
 ) -> Target | None:
-    """What a job asks for, as this process plans it; ``None`` if that is no page, another page, or
-    one that failed so lately that it is not to be tried yet."""
+    """The target of a job, as this process plans it; ``None`` if it is no page, another page, or
+    one whose back-off is not over."""
     job = decode_job(data)
     if job is None:
         return None

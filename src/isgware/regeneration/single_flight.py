@@ -15,8 +15,8 @@ from ..backends.base import Lease
 
 @dataclass(eq=False)
 class Flight:
-    """One render under way. ``generation``, ``nonce``: what its render has seen invalidated.
-    ``lease``: under which it takes place, if any."""
+    """One render in progress. ``generation``, ``nonce``: the invalidations that it has seen.
+    ``lease``: the lease it holds, if any."""
 
     key: str
     generation: int
@@ -40,8 +40,9 @@ class Flights:
     def join(
         self, key: str, generation: int, nonce: str, joinable: Callable[[Flight], bool]
     ) -> tuple[Flight, bool]:
-        """The flight for ``key``, and whether the caller leads it. One that is not ``joinable``
-        (it began before an invalidation the caller has seen) is overtaken by a new one."""
+        """The flight for ``key``, and whether the caller leads it. A flight that is not
+        ``joinable`` (it began before an invalidation that the caller has seen) is replaced by a new
+        one."""
         with self._lock:
             flight = self._flights.get(key)
             if flight is not None and joinable(flight):
@@ -50,7 +51,7 @@ class Flights:
             return flight, True
 
     def land(self, flight: Flight, outcome: Any) -> None:
-        """End a flight; whoever waits for it gets ``outcome``."""
+        """End a flight; all waiting callers get ``outcome``."""
         with self._lock:
             if self._flights.get(flight.key) is flight:
                 del self._flights[flight.key]
@@ -58,7 +59,8 @@ class Flights:
         flight.landed.set()
 
     def wait(self, flight: Flight, seconds: float) -> bool:
-        """Wait for a flight to land. False: it did not in time, or too many wait already."""
+        """Wait for a flight to end. False: it did not end in time, or too many callers wait
+        already."""
         with self._lock:
             if self.waiting >= self._max_waiters:
                 return flight.landed.is_set()

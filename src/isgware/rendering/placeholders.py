@@ -18,7 +18,7 @@ from typing import Any, Final
 from ..core.cache_key import Request
 from ..core.client_holes import with_elements
 from ..core.filled_page import without_lifetime
-from ..core.hole_places import encoded, filled_in, hole_place, marked
+from ..core.hole_places import charset_of, encoded, filled_in, hole_place, marked
 from ..core.places import NONCE, Places, in_body
 from ..core.reads import NOTHING_READ, Reads, reads_of, united
 from ..core.storable import Refusal, Response
@@ -205,7 +205,7 @@ class PlaceholderMaker:
         known = before.hole_reads if before is not None else None
         return Placeholders(
             markers, self.settings.mount,
-            [encoded(text or "", response.headers) for text in texts], runs,
+            [encoded(text or "", charset_of(response.headers)) for text in texts], runs,
             united(reads_of(noted[False], now), known, now),
             reads_of_client(markers, noted[True], now) if self.in_a_run else None,
         )  # fmt: skip
@@ -250,8 +250,9 @@ class PlaceholderMaker:
     ) -> tuple[Rendering, list[Token]] | Refusal:
         rendering = Rendering(
             True, request.scheme, request.host, request.script_name,
-            recording=Recording() if self.in_a_run else None, database=reads,
+            recording=Recording() if self.in_a_run else None,
         )  # fmt: skip
+        rendering.database = reads
         headers: Lines = ()
         try:
             if self.in_a_run:

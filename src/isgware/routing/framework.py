@@ -79,6 +79,10 @@ class Site:
     #: the view.
     records: bool = False
 
+    #: The module that records what is read and written of databases; empty if the framework's
+    #: integration sees to it.
+    recorder: str = "isgware.sqlalchemy.recorder"
+
     #: The exception that a view raises for a page that does not exist, if the framework has one.
     not_found: Callable[[], Exception] | None = None
 

@@ -32,7 +32,7 @@ class Variants:
         self.site = site
         self._visitors = visitors
         self.functions: Functions = {}
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def value(self, name: str, visitor: Visitor) -> object:
         """The value keyed under ``name``: ``None`` for a visitor without a session or a cookie that
@@ -71,7 +71,7 @@ class Variants:
                 error,
             )
         if not is_variant(value):
-            self._tell(
+            self._log_once(
                 name,
                 f"The function of @isg.variant({name!r}) returned "
                 f"{str(value)[:80]!r}. Return a string of at most 64 printable characters.",
@@ -80,13 +80,13 @@ class Variants:
         return value
 
     def _failed(self, name: str, text: str, error: Exception | None = None) -> NoVariant:
-        self._tell(name, text, error)
+        self._log_once(name, text, error)
         return NoVariant("variant-failed")
 
-    def _tell(self, name: str, text: str, error: Exception | None = None) -> None:
+    def _log_once(self, name: str, text: str, error: Exception | None = None) -> None:
         """Once for each function: the message would be the same for each visitor."""
-        if name not in self._told:
-            self._told.add(name)
+        if name not in self._logged:
+            self._logged.add(name)
             log.error("%s Such visitors get the app's own answers.", text, exc_info=error)
 
 

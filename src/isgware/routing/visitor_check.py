@@ -30,6 +30,8 @@ _LONGEST: Final = 1_024
 #: number (unless it was in the cookie: then the machine was slow, and there is no store to spare).
 _PAUSE: Final = 5.0
 _SLOW: Final = 0.5
+#: Of a page whose policy has nothing to say about cookies.
+_BY_READS: Final = Policy()
 _MEMO: Final = "session"
 _DATA: Final = "session-data"
 
@@ -71,6 +73,14 @@ class VisitorCheck:
         own = entry.reads if policy.cookies is None else None
         reads = joined_reads(own, entry.hole_reads)
         return self._judged(visitor, str(header), reads, policy) is not None
+
+    def fills(self, visitor: Visitor, entry: Entry) -> bool:
+        """Whether a page may be sent to this visitor, with its holes filled. Its reads alone decide
+        that: it has no ``cookies=``, and none are in its key."""
+        return (
+            self.personal(visitor, _BY_READS, entry) is None
+            and self.concerned(visitor, _BY_READS, entry)
+        )  # fmt: skip
 
     def asks_for(self, visitor: Visitor, policy: Policy, entry: Entry) -> bool:
         """Whether holes that the browser fills may differ from their placeholders for this

@@ -1,8 +1,8 @@
-"""Renders a learned page once its visitor has had the whole of their own answer, not before.
+"""Renders a learned page after its visitor has received their whole own answer.
 
-On routes that are only being learned (`learning`, ``cache_control="full"``) nobody has said that a
-response ends. One whose length is not known may be a stream that lasts for as long as its visitor
-stays. It is rendered again only if it has ended.
+On learned routes (`learning`, ``cache_control="full"``) it is not known whether a response ends.
+One of unknown length may be a stream that lasts as long as its visitor stays. It is rendered only
+after it has ended.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ class Following:
         self._told = False
 
     def learned(self, target: Target, headers: list[tuple[str, str]]) -> None:
-        """The answer's headers say that this page may be storable."""
+        """The answer's headers show that this page may be storable."""
         self._target = target
         self._ends = bool(Response("", tuple(headers), b"").all("content-length"))
         self._told = True
 
     def nothing(self) -> None:
-        """The answer's headers have nothing to learn from, as far as is known."""
+        """The answer's headers show that there is nothing to learn, as far as is known."""
         self._told = True
 
     def pass_on(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
-        """The answer's body. It stays what the app has returned where that is known to end, or
-        where there is nothing to be rendered behind it."""
+        """The answer's body. It is the app's iterable itself if that is known to end, or if no
+        render follows it."""
         if self._told and (self._target is None or self._ends):
             self._begin()
             return chunks
@@ -56,7 +56,7 @@ class Following:
 
 
 class _Followed:
-    """An app's iterable, and what is done when it has come to its end."""
+    """An app's iterable, and what to do at its end."""
 
     def __init__(self, chunks: Iterable[bytes], ended: Any) -> None:
         self._chunks = chunks
@@ -64,7 +64,7 @@ class _Followed:
         self._iterator: Iterator[bytes] = self._passing()
 
     def _passing(self) -> Iterator[bytes]:
-        # Not `yield from`, which would close the app's iterable a second time.
+        # Not `yield from`, which would close the app's iterable twice.
         for chunk in self._chunks:  # noqa: UP028
             yield chunk
         self._ended()

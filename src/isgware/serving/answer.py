@@ -12,15 +12,14 @@ from .loading_page import Reply
 @dataclass(slots=True)
 class Answer:
     """What a visitor gets: a stored page, an error made for them, isgware's own ``reply``, or (all
-    ``None``) the app's own answer. ``forward`` is RFC 9211's reason for having asked the app;
-    ``version``: the store's version from before the page was judged; the page may be served again
-    while it holds.
-    ``judged``: who may have the page follows from its reads alone.
-    ``holes``: those of the page are to be filled for this visitor.
-    ``absent``: the page is known not to exist, so that there is no need to ask the view.
-    ``refused``: the `Target.group` whose pages are not stored; ``skipped``: nor looked for, whoever
-    asks.
-    Nobody changes one that was decided; frozen, it would take three times as long to make.
+    ``None``) the app's own answer. ``forward`` is RFC 9211's reason for asking the app.
+    ``version``: the store's version from before the page was judged; while it is current, the page
+    may be served again. ``judged``: the page's reads alone decide who may have it. ``holes``: the
+    holes of the page are to be filled for this visitor. ``absent``: the page is known not to exist,
+    so the view need not be called. ``refused``: the `Target.group` whose pages are not stored;
+    ``skipped``: nor looked up, for any visitor.
+
+    Treat it as immutable. Frozen, it would take three times as long to create.
     """
 
     label: str

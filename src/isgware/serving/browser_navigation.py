@@ -1,7 +1,7 @@
-"""Who asks: somebody whose browser opens a page, or a program that reads what it is sent.
+"""Whether a request is a navigation: a browser opens the page in a window.
 
-Only the former can do anything with a page that replaces itself. Fetch Metadata tells where it is
-sent (https://www.w3.org/TR/fetch-metadata/); for the rest there are Accept and User-Agent.
+Only then a loading page is of use, since it replaces itself. Fetch Metadata says so where it is
+sent (https://www.w3.org/TR/fetch-metadata/); for other clients there are Accept and User-Agent.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Final
 
 from ..core.cache_key import Visitor
 
-#: User-Agents that want the page itself: search engines, previews of networks and messengers,
-#: crawlers and assistants of AI services, archives, audits. Matched anywhere, capitals aside.
+#: User-Agents of programs that read the page itself: search engines, previews of networks and
+#: messengers, crawlers and assistants of AI services, archives, audits. Matched anywhere, ignoring
+#: case.
 BOTS: Final = re.compile(
     r"bot\b|bot[-_/]|crawl|spider|slurp|scrape|archiver|heritrix|validator|monitor|"
     r"google-|-google|feedfetcher|lighthouse|pagespeed|bingpreview|yandex(?!search)|"
@@ -25,7 +26,7 @@ BOTS: Final = re.compile(
 
 
 def navigates(visitor: Visitor) -> bool:
-    """Whether a browser opens this URL in a window of its own, to show it now."""
+    """Whether a browser opens this URL in a window, to show it now."""
     if visitor.method != "GET":
         return False
     header = visitor.header
@@ -42,5 +43,5 @@ def navigates(visitor: Visitor) -> bool:
 
 
 def is_bot(visitor: Visitor) -> bool:
-    """Whether the User-Agent is one of `BOTS`. Who sends none is not."""
+    """Whether the User-Agent matches `BOTS`. A missing one does not."""
     return BOTS.search(visitor.header("User-Agent") or "") is not None

@@ -62,7 +62,9 @@ class ClientHoles:
         self, visitor: Visitor, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         if visitor.method not in ("GET", "HEAD"):
-            start_response("405 METHOD NOT ALLOWED", [("Allow", "GET, HEAD"), *_told("", b"")])
+            start_response(
+                "405 METHOD NOT ALLOWED", [("Allow", "GET, HEAD"), *_answer_headers("", b"")]
+            )
             return []
         if visitor.path == self._mount + SCRIPT_PATH:
             body = SCRIPT.encode()
@@ -75,14 +77,14 @@ class ClientHoles:
     def _answer(self, visitor: Visitor, environ: Environ) -> tuple[str, HeaderList, bytes]:
         what = asked(visitor.query) if visitor.path == self._mount + ASK_PATH else None
         if what is None:
-            return "404 NOT FOUND", _told(UNKNOWN, b""), b""
+            return "404 NOT FOUND", _answer_headers(UNKNOWN, b""), b""
         there = _at(what, visitor, environ)
         entry = self._entry(there)
         holes = _named(entry, what) if entry is not None else None
         if entry is None or holes is None:
-            return "404 NOT FOUND", _told(UNKNOWN, b""), b""
+            return "404 NOT FOUND", _answer_headers(UNKNOWN, b""), b""
         if visitor.method == "HEAD" or not self._concerns(there, entry):
-            return "204 NO CONTENT", _told(NOTHING, b""), b""
+            return "204 NO CONTENT", _answer_headers(NOTHING, b""), b""
         run = HoleRun([Use(*used_in(place)) for place in holes.values()])
         rendering = rendering_of(there, self._site)
         ran = run_holes(
@@ -131,14 +133,14 @@ def _reply(ran: Ran | None, holes: dict[int, Place]) -> tuple[str, HeaderList, b
     """What a run has come to. One that did not reach the holes leaves placeholders, as one that
     failed does; its cookies are passed on."""
     if ran is None:
-        return "204 NO CONTENT", _told(EARLY, b""), b""
+        return "204 NO CONTENT", _answer_headers(EARLY, b""), b""
     if ran.failed:
-        return "500 INTERNAL SERVER ERROR", [*_told(FAILED, b""), *ran.cookies], b""
+        return "500 INTERNAL SERVER ERROR", [*_answer_headers(FAILED, b""), *ran.cookies], b""
     if not ran.run.reached:
         early = ran.response
         told = early is not None and early.code >= 400
         line = early.status if told and early is not None else "204 NO CONTENT"
-        return line, [*_told(EARLY, b""), *ran.cookies], b""
+        return line, [*_answer_headers(EARLY, b""), *ran.cookies], b""
     outputs = ran.run.outputs
     made = [
         (number, outputs[use])
@@ -146,10 +148,10 @@ def _reply(ran: Ran | None, holes: dict[int, Place]) -> tuple[str, HeaderList, b
         if use in outputs
     ]
     body = answered(made)
-    return "200 OK", [*_told(FILLED, body), *ran.cookies], body
+    return "200 OK", [*_answer_headers(FILLED, body), *ran.cookies], body
 
 
-def _told(detail: str, body: bytes) -> HeaderList:
+def _answer_headers(detail: str, body: bytes) -> HeaderList:
     headers = [*_ANSWER_HEADERS]
     if body:
         headers += [("Content-Type", HTML), ("Content-Length", str(len(body)))]

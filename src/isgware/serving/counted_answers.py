@@ -1,7 +1,7 @@
-"""Counts what visitors get, by route, result and reason, and tells observers of it.
+"""Counts answers by route, result and reason, and passes them to observers.
 
-A prepared hit does the one addition to its `PreparedHit.cell`. While somebody observes, what it
-adds to is a `TellingCell`, so that a hit pays nothing for observers that are not there.
+A prepared hit does the one addition to its `PreparedHit.cell`. While an observer is registered,
+that is a `TellingCell`, so that hits have no extra cost without observers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..storage.observing import Observing
 from .answer import Answer
 from .passthrough import HeaderList
 
-#: Headers that the app itself may have set say nothing of ours.
+#: What an X-ISG-Cache of ours begins with; the app may set the header itself.
 _OURS: Final = "isgware;"
 _FILLED: Final = {"hit": "filled", "stale": "filled"}
 
@@ -36,25 +36,25 @@ class CountedAnswers:
         self._now = now
 
     def passes(self, visitor: Visitor) -> Cell:
-        """Counts further visits of a URL that is nobody's page: the app answers."""
+        """Counts further visits of a URL without a page: the app answers."""
         return self._cell(visitor, self._names.of(visitor), "pass")
 
     def changing(self, visitor: Visitor) -> None:
-        """A request of an unsafe method went to the app."""
+        """Counts a request of an unsafe method that went to the app."""
         self._cell(visitor, self._names.of(visitor), "pass", "method").value += 1
 
     def page(self, visitor: Visitor, entry: Entry, result: str) -> Cell:
-        """Counts visits like this one that a stored page answers, until somebody comes or goes who
-        observes."""
+        """Counts visits like this one that a stored page answers, until an observer comes or
+        goes."""
         route = self._names.of_page(entry.route, visitor)
         self._counts.takes(route, entry.render_seconds)
         return self._cell(visitor, route, result)
 
     def answers(self, visitor: Visitor, answer: Answer) -> Cell:
-        """Counts visits like this one, about which the engine has decided."""
+        """Counts visits like this one, as the engine has decided them."""
         if answer.page is not None:
             route = self._names.of_page(answer.page.entry.route, visitor)
-        elif answer.skipped:  # the route is known: to look for it again would cost the most
+        elif answer.skipped:  # the route is known: matching it again would be the largest cost
             route = self._names.of_page(answer.refused, visitor)
         else:
             route = self._names.of(visitor)
@@ -63,8 +63,8 @@ class CountedAnswers:
     def heard(
         self, visitor: Visitor, start_response: StartResponse, page: Entry | None = None
     ) -> StartResponse:
-        """A ``start_response`` that counts what the answer's own headers say of it. ``page``: the
-        stored page that is filled for this visitor."""
+        """A ``start_response`` that counts an answer by its own headers. ``page``: the stored page
+        that is filled for this visitor."""
         counted = False
 
         def wrapped(status: str, headers: HeaderList, *exc_info: object) -> object:
@@ -100,7 +100,7 @@ class CountedAnswers:
 
 
 class TellingCell(Cell):
-    """A cell that also tells observers, when its ``value`` is set: one more is counted then."""
+    """A cell that also notifies observers when its ``value`` is set: that is one more visit."""
 
     __slots__ = ("_cell", "_now", "_observing", "_told")
 

@@ -20,8 +20,8 @@ from .stored_answer import stored_answer
 
 
 class Delivery:
-    """``unlisted_credentials``: the server tells of its users under names that a hit does not look
-    for, so there are no prepared hits any more."""
+    """``unlisted_credentials``: the server passes users under names that a hit does not check, so
+    no more hits are prepared."""
 
     def __init__(
         self, settings: Settings, page_store: PageStore, memory: Memory, line: RequestLine,
@@ -39,9 +39,9 @@ class Delivery:
         self, visitor: Visitor, answer: Answer, page: Page, environ: Environ,
         start_response: StartResponse,
     ) -> Iterable[bytes]:  # fmt: skip
-        """Send a stored page, as a hit, stale, or as it was just rendered."""
+        """Send a stored page: a hit, a stale page, or one that was just rendered."""
         now = self._now()
-        if answer.label != "MISS":  # a page counts as visited when somebody comes back to it
+        if answer.label != "MISS":  # the first visit stores a page, later ones count
             page.used = page.visited = True
         if answer.label == "HIT":
             self.prepare(PreparedHit, answer, page, visitor, environ, now)
@@ -55,7 +55,7 @@ class Delivery:
         self, kind: type[PreparedHit], answer: Answer, page: Page, visitor: Visitor,
         environ: Environ, now: float,
     ) -> None:  # fmt: skip
-        """Let the next plain visit of this page be a look-up."""
+        """Prepare the next plain hit of this page."""
         version = answer.version
         if (
             not answer.cacheable_by_request_line
@@ -79,12 +79,12 @@ class Delivery:
         ready.cell = self._answers.page(visitor, entry, result)
         self._memory.remember(self._line.of(visitor, environ), ready)
         if self.unlisted_credentials or self._page_store.settled != version:
-            # Meanwhile; or unsettled, by a purge that the store has not taken yet.
+            # Invalidated meanwhile; or undecided, since the store has not accepted a purge yet.
             ready.version = -1
 
     def check_credentials(self, visitor: Visitor) -> None:
-        """A server that tells of its users under names that a hit does not look for: from now on
-        every visitor is looked at."""
+        """Note that the server passes users under names that a hit does not check: from now on no
+        visitor gets a prepared hit."""
         if not self.unlisted_credentials and credentials_unlisted(visitor.headers):
             self.unlisted_credentials = True
             self._memory.unready()

@@ -47,7 +47,7 @@ class Engine:
         )  # fmt: skip
 
     def visit(self, visitor: Visitor, read_ahead: ReadAhead | None = None) -> Answer | None:
-        """What this GET or HEAD gets; ``None`` if its URL is not declared."""
+        """The answer to this GET or HEAD; ``None`` if its URL is not declared."""
         self.page_store.begin(read_ahead)
         try:
             return self._visit(visitor)
@@ -124,7 +124,8 @@ class Engine:
             state,
             target.declared,
             found.detail if found else "",
-            # A page that was there can be stored, whatever others of its route were refused for.
+            # A page that is stored can be stored, whatever other pages of its route were refused
+            # for.
             self.outcomes.refusal(
                 target.key, target.group if page is None else "", target.policy.fingerprint
             ),
@@ -133,7 +134,7 @@ class Engine:
         )
 
     def _concerns(self, visitor: Visitor, target: Target, page: Page | None) -> bool:
-        """Whether holes of the page are to be filled for this visitor."""
+        """Whether to fill the holes of the page for this visitor."""
         return page is not None and self.visitors.concerned(visitor, target.policy, page.entry)
 
     def concerns(self, visitor: Visitor) -> bool:
@@ -158,7 +159,7 @@ class Engine:
             if learned and self._key_now(visitor) != target.key:
                 return None
             if outcome.found and time.monotonic() < deadline:
-                return None  # it came as this visitor had just looked: a hit
+                return None  # a hit: it was stored right after this visitor looked
             if found := self.visitors.personal(visitor, target.policy, made.entry):
                 return Answer("BYPASS", found.detail, forward="miss")
             forward = "stale" if decision.label == "REVALIDATED" else "uri-miss"
@@ -184,7 +185,7 @@ class Engine:
         if isinstance(outcome, Failed):
             if not outcome.proven:
                 return Answer("BYPASS", "clean-room-failed", forward="miss")
-            if isinstance(outcome.error, BrokenResponse):  # what the server makes of it
+            if isinstance(outcome.error, BrokenResponse):  # passed on to the server
                 return Answer("BYPASS", "broken-response", forward="miss")
             if visitor.headers.get("HTTP_COOKIE") or outcome.personal:
                 return Answer("BYPASS", "render-failed", forward="miss")
@@ -192,7 +193,7 @@ class Engine:
         return Answer("BYPASS", "wait-timeout", forward="miss")
 
     def after_fork(self) -> None:
-        """Locks and threads of the parent process are not ours."""
+        """Make new locks and threads: those of the parent process are not usable."""
         self.renderer.after_fork()
         self.fallback.after_fork()
         self.outcomes.failures.reset_lock()

@@ -11,10 +11,11 @@ import io
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from ..core.cache_key import Visitor
-from ..core.hole_places import encoded, inside, outside, used_in
+from ..core.hole_places import charset_of, encoded, inside, outside, used_in
 from ..core.places import COOKIE, HOLE, NONCE, Place, between, joined
 from ..core.preconditions import without_body
 from ..core.redirects import redirected
@@ -44,6 +45,11 @@ _OF_THE_ANSWER: Final = frozenset({
 })  # fmt: skip
 #: An answer that comes before the holes and is larger is asked for once more, and not collected.
 _MAX_EARLY: Final = 1 << 20
+
+
+@lru_cache(maxsize=1_024)
+def _use(place: Place) -> Use:
+    return Use(*used_in(place))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def fill_holes(
         return own("no-token")
     if visitor.method == "HEAD":
         return _head(visitor, answer, page, now, start_response)
-    uses = [Use(*used_in(place)) for place in page.entry.holes]
+    uses = list(map(_use, page.entry.holes))
     run = HoleRun(uses, _by_kind(page.entry.places) if site.records else {})
     ran = run_holes(run, page.entry.request.url, site, application, environ, rendering)
     if ran is None:
@@ -173,14 +179,14 @@ def _values(
     if found is None:
         raise LookupError("the visitor has no token of their own")
     tokens = dict(zip(entry.places, found[0], strict=True))
-    own = iter([tokens[place] for place in outside(entry.places, entry.holes)])
-    every = []
+    own = iter([tokens[place] for place in outside(entry.places, entry.holes)] if tokens else ())
+    every, charset = [], charset_of(entry.headers)
     for place in page.for_holes().entry.places:  # tokens and holes, each in the order of the page
         if place.kind != HOLE:
             every.append(next(own))
             continue
-        made = None if ran.failed else run.outputs.get(Use(*used_in(place)))
-        text = _placeholder(page, place, tokens) if made is None else encoded(made, entry.headers)
+        made = None if ran.failed else run.outputs.get(_use(place))
+        text = _placeholder(page, place, tokens) if made is None else encoded(made, charset)
         every.append(text)
     return every, [*found[1], *ran.cookies]
 

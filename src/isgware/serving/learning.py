@@ -1,10 +1,9 @@
-"""What happens after the app's own answer to a visitor, on routes and in modes where no stored page
-is served.
+"""What follows the app's own answer to a visitor, where no stored page is served.
 
-*Learning*: a URL that nobody declared, or whose decorator was only just met. The visitor has the
-app's own answer; if it looks storable, the page is rendered in the clean room for the next one.
+*Learning*: the URL is not declared, or its decorator was just seen to run. The visitor gets the
+app's own answer; if it looks storable, the page is rendered in the clean room for the next visitor.
 *Report* (``enabled="report"``): nothing is served or stored; what would have been, and where it
-would have differed, is logged and counted. *Develop*: every visit renders, nothing is stored.
+would have differed, is logged and counted. *Develop*: each visit renders, nothing is stored.
 """
 
 from __future__ import annotations
@@ -50,9 +49,9 @@ class Learner:
         settings = engine.settings
         self._observes = settings.observes
         self._reported: dict[str, float] = {}
-        self._told: set[tuple[str, str]] = set()
-        #: Report mode's counts: pages that would be stored and equal or differ from what their
-        #: visitors got, and answers that would not be stored.
+        self._logged: set[tuple[str, str]] = set()
+        #: Report mode's counts: pages that would be stored and equal or differ from the visitors'
+        #: own answers, and answers that would not be stored.
         self.report = {"same": 0, "differs": 0, "refused": 0, "failed": 0}
 
     # Learning.
@@ -80,7 +79,8 @@ class Learner:
     def learn(
         self, visitor: Visitor, line: str, headers: HeaderList, behind: Following
     ) -> HeaderList | None:
-        """Have the page rendered behind this answer if it looks storable; then its headers."""
+        """Queue a render of the page after this answer if it looks storable, and return its headers
+        then."""
         target = self._worth_rendering(visitor, line, headers)
         if target is None:
             return None
@@ -136,8 +136,8 @@ class Learner:
         self, visitor: Visitor, group: str, reason: str, start_response: StartResponse,
         rendering: Rendering,
     ) -> StartResponse:  # fmt: skip
-        """A ``start_response`` that sees whether the app's own answer could be stored, while pages
-        of its route are passed over: then the page is tried at once."""
+        """A ``start_response`` that checks whether the app's own answer looks storable, while pages
+        of its route are skipped. If it does, the page is tried at once."""
         routes = self._engine.outcomes.routes
         cookies = "HTTP_COOKIE" in visitor.headers
         if visitor.method != "GET" or not routes.hints_at_change(group, reason, cookies=cookies):
@@ -158,7 +158,7 @@ class Learner:
             if plan is not None and plan.target is not None and not plan.bypass:
                 engine.outcomes.routes.tries_early(group, plan.target.key)
                 engine.background.schedule(plan.target)
-        except Exception:  # the visitor has their answer all the same
+        except Exception:  # the visitor has the answer all the same
             log.exception("%s could not be tried again.", visitor.path)
         finally:
             engine.page_store.end()
@@ -219,8 +219,8 @@ class Learner:
         self, target: Target | None, visitor: Visitor, application: WSGIApp, environ: Environ,
         start_response: StartResponse, rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
-        """The visitor's own answer; behind it, what the clean room would have made of the page.
-        Without a ``target`` the route is not declared, and its answer shows if it counts."""
+        """The visitor's own answer; after it, it is compared with a clean-room render. Without a
+        ``target`` the route is not declared, and its answer shows whether it counts."""
         line, chosen = "", target
 
         def look(status_line: str, headers: HeaderList) -> HeaderList | None:
@@ -240,7 +240,8 @@ class Learner:
         return _Tee(chunks, self._engine.settings.max_page, whole)
 
     def _report_due(self, target: Target) -> bool:
-        """Each page is compared once in a while, so that reporting does not double the work."""
+        """Whether to compare this page now: only once in a while, so that reporting does not double
+        the work."""
         now = time.monotonic()
         if self._reported.get(target.key, 0.0) > now:
             return False
@@ -261,13 +262,13 @@ class Learner:
             verdict, text = "differs", "would be stored, and differs from what its visitor got"
         self.report[verdict] += 1
         about = target.route if target.declared else target.request.full_path
-        if (about, verdict) not in self._told and len(self._told) < _MAX_REPORTED:
-            self._told.add((about, verdict))
+        if (about, verdict) not in self._logged and len(self._logged) < _MAX_REPORTED:
+            self._logged.add((about, verdict))
             log.info("report: %s (%s) %s.", target.route, target.request.url, text)
 
 
 def _alike(entry: Entry, body: bytes) -> bool:
-    """Whether a visitor's body is that of the page, but for what is their own in it."""
+    """Whether a visitor's body equals that of the page, except for the visitor's own values."""
     if holes := sorted((*entry.holes, *entry.client_holes)):
         pieces = list(map(bytes, between(entry.body, holes)))
         start = 0
@@ -283,14 +284,14 @@ def _alike(entry: Entry, body: bytes) -> bool:
 
 
 def _shown(made: Made, visitor: Visitor, site: Site, environ: Environ, now: float) -> Answer | str:
-    """What is sent of a page that is not stored, or why this visitor gets the app's own answer."""
-    if made.entry.holes or made.entry.client_holes:  # a developer sees what is in them
+    """The answer with a page that is not stored, or why this visitor gets the app's own answer."""
+    if made.entry.holes or made.entry.client_holes:  # shown filled to the developer
         return "holes"
     headers = [pair for pair in made.entry.headers if pair[0].lower() != "cache-control"]
     entry = replace(made.entry, headers=(*headers, ("Cache-Control", "no-store")))
     said = status.forwarded("miss", status=entry.code, detail="debug")
     page = Page(entry, 0, "")
-    if entry.places:  # Cache-Control is the last of its headers: places stay where they are
+    if entry.places:  # Cache-Control is the last header, so places keep their indexes
         return filled(page, visitor, site, "MISS", said)
     answer = page.answer(visitor.header("Accept-Encoding"), now, "MISS", said)
     answer = answer[0], redirected(answer[1], entry, visitor.query), answer[2]
@@ -298,7 +299,7 @@ def _shown(made: Made, visitor: Visitor, site: Site, environ: Environ, now: floa
 
 
 class _Tee:
-    """An app's iterable that keeps a copy of what passes, and hands it on if it was whole."""
+    """An app's iterable that copies the body, and passes the copy on if it was complete."""
 
     def __init__(self, chunks: Iterable[bytes], limit: int, whole: Any) -> None:
         self._chunks = chunks

@@ -1,11 +1,11 @@
 """Which pages ``paths`` lists, for ``fallback="not-found"``.
 
-A route's list is read by the first visitor who wants a page that is not there, and kept as hashes.
-It is read again in the background when it is older than ``revalidate``. When something has been
-invalidated since, as after a publication, the list is known to be out of date. Then the next
-visitor who wants a page that is not there waits for it to be read again, if that is quick and was
-not done a moment ago; else the page counts as listed, and is rendered. While ``paths`` raises, the
-list stays as it was; without one, nothing is missing.
+A route's list is read by the first visitor of a page that is not stored, and kept as hashes. It is
+read again in the background when it is older than ``revalidate``. After an invalidation, such as
+one for a publication, the list may be out of date. Then the next visitor of a page that is not
+stored waits while it is read again, if that is quick and was not done a moment ago; otherwise the
+page counts as listed, and is rendered. While ``paths`` raises, the old list is kept; without one,
+all pages count as listed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from ..routing.planner import Target
 from ..routing.seen_paths import Seen
 
 log: Final = logging.getLogger("isgware")
-#: Paths that a list may hold. With more, every page is rendered for its first visitor.
+#: Longest list. With more paths, each page is rendered for its first visitor.
 MAX_LISTED: Final = 1_000_000
-#: A list is read at most once in so many seconds because of its age; because of invalidations, not
-#: before so many times the duration of a reading has passed.
+#: Shortest interval, in seconds, between two readings of a list because of its age; after
+#: invalidations, the interval is so many times the duration of the last reading.
 _PAUSE: Final = 1.0
 _SHARE: Final = 10.0
-#: Seconds that nobody is made to wait for.
+#: Longer readings, in seconds, are not waited for.
 _QUICK: Final = 0.5
 #: Seconds until a list that could not be read is tried again.
 _RETRY: Final = 10.0
@@ -40,8 +40,8 @@ _RETRY: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """``paths`` is ``None`` if there is no telling. ``at`` and ``took`` are seconds; ``counter``
-    is that of the invalidations when it began to be read."""
+    """``paths`` is ``None`` if the list is unknown. ``at`` and ``took`` are seconds; ``counter`` is
+    that of the invalidations when the reading began."""
 
     paths: Seen | None
     at: float
@@ -56,8 +56,8 @@ class _List:
 
 
 class Listings:
-    """``background`` does a piece of named work soon; ``wait_time``: seconds that a visitor waits
-    for somebody else who reads the list."""
+    """``background`` runs a piece of named work soon. ``wait_time``: seconds that a visitor waits
+    for another thread that reads the list."""
 
     def __init__(
         self,
@@ -74,16 +74,16 @@ class Listings:
         self._wait_time = wait_time
         self._lists: dict[str, _List] = {}
         self._locks: dict[str, threading.Lock] = {}
-        self._reading: dict[str, float] = {}  # since when, by the monotonic clock
+        self._reading: dict[str, float] = {}  # start, by the monotonic clock
 
     def after_fork(self) -> None:
-        """Locks of the parent process are not ours."""
+        """Make new locks: those of the parent process may be held."""
         self._locks = {}
         self._reading = {}
 
     def lacks(self, target: Target) -> bool:
         """Whether the route of a page has a list, and the page is not on it. A list that is known
-        to be out of date says nothing of what it lacks."""
+        to be out of date does not prove that a page is missing."""
         arrival, known = self._counter(), self._lists.get(target.route)
         if known is None:
             known = self._read(target, None)
@@ -107,15 +107,15 @@ class Listings:
         return bool(seconds) and age >= max(_PAUSE, float(seconds))
 
     def _told(self, known: _List) -> bool:
-        """Whether something was invalidated since the list was read, and it was no failure."""
+        """Whether something was invalidated since the list was read successfully."""
         return known.counter != self._counter() and not known.failed
 
     def _again(self, target: Target, old: _List) -> None:
         self._read(target, old)
 
     def _read(self, target: Target, old: _List | None) -> _List | None:
-        """Read the list, or wait for whoever does. ``None`` if that took too long: once it has,
-        nobody waits for it any more."""
+        """Read the list, or wait for the thread that does. ``None`` if that took too long; after
+        that, nobody waits for it any more."""
         lock = self._locks.setdefault(target.route, threading.Lock())
         now = time.monotonic()
         spent = now - self._reading.get(target.route, now)
@@ -124,7 +124,7 @@ class Listings:
         try:
             self._reading[target.route] = time.monotonic()
             known = self._lists.get(target.route)
-            if known is not None and known is not old:  # it was read while we waited
+            if known is not None and known is not old:  # it was read while this thread waited
                 return known
             made = self._lists[target.route] = self._made(target, old)
             return made
@@ -156,9 +156,9 @@ class Listings:
                 _warn_of(route, first, bad)
             return _List(found, began, took, counter)
         kept = old.paths if old is not None else None
-        if old is not None:  # of this moment is nothing but the attempt
+        if old is not None:  # only the attempt has the current time
             counter = old.counter
-        if old is not None and old.failed:  # said before
+        if old is not None and old.failed:  # logged before
             return _List(kept, began, took, counter, failed=True)
         then = "the list stays as it was" if kept else "every page is rendered for its visitor"
         log.error("paths= of %s cannot be used (%s); %s.", route, reason, then)

@@ -1,16 +1,16 @@
-"""What a visitor gets in place of a page that is not there yet.
+"""What a visitor gets in place of a page that is not stored yet.
 
-With ``fallback="not-found"`` that is a 404 if `listed_paths` says that there is no such page.
+With ``fallback="not-found"`` that is a 404 if `listed_paths` says that the page does not exist.
 
-With ``fallback="loading"`` the first visitor of a page gets a loading page at once, and the render
-that it promises starts with it. Who gets one: `browser_navigation`, whoever opens the page in a
-browser window. Everybody else waits, as with ``"blocking"``.
+With ``fallback="loading"`` the first visitor of a page gets a loading page at once, and the
+promised render starts. Only those get one who open the page in a browser window
+(`browser_navigation`). Everybody else waits, as with ``"blocking"``.
 
-A promise is given once. When the render ends without a page (it failed, its answer may not be
-stored), or the page was not kept, the next visitor waits and gets what the app says; so nobody is
-sent from one loading page to the next. The script of a loading page asks how its render is going
-with a HEAD request that carries the page's key. That is answered at once and never by the app; at
-most it starts the render that a visit would start.
+A promise is given once. If the render ends without a page (it failed, or its answer may not be
+stored), or the page was not kept, the next visitor waits and gets the app's answer. So nobody is
+sent from one loading page to the next. The script of a loading page asks for the progress of its
+render by a HEAD request with the page's key. That is answered at once and never by the app; at most
+it starts the render that a visit would start.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .listed_paths import Listings
 from .loading_page_html import BUILT_IN, Template, template, text_of
 
 log: Final = logging.getLogger("isgware")
-#: Seconds for which a promise is remembered. Whoever comes back later gets a new one.
+#: Seconds for which a promise is remembered. A visitor who comes back later gets a new one.
 _REMEMBERED: Final = 60.0
 _MAX_PROMISED: Final = 8_192
 _KEY: Final = re.compile(r"[0-9a-f]{40}\Z")
@@ -49,7 +49,7 @@ _APP: Final = "app:"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer of isgware's own making."""
+    """An answer that isgware makes itself."""
 
     status: str
     headers: tuple[tuple[str, str], ...]
@@ -57,8 +57,8 @@ class Reply:
 
 
 class Fallback:
-    """``under_way``: whether this process renders a key or is about to; ``start`` has a target
-    rendered now, and says whether that could be done; ``background`` does named work soon."""
+    """``under_way``: whether this process renders a key or is about to. ``start`` queues an urgent
+    render and returns whether that was possible. ``background`` runs named work soon."""
 
     def __init__(
         self,
@@ -82,18 +82,18 @@ class Fallback:
             planner.paths, now, lambda: page_store.mirror.counter, background, settings.wait_time
         )
         self._promised: OrderedDict[str, float] = OrderedDict()
-        self._renders: dict[str, set[str]] = {}  # keys under way, by route
+        self._renders: dict[str, set[str]] = {}  # keys being rendered, by route
         self._lock = OwnLock()
         self._templates: dict[str | Path, Template] = {}
         self._of_app: dict[str, tuple[Page, Template]] = {}
 
     def after_fork(self) -> None:
-        """Renders of the parent process are not ours."""
+        """Forget the renders of the parent process."""
         self._renders = {}
         self.listings.after_fork()
 
     def unlisted(self, target: Target, state: State | None, decision: Decision) -> bool:
-        """Whether a page that is not stored is one that its route says does not exist."""
+        """Whether a page that is not stored does not exist, according to its route's list."""
         return (
             target.policy.fallback == "not-found"
             and decision.action is not Action.SERVE
@@ -104,7 +104,7 @@ class Fallback:
     def loading(
         self, visitor: Visitor, target: Target, state: State | None, decision: Decision
     ) -> Reply | None:
-        """The loading page, or the answer to one's script; ``None``: as was decided."""
+        """The loading page, or the answer to its script; ``None``: as decided before."""
         asked = _polled(visitor)
         if asked:
             return self._progress(target, asked, state, decision)
@@ -115,7 +115,7 @@ class Fallback:
     def offers(
         self, visitor: Visitor, target: Target, state: State | None, decision: Decision
     ) -> bool:
-        """Whether this visitor is one for the loading page, if it can be kept to."""
+        """Whether this visitor would get the loading page, if a render can be promised."""
         return (
             target.policy.fallback == "loading"
             and decision.action is Action.RENDER
@@ -125,14 +125,15 @@ class Fallback:
         )
 
     def promise(self, target: Target) -> bool:
-        """Whether the page is being rendered, from now on if it was not. False: whoever wants it
-        waits, since it was tried, or since too many others of its route are under way."""
+        """Whether the page is being rendered, or its render was started now. False: the visitor
+        waits, since the page was tried, or since too many others of its route are being rendered.
+        """
         key = target.key
         if self._under_way(key):
-            return not self._outcomes.fails(key)  # or it is somebody's retry
+            return not self._outcomes.fails(key)  # or another try of a failed render is running
         over = self._over(key)  # may ask the store, so before the lock
         with self._lock():
-            if self._under_way(key):  # promised to another visitor since
+            if self._under_way(key):  # promised to another visitor meanwhile
                 return not self._outcomes.fails(key)
             if over or self._tried(key):
                 return False
@@ -163,12 +164,12 @@ class Fallback:
         return len(renders) < self._settings.loading_renders
 
     def _over(self, key: str) -> bool:
-        """Whether the page was tried, here or elsewhere, and is not there all the same."""
+        """Whether the page was tried, here or elsewhere, and is still missing."""
         return self._tried(key) or self._outcomes.failed_somewhere(key)
 
     def _tried(self, key: str) -> bool:
-        """Whether a promise was given lately, and its render has come to an end here. One that
-        found another process rendering may be given again."""
+        """Whether a promise was given recently, and its render has ended here. If that found
+        another process rendering, the promise may be repeated."""
         at = self._promised.get(key)
         if at is None or time.monotonic() - at > _REMEMBERED:
             return False
@@ -195,7 +196,7 @@ class Fallback:
             state = self._page_store.find(key, target.base, target.policy.fingerprint)[1]
             rendering = state is None and (self._under_way(key) or not self._over(key))
         elif decision.action is Action.SERVE:
-            return None  # the page's own HEAD answer says as much
+            return None  # the page's own HEAD answer says the same
         else:
             rendering = decision.action is Action.RENDER and state is None and self.promise(target)
         if rendering:
@@ -222,7 +223,7 @@ class Fallback:
         return made
 
     def _rendered_by_app(self, path: str, visitor: Visitor) -> Template:
-        """A page of the app that was stored before; until then, the built-in one."""
+        """A page of the app that was stored before; until it is, the built-in one."""
         headers = {
             name: value for name, value in visitor.headers.items() if name.startswith("HTTP_ACCEPT")
         }
@@ -249,7 +250,7 @@ class Fallback:
 
 
 def _polled(visitor: Visitor) -> str:
-    """The key that the script of a loading page asks about; nothing else counts as one."""
+    """The key that the script of a loading page asks about; other values are ignored."""
     said = visitor.header("X-ISG-Poll") if visitor.method == "HEAD" else None
     return said if said is not None and _KEY.match(said) else ""
 

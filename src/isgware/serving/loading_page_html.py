@@ -1,10 +1,10 @@
-"""The loading page: its text, the script in it, and where a site's own comes from.
+"""The loading page: its text, its script, and how a site's own is read.
 
-The script asks for the page's progress with growing pauses, and reloads when there is something to
-show. A reload puts the visitor back where they had scrolled to, and so never at the fragment of the
-URL: with one, and nothing scrolled, the script navigates, which takes another URL to come from.
-Without JavaScript ``<noscript>`` reloads every two seconds. Should a policy in front of the site
-(Content-Security-Policy) block the script, the last line reloads after half a minute.
+The script asks for the page's progress with growing pauses, and reloads when the page is ready. A
+reload restores the visitor's scroll position, and so ignores the fragment of the URL. So with a
+fragment, and nothing scrolled, the script navigates, which needs another URL to start from. Without
+JavaScript ``<noscript>`` reloads every two seconds. If a policy in front of the site
+(Content-Security-Policy) blocks the script, the last line reloads after half a minute.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-#: Constant, so that a Content-Security-Policy can name it: `SCRIPT_HASH`. What differs from page
-#: to page stands in its element's attribute.
+#: Constant, so that a Content-Security-Policy can name it: `SCRIPT_HASH`. Values that differ from
+#: page to page are in the attribute of its element.
 SCRIPT: Final = """\
 (function(){
 var key=document.currentScript.getAttribute("data-isg-key"),url=location.href.split("#")[0],
@@ -86,17 +86,17 @@ _BODY_END: Final = re.compile(r"</body\s*>", re.IGNORECASE)
 
 
 def _hash(text: str) -> str:
-    """As a Content-Security-Policy names it (CSP level 3, section 2.3.1)."""
+    """The hash as a Content-Security-Policy names it (CSP level 3, section 2.3.1)."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-#: For ``script-src`` of a Content-Security-Policy that a proxy puts on every answer.
+#: For ``script-src`` of a Content-Security-Policy that a proxy sets on all answers.
 SCRIPT_HASH: Final = _hash(SCRIPT)
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A loading page but for the key of the page that it stands for."""
+    """A loading page without the key of the page that it stands for."""
 
     before: bytes
     after: bytes
@@ -126,7 +126,7 @@ BUILT_IN: Final = template(
 
 
 def text_of(value: str | Path) -> str:
-    """A loading page as it was declared: HTML text, or the file that holds it.
+    """The text of a declared loading page: HTML text, or the file that has it.
 
     Raises `OSError` and `UnicodeDecodeError` for a file that cannot be read.
     """

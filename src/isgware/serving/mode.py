@@ -9,8 +9,8 @@ _SAID: Final[dict[Any, str]] = {True: "on", False: "off", "report": "report"}
 
 
 class Mode:
-    """What the option ``enabled`` says; else what ``ask`` says when it is first needed, since a
-    framework knows only then whether it is under test."""
+    """The option ``enabled``, or else the result of ``ask`` at its first use: only then a framework
+    knows whether it is under test."""
 
     __slots__ = ("_ask", "_known")
 

@@ -15,7 +15,7 @@ from ..routing.framework import Site
 
 
 def for_nobody(site: Site, visitor: Visitor, headers: Headers) -> Headers:
-    """``headers`` of an answer without the cookies that say nothing of the visitor."""
+    """``headers`` of an answer without the cookies that do not identify the visitor."""
     fields = without_cookies(headers, site.token_cookies)
     name = site.session_cookie
     if not name or not site.session_bookkeeping:
@@ -34,6 +34,6 @@ def _bookkeeping(site: Site, visitor: Visitor, name: str, line: str) -> bool:
         return False
     try:
         keys = set(site.session(replace(visitor, headers={"HTTP_COOKIE": pair})))
-    except Exception:  # the visitor has their answer, whatever it set
+    except Exception:  # the answer has been sent already
         return False
     return bool(keys) and keys <= site.session_bookkeeping

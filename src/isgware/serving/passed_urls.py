@@ -1,4 +1,4 @@
-"""URLs that had nothing to be learned from: they pass for some seconds without being looked at."""
+"""URLs without anything to learn: for some seconds their requests go to the app without a check."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 from ..storage.counting import Cell
 from ..storage.process_cache import Raw, worth_remembering
 
-#: Seconds for which such a URL passes.
+#: Seconds without a check.
 _SECONDS: Final = 5.0
-#: At the limit all are forgotten.
+#: At the limit the table is cleared.
 _MAX_PASSED: Final = 8_192
 
 
@@ -29,7 +29,7 @@ class PassedURLs:
         return len(self._known)
 
     def find(self, raw: Raw) -> Cell | None:
-        """What counts its visits, if it passes."""
+        """The counter of its visits, if the URL needs no check."""
         known = self._known.get(raw)
         return known[1] if known is not None and known[0] > time.monotonic() else None
 

@@ -1,7 +1,7 @@
-"""The app's own answers: passed through, and, where isgware has something to say, with its headers.
+"""The app's own answers, passed through; isgware adds headers where needed.
 
-Nothing is buffered here; the app's iterable goes to the server as it is. What is looked at is what
-``start_response`` is told.
+Nothing is buffered here: the app's iterable goes to the server unchanged. Only the arguments of
+``start_response`` are inspected.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 Environ = dict[str, Any]
 HTML: Final = "text/html; charset=utf-8"
 HeaderList = list[tuple[str, str]]
-#: Told status and headers as the app says them; may return headers to send in their place.
+#: Called with the status and headers of the app; may return headers to send in their place.
 Look = Callable[[str, HeaderList], HeaderList | None]
 
 
 def call(
     application: WSGIApp, environ: Environ, start_response: StartResponse, rendering: Rendering
 ) -> Iterable[bytes]:
-    """Run the app on a visitor's own request, so that `page` and decorators know where they are."""
+    """Run the app on a visitor's own request, with the context that `page` and decorators need."""
     token = current.set(rendering)
     try:
         return application(environ, start_response)
@@ -39,8 +39,8 @@ def call(
 
 
 class within:
-    """What is run in here is part of ``rendering``. A class, since a generator would cost as much
-    as the rest of a request that isgware has nothing to do with."""
+    """A context in which ``rendering`` is the current one. A class, since a generator would cost as
+    much as everything else in a request that isgware does not handle."""
 
     __slots__ = ("_rendering", "_token")
 
@@ -55,7 +55,7 @@ class within:
 
 
 def looking(start_response: StartResponse, look: Look) -> StartResponse:
-    """A ``start_response`` that shows what it is told to ``look`` before the server hears of it."""
+    """A ``start_response`` that calls ``look`` with its arguments before it calls the server's."""
 
     def wrapped(
         status_line: str, headers: HeaderList, exc_info: Any = None
@@ -73,8 +73,8 @@ def not_there(
     visitor: Visitor, site: Site, application: WSGIApp, environ: Environ,
     start_response: StartResponse, rendering: Rendering,
 ) -> Iterable[bytes]:  # fmt: skip
-    """The 404 of a page that is known not to exist. It is the app's own where its decorator can
-    raise what the framework has for that, in place of the view."""
+    """The 404 of a page that is known not to exist. It is the app's own if its decorator can raise
+    the framework's exception for that in place of the view."""
     told = looking(start_response, lambda _, headers: bypassed(headers, "not-listed", "miss"))
     if site.not_found is not None and site.match(visitor) is not None:
         rendering.absent = site.not_found
@@ -88,8 +88,8 @@ def passed_by(
     visitor: Visitor, answer: Answer, application: WSGIApp, environ: Environ,
     start_response: StartResponse, rendering: Rendering,
 ) -> Iterable[bytes]:  # fmt: skip
-    """The app's response where there is no page to be had: what it has failed with just now, or
-    what it says to this very visitor."""
+    """The app's response where no page can be served: the error it has just raised, or its answer
+    to this visitor's own request."""
     failed = answer.failure
     if failed is not None:
         if failed.response is None:
@@ -105,8 +105,8 @@ def passed_by(
 
 
 def bypassed(headers: HeaderList, detail: str, forward: str = "bypass") -> HeaderList:
-    """An own answer's headers, with what happened and why."""
-    if detail == "draft":  # what is not public yet is nobody's to keep
+    """The headers of the app's own answer, with the reason."""
+    if detail == "draft":  # caches must not store what is not public yet
         headers = [pair for pair in headers if pair[0].lower() != "cache-control"]
         headers.append(("Cache-Control", "private, no-store"))
     return [
@@ -117,7 +117,7 @@ def bypassed(headers: HeaderList, detail: str, forward: str = "bypass") -> Heade
 
 
 def visitor_of(environ: Environ) -> Visitor | None:
-    """The request as plain values; ``None`` if the server did not say what PEP 3333 asks for."""
+    """The request as plain values; ``None`` if the environ lacks what PEP 3333 requires."""
     host = environ.get("HTTP_HOST")
     try:
         if host is None:
@@ -138,7 +138,8 @@ def visitor_of(environ: Environ) -> Visitor | None:
 
 
 def rendering_of(visitor: Visitor, site: Site) -> Rendering:
-    """A visitor's own request, for `page`, decorators and ``regenerate`` called within it."""
+    """The context of a visitor's own request, for `page`, decorators and ``regenerate`` within
+    it."""
     scheme, host = site.origin(visitor)
     return Rendering(
         False, scheme, host, visitor.script_name, mapped=site.has_url_map, environ=visitor.headers

@@ -1,7 +1,7 @@
-"""Answers that are ready to be sent: what a hit hands to the server.
+"""Prepared hits: answers that are ready to be sent.
 
-One `PreparedHit` belongs to one request line and Accept-Encoding. Status line, headers and body lie
-in it flat, and are made again at most once per second of the page's age: a hit is a look-up.
+One `PreparedHit` belongs to one request line and Accept-Encoding. It holds status line, headers and
+body, and renews them at most once per second of the page's age, so that a hit is a look-up.
 """
 
 from __future__ import annotations
@@ -15,39 +15,38 @@ from ..http import cache_status as status
 from ..storage.counting import Cell
 from ..storage.process_cache import Page
 
-#: One of these in the environ, even an empty one, and the visitor is looked at.
+#: With one of these in the environ, even an empty one, the request is not a plain hit.
 CREDENTIALS: Final = (
     "HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE", "SSL_CLIENT_VERIFY", "SSL_CLIENT_S_DN",
     "SSL_CLIENT_CERT",
 )  # fmt: skip
-#: Of pages that came of visitors' own requests some conditions are the app's to judge (RFC 9111,
-#: section 4.3.2).
+#: For responses to visitors' own requests the app judges some conditions (RFC 9111, section 4.3.2).
 _JUDGED_OWN: Final = (*CREDENTIALS, "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
-#: Of hits that nobody asks for the number of.
+#: Counts hits that need no count.
 _UNCOUNTED: Final = Cell()
-#: What CONTENT_LENGTH says when there is no body.
+#: Values of CONTENT_LENGTH without a body.
 _NOTHING: Final = ("", "0", None)
 
 
 def credentials_unlisted(environ: Mapping[str, Any]) -> bool:
-    """Whether a client certificate may be told in this environ by a name that is not listed."""
+    """Whether this environ may have a client certificate under a name that is not listed."""
     return environ.keys().isdisjoint(CREDENTIALS) and any(
         name.startswith("SSL_CLIENT_") for name in environ
     )
 
 
 def target_of(environ: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The target of a request as it came, by the names under which servers tell it."""
+    """The target of a request as received, under the names that servers use for it."""
     return environ.get("RAW_URI"), environ.get("REQUEST_URI")
 
 
 class PreparedHit:
     """While the store's version equals ``version`` and the clock is between ``since`` and
-    ``until``, it answers a plain visit: one without credentials, and without a condition but an
+    ``until``, it answers a plain visit: one without credentials, and without a condition except an
     If-None-Match of ``etag``, which is answered 304 with the headers ``unchanged``. ``dated`` and
-    ``own`` say which conditions there are for this page (what is ``own`` is ``dated``, too);
-    ``shape`` are the names that it reads, if who may have it follows from them alone; ``target`` is
-    how the server wrote the one of the visitor for whom it was made; ``cell`` counts its hits."""
+    ``own`` say which conditions apply to this page (``own`` implies ``dated``). ``shape`` are the
+    names that it reads, if they alone decide who may have it. ``target`` is the spelling of the
+    target for which it was made. ``cell`` counts its hits."""
 
     __slots__ = (
         "_accepted", "_bodiless", "body", "cell", "cookies_matter", "dated", "etag", "headers",
@@ -71,20 +70,26 @@ class PreparedHit:
         self._make(now)
 
     def end(self) -> None:
-        """Be sent no more, not even by who holds it still."""
+        """Stop being sent, also by threads that still hold it."""
         self.until = 0.0
 
     def renew(self, now: float) -> bool:
-        """Get ready for another second, if time is all that has passed since."""
+        """Renew the headers for another second, if nothing but time has passed."""
         entry = self.page.entry
         if not self.until or not entry.rendered_at <= now < entry.fresh_until:
             return False
         self._make(now)
         return True
 
+    def stands(self, version: int, now: float) -> bool:
+        """Whether its page is fresh, and nothing was invalidated since; its second may be over."""
+        entry = self.page.entry
+        fresh = entry.rendered_at <= now < entry.fresh_until
+        return self.version == version and fresh and self.until > 0.0
+
     def _make(self, now: float) -> None:
         page = self.page
-        self.until = 0.0  # nobody may pair the old second with the new headers
+        self.until = 0.0  # no thread may combine the old second with the new headers
         self.line, self.headers, body = self._answer(now)
         self.body = b"" if self._bodiless or not body else body[0]
         tags = [value for name, value in self.headers if name == "ETag"]
@@ -98,8 +103,8 @@ class PreparedHit:
         return self.page.answer(self._accepted, now, "HIT", status.hit(self.page.ttl(now)))
 
     def unlike(self, environ: dict[str, Any]) -> bool:
-        """Whether a request for a page of visitors' own may be more than its key says: it has
-        directives (RFC 9111, section 5.2.1), a body, or another spelling of the target."""
+        """Whether a request for a response to visitors' own requests may differ from its key: it
+        has directives (RFC 9111, section 5.2.1), a body, or another spelling of the target."""
         return (
             "HTTP_CACHE_CONTROL" in environ
             or "HTTP_PRAGMA" in environ
@@ -109,7 +114,7 @@ class PreparedHit:
         )
 
     def conditional(self, environ: dict[str, Any]) -> Answer | None:
-        """The answer to somebody who is not plain; ``None`` if it is not for here to say."""
+        """The answer to a request that is not plain; ``None`` if it cannot be decided here."""
         entry = self.page.entry
         if not environ.keys().isdisjoint(_JUDGED_OWN if entry.own else CREDENTIALS):
             return None
@@ -119,10 +124,10 @@ class PreparedHit:
 
 
 class PreparedStale(PreparedHit):
-    """The answer of a page that is stale, for the rest of a second in which its regeneration is on
-    its way; it ends when the store is to be asked again.
+    """The answer with a stale page, for the rest of the second in which its regeneration is queued
+    or running. It ends when the store is to be asked again.
 
-    To the hit path its time is always over: who sends it asks `Engine.awaited` first.
+    For the hit path it is always expired: the caller asks `Engine.awaited` before it is sent.
     """
 
     __slots__ = ("_ends",)
@@ -140,6 +145,9 @@ class PreparedStale(PreparedHit):
         """Whether nothing was invalidated since, and its second is not over."""
         return self.version == version and self.since <= now < self._ends
 
+    def stands(self, version: int, now: float) -> bool:
+        return False  # who gets a stale page has it renewed
+
     def end(self) -> None:
         self._ends = 0.0
 
@@ -148,10 +156,13 @@ class PreparedStale(PreparedHit):
 
 
 class PreparedFill(PreparedStale):
-    """A page with places, to be filled for whoever asks with this request line while it is fresh.
-    There is no answer yet, and to the hit path its time is always over, too."""
+    """A page with places, to be filled for each request with this request line while it is fresh.
+    It has no answer yet, so for the hit path it is always expired, too."""
 
     __slots__ = ()
+
+    def stands(self, version: int, now: float) -> bool:
+        return self.lasts(version, now)
 
     def _make(self, now: float) -> None:
         entry = self.page.entry

@@ -1,7 +1,7 @@
 """Request lines whose visitors get the app's own answer, since pages of their route are refused.
 
-While `isgware.regeneration.refused_routes` says that such a route is not even looked for in the
-store, routing its URLs again for each visit would cost more than all else that isgware does.
+For such routes `isgware.regeneration.refused_routes` skips the look into the store. Routing the URL
+for each visit would then be the largest cost, so the answer is cached here.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _MAX_LINES: Final = 8_192
 
 
 class RefusedURLs:
-    """Bounded; at the limit all are forgotten."""
+    """Bounded: at the limit the table is cleared."""
 
     def __init__(self, routes: RefusedRoutes) -> None:
         self._routes = routes
         self._known: dict[Raw, tuple[Answer, float, int, Cell]] = {}
 
     def find(self, raw: Raw) -> tuple[Answer, Cell] | None:
-        """What the last visitor of this request line got, if nothing has changed since, and what
-        counts such visits."""
+        """The answer to the last visitor of this request line, if nothing has changed since, and
+        the counter of such visits."""
         known = self._known.get(raw)
         if known is None or known[2] != self._routes.epoch or known[1] < time.monotonic():
             return None

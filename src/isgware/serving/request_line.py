@@ -1,4 +1,4 @@
-"""The request line as the key of the in-process cache, and who has to be looked at beside it."""
+"""The request line as the key of prepared hits, and which visitors need a closer look."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..core.cache_key import Visitor
 from ..storage.process_cache import Raw
 from .passthrough import Environ
 
-#: The request line in parts; `RequestLine.of` puts together the same of one that lacks some.
+#: The parts of the request line; `RequestLine.of` makes the same key if an environ lacks some.
 UNENCODED: Final[Callable[[Environ], Raw]] = itemgetter(
     "REQUEST_METHOD", "wsgi.url_scheme", "HTTP_HOST", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING"
 )
@@ -21,8 +21,8 @@ ENCODED: Final[Callable[[Environ], Raw]] = itemgetter(
 
 
 class RequestLine:
-    """``origin_headers``: fields by which a proxy that is believed says scheme and host;
-    ``watched``: cookies whose owner is looked at on every page."""
+    """``origin_headers``: fields by which a trusted proxy gives scheme and host. ``watched``:
+    cookies whose owners are checked on every page."""
 
     __slots__ = ("origin_headers", "watched")
 

@@ -1,4 +1,4 @@
-"""What a stored page without places becomes for a visitor: whole, a part, 304, or headers alone."""
+"""The answer with a stored page without places: the whole page, a part, 304, or headers alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def stored_answer(
 
 
 def said_of(answer: Answer, page: Page, now: float) -> str:
-    """The Cache-Status of ``page`` as ``answer`` says."""
+    """The Cache-Status of ``page`` for this answer."""
     if answer.label == "HIT":
         return status.hit(page.ttl(now), answer.detail)
     if answer.label == "STALE":

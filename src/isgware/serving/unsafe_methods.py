@@ -1,5 +1,5 @@
-"""Requests with other methods than GET and HEAD: the app answers them, and what it may have changed
-is purged."""
+"""Requests with other methods than GET and HEAD: the app answers them, and the pages that it may
+have changed are purged."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from .passthrough import Environ, HeaderList, bypassed, call, looking
 
 
 class OtherPages(Protocol):
-    """Pages that nobody declared, under ``cache_control="full"``."""
+    """Pages of undeclared routes, under ``cache_control="full"``."""
 
     def concerns(self, visitor: Visitor) -> bool:
-        """Whether one of them is this URL's."""
+        """Whether this URL has such a page."""
 
     def changed(self, visitor: Visitor, headers: HeaderList) -> Iterable[str]:
-        """The names of those that an answer with these headers may have changed (4.4)."""
+        """The names of the pages that an answer with these headers may have changed (RFC 9111,
+        4.4)."""
 
 
 def unsafe(
     visitor: Visitor, engine: Engine, others: OtherPages | None, application: WSGIApp,
     environ: Environ, start_response: StartResponse, rendering: Rendering,
 ) -> Iterable[bytes]:  # fmt: skip
-    """Let the app answer; a 2xx or 3xx to a method that changes things purges the page of its URL,
-    if that is declared, stored or rendering. ``others``: under ``cache_control="full"``, by whose
-    rules (RFC 9111, section 4.4) pages that nobody declared go too."""
+    """Let the app answer. A 2xx or 3xx to an unsafe method purges the page of its URL, if that is
+    declared, stored or rendering. ``others``: under ``cache_control="full"``, also purges pages of
+    undeclared routes (RFC 9111, section 4.4)."""
 
     def look(line: str, headers: HeaderList) -> HeaderList | None:
-        # Only now, when the change is made: what was stored while the app was at it goes, too.
+        # After the change, so that pages stored while the app worked are purged, too.
         engine.page_store.begin()
         try:
             concerned = engine.concerns(visitor) or bool(others and others.concerns(visitor))
@@ -52,8 +53,9 @@ def unsafe(
 
 
 def _changes(method: str, every: bool) -> bool:
-    """Whether a method changes things. ``every`` that is not known to be safe, or the common ones;
-    frameworks take "post" for POST, though a method's case counts (RFC 9110, section 9.1)."""
+    """Whether a method may change something. ``every``: all that are not known to be safe;
+    otherwise the common ones. Frameworks treat "post" as POST, though methods are case-sensitive
+    (RFC 9110, section 9.1)."""
     if every:
         return method not in ("OPTIONS", "TRACE")
     return method.upper() in ("POST", "PUT", "PATCH", "DELETE")

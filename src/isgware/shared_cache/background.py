@@ -40,7 +40,7 @@ class Background:
         engine = self._engine
         key = "own:" + place.key
         try:
-            if engine.background.pool.want(key) or not engine.outcomes.due(place.key):
+            if engine.background.pool.count_request(key) or not engine.outcomes.due(place.key):
                 return True
             engine.renderer.maintenance.start()
             ended = threading.Event()

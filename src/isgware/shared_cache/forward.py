@@ -215,7 +215,7 @@ class Forwarder:
         def whole(body: bytes) -> None:
             self._response_store.keep(place, line, fields, body, verdict, now, visit.exchange)
 
-        return self._told(reply), whole
+        return self._headers_of(reply), whole
 
     def _verdict(self, reply: Reply, now: float) -> Storing | Refusal:
         visit = self._visit
@@ -255,7 +255,7 @@ class Forwarder:
     def _fits(self, length: int | None) -> bool:
         return length is None or 0 <= length <= self._engine.settings.max_page
 
-    def _told(self, reply: Reply) -> HeaderList:
+    def _headers_of(self, reply: Reply) -> HeaderList:
         """The app's headers, and that its answer is being stored."""
         visit = self._visit
         said = status.forwarded(visit.forwarded, status=int(reply.status[:3]), stored=True)

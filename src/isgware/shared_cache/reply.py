@@ -40,7 +40,7 @@ class Reply:
 
     def ask(self, application: Callable[[StartResponse], Iterable[bytes]]) -> None:
         """Call the app, and as much of its iterable as it takes to know the head."""
-        chunks = application(self._told)
+        chunks = application(self._record_head)
         self.chunks = chunks
         if self.known():
             return
@@ -56,7 +56,7 @@ class Reply:
             raise
         self.chunks = _Resumed(chunks, ahead, iterator)
 
-    def _told(
+    def _record_head(
         self, status: str, headers: HeaderList, exc_info: Any = None
     ) -> Callable[[bytes], object]:
         if self.committed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy.orm.mapper import _all_registries
@@ -51,8 +52,10 @@ def add(tables: Tables) -> None:
     """Have ``tables`` count as long as somebody holds them."""
     _known[:] = [each for each in _known if each() is not None]
     _known.append(weakref.ref(tables))
+    ignored.cache_clear()
 
 
+@lru_cache(maxsize=10_000)
 def ignored(table: str) -> bool:
     """Whether neither reads nor writes of it are recorded."""
     known = [tables for each in _known if (tables := each()) is not None] or [Tables()]

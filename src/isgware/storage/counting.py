@@ -48,7 +48,7 @@ class Counts:
         self._now = now
         self._cells: dict[tuple[str, ...], Cell] = {}
         self._names: dict[str, Cell] = {}
-        self._told: dict[str, int] = {}  # of each cell
+        self._sent: dict[str, int] = {}  # of each cell
         self._routes: set[str] = set()
         self._amounts: dict[str, float] = {}
         self._seconds: dict[str, tuple[float, int]] = {}
@@ -90,7 +90,7 @@ class Counts:
         name = name_of(kind, self._route(route) if route else "", *labels)
         if name not in self._names and len(self._names) >= MAX_SERIES:
             name = overflow_of(name)
-        self._told.setdefault(name, 0)
+        self._sent.setdefault(name, 0)
         cell = self._names.setdefault(name, Cell())
         if len(self._cells) < 2 * MAX_SERIES:
             self._cells[kind, route, *labels] = cell
@@ -160,11 +160,11 @@ class Counts:
         with self._lock:
             found, self._amounts = self._amounts, {}
             for name, cell in self._names.items():
-                value, told = cell.value, self._told[name]
+                value, told = cell.value, self._sent[name]
                 if value > told:
                     found[name] = value - told
                     self._save(found, name, value - told)
-                    self._told[name] = value
+                    self._sent[name] = value
         return found
 
     def _save(self, found: dict[str, float], name: str, requests: int) -> None:

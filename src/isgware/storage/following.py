@@ -46,7 +46,7 @@ class Telling:
             self._observing.follow(self._tell if follows else None)
 
     def _tell(self, events: Sequence[Event], dropped: int) -> None:
-        told = [_told(event) for event in events if isinstance(event, DecisionEvent)]
+        told = [_as_json(event) for event in events if isinstance(event, DecisionEvent)]
         process = f"{os.getpid()}-{self._name}"
         for start in range(0, len(told), _TOGETHER):
             some = told[start : start + _TOGETHER]
@@ -60,7 +60,7 @@ class Telling:
                 self._lost += len(some)
 
 
-def _told(event: DecisionEvent) -> dict[str, Any]:
+def _as_json(event: DecisionEvent) -> dict[str, Any]:
     found = dataclasses.asdict(event)
     return found | {name: found[name][:_LONGEST] for name in ("path", "query", "host")}
 

@@ -132,15 +132,15 @@ class JobsSuite(Suite):
             for key in "abcd":
                 enqueue(one, key)
             enqueue(other, "b")
-            other.want("q", {"c": 3, "d": 1, "unknown": 9})
-            one.want("q", {})
-            one.want("x", {"a": 99})
+            other.raise_priority("q", {"c": 3, "d": 1, "unknown": 9})
+            one.raise_priority("q", {})
+            one.raise_priority("x", {"a": 99})
             assert taken(one) == ["c", "b", "d", "a"]
 
     def test_what_was_wanted_is_forgotten_with_the_job(self) -> None:
         with self.queues() as (backend, _):
             enqueue(backend, "a")
-            backend.want("q", {"a": 9})
+            backend.raise_priority("q", {"a": 9})
             job = backend.dequeue("q", START, HOLD)
             assert job is not None
             backend.done("q", job)
@@ -153,8 +153,8 @@ class JobsSuite(Suite):
             for key in "abc":
                 enqueue(backend, key)
             for _ in range(3):
-                backend.want("q", {"b": 10**9})
-            backend.want("q", {"c": 2})
+                backend.raise_priority("q", {"b": 10**9})
+            backend.raise_priority("q", {"c": 2})
             assert taken(backend) == ["b", "c", "a"]
 
     def test_a_job_that_is_done_is_gone(self) -> None:
@@ -171,9 +171,9 @@ class JobsSuite(Suite):
         with self.queues() as (one, other):
             for key in "ab":
                 enqueue(one, key)
-            one.want("q", {"a": 5})
+            one.raise_priority("q", {"a": 5})
             assert take(one) == b"job"
-            one.want("q", {"b": 2})
+            one.raise_priority("q", {"b": 2})
             assert other.queued("q", START + HOLD - 1) == 1
             assert other.queued("q", START + HOLD) == 2
             assert taken(other, START + HOLD) == ["a", "b"]

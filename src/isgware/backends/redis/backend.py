@@ -61,7 +61,7 @@ class RedisBackend:
         self._state = self.prefix + "state"
         self._subscription = Subscription(self.connections, self.prefix)
         self.versions = [self._subscription.version]
-        self._told = float("-inf")
+        self._logged_at = float("-inf")
         forks.watch(self)
 
     @property
@@ -114,8 +114,8 @@ class RedisBackend:
         """Raise `NotTaken` if the server is well but will not have this."""
         said = str(error)
         if type(error).__name__ == "OutOfMemoryError" or said.startswith(_REFUSALS):
-            if time.monotonic() - self._told > _QUIET:
-                self._told = time.monotonic()
+            if time.monotonic() - self._logged_at > _QUIET:
+                self._logged_at = time.monotonic()
                 log.error("Redis does not take new pages; they stay in memory only: %s", said)
             raise NotTaken(said) from error
 
@@ -314,8 +314,10 @@ class RedisBackend:
         lasting = math.ceil(JOB_TIME * 1000)
         return bool(self._run(jobs.ENQUEUE, "", queue, key, job, now, limit, lasting))
 
-    def want(self, queue: str, wants: Mapping[str, int]) -> None:
-        self._run(jobs.WANT, "", queue, *(part for item in wants.items() for part in item))
+    def raise_priority(self, queue: str, requests: Mapping[str, int]) -> None:
+        self._run(
+            jobs.RAISE_PRIORITY, "", queue, *(part for item in requests.items() for part in item)
+        )
 
     def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
         while True:

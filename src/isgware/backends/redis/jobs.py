@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..base import JOB_TIME, MOST_WANTS, TAKES
+from ..base import JOB_TIME, MAX_PRIORITY, TAKES
 from .scripts import Script
 
 _PARTS: Final = (
@@ -20,7 +20,7 @@ _PARTS: Final = (
 local LINE, TAKEN, JOBS = P..'line:'..ARGV[2], P..'taken:'..ARGV[2], P..'jobs:'..ARGV[2]
 local WANT, COUNT = 8589934592, '#'
 """
-    f"local MOST, TAKES, LONGEST = {MOST_WANTS} * WANT, {TAKES}, {2 * JOB_TIME}"
+    f"local MOST, TAKES, LONGEST = {MAX_PRIORITY} * WANT, {TAKES}, {2 * JOB_TIME}"
     """
 
 local function whole()
@@ -51,7 +51,7 @@ local function forget(key)
   redis.call('HDEL', JOBS, key)
 end
 
-local function want(key, count)
+local function raise_priority(key, count)
   local score = redis.call('ZSCORE', LINE, key)
   if score and tonumber(score) < MOST then
     redis.call('ZINCRBY', LINE, string.format('%.0f', count * WANT), key)
@@ -90,7 +90,7 @@ back(now)
 local ticket, takes, score = job(key)
 if ticket and redis.call('ZSCORE', LINE, key) then
   redis.call('HSET', JOBS, key, ticket..' '..takes..' '..score..' '..ARGV[4])
-  want(key, 1)
+  raise_priority(key, 1)
 else
   forget(key)
   if waiting(now) >= tonumber(ARGV[6]) then return 0 end
@@ -104,11 +104,11 @@ return 1
 """
 )
 
-WANT: Final = Script(
+RAISE_PRIORITY: Final = Script(
     _PARTS
     + """
 if whole() then
-  for at = 3, #ARGV, 2 do want(ARGV[at], tonumber(ARGV[at + 1])) end
+  for at = 3, #ARGV, 2 do raise_priority(ARGV[at], tonumber(ARGV[at + 1])) end
 end
 return 1
 """

@@ -239,8 +239,8 @@ class SQLiteBackend(DependentPages):
     def enqueue(self, queue: str, key: str, data: bytes, limit: int, now: float) -> bool:
         return self.database.write(lambda db: jobs.enqueue(db, queue, key, data, limit, now))
 
-    def want(self, queue: str, wants: Mapping[str, int]) -> None:
-        self.database.write(lambda db: jobs.want(db, queue, wants.items()))
+    def raise_priority(self, queue: str, requests: Mapping[str, int]) -> None:
+        self.database.write(lambda db: jobs.raise_priority(db, queue, requests.items()))
 
     def dequeue(self, queue: str, now: float, hold: float) -> Job | None:
         if not self.queued(queue, now):  # so that an idle worker writes nothing

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
-from ..base import JOB_TIME, MOST_WANTS, TAKES, Job
+from ..base import JOB_TIME, MAX_PRIORITY, TAKES, Job
 
 #: Seconds beyond which an end was set by a clock that has since been put back.
 _LONGEST: Final = 2 * JOB_TIME
@@ -30,7 +30,7 @@ def enqueue(
         f"SELECT 1 FROM regenerations WHERE {_WAITS} AND key = :key",
         {"queue": queue, "now": now, "key": key},
     ).fetchone():
-        want(db, queue, ((key, 1),))
+        raise_priority(db, queue, ((key, 1),))
         return True
     db.execute("DELETE FROM regenerations WHERE queue = ? AND key = ?", (queue, key))  # held
     if queued(db, queue, now) >= limit:
@@ -43,11 +43,11 @@ def enqueue(
     return True
 
 
-def want(db: sqlite3.Connection, queue: str, wants: Iterable[tuple[str, int]]) -> None:
+def raise_priority(db: sqlite3.Connection, queue: str, requests: Iterable[tuple[str, int]]) -> None:
     db.executemany(
-        f"UPDATE regenerations SET wants = min(wants + ?, {MOST_WANTS}) "
+        f"UPDATE regenerations SET wants = min(wants + ?, {MAX_PRIORITY}) "
         "WHERE queue = ? AND key = ?",
-        [(count, queue, key) for key, count in wants],
+        [(count, queue, key) for key, count in requests],
     )
 
 
