@@ -48,6 +48,7 @@ ROOMS = (
     {"storage"},
     {"backends"},
     {"settings"},
+    {"setting_checks"},
     {"core"},
     {"http"},
     {"revalidate_decorator"},
@@ -62,6 +63,7 @@ ROOMS = (
         "events",
         "formatting",
         "option_checks",
+        "template_location",
         "version",
     },
 )

@@ -474,10 +474,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("local paths hold no controls", "_CONTROL.search(text) or ", ""),
         ("local paths have no dots", 'any(part in (".", "..") for part in text.split("/"))', "False"),
     ),
-    *_of("settings.py", "test_settings.py")(
+    *_of("setting_checks.py", "test_settings.py")(
         ("a blank secret is none", "not value.strip() or not value.isprintable()",
          "not value or not value.isprintable()"),
-        ("secrets of the metrics cannot be guessed", "if secret is not None and len(secret.strip()) < MIN_SECRET:", "if secret == '':"),
+        ("secrets of the metrics cannot be guessed", "if text is not None and len(text.strip()) < MIN_SECRET:", "if text == '':"),
     ),
     *_of("management/control_endpoint.py", "management/test_control_endpoint.py")(
         ("the endpoint asks for the secret", "if not self._matches(given):", "if False:"),
@@ -1135,6 +1135,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/render_threads.py", "storage/test_counting.py")(
         ("counts are told at exit", "    counting.tell_at_exit()\n", ""),
+    ),
+    *_of("runtime.py", "storage/test_counting.py")(
+        ("a child tells its counts", "                ready.version = -1\n", "                pass\n"),
     ),
     *_of("storage/observing.py", "storage/test_observing.py")(
         ("events that wait are bounded", "if len(queue) >= self._limit:", "if False:"),

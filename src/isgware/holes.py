@@ -24,6 +24,7 @@ from markupsafe import Markup
 
 from .errors import ConfigurationError
 from .render_context import current
+from .template_location import defined, location
 
 log: Final = logging.getLogger("isgware")
 Plain = str | int | float | bool | None
@@ -97,10 +98,9 @@ def hole(
         if not callable(function):
             raise ConfigurationError(f"@hole({name!r}) goes on a function, not on {function!r}.")
         if name in registered:
-            there = registered[name].function
             raise ConfigurationError(
-                f"The hole {name!r} is registered already, by {there.__module__}."
-                f"{getattr(there, '__qualname__', there)}; give this one another name."
+                f"The hole {name!r} is registered already, by {defined(registered[name].function)};"
+                " give this one another name."
             )
         if taken := _RESERVED & _parameters(function):
             raise ConfigurationError(
@@ -193,12 +193,22 @@ class Markers:
     prefix: str
     number: str = field(default_factory=lambda: secrets.token_hex(16))
     uses: list[Use] = field(default_factory=list)
+    #: Where each stands, for people.
+    where: list[str] = field(default_factory=list)
     placeholders: list[str | None] = field(default_factory=list)
 
     def add(self, use: Use, placeholder: str | None) -> Markup:
         self.uses.append(use)
+        self.where.append(location())
         self.placeholders.append(placeholder)
         return Markup(marker(self.prefix, self.number, len(self.uses) - 1))
+
+    def told_of_lost(self, body: bytes) -> str:
+        """Which hole does not stand in ``body`` as it was made, and where it was used."""
+        for index, (use, where) in enumerate(zip(self.uses, self.where, strict=True)):
+            if marker(self.prefix, self.number, index).encode() not in body:
+                return f"the hole {use.name!r} ({where}) does not stand in the page as it was made"
+        return "a hole of it stands where it cannot be found again"
 
 
 def marker(prefix: str, number: str, index: int) -> str:
@@ -269,10 +279,12 @@ def placed(use: Use, placeholder: Callable[[], str] | str | None, request: Any) 
         if renderer.debug:
             raise ConfigurationError(
                 f"The hole {use.name!r} stands in the hole {outer!r}: a hole is filled whole, so "
-                "include the template, or call the function, instead."
+                f"include the template, or call the function, instead. ({location()})"
             )
         if rendering is not None:
-            rendering.nested_hole = f"the hole {use.name!r} stands in the hole {outer!r}"
+            rendering.nested_hole = (
+                f"the hole {use.name!r} stands in the hole {outer!r} ({location()})"
+            )
     elif markers is not None:
         given = placeholder() if callable(placeholder) else placeholder
         marked: Markup = markers.add(use, None if given is None else str(given))
@@ -317,7 +329,7 @@ def _outside_of_caches(use: Use) -> None:
             raise ConfigurationError(
                 f"The hole {use.name!r} stands inside a cache of the app "
                 f"({frame.f_globals['__name__']}), which would show one visitor's to the next. "
-                "Take the hole out of the cached part."
+                f"Take the hole out of the cached part. ({location()})"
             )
         frame = frame.f_back  # type: ignore[assignment]
 

@@ -16,6 +16,7 @@ from .errors import ConfigurationError
 from .holes import placed, used
 from .option_checks import checked_expire, checked_revalidate, checked_tag
 from .render_context import current
+from .template_location import location
 
 
 class Page:
@@ -67,7 +68,11 @@ class Page:
         name, and for arguments other than strings, numbers, booleans and ``None``, of 1 kB in all.
         """
         placeholder = arguments.pop("caller", placeholder)  # of Jinja's call block
-        return placed(used(name, arguments, cookies, session, client), placeholder, request)
+        try:
+            use = used(name, arguments, cookies, session, client)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{error} ({location()})") from None
+        return placed(use, placeholder, request)
 
     @property
     def revalidate(self) -> float | bool | Adaptive | None:

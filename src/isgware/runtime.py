@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .after_fork import settling
+from .backends import fork_safety as forks
 from .backends.breaker import Breaker
 from .regeneration.background import Background
 from .regeneration.backoff import Failures
@@ -114,12 +115,23 @@ class Runtime:
 class Process:
     """The process that this runtime belongs to: a forked child makes its own locks and threads."""
 
-    __slots__ = ("_engine", "_memory", "_pid")
+    __slots__ = ("__weakref__", "_engine", "_memory", "_pid")
 
     def __init__(self, engine: Engine, memory: Memory) -> None:
         self._engine = engine
         self._memory = memory
         self._pid = os.getpid()
+        forks.watch(self)
+
+    def before_fork(self) -> None:
+        """Nothing is open."""
+
+    def after_fork(self, child: bool) -> None:
+        """The first hit of each page is no plain one: else a child might serve what its parent has
+        prepared for long, without the thread that tells its counts. Nobody else runs in it yet."""
+        if child:
+            for ready in self._memory.memo.values():
+                ready.version = -1
 
     def settle(self) -> None:
         """Let go of what belongs to a parent process."""

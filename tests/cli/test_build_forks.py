@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from isgware import connect
+from isgware.core.series import parts_of
 
 SITE = """
 import os, signal
@@ -62,6 +63,8 @@ def test_a_worker_uses_no_connection_of_its_parent(tmp_path: Path, when: str) ->
     )  # fmt: skip
     with connect(f"file:{tmp_path}/pages") as store:
         found = {row.path: store.catalogue.entry(row.key) for row, _ in store.catalogue.standing()}
+        counts = {parts_of(name): amount for _, name, amount in store.store.counts(0, 0.0)}
+    assert counts["renders", "post", "rendered"] == 3, "workers tell what they have rendered"
     assert {path: entry.body for path, entry in found.items() if entry} == {
         f"/posts/{slug}": b"own" for slug in "abc"
     }

@@ -61,4 +61,5 @@ def test_in_python_and_with_a_token_in_a_hole(project):
 def test_errors_of_tags_say_which_hole(project, caplog):
     isg = site(project, '{% load isgware %}{% hole "basket" client="yes" %}' + FILLER)
     assert visitor(isg).get("/page").status_code == 500
-    assert "The hole 'basket': client= takes True or False, not 'yes'" in caplog.text
+    assert "The hole 'basket': client= takes True or False, not 'yes'. (" in caplog.text
+    assert ", line 1)" in caplog.text

@@ -14,6 +14,7 @@ from isgware import Policy, policy
 from isgware.backends import base, memory
 from isgware.core import cache_key as request
 from isgware.core import storable
+from isgware.management.advice import advice_on
 from isgware.regeneration.backoff import Failures
 from isgware.serving import listed_paths as listing
 from isgware.serving import loading_page_html as loading
@@ -175,6 +176,11 @@ def test_every_reason_in_the_reference_is_in_the_code() -> None:
     made_up = {"status-403", "post", "put"}
     code = "\n".join(path.read_text() for path in SOURCE.rglob("*.py"))
     assert sorted(token for token in listed - made_up if f'"{token}"' not in code) == []
+
+
+def test_for_every_reason_there_is_advice() -> None:
+    assert sorted(token for token in tokens() if not advice_on(token)) == []
+    assert "403" in advice_on("status-403")
 
 
 def test_no_page_but_the_roadmap_speaks_of_what_is_not_there() -> None:

@@ -289,7 +289,7 @@ def test_where_the_browser_can_fill_none_the_page_is_refused(template, caplog):
     got = shop.visitor("ann").get("/page")
     assert "detail=client-hole-misplaced" in got.headers["Cache-Status"]
     assert "<i>2 items</i>" in got.text
-    assert "the hole 'basket' has client=True" in caplog.text
+    assert "the hole 'basket' (a template, line 1) has client=True" in caplog.text
     told = shop.isg.why("/page", host="localhost")
     assert "client=True" in told.remedy
 

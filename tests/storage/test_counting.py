@@ -215,3 +215,28 @@ def test_what_was_counted_is_told_when_the_process_ends(tmp_path: Path) -> None:
     with connect(store) as found:
         counted = {parts_of(name): n for _, name, n in found.store.counts(0, 0.0)}
     assert counted["requests", "posts", "hit", ""] == 1
+
+
+_SERVES = """
+import os, sys, threading
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
+from isgware import ISG, Policy
+isg = ISG(Response("page"), store=sys.argv[1], enabled=True, routes={"/": Policy(revalidate=60)})
+client = Client(isg)
+for _ in range(3): client.get("/")
+child = os.fork()
+if not child:
+    for _ in range(2): assert client.get("/").headers["X-ISG-Cache"] == "HIT"
+    os._exit("isgware-maintenance" not in [each.name for each in threading.enumerate()])
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_that_only_serves_prepared_hits_tells_its_counts_too(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SERVES, f"file:{tmp_path}"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Final
 
 from ..routing.declared_paths import last_line
+from ..storage import counting
 from .batch import Batch
 from .build_report import Made
 from .workers import BuildWorkers, Render, Worker
@@ -136,8 +137,9 @@ def _serve(
                 made = [Made("failed", path, last_line(error)) for path in batch.paths]
             pipe.send_bytes(json.dumps(made).encode())
             last = time.monotonic()
-    except (EOFError, OSError):
-        os._exit(0)  # nobody is left to be told
+    except (EOFError, OSError):  # nobody is left to be told
+        counting.tell_at_exit()
+        os._exit(0)
 
 
 def _let_go_of_engines() -> None:

@@ -9,7 +9,7 @@ import click
 from ..errors import ISGError, UnknownHost
 from ..formatting import printable
 from ..management.operations import Operations
-from ..settings import checked_base_url
+from ..setting_checks import checked_base_url
 from .options import PATHS, TAGS, check_paths, need, say, say_unknown
 from .subject import Subject
 

@@ -21,7 +21,7 @@ from ..errors import BackendUnavailable, ConfigurationError, InvalidPath
 from ..formatting import printable
 from ..management.operations import Operations
 from ..management.wrong_guesses import WrongGuesses
-from ..settings import MIN_SECRET, SHORT_SECRET
+from ..setting_checks import MIN_SECRET, SHORT_SECRET
 from .actions import act, described
 from .login import Login, is_below
 from .overview import overview

@@ -26,7 +26,8 @@ from ..render_context import Rendering, current
 from ..rendering.clean_room import StartResponse
 from ..routing.drafts import DEFAULT_SECONDS, MAX_SECONDS, Drafts
 from ..serving.passthrough import Environ
-from ..settings import MIN_SECRET, SHORT_SECRET, Settings
+from ..setting_checks import MIN_SECRET, SHORT_SECRET
+from ..settings import Settings
 from .operations import Operations
 from .wrong_guesses import WrongGuesses
 

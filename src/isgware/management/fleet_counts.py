@@ -11,8 +11,8 @@ from ..backends.breaker import Breaker
 from ..core import series
 from ..core.series import parts_of
 from ..errors import BackendUnavailable
-from ..rendering.remedies import REMEDIES
 from ..storage.counting import SERVED
+from .advice import advice_on
 
 Totals = dict[tuple[str, ...], float]
 #: Reasons that are told, the most frequent first, and routes of each.
@@ -128,6 +128,6 @@ def summed(totals: Totals) -> Fleet:
 def _top(reasons: Iterable[tuple[str, Counter[str]]]) -> list[Reason]:
     most = sorted(reasons, key=lambda item: -item[1].total())[:_REASONS]
     return [
-        Reason(reason, routes.total(), dict(routes.most_common(_ROUTES)), REMEDIES.get(reason, ""))
+        Reason(reason, routes.total(), dict(routes.most_common(_ROUTES)), advice_on(reason))
         for reason, routes in most
     ]

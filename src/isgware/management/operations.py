@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..core.freshness import ALL
 from ..core.local_path import local_path, names_for_path, names_for_tags
+from ..holes import hole
 
 if TYPE_CHECKING:  # imported where they are used: most web processes never do
     from ..build.build_report import Report
@@ -111,6 +112,9 @@ class Operations(Invalidations):
         from .variant_decorator import variant
 
         return variant(name, self._functions(), lambda: self.core.runtime.site)
+
+    #: As `isgware.hole`: holes are registered once in a process, whichever app uses them.
+    hole = staticmethod(hole)
 
     def _functions(self) -> Functions:
         return self.core.runtime.variants.functions

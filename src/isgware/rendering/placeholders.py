@@ -87,7 +87,7 @@ class Placeholders:
             entry.body, entry.headers, markers.prefix, markers.number, len(markers.uses)
         )  # fmt: skip
         if spans is None:
-            return Refusal(NO_HOLE, "a hole of it stands where it cannot be found again")
+            return Refusal(NO_HOLE, markers.told_of_lost(entry.body))
         given = [n for n, text in enumerate(markers.placeholders) if text is not None]
         whole = replace(entry, body=_APART.join([entry.body, *(self.texts[n] for n in given)]))
         page = with_places(whole, tokens, finders)
@@ -240,9 +240,10 @@ class PlaceholderMaker:
         own = {marker(markers.prefix, markers.number, n): n for n in theirs}
         if not (found := misplaced(response, list(own))):
             return None
-        name = markers.uses[own[found]].name
+        name, where = markers.uses[own[found]].name, markers.where[own[found]]
         return Refusal(
-            MISPLACED, f"the hole {name!r} has client=True, and stands where there is no element"
+            MISPLACED,
+            f"the hole {name!r} ({where}) has client=True, and stands where there is no element",
         )
 
     def _run(

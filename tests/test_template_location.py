@@ -1,0 +1,61 @@
+"""Errors of holes say where they stand: template and line, or file and line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from jinja2 import DictLoader
+
+import isgware.flask
+from isgware import ISG, ConfigurationError, hole, holes, page
+from isgware.template_location import defined, location
+
+
+@pytest.fixture(autouse=True)
+def registry():
+    before = dict(holes.registered)
+    yield
+    holes.registered.clear()
+    holes.registered.update(before)
+
+
+def flask_app(template):
+    app = Flask("shop")
+    app.jinja_loader = DictLoader({"base.html": template, "page.html": "{% extends 'base.html' %}"})
+    isgware.flask.ISG(app, store="memory:", enabled=True)
+    return app
+
+
+def test_in_jinja():
+    app = flask_app("<p>\n\n{{ hole('nothing') }}")
+    with app.test_request_context(), pytest.raises(ConfigurationError) as error:
+        app.jinja_env.get_template("page.html").render()
+    assert str(error.value).endswith("(base.html, line 3)")
+
+
+def test_in_python():
+    with pytest.raises(ConfigurationError, match=r"\(test_template_location.py, line [0-9]+\)"):
+        page.hole("nothing")
+    assert re.fullmatch("test_template_location.py, line [0-9]+", location())
+
+
+def test_where_a_name_was_taken():
+    @hole("first")
+    def first(environ):
+        return ""
+
+    with pytest.raises(ConfigurationError, match=r"first \(.*test_template_location.py, line"):
+        hole("first")(len)
+    assert defined(len) == "len"
+
+
+def test_isg_registers_holes_too():
+    isg = ISG(lambda environ, start_response: [], store="memory:")
+
+    @isg.hole("mine")
+    def mine(environ):
+        return "mine"
+
+    assert page.hole("mine", request={}) == "mine"
