@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from playwright.sync_api import Page, Route, expect
 
 from isgware import hole, holes, revalidate
 from isgware.flask import ISG
-from tests.integration.nginx import app_server
+from tests.integration.nginx import Nginx, app_server
 from tests.integration.test_caches_in_front import CachingNginx
 
 Open = Callable[..., Page]
@@ -220,5 +221,35 @@ def test_behind_a_caching_proxy(shop: Shop, open_tab: Open) -> None:
                 "/pageage": "HIT", "/_isg/holes.js": "HIT", "/_isg/holesles": "MISS",
             }  # fmt: skip
             assert shop.renders == 1
+        finally:
+            front.close()
+
+
+def test_a_page_out_of_the_browsers_own_cache_asks_once_more(
+    site: str, shop: Shop, open_tab: Open
+) -> None:
+    tab = ann(open_tab, site)
+    tab.goto(f"{site}/page")
+    expect(tab.locator("#who")).to_have_text("Hello, ann <3")
+    tab.context.clear_cookies()
+    tab.evaluate('dispatchEvent(new PageTransitionEvent("pageshow",{persisted:true}))')
+    expect(tab.locator("#who")).to_have_text("Hello, guest <3")
+    expect(tab.locator("td b")).to_have_text("0")
+
+
+def test_a_page_that_is_a_file_of_nginx(shop: Shop, open_tab: Open, tmp_path: Path) -> None:
+    with app_server(shop.app) as port:
+        front = Nginx(tmp_path / "tree", port)
+        # The configuration that the documentation shows passes on this Host, with its port.
+        site = f"http://127.0.0.1:{front.port}"
+        shop.app.test_client().get("/page", base_url=site)
+        assert shop.isg.export(tmp_path / "tree", base_url=site).written == 1
+        front.start()
+        try:
+            tab = ann(open_tab, site)
+            answer = tab.goto(f"{site}/page")
+            assert answer is not None
+            assert "x-isg-cache" not in answer.headers
+            expect(tab.locator("#who")).to_have_text("Hello, ann <3")
         finally:
             front.close()

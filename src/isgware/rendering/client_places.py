@@ -4,6 +4,8 @@ elements. Imported for pages with such holes only.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from typing import Final
@@ -24,21 +26,23 @@ _OF_HEADS: Final = frozenset({
 })  # fmt: skip
 
 
-def misplaced(response: Response, markers: Sequence[str]) -> str:
-    """The first marker that stands in an attribute, a script, a text field or another place where
-    there can be no element, or in a page that is no HTML; empty if there is none."""
+def misplaced(response: Response, start: str, holes: Sequence[int]) -> int | None:
+    """The first of ``holes`` whose marker stands in an attribute, a script, a text field or another
+    place where there can be no element, or in a page that is no HTML. ``start``: that of all
+    markers of the page, before their numbers."""
     kind = response.first("content-type").partition(";")[0].strip().lower()
     if kind != "text/html":
-        return markers[0]
+        return holes[0]
     body = response.body.decode("latin-1")
     parser = _Parser()
     try:
         parser.feed(body)
         parser.close()
     except (AssertionError, ValueError):  # of declarations that no browser minds
-        return ""
-    text = "\n".join(parser.text)
-    return next((each for each in markers if text.count(each) != body.count(each)), "")
+        return None
+    marker = re.compile(re.escape(start) + "([0-9a-f]{6})")
+    there, fine = Counter(marker.findall(body)), Counter(marker.findall("\n".join(parser.text)))
+    return next((n for n in holes if there[f"{n:06x}"] != fine[f"{n:06x}"]), None)
 
 
 class _Parser(HTMLParser):

@@ -24,7 +24,7 @@ from ..core.reads import NOTHING_READ, Reads, reads_of, united
 from ..core.storable import Refusal, Response
 from ..core.stored_page import Entry
 from ..core.tokens import Finder, Lines, Token, nonces
-from ..holes import HOLES, NESTED, PLAIN, HoleRun, Markers, marker
+from ..holes import HOLES, NESTED, PLAIN, HoleRun, Markers
 from ..http.conditional import strong_etag
 from ..recording import COOKIES, Recording
 from ..render_context import Rendering, current, database
@@ -237,10 +237,10 @@ class PlaceholderMaker:
             return None
         from .client_places import misplaced
 
-        own = {marker(markers.prefix, markers.number, n): n for n in theirs}
-        if not (found := misplaced(response, list(own))):
+        found = misplaced(response, markers.prefix + markers.number, theirs)
+        if found is None:
             return None
-        name, where = markers.uses[own[found]].name, markers.where[own[found]]
+        name, where = markers.uses[found].name, markers.where[found]
         return Refusal(
             MISPLACED,
             f"the hole {name!r} ({where}) has client=True, and stands where there is no element",
