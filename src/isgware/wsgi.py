@@ -222,10 +222,9 @@ class ISG(Operations):
         if visitor.method not in ("GET", "HEAD"):
             if mode != "on":
                 return call(self.application, environ, start_response, rendering)
-            counted.changing(visitor)
             return unsafe(
                 visitor, runtime.engine, runtime.shared_cache, self.application, environ,
-                start_response, rendering,
+                counted.heard(visitor, start_response), rendering,
             )  # fmt: skip
         if mode != "on":
             return runtime.learner.without_store(

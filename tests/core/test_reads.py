@@ -19,6 +19,7 @@ from isgware.core.reads import (
     reads_from_json,
     reads_of,
     reads_to_json,
+    told,
     united,
 )
 from isgware.recording import COOKIES, HEADERS, OPENED, SESSION, Recording
@@ -134,6 +135,13 @@ def test_people_are_told_what_was_read_and_where() -> None:
         "the page reads the session key 'k' (views.py:1)"
     )
     assert Personal("cookies", "k", "").text == "the page reads the cookie 'k'"
+    found = reads(
+        (HEADERS, "user-agent"), (HEADERS, "remote-addr"), (HEADERS, "accept-language=de,en")
+    )
+    assert [what for what, _ in told(found)] == [
+        "the header 'user-agent'", "the client's address",
+        "the best match of the header 'accept-language' among de, en",
+    ]  # fmt: skip
 
 
 def test_a_recording_notes_the_first_place_and_long_names_as_all() -> None:

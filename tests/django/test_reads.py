@@ -317,3 +317,12 @@ def test_p11_why_names_the_key_and_the_place(site):
     assert said.decided_by.startswith(
         "the page reads the session key 'name' (tests/django/test_reads.py:"
     )
+
+
+def test_p11_what_changes_nothing_is_named_all_the_same(site):
+    isg = site(
+        lambda request: HttpResponse(request.META["REMOTE_ADDR"] + request.headers["User-Agent"])
+    )
+    assert [Jar(isg, sessionid="x").visit("/0").cache for _ in range(2)] == ["MISS", "HIT"]
+    named = [text.partition(" (")[0] for text in isg.why("/0").reads]
+    assert named == ["the client's address", "the header 'user-agent'"]

@@ -188,6 +188,24 @@ def test_looking_at_the_header_reads_all_cookies(way: str) -> None:
 def test_other_headers_of_the_apps_own_code_are_noted() -> None:
     found = seen(lambda: (request.user_agent.string, request.headers.get("Referer")), "headers")
     assert found == {"user-agent", "referer"}
+    for look in (lambda: request.remote_addr, lambda: request.access_route):
+        assert "remote-addr" in seen(look, "headers")
+    assert seen(lambda: request.full_path, "headers") == set()
+
+
+def test_a_request_keeps_its_type_and_the_address_that_it_finds_itself() -> None:
+    class Own(Request):
+        remote_addr = property(lambda self: self.environ["HTTP_X_CLIENT"], lambda *_: None)  # type: ignore[assignment]
+
+    app = app_of()
+    app.add_url_rule(
+        "/",
+        "view",
+        lambda: f"{isinstance(request, Request)} {type(request._get_current_object())}",  # type: ignore[attr-defined]
+    )
+    assert b"True <class 'flask.wrappers.Request'>" in rendered(app)[0].body
+    app.request_class = Own
+    assert b"True" in rendered(app)[0].body
 
 
 def test_foreign_middleware_inside_reads_all_cookies() -> None:

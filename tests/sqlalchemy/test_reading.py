@@ -1,7 +1,8 @@
 """What each kind of read makes a page depend on."""
 
 import pytest
-from sqlalchemy import exists, func, literal_column, or_, select, text, union
+from sqlalchemy import ColumnElement, exists, func, literal_column, or_, select, text, union, update
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import (
     Session,
     aliased,
@@ -19,6 +20,19 @@ from .models import Atlas, Author, Book, Shelf, add, on_shelf
 from .recording import clean_room
 
 ONE, OTHER = aliased(Book), aliased(Book)
+
+
+class Mystery(ColumnElement):
+    """What it renders, nobody knows."""
+
+    inherit_cache = True
+
+
+@compiles(Mystery)
+def _mystery(element, compiler, **more):
+    return "name"
+
+
 LIKED = select(Book.id, Book.author_id).where(Book.likes == 1).cte()
 PAIRS = select(ONE.id, OTHER.title).join(OTHER, ONE.likes == OTHER.likes).subquery()
 COLUMNS = "author_id, id, kind, likes, title"
@@ -106,6 +120,12 @@ READS = {
         ).all(),
         ["shelf:1", "shelf:2", "shelf[id]"],
     ),
+    "count of what is distinct": (
+        lambda session: session.scalar(
+            select(func.count()).select_from(select(Book.kind).distinct().subquery())
+        ),
+        ["book[kind]"],
+    ),
     "distinct": (lambda session: session.execute(select(Book.kind).distinct()).all(), [
         "book[kind]",
     ]),
@@ -115,6 +135,12 @@ READS = {
     "the outer side of a join is not restricted": (
         all_of(select(Author).outerjoin(Book, (Book.author_id == Author.id) & (Author.id == 7))),
         ["author:1", "author[id]", "book[author_id]"],
+    ),
+    "neither side of a full join is restricted": (
+        lambda session: session.execute(
+            select(Author.name).join(Shelf, Author.id == 7, full=True)
+        ).all(),
+        ["author[id, name]", "shelf[]"],
     ),
     "many to many": (all_of(select(Book).join(Book.shelves).where(Shelf.id == 2)), [
         "book:1", "book[id]", "on_shelf[shelf_id=2; book_id]", "shelf:2(id)",
@@ -134,6 +160,14 @@ READS = {
     "text within a query": (all_of(select(Author).where(text("name = 'x'"))), ["author[*]"]),
     "literal column": (
         lambda session: session.execute(select(literal_column("name")).select_from(Author)).all(),
+        ["author[*]"],
+    ),
+    "star": (
+        lambda session: session.execute(select(literal_column("*")).select_from(Author)).all(),
+        ["author[*]"],
+    ),
+    "an expression of an unknown kind": (
+        lambda session: session.execute(select(Mystery()).select_from(Author)).all(),
         ["author[*]"],
     ),
     "criteria of an option": (
@@ -159,6 +193,12 @@ def test_a_read_is_a_dependency(library, name):
     with clean_room() as found:
         read(library)
     assert sorted(found) == sorted(expected)
+
+
+def test_what_a_write_returns_is_shown(library):
+    with clean_room() as found:
+        library.execute(update(Author).values(name="Eve").returning(Author.name)).all()
+    assert found == ["author[*]"]
 
 
 @pytest.mark.parametrize("load", [joinedload, selectinload, subqueryload])

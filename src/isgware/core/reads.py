@@ -20,6 +20,8 @@ from .interned_strings import shared
 LASTS: Final = 86_400.0
 #: More names of one kind count as all of them; a page keeps no more headers than this.
 MAX_NAMES: Final = 64
+#: What is noted as a header when the client's address is asked for.
+ADDRESS: Final = "remote-addr"
 _KINDS: Final = (SESSION, COOKIES, HEADERS, OPENED)
 
 
@@ -170,7 +172,9 @@ def told(reads: Reads) -> Iterator[tuple[str, str]]:
         for name, seen in names.items():
             header, _, listed = name.partition("=") if kind == HEADERS else (name, "", "")
             what = f"every {word}" if name == EVERYTHING else f"the {word} {header!r}"
-            if listed:
+            if kind == HEADERS and name == ADDRESS:
+                what = "the client's address"
+            elif listed:
                 what = f"the best match of {what} among {listed.replace(',', ', ')}"
             yield what, seen.where
 

@@ -8,7 +8,7 @@ later. A clean room's session is never saved: what was written to it is noted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from flask import Flask, Request, current_app, g, has_request_context
@@ -67,6 +67,8 @@ def install(app: Flask) -> None:
         _record_request(context.request, recording)
         watched: Any = context.request.environ
         context.request.headers = _Headers(watched)
+        kind: Any = type(context.request)
+        context.request.__class__ = _telling_address(kind)
         if not foreign:  # it may choose a language, too
             sent = watched.plain().get("HTTP_ACCEPT_LANGUAGE")
             languages.watch(context.request, sent, watched.learned)
@@ -88,6 +90,23 @@ class _Headers(EnvironHeaders):
         for name in LEARNED:
             self.environ.asked(name)
         return super().__iter__()
+
+
+@lru_cache(maxsize=16)
+def _telling_address(base: Any) -> Any:
+    """``base`` with an address that tells the environ when somebody looks at it."""
+
+    def address(request: Any) -> Any:
+        request.environ.asked("REMOTE_ADDR")
+        return request.__dict__.get("remote_addr")
+
+    def put(request: Any, value: Any) -> None:
+        request.__dict__["remote_addr"] = value
+
+    if hasattr(base, "remote_addr"):
+        return base  # the app finds it in a way of its own
+    body = {"remote_addr": property(address, put), "__module__": base.__module__}
+    return type(base.__name__, (base,), body)
 
 
 def _record_request(request: Request, recording: Recording) -> None:

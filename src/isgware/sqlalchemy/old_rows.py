@@ -9,8 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select, tuple_, type_coerce
+from sqlalchemy import (
+    PrimaryKeyConstraint,
+    UniqueConstraint,
+    bindparam,
+    select,
+    tuple_,
+    type_coerce,
+)
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.types import NullType
 
@@ -45,18 +53,22 @@ class OldRows:
             return None
         if not self._lock(change.table):
             return None
+        # An UPDATE that sets no key locks a row so that rows may refer to it meanwhile.
+        shared = change.kind is Update and change.columns.isdisjoint(_locking(change.table))
         if change.key is not None:
             binds = change.key.values()
             keys = {tuple(each[bind] for bind in binds) for each in parameters}
-            return self.with_values(change.table, tuple(change.key), keys, change.columns)
+            return self.with_values(
+                change.table, tuple(change.key), keys, change.columns, shared=shared
+            )
         if len(parameters) != 1:
             return None
         conditions = [_filled(each, names, parameters[0]) for each in change.where]
-        return self._select(change.table, conditions, {}, change.columns)
+        return self._select(change.table, conditions, {}, change.columns, shared=shared)
 
     def with_values(
         self, table: Any, columns: Sequence[str], values: Iterable[tuple[Any, ...]],
-        more: Iterable[str] = (), *, raw: bool = False,
+        more: Iterable[str] = (), *, raw: bool = False, shared: bool = False,
     ) -> list[Held] | None:  # fmt: skip
         """Rows of ``table`` whose ``columns`` have one of ``values``, to be asked for under the
         lock that `before` has taken. ``raw``: as the driver gave them."""
@@ -71,16 +83,17 @@ class OldRows:
             condition = asked[0].in_(bindparam(_KEYS, expanding=True))
         else:
             condition = tuple_(*asked).in_(bindparam(_KEYS, expanding=True))
-        return self._select(table, [condition], {_KEYS: given}, more)
+        return self._select(table, [condition], {_KEYS: given}, more, shared=shared)
 
     def _select(
-        self, table: Any, conditions: Iterable[Any], given: dict[str, Any], more: Iterable[str]
-    ) -> list[Held] | None:
+        self, table: Any, conditions: Iterable[Any], given: dict[str, Any], more: Iterable[str],
+        *, shared: bool,
+    ) -> list[Held] | None:  # fmt: skip
         names = tuple(dict.fromkeys((*_watched(table), *more)))
         statement = select(*(column_of(table, name) for name in names)).where(*conditions)
         statement = statement.limit(MOST + 1)
         if self.connection.dialect.name in _LOCKING:
-            statement = statement.with_for_update(of=table)
+            statement = statement.with_for_update(of=table, key_share=shared)
         result = self.connection.execute(statement, given, execution_options={OURS: True})
         rows = result.cursor.fetchall()
         result.close()
@@ -113,6 +126,18 @@ def _watched(table: Any) -> tuple[str, ...]:
     those by which rows of other tables go with its rows."""
     others = (column.name for column in table.columns if comparable(column))
     return (*key_columns(table), *others, *referred(table))
+
+
+def _locking(table: Any) -> set[str]:
+    """Columns that rows of other tables may refer to: those of unique indexes."""
+    unique = {column.name for column in table.columns if column.unique}
+    indexed = (index.columns for index in table.indexes if index.unique)
+    constrained = (
+        constraint.columns
+        for constraint in table.constraints
+        if isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint)
+    )
+    return unique.union(column.name for each in (*indexed, *constrained) for column in each)
 
 
 def _filled(condition: Any, names: Any, values: Mapping[str, Any]) -> Any:

@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session, loading
 
 from ..management.record_writes import listening
 from ..render_context import current, database, tracked
-from . import compilers, tables
+from . import compilers, raw_cursors, tables
 from .named import place
 from .old_rows import OURS, autocommits
 from .raw_sql import kind_of
 from .reading import known_here, read
-from .transactions import pending_of, tell_now
+from .transactions import committed, pending_of
 from .writing import WROTE, before
 
 _IMPLICIT_COMMIT: Final = frozenset({"mysql", "mariadb", "oracle"})
@@ -33,6 +33,7 @@ def install(
     """Watch from now on. What is returned holds the two options, as long as somebody holds it.
     Raises `ConfigurationError` for a SQLAlchemy that cannot be watched."""
     compilers.watch()
+    raw_cursors.watch()
     for target, name, function in (
         (Engine, "before_cursor_execute", _executing),
         (Engine, "after_cursor_execute", _cursor_executed),
@@ -99,7 +100,7 @@ def _ended(connection: Any, *, commits: bool) -> None:
     """A statement that may have written was executed."""
     pending_of(connection).finish()
     if commits or autocommits(connection):
-        tell_now(connection)
+        committed(connection)
 
 
 def _begun(connection: Any) -> None:

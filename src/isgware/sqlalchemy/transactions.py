@@ -94,10 +94,17 @@ def pending_of(connection: Any) -> Pending:
     return found
 
 
-def tell_now(connection: Any) -> None:
-    """What is pending on a `Connection` is committed."""
-    pending = connection.info.get(_KEY)
-    if pending:
+def pending_on(pooled: Any) -> Pending:
+    """That of a connection of the pool, whose dialect is watched from now on."""
+    watch(pooled._pool._dialect)
+    found: Pending = pooled.info.setdefault(_KEY, Pending())
+    return found
+
+
+def committed(pooled: Any) -> None:
+    """What is pending on a connection, or on one of the pool, is committed."""
+    pending = _of(pooled)
+    if pending is not None:
         tell(told(pending.take()))
 
 

@@ -65,7 +65,7 @@ def _note(connection: Any, pending: Pending, statement: str, context: Any) -> No
     compiled = context.compiled
     if compiled is None or context.is_text:
         if kind_of(statement) == "write":
-            pending.innermost.add(EverythingChanged(f"raw SQL in {_once(place())}"))
+            pending.innermost.add(EverythingChanged(f"raw SQL in {named_once(place())}"))
     elif isinstance(compiled.statement, SavepointClause):
         pending.savepoint(compiled.statement.ident)
     elif isinstance(compiled.statement, RollbackToSavepointClause):
@@ -83,7 +83,8 @@ def _note(connection: Any, pending: Pending, statement: str, context: Any) -> No
                 _rows(connection, pending, change, context)
 
 
-def _once(where: str) -> str:
+def named_once(where: str) -> str:
+    """``where``, of raw SQL that is logged if it was not before."""
     if where not in _named and len(_named) < _MOST_PLACES:
         _named.add(where)
         log.warning(

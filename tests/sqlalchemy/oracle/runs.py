@@ -35,14 +35,16 @@ class Found:
         return "\n".join(lines)
 
 
-def alone(directory, seed, edits, *, recipe=True, stop=True, kinds=None, site=PaperSite):
-    """One writer; after each edit every page is compared. ``stop``: at the first page that is
-    wrong."""
+def alone(directory, seed, edits, *, recipe=True, stop=True, kinds=None, count=None):
+    """One writer; after each edit every page is compared, or ``count`` of them. ``stop``: at the
+    first page that is wrong; ``kinds``: of edits."""
     rng = random.Random(seed)
     engine = engine_for(directory / f"shop-{seed}", recipe=recipe)
     fill(engine, seed)
     shown, found = pages(seed), Found()
-    served = site(engine, shown)
+    if count is not None:
+        shown = {path: shown[path] for path in rng.sample(sorted(shown), count)}
+    served = PaperSite(engine, shown)
     names = sorted(kinds or EDITS)
     try:
         now = {path: served.get(path)[0] for path in shown}
