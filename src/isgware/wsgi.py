@@ -66,10 +66,11 @@ class ISG(Operations):
         self.runtime = runtime = runtime_of(application, settings, site or Site())
         self.verbs = Verbs(runtime.engine, runtime.catalogue, runtime.site)
         if settings.dependencies:
-            from .management.record_writes import PagesOf, listen, recording
+            from .management.record_writes import PagesOf, listen, recording, said_by
 
             self._recording = recording(runtime.site.recorder, settings)
             listen(PagesOf(runtime.engine.page_store, runtime.mode))
+            said_by(self)
         self._control: Control | None = None
         self._metrics: Metrics | None = None
         if settings.secret or settings.metrics_secret:
