@@ -227,6 +227,15 @@ class ISG(Operations):
                 visitor, runtime.engine, runtime.shared_cache, self.application, environ,
                 counted.heard(visitor, start_response), rendering,
             )  # fmt: skip
+        if mode == "develop" and runtime.settings.panel:
+            from .dashboard.panel import with_panel
+
+            return with_panel(
+                self, visitor, start_response,
+                lambda told: runtime.learner.without_store(
+                    mode, visitor, self.application, environ, told, rendering
+                ),
+            )  # fmt: skip
         if mode != "on":
             return runtime.learner.without_store(
                 mode, visitor, self.application, environ, start_response, rendering
