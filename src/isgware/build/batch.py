@@ -1,9 +1,9 @@
 """Renders a batch of pages and stores it in one transaction.
 
 A batch goes through the same steps as a single page: plan, lease, clean-room render, store. The
-difference is that each step with the store is one transaction for the whole batch, where the store
-has transactions: which pages are fresh, the leases, and the pages together with the announcement
-that they replace others. So a build that is killed leaves whole batches.
+difference is that each step with the store is one transaction for the whole batch, if the store has
+transactions: which pages are fresh, the leases, and the pages together with the announcement that
+they replace others. So a build that is killed has stored whole batches.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .build_report import Made
 from .page_outcomes import failed, outcome_of, page_name
 from .page_targets import MISTAKES, Batch, Job, Origin, Targets
 
-#: Seconds for which a batch waits for a store that is out of reach, and between two attempts.
+#: Seconds for which a batch waits for an unavailable store, and between two tries.
 PATIENCE: Final = 10.0
 _PAUSE: Final = 0.1
 
 
 class Renderer:
-    """Renders batches for ``origins``. ``stale``: only what is not fresh."""
+    """Renders batches for ``origins``. ``stale``: only pages that are not fresh."""
 
     def __init__(self, engine: Engine, origins: Sequence[Origin], *, stale: bool) -> None:
         self._engine = engine
@@ -39,8 +39,8 @@ class Renderer:
         self._stale = stale
 
     def render(self, batch: Batch, beat: Callable[[], None] = lambda: None) -> list[Made]:
-        """What became of each page. ``beat`` is called between pages: the build lives."""
-        self._page_store.end()  # no visitor waits: the budget of a visit does not count
+        """The result of each page. ``beat`` is called between pages, as a heartbeat."""
+        self._page_store.end()  # no visitor waits: the time limit of a visit does not apply
         self._page_store.sync()
         made: list[Made] = []
         jobs: dict[str, Job] = {}
@@ -81,14 +81,14 @@ class Renderer:
                 outcomes.append(self._attempt(job))
                 beat()
         finally:
-            # One kind of work after the other: to compress pages between their renders costs both
-            # the processor's caches (measured: a third of the render).
+            # One kind of work after the other: compressing pages between their renders spoils the
+            # processor's caches (measured: a third of the render).
             outcomes = [self._finished(each, beat) for each in outcomes]
             made += self._keep(leased, outcomes, batch)
         return made
 
     def _look(self, jobs: list[Job]) -> None:
-        """Find what the store has of them."""
+        """Read the store's rows of them."""
         rows = self._page_store.rows_of([job.target.key for job in jobs])
         for job in jobs:
             job.row = rows.get(job.target.key)
@@ -120,7 +120,7 @@ class Renderer:
             return engine.renderer.producer.attempt(target, job.old)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a view that calls sys.exit() ends its page, not the build
+        except BaseException as error:  # sys.exit() in a view ends its page, not the build
             return Failed(last_line(error), None, error)
 
     def _finished(self, outcome: Outcome | Page, beat: Callable[[], None]) -> Outcome | Page:
@@ -141,7 +141,7 @@ class Renderer:
     def _keep(
         self, jobs: list[Job], outcomes: Sequence[Outcome | Page], batch: Batch
     ) -> list[Made]:
-        """Store what was made, in one transaction, and give the leases back."""
+        """Store the pages in one transaction, and release the leases."""
         made: list[Made] = []
         replaced = [
             key_name(job.target.key)
@@ -200,13 +200,12 @@ class Renderer:
         self._patiently(lambda: self._page_store.backend.together(work, announces=announces))
 
     def _need_store(self) -> None:
-        """Raises `BackendUnavailable` if it is out of reach: what was not found may be there."""
+        """Raises `BackendUnavailable` if it is unavailable: a missing page may be there."""
         if self._page_store.backend.open_since is not None:
             raise BackendUnavailable("The store is out of reach.")
 
     def _patiently(self, work: Callable[[], None]) -> None:
-        """Waits for a store that is slow or is being restarted, which a build can do, as no visitor
-        waits for it."""
+        """Wait for a store that is slow or is being restarted. A build can, as no visitor waits."""
         deadline, backend = time.monotonic() + PATIENCE, self._page_store.backend
         while True:
             try:

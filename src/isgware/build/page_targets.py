@@ -31,7 +31,7 @@ _MAX_VARIANTS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where pages are rendered for: scheme, host with port, and what the app is mounted under."""
+    """The site that pages are rendered for: scheme, host with port, and the mount of the app."""
 
     scheme: str
     host: str
@@ -40,9 +40,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Paths of one source (its number in the report). ``explicit``: somebody named them, so that
-    what is not declared is rendered too; ``lenient``: what is not declared, or not there any more,
-    is nobody's fault. ``overtake``: do not wait for whoever renders the same page."""
+    """Paths of one source (its number in the report). ``explicit``: they were named by the user, so
+    undeclared ones are rendered, too. ``lenient``: undeclared or missing pages are no failures.
+    ``overtake``: do not wait for another render of the same page."""
 
     source: int
     paths: tuple[str, ...]
@@ -72,7 +72,7 @@ class Targets:
         self._origins = origins
 
     def foresee(self, paths: Sequence[str]) -> Visitors:
-        """Have the planner read what it needs to know of all pages in one operation."""
+        """Have the planner read in one operation what it needs to know of all pages."""
         visitors: Visitors = {}
         for origin in self._origins:
             for path in paths:
@@ -114,7 +114,7 @@ class Targets:
 
 
 def visitor_for(path: str, origin: Origin) -> Visitor:
-    """A plain GET of a path that is, or is to be, below the script name."""
+    """A plain GET of a path, which may or may not begin with the script name."""
     text, query = local_path(path)
     tunnelled, script = text.encode().decode("latin-1"), origin.script
     if script and (tunnelled + "/").startswith(script + "/"):
@@ -123,8 +123,8 @@ def visitor_for(path: str, origin: Origin) -> Visitor:
 
 
 def variants(policy: Policy, values: Callable[[str], Iterable[str]]) -> Iterator[dict[str, Any]]:
-    """The headers of a visitor for each combination of the values that ``vary`` names, or that
-    the framework knows of a header; without any header is not among them."""
+    """The headers of a visitor for each combination of the values that ``vary`` names, or that the
+    framework knows of a header, except the combination without any header."""
     named: list[tuple[str, tuple[str, ...]]] = []
     for name, given in policy.headers:
         named.append((name, tuple(given if given is not None else values(name))))

@@ -61,7 +61,8 @@ class Made:
     """A page that may be stored. ``said``: the policy of the decorator that ran, if decorators are
     learned. ``default``: the ``ISG(revalidate=)`` that made the page storable, if nothing else did.
     ``encodings``: those of its body, after `finish`. ``replaces``: the page that it replaces;
-    ``unchanged``: it equals that one. ``depending``: its dependencies, as the store needs them."""
+    ``version``: that one as a version for the history; ``unchanged``: the two are the same.
+    ``depending``: its dependencies, as the store needs them."""
 
     entry: Entry
     learned: tuple[str, ...]
@@ -72,4 +73,5 @@ class Made:
     pieces: tuple[int, ...] = ()
     depending: Depending | None = None
     replaces: Entry | None = None
+    version: bytes = b""
     unchanged: bool = False
