@@ -141,6 +141,25 @@ def test_p11_a_page_that_reads_says_so_to_caches_in_front() -> None:
             assert reply.get("Cache-Control") == "private, max-age=0, must-revalidate"
 
 
+@pytest.mark.parametrize(
+    ("said", "vary", "control"),
+    [({}, "Cookie", "private, max-age=0, must-revalidate"),
+     ({"Vary": "Accept", "Cache-Control": "max-age=5"}, "Accept, Cookie", "max-age=5"),
+     ({"Vary": "Cookie", "Expires": "0"}, "Cookie", ""), ({"Vary": "*"}, "*", None)],
+)  # fmt: skip
+def test_p11_own_answers_say_so_to_caches_in_front_as_well(
+    said: dict[str, str], vary: str, control: str | None
+) -> None:
+    site = Site()
+    site.page("/", lambda: (request.cookies.get("theme", "light"), 200, said))
+    Jar(site).visit("/")
+    reply = Jar(site, theme="dark").visit("/")
+    assert reply.text == "dark"
+    if control is not None:
+        assert (reply.cache, reply.get("Vary")) == ("BYPASS", vary)
+        assert reply.get("Cache-Control") == control
+
+
 def test_p11_a_cookie_that_is_read_counts_though_the_app_says_no_vary() -> None:
     site = Site()
     site.page("/", lambda: f"theme {request.cookies.get('theme', 'light')}")
