@@ -894,6 +894,22 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("serving/passthrough.py", "flask/test_reads_decide.py")(
         ("own answers by cookie say so to caches in front", "        headers = by_cookie(headers)\n", "        pass\n"),
     ),
+    *_of("flask/site.py", "flask/test_reads_decide.py")(
+        ("a session class of the app's own is not remembered", "interface.session_class is not SecureCookieSession", "False"),
+        ("a session interface of the app's own is not remembered",
+         "own = type(interface) is SecureCookieSessionInterface", "own = isinstance(interface, SecureCookieSessionInterface)"),
+    ),
+    *_of("flask/recorder.py", "flask/test_recorder.py")(
+        ("a session that cannot be recorded is read as a whole",
+         "            recording.read(SESSION, EVERYTHING, lambda: type(session).__qualname__)", "            pass"),
+        ("an interface that cannot be recorded is read as a whole",
+         "            recording.read(kind, EVERYTHING, lambda: type(interface).__qualname__)", "            pass"),
+        ("cookies of the app's own making are read as a whole",
+         "    if not kept or not recorded(cookies, Notes(recording, COOKIES, CALLERS)):",
+         "    if not recorded(cookies, Notes(recording, COOKIES, CALLERS)) and kept:"),
+        ("a user is read by the remember cookie, too",
+         "            recording.read(COOKIES, cookie, lambda: where(frame))\n", ""),
+    ),
     *_of("rendering/compress.py", "rendering/test_compress.py")(
         ("a page whose pieces would be much larger is sent as it is",
          'if size > len(whole["gzip"]) * _MOST_GROWN:', "if False:"),

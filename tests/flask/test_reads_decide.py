@@ -6,6 +6,7 @@ import flask
 import pytest
 from cachelib import SimpleCache
 from flask import Flask, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_session import Session
 
@@ -324,6 +325,25 @@ def test_p11_invented_session_cookies_are_looked_at_and_not_remembered_for_ever(
     check = site.isg.core.runtime.engine.visitors
     assert 0 < len(check._keys) <= 64
     assert 0 < len(check._admitted) <= 64
+
+
+def test_p11_only_what_flask_itself_keeps_in_a_cookie_is_remembered() -> None:
+    """A subclass may keep something else beside it, which changes under the same cookie."""
+
+    class Sessions(SecureCookieSessionInterface):
+        pass
+
+    class Own(SecureCookieSession):
+        pass
+
+    site = Site()
+    kept = site.isg.core.runtime.site
+    assert kept.cookie_session == "session"
+    site.app.session_interface = Sessions()
+    assert (kept.cookie_session, kept.session_cookie) == ("", "session")
+    site.app.session_interface = SecureCookieSessionInterface()
+    site.app.session_interface.session_class = Own
+    assert kept.cookie_session == ""
 
 
 class User(UserMixin):
