@@ -18,11 +18,13 @@ from .errors import (
 from .holes import hole
 from .page import page
 from .policy import Policy
+from .render_context import untracked
 from .revalidate_decorator import revalidate
 from .version import VERSION as __version__
 
 if TYPE_CHECKING:
     from .export import ExportReport
+    from .management.record_writes import touched
     from .management.store_client import Connection, connect
     from .management.why_report import Why
     from .storage.catalogue import PageInfo
@@ -37,6 +39,7 @@ else:
         "PageInfo": "storage.catalogue",
         "Why": "management.why_report",
         "connect": "management.store_client",
+        "touched": "management.record_writes",
     }
 
     def __getattr__(name: str) -> object:
@@ -67,4 +70,6 @@ __all__ = [
     "hole",
     "page",
     "revalidate",
+    "touched",
+    "untracked",
 ]

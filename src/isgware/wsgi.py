@@ -66,10 +66,11 @@ class ISG(Operations):
         self.runtime = runtime = runtime_of(application, settings, site or Site())
         self.verbs = Verbs(runtime.engine, runtime.catalogue, runtime.site)
         if settings.dependencies:
-            from .management.record_writes import PagesOf, listen, recording
+            from .management.record_writes import PagesOf, listen, recording, said_by
 
             self._recording = recording(runtime.site.recorder, settings)
             listen(PagesOf(runtime.engine.page_store, runtime.mode))
+            said_by(self)
         self._control: Control | None = None
         self._metrics: Metrics | None = None
         if settings.secret or settings.metrics_secret:
@@ -207,7 +208,9 @@ class ISG(Operations):
                 visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
                 environ, counted.heard(visitor, start_response, page.entry), rendering,
             )  # fmt: skip
-        if known is not None and runtime.engine.visitors.fills(visitor, known.page.entry):
+        if known is not None and runtime.engine.visitors.fills(
+            visitor, known.page.entry, known.shape or ()
+        ):
             page = known.page
             return fill_holes(
                 visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
@@ -225,6 +228,15 @@ class ISG(Operations):
             return unsafe(
                 visitor, runtime.engine, runtime.shared_cache, self.application, environ,
                 counted.heard(visitor, start_response), rendering,
+            )  # fmt: skip
+        if mode == "develop" and runtime.settings.panel:
+            from .dashboard.panel import with_panel
+
+            return with_panel(
+                self, visitor, start_response,
+                lambda told: runtime.learner.without_store(
+                    mode, visitor, self.application, environ, told, rendering
+                ),
             )  # fmt: skip
         if mode != "on":
             return runtime.learner.without_store(

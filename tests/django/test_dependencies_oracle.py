@@ -128,6 +128,7 @@ def newsroom(tmp_path):
             override.enable()
             clear_url_caches()
             made.append((room, override))
+            room.isgs = ()
             room.start()
             return room
 

@@ -17,6 +17,7 @@ import click
 from ..errors import ConfigurationError, InvalidPath, ISGError
 from .build import build
 from .dashboard import dashboard
+from .dependencies import affected, depends, touched
 from .export import export
 from .log import log
 from .ls import ls
@@ -39,8 +40,8 @@ def commands(name: str, find: Find, params: Sequence[click.Parameter] = ()) -> c
     and returns what the command acts on."""
     group = click.Group(name, help="See and change the pages that isgware keeps.")
     for command in (
-        ls, show, why, revalidate, purge, stats, top, log, metrics, dashboard, build, routes,
-        export, worker,
+        ls, show, why, depends, affected, revalidate, purge, touched, stats, top, log, metrics,
+        dashboard, build, routes, export, worker,
     ):  # fmt: skip
         bound = click.Command(
             command.name,

@@ -11,11 +11,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..core.dependency_labels import Labels
 from ..core.places import places_summary
 from ..core.reads import listed
 from ..core.stored_page import Entry
 from ..formatting import duration, printable, size
+from ..management.dependency_verbs import lines_of
 from ..management.stats import Stats
+from ..management.why_report import shortened
 from ..storage.catalogue import PageInfo
 from .printing_counts import fleet_lines
 
@@ -85,7 +88,7 @@ def _drawn(columns: list[str], rows: list[list[str]]) -> str:
     return str(captured.get())
 
 
-def details(info: PageInfo, entry: Entry | None) -> dict[str, Any]:
+def details(info: PageInfo, entry: Entry | None, labels: Labels | None = None) -> dict[str, Any]:
     """A stored page as JSON. ``headers`` is ``None`` if the store no longer holds it."""
     found = dataclasses.asdict(info)
     found["headers"] = [list(pair) for pair in entry.headers] if entry else None
@@ -97,12 +100,13 @@ def details(info: PageInfo, entry: Entry | None) -> dict[str, Any]:
     found["route"] = entry.route if entry else ""
     found["etag"] = entry.etag if entry else ""
     found["reads"] = list(_reads(entry))
+    found["depends"] = lines_of(entry, labels or {})
     found["filled"] = list(places_summary((*entry.places, *entry.holes))) if entry else []
     found["client_holes"] = list(places_summary(entry.client_holes)) if entry else []
     return found
 
 
-def page_lines(info: PageInfo, entry: Entry | None) -> str:
+def page_lines(info: PageInfo, entry: Entry | None, labels: Labels | None = None) -> str:
     """A stored page, for people."""
     ttl = "until told" if info.ttl is None else duration(info.ttl)
     rows = [
@@ -117,6 +121,7 @@ def page_lines(info: PageInfo, entry: Entry | None) -> str:
         ("filled with", ", ".join(places_summary((*entry.places, *entry.holes))) if entry else ""),
         ("in browsers", ", ".join(places_summary(entry.client_holes)) if entry else ""),
         ("reads", "; ".join(_reads(entry))),
+        ("depends on", shortened(lines_of(entry, labels or {}))),
         ("rendered in", f"{info.render_seconds:.3f} s"),
         ("failures", f"{info.failures}: {info.last_error}" if info.failures else ""),
     ]

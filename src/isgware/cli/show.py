@@ -21,6 +21,6 @@ def show(subject: Subject, path: str, builds: bool, output: str) -> None:
     if not found:
         raise Failed(f"Nothing is stored for {path}.")
     if output == "json":
-        click.echo(to_json([details(info, entry) for info, entry in found]))
+        click.echo(to_json([details(info, entry, subject.labels) for info, entry in found]))
         return
-    click.echo("\n\n".join(page_lines(info, entry) for info, entry in found))
+    click.echo("\n\n".join(page_lines(info, entry, subject.labels) for info, entry in found))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import click
 
 from ..backends.breaker import Breaker
+from ..core.dependency_labels import Labels
 from ..errors import ConfigurationError
 from ..formatting import printable
 from ..management.operations import Operations
@@ -25,6 +26,13 @@ class Subject:
     breaker: Breaker
     isg: Operations | None = None
     every_build: bool = False
+
+    @property
+    def labels(self) -> Labels:
+        """What people call tables."""
+        page_store = self.isg.core.runtime.engine.page_store if self.isg is not None else None
+        found = page_store.dependencies if page_store is not None else None
+        return found.labels if found is not None else {}
 
     def need_app(self, what: str) -> Operations:
         if self.isg is None:

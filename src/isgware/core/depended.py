@@ -130,6 +130,20 @@ class Tellings:
                 return name
         return None
 
+    def why(self, depended: Depended, generation: int) -> str:
+        """Why a page is not fresh, for people; empty if nothing is known."""
+        if (name := self.since(depended, generation)) is not None:
+            return (
+                f"{self.said.get(name) or 'something that it shows was changed'} since the render"
+            )
+        if depended.late == CHANGED:
+            return "something that it shows was changed while it was rendered"
+        if depended.late == MAYBE:
+            return "the store could not tell whether what it shows was changed meanwhile"
+        if generation < self.floor:
+            return "so many changes of the database came since that the oldest were forgotten"
+        return ""
+
     def last_of(self, depended: Depended) -> int:
         """The counter's value when any name of a page was last told."""
         told = self.told

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from .. import wsgi
 from ..after_fork import OwnLock
 from ..errors import ConfigurationError, ISGError
+from ..management import record_writes
 from ..management.operations import Operations
 from ..routing.variants import Functions
 from ..serving.passthrough import HeaderList, looking, visitor_of
@@ -63,7 +64,11 @@ class ISG(Operations):
         if settings.dependencies:
             from .recorded_queries import record_queries
 
-            record_queries(settings.untracked, settings.derived, isg)
+            recorder = record_queries(settings.untracked, settings.derived, isg)
+            dependencies = self._core.runtime.engine.page_store.dependencies
+            if dependencies is not None:
+                dependencies.labels = recorder.tables.labels
+            record_writes.said_by(self, instead_of=self._core)
         _current[:] = [self]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -76,6 +81,9 @@ class ISG(Operations):
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         on_commit(lambda: self._core.runtime.invalidate(names, hard=hard))
+
+    def _touch(self, names: Sequence[str]) -> None:
+        on_commit(lambda: super(ISG, self)._touch(names))
 
     def regenerate(self, path: str, *, force: bool = False) -> PageInfo | None:
         """Render the path's plain variant now. See `isgware.ISG.regenerate`.

@@ -104,6 +104,7 @@ class _Query:
         if query.distinct_fields:
             terms.unknown |= set(terms.aliases)
         self._selected(compiler.select or ())
+        terms.settle()
 
     def _selected(self, select: Iterable[Any]) -> None:
         terms = self._terms
@@ -135,8 +136,7 @@ class _Query:
             key = key_column(model) if model is not None else ""
             if positions and key and key in columns:
                 whole = columns_of(model) <= columns.keys()
-                decided = terms.columns.get(alias, set())
-                seen = None if whole else frozenset({*columns, *shown.get(alias, ()), *decided})
+                seen = None if whole else frozenset({*columns, *shown.get(alias, ())})
                 self._keys[alias] = columns[key], seen
             else:
                 terms.columns.setdefault(alias, set()).update(columns, shown.get(alias, ()))
@@ -144,6 +144,11 @@ class _Query:
     def rows(self, rows: Iterable[Any] | None) -> None:
         """Note the rows that came, and what was asked. `None`: they are still to come."""
         found = dict.fromkeys(self._keys, 0)
+        for alias, (at, seen) in self._keys.items():
+            if seen is not None:  # of a row that is shown in part, what decides is shown, too
+                terms = self._terms
+                more = terms.columns.get(alias, set()) | terms.leading.get(alias, set())
+                self._keys[alias] = at, seen | more
         if rows is not None and self._keys:
             listed = list(rows)
             for alias, (at, columns) in self._keys.items():
@@ -187,6 +192,8 @@ class _Query:
             reads.table(table)
             return
         columns = None if alias in terms.unknown else terms.columns.get(alias, set())
+        if columns is not None and (alias not in self._keys or terms is not self._terms):
+            columns = columns | terms.leading.get(alias, set())
         key = key_column(model)
         anchored = alias in terms.anchored and columns is not None
         if anchored and columns is not None and columns <= {key}:

@@ -50,6 +50,9 @@ class Terms:
         self.equals: dict[AliasColumn, Values] = {}
         self.fixed: set[AliasColumn] = set()
         self.anchored: set[str] = set()
+        #: Columns by which rows are only led to others that are shown, by alias.
+        self.leading: dict[str, set[str]] = {}
+        self._forward: list[tuple[str, str, str, str]] = []
         self.whole = False
         self.raw = ""
         self._into = self.columns
@@ -144,10 +147,14 @@ class Terms:
 
     def _join(self, alias: str, join: Any) -> None:
         pairs = join_columns(join)
+        field: Any = join.join_field
+        leads = isinstance(field, ForeignKey) and (join.join_type != INNER or not field.null)
         for here, there in pairs:
+            if leads and len(pairs) == 1:
+                self._forward.append((join.parent_alias, here, alias, there))
+                continue
             self._note(join.parent_alias, here)
             self._note(alias, there)
-        field: Any = join.join_field
         filtered = getattr(join, "filtered_relation", None)
         if filtered is not None:
             condition = getattr(filtered, "resolved_condition", None)
@@ -163,6 +170,16 @@ class Terms:
                 self.anchored.add(join.parent_alias)
         else:  # a generic relation, or a relation of the app's own, with conditions of its own
             self.unknown.add(alias)
+
+    def settle(self) -> None:
+        """Once all is walked: a foreign key that leads to a row decides which rows there are only
+        if something of that row does."""
+        for parent, here, alias, there in reversed(self._forward):
+            if self.columns.get(alias) or alias in self.unknown:
+                self._note(parent, here)
+                self._note(alias, there)
+            else:
+                self.leading.setdefault(parent, set()).add(here)
 
     def conjunction(self, where: Any) -> None:
         """Equalities that every row has to meet."""
@@ -254,4 +271,5 @@ def of_subquery(query: Any, outer: Terms | None) -> Terms:
     ordered = query.order_by or (query.default_ordering and query.get_meta().ordering)
     if (query.default_cols and not query.select) or ordered or query.distinct_fields:
         terms.unknown |= set(terms.aliases)
+    terms.settle()
     return terms

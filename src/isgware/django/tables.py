@@ -29,14 +29,16 @@ class Tables:
 
     def __init__(self, untracked: Iterable[str], derived: dict[str, tuple[str, ...]]) -> None:
         self.models: dict[str, Any] = {}
-        self.labels: dict[str, str] = {}
+        #: What people call a model, and its tables: its own first, and those it inherits from.
+        self.labels: dict[str, tuple[str, ...]] = {}
         self.ignored: set[str] = {_MIGRATIONS}
         for model in apps.get_models(include_auto_created=True):
             meta: Any = model._meta
             if meta.proxy or meta.swapped:
                 continue
             self.models.setdefault(meta.db_table, model)
-            self.labels.setdefault(meta.db_table, meta.label)
+            parents = [parent._meta.db_table for parent in model._meta.parents]
+            self.labels.setdefault(meta.label, (meta.db_table, *dict.fromkeys(parents)))
             if meta.label_lower in _OWN_MODELS:
                 self.ignored.add(meta.db_table)
         for label in untracked:

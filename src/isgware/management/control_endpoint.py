@@ -169,12 +169,12 @@ class Control:
         return bool(given) and hmac.compare_digest(given, self._secret)
 
     def _revalidate(self, given: Given, visitor: Visitor) -> Reply:
-        paths, tags = given.all("path"), given.all("tag")
+        paths, tags, touched = given.all("path"), given.all("tag"), given.all("touched")
         mode, force = given.one("mode"), given.one("force")
-        if not paths and not tags:
-            raise BadRequest("Name a path or a tag")
-        if len(paths) + len(tags) > MAX_NAMES:
-            raise BadRequest(f"At most {MAX_NAMES} paths and tags at once")
+        if not (paths or tags or touched):
+            raise BadRequest("Name a path, a tag, or what was touched")
+        if len(paths) + len(tags) + len(touched) > MAX_NAMES:
+            raise BadRequest(f"At most {MAX_NAMES} paths, tags and touched names at once")
         if mode is not None and mode not in _MODES:
             raise BadRequest("mode is one of " + ", ".join(_MODES))
         if force not in (None, "0", "1"):
@@ -182,12 +182,15 @@ class Control:
         if tags and mode == "regenerate":
             raise BadRequest("A tag can be revalidated or purged; regenerate takes a path")
         self._check(paths, tags, mode or "regenerate", decoded(visitor.script_name))
+        if touched:
+            self._isg.touched(*touched)
         if tags:
             verb = self._isg.purge_tag if mode == "purge" else self._isg.revalidate_tag
             verb(*tags)
         for path in paths:
             self._on_path(mode or "regenerate", path, force == "1")
-        return Reply(200, {"revalidated": True, "paths": paths, "tags": tags})
+        done = {"touched": touched} if touched else {}
+        return Reply(200, {"revalidated": True, "paths": paths, "tags": tags, **done})
 
     def _check(self, paths: list[str], tags: list[str], mode: str, script_name: str) -> None:
         """Everything, before anything is done."""

@@ -167,6 +167,38 @@ class Operations(Invalidations):
         """What is stored, by path; only what starts with ``prefix``, only what bears ``tag``."""
         return self.core.runtime.catalogue.pages(prefix, tag)
 
+    def depends(self, path: str) -> list[str]:
+        """What the stored pages of ``path`` show of the database, a text for each: a row
+        (``blog.Post:5``), a question (``blog.Post[author_id=3; date]``), a table
+        (``blog.Post[*]``), or ``*`` for everything. Raises `ConfigurationError` without
+        ``dependencies=``."""
+        from .dependency_verbs import depends
+
+        runtime = self.core.runtime
+        return depends(runtime.catalogue, runtime.engine.page_store, path)
+
+    def affected(self, name: str) -> list[PageInfo]:
+        """The stored pages that a change of ``name`` would renew: a row (``blog.Post:5``) or a
+        table (``blog.Post[*]``). Of a row it is not said how it changes, so that questions on its
+        table count, too. Raises `ConfigurationError` for what names neither."""
+        from .dependency_verbs import affected
+
+        runtime = self.core.runtime
+        return list(affected(runtime.catalogue, runtime.engine.page_store, name))
+
+    def touched(self, *names: str) -> None:
+        """Renew the pages that depend on ``names``, rows (``blog.Post:5``) or tables
+        (``blog.Post[*]``), which something has changed that isgware cannot see. Raises
+        `ConfigurationError` for what names neither, and `BackendUnavailable`."""
+        self._touch(names)
+
+    def _touch(self, names: Sequence[str]) -> None:
+        from .dependency_verbs import touched
+
+        if self.core.runtime.active:
+            self.core.runtime.store.retry()
+            touched(self.core.runtime.engine.page_store, names)
+
     def stats(self) -> Stats:
         """What the store holds, how its circuit breaker is, and what this process has done.
 

@@ -10,7 +10,7 @@ import importlib
 import logging
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from ..core.dependencies import Write
 from ..errors import ConfigurationError
@@ -49,6 +49,44 @@ class PagesOf:
             unlisten(self)
         elif self._mode() != "off":
             told_writes.tell(page_store, writes)
+
+
+def said_by(isg: Toucher, instead_of: Toucher | None = None) -> None:
+    """Have `touched` say it to ``isg``, too, as long as somebody uses that."""
+    known = [ref for ref in _touchers if ref() not in (None, isg, instead_of)]
+    _touchers[:] = [*known, weakref.ref(isg)]
+
+
+def touched(*names: str) -> None:
+    """Renew the pages that depend on ``names``, rows (``blog.Post:5``) or tables
+    (``blog.Post[*]``), in every ISG of this process that has ``dependencies=``; see `ISG.touched`.
+
+    Raises `ConfigurationError` if there is none: `connect` is for processes without the app.
+    """
+    for made in _makers:
+        made()
+    told = [isg for isg in (known() for known in _touchers) if isg is not None]
+    if not told:
+        raise ConfigurationError(
+            "No ISG of this process has dependencies=True; elsewhere say it to the store: "
+            "isgware.connect(store).touched(…)."
+        )
+    for isg in told:
+        isg.touched(*names)
+
+
+def made_by(make: Callable[[], object]) -> None:
+    """``make`` sees to it that there is an ISG, in processes that serve no pages."""
+    if make not in _makers:
+        _makers.append(make)
+
+
+class Toucher(Protocol):
+    def touched(self, *names: str) -> None: ...
+
+
+_touchers: Final[list[weakref.ref[Toucher]]] = []
+_makers: Final[list[Callable[[], object]]] = []
 
 
 def recording(module: str, settings: Settings) -> object:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..settings import Settings
 from ..storage.catalogue import Catalogue, PageInfo
+from ..storage.dependencies import Dependencies
 from ..storage.open_store import missing_directory, open_store
 from ..storage.page_store import PageStore
 from ..storage.process_cache import Memory
@@ -40,6 +41,7 @@ class Connection(Invalidations):
         self._page_store = PageStore(
             self.store, Memory(0), settings.clock or _wall_clock, settings.offline_time
         )
+        self._page_store.dependencies = Dependencies(self.store, soft=False)
         self.catalogue = Catalogue(
             self._page_store, settings.build_id, settings.clock or _wall_clock
         )
@@ -48,6 +50,27 @@ class Connection(Invalidations):
         """See `isgware.ISG.pages`."""
         self.store.probe()
         return self.catalogue.pages(prefix, tag)
+
+    def touched(self, *names: str) -> None:
+        """See `isgware.ISG.touched`."""
+        from .dependency_verbs import touched
+
+        self.store.probe()
+        touched(self._page_store, names)
+
+    def depends(self, path: str) -> list[str]:
+        """See `isgware.ISG.depends`."""
+        from .dependency_verbs import depends
+
+        self.store.probe()
+        return depends(self.catalogue, self._page_store, path)
+
+    def affected(self, name: str) -> list[PageInfo]:
+        """See `isgware.ISG.affected`."""
+        from .dependency_verbs import affected
+
+        self.store.probe()
+        return list(affected(self.catalogue, self._page_store, name))
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
         self.store.probe()  # nothing here does so in the background

@@ -26,6 +26,7 @@ from ..serving.filling import lacks_token
 from ..serving.hole_filling import FILLED
 from ..storage.notes import Failure, Refusal, noted_failure, noted_refusal
 from ..storage.process_cache import Page
+from .dependency_verbs import lines_of
 from .regenerate_now import Verbs
 from .why_reasons import changed_by, decider, policy_text, readable
 from .why_report import Why as Why
@@ -219,6 +220,9 @@ class _Case:
                 decision = dataclasses.replace(decision, detail=FILLED)
         failure = self._failure(target, page)
         found = page_parts(page, state, self.now) if page and state else {}
+        dependencies = engine.page_store.dependencies
+        if page is not None and dependencies is not None:
+            found["depends"] = tuple(lines_of(page.entry, dependencies.labels))
         found |= {
             "detail": decision.detail,
             "follows": self._follows(decision, target),

@@ -111,6 +111,9 @@ def changed_by(page: Page, mirror: Generations, now: float, fingerprint: str) ->
                 return f"a {verb} of {_named(name)} since the render"
     if entry.generation < mirror.soft_floor:
         return "so many revalidations came since that the oldest were forgotten"
+    if entry.depended is not None:
+        if text := mirror.tellings.why(entry.depended, entry.generation):
+            return text
     if now >= entry.expires_at:
         return f"expire={entry.expire:g}: it was rendered {duration(now - entry.rendered_at)} ago"
     if entry.fingerprint != fingerprint:

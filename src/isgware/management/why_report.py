@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..formatting import duration, printable
@@ -17,9 +17,9 @@ class Why:
     ``outcome`` is what ``X-ISG-Cache`` would say, or PASS where it would be absent; ``detail`` as
     in ``Cache-Status``. ``headers`` and ``cookies`` are those in the key, with the request's
     values; ``refused`` says why the page was not stored when it was last tried, ``reads`` what the
-    page's render asked of its visitor, and where, ``filled`` what is put into it for each visitor,
-    with the number of places, ``holes`` the names of those that would be filled for this visitor,
-    in the page or in the browser.
+    page's render asked of its visitor, and where, ``depends`` what it shows of the database,
+    ``filled`` what is put into it for each visitor, with the number of places, ``holes`` the names
+    of those that would be filled for this visitor, in the page or in the browser.
     Times in seconds: ``expires`` is the time left until the page is expired, ``retry`` until it is
     tried again, ``interval`` what an `Adaptive` lifetime has come to.
     """
@@ -54,6 +54,7 @@ class Why:
     retry: float | None = None
     refused: str = ""
     reads: tuple[str, ...] = ()
+    depends: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
@@ -79,6 +80,7 @@ class Why:
         yield "failures", f"{self.failures}: {self.last_error}" if self.failures else ""
         yield "next try", f"in {duration(self.retry)}" if self.retry else ""
         yield "reads", "; ".join(self.reads)
+        yield "depends on", shortened(self.depends)
         yield "last time", self.refused
 
     def _times(self) -> str:
@@ -86,6 +88,12 @@ class Why:
             return ""
         ttl = "until told" if self.ttl is None else duration(self.ttl)
         return f", age {duration(self.age)}, ttl {ttl}, expires in {duration(self.expires)}"
+
+
+def shortened(lines: Sequence[str], most: int = 20) -> str:
+    """On one line, if they are not too many."""
+    more = f"; and {len(lines) - most} more" if len(lines) > most else ""
+    return "; ".join(lines[:most]) + more
 
 
 def _shown(pairs: Pairs) -> str:

@@ -137,6 +137,13 @@ class Catalogue:
                 removed += 1
         return removed
 
+    def infos(self, rows: Iterator[Row]) -> Iterator[PageInfo]:
+        """Of those rows that belong to this build."""
+        self._page_store.sync()
+        ours = (row for row in rows if row.build_id == self.build_id)
+        while batch := list(itertools.islice(ours, _AT_ONCE)):
+            yield from self._infos(batch)
+
     def info_of(self, entry: Entry) -> PageInfo:
         """Of a page that was made just now, though it may be purged already."""
         row = row_of(entry)

@@ -18,6 +18,7 @@ from ..backends.dependents import Begun, Dependents, Depending, Kept, KnownShape
 from ..core.database_reads import DatabaseReads, Writes
 from ..core.depended import CHANGED, MAYBE, Depended, compressed
 from ..core.dependencies import EverythingChanged, TableChanged, Write
+from ..core.dependency_labels import Labels, labels_as_shapes, labels_in
 from ..core.dependency_names import EVERY, names_of_writes
 from ..core.dependency_texts import said_of
 from ..core.stored_page import Entry
@@ -48,6 +49,8 @@ class Dependencies:
         self._store = store
         self._shapes = _NO_SHAPES
         self._owed = Writes()
+        #: What people call tables, as far as this process knows.
+        self.labels: Labels = {}
         self._lock = threading.Lock()
 
     @property
@@ -76,7 +79,8 @@ class Dependencies:
         depended = Depended(found.names, compressed(found.texts), self.soft)
         if began.begun is None:
             return replace(depended, late=MAYBE), None
-        return depended, Depending(found.names, began.begun, found.shapes)
+        new = found.shapes | (labels_as_shapes(self.labels) - began.shapes.shapes)
+        return depended, Depending(found.names, began.begun, new)
 
     def met(self, entry: Entry, depending: Depending | None) -> Entry:
         """Tell the store what a page depends on that is about to be stored. Returns the page as it
@@ -140,6 +144,12 @@ class Dependencies:
             with self._lock:
                 owed.join(self._owed)
                 self._owed = owed
+
+    def all_labels(self) -> Labels:
+        """With those that the store knows. Raises `BackendUnavailable`."""
+        if self.labels:
+            return self.labels
+        return labels_in(self._store.apart(self._backend.shapes, returns=KnownShapes).shapes)
 
     def affected(self, writes: Iterable[Write]) -> Iterator[Row]:
         """The pages that such a change would renew. Raises `BackendUnavailable`."""

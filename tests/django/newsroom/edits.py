@@ -128,7 +128,7 @@ def ignore_conflicts(random):
 
 @edit
 def get_or_create(random):
-    Author.objects.get_or_create(name=random.choice(["ann", "bob", "Ann"]))
+    Topic.objects.get_or_create(code=f"T{random.randint(1, 5)}", defaults={"label": "got"})
 
 
 @edit

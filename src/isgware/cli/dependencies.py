@@ -1,0 +1,57 @@
+"""``isgware depends``, ``affected``, ``touched``: pages, and what they show of the database."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import click
+
+from ..formatting import printable
+from .options import OUTPUT
+from .printing import listing, to_json
+from .subject import Failed, Subject
+
+
+@click.command
+@click.argument("path")
+@OUTPUT
+def depends(subject: Subject, path: str, output: str) -> None:
+    """List what the stored pages of PATH depend on: rows, questions, tables, or * for all."""
+    subject.need_store()
+    if not any(True for _ in subject.catalogue.stored(path)):
+        raise Failed(f"Nothing is stored for {path}.")
+    found = subject.verbs.depends(path)
+    if output == "json":
+        click.echo(to_json(found))
+        return
+    for line in found:
+        click.echo(printable(line))
+    if not found:
+        click.echo("It depends on nothing that isgware has seen.", err=True)
+
+
+@click.command
+@click.argument("name")
+@OUTPUT
+def affected(subject: Subject, name: str, output: str) -> None:
+    """List the stored pages that a change of NAME renews: a row, such as blog.Post:5, or a table,
+    blog.Post[*]."""
+    subject.need_store()
+    found = subject.verbs.affected(name)
+    if output == "json":
+        click.echo(to_json([dataclasses.asdict(info) for info in found]))
+    elif found:
+        click.echo(listing(found))
+    else:
+        click.echo(f"No stored page depends on {printable(name)}.", err=True)
+
+
+@click.command
+@click.argument("names", nargs=-1, required=True)
+def touched(subject: Subject, names: Sequence[str]) -> None:
+    """Renew the pages that depend on NAMES: rows, such as blog.Post:5, or tables, blog.Post[*],
+    that something has changed which isgware cannot see."""
+    subject.need_active()
+    subject.verbs.touched(*names)
+    click.echo(f"Touched {printable(', '.join(names))}.")

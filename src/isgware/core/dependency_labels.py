@@ -1,0 +1,67 @@
+"""Names as people write them: ``blog.Post:5`` is a row, ``blog.Post[*]`` the table.
+
+``labels`` maps what people call a table to the tables that are meant: a model that inherits from
+another has a row in both. A store knows them as shapes without a table, so that who has only the
+store understands them, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from ..errors import ConfigurationError
+from .dependencies import Shape, TableChanged, Updated, Write
+from .dependency_texts import parsed
+
+Labels = Mapping[str, tuple[str, ...]]
+
+
+def labels_as_shapes(labels: Labels) -> frozenset[Shape]:
+    return frozenset(Shape("", (label,), tables) for label, tables in labels.items())
+
+
+def labels_in(shapes: Iterable[Shape]) -> dict[str, tuple[str, ...]]:
+    return {shape.columns[0]: shape.equals for shape in shapes if not shape.table}
+
+
+def writes_named(names: Iterable[str], labels: Labels) -> list[Write]:
+    """What ``touched`` says by ``names``. Raises `ConfigurationError` for what is no name, or
+    names no table, of those that are known."""
+    writes: list[Write] = []
+    for name in names:
+        found = parsed(name) if isinstance(name, str) else None
+        if found is None:
+            raise ConfigurationError(
+                f"{name!r} names no row and no table: write 'blog.Post:5' or 'blog.Post[*]'."
+            )
+        label, key = found
+        for table in _tables(label, labels):
+            writes.append(TableChanged(table) if key is None else Updated(table, key, None))
+    return writes
+
+
+def _tables(label: str, labels: Labels) -> tuple[str, ...]:
+    folded = label.casefold()
+    for known, tables in labels.items():
+        if known.casefold() == folded:
+            return tables
+    own = {tables[0] for tables in labels.values() if tables}
+    if label in own or not labels:
+        return (label,)
+    close = get_close_matches(label, [*labels, *own], 1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ConfigurationError(f"Nobody knows a table {label!r}.{hint}")
+
+
+def labelled(lines: Iterable[str], labels: Labels) -> list[str]:
+    """Texts with what people call the tables that they begin with."""
+    names = {tables[0]: label for label, tables in labels.items() if tables}
+    return [_labelled(line, names) for line in lines]
+
+
+def _labelled(line: str, names: Mapping[str, str]) -> str:
+    for at, character in enumerate(line):
+        if character in ":[ ":
+            return names.get(line[:at], line[:at]) + line[at:]
+    return line

@@ -1,0 +1,50 @@
+"""What pages depend on, which pages depend on something, and saying that something was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..core.dependency_labels import Labels, labelled, writes_named
+from ..core.stored_page import Entry
+from ..errors import ConfigurationError
+from ..storage.catalogue import Catalogue, PageInfo
+from ..storage.dependencies import Dependencies
+from ..storage.page_store import PageStore
+
+
+def dependencies_in(page_store: PageStore) -> Dependencies:
+    """Raises `ConfigurationError` if the option ``dependencies`` is off."""
+    found = page_store.dependencies
+    if found is None:
+        raise ConfigurationError("No page knows what it depends on: set dependencies=True.")
+    return found
+
+
+def lines_of(entry: Entry | None, labels: Labels) -> list[str]:
+    """What a stored page depends on, a text for each."""
+    if entry is None or entry.depended is None:
+        return []
+    return labelled(entry.depended.lines(), labels)
+
+
+def depends(catalogue: Catalogue, page_store: PageStore, path: str) -> list[str]:
+    """What the stored pages of ``path`` depend on, each once."""
+    labels = dependencies_in(page_store).labels
+    found: dict[str, None] = {}
+    for _, entry in catalogue.stored(path):
+        found.update(dict.fromkeys(lines_of(entry, labels)))
+    return list(found)
+
+
+def affected(catalogue: Catalogue, page_store: PageStore, name: str) -> Iterator[PageInfo]:
+    """The stored pages that a change of ``name`` would renew."""
+    dependencies = dependencies_in(page_store)
+    writes = writes_named([name], dependencies.all_labels())
+    yield from catalogue.infos(dependencies.affected(writes))
+
+
+def touched(page_store: PageStore, names: Iterable[str]) -> None:
+    """Renew what depends on ``names``. Raises `BackendUnavailable` if the store did not take it."""
+    dependencies = dependencies_in(page_store)
+    dependencies.tell(writes_named(names, dependencies.all_labels()))
+    page_store.sync()

@@ -1,0 +1,248 @@
+"""``dependencies=True`` in Django: what people see of it, and say to it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from django.db import connection, transaction
+from werkzeug.test import Client
+
+import isgware
+from isgware.cli.commands import commands
+from isgware.cli.subject import subject_of, subject_of_store
+from isgware.core.stored_page import decode
+
+from .test_dependencies_oracle import newsroom as newsroom
+
+
+@pytest.fixture
+def room(newsroom, tmp_path):
+    room = newsroom(None, f"file:{tmp_path}/store", secret="a secret of some length")
+    room.author = room.models.Author.objects.create(name="ann")
+    room.posts = [
+        room.models.Post.objects.create(
+            title=f"p{n}", slug=f"s{n}", date="2024-01-01", author=room.author
+        )
+        for n in (1, 2)
+    ]
+    return room
+
+
+def label(room, url, client=0):
+    return room.clients[client].get(url).headers["X-ISG-Cache"]
+
+
+def depends(room, url):
+    assert label(room, url) == "MISS"
+    return room.isgs[0].depends(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "lines"),
+    [
+        ("/get/1", ["newsroom.Post:1"]),
+        ("/by_slug/1", ["newsroom.Post:1"]),
+        ("/get/9", ["newsroom.Post:9(id)"]),
+        ("/count/1", ["newsroom.Post[author_id=1]"]),
+        ("/exists/1", ["newsroom.Comment[approved=1, post_id=1]"]),
+        (
+            "/of_author/1",
+            ["newsroom.Post:1", "newsroom.Post:2", "newsroom.Post[author_id=1; date, id]"],
+        ),
+        ("/flat/1", ["newsroom.Topic[label]"]),
+        ("/many_to_many_back/1", ["newsroom.Post_topics[post_id=1; topic_id]"]),
+        ("/related/1", ["newsroom.Author:1", "newsroom.Post:1"]),
+        ("/raw_expression/1", ["newsroom.Post[*]"]),
+    ],
+)  # fmt: skip
+def test_a_page_depends_on_what_it_shows_and_asks(room, url, lines):
+    assert sorted(depends(room, url)) == sorted(lines)
+
+
+def test_only_narrows_a_row_to_its_columns(room):
+    assert "newsroom.Post:1(author_id, id, title)" in depends(room, "/only/1")
+    room.models.Post.objects.filter(pk=1).update(body="else")
+    assert label(room, "/only/1") == "HIT"
+    room.models.Post.objects.filter(pk=1).update(title="else")
+    assert label(room, "/only/1") == "REVALIDATED"
+
+
+def test_sql_of_the_apps_own_makes_a_page_depend_on_everything(room):
+    (line,) = [line for line in depends(room, "/raw_query/1") if line.startswith("*")]
+    assert "newsroom/pages.py:" in line
+    room.models.Topic.objects.create(code="x", label="x")
+    assert label(room, "/raw_query/1") == "REVALIDATED"
+
+
+def test_sql_that_writes_renews_everything_and_says_so_once(room, caplog):
+    depends(room, "/get/1")
+    for _ in range(2):
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE newsroom_topic SET label = 'x'")
+    assert caplog.text.count("renews every page") == 1
+    assert "test_dependencies.py" in caplog.text
+    assert label(room, "/get/1") == "REVALIDATED"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 FROM newsroom_topic",
+        "PRAGMA user_version",
+        "SAVEPOINT a",
+        "-- x\n EXPLAIN SELECT 1",
+    ],
+)
+def test_sql_that_only_reads_renews_nothing(room, sql):
+    depends(room, "/get/1")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+    assert label(room, "/get/1") == "HIT"
+
+
+def test_a_save_that_changes_nothing_renews_nothing(room):
+    depends(room, "/of_author/1")
+    room.posts[0].refresh_from_db()
+    room.posts[0].save()
+    assert label(room, "/of_author/1") == "HIT"
+
+
+def test_untracked_code_neither_reads_nor_tells(room):
+    depends(room, "/get/1")
+    with isgware.untracked():
+        room.models.Post.objects.filter(pk=1).update(views=7)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE newsroom_post SET views = 8")
+    assert label(room, "/get/1") == "HIT"
+
+
+def test_what_was_touched_is_renewed_in_every_process(room):
+    for url in ("/get/1", "/get/2", "/count/1", "/flat/1"):
+        depends(room, url)
+        assert label(room, url, 1) == "HIT"
+    isgware.touched("newsroom.Post:1")
+    assert [label(room, url, 1) for url in ("/get/1", "/get/2", "/count/1", "/flat/1")] == [
+        "REVALIDATED", "HIT", "REVALIDATED", "HIT",
+    ]  # fmt: skip
+    isgware.touched("newsroom.Topic[*]")
+    assert label(room, "/flat/1") == "REVALIDATED"
+
+
+def test_inside_of_a_transaction_what_was_touched_waits_for_the_commit(room):
+    depends(room, "/get/1")
+    with transaction.atomic():
+        isgware.touched("newsroom.Post:1")
+        assert label(room, "/get/1", 1) == "HIT"
+    assert label(room, "/get/1", 1) == "REVALIDATED"
+
+
+@pytest.mark.parametrize("name", ["newsroom.Pst:1", "Post", "newsroom.Post", ":", "5"])
+def test_a_name_that_nobody_knows_is_an_error(room, name):
+    with pytest.raises(isgware.ConfigurationError):
+        isgware.touched(name)
+
+
+def test_a_store_without_the_app_knows_models_by_their_labels(room, tmp_path):
+    depends(room, "/get/1")
+    with isgware.connect(f"file:{tmp_path}/store", backend_timeout=30.0) as store:
+        assert [info.path for info in store.affected("newsroom.Post:1")] == ["/get/1"]
+        store.touched("newsroom.post:1")
+        assert label(room, "/get/1") == "REVALIDATED"
+
+
+def test_pages_that_a_change_concerns_are_listed(room):
+    for url in ("/get/1", "/get/2", "/related/2", "/count/1", "/flat/1"):
+        depends(room, url)
+    paths = {info.path for info in room.isgs[0].affected("newsroom.Post:2")}
+    assert paths == {"/get/2", "/related/2", "/count/1"}
+    assert {info.path for info in room.isgs[0].affected("newsroom.Topic[*]")} == {"/flat/1"}
+
+
+def test_the_control_endpoint_takes_what_was_touched(room):
+    depends(room, "/get/1")
+    answer = Client(room.isgs[1]).post(
+        "/_isg/revalidate",
+        headers={"Authorization": "Bearer a secret of some length"},
+        json={"touched": ["newsroom.Post:1"]},
+    )
+    assert (answer.status_code, answer.json["touched"]) == (200, ["newsroom.Post:1"])
+    assert label(room, "/get/1") == "REVALIDATED"
+    refused = Client(room.isgs[1]).post(
+        "/_isg/revalidate",
+        headers={"Authorization": "Bearer a secret of some length"},
+        json={"touched": ["nothing"]},
+    )
+    assert refused.status_code == 400
+
+
+def run(subject, *arguments):
+    result = CliRunner().invoke(commands("isgware", lambda: subject), list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_command_line_shows_and_says_it(room, tmp_path):
+    depends(room, "/get/1")
+    subject = subject_of(room.isgs[0])
+    assert run(subject, "depends", "/get/1") == "newsroom.Post:1\n"
+    assert json.loads(run(subject, "depends", "/get/1", "--output", "json")) == ["newsroom.Post:1"]
+    assert "/get/1" in run(subject, "affected", "newsroom.Post:1")
+    assert "depends on" in run(subject, "show", "/get/1")
+    store = subject_of_store(f"file:{tmp_path}/store")
+    assert run(store, "touched", "newsroom.Post:1") == "Touched newsroom.Post:1.\n"
+    assert label(room, "/get/1") == "REVALIDATED"
+
+
+def test_why_names_what_a_page_depends_on_and_what_changed(room):
+    depends(room, "/get/1")
+    assert room.isgs[0].why("/get/1").depends == ("newsroom.Post:1",)
+    room.models.Post.objects.filter(pk=1).update(title="new")
+    said = room.isgs[0].why("/get/1", host="localhost").decided_by
+    assert said == "title of newsroom_post:1 changed since the render"
+
+
+def test_sessions_and_untracked_models_do_not_count(newsroom, tmp_path):
+    room = newsroom(None, f"file:{tmp_path}/store", untracked=["newsroom.Topic"])
+    assert depends(room, "/flat/1") == []
+    room.models.Topic.objects.create(code="x", label="x")
+    assert label(room, "/flat/1") == "HIT"
+
+
+def test_what_the_database_makes_of_other_tables_is_declared(newsroom, tmp_path):
+    derived = {"newsroom.Topic": ["newsroom.Author"]}
+    room = newsroom(None, f"file:{tmp_path}/store", derived=derived)
+    depends(room, "/flat/1")
+    room.models.Author.objects.create(name="x")
+    assert label(room, "/flat/1") == "REVALIDATED"
+
+
+def test_a_model_that_is_not_there_is_an_error(newsroom, tmp_path):
+    with pytest.raises(isgware.ConfigurationError, match="untracked"):
+        newsroom(None, f"file:{tmp_path}/store", untracked=["newsroom.Nothing"])
+
+
+def test_a_page_from_before_the_option_is_stale(newsroom, tmp_path):
+    room = newsroom(None, f"file:{tmp_path}/store", dependencies=False)
+    assert label(room, "/get/1") == "MISS"
+    other = isgware.django.ISG(
+        room.isgs[0].core.application, **room.options | {"dependencies": True}
+    )
+    assert Client(other).get("/get/1").headers["X-ISG-Cache"] == "STALE"
+    other.close()
+
+
+def test_a_soft_change_makes_pages_stale(newsroom, tmp_path):
+    room = newsroom(None, f"file:{tmp_path}/store", dependencies="soft")
+    room.models.Author.objects.create(name="ann")
+    depends(room, "/annotated/1")
+    room.models.Author.objects.create(name="bob")
+    assert label(room, "/annotated/1") == "STALE"
+
+
+def test_what_a_page_depends_on_is_stored_with_it(room):
+    depends(room, "/of_author/1")
+    store = room.isgs[0].core.runtime.store
+    (row,) = store.rows("/of_author/1")
+    entry = decode(store.get(row.key, row.rendered_at), row.key)
+    assert entry.depended.names == row.depended.names
+    assert 0 < entry.depended.size < 400
