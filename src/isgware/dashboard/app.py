@@ -77,7 +77,7 @@ class Dashboard:
             "": front,
             "/": front,
             "/routes": View("routes.html", lambda given: route_list(runtime, surveyor, given)),
-            "/pages": View("pages.html", lambda given: page_list(runtime, given)),
+            "/pages": View("pages.html", lambda given: page_list(isg, given)),
             "/page": View("page.html", lambda given: page_details(runtime, given)),
             "/why": View("why.html", lambda given: why_form(isg, given), posted=True),
         }

@@ -10,6 +10,7 @@ from ..core.freshness import State
 from ..core.local_path import local_path, spelled
 from ..core.stored_page import Entry
 from ..http import cache_status as status
+from ..management.dependency_verbs import lines_of
 from ..management.why_shared_cache import page_parts
 from ..runtime import Runtime
 from ..storage.catalogue import PageInfo, row_state
@@ -19,6 +20,7 @@ from .route_pages import RouteOf
 
 #: So many variants of a path are listed.
 _VARIANTS: Final = 50
+_DEPENDS: Final = 100
 
 
 def page_details(runtime: Runtime, given: dict[str, str]) -> dict[str, Any]:
@@ -46,14 +48,12 @@ def page_details(runtime: Runtime, given: dict[str, str]) -> dict[str, Any]:
 def _renders(runtime: Runtime, entry: Entry) -> list[dict[str, Any]]:
     """What is known of the last ones, the latest first."""
     found = [
-        {"at": entry.rendered_at, "seconds": entry.render_seconds, "by": "", "error": "",
+        {"at": entry.rendered_at, "seconds": entry.render_seconds, "error": "",
          "outcome": "stored"}
     ]  # fmt: skip
     failure = noted_failure(runtime.store, entry.key, runtime.now(), entry.rendered_at)
     if failure is not None:
-        found.insert(
-            0, {"at": failure.at, "seconds": None, "by": "", "error": failure.error, "outcome": ""}
-        )
+        found.insert(0, {"at": failure.at, "seconds": None, "error": failure.error, "outcome": ""})
     return found
 
 
@@ -73,8 +73,11 @@ def _described(runtime: Runtime, info: PageInfo, entry: Entry) -> dict[str, Any]
     said = status.hit(page.ttl(now)) if state is State.FRESH else status.forwarded("stale")
     line, headers, _ = page.answer("identity", now, label, said)
     sizes = {"identity": len(entry.body)} | {k: len(v) for k, v in entry.encodings.items()}
+    dependencies = runtime.engine.page_store.dependencies
+    labels = dependencies.labels if dependencies is not None else None
     return {
         **page_parts(page, state, now),
+        "depends": lines_of(entry, labels)[:_DEPENDS] if labels is not None else [],
         "key": entry.key,
         "url": info.url,
         "path": spelled(row.path),
