@@ -814,7 +814,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("sessions that are remembered are bounded",
          "if len(self._keys) >= _MAX_REMEMBERED:", "if False:"),
         ("verdicts that are remembered are bounded",
-         "if len(self._admitted) >= _MAX_REMEMBERED:", "if False:"),
+         "if len(verdicts) >= _MAX_REMEMBERED:", "if False:"),
         ("a session backend that fails is left alone for a while",
          "        if began < self._down_until:\n            return None\n", ""),
     ),

@@ -74,7 +74,8 @@ class Made:
     """A page that may be stored. ``said``: the policy of the decorator that was met, if decorators
     are learned; ``default``: the ``ISG(revalidate=)`` that alone made the page storable.
     ``encodings`` of its body, once it is finished: they become part of the entry as it is kept.
-    ``replaces``: the page that it was made in place of; ``unchanged``: and was found to be.
+    ``replaces``: the page that it was made in place of; ``version``: that as a version to keep;
+    ``unchanged``: whether the two are the same.
     ``depending``: what of a database it depends on, as the store has to know."""
 
     entry: Entry
@@ -86,4 +87,5 @@ class Made:
     pieces: tuple[int, ...] = ()
     depending: Depending | None = None
     replaces: Entry | None = None
+    version: bytes = b""
     unchanged: bool = False
