@@ -198,6 +198,28 @@ def test_a_stored_page_is_shown_in_a_sandbox(owner: Client, isg: ISG) -> None:
     assert owner.get(f"/_isg/page/stored?path=/posts/1&key={key}").status_code == 404
 
 
+def test_a_page_is_compared_with_its_version_before_and_goes_back_to_it(
+    owner: Client, isg: ISG, clock: Clock
+) -> None:
+    Client(isg).get("/posts/1?a=1")
+    clock.now += 5
+    isg.regenerate("/posts/1?a=1")
+    found = owner.get("/_isg/page?path=/posts/1", headers=BEARER).get_json()
+    (version,), key = found["versions"], found["page"]["key"]
+    query = {"path": "/posts/1", "key": key, "version": version["version"]}
+    diff = owner.get("/_isg/page/diff", query_string=query)
+    assert "<del>-" in diff.text
+    assert "render 1" in diff.text
+    assert "<h1>render" not in diff.text
+    assert owner.get("/_isg/page/diff", query_string=query | {"version": 77}).status_code == 400
+    assert owner.get("/_isg/page/diff", query_string=query | {"key": "x"}).status_code == 400
+    form = {"path": found["page"]["named"], "host": "localhost", "variant": ""}
+    said = act(owner, "/page", verb="restore", version=str(version["version"]), **form)
+    assert f"is version {version['version']} again" in said.text
+    assert Client(isg).get("/posts/1?a=1").text == "<h1>render 1</h1>"
+    assert "no such version" in act(owner, "/page", verb="restore", version="x", **form).text
+
+
 @pytest.mark.parametrize("path", ["", "x", "//evil.example", "/../x"])
 def test_what_is_no_path_is_no_page(owner: Client, path: str) -> None:
     assert owner.get("/_isg/page", query_string={"path": path}).status_code == 400
