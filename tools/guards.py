@@ -526,6 +526,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("dashboard/loopback.py", "cli/test_dashboard.py")(
         ("other names do not lead to the dashboard on loopback", "if visitor is None or visitor.host.rpartition(\":\")[0] not in _NAMES:", "if visitor is None:"),
     ),
+    *_of("dashboard/panel.py", "dashboard/test_panel.py")(
+        ("the panel is put into whole documents", "if _DOCUMENT.match(body) and", "if"),
+        ("the panel is styled as policies allow", "elif nonces or hashes or \"'unsafe-inline'\" not in sources:", "elif False:"),
+        ("the panel is text", "return escape(printable(value))", "return value"),
+        ("the panel lets streams pass", "and \"content-length\" in fields", ""),
+    ),
+    *_of("wsgi.py", "dashboard/test_panel.py")(
+        ("the panel is for development", "if mode == \"develop\" and runtime.settings.panel:", "if runtime.settings.panel:"),
+    ),
     *_of("dashboard/templating.py", "dashboard/test_pages.py")(
         ("text becomes no markup", "        autoescape=True,\n", ""),
         ("what cannot be seen is shown", "return printable(value) if type(value) is str else value", "return value"),
@@ -805,7 +814,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("sessions that are remembered are bounded",
          "if len(self._keys) >= _MAX_REMEMBERED:", "if False:"),
         ("verdicts that are remembered are bounded",
-         "if len(self._admitted) >= _MAX_REMEMBERED:", "if False:"),
+         "if len(verdicts) >= _MAX_REMEMBERED:", "if False:"),
         ("a session backend that fails is left alone for a while",
          "        if began < self._down_until:\n            return None\n", ""),
     ),
@@ -1154,6 +1163,23 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/render_threads.py", "storage/test_counting.py")(
         ("counts are told at exit", "    counting.tell_at_exit()\n", ""),
+    ),
+    *_of("storage/counting.py", "storage/test_counting.py")(
+        ("series are bounded", "if name not in self._names and len(self._names) >= MAX_SERIES:", "if False:"),
+    ),
+    *_of("serving/counted_answers.py", "serving/test_counted_answers.py")(
+        ("results are those that there are", ' and value.lower() in RESULTS:', ":"),
+        ("methods are not told apart", '                    reason = "method"  #', "                    pass  #"),
+    ),
+    *_of("cli/metrics.py", "cli/test_metrics.py")(
+        ("metrics on loopback are asked for by its name", 'if not _OURS.fullmatch(environ.get("HTTP_HOST", "")):', "if False:"),
+    ),
+    *_of("storage/following.py", "storage/test_following.py")(
+        ("a store that is away does not end the log", "        if self._store.open_since is not None:\n            return\n", ""),
+        ("what is lost is told", "                self._lost += len(some)\n", "                pass\n"),
+    ),
+    *_of("backends/sqlite/followers.py", "storage/test_following.py")(
+        ("followers that were killed are forgotten", "                        os.unlink(self._directory / name)\n", "                        pass\n"),
     ),
     *_of("runtime.py", "storage/test_counting.py")(
         ("a child tells its counts", "                ready.version = -1\n", "                pass\n"),

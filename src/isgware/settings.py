@@ -82,6 +82,9 @@ class Settings:
         10 * 1024**2, checks.count(1), "bytes of the largest page that is stored"
     )
     max_pages: int = _option(1_000_000, checks.count(1), "pages in the store")
+    history: int = _option(
+        1, checks.count(0), "previous versions of each page that the store keeps"
+    )
     max_bytes: int = _option(4 * 1024**3, checks.count(1), "bytes in the store")
     max_waiters: int = _option(1_000, checks.count(0), "visitors waiting for renders of others")
     loading_page: Any = _option(
@@ -98,6 +101,9 @@ class Settings:
     build_id: str = _option("", lambda name, value: str(value or ""), "keeps pages of builds apart")
     compress: tuple[str, ...] | bool = _option(True, checks.compress, "encodings made when storing")
     debug: bool = _option(False, checks.flag, "log one line per decision")
+    panel: bool = _option(
+        False, checks.flag, "in development, a panel on each page says what becomes of it"
+    )
     downstream: float = _option(60.0, checks.seconds, "s-maxage of pages with revalidate=False")
     enabled: bool | str | None = _option(None, checks.enabled, "True, False or 'report'")
     dependencies: bool | str = _option(

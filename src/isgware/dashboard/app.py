@@ -25,7 +25,7 @@ from ..setting_checks import MIN_SECRET, SHORT_SECRET
 from .actions import act, described
 from .login import Login, is_below
 from .overview import overview
-from .page_details import page_details, stored_page
+from .page_details import page_details, page_diff, stored_page
 from .page_list import page_list
 from .reply import SANDBOX, Reply, as_json, see_other
 from .route_list import route_list
@@ -33,6 +33,7 @@ from .screen import Screen, peer_of
 from .sessions import Session, Sessions
 from .survey import Surveyor
 from .templating import MISSING, JinjaMissing, static
+from .traffic import Watch
 from .why_form import why_form
 
 log: Final = logging.getLogger("isgware")
@@ -70,13 +71,15 @@ class Dashboard:
         base_urls = runtime.settings.base_url
         self._login = Login(self._screen, sessions, matches, guesses, base_urls)
         self.surveyor = surveyor = Surveyor(runtime)
-        front = View("overview.html", lambda given: overview(runtime, surveyor))
+        watch = Watch(runtime.store)
+        front = View("overview.html", lambda given: overview(runtime, surveyor, watch))
         self._views = {
             "": front,
             "/": front,
             "/routes": View("routes.html", lambda given: route_list(runtime, surveyor, given)),
-            "/pages": View("pages.html", lambda given: page_list(runtime, given)),
-            "/page": View("page.html", lambda given: page_details(runtime, given)),
+            "/pages": View("pages.html", lambda given: page_list(isg, given)),
+            "/page": View("page.html", lambda given: page_details(isg, given)),
+            "/page/diff": View("diff.html", lambda given: page_diff(isg, given)),
             "/why": View("why.html", lambda given: why_form(isg, given), posted=True),
         }
 
