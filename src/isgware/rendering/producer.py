@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..core.database_reads import DatabaseReads
+from ..core.page_versions import has_versions, packed
 from ..core.storable import ViewDirectives, unread
 from ..core.stored_page import Entry
 from ..recording import Recording
@@ -87,7 +88,10 @@ class Producer:
         wanted = {"gzip"} if entry.places else set(self._encoders)
         if not made.unchanged or set(entry.encodings) != wanted:
             found = encoded(entry, self._encoders)
-        return dataclasses.replace(made, encodings=found[0], pieces=found[1])
+        version = b""
+        if self._settings.history and made.replaces is not None and not made.unchanged:
+            version = packed(made.replaces) if has_versions(made.replaces) else b""
+        return dataclasses.replace(made, encodings=found[0], pieces=found[1], version=version)
 
     def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
         """Store what `attempt` made, under the order of its lease and what it knew of the table of
@@ -96,7 +100,9 @@ class Producer:
             made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings,
             pieces=made.pieces,
         )  # fmt: skip
-        page, stored = self._page_store.keep(entry, target.base, made.replaces, made.depending)
+        page, stored = self._page_store.keep(
+            entry, target.base, made.replaces, made.depending, made.version
+        )
         self._notices.reads(entry)
         self._learn(target, made)
         return Rendered(page, made.learned, stored)
