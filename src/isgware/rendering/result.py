@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..backends.dependents import Depending
 from ..core.storable import Response
@@ -46,6 +48,17 @@ class Failed:
     error: BaseException | None = None
     proven: bool = False
     personal: bool = False
+
+    def __str__(self) -> str:
+        """The reason; with the exception, where the framework made an answer of it, and the last
+        line of code that it came from."""
+        error = self.error
+        if error is None:
+            return self.reason
+        said = f"{type(error).__name__}: {error}"
+        text = self.reason if said in self.reason else f"{self.reason}; {said}"
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        return text + "".join(f" ({Path(at.filename).name}:{at.lineno}: {at.line})" for at in last)
 
 
 @dataclass(frozen=True, slots=True)
