@@ -156,7 +156,7 @@ def stats_lines(stats: Stats) -> str:
         ("builds", _counts({name or "(none)": count for name, count in builds.items()})),
         ("own build", stats.build_id),
         ("store", f"{stats.backend}, {_circuit(stats)}"),
-        ("queue", f"{stats.jobs:,} waiting for workers (of whom there are {stats.workers:,})"),
+        ("queue", f"{stats.jobs:,} waiting; workers: {stats.workers:,}"),
     ]
     if stats.process is not None:
         counts = {name.replace("_", " "): count for name, count in stats.process.items()}
