@@ -90,9 +90,9 @@ def test_the_chosen_pages_are_acted_on(owner: Client, isg: ISG, app: App) -> Non
         Client(isg).get(path)
     renders = app.renders
     text = act(owner, "/pages", verb="regenerate", path=["/posts/1", "/posts/2"]).text
-    assert "Rendered again 2 pages." in text
+    assert "Regenerated 2 pages." in text
     assert app.renders == renders + 2
-    assert "Rendered again" not in owner.get("/_isg/pages").text
+    assert "Regenerated" not in owner.get("/_isg/pages").text
     act(owner, "/pages", verb="revalidate", path="/posts/1")
     act(owner, "/pages", verb="purge", path="/posts/2")
     assert cache(isg, "/posts/1") == "STALE"
