@@ -529,7 +529,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("the endpoint is no page", "            if self.covers(text) or self.covers(_below(text, script_name)):\n", "            if False:\n"),
         ("bodies are bounded",
          "request.max_content_length = request.max_form_memory_size = MAX_BODY", "pass"),
-        ("names are bounded", "        if len(paths) + len(tags) > MAX_NAMES:\n", "        if False:\n"),
+        ("names are bounded", "        if len(paths) + len(tags) + len(touched) > MAX_NAMES:\n", "        if False:\n"),
         ("documents are objects", "        if not isinstance(document, dict):\n", "        if False:\n"),
         ("answers of the endpoint are not kept", '            ("Cache-Control", "no-store"),\n', ""),
         ("answers of the endpoint tell no referrer",
@@ -714,6 +714,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("own answers are kept for plain URLs", "        if url_refusal(visitor):\n", "        if False:\n"),
         ("drafts are not kept from own answers",
          "return self._drafts is not None and self._drafts.owned(cookie)", "return False"),
+    ),
+    *_of("shared_cache/related_urls.py", "shared_cache")(
         ("other origins are not purged",
          "if (there.scheme, normal_host(there.scheme, there.netloc)) != (scheme, host):", "if False:"),
     ),
@@ -940,6 +942,25 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("routing/framework.py", "flask/test_odd_cookies.py")(
         ("cookies may hold any bytes", "from werkzeug.sansio.http import parse_cookie", "from werkzeug.http import parse_cookie"),
+    ),
+    *_of("serving/passthrough.py", "flask/test_reads_decide.py")(
+        ("own answers by cookie say so to caches in front", "        headers = by_cookie(headers)\n", "        pass\n"),
+    ),
+    *_of("flask/site.py", "flask/test_reads_decide.py")(
+        ("a session class of the app's own is not remembered", "interface.session_class is not SecureCookieSession", "False"),
+        ("a session interface of the app's own is not remembered",
+         "own = type(interface) is SecureCookieSessionInterface", "own = isinstance(interface, SecureCookieSessionInterface)"),
+    ),
+    *_of("flask/recorder.py", "flask/test_recorder.py")(
+        ("a session that cannot be recorded is read as a whole",
+         "            recording.read(SESSION, EVERYTHING, lambda: type(session).__qualname__)", "            pass"),
+        ("an interface that cannot be recorded is read as a whole",
+         "            recording.read(kind, EVERYTHING, lambda: type(interface).__qualname__)", "            pass"),
+        ("cookies of the app's own making are read as a whole",
+         "    if not kept or not recorded(cookies, Notes(recording, COOKIES, CALLERS)):",
+         "    if not recorded(cookies, Notes(recording, COOKIES, CALLERS)) and kept:"),
+        ("a user is read by the remember cookie, too",
+         "            recording.read(COOKIES, cookie, lambda: where(frame))\n", ""),
     ),
     *_of("rendering/compress.py", "rendering/test_compress.py")(
         ("a page whose pieces would be much larger is sent as it is",
@@ -1185,6 +1206,23 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("regeneration/render_threads.py", "storage/test_counting.py")(
         ("counts are told at exit", "    counting.tell_at_exit()\n", ""),
+    ),
+    *_of("storage/counting.py", "storage/test_counting.py")(
+        ("series are bounded", "if name not in self._names and len(self._names) >= MAX_SERIES:", "if False:"),
+    ),
+    *_of("serving/counted_answers.py", "serving/test_counted_answers.py")(
+        ("results are those that there are", ' and value.lower() in RESULTS:', ":"),
+        ("methods are not told apart", '                    reason = "method"  #', "                    pass  #"),
+    ),
+    *_of("cli/metrics.py", "cli/test_metrics.py")(
+        ("metrics on loopback are asked for by its name", 'if not _OURS.fullmatch(environ.get("HTTP_HOST", "")):', "if False:"),
+    ),
+    *_of("storage/following.py", "storage/test_following.py")(
+        ("a store that is away does not end the log", "        if self._store.open_since is not None:\n            return\n", ""),
+        ("what is lost is told", "                self._lost += len(some)\n", "                pass\n"),
+    ),
+    *_of("backends/sqlite/followers.py", "storage/test_following.py")(
+        ("followers that were killed are forgotten", "                        os.unlink(self._directory / name)\n", "                        pass\n"),
     ),
     *_of("runtime.py", "storage/test_counting.py")(
         ("a child tells its counts", "                ready.version = -1\n", "                pass\n"),
