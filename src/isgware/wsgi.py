@@ -208,7 +208,9 @@ class ISG(Operations):
                 visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
                 environ, counted.heard(visitor, start_response, page.entry), rendering,
             )  # fmt: skip
-        if known is not None and runtime.engine.visitors.fills(visitor, known.page.entry):
+        if known is not None and runtime.engine.visitors.fills(
+            visitor, known.page.entry, known.shape or ()
+        ):
             page = known.page
             return fill_holes(
                 visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,

@@ -19,6 +19,7 @@ from .operations import Invalidations
 
 if TYPE_CHECKING:
     from ..export import ExportReport
+    from .page_history import PageHistory, PageVersion
 
 log: Final = logging.getLogger("isgware")
 
@@ -28,14 +29,15 @@ def _wall_clock() -> float:
 
 
 class Connection(Invalidations):
-    """A store without an app: what a cron job, a task worker or another service needs.
+    """A store without an app, for cron jobs, task workers and other services.
 
-    Every call raises `BackendUnavailable` if the store could not be reached; nothing is then
+    All calls raise `BackendUnavailable` if the store could not be reached. Then nothing is
     invalidated, so call again.
     """
 
     def __init__(self, store: Any, **options: Any) -> None:
         settings = Settings.load({"store": store, **options}, environ=os.environ)
+        self._settings = settings
         self.store = open_store(settings)
         self._configured = settings.base_url
         self._page_store = PageStore(
@@ -50,6 +52,36 @@ class Connection(Invalidations):
         """See `isgware.ISG.pages`."""
         self.store.probe()
         return self.catalogue.pages(prefix, tag)
+
+    def history(
+        self, path: str, *, variant: str | None = None, host: str = ""
+    ) -> list[PageVersion]:
+        """See `isgware.ISG.history`."""
+        return self._page_history().history(path, variant, host)
+
+    def diff(
+        self,
+        path: str,
+        version: int | None = None,
+        *,
+        variant: str | None = None,
+        host: str = "",
+    ) -> str:
+        """See `isgware.ISG.diff`."""
+        return self._page_history().diff(path, version, variant, host)
+
+    def restore(
+        self, path: str, version: int, *, variant: str | None = None, host: str = ""
+    ) -> PageInfo:
+        """See `isgware.ISG.restore`. Options that say how pages are stored (``compress``,
+        ``downstream``) are those given to `connect`, or of the environment."""
+        return self._page_history().restore(path, version, variant, host)
+
+    def _page_history(self) -> PageHistory:
+        from .page_history import PageHistory
+
+        clock = self._settings.clock or _wall_clock
+        return PageHistory(self._page_store, self.catalogue, self._settings, clock)
 
     def touched(self, *names: str) -> None:
         """See `isgware.ISG.touched`."""
@@ -73,12 +105,12 @@ class Connection(Invalidations):
         return list(affected(self.catalogue, self._page_store, name))
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
-        self.store.probe()  # nothing here does so in the background
+        self.store.probe()  # nothing does so in the background here
         self.catalogue.invalidate(names, hard=hard)
 
     def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
         self.store.probe()
-        self._page_store.retry_pending()  # nothing here does so in the background, either
+        self._page_store.retry_pending()  # nor this
         self._page_store.invalidate_eventually(names, hard=hard)
 
     def export(
@@ -90,8 +122,8 @@ class Connection(Invalidations):
         force: bool = False,
         rewrite: bool = False,
     ) -> ExportReport:
-        """See `isgware.ISG.export`. Without the app's policies, a page whose view says its own
-        Cache-Control is left out: its headers do not tell whether it is everybody's."""
+        """See `isgware.ISG.export`. Without the app's policies, a page whose view sets its own
+        Cache-Control is left out: its headers do not show whether it is public."""
         from ..export import export
 
         return export(
@@ -105,7 +137,7 @@ class Connection(Invalidations):
         )
 
     def close(self) -> None:
-        """Let go of the store's files or connections."""
+        """Close the store's files or connections."""
         self.store.close()
 
     def __enter__(self) -> Connection:
@@ -116,11 +148,11 @@ class Connection(Invalidations):
 
 
 def connect(store: Any, **options: Any) -> Connection:
-    """The pages of ``store``, a URL or a cache as ``ISG(store=)`` takes it.
+    """The pages of ``store``, a URL or a cache as in ``ISG(store=)``.
 
-    Options that say where pages lie (``coordinator``, ``build_id``) must be those of the web
-    processes. Raises `ConfigurationError` for a store that cannot be used. A ``file:`` directory in
-    which there is no store yet is warned of: it may be misspelt.
+    Options that define where pages are stored (``coordinator``, ``build_id``) must equal those of
+    the web processes. Raises `ConfigurationError` for a store that cannot be used. Warns of a
+    ``file:`` directory without a store: its name may be misspelt.
     """
     connection = Connection(store, **options)
     missing = missing_directory(connection.store)
