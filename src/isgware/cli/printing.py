@@ -156,9 +156,8 @@ def stats_lines(stats: Stats) -> str:
         ("builds", _counts({name or "(none)": count for name, count in builds.items()})),
         ("own build", stats.build_id),
         ("store", f"{stats.backend}, {_circuit(stats)}"),
+        ("queue", f"{stats.jobs:,} waiting for workers (of whom there are {stats.workers:,})"),
     ]
-    if stats.workers or stats.jobs:
-        rows.append(("workers", f"{stats.workers:,} (jobs waiting: {stats.jobs:,})"))
     if stats.process is not None:
         counts = {name.replace("_", " "): count for name, count in stats.process.items()}
         report = counts.pop("report")
