@@ -155,6 +155,47 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("another header is a change", " and _headers(old) == _headers(new)", ""),
         ("an unchanged page keeps its ETag", " etag=old.etag,", ""),
     ),
+    # What was purged or withdrawn does not come back by way of an older version.
+    *_of("core/page_versions.py", "core/test_page_versions.py")(
+        ("versions go with a purge of their page", " or purged(page)", ""),
+        ("a version that was purged hides what is older", " or purged(entry)", ""),
+        ("versions of a table that is lost are gone",
+         " or entry.nonce != mirror.nonce\n", "\n"),
+        ("a restored version bears the names of both",
+         "(*version.tags, *page.tags)", "(*version.tags,)"),
+    ),
+    *_of("core/freshness.py", "core/test_page_versions.py")(
+        ("a restored version outlives its policy", " and not entry.restored\n", "\n"),
+    ),
+    *_of("storage/page_store.py", "promises/test_history.py")(
+        ("a page that is gone keeps no version", " and entry.code not in GONE:", ":"),
+    ),
+    *_of("backends/sqlite/pages.py", "backends/test_sqlite.py")(
+        ("versions stay with the render that they are of",
+         "before if before and before.standing == old[1:4] else None", "before"),
+    ),
+    *_of("backends/redis/page_scripts.py", "backends/test_redis.py")(
+        ("versions stay with the render that they are of, in Redis, too",
+         " or not equal(kept, it.before) then", " then"),
+    ),
+    *_of("backends/memory.py", "backends/test_memory.py")(
+        ("versions stay with the render that they are of, in memory, too",
+         " and old and before.standing == _standing(old):", ":"),
+        ("versions go with their page", "        self._versions.drop(key)\n", ""),
+    ),
+    *_of("management/page_history.py", "promises/test_history.py")(
+        ("a restored version is newer than renders that began before",
+         "generation = backend.invalidate([key_name(key)], False)",
+         "generation = page_store.mirror.counter"),
+        ("a version is chosen by what is purged now",
+         "            versions = self._usable(page)\n",
+         "            versions = page_versions.usable(page, backend.history(key, self._now()), "
+         "lambda entry: (), page_store.mirror)\n"),
+    ),
+    *_of("management/regenerate_now.py", "promises/test_history.py")(
+        ("what regenerate began before a restore is dropped",
+         "if mirror.soft.get(key_name(entry.key), 0) > before:", "if False:"),
+    ),
     *_of("rendering/page_maker.py", "promises/test_adaptive.py")(
         ("only a render for which the time was up changes the interval",
          " or not replaces.fresh_until <= started", ""),
@@ -179,7 +220,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("backends/redis/page_scripts.py", "backends/test_redis.py")(
         ("a head is put before the bodies it was made for, in Redis, too",
-         "  if kept[at] ~= it.before[at] then return 0 end\n", ""),
+         "if not equal(kept, it.before) then return 0 end\n", ""),
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
@@ -920,6 +961,54 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "    if not recorded(cookies, Notes(recording, COOKIES, CALLERS)) and kept:"),
         ("a user is read by the remember cookie, too",
          "            recording.read(COOKIES, cookie, lambda: where(frame))\n", ""),
+    ),
+    *_of("flask/recorder.py", "flask/test_recorder.py")(
+        ("an app without a key has sessions that are recorded",
+         "                session = interface.make_null_session(app)\n", "                pass\n"),
+    ),
+    *_of("flask/site.py", "flask/test_asked_little.py")(
+        ("no hook of the app runs while a session is looked at",
+         "        with app.app_context():\n            session = app.session_interface",
+         "        with app.request_context(_own(visitor)):\n            session = app.session_interface"),
+    ),
+    *_of("routing/visitor_check.py", "flask/test_asked_little.py")(
+        ("a session is opened once a request", "        if _DATA not in visitor.memo:\n", "        if True:\n"),
+        ("keys of a session are remembered for a minute",
+         "        if not (values and now < until <= now + _REMEMBERED):", "        if not values or not until:"),
+        ("long headers are not remembered", " and len(header) <= _LONGEST", ""),
+        ("what a key admits is not remembered for other pages",
+         "lasting = not (policy.keyed_cookies or policy.keyed_session)", "lasting = True"),
+    ),
+    *_of("rendering/callers.py", "flask/test_recorder.py")(
+        ("what only reports reads nothing", "_below(name, framework | OBSERVERS)", "_below(name, framework)"),
+    ),
+    *_of("rendering/recorded_environ.py", "flask/test_recorder.py")(
+        ("taking the Cookie header out reads all cookies",
+         "    def pop(self, name: str, *default: Any) -> Any:\n        self.asked(name)\n",
+         "    def pop(self, name: str, *default: Any) -> Any:\n"),
+        ("setting the Cookie header reads all cookies",
+         "    def setdefault(self, name: str, default: Any = None) -> Any:\n        self.asked(name)\n",
+         "    def setdefault(self, name: str, default: Any = None) -> Any:\n"),
+    ),
+    *_of("rendering/recorded_mappings.py", "flask/test_recorder.py")(
+        ("an update of a session is a write",
+         "        for key, value in added.items():\n            self._isgware_notes.wrote(key, value)\n", ""),
+        ("a default of a session is a write",
+         "            self._isgware_notes.wrote(key, default)\n", "            pass\n"),
+        ("to delete a key is to read it", '"__delitem__", ', ""),
+    ),
+    *_of("rendering/recorded_mappings.py", "django/test_reads.py")(
+        ("an asynchronous write is a write",
+         "        self._isgware_notes.wrote(key, value)\n        await", "        await"),
+    ),
+    *_of("django/recorder.py", "django/test_reads.py")(
+        ("a new key for a session reads all of it",
+         "    def cycle_key(session: Any) -> None:\n        session._isgware_notes.read(EVERYTHING)\n",
+         "    def cycle_key(session: Any) -> None:\n        pass\n"),
+        ("a page that saves its session is refused",
+         '        session._isgware_notes.wrote_for_good("session_key")', "        pass"),
+        ("tokens are looked for once",
+         "    rendering.finders = (clean.places,)", "    rendering.finders = (*rendering.finders, clean.places)"),
     ),
     *_of("rendering/compress.py", "rendering/test_compress.py")(
         ("a page whose pieces would be much larger is sent as it is",
