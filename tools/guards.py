@@ -149,6 +149,25 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is read replaces no newer page",
          "if kept is not None and newer(kept.entry, entry):", "if False:"),
     ),
+    # Pages are renewed when what they show of a database is changed.
+    *_of("backends/memory_dependents.py", "backends/test_dependents.py")(
+        ("what was written while a page was rendered makes it late",
+         "self._unheard.get(name, 0) > begun.writes for name in suspects", "() for name in ()"),
+        ("a question of a new kind is late after any change of its table",
+         "suspects.add(any_name(shape.table))", "pass"),
+        ("so many writes that some were forgotten make a page late",
+         "begun.writes < self._unheard_floor", "False"),
+        ("a page of another store is late", "begun.nonce != nonce or ", ""),
+        ("what was forgotten makes stale", "self.floor = counter + 1", "pass"),
+    ),
+    *_of("core/depended.py", "django/test_dependencies.py", "backends/test_dependents.py")(
+        ("a page whose name was told is gone", "if told.get(name, 0) > generation:", "if False:"),
+        ("a soft change makes stale, not gone", "        if depended.soft:\n", "        if False:\n"),
+    ),
+    *_of("storage/dependencies.py", "django/test_dependencies.py")(
+        ("a page from before the option is stale", "return depended.soft == wanted.soft",
+         "return True"),
+    ),
     # What a render that found its page unchanged may keep, and when.
     *_of("core/unchanged.py", "core/test_unchanged.py")(
         ("another body is a change", " and _body(old) == _body(new)", ""),
