@@ -21,7 +21,7 @@ def test_the_table_holds_every_option_of_the_documentation() -> None:
         "store", "revalidate", "routes", "base_url", "trusted_hosts", "secret",
         "metrics_secret", "mount",
         "cache_control", "workers", "queue_size", "executor", "coordinator", "memory", "max_page",
-        "max_pages", "max_bytes", "build_id", "compress", "debug", "downstream", "enabled",
+        "max_pages", "max_bytes", "build_id", "compress", "debug", "downstream", "enabled", "panel",
     }  # fmt: skip
 
 
@@ -33,6 +33,7 @@ def test_the_table_holds_every_option_of_the_documentation() -> None:
         ("mount", "/_isg"), ("cache_control", "shared"),
         ("workers", 4), ("executor", None), ("coordinator", None), ("memory", 64 * 2**20),
         ("max_page", 10 * 2**20), ("build_id", ""), ("compress", True), ("debug", False),
+        ("panel", False),
         ("downstream", 60), ("enabled", None), ("lease_time", 10), ("wait_time", 10),
         ("render_timeout", 60), ("drain_time", 5), ("backend_timeout", 0.3), ("probe_interval", 1),
         ("offline_time", 60),

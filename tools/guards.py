@@ -545,6 +545,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("dashboard/loopback.py", "cli/test_dashboard.py")(
         ("other names do not lead to the dashboard on loopback", "if visitor is None or visitor.host.rpartition(\":\")[0] not in _NAMES:", "if visitor is None:"),
     ),
+    *_of("dashboard/panel.py", "dashboard/test_panel.py")(
+        ("the panel is put into whole documents", "if _DOCUMENT.match(body) and", "if"),
+        ("the panel is styled as policies allow", "elif nonces or hashes or \"'unsafe-inline'\" not in sources:", "elif False:"),
+        ("the panel is text", "return escape(printable(value))", "return value"),
+        ("the panel lets streams pass", "and \"content-length\" in fields", ""),
+    ),
+    *_of("wsgi.py", "dashboard/test_panel.py")(
+        ("the panel is for development", "if mode == \"develop\" and runtime.settings.panel:", "if runtime.settings.panel:"),
+    ),
     *_of("dashboard/templating.py", "dashboard/test_pages.py")(
         ("text becomes no markup", "        autoescape=True,\n", ""),
         ("what cannot be seen is shown", "return printable(value) if type(value) is str else value", "return value"),
@@ -824,7 +833,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("sessions that are remembered are bounded",
          "if len(self._keys) >= _MAX_REMEMBERED:", "if False:"),
         ("verdicts that are remembered are bounded",
-         "if len(self._admitted) >= _MAX_REMEMBERED:", "if False:"),
+         "if len(verdicts) >= _MAX_REMEMBERED:", "if False:"),
         ("a session backend that fails is left alone for a while",
          "        if began < self._down_until:\n            return None\n", ""),
     ),

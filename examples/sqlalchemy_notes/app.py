@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from isgware import revalidate
 from isgware.flask import ISG
-from isgware.sqlalchemy import revalidate_on_change
 
 VAR = Path(os.environ.get("NOTES_VAR", Path(__file__).parent / "var"))
 TOPICS = ["bread", "roses", "rain"]
@@ -22,22 +21,20 @@ WALL = """<!doctype html><html lang="en"><title>{{ topic or "Notes" }}</title>
 FORM = """<!doctype html><html lang="en"><title>Write</title>
 <form method="post"><textarea name="text" required maxlength="500">{{ note.text }}</textarea>
 <select name="topic">{% for each in topics %}
-<option {{ "selected" if each == note.topic }}>{{ each }}</option>{% endfor %}</select>
+<option {{ "selected" if loop.index0 == note.topic }}>{{ each }}</option>{% endfor %}</select>
 <button>Save</button>{% if note.id %}<button name="delete" value="1">Delete</button>{% endif %}
 </form>"""
 
 db = SQLAlchemy()
-isg = ISG(store=f"file:{VAR / 'pages'}")
+# All that renews pages: each page is remembered with what it has read of the database.
+isg = ISG(store=f"file:{VAR / 'pages'}", dependencies=True)
 
 
 class Note(db.Model):  # type: ignore[name-defined,misc]
     id: Mapped[int] = mapped_column(primary_key=True)
-    topic: Mapped[str]
+    topic: Mapped[int]  # the place in TOPICS: changes are told apart by numbers, not by texts
     text: Mapped[str]
 
-
-# All that purges, wherever a session is committed. A note that moves renews both topics.
-revalidate_on_change(Note, isg, tags=["notes", "topic:{topic}"])
 
 app = Flask(__name__)
 VAR.mkdir(exist_ok=True)
@@ -49,16 +46,17 @@ with app.app_context():
 
 
 @app.get("/")
-@revalidate(False, tags=["notes"], query=())
+@revalidate(False, query=())
 def wall() -> str:
     notes = db.session.scalars(db.select(Note).order_by(Note.id.desc()).limit(50)).all()
     return render_template_string(WALL, topics=TOPICS, notes=notes)
 
 
 @app.get("/<any(bread, roses, rain):topic>")
-@revalidate(False, tags=["topic:{topic}"], query=())
+@revalidate(False, query=())
 def by_topic(topic: str) -> str:
-    notes = db.session.scalars(db.select(Note).filter_by(topic=topic).order_by(Note.id)).all()
+    wanted = db.select(Note).filter_by(topic=TOPICS.index(topic)).order_by(Note.id)
+    notes = db.session.scalars(wanted).all()
     return render_template_string(WALL, topics=TOPICS, notes=notes, topic=topic)
 
 
@@ -66,15 +64,17 @@ def by_topic(topic: str) -> str:
 @app.route("/edit/<int:note_id>", methods=["GET", "POST"])
 def edit(note_id: int | None = None) -> ResponseReturnValue:
     """Not declared, so never stored; and it knows nothing of isgware."""
-    note = db.get_or_404(Note, note_id) if note_id else Note(text="", topic=TOPICS[0])
+    note = db.get_or_404(Note, note_id) if note_id else Note(text="", topic=0)
     if request.method == "GET":
         return render_template_string(FORM, topics=TOPICS, note=note)
     if "delete" in request.form and note_id:
         db.session.delete(note)
     else:
-        note.text, note.topic = request.form["text"][:500], request.form["topic"]
-        if not note.text or note.topic not in TOPICS:
+        text, topic = request.form["text"][:500], request.form["topic"]
+        if not text or topic not in TOPICS:
             abort(400)
+        note.text, note.topic = text, TOPICS.index(topic)
         db.session.add(note)
+    topic = TOPICS[note.topic]
     db.session.commit()
-    return redirect(f"/{note.topic}", 303)
+    return redirect(f"/{topic}", 303)

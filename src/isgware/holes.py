@@ -14,8 +14,7 @@ import math
 import re
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
@@ -297,11 +296,14 @@ def placed(use: Use, placeholder: Callable[[], str] | str | None, request: Any) 
 def rendered(use: Use, renderer: Renderer, request: Any) -> str:
     """What fills a hole for the visitor whose request this is. Raises what the hole raises."""
     arguments = dict(use.arguments)
-    with _within(use):
+    token = _inside.set(use.name)
+    try:
         if "." in use.name:
             made = renderer.template(use.name, arguments, request)
         else:
             made = renderer.function(registered[use.name].function, arguments, request)
+    finally:
+        _inside.reset(token)
     if made is None:
         return ""
     if hasattr(made, "__html__"):
@@ -309,15 +311,6 @@ def rendered(use: Use, renderer: Renderer, request: Any) -> str:
     if not isinstance(made, str):
         raise TypeError(f"The hole {use.name!r} returned {made!r}; return text, or markup.")
     return made
-
-
-@contextmanager
-def _within(use: Use) -> Iterator[None]:
-    token = _inside.set(use.name)
-    try:
-        yield
-    finally:
-        _inside.reset(token)
 
 
 def _outside_of_caches(use: Use) -> None:

@@ -243,6 +243,7 @@ def engine_of(
         now,
         site.records,
         site.secret,
+        site.linked_mount,
     )
     failures = Failures(random.random)
     outcomes = Outcomes(planner, page_store, failures, settings.dynamic_time, now)

@@ -98,6 +98,9 @@ class Settings:
     build_id: str = _option("", lambda name, value: str(value or ""), "keeps pages of builds apart")
     compress: tuple[str, ...] | bool = _option(True, checks.compress, "encodings made when storing")
     debug: bool = _option(False, checks.flag, "log one line per decision")
+    panel: bool = _option(
+        False, checks.flag, "in development, a panel on each page says what becomes of it"
+    )
     downstream: float = _option(60.0, checks.seconds, "s-maxage of pages with revalidate=False")
     enabled: bool | str | None = _option(None, checks.enabled, "True, False or 'report'")
     dependencies: bool | str = _option(

@@ -208,7 +208,9 @@ class ISG(Operations):
                 visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
                 environ, counted.heard(visitor, start_response, page.entry), rendering,
             )  # fmt: skip
-        if known is not None and runtime.engine.visitors.fills(visitor, known.page.entry):
+        if known is not None and runtime.engine.visitors.fills(
+            visitor, known.page.entry, known.shape or ()
+        ):
             page = known.page
             return fill_holes(
                 visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
@@ -223,10 +225,18 @@ class ISG(Operations):
         if visitor.method not in ("GET", "HEAD"):
             if mode != "on":
                 return call(self.application, environ, start_response, rendering)
-            counted.changing(visitor)
             return unsafe(
                 visitor, runtime.engine, runtime.shared_cache, self.application, environ,
-                start_response, rendering,
+                counted.heard(visitor, start_response), rendering,
+            )  # fmt: skip
+        if mode == "develop" and runtime.settings.panel:
+            from .dashboard.panel import with_panel
+
+            return with_panel(
+                self, visitor, start_response,
+                lambda told: runtime.learner.without_store(
+                    mode, visitor, self.application, environ, told, rendering
+                ),
             )  # fmt: skip
         if mode != "on":
             return runtime.learner.without_store(

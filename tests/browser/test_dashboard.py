@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from flask import Flask
+from flask import Flask, Response, make_response
 from playwright.sync_api import Page, expect
 
 from isgware import revalidate
@@ -216,3 +216,31 @@ def test_text_of_visitors_and_apps_runs_nowhere(site: str, app: Flask, open_tab:
         assert tab.locator("img").count() == 0
         assert tab.title() != "owned"
     assert errors == []
+
+
+@pytest.mark.parametrize("policy", ["", "default-src 'self'", "style-src 'nonce-abc'"])
+def test_the_panel_in_development_offends_no_policy(
+    serve: Serve, open_tab: Open, policy: str
+) -> None:
+    app = Flask("shop")
+    app.debug = True
+    ISG(app, store="memory:", panel=True)
+
+    @app.get("/")
+    @revalidate(60)
+    def front() -> Response:
+        answer = make_response("<!doctype html><html><body><h1>Shop</h1></body></html>")
+        if policy:
+            answer.headers["Content-Security-Policy"] = policy
+        return answer
+
+    tab = open_tab()
+    errors = watched(tab)
+    tab.goto(serve(app))
+    summary = tab.locator("#isgware-panel summary")
+    expect(summary).to_have_text("isgware: would be stored")
+    summary.click()
+    expect(tab.get_by_text("revalidate=60")).to_be_visible()
+    fixed = tab.locator("#isgware-panel details").evaluate("it => getComputedStyle(it).position")
+    assert (fixed == "fixed") == ("default-src" not in policy)
+    assert [error for error in errors if "favicon" not in error and "404" not in error] == []

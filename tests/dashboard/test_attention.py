@@ -6,7 +6,7 @@ import pytest
 
 from isgware.dashboard.attention import concerns
 from isgware.dashboard.route_counts import RouteTotals, route_totals
-from isgware.dashboard.traffic import Minute, Traffic
+from isgware.dashboard.traffic import Minute, Traffic, Watch
 
 
 def route(asked: int = 0, reason: str = "", **fields: int) -> RouteTotals:
@@ -73,3 +73,22 @@ def test_the_plot_has_gaps_and_a_round_top() -> None:
     assert traffic.top == 300
     assert Traffic([]).top == 4
     assert [(m.asked, m.served) for m in traffic.table(2)] == [(10, 5), (211, 210)]
+
+
+def test_minutes_that_are_over_are_read_once_and_few_at_a_time() -> None:
+    asked: list[tuple[float, float]] = []
+    hit = '["requests","a","hit",""]'
+
+    class Store:
+        def counts_between(
+            self, period: int, first: float, last: float
+        ) -> list[tuple[float, str, float]]:
+            asked.append((first, last))
+            return [(at, hit, 2.0) for at in range(int(first), int(last) + 1, 60)]
+
+    watch, now = Watch(Store()), 60_000.0  # type: ignore[arg-type]
+    assert (watch(now).asked, len(asked)) == (240, 24)
+    assert max(last - first for first, last in asked) == 240
+    asked.clear()
+    assert watch(now + 60).asked == 240
+    assert asked == [(now - 120, now + 60)]

@@ -63,3 +63,13 @@ def test_errors_of_tags_say_which_hole(project, caplog):
     assert visitor(isg).get("/page").status_code == 500
     assert "The hole 'basket': client= takes True or False, not 'yes'. (" in caplog.text
     assert ", line 1)" in caplog.text
+
+
+def test_below_a_mount_that_a_proxy_takes_off(project):
+    isg = site(project, PAGE, FORCE_SCRIPT_NAME="/shop")
+    text = visitor(isg).get("/page").text
+    assert 'src="/shop/_isg/holes.' in text
+    url = asks(text)
+    assert url.startswith("/shop/_isg/holes?page=%2Fpage&")
+    got = visitor(isg, "ann").get(url.removeprefix("/shop"))
+    assert made(got)["0"] == "<b>ann</b>"

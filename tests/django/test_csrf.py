@@ -58,6 +58,24 @@ def test_every_visitors_form_works_and_nobody_elses(project):
                 visitor.get("/form")  # a POST purges the page: the next copy is a first one
 
 
+def test_jinja2_has_tokens_too(project):
+    @revalidate(60)
+    def view(request):
+        if request.method == "POST":
+            return HttpResponse("done")
+        text = "<form>{{ csrf_input }}</form><script>const token = '{{ csrf_token }}'</script>"
+        return HttpResponse(engines["jinja2"].from_string(text).render({}, request))
+
+    jinja = [{"BACKEND": "django.template.backends.jinja2.Jinja2"}]
+    isg = project([path("form", view)], TEMPLATES=jinja, MIDDLEWARE=[CSRF])
+    first, second = Client(isg), Client(isg)
+    replies = [visitor.get("/form") for visitor in (first, second)]
+    assert [reply.headers["X-ISG-Cache"] for reply in replies] == ["MISS", "HIT"]
+    assert [len(tokens(reply)) for reply in replies] == [2, 2]
+    assert post(first, tokens(replies[1])[1]) == 403
+    assert post(second, tokens(replies[1])[1]) == 200
+
+
 def test_the_hundredth_copy_is_as_good_as_the_first(project):
     isg, visitor = site(project), None
     seen = set()

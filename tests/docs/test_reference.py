@@ -183,14 +183,6 @@ def test_for_every_reason_there_is_advice() -> None:
     assert "403" in advice_on("status-403")
 
 
-def test_no_page_but_the_roadmap_speaks_of_what_is_not_there() -> None:
-    later = re.compile(r"isgware dashboard")
-    pages = [page for page in DOCS.rglob("*.md") if "_build" not in page.parts]
-    pages.remove(DOCS / "roadmap.md")
-    found = [page.name for page in pages if later.search(page.read_text())]
-    assert found == []
-
-
 def test_the_script_s_hash_for_a_security_policy_is_that_of_the_code() -> None:
     text = (DOCS / "first-visits.md").read_text()
     assert re.findall(r"'(sha256-[^']+)'", text) == [loading.SCRIPT_HASH]

@@ -126,3 +126,12 @@ def test_a_store_in_memory_cannot_be_followed() -> None:
     with pytest.raises(BackendUnavailable, match="cannot be followed"):
         Log(isg.runtime.store)
     isg.close(0)
+
+
+def test_while_the_store_is_away_it_is_not_known_that_nobody_follows(isg: ISG) -> None:
+    log = Log(isg.runtime.store)
+    look(isg)
+    isg.runtime.store.trip(OSError("away"))
+    look(isg)
+    assert isg.runtime.observing.active
+    log.close()

@@ -284,6 +284,18 @@ class Counters(Protocol):
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]: ...
 
 
+def counts_between(
+    backend: Counters, period: int, first: float, last: float
+) -> list[tuple[float, str, float]]:
+    """What `Counters.counts` says of the periods that begin from ``first`` to ``last``. Without all
+    others where the backend offers ``counts_between``: there may be many series."""
+    at_once = getattr(backend, "counts_between", None)
+    if at_once is not None:
+        found: list[tuple[float, str, float]] = at_once(period, first, last)
+        return found
+    return [row for row in backend.counts(period, last) if row[0] >= first]
+
+
 class Follower(Protocol):
     """Receives messages of a fleet's processes. ``read`` returns the next one, ``None`` if none
     came within so many seconds."""

@@ -31,6 +31,7 @@ from .base import (
     Renewals,
     Row,
     Standing,
+    counts_between,
     get_with_note,
     rows_after,
 )
@@ -365,6 +366,11 @@ class Breaker:
 
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
         return self.apart(self._counters.counts, period, now, returns=list)
+
+    def counts_between(
+        self, period: int, first: float, last: float
+    ) -> list[tuple[float, str, float]]:
+        return self.apart(counts_between, self._counters, period, first, last, returns=list)
 
     @property
     def followers(self) -> Followers:

@@ -28,6 +28,7 @@ from .base import (
     Lease,
     NotTaken,
     Row,
+    counts_between,
     get_with_note,
     is_newer,
     live_version,
@@ -271,6 +272,11 @@ class CachelibBackend:
 
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
         return self.coordinator.counts(period, now)
+
+    def counts_between(
+        self, period: int, first: float, last: float
+    ) -> list[tuple[float, str, float]]:
+        return counts_between(self.coordinator, period, first, last)
 
     @property
     def followers(self) -> Followers | None:

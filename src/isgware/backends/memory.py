@@ -341,6 +341,13 @@ class MemoryBackend:
         with self._lock:
             return self._counted.counts(period, now)
 
+    def counts_between(
+        self, period: int, first: float, last: float
+    ) -> list[tuple[float, str, float]]:
+        """`counts` of the periods that begin from ``first`` to ``last``."""
+        with self._lock:
+            return self._counted.between(period, first, last)
+
     def ping(self) -> None:
         """Always there."""
 

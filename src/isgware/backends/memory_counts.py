@@ -41,9 +41,12 @@ class Counted:
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
         if not period:
             return [(0.0, name, amount) for name, amount in self._totals.items()]
+        return self.between(period, now - KEPT[period], now)
+
+    def between(self, period: int, first: float, last: float) -> list[tuple[float, str, float]]:
         return [
             (start, name, amount)
             for start, counted in sorted(self._periods[period].items())
-            if now - KEPT[period] <= start <= now
+            if first <= start <= last
             for name, amount in counted.items()
         ]

@@ -40,11 +40,10 @@ def element(number: int, text: bytes, places: Places) -> tuple[bytes, Places]:
 
 
 def script(
-    request: Request, mount: str, holes: Sequence[Place], nonce: Place | None
+    request: Request, root: str, holes: Sequence[Place], nonce: Place | None
 ) -> tuple[bytes, Places]:
     """The element of the script for the page of ``request``, and the place of a nonce in it, if the
-    page's policy has one."""
-    root = quote(request.script_name.encode("latin-1") + mount.encode())
+    page's policy has one. ``root`` is the control endpoint's mount as browsers see it."""
     path = quote(request.path.encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
     page = f"{path}?{request.query}" if request.query else path
     asks = f"{root}{ASK_PATH}?{urlencode({'page': page, 'of': digest(tuple(holes))})}"
@@ -58,10 +57,11 @@ def script(
 
 
 def with_elements(
-    parts: Parts, client: Sequence[bool], request: Request, mount: str, places: Places
+    parts: Parts, client: Sequence[bool], request: Request, root: str, places: Places
 ) -> Parts:
     """``parts`` of a page, one for each hole in it, with those that are ``client`` in elements of
-    their own, the first with the script behind it. ``places`` are the page's."""
+    their own, the first with the script behind it. ``root`` is that of `script`, ``places`` are
+    the page's."""
     numbers = [index for index, yes in enumerate(client) if yes]
     if not numbers:
         return parts
@@ -72,7 +72,7 @@ def with_elements(
     holes = [made[index][0] for index in numbers]
     (place, text, inside), (tag, own) = (
         made[numbers[0]],
-        script(request, mount, holes, nonce_of(places)),
+        script(request, root, holes, nonce_of(places)),
     )
     made[numbers[0]] = place, text + tag, (*inside, *_moved(own, len(text)))
     return made

@@ -33,6 +33,7 @@ from .screen import Screen, peer_of
 from .sessions import Session, Sessions
 from .survey import Surveyor
 from .templating import MISSING, JinjaMissing, static
+from .traffic import Watch
 from .why_form import why_form
 
 log: Final = logging.getLogger("isgware")
@@ -70,7 +71,8 @@ class Dashboard:
         base_urls = runtime.settings.base_url
         self._login = Login(self._screen, sessions, matches, guesses, base_urls)
         self.surveyor = surveyor = Surveyor(runtime)
-        front = View("overview.html", lambda given: overview(runtime, surveyor))
+        watch = Watch(runtime.store)
+        front = View("overview.html", lambda given: overview(runtime, surveyor, watch))
         self._views = {
             "": front,
             "/": front,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..formatting import duration
-from ..rendering.remedies import REMEDIES
+from ..management.advice import advice_on
 from ..storage.catalogue import PageInfo
 from .route_counts import NO_ROUTES, RouteTotals
 
@@ -80,7 +80,7 @@ def _never_stored(routes: Mapping[str, RouteTotals]) -> Iterator[Concern]:
     poor.sort(key=lambda item: -item[1].requests)
     for name, route in poor[:_EACH]:
         reason = route.main_reason
-        remedy = REMEDIES.get(reason, "")
+        remedy = advice_on(reason)
         yield Concern("notable", f"Never served from the store: {reason}", remedy, route=name)
 
 

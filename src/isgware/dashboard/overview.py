@@ -12,10 +12,10 @@ from ..runtime import Runtime
 from .attention import concerns
 from .route_counts import route_totals
 from .survey import Survey, Surveyor
-from .traffic import Traffic, traffic_of
+from .traffic import Traffic, Watch
 
 
-def overview(runtime: Runtime, surveyor: Surveyor) -> dict[str, Any]:
+def overview(runtime: Runtime, surveyor: Surveyor, watch: Watch) -> dict[str, Any]:
     """Whatever the store does not tell is ``None``; that it is away is among the concerns."""
     store, now = runtime.store, runtime.now()
     runtime.counts.flush_quietly()
@@ -27,7 +27,7 @@ def overview(runtime: Runtime, surveyor: Surveyor) -> dict[str, Any]:
     except BackendUnavailable:
         pass
     try:
-        totals, traffic = totals_of(store, now), traffic_of(store, now)
+        totals, traffic = totals_of(store, now), watch(now)
     except BackendUnavailable:  # or it keeps no counts
         pass
     fleet = summed(totals)

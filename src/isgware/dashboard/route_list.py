@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from ..build.inventory import Known, inventory
 from ..errors import BackendUnavailable, ConfigurationError
+from ..management.advice import advice_on
 from ..management.fleet_counts import totals_of
 from ..management.why_reasons import policy_text
-from ..rendering.remedies import REMEDIES
 from ..runtime import Runtime
 from .route_counts import RouteTotals, route_totals
 from .survey import Survey, Surveyor
@@ -111,5 +111,5 @@ def _line(
         p95=totals.quantile(0.95),
         unchanged=totals.unchanged_ratio,
         reason=reason,
-        remedy=REMEDIES.get(reason, ""),
+        remedy=advice_on(reason),
     )

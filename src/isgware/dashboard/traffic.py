@@ -14,6 +14,10 @@ from ..storage.counting import SERVED
 
 #: Minutes that are shown.
 LENGTH: Final = KEPT[MINUTES] // MINUTES
+#: Minutes that one operation asks for.
+_AT_ONCE: Final = 5
+#: Seconds after its begin from which on nobody tells anything of a minute any more.
+_SETTLED: Final = 120
 _ROUND: Final = (1, 2, 3, 4, 5, 6, 8)
 
 
@@ -93,17 +97,37 @@ class Traffic:
         return sums
 
 
-def traffic_of(store: Breaker, now: float) -> Traffic:
-    """Raises `BackendUnavailable`, also where the store keeps no counts."""
-    last = now // MINUTES * MINUTES
-    minutes = {last - back * MINUTES: Minute(last - back * MINUTES) for back in range(LENGTH)}
-    for start, name, amount in store.counts(MINUTES, now):
-        minute, parts = minutes.get(start), parts_of(name)
-        if minute is None or len(parts) < 3:
-            continue
-        if parts[0] == series.RENDERS:
-            minute.renders += int(amount)
-        elif parts[0] == series.REQUESTS and parts[-1] != CHANGING:
-            minute.asked += int(amount)
-            minute.served += int(amount) if parts[2] in SERVED else 0
-    return Traffic([minutes[start] for start in sorted(minutes)])
+class Watch:
+    """Reads the minutes, and remembers those that are over: with many routes, two hours are too
+    much to ask for at once, and each time."""
+
+    def __init__(self, store: Breaker) -> None:
+        self._store = store
+        self._known: dict[float, Minute] = {}
+
+    def __call__(self, now: float) -> Traffic:
+        """Raises `BackendUnavailable`, also where the store keeps no counts."""
+        last = now // MINUTES * MINUTES
+        wanted = [last - back * MINUTES for back in range(LENGTH - 1, -1, -1)]
+        known = self._known
+        missing = [start for start in wanted if start not in known]
+        minutes = {start: known[start] for start in wanted if start in known}
+        for first in range(0, len(missing), _AT_ONCE):
+            some = missing[first : first + _AT_ONCE]
+            minutes |= self._read(some)
+        # What a process told late is missing in what was read before.
+        self._known = {start: it for start, it in minutes.items() if start < now - _SETTLED}
+        return Traffic([minutes[start] for start in wanted])
+
+    def _read(self, starts: list[float]) -> dict[float, Minute]:
+        minutes = {start: Minute(start) for start in starts}
+        for start, name, amount in self._store.counts_between(MINUTES, starts[0], starts[-1]):
+            minute, parts = minutes.get(start), parts_of(name)
+            if minute is None or len(parts) < 3:
+                continue
+            if parts[0] == series.RENDERS:
+                minute.renders += int(amount)
+            elif parts[0] == series.REQUESTS and parts[-1] != CHANGING:
+                minute.asked += int(amount)
+                minute.served += int(amount) if parts[2] in SERVED else 0
+        return minutes

@@ -245,6 +245,9 @@ class DjangoSite(Site):
     def script_name(self) -> str:
         return str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
 
+    def linked_mount(self, script_name: str) -> str:
+        return script_name if settings.FORCE_SCRIPT_NAME is None else self.script_name
+
 
 def _parsed(header: str) -> dict[str, str]:
     """As ``WSGIRequest.COOKIES`` does it."""

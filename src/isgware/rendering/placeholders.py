@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import compress
 from typing import Any, Final
+from urllib.parse import quote
 
 from ..core.cache_key import Request
 from ..core.client_holes import with_elements
@@ -63,7 +64,7 @@ class Placeholders:
     fills; ``None`` if these are made for everybody."""
 
     markers: Markers
-    mount: str = ""
+    root: str = ""
     texts: Sequence[bytes] = ()
     runs: Sequence[Run] = ()
     reads: Reads = NOTHING_READ
@@ -105,7 +106,7 @@ class Placeholders:
                 (hole_place(use.name, use.arguments), *parts[index])
                 for use, (_, _, index) in zip(uses, spans, strict=True)
             ],
-            client, entry.request, self.mount, page.places,
+            client, entry.request, self.root, page.places,
         )  # fmt: skip
         body, places, holes = filled_in(
             body, (*(p for p in page.places if p.where >= 0), *places), spans, placed
@@ -165,6 +166,7 @@ class PlaceholderMaker:
     settings: Settings
     in_a_run: bool
     secret: Callable[[], str]
+    linked_mount: Callable[[str], str]
 
     def markers(self) -> Markers:
         """For a render that begins."""
@@ -204,7 +206,7 @@ class PlaceholderMaker:
                 each.pop((COOKIES, name), None)
         known = before.hole_reads if before is not None else None
         return Placeholders(
-            markers, self.settings.mount,
+            markers, self._root(request),
             [encoded(text or "", charset_of(response.headers)) for text in texts], runs,
             united(reads_of(noted[False], now), known, now),
             reads_of_client(markers, noted[True], now) if self.in_a_run else None,
@@ -229,6 +231,11 @@ class PlaceholderMaker:
         for header in theirs.headers_read:
             rendering.note_read(header)
         return Run(numbers, tokens, theirs.finders, asked(theirs.recording))
+
+    def _root(self, request: Request) -> str:
+        """The control endpoint's mount, as browsers see it."""
+        mounted = self.linked_mount(request.script_name).encode("latin-1", "replace")
+        return quote(mounted + self.settings.mount.encode())
 
     def _misplaced(self, markers: Markers, response: Response) -> Refusal | None:
         """Why the browser could not fill a hole of this page."""

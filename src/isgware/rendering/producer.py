@@ -43,6 +43,7 @@ class Producer:
         now: Callable[[], float],
         records: bool = False,
         secret: Callable[[], str] = str,
+        linked_mount: Callable[[str], str] = str,
     ) -> None:
         self._application = application
         self._settings = settings
@@ -51,7 +52,7 @@ class Producer:
         self._now = now
         self._encoders = encoders(settings.compress)
         self._records = records
-        self._placeholders = PlaceholderMaker(application, settings, records, secret)
+        self._placeholders = PlaceholderMaker(application, settings, records, secret, linked_mount)
         self._notices = Notices()
         self._maker = PageMaker(
             settings, planner, page_store.memory, self._placeholders, self._notices, now

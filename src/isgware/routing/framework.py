@@ -191,6 +191,11 @@ class Site:
         """Where the app is mounted by its own configuration; empty for the root."""
         return ""
 
+    def linked_mount(self, script_name: str) -> str:
+        """What URLs begin with that the app writes while it answers a request with this script
+        name."""
+        return script_name
+
 
 @dataclass(frozen=True, slots=True)
 class Catch:

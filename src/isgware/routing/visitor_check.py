@@ -44,6 +44,7 @@ class VisitorCheck:
         #: By the value of the session cookie, and by header and reads; each with its expiry.
         self._keys: dict[tuple[str, ...], tuple[frozenset[str], float]] = {}
         self._admitted: dict[tuple[str, Shape], float] = {}
+        self._concerned: dict[tuple[str, Shape], float] = {}
 
     def personal(
         self, visitor: Visitor, policy: Policy, entry: Entry | None, vary_cookie: bool = False
@@ -74,9 +75,14 @@ class VisitorCheck:
         reads = joined_reads(own, entry.hole_reads)
         return self._judged(visitor, str(header), reads, policy) is not None
 
-    def fills(self, visitor: Visitor, entry: Entry) -> bool:
+    def fills(self, visitor: Visitor, entry: Entry, shape: Shape) -> bool:
         """Whether a page may be sent to this visitor, with its holes filled. Its reads alone decide
-        that: it has no ``cookies=``, and none are in its key."""
+        that: it has no ``cookies=``, and none are in its key. ``shape`` is that of what page and
+        holes read."""
+        if entry.reads is not None and not entry.reads.personal:
+            known = self._concerned.get((str(visitor.headers.get("HTTP_COOKIE")), shape), 0.0)
+            if (now := self._now()) < known <= now + _REMEMBERED:
+                return True
         return (
             self.personal(visitor, _BY_READS, entry) is None
             and self.concerned(visitor, _BY_READS, entry)
@@ -111,10 +117,11 @@ class VisitorCheck:
 
         names = [name for name, _ in self._site.cookies(header)]
         found = judge(reads, names, session_keys, policy.keyed_cookies)
-        if found is None and lasting and len(header) <= _LONGEST:
-            if len(self._admitted) >= _MAX_REMEMBERED:
-                self._admitted.clear()
-            self._admitted[header, shape_of(reads)] = self._now() + _REMEMBERED
+        if lasting and len(header) <= _LONGEST:
+            verdicts = self._admitted if found is None else self._concerned
+            if len(verdicts) >= _MAX_REMEMBERED:
+                verdicts.clear()
+            verdicts[header, shape_of(reads)] = self._now() + _REMEMBERED
         return found
 
     def _session_keys(self, visitor: Visitor, header: str) -> frozenset[str] | None:

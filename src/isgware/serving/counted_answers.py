@@ -21,6 +21,10 @@ from .passthrough import HeaderList
 
 #: What an X-ISG-Cache of ours begins with; the app may set the header itself.
 _OURS: Final = "isgware;"
+#: What visitors may get. ``filled`` and ``prefetch`` are stored pages, too.
+RESULTS: Final = frozenset((
+    "hit", "stale", "miss", "revalidated", "bypass", "loading", "filled", "prefetch", "pass",
+))  # fmt: skip
 _FILLED: Final = {"hit": "filled", "stale": "filled"}
 
 
@@ -38,10 +42,6 @@ class CountedAnswers:
     def passes(self, visitor: Visitor) -> Cell:
         """Counts further visits of a URL without a page: the app answers."""
         return self._cell(visitor, self._names.of(visitor), "pass")
-
-    def changing(self, visitor: Visitor) -> None:
-        """Counts a request of an unsafe method that went to the app."""
-        self._cell(visitor, self._names.of(visitor), "pass", "method").value += 1
 
     def page(self, visitor: Visitor, entry: Entry, result: str) -> Cell:
         """Counts visits like this one that a stored page answers, until an observer comes or
@@ -72,6 +72,8 @@ class CountedAnswers:
             if not counted:
                 counted = True
                 result, reason = told_by(headers)
+                if visitor.method not in ("GET", "HEAD"):
+                    reason = "method"  # there are too many of them to tell apart
                 if page is not None:
                     result = _FILLED.get(result, result)
                     route = self._names.of_page(page.route, visitor)
@@ -126,7 +128,7 @@ def told_by(headers: HeaderList) -> tuple[str, str]:
     """Result and reason of an answer."""
     result, reason = "pass", ""
     for name, value in headers:
-        if name == "X-ISG-Cache":
+        if name == "X-ISG-Cache" and value.lower() in RESULTS:
             result = value.lower()
         elif name == "Cache-Status" and value.startswith(_OURS):
             reason = value.partition("; detail=")[2].strip('"')

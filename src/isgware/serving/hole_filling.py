@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -131,9 +131,13 @@ def run_holes(
 ) -> Ran | None:  # fmt: skip
     """Have the app make ``run`` for whoever sends ``environ``. ``url`` is for the log. ``None``:
     the app answers before the holes, with what is too long to be collected here."""
-    inner = dict(_of_the_visitor(environ), REQUEST_METHOD="GET", CONTENT_LENGTH="0")
-    inner["wsgi.input"] = io.BytesIO()
-    inner[HOLES] = run
+    inner = _of_the_visitor(environ)
+    inner |= {
+        "REQUEST_METHOD": "GET",
+        "CONTENT_LENGTH": "0",
+        "wsgi.input": io.BytesIO(),
+        HOLES: run,
+    }
     response: Response | Unfit | None
     try:
         if site.records:
@@ -154,10 +158,12 @@ def run_holes(
     return Ran(run, response)
 
 
-def _of_the_visitor(environ: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    for name, value in environ.items():
-        if name not in _OF_THE_ANSWER and not name.startswith("werkzeug."):
-            yield name, value
+def _of_the_visitor(environ: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in _OF_THE_ANSWER and name[:9] != "werkzeug."
+    }
 
 
 def _by_kind(places: Iterable[Place]) -> dict[str, list[Place]]:

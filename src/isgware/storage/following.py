@@ -36,8 +36,10 @@ class Telling:
 
     def look(self) -> None:
         """Does anybody follow?"""
+        if self._store.open_since is not None:
+            return
         try:
-            follows = self._store.open_since is None and self._store.followers.there()
+            follows = self._store.followers.there()
         except Exception as error:  # it keeps none, or is out of reach
             log.debug("Whether anybody follows is not known: %s", error)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..backends.base import HOURS, KEPT, MINUTES, Counters
+from ..backends.base import HOURS, KEPT, MINUTES, Counters, counts_between
 from ..core.series import MAX_SERIES, SINCE, name_of
 from .backend_suite import START, Suite
 
@@ -55,6 +55,18 @@ class CountsSuite(Suite):
             one.add_counts("a", 1, {HITS: 1}, START)
             other.add_counts("b", 1, {HITS: 1}, START + 90)
             assert [amount for _, name, amount in one.counts(0, START) if name == SINCE] == [START]
+
+    def test_some_periods_are_read_without_the_others(self) -> None:
+        with self.counters() as (one, other):
+            first = START // 60 * 60
+            for number in range(5):
+                one.add_counts("a", number + 1, {HITS: number + 1}, first + 60 * number)
+            found = counts_between(other, MINUTES, first + 60, first + 180)
+            assert [(at - first, amount) for at, _, amount in found] == [
+                (60, 2),
+                (120, 3),
+                (180, 4),
+            ]
 
     def test_minutes_and_hours_are_kept_for_their_time(self) -> None:
         with self.counters() as (one, _):

@@ -344,6 +344,13 @@ class RedisBackend(DependentPages):
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
         return counts.rows(self._run(counts.READ, "", *counts.hashes(period, now)))
 
+    def counts_between(
+        self, period: int, first: float, last: float
+    ) -> list[tuple[float, str, float]]:
+        """`counts` of the periods that begin from ``first`` to ``last``."""
+        names = counts.hashes_between(period, first, last)
+        return counts.rows(self._run(counts.READ, "", *names)) if names else []
+
     def ping(self) -> None:
         """Ask for the state; on the way, clear what stands in our place and is of another type."""
         self._run(scripts.PING, secrets.token_hex(8))

@@ -82,8 +82,13 @@ def hashes(period: int, now: float) -> list[str]:
     """The names of the hashes of a period that are kept still; 0 for that of the totals."""
     if not period:
         return ["counts"]
-    last = int(now // period * period)
-    return [f"counts:{period}:{last - back}" for back in range(KEPT[period], -1, -period)]
+    last = now // period * period
+    return hashes_between(period, last - KEPT[period], last)
+
+
+def hashes_between(period: int, first: float, last: float) -> list[str]:
+    begin, end = int(-(-first // period) * period), int(last // period * period)
+    return [f"counts:{period}:{start}" for start in range(begin, end + period, period)]
 
 
 def rows(found: list[Any]) -> list[tuple[float, str, float]]:

@@ -253,6 +253,12 @@ class SQLiteBackend(DependentPages):
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
         return self.database.read(lambda db: counts.rows(db, period, now))
 
+    def counts_between(
+        self, period: int, first: float, last: float
+    ) -> list[tuple[float, str, float]]:
+        """`counts` of the periods that begin from ``first`` to ``last``."""
+        return self.database.read(lambda db: counts.between(db, period, first, last))
+
     def ping(self) -> None:
         self.database.verify()
         self.database.read(state)

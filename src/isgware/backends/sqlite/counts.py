@@ -66,8 +66,14 @@ def _names(db: sqlite3.Connection, names: list[str]) -> list[str]:
 def rows(db: sqlite3.Connection, period: int, now: float) -> list[tuple[float, str, float]]:
     """See `Counters.counts`."""
     begin, end = (now - KEPT[period], now) if period else (0.0, 0.0)
+    return between(db, period, begin, end)
+
+
+def between(
+    db: sqlite3.Connection, period: int, first: float, last: float
+) -> list[tuple[float, str, float]]:
     return db.execute(
         "SELECT start, name, amount FROM counts WHERE period = ? AND start BETWEEN ? AND ? "
         "ORDER BY start, name",
-        (period, begin, end),
+        (period, first, last),
     ).fetchall()
