@@ -507,7 +507,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("the endpoint is no page", "            if self.covers(text) or self.covers(_below(text, script_name)):\n", "            if False:\n"),
         ("bodies are bounded",
          "request.max_content_length = request.max_form_memory_size = MAX_BODY", "pass"),
-        ("names are bounded", "        if len(paths) + len(tags) > MAX_NAMES:\n", "        if False:\n"),
+        ("names are bounded", "        if len(paths) + len(tags) + len(touched) > MAX_NAMES:\n", "        if False:\n"),
         ("documents are objects", "        if not isinstance(document, dict):\n", "        if False:\n"),
         ("answers of the endpoint are not kept", '            ("Cache-Control", "no-store"),\n', ""),
         ("answers of the endpoint tell no referrer",
