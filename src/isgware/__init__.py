@@ -24,6 +24,7 @@ from .version import VERSION as __version__
 
 if TYPE_CHECKING:
     from .export import ExportReport
+    from .management.page_history import PageVersion
     from .management.record_writes import touched
     from .management.store_client import Connection, connect
     from .management.why_report import Why
@@ -37,6 +38,7 @@ else:
         "Connection": "management.store_client",
         "ExportReport": "export",
         "PageInfo": "storage.catalogue",
+        "PageVersion": "management.page_history",
         "Why": "management.why_report",
         "connect": "management.store_client",
         "touched": "management.record_writes",
@@ -62,6 +64,7 @@ __all__ = [
     "ISGError",
     "InvalidPath",
     "PageInfo",
+    "PageVersion",
     "Policy",
     "RegenerationError",
     "Why",

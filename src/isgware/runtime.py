@@ -212,6 +212,7 @@ def engine_of(
 ) -> Engine:  # fmt: skip
     """The engine of one ISG. Its maintenance gives up hung renders; its owner may add tasks."""
     page_store = PageStore(store, memory, now, settings.offline_time)
+    page_store.history = settings.history
     if settings.dependencies:
         page_store.dependencies = dependencies_of(store, settings)
     planner = Planner(settings, site, page_store, now, drafts)

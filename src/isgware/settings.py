@@ -82,6 +82,9 @@ class Settings:
         10 * 1024**2, checks.count(1), "bytes of the largest page that is stored"
     )
     max_pages: int = _option(1_000_000, checks.count(1), "pages in the store")
+    history: int = _option(
+        1, checks.count(0), "previous versions of each page that the store keeps"
+    )
     max_bytes: int = _option(4 * 1024**3, checks.count(1), "bytes in the store")
     max_waiters: int = _option(1_000, checks.count(0), "visitors waiting for renders of others")
     loading_page: Any = _option(

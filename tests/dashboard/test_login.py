@@ -29,7 +29,8 @@ def test_whoever_is_not_logged_in_gets_the_form(browser: Client) -> None:
 
 
 def test_a_browser_is_not_told_of_an_error_when_it_opens_the_form(browser: Client) -> None:
-    assert browser.get("/_isg/", headers={"Sec-Fetch-Mode": "navigate"}).status_code == 200
+    for headers in ({"Sec-Fetch-Mode": "navigate"}, {"Upgrade-Insecure-Requests": "1"}):
+        assert browser.get("/_isg/", headers=headers).status_code == 200
 
 
 def test_the_secret_opens_the_dashboard_for_twelve_hours(browser: Client, clock: Clock) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from flask import Flask
 from werkzeug.test import Client, TestResponse
 
-from isgware import ISG, Policy
+from isgware import ISG, Policy, RegenerationError, revalidate
+from isgware.flask import ISG as FlaskISG
 
-from .conftest import BEARER, App, Clock, log_in, token_of
+from .conftest import BEARER, SECRET, App, Clock, log_in, token_of
 
 #: What a browser would take for markup, and for the end of an attribute.
 PROBE = "<img src=x onerror=alert(1)>\"'&</script>"
@@ -196,6 +198,28 @@ def test_a_stored_page_is_shown_in_a_sandbox(owner: Client, isg: ISG) -> None:
     assert owner.get(f"/_isg/page/stored?path=/posts/1&key={key}").status_code == 404
 
 
+def test_a_page_is_compared_with_its_version_before_and_goes_back_to_it(
+    owner: Client, isg: ISG, clock: Clock
+) -> None:
+    Client(isg).get("/posts/1?a=1")
+    clock.now += 5
+    isg.regenerate("/posts/1?a=1")
+    found = owner.get("/_isg/page?path=/posts/1", headers=BEARER).get_json()
+    (version,), key = found["versions"], found["page"]["key"]
+    query = {"path": "/posts/1", "key": key, "version": version["version"]}
+    diff = owner.get("/_isg/page/diff", query_string=query)
+    assert "<del>-" in diff.text
+    assert "render 1" in diff.text
+    assert "<h1>render" not in diff.text
+    assert owner.get("/_isg/page/diff", query_string=query | {"version": 77}).status_code == 400
+    assert owner.get("/_isg/page/diff", query_string=query | {"key": "x"}).status_code == 400
+    form = {"path": found["page"]["named"], "host": "localhost", "variant": ""}
+    said = act(owner, "/page", verb="restore", version=str(version["version"]), **form)
+    assert f"is version {version['version']} again" in said.text
+    assert Client(isg).get("/posts/1?a=1").text == "<h1>render 1</h1>"
+    assert "no such version" in act(owner, "/page", verb="restore", version="x", **form).text
+
+
 @pytest.mark.parametrize("path", ["", "x", "//evil.example", "/../x"])
 def test_what_is_no_path_is_no_page(owner: Client, path: str) -> None:
     assert owner.get("/_isg/page", query_string={"path": path}).status_code == 400
@@ -310,3 +334,35 @@ def test_what_cannot_be_seen_is_written_as_an_escape(owner: Client, isg: ISG) ->
     text = owner.get("/_isg/pages").text
     assert "\u202e" not in text.replace('value="/posts/a\u202eb"', "")
     assert "\\u202e" in text
+
+
+def test_an_exception_that_flask_turned_into_a_500_is_told_with_its_last_line() -> None:
+    app = Flask("shop")
+    isg = FlaskISG(app, store="memory:", secret=SECRET)
+    broken = []
+
+    @app.get("/stock")
+    @revalidate(60)
+    def stock() -> str:
+        if broken:
+            raise ConnectionError("the warehouse does not answer")
+        return "stock"
+
+    client = app.test_client()
+    client.get("/stock")
+    broken.append(True)
+    with pytest.raises(RegenerationError):
+        isg.regenerate("/stock")
+    page = client.get("/_isg/page?path=/stock", headers=BEARER).get_json()["page"]
+    assert page["last_error"].startswith(
+        "status 500 INTERNAL SERVER ERROR; ConnectionError: the warehouse does not answer ("
+    )
+    assert page["last_error"].endswith(': raise ConnectionError("the warehouse does not answer"))')
+    isg.close(0)
+
+
+def test_a_dependency_is_searched_for_where_pages_know_theirs(owner: Client) -> None:
+    answer = owner.get("/_isg/pages?dependency=blog.Post:5")
+    assert answer.status_code == 400
+    assert "dependencies=True" in answer.text
+    assert "Depends on" not in owner.get("/_isg/pages").text

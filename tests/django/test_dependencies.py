@@ -201,6 +201,16 @@ def test_why_names_what_a_page_depends_on_and_what_changed(room):
     assert said == "title of newsroom_post:1 changed since the render"
 
 
+def test_what_a_render_writes_renews_other_pages_and_not_its_own(room, caplog):
+    depends(room, "/get/1")
+    assert label(room, "/counting/1") == "MISS"
+    assert label(room, "/counting/1") == "HIT"
+    assert label(room, "/get/1") == "REVALIDATED"
+    assert caplog.text.count("while a page is rendered") == 1
+    room.models.Post.objects.filter(pk=1).update(title="else")
+    assert label(room, "/counting/1") == "REVALIDATED"
+
+
 def test_sessions_and_untracked_models_do_not_count(newsroom, tmp_path):
     room = newsroom(None, f"file:{tmp_path}/store", untracked=["newsroom.Topic"])
     assert depends(room, "/flat/1") == []

@@ -155,6 +155,7 @@ def test_too_many_series_are_counted_as_other(counts: Counts, store: Slow) -> No
     counts.flush()
     found = totals(store)
     assert len(found) == MAX_SERIES  # and since when
+    assert len(counts._names) == MAX_SERIES + 1, "nor does the process keep more"
     assert sum(found.values()) == MAX_SERIES + 5
     assert found["requests", OTHER, "bypass", OTHER] == 6
 

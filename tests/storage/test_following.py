@@ -132,6 +132,6 @@ def test_while_the_store_is_away_it_is_not_known_that_nobody_follows(isg: ISG) -
     log = Log(isg.runtime.store)
     look(isg)
     isg.runtime.store.trip(OSError("away"))
+    log.close()
     look(isg)
     assert isg.runtime.observing.active
-    log.close()

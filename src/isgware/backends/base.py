@@ -127,6 +127,16 @@ def row_of(entry: Entry) -> Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """The render that a page replaces, as its maker knew it. ``data``: that render as a version to
+    keep, empty if its versions are to stay as they are. At most ``keep`` versions stay."""
+
+    standing: Standing
+    data: bytes
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to render ``key``. ``order`` grows with every lease granted for any key."""
 
@@ -243,6 +253,20 @@ class Renewals(Protocol):
 
 
 @runtime_checkable
+class History(Protocol):
+    """What a backend has besides, for previous versions of pages; ISG works without.
+
+    ``put`` keeps the versions of a page only together with ``before``, and if that is the render
+    that is there: versions that somebody else has made, or that a purge may lie between, go. They
+    go with their page, too, and before any page if the store is full. ``history``: the versions of
+    a page that is there, newest first.
+    """
+
+    def put(self, row: Row, data: bytes, now: float, before: Before | None = None) -> bool: ...
+    def history(self, key: str, now: float) -> list[bytes]: ...
+
+
+@runtime_checkable
 class JobQueue(Protocol):
     """What a backend has besides, for regenerations by other processes; ISG works without.
 
@@ -334,9 +358,11 @@ def live_version(backend: Backend) -> Any:
     return _Live(backend) if versions is None else versions
 
 
-class Coordinator(Backend, JobQueue, Counters, Protocol):
+class Coordinator(History, Backend, JobQueue, Counters, Protocol):
     """A backend that can also keep the catalogue rows of pages that are stored elsewhere."""
 
     def nonce(self) -> str: ...
     def standing(self, key: str) -> Standing | None: ...
-    def put_row(self, row: Row, data: bytes, size: int, now: float) -> list[str] | None: ...
+    def put_row(
+        self, row: Row, data: bytes, size: int, now: float, before: Before | None = None
+    ) -> list[str] | None: ...

@@ -21,9 +21,11 @@ from ..core.freshness import Changes
 from ..errors import BackendUnavailable, ConfigurationError
 from .base import (
     Backend,
+    Before,
     Counters,
     Followers,
     Held,
+    History,
     Job,
     JobQueue,
     Lease,
@@ -206,8 +208,17 @@ class Breaker:
     def get_with_note(self, key: str, note: str, now: float) -> tuple[bytes | None, bytes | None]:
         return self.call(_both, self.backend, key, note, now)
 
-    def put(self, row: Row, data: bytes, now: float) -> bool:
-        return self.call(self.backend.put, row, data, now, returns=bool, kind="pages")
+    def put(self, row: Row, data: bytes, now: float, before: Before | None = None) -> bool:
+        """Without versions, if the backend keeps none."""
+        if before is None or not isinstance(self.backend, History):
+            return self.call(self.backend.put, row, data, now, returns=bool, kind="pages")
+        return self.call(self.backend.put, row, data, now, before, returns=bool, kind="pages")
+
+    def history(self, key: str, now: float) -> list[bytes]:
+        """None from a backend that keeps no versions."""
+        if not isinstance(self.backend, History):
+            return []
+        return self.apart(self.backend.history, key, now, returns=list, kind="pages")
 
     def put_head(self, row: Row, head: bytes, standing: Standing, now: float) -> bool:
         """False also from a backend that knows whole pages only."""

@@ -21,6 +21,7 @@ from ..core.freshness import Changes
 from ..core.stored_page import MAGIC
 from ..errors import BackendUnavailable
 from .base import (
+    Before,
     Coordinator,
     Followers,
     Held,
@@ -153,7 +154,7 @@ class CachelibBackend:
         data = self.cache.get(self._key(key))
         return data if isinstance(data, bytes) and data[: len(mark)] == mark else None
 
-    def put(self, row: Row, data: bytes, now: float) -> bool:
+    def put(self, row: Row, data: bytes, now: float, before: Before | None = None) -> bool:
         standing = self.coordinator.standing(row.key)
         if standing and is_newer(standing, row, self.coordinator.nonce()):
             return False
@@ -163,13 +164,17 @@ class CachelibBackend:
             self._probe()  # a full disk takes nothing; DynamoDB takes what is below 400 kB
             self._log_too_big(len(data))
             raise NotTaken(f"{type(self.cache).__name__} did not take a page.")
-        gone = self.coordinator.put_row(row, data[:MARK], len(data), now)
+        gone = self.coordinator.put_row(row, data[:MARK], len(data), now, before)
         if gone is None:  # overtaken meanwhile; what we wrote no longer fits the catalogue
             self.cache.delete(name)
             return False
         for key in gone:
             self.cache.delete(self._key(key))
         return True
+
+    def history(self, key: str, now: float) -> list[bytes]:
+        """Versions lie beside the catalogue: nobody reads them but who asks for them by name."""
+        return self.coordinator.history(key, now)
 
     def delete(self, key: str) -> None:
         self.coordinator.delete(key)

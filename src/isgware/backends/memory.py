@@ -12,11 +12,12 @@ from typing import Final
 from ..core.freshness import Changes
 from ..core.stored_page import head_size
 from . import fork_safety as forks
-from .base import HELD, Held, Job, Lease, Limits, Row, Standing, is_newer
+from .base import HELD, Before, Held, Job, Lease, Limits, Row, Standing, is_newer
 from .dependents import Begun, Depending, Kept, KnownShapes
 from .memory_counts import Counted
 from .memory_dependents import DependencyTables
 from .memory_jobs import Jobs
+from .memory_versions import Versions
 
 MEMORY_LIMITS: Final = Limits(pages=100_000, bytes=256 * 1024**2)
 #: How many of the least recently used pages each ``put`` looks at, to let go of ended ones.
@@ -82,6 +83,7 @@ class MemoryBackend:
         self._published: dict[str, int] = {}
         self._leases: dict[str, tuple[Lease, float, int]] = {}
         self._notes: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._versions = Versions()
         self._jobs = Jobs()
         self._counted = Counted()
         self._dependencies = DependencyTables(limits.names)
@@ -109,14 +111,24 @@ class MemoryBackend:
             rows = [row for row, *_ in map(self._find, keys) if row is not None]
         return {row.key: row for row in rows if row.keep_until > now}
 
-    def put(self, row: Row, data: bytes, now: float) -> bool:
+    def put(self, row: Row, data: bytes, now: float, before: Before | None = None) -> bool:
         with self._lock:
             old, *_ = self._find(row.key)
             if old and is_newer(_standing(old), row, self._nonce):
                 return False
+            if before is not None and old and before.standing == _standing(old):
+                self._versions.keep(row.key, before)
+            else:
+                self._versions.drop(row.key)
             split = head_size(data) or len(data)
             self._put(row, data[:split], data[split:], now)
             return True
+
+    def history(self, key: str, now: float) -> list[bytes]:
+        """See `History`."""
+        with self._lock:
+            row, *_ = self._find(key)
+            return self._versions.of(key) if row is not None and row.keep_until > now else []
 
     def put_head(self, row: Row, head: bytes, standing: Standing, now: float) -> bool:
         """See `Renewals`. The body stays the very same object."""
@@ -128,9 +140,10 @@ class MemoryBackend:
             return True
 
     def _put(self, row: Row, head: bytes, bodies: bytes, now: float) -> None:
-        self._remove(row.key)
+        self._take_out(row.key)
         page_store = self._errors if row.error_quota else self._good
         page_store.add(row, head, bodies)
+        self._versions.shrink(self._limits.bytes - self._good.bytes)
         if row.variant:
             self._add_variant(row)
         for key in page_store.to_go(now, row.key):
@@ -146,6 +159,10 @@ class MemoryBackend:
             self._remove(key)
 
     def _remove(self, key: str) -> None:
+        self._versions.drop(key)
+        self._take_out(key)
+
+    def _take_out(self, key: str) -> None:
         row = self._good.remove(key) or self._errors.remove(key)
         variants = self._variants.get(row.page_key) if row else None
         if row and variants:

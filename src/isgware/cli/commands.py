@@ -19,6 +19,7 @@ from .build import build
 from .dashboard import dashboard
 from .dependencies import affected, depends, touched
 from .export import export
+from .history import diff, history, restore
 from .log import log
 from .ls import ls
 from .metrics import metrics
@@ -40,7 +41,8 @@ def commands(name: str, find: Find, params: Sequence[click.Parameter] = ()) -> c
     and returns what the command acts on."""
     group = click.Group(name, help="See and change the pages that isgware keeps.")
     for command in (
-        ls, show, why, depends, affected, revalidate, purge, touched, stats, top, log, metrics,
+        ls, show, history, diff, restore, why, depends, affected, revalidate, purge, touched, stats,
+        top, log, metrics,
         dashboard, build, routes, export, worker,
     ):  # fmt: skip
         bound = click.Command(

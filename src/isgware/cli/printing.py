@@ -47,7 +47,7 @@ def listing(pages: Sequence[PageInfo]) -> str:
     ]
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     cells = [[printable(row[name]) for name in columns] for row in rows]
-    return _table(columns, cells)
+    return table(columns, cells)
 
 
 def _path(info: PageInfo) -> str:
@@ -55,7 +55,7 @@ def _path(info: PageInfo) -> str:
     return f"{info.path}?{query}" if query else info.path
 
 
-def _table(columns: list[str], rows: list[list[str]]) -> str:
+def table(columns: list[str], rows: list[list[str]]) -> str:
     """Drawn by rich on a terminal, if that is installed; else plain, for pipes."""
     if sys.stdout.isatty():
         try:
@@ -156,9 +156,8 @@ def stats_lines(stats: Stats) -> str:
         ("builds", _counts({name or "(none)": count for name, count in builds.items()})),
         ("own build", stats.build_id),
         ("store", f"{stats.backend}, {_circuit(stats)}"),
+        ("queue", f"{stats.jobs:,} waiting for workers (of whom there are {stats.workers:,})"),
     ]
-    if stats.workers or stats.jobs:
-        rows.append(("workers", f"{stats.workers:,} (jobs waiting: {stats.jobs:,})"))
     if stats.process is not None:
         counts = {name.replace("_", " "): count for name, count in stats.process.items()}
         report = counts.pop("report")

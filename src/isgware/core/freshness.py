@@ -156,7 +156,7 @@ def judge(
     entry: Entry, names: Iterable[str], mirror: Generations, now: float, fingerprint: str
 ) -> State:
     """The state of an entry at ``now`` under the policy with this ``fingerprint``."""
-    stale = entry.fingerprint != fingerprint
+    stale = entry.fingerprint != fingerprint and not entry.restored
     generation, soft, hard = entry.generation, mirror.soft, mirror.hard
     if entry.nonce != mirror.nonce:
         # The table of invalidations that the entry refers to is lost, so it cannot count as fresh.

@@ -45,7 +45,8 @@ class Entry:
     page is gzip, in pieces of the lengths ``pieces`` (see `spliced_gzip.deflated`).
 
     ``version``: incremented by each render that found the page changed; 0 where versions are not
-    counted. ``interval``: the seconds fresh that an `Adaptive` has reached.
+    counted. ``interval``: the seconds fresh that an `Adaptive` has reached. ``restored``: the
+    number of the version that was restored; such a page is fresh until something invalidates it.
 
     ``holes``: the placeholders in the body. ``hole_reads``: what filling them reads of a visitor. A
     visitor who has any of that gets the page of `filled_page.for_holes`.
@@ -91,6 +92,7 @@ class Entry:
     version: int = 0
     depended: Depended | None = None
     interval: float | None = None
+    restored: int = 0
 
     @property
     def code(self) -> int:
@@ -119,7 +121,7 @@ _PLAIN: Final = (
     "anonymous", "error_quota", "tombstone", "own", "validator",
 )  # fmt: skip
 #: Values for fields that pages stored by an earlier release do not have.
-_LATER: Final[dict[str, Any]] = {"version": 0, "interval": None}
+_LATER: Final[dict[str, Any]] = {"version": 0, "interval": None, "restored": 0}
 #: Shared by many pages, so that a process with many of them holds each value once.
 _SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
 #: As if it were an encoding: a release that knows no dependencies takes such a page for no page.
@@ -251,6 +253,7 @@ def _sound(entry: Entry) -> bool:
         and type(entry.generation) is int
         and type(entry.order) is int
         and type(entry.version) is int
+        and type(entry.restored) is int
         and all(isinstance(getattr(entry, name), str) for name in _STRINGS)
         and all(_native(getattr(entry.request, name)) for name in _REQUEST)
         and all(isinstance(tag, str) for tag in entry.tags)

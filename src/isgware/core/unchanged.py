@@ -16,7 +16,7 @@ from .places import BODY, Place, between, in_body, in_headers
 from .stored_page import Entry
 
 _WHOLE: Final = frozenset({200, 203})
-_NOT_COMPARED: Final = frozenset({"date", "age", "expires", "etag", "last-modified"})
+NOT_COMPARED: Final = frozenset({"date", "age", "expires", "etag", "last-modified"})
 
 
 def unchanged(old: Entry, new: Entry) -> bool:
@@ -38,7 +38,7 @@ def _headers(entry: Entry) -> list[tuple[str, list[bytes], list[object]]]:
     found = []
     for index, (name, value) in enumerate(entry.headers):
         name = name.lower()
-        if name in _NOT_COMPARED:
+        if name in NOT_COMPARED:
             continue
         if name == "cache-control":
             value = without_seconds(value)

@@ -15,6 +15,7 @@ from .route_list import known_routes
 from .route_pages import invalidate_route
 
 VERBS: Final = ("revalidate", "purge", "regenerate")
+_RESTORE: Final = "restore"
 _DONE: Final = {"revalidate": "Revalidated", "purge": "Purged", "regenerate": "Rendered again"}
 #: Renders that one form may ask for: somebody waits for them.
 MOST_RENDERS: Final = 10
@@ -33,7 +34,7 @@ def act(isg: Operations, form: MultiDict[str, str]) -> Notice:
     """``verb``, and what of: ``route``, ``tag``, ``below`` (a path) or several ``path``."""
     verb = form.get("verb", "")
     try:
-        if verb not in VERBS:
+        if verb not in (*VERBS, _RESTORE):
             raise ConfigurationError("There is no such verb.")
         if not isg.core.runtime.active:
             raise ConfigurationError("isgware is switched off here; nothing was done.")
@@ -46,7 +47,7 @@ def described(form: MultiDict[str, str]) -> str:
     """The same for the log."""
     about = [
         f"{name} {value}"
-        for name in ("route", "tag", "below", "path")
+        for name in ("route", "tag", "below", "path", "version")
         for value in form.getlist(name)[:_MOST_PATHS]
         if value
     ]
@@ -59,7 +60,17 @@ def _run(isg: Operations, verb: str, form: MultiDict[str, str]) -> str:
             if verb == "regenerate":
                 raise ConfigurationError("Only single pages can be rendered again at once.")
             return run(isg, verb, value)
+    if verb == _RESTORE:
+        return _restore(isg, form)
     return _paths(isg, verb, form.getlist("path"))
+
+
+def _restore(isg: Operations, form: MultiDict[str, str]) -> str:
+    path, version = form.get("path", ""), form.get("version", "")
+    if not version.isdecimal():
+        raise ConfigurationError("There is no such version.")
+    isg.restore(path, int(version), variant=form.get("variant"), host=form.get("host", ""))
+    return f"{path} is version {version} again, until it is revalidated, purged or regenerated."
 
 
 def _route(isg: Operations, verb: str, name: str) -> str:

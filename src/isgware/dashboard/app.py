@@ -25,7 +25,7 @@ from ..setting_checks import MIN_SECRET, SHORT_SECRET
 from .actions import act, described
 from .login import Login, is_below
 from .overview import overview
-from .page_details import page_details, stored_page
+from .page_details import page_details, page_diff, stored_page
 from .page_list import page_list
 from .reply import SANDBOX, Reply, as_json, see_other
 from .route_list import route_list
@@ -77,8 +77,9 @@ class Dashboard:
             "": front,
             "/": front,
             "/routes": View("routes.html", lambda given: route_list(runtime, surveyor, given)),
-            "/pages": View("pages.html", lambda given: page_list(runtime, given)),
-            "/page": View("page.html", lambda given: page_details(runtime, given)),
+            "/pages": View("pages.html", lambda given: page_list(isg, given)),
+            "/page": View("page.html", lambda given: page_details(isg, given)),
+            "/page/diff": View("diff.html", lambda given: page_diff(isg, given)),
             "/why": View("why.html", lambda given: why_form(isg, given), posted=True),
         }
 

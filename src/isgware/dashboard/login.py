@@ -38,7 +38,9 @@ class Login:
     def form(self, visitor: Visitor, back: str = "", code: int = 401, text: str = "") -> Reply:
         """``back``: where to go on, below the mount."""
         # A browser that opens a page would log 401 as an error; programs are told.
-        navigates = visitor.header("Sec-Fetch-Mode") == "navigate" and visitor.method == "GET"
+        mode, upgrades = map(visitor.header, ("Sec-Fetch-Mode", "Upgrade-Insecure-Requests"))
+        opens = mode == "navigate" or (mode is None and upgrades == "1")  # without TLS it says less
+        navigates = opens and visitor.method == "GET"
         return self._screen.html(
             visitor, None, 200 if navigates and code == 401 else code, "login.html",
             login_token=self._sessions.login_token(), back=back, text=text,

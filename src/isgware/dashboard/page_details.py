@@ -9,7 +9,11 @@ from ..backends.base import row_of
 from ..core.freshness import State
 from ..core.local_path import local_path, spelled
 from ..core.stored_page import Entry
+from ..errors import ConfigurationError
 from ..http import cache_status as status
+from ..management.dependency_verbs import lines_of
+from ..management.operations import Operations
+from ..management.page_history import PageVersion
 from ..management.why_shared_cache import page_parts
 from ..runtime import Runtime
 from ..storage.catalogue import PageInfo, row_state
@@ -19,12 +23,13 @@ from .route_pages import RouteOf
 
 #: So many variants of a path are listed.
 _VARIANTS: Final = 50
+_DEPENDS: Final = 100
 
 
-def page_details(runtime: Runtime, given: dict[str, str]) -> dict[str, Any]:
+def page_details(isg: Operations, given: dict[str, str]) -> dict[str, Any]:
     """``given``: ``path``, and the ``key`` of one of its variants. Raises `InvalidPath` and
     `BackendUnavailable`."""
-    path = given.get("path", "")
+    runtime, path = isg.core.runtime, given.get("path", "")
     local_path(path)
     runtime.store.retry()
     stored = ((info, entry) for info, entry in runtime.catalogue.stored(path) if entry is not None)
@@ -39,21 +44,48 @@ def page_details(runtime: Runtime, given: dict[str, str]) -> dict[str, Any]:
             for info, entry in found
         ],
         "page": None if chosen is None else _described(runtime, *chosen),
+        "versions": [] if chosen is None else _versions(isg, *chosen),
         "renders": [] if chosen is None else _renders(runtime, chosen[1]),
     }  # fmt: skip
+
+
+def page_diff(isg: Operations, given: dict[str, str]) -> dict[str, Any]:
+    """How a page differs from the ``version`` before. Raises as `page_details`, and
+    `ConfigurationError` if there is no such version."""
+    runtime, number = isg.core.runtime, given.get("version", "")
+    entry = runtime.catalogue.entry(given.get("key", ""))
+    if entry is None or not number.isdecimal():
+        raise ConfigurationError("That version is not there any more.")
+    info = runtime.catalogue.info_of(entry)
+    lines = isg.diff(_named(entry), int(number), **_which(info, entry)).splitlines()
+    return {"path": info.path, "key": entry.key, "version": int(number), "lines": lines}
+
+
+def _versions(isg: Operations, info: PageInfo, entry: Entry) -> list[PageVersion]:
+    try:
+        return isg.history(_named(entry), **_which(info, entry))
+    except ConfigurationError:  # it cannot be told apart from another
+        return []
+
+
+def _named(entry: Entry) -> str:
+    query = entry.request.query
+    return spelled(entry.request.full_path) + (f"?{query}" if query else "")
+
+
+def _which(info: PageInfo, entry: Entry) -> dict[str, str]:
+    return {"variant": info.variant, "host": entry.request.host}
 
 
 def _renders(runtime: Runtime, entry: Entry) -> list[dict[str, Any]]:
     """What is known of the last ones, the latest first."""
     found = [
-        {"at": entry.rendered_at, "seconds": entry.render_seconds, "by": "", "error": "",
+        {"at": entry.rendered_at, "seconds": entry.render_seconds, "error": "",
          "outcome": "stored"}
     ]  # fmt: skip
     failure = noted_failure(runtime.store, entry.key, runtime.now(), entry.rendered_at)
     if failure is not None:
-        found.insert(
-            0, {"at": failure.at, "seconds": None, "by": "", "error": failure.error, "outcome": ""}
-        )
+        found.insert(0, {"at": failure.at, "seconds": None, "error": failure.error, "outcome": ""})
     return found
 
 
@@ -73,14 +105,19 @@ def _described(runtime: Runtime, info: PageInfo, entry: Entry) -> dict[str, Any]
     said = status.hit(page.ttl(now)) if state is State.FRESH else status.forwarded("stale")
     line, headers, _ = page.answer("identity", now, label, said)
     sizes = {"identity": len(entry.body)} | {k: len(v) for k, v in entry.encodings.items()}
+    dependencies = runtime.engine.page_store.dependencies
+    labels = dependencies.labels if dependencies is not None else None
     return {
         **page_parts(page, state, now),
+        "depends": lines_of(entry, labels)[:_DEPENDS] if labels is not None else [],
         "key": entry.key,
         "url": info.url,
         "path": spelled(row.path),
         "route": entry.route or RouteOf(runtime)(row),
         "state": info.state,
         "variant": info.variant,
+        "host": entry.request.host,
+        "named": _named(entry),
         "build_id": entry.build_id,
         "status_line": line,
         "headers": headers,

@@ -42,7 +42,7 @@ class Screen:
             template,
             base=self.base(visitor),
             host=self._name or visitor.host,
-            version=VERSION,
+            release=VERSION,
             token=session.token if session else "",
             signed_in=session is not None,
             now=self._runtime.now(),

@@ -35,7 +35,7 @@ log: Final = logging.getLogger("isgware")
 MAX_BODY: Final = 64 * 1024
 MAX_NAMES: Final = 1_000
 _BLANKS: Final = b" \t"
-_MODES: Final = ("revalidate", "purge", "regenerate")
+_MODES: Final = ("revalidate", "purge", "regenerate", "restore")
 
 
 class Shown(Protocol):
@@ -182,6 +182,8 @@ class Control:
         if tags and mode == "regenerate":
             raise BadRequest("A tag can be revalidated or purged; regenerate takes a path")
         self._check(paths, tags, mode or "regenerate", decoded(visitor.script_name))
+        if mode == "restore":
+            return self._restore(paths, tags, given.one("version") or "")
         if touched:
             self._isg.touched(*touched)
         if tags:
@@ -191,6 +193,12 @@ class Control:
             self._on_path(mode or "regenerate", path, force == "1")
         done = {"touched": touched} if touched else {}
         return Reply(200, {"revalidated": True, "paths": paths, "tags": tags, **done})
+
+    def _restore(self, paths: list[str], tags: list[str], version: str) -> Reply:
+        if len(paths) != 1 or tags or not re.fullmatch("[0-9]{1,9}", version):
+            raise BadRequest("restore takes one path and its version")
+        self._isg.restore(paths[0], int(version))
+        return Reply(200, {"restored": int(version), "paths": paths})
 
     def _check(self, paths: list[str], tags: list[str], mode: str, script_name: str) -> None:
         """Everything, before anything is done."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # imported where they are used: most web processes never do
     from ..routing.variants import Function, Functions
     from ..runtime import Runtime
     from ..storage.catalogue import PageInfo
+    from .page_history import PageHistory, PageVersion
     from .regenerate_now import Verbs
     from .stats import Stats
     from .why import Why
@@ -130,6 +131,59 @@ class Operations(Invalidations):
         local_path(path)
         core = self.core
         return core.verbs.regenerate(path, force=force) if core.runtime.active else None
+
+    def history(
+        self, path: str, *, variant: str | None = None, host: str = ""
+    ) -> list[PageVersion]:
+        """The previous versions of a page that are kept, newest first: as many as the option
+        ``history`` says (1). Each render that finds the page changed makes one.
+
+        A path without ``?query`` is the plain page. ``variant`` (as `pages` tells it) and ``host``
+        say which, if several are stored. A purge, a withdrawal, a 404 and a 410 drop the versions.
+        Raises `ConfigurationError` if it does not become clear which page is meant, `InvalidPath`,
+        and `BackendUnavailable`.
+        """
+        return self._page_history().history(self._stored_as(path), variant, host)
+
+    def diff(
+        self,
+        path: str,
+        version: int | None = None,
+        *,
+        variant: str | None = None,
+        host: str = "",
+    ) -> str:
+        """How a page differs from its ``version``, by default the last one: a unified diff of
+        status, headers and text, without the tokens and nonces of visitors; empty if it does not.
+
+        Raises as `history`, and `ConfigurationError` if there is no such version.
+        """
+        return self._page_history().diff(self._stored_as(path), version, variant, host)
+
+    def restore(
+        self, path: str, version: int, *, variant: str | None = None, host: str = ""
+    ) -> PageInfo | None:
+        """Go back to a version: it is served, in every process, until something that concerns the
+        page is revalidated or purged, or it is regenerated. Renders that began before are dropped.
+        What it replaces becomes a version itself.
+
+        Returns what is then stored, ``None`` when isgware is switched off. Raises as `diff`.
+        """
+        local_path(path)
+        if not self.core.runtime.active:
+            return None
+        return self._page_history().restore(self._stored_as(path), version, variant, host)
+
+    def _page_history(self) -> PageHistory:
+        from .page_history import PageHistory
+
+        runtime = self.core.runtime
+        return PageHistory(
+            runtime.engine.page_store, runtime.catalogue, runtime.settings, runtime.now
+        )
+
+    def _stored_as(self, path: str) -> str:
+        return self.core.verbs.stored_as(path)
 
     def prerender(
         self,

@@ -13,7 +13,7 @@ from ..backends.base import Lease
 from ..core.cache_key import Visitor, decoded, narrow_query
 from ..core.freshness import State, names_of, path_name, url_name
 from ..core.hosts import normal_host
-from ..core.local_path import local_path, names_for_path
+from ..core.local_path import local_path, names_for_path, spelled
 from ..core.stored_page import Entry, decode
 from ..errors import BackendUnavailable, ConfigurationError, RegenerationError, UnknownHost
 from ..regeneration.coalesce import Call, Calls
@@ -241,6 +241,8 @@ class Verbs:
         page_store.sync()
         seen = page_store.mirror.counter
         mirror = page_store.mirror
+        if mirror.soft.get(key_name(entry.key), 0) > before:
+            return before  # a version was restored since: this render is dropped
         untouched = mirror.last(names_of(path, entry.request.query, entry.tags)) <= before and (
             entry.depended is None or mirror.tellings.since(entry.depended, before) is None
         )
@@ -276,6 +278,11 @@ class Verbs:
         meant = [self._redirected(local_path(each)[0]) for each in (*self._mounted(path), path)]
         stored = (each for each in meant if next(self._stored_origins(each), None) is not None)
         return (meant[0] if len(meant) == 1 else next(stored, meant[0])), local_path(path)[1]
+
+    def stored_as(self, path: str) -> str:
+        """The path of the page that ``path`` stands for, as `pages` lists it."""
+        text, query = self._meant(path)
+        return spelled(text) + (f"?{query}" if "?" in path else "")
 
     def _origin(self, path: str) -> tuple[str, str, str]:
         """Scheme, host and script name: base_url's, a stored page's, the request in progress's.

@@ -19,6 +19,7 @@ from .operations import Invalidations
 
 if TYPE_CHECKING:
     from ..export import ExportReport
+    from .page_history import PageHistory, PageVersion
 
 log: Final = logging.getLogger("isgware")
 
@@ -36,6 +37,7 @@ class Connection(Invalidations):
 
     def __init__(self, store: Any, **options: Any) -> None:
         settings = Settings.load({"store": store, **options}, environ=os.environ)
+        self._settings = settings
         self.store = open_store(settings)
         self._configured = settings.base_url
         self._page_store = PageStore(
@@ -50,6 +52,36 @@ class Connection(Invalidations):
         """See `isgware.ISG.pages`."""
         self.store.probe()
         return self.catalogue.pages(prefix, tag)
+
+    def history(
+        self, path: str, *, variant: str | None = None, host: str = ""
+    ) -> list[PageVersion]:
+        """See `isgware.ISG.history`."""
+        return self._page_history().history(path, variant, host)
+
+    def diff(
+        self,
+        path: str,
+        version: int | None = None,
+        *,
+        variant: str | None = None,
+        host: str = "",
+    ) -> str:
+        """See `isgware.ISG.diff`."""
+        return self._page_history().diff(path, version, variant, host)
+
+    def restore(
+        self, path: str, version: int, *, variant: str | None = None, host: str = ""
+    ) -> PageInfo:
+        """See `isgware.ISG.restore`. Options that say how pages are stored (``history``,
+        ``compress``, ``downstream``) are those given to `connect`, or of the environment."""
+        return self._page_history().restore(path, version, variant, host)
+
+    def _page_history(self) -> PageHistory:
+        from .page_history import PageHistory
+
+        clock = self._settings.clock or _wall_clock
+        return PageHistory(self._page_store, self.catalogue, self._settings, clock)
 
     def touched(self, *names: str) -> None:
         """See `isgware.ISG.touched`."""

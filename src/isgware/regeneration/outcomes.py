@@ -124,10 +124,10 @@ class Outcomes:
                 self.routes.rendered(target.group, target.policy.fingerprint)
             self._forget_failure(target.key)
         elif isinstance(outcome, Failed):
-            self.failed(target, outcome.reason, replaces, unproven=not outcome.proven)
+            self.failed(target, str(outcome), replaces, unproven=not outcome.proven)
             if replaces is None:
                 token = "render-failed" if outcome.proven else "clean-room-failed"
-                self._record_reason(target, token, outcome.reason)
+                self._record_reason(target, token, str(outcome))
                 if not outcome.proven:
                     self._count(target, token)
         elif isinstance(outcome, Refused):

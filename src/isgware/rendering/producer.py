@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..core.database_reads import DatabaseReads
+from ..core.page_versions import has_versions, packed
 from ..core.storable import ViewDirectives, unread
 from ..core.stored_page import Entry
 from ..recording import Recording
@@ -87,16 +88,22 @@ class Producer:
         wanted = {"gzip"} if entry.places else set(self._encoders)
         if not made.unchanged or set(entry.encodings) != wanted:
             found = encoded(entry, self._encoders)
-        return dataclasses.replace(made, encodings=found[0], pieces=found[1])
+        version = b""
+        if self._settings.history and made.replaces is not None and not made.unchanged:
+            version = packed(made.replaces) if has_versions(made.replaces) else b""
+        return dataclasses.replace(made, encodings=found[0], pieces=found[1], version=version)
 
     def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
         """Store what `attempt` made, under the order of its lease and what it knew of the table of
         invalidations when it began."""
+        made, generation = self._past_own_writes(made, generation)
         entry = dataclasses.replace(
             made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings,
             pieces=made.pieces,
         )  # fmt: skip
-        page, stored = self._page_store.keep(entry, target.base, made.replaces, made.depending)
+        page, stored = self._page_store.keep(
+            entry, target.base, made.replaces, made.depending, made.version
+        )
         self._notices.reads(entry)
         self._learn(target, made)
         return Rendered(page, made.learned, stored)
@@ -141,7 +148,23 @@ class Producer:
             return made_page
         depended, depending = dependencies.finish(rendering.database, began_reading)
         entry = dataclasses.replace(made_page.entry, depended=depended)
-        return dataclasses.replace(made_page, entry=entry, depending=depending)
+        own = rendering.database.own.get(id(self._page_store), (0, 0))
+        return dataclasses.replace(made_page, entry=entry, depending=depending, own_writes=own)
+
+    def _past_own_writes(self, made: Made, generation: int) -> tuple[Made, int]:
+        """What a render writes renews other pages, not its own."""
+        dependencies = self._page_store.dependencies
+        if dependencies is None or made.depending is None or not made.own_writes[0]:
+            return made, generation
+
+        def counter() -> int:
+            self._page_store.sync()
+            return self._page_store.mirror.counter
+
+        depending, generation = dependencies.past_own_writes(
+            made.depending, made.own_writes, counter, generation
+        )
+        return dataclasses.replace(made, depending=depending), generation
 
     def _learn(self, target: Target, made: Made) -> None:
         known = self._planner.learned_route(target.base)

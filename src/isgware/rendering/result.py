@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..backends.dependents import Depending
 from ..core.storable import Response
@@ -47,6 +49,17 @@ class Failed:
     proven: bool = False
     personal: bool = False
 
+    def __str__(self) -> str:
+        """The reason; with the exception, where the framework made an answer of it, and the last
+        line of code that it came from."""
+        error = self.error
+        if error is None:
+            return self.reason
+        said = f"{type(error).__name__}: {error}"
+        text = self.reason if said in self.reason else f"{self.reason}; {said}"
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        return text + "".join(f" ({Path(at.filename).name}:{at.lineno}: {at.line})" for at in last)
+
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
@@ -61,8 +74,10 @@ class Made:
     """A page that may be stored. ``said``: the policy of the decorator that was met, if decorators
     are learned; ``default``: the ``ISG(revalidate=)`` that alone made the page storable.
     ``encodings`` of its body, once it is finished: they become part of the entry as it is kept.
-    ``replaces``: the page that it was made in place of; ``unchanged``: and was found to be.
-    ``depending``: what of a database it depends on, as the store has to know."""
+    ``replaces``: the page that it was made in place of; ``version``: that as a version to keep;
+    ``unchanged``: whether the two are the same.
+    ``depending``: what of a database it depends on, as the store has to know; ``own_writes``: see
+    `Dependencies.past_own_writes`."""
 
     entry: Entry
     learned: tuple[str, ...]
@@ -72,5 +87,7 @@ class Made:
     encodings: Mapping[str, bytes] = field(default_factory=dict)
     pieces: tuple[int, ...] = ()
     depending: Depending | None = None
+    own_writes: tuple[int, int] = (0, 0)
     replaces: Entry | None = None
+    version: bytes = b""
     unchanged: bool = False

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ..backends.base import Lease, Row, row_of, standing_of
+from ..backends.base import Before, Lease, Row, row_of, standing_of
 from ..backends.breaker import Breaker
 from ..backends.dependents import Depending
 from ..backends.read_ahead import Copy, ReadAhead, current
 from ..core.depended import MAYBE, NOTHING
 from ..core.freshness import Changes, Generations, State, judge
+from ..core.storable import GONE
 from ..core.stored_page import Entry, decode, encode, head_of
 from ..errors import BackendUnavailable
 from ..render_context import note_invalidation
@@ -46,6 +47,8 @@ class PageStore:
         self._offline = offline
         self._offline_since: float | None = None
         self._flushed = 0.0
+        #: How many previous versions of a page the store keeps.
+        self.history = 0
         #: What pages depend on, with the option ``dependencies``.
         self.dependencies: Dependencies | None = None
         self._pending = Pending(
@@ -79,6 +82,11 @@ class PageStore:
             self.settled = -1
             if self._offline_since is None:
                 self._offline_since = time.monotonic()
+
+    def pull(self) -> None:
+        """Bring the mirror up to the backend, whatever the version says: a network may be late with
+        it. Raises `BackendUnavailable`."""
+        self._pull()
 
     def _pull(self) -> None:
         mirror = self.mirror
@@ -195,17 +203,17 @@ class PageStore:
 
     def keep(
         self, entry: Entry, base: str, replaces: Entry | None = None,
-        depending: Depending | None = None,
+        depending: Depending | None = None, version: bytes = b"",
     ) -> tuple[Page, bool]:  # fmt: skip
         """Store a page, which ``replaces`` another. Returns it, or the newer one that was there
         already, and whether the store has it: without, it is kept in memory alone. ``depending``:
-        what it depends on, as the store has to know."""
+        what it depends on, as the store has to know; ``version``: the other one as a version."""
         stored = True
         if self.dependencies is not None:
             entry = self.dependencies.met(entry, depending)
         page = Page(entry, self.mirror.counter, base)
         try:
-            if self._worth_storing(entry) and not self._put(entry, replaces):
+            if self._worth_storing(entry) and not self._put(entry, replaces, version):
                 return self._fetch(entry.key, base, None) or page, True
         except BackendUnavailable as error:
             stored = False
@@ -224,14 +232,17 @@ class PageStore:
         depended = entry.depended
         return depended is None or depended.late == NOTHING or depended.soft
 
-    def _put(self, entry: Entry, replaces: Entry | None = None) -> bool:
+    def _put(self, entry: Entry, replaces: Entry | None = None, version: bytes = b"") -> bool:
         """Whether the store has the page now. If its body is that of the one before, only what
-        stands in front of that is written."""
+        stands in front of that is written. Of a page that is gone no version stays."""
         row, now = row_of(entry), self._clock()
         if replaces is not None and _same_body(entry, replaces):
             if self.backend.put_head(row, head_of(entry), standing_of(replaces), now):
                 return True
-        return self.backend.put(row, encode(entry), now)
+        before = None
+        if self.history and replaces is not None and entry.version and entry.code not in GONE:
+            before = Before(standing_of(replaces), version, self.history)
+        return self.backend.put(row, encode(entry), now, before)
 
     def stored_locally(self, key: str, base: str) -> None:
         """Others may have made this page at the same time, each in vain or without a lease: see to

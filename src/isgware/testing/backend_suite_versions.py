@@ -6,7 +6,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..backends.base import Limits, Renewals, get_with_note, row_of, standing_of
+from ..backends.base import (
+    Before,
+    History,
+    Limits,
+    Renewals,
+    get_with_note,
+    row_of,
+    standing_of,
+)
 from ..core.stored_page import Entry, encode, head_of
 from .backend_suite import START, Suite, make_entry, put
 
@@ -15,8 +23,17 @@ def put_head(backend: Any, entry: Entry, old: Entry, now: float = START) -> bool
     return bool(backend.put_head(row_of(entry), head_of(entry), standing_of(old), now))
 
 
+def replace_page(
+    backend: Any, old: Entry, version: bytes, keep: int = 2, now: float = START, **fields: Any
+) -> Entry:
+    """Put the next render of a page, and what it replaces as a version."""
+    new = replace(old, **{"order": old.order + 1, **fields})
+    assert backend.put(row_of(new), encode(new), now, Before(standing_of(old), version, keep))
+    return new
+
+
 class VersionsSuite(Suite):
-    """What a backend that is `Renewals` keeps."""
+    """What a backend that is `Renewals`, or keeps a `History`, does."""
 
     def renewed(self, old: Entry, **fields: Any) -> Entry:
         return replace(old, **{"order": old.order + 1, "rendered_at": START + 60, **fields})
@@ -93,3 +110,72 @@ class VersionsSuite(Suite):
             assert {row.path for row in backend.rows()} >= {"/newer", "/2"}
             assert len(list(backend.rows())) in (3, 4)
             assert put(backend, make_entry("/last", nonce=pages[0].nonce, body=b""))
+
+    # Previous versions
+
+    def test_versions_are_kept_newest_first_and_so_many(self) -> None:
+        with self.two() as (one, other):
+            if not isinstance(one, History) or not isinstance(other, History):
+                return
+            page = self.stored(one)
+            assert other.history(page.key, START) == []
+            for version in (b"a", b"b", b"c"):
+                page = replace_page(one, page, version)
+            assert other.history(page.key, START) == [b"c", b"b"]
+            page = replace_page(other, page, b"", keep=2)
+            assert one.history(page.key, START) == [b"c", b"b"]
+            page = replace_page(other, page, b"d", keep=1)
+            assert one.history(page.key, START) == [b"d"]
+            page = replace_page(other, page, b"e", keep=0)
+            assert one.history(page.key, START) == []
+
+    def test_no_version_stays_where_another_render_was_there_or_nothing_is_said(self) -> None:
+        with self.opened() as backend:
+            if not isinstance(backend, History):
+                return
+            first = self.stored(backend)
+            page = replace_page(backend, first, b"a")
+            page = replace_page(backend, replace(page, generation=5), b"b", order=9)  # it was not
+            assert backend.history(page.key, START) == []
+            page = replace_page(backend, page, b"c")
+            page = replace(page, order=page.order + 1)
+            assert put(backend, page)
+            assert backend.history(page.key, START) == []
+
+    def test_versions_go_with_their_page(self) -> None:
+        with self.opened() as backend:
+            if not isinstance(backend, History):
+                return
+            page = replace_page(backend, self.stored(backend), b"a")
+            backend.delete(page.key)
+            assert backend.history(page.key, START) == []
+            page = replace_page(backend, page, b"b")
+            assert backend.history(page.key, START) == []
+            other = replace_page(backend, self.stored(backend, "/other", order=3), b"c")
+            assert backend.history(other.key, START) == [b"c"]
+            assert backend.history(other.key, START + 10 * 86_400) == []
+
+    def test_a_new_head_leaves_the_versions(self) -> None:
+        with self.opened() as backend:
+            if not isinstance(backend, History) or not isinstance(backend, Renewals):
+                return
+            page = replace_page(backend, self.stored(backend), b"a")
+            if put_head(backend, self.renewed(page), page):  # else it knows whole pages only
+                assert backend.history(page.key, START) == [b"a"]
+
+    def test_versions_go_before_any_page_and_the_oldest_first(self) -> None:
+        with self.opened(Limits(pages=100, bytes=20_000)) as backend:
+            if not isinstance(backend, History):
+                return
+            pages = [self.stored(backend, f"/{number}") for number in range(5)]
+            for number, page in enumerate(pages):
+                pages[number] = replace_page(backend, page, b"v" * 2_000, now=START + number)
+            before = self.stored(backend, "/x", body=b"x" * 9_000, now=START + 9)
+            left = [len(backend.history(page.key, START)) for page in pages]
+            assert left[0] == 0
+            assert 0 < sum(left) < 5
+            assert left == sorted(left)
+            self.stored(backend, "/y", body=b"x" * 6_300, now=START + 9)
+            assert [len(backend.history(page.key, START)) for page in pages] == [0] * 5
+            assert backend.get(before.key, START) is not None
+            assert all(backend.get(page.key, START) is not None for page in pages)

@@ -22,7 +22,7 @@ from cachelib import RedisCache
 
 from ...core.freshness import Changes
 from .. import fork_safety as forks
-from ..base import HELD, JOB_TIME, Held, Job, Lease, Limits, NotTaken, Row, Standing
+from ..base import HELD, JOB_TIME, Before, Held, Job, Lease, Limits, NotTaken, Row, Standing
 from ..cachelib import BytesSerializer
 from . import counts, jobs, page_scripts, scripts, values
 from .client import Connect
@@ -135,10 +135,16 @@ class RedisBackend(DependentPages):
     def _names(self, key: str) -> list[str]:
         return [f"{self.prefix}page:{key}", f"{self.prefix}head:{key}"]
 
-    def put(self, row: Row, data: bytes, now: float) -> bool:
-        return self.put_row(row, data, len(data), now) is not None
+    def put(self, row: Row, data: bytes, now: float, before: Before | None = None) -> bool:
+        return self.put_row(row, data, len(data), now, before) is not None
 
-    def put_row(self, row: Row, data: bytes, size: int, now: float) -> list[str] | None:
+    def history(self, key: str, now: float) -> list[bytes]:
+        """See `History`."""
+        return list(self._run(page_scripts.HISTORY, "", key, now))
+
+    def put_row(
+        self, row: Row, data: bytes, size: int, now: float, before: Before | None = None
+    ) -> list[str] | None:
         """Keep a row with its page of ``size`` bytes (or with what identifies it elsewhere).
         Returns the keys that had to go, or ``None`` if a newer render is there already."""
         limits = self._limits
@@ -158,9 +164,11 @@ class RedisBackend(DependentPages):
             "pages": [limits.pages, limits.error_pages],
             "sizes": [limits.bytes, limits.error_bytes],
         }
+        if before is not None:
+            facts |= {"before": before.standing, "keep": before.keep}
         gone = self._run(
             page_scripts.PUT, secrets.token_hex(8), dumped(facts), asked.value,
-            dumped_row(row, size),
+            dumped_row(row, size), before.data if before is not None else b"",
         )  # fmt: skip
         return None if gone is None else [key.decode() for key in gone[1:]]
 

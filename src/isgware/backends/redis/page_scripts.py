@@ -7,11 +7,27 @@ from typing import Final
 from .scripts import Script
 
 _PUT: Final = """
-local it, value, json = decoded(ARGV[2]), ARGV[3], ARGV[4]
+local it, value, json, version = decoded(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local row, kept = decoded(json), standing(it.key)
 if kept and newer(kept, it, ARGV[1]) then return false end
 redis.call('SET', it.name, value, 'EX', it.ttl)
 redis.call('DEL', P..'head:'..it.key)
+
+local name = P..'versions:'..it.key
+if not it.before or not kept or not equal(kept, it.before) then
+  forget(it.key)
+elseif redis.call('TYPE', name).ok == 'none' or redis.call('TYPE', name).ok == 'list' then
+  local grown = 0
+  if version ~= '' then
+    redis.call('LPUSH', name, version)
+    redis.call('ZADD', VERSIONS, it.now, it.key)
+    grown = #version
+  end
+  while redis.call('LLEN', name) > it.keep do grown = grown - #redis.call('RPOP', name) end
+  redis.call('HINCRBY', KEPT, it.key, grown)
+  redis.call('HINCRBY', KEPT, '=', grown)
+  if redis.call('EXPIRE', name, it.ttl) == 0 then forget(it.key) end
+end
 
 -- Where the order of use was evicted, and the rows were not, the limits would count pages that they
 -- cannot choose from, and drop each that they can: the list begins anew.
@@ -54,6 +70,14 @@ if row.variant ~= '' then
     end
   end
 end
+-- Versions go before any page.
+for _ = 1, 500 do
+  local kept = tonumber(redis.call('HGET', KEPT, '=') or 0)
+  local size = tonumber(redis.call('HGET', ROWS, '=0') or 0)
+  if kept <= 0 or size + kept <= it.sizes[1] then break end
+  local oldest = redis.call('ZRANGE', VERSIONS, 0, 0)[1]
+  if oldest then forget(oldest) else redis.call('DEL', KEPT) end
+end
 -- Limits that were lowered are reached over several puts: no script holds others up for long.
 for kind = 0, 1 do
   local left = 500
@@ -84,17 +108,24 @@ _PUT_HEAD: Final = """
 local it, json = decoded(ARGV[2]), ARGV[4]
 local kept = standing(it.key)
 if not kept then return 0 end
-for at = 1, 3 do
-  if kept[at] ~= it.before[at] then return 0 end
-end
+if not equal(kept, it.before) then return 0 end
 if newer(kept, it, ARGV[1]) then return 0 end
 local page = P..'page:'..it.key
 redis.call('SET', P..'head:'..it.key, range(page, 0, 12)..ARGV[3], 'EX', it.ttl)
 redis.call('EXPIRE', page, it.ttl)
+redis.call('EXPIRE', P..'versions:'..it.key, it.ttl)
 unlist(it.key)
 list(it.key, decoded(json), json, it.now)
 return 1
 """
 
+_HISTORY: Final = """
+local page = standing(ARGV[2])
+if not page or type(page[4]) ~= 'number' or page[4] <= tonumber(ARGV[3]) then return {} end
+local found = redis.pcall('LRANGE', P..'versions:'..ARGV[2], 0, -1)
+return found.err and {} or found
+"""
+
 PUT: Final = Script(_PUT)
 PUT_HEAD: Final = Script(_PUT_HEAD)
+HISTORY: Final = Script(_HISTORY)

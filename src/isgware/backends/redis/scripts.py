@@ -23,6 +23,7 @@ _PRELUDE: Final = """
 local P = string.sub(KEYS[1], 1, -6)
 local STATE, NAMES, ROWS, PATHS, ENDS = KEYS[1], P..'names', P..'rows', P..'paths', P..'ends'
 local HARD = P..'hard'
+local VERSIONS, KEPT = P..'versions', P..'kept'
 local NOTES, USED = P..'notes', {[0] = P..'used:0', [1] = P..'used:1'}
 
 -- A key of another type in our place is nobody's: replace it.
@@ -97,6 +98,10 @@ local function standing(key)
   return found and type(found[2]) == 'number' and type(found[3]) == 'number' and found or nil
 end
 
+local function equal(one, other)
+  return one[1] == other[1] and one[2] == other[2] and one[3] == other[3]
+end
+
 -- Whether the page of this standing is newer than that of ``it``.
 local function newer(kept, it, fresh)
   if kept[1] ~= it.nonce then return kept[1] == state(fresh)[1] end
@@ -129,8 +134,20 @@ local function list(key, row, json, used)
   for _, tag in ipairs(row.tags) do zadd(P..'tag:'..tag, 0, member) end
 end
 
+-- Previous versions of a page: a list, whose bytes are counted, in the order of their writing.
+local function forget(key)
+  local bytes = redis.call('HGET', KEPT, key)
+  if bytes then
+    redis.call('HDEL', KEPT, key)
+    redis.call('HINCRBY', KEPT, '=', 0 - bytes)
+  end
+  redis.call('ZREM', VERSIONS, key)
+  redis.call('DEL', P..'versions:'..key)
+end
+
 local function drop(key)
   unlist(key)
+  forget(key)
   redis.call('DEL', P..'page:'..key, P..'head:'..key)
 end
 """
@@ -258,6 +275,7 @@ redis.call('DEL', P..'room')
 for key, kind in pairs({
   [STATE] = 'hash', [NAMES] = 'zset', [ROWS] = 'hash', [PATHS] = 'zset', [ENDS] = 'zset',
   [NOTES] = 'zset', [HARD] = 'zset', [USED[0]] = 'zset', [USED[1]] = 'zset',
+  [VERSIONS] = 'zset', [KEPT] = 'hash',
 }) do
   local found = redis.call('TYPE', key).ok
   if found ~= kind and found ~= 'none' then redis.call('DEL', key) end

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...core.freshness import Changes
-from ..base import Held, Job, Lease, Limits, Row, Standing
-from . import counts, invalidations, jobs, leases, pages
+from ..base import Before, Held, Job, Lease, Limits, Row, Standing
+from . import counts, invalidations, jobs, leases, pages, versions
 from .database import Database
 from .dependent_pages import DependentPages
 from .followers import SocketFollowers
@@ -80,13 +80,21 @@ class SQLiteBackend(DependentPages):
     def nonce(self) -> str:
         return self.database.read(lambda db: state(db).nonce)
 
-    def put(self, row: Row, data: bytes, now: float) -> bool:
-        return self.put_row(row, data, len(data), now) is not None
+    def put(self, row: Row, data: bytes, now: float, before: Before | None = None) -> bool:
+        return self.put_row(row, data, len(data), now, before) is not None
 
-    def put_row(self, row: Row, data: bytes, size: int, now: float) -> list[str] | None:
+    def history(self, key: str, now: float) -> list[bytes]:
+        """See `History`."""
+        return self.database.read(lambda db: versions.of(db, key, now))
+
+    def put_row(
+        self, row: Row, data: bytes, size: int, now: float, before: Before | None = None
+    ) -> list[str] | None:
         """Keep a row with its page of ``size`` bytes (or with what identifies it elsewhere).
         Returns the keys that had to go, or ``None`` if a newer render is there already."""
-        return self.database.write(lambda db: pages.put(db, row, data, size, now, self._limits))
+        return self.database.write(
+            lambda db: pages.put(db, row, data, size, now, self._limits, before)
+        )
 
     def put_head(self, row: Row, head: bytes, standing: Standing, now: float) -> bool:
         """See `Renewals`. The body is in a row of its own, which is not touched."""

@@ -14,23 +14,15 @@ from typing import Any, Final
 
 from ...core.depended import packed, unpacked
 from ...core.stored_page import head_size
-from ..base import Limits, Row, Standing, is_newer
-from . import dependents
+from ..base import Before, Limits, Row, Standing, is_newer
+from . import dependents, versions
 from .database import Damaged
 from .invalidations import state
 
-#: Previous versions of pages are the kind 3 of totals.
 TABLES: Final = (
     "ALTER TABLE pages ADD COLUMN head BLOB",
     "CREATE TABLE bodies (page INTEGER PRIMARY KEY, data BLOB NOT NULL)",
-    "CREATE TABLE versions (id INTEGER PRIMARY KEY, page INTEGER NOT NULL, "
-    "bytes INTEGER NOT NULL, data BLOB NOT NULL)",
-    "CREATE INDEX versions_by_page ON versions (page, id)",
-    "INSERT OR IGNORE INTO totals VALUES (3, 0, 0)",
-    "CREATE TRIGGER version_kept AFTER INSERT ON versions BEGIN "
-    "UPDATE totals SET pages = pages + 1, bytes = bytes + new.bytes WHERE kind = 3; END",
-    "CREATE TRIGGER version_gone AFTER DELETE ON versions BEGIN "
-    "UPDATE totals SET pages = pages - 1, bytes = bytes - old.bytes WHERE kind = 3; END",
+    *versions.TABLES,
     "CREATE TRIGGER page_gone AFTER DELETE ON pages BEGIN "
     "DELETE FROM bodies WHERE page = old.id; DELETE FROM versions WHERE page = old.id; END",
     "CREATE TRIGGER page_of_earlier_release AFTER UPDATE OF data ON pages "
@@ -75,8 +67,9 @@ def get(db: sqlite3.Connection, key: str, now: float) -> bytes | None:
 
 
 def put(
-    db: sqlite3.Connection, row: Row, data: bytes, size: int, now: float, limits: Limits
-) -> list[str] | None:
+    db: sqlite3.Connection, row: Row, data: bytes, size: int, now: float, limits: Limits,
+    before: Before | None,
+) -> list[str] | None:  # fmt: skip
     """See `Coordinator.put_row`."""
     old = _kept(db, row.key)
     if old:
@@ -92,6 +85,8 @@ def put(
     dependents.list_page(db, page, old[6] if old else None, values[-1])
     if bodies is not None:
         db.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (page, bodies))
+    if old:
+        versions.keep(db, page, before if before and before.standing == old[1:4] else None)
     _tag(db, page, row)
     totals = count(db, int(row.error_quota), 1, size)
     return _make_room(db, row, now, totals, limits)
@@ -152,6 +147,8 @@ def _make_room(
     caps = ((limits.pages, limits.bytes), (limits.error_pages, limits.error_bytes))
     max_pages, max_bytes = caps[kind]
     pages, size = total(db, kind) if gone else totals
+    if not kind and size + total(db, versions.KIND)[1] > max_bytes:
+        versions.shrink(db, max_bytes - size)
     while (excess := max(pages - max_pages, 1 if size > max_bytes else 0)) > 0:
         # By a clock that has since been put back: they would push out all that is new.
         db.execute(
