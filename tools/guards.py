@@ -173,6 +173,47 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("another header is a change", " and _headers(old) == _headers(new)", ""),
         ("an unchanged page keeps its ETag", " etag=old.etag,", ""),
     ),
+    # What was purged or withdrawn does not come back by way of an older version.
+    *_of("core/page_versions.py", "core/test_page_versions.py")(
+        ("versions go with a purge of their page", " or purged(page)", ""),
+        ("a version that was purged hides what is older", " or purged(entry)", ""),
+        ("versions of a table that is lost are gone",
+         " or entry.nonce != mirror.nonce\n", "\n"),
+        ("a restored version bears the names of both",
+         "(*version.tags, *page.tags)", "(*version.tags,)"),
+    ),
+    *_of("core/freshness.py", "core/test_page_versions.py")(
+        ("a restored version outlives its policy", " and not entry.restored\n", "\n"),
+    ),
+    *_of("storage/page_store.py", "promises/test_history.py")(
+        ("a page that is gone keeps no version", " and entry.code not in GONE:", ":"),
+    ),
+    *_of("backends/sqlite/pages.py", "backends/test_sqlite.py")(
+        ("versions stay with the render that they are of",
+         "before if before and before.standing == old[1:4] else None", "before"),
+    ),
+    *_of("backends/redis/page_scripts.py", "backends/test_redis.py")(
+        ("versions stay with the render that they are of, in Redis, too",
+         " or not equal(kept, it.before) then", " then"),
+    ),
+    *_of("backends/memory.py", "backends/test_memory.py")(
+        ("versions stay with the render that they are of, in memory, too",
+         " and old and before.standing == _standing(old):", ":"),
+        ("versions go with their page", "        self._versions.drop(key)\n", ""),
+    ),
+    *_of("management/page_history.py", "promises/test_history.py")(
+        ("a restored version is newer than renders that began before",
+         "generation = backend.invalidate([key_name(key)], False)",
+         "generation = page_store.mirror.counter"),
+        ("a version is chosen by what is purged now",
+         "            versions = self._usable(page)\n",
+         "            versions = page_versions.usable(page, backend.history(key, self._now()), "
+         "lambda entry: (), page_store.mirror)\n"),
+    ),
+    *_of("management/regenerate_now.py", "promises/test_history.py")(
+        ("what regenerate began before a restore is dropped",
+         "if mirror.soft.get(key_name(entry.key), 0) > before:", "if False:"),
+    ),
     *_of("rendering/page_maker.py", "promises/test_adaptive.py")(
         ("only a render for which the time was up changes the interval",
          " or not replaces.fresh_until <= started", ""),
@@ -197,7 +238,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("backends/redis/page_scripts.py", "backends/test_redis.py")(
         ("a head is put before the bodies it was made for, in Redis, too",
-         "  if kept[at] ~= it.before[at] then return 0 end\n", ""),
+         "if not equal(kept, it.before) then return 0 end\n", ""),
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",
@@ -691,6 +732,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("own answers are kept for plain URLs", "        if url_refusal(visitor):\n", "        if False:\n"),
         ("drafts are not kept from own answers",
          "return self._drafts is not None and self._drafts.owned(cookie)", "return False"),
+    ),
+    *_of("shared_cache/related_urls.py", "shared_cache")(
         ("other origins are not purged",
          "if (there.scheme, normal_host(there.scheme, there.netloc)) != (scheme, host):", "if False:"),
     ),
@@ -917,6 +960,25 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("routing/framework.py", "flask/test_odd_cookies.py")(
         ("cookies may hold any bytes", "from werkzeug.sansio.http import parse_cookie", "from werkzeug.http import parse_cookie"),
+    ),
+    *_of("serving/passthrough.py", "flask/test_reads_decide.py")(
+        ("own answers by cookie say so to caches in front", "        headers = by_cookie(headers)\n", "        pass\n"),
+    ),
+    *_of("flask/site.py", "flask/test_reads_decide.py")(
+        ("a session class of the app's own is not remembered", "interface.session_class is not SecureCookieSession", "False"),
+        ("a session interface of the app's own is not remembered",
+         "own = type(interface) is SecureCookieSessionInterface", "own = isinstance(interface, SecureCookieSessionInterface)"),
+    ),
+    *_of("flask/recorder.py", "flask/test_recorder.py")(
+        ("a session that cannot be recorded is read as a whole",
+         "            recording.read(SESSION, EVERYTHING, lambda: type(session).__qualname__)", "            pass"),
+        ("an interface that cannot be recorded is read as a whole",
+         "            recording.read(kind, EVERYTHING, lambda: type(interface).__qualname__)", "            pass"),
+        ("cookies of the app's own making are read as a whole",
+         "    if not kept or not recorded(cookies, Notes(recording, COOKIES, CALLERS)):",
+         "    if not recorded(cookies, Notes(recording, COOKIES, CALLERS)) and kept:"),
+        ("a user is read by the remember cookie, too",
+         "            recording.read(COOKIES, cookie, lambda: where(frame))\n", ""),
     ),
     *_of("rendering/compress.py", "rendering/test_compress.py")(
         ("a page whose pieces would be much larger is sent as it is",

@@ -6,6 +6,7 @@ import flask
 import pytest
 from cachelib import SimpleCache
 from flask import Flask, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_session import Session
 
@@ -139,6 +140,25 @@ def test_p11_a_page_that_reads_says_so_to_caches_in_front() -> None:
             reply = Jar(site).visit(path)
             assert "Cookie" in reply.get("Vary")
             assert reply.get("Cache-Control") == "private, max-age=0, must-revalidate"
+
+
+@pytest.mark.parametrize(
+    ("said", "vary", "control"),
+    [({}, "Cookie", "private, max-age=0, must-revalidate"),
+     ({"Vary": "Accept", "Cache-Control": "max-age=5"}, "Accept, Cookie", "max-age=5"),
+     ({"Vary": "Cookie", "Expires": "0"}, "Cookie", ""), ({"Vary": "*"}, "*", None)],
+)  # fmt: skip
+def test_p11_own_answers_say_so_to_caches_in_front_as_well(
+    said: dict[str, str], vary: str, control: str | None
+) -> None:
+    site = Site()
+    site.page("/", lambda: (request.cookies.get("theme", "light"), 200, said))
+    Jar(site).visit("/")
+    reply = Jar(site, theme="dark").visit("/")
+    assert reply.text == "dark"
+    if control is not None:
+        assert (reply.cache, reply.get("Vary")) == ("BYPASS", vary)
+        assert reply.get("Cache-Control") == control
 
 
 def test_p11_a_cookie_that_is_read_counts_though_the_app_says_no_vary() -> None:
@@ -305,6 +325,25 @@ def test_p11_invented_session_cookies_are_looked_at_and_not_remembered_for_ever(
     check = site.isg.core.runtime.engine.visitors
     assert 0 < len(check._keys) <= 64
     assert 0 < len(check._admitted) <= 64
+
+
+def test_p11_only_what_flask_itself_keeps_in_a_cookie_is_remembered() -> None:
+    """A subclass may keep something else beside it, which changes under the same cookie."""
+
+    class Sessions(SecureCookieSessionInterface):
+        pass
+
+    class Own(SecureCookieSession):
+        pass
+
+    site = Site()
+    kept = site.isg.core.runtime.site
+    assert kept.cookie_session == "session"
+    site.app.session_interface = Sessions()
+    assert (kept.cookie_session, kept.session_cookie) == ("", "session")
+    site.app.session_interface = SecureCookieSessionInterface()
+    site.app.session_interface.session_class = Own
+    assert kept.cookie_session == ""
 
 
 class User(UserMixin):

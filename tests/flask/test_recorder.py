@@ -262,6 +262,51 @@ def test_an_interface_of_ones_own_set_late_is_recorded_and_not_saved() -> None:
     assert OwnSessions.saved == 1
 
 
+class Slots:
+    """An interface to which nothing can be added, and sessions that cannot be told apart."""
+
+    __slots__ = ("session",)
+
+    def open_session(self, app: Flask, request: Request) -> Any:
+        return self.session
+
+    def is_null_session(self, session: object) -> bool:
+        return False
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Any) -> None:
+        pass
+
+
+class Fixed(dict):  # type: ignore[type-arg]
+    __slots__ = ("accessed", "modified", "permanent")
+
+
+@pytest.mark.parametrize("interface", [Slots, type("Open", (Slots,), {})])
+def test_a_session_that_cannot_be_recorded_is_read_as_a_whole(interface: Any) -> None:
+    app = app_of()
+    app.add_url_rule("/", "view", lambda: "ok")
+    app.session_interface = interface()
+    app.session_interface.session = session = Fixed()  # type: ignore[attr-defined]
+    session.accessed = session.modified = session.permanent = False
+    _, recording = rendered(app)
+    assert names(recording, "session") == {"*"}
+    if interface is Slots:
+        assert names(recording, "opened") == {"*"}
+
+
+def test_cookies_that_the_app_finds_in_a_way_of_its_own_are_read_as_a_whole() -> None:
+    class Own(Request):
+        @property
+        def cookies(self) -> dict[str, str]:  # type: ignore[override]
+            return {}
+
+    app = app_of()
+    app.request_class = Own
+    app.add_url_rule("/", "view", lambda: "ok")
+    _, recording = rendered(app)
+    assert names(recording, "cookies") == {"*"}
+
+
 def test_flask_session_is_recorded_and_not_saved() -> None:
     cache = SimpleCache()
     app = app_of(SESSION_TYPE="cachelib", SESSION_CACHELIB=cache)

@@ -22,6 +22,7 @@ from .interned_strings import shared
 from .storable import Response, Terms, varies
 
 NAME: Final = "X-Accel-Expires"
+_PRIVATE: Final = "private, max-age=0, must-revalidate"
 _NOT_SHARED: Final = ("private", "no-store", "no-cache")
 _OWN: Final = re.compile(r"(public, max-age=0, s-maxage=)\d+(, stale-while-revalidate=)\d+\Z")
 _FROM_NOW: Final = re.compile(r"^(public, max-age=0, s-maxage=)(\d+)(?=, stale-while-revalidate=)")
@@ -49,6 +50,18 @@ def kept_headers(
         headers.append(("Cache-Control", _cache_control(terms, policy, downstream, private)))
     # Many pages have equal headers: keep one object for all of them.
     return tuple((shared(name), shared(value)) for name, value in headers)
+
+
+def by_cookie(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Headers of an answer that the app made for one visitor because of their cookies, which a
+    cache in front has to be told as of the stored page. A lifetime that the app said stays."""
+    named = ", ".join(value for name, value in headers if name.lower() == "vary")
+    if varies(tuple(headers)).isdisjoint({"cookie", "*"}):
+        headers = [pair for pair in headers if pair[0].lower() != "vary"]
+        headers.append(("Vary", f"{named}, Cookie" if named else "Cookie"))
+    if not any(name.lower() in ("cache-control", "expires") for name, _ in headers):
+        headers = [*headers, ("Cache-Control", _PRIVATE)]
+    return headers
 
 
 def spent(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -79,7 +92,7 @@ def extended(headers: list[tuple[str, str]], age: int) -> list[tuple[str, str]]:
 def _cache_control(terms: Terms, policy: Policy, downstream: float, private: bool) -> str:
     private = private or bool(policy.bypass or policy.keyed_cookies or policy.variants)
     if private or terms.vary_cookie or terms.anonymous:
-        return "private, max-age=0, must-revalidate"
+        return _PRIVATE
     shared = downstream if terms.revalidate is None else terms.revalidate
     window = max(0, int(terms.expire - shared))
     return f"public, max-age=0, s-maxage={int(shared)}, stale-while-revalidate={window}"

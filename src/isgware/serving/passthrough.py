@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from werkzeug.exceptions import NotFound
 
 from ..core.cache_key import Visitor
+from ..core.downstream import by_cookie
 from ..http import cache_status as status
 from ..render_context import Rendering, current
 from ..rendering.clean_room import StartResponse, WSGIApp
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .answer import Answer
 
 Environ = dict[str, Any]
+#: Why a visitor gets their own answer to a page that others share: it is in their cookies.
+_BY_COOKIE: Final = frozenset({"cookie", "session-unreadable"})
 HTML: Final = "text/html; charset=utf-8"
 HeaderList = list[tuple[str, str]]
 #: Called with the status and headers of the app; may return headers to send in their place.
@@ -109,6 +112,8 @@ def bypassed(headers: HeaderList, detail: str, forward: str = "bypass") -> Heade
     if detail == "draft":  # caches must not store what is not public yet
         headers = [pair for pair in headers if pair[0].lower() != "cache-control"]
         headers.append(("Cache-Control", "private, no-store"))
+    elif detail in _BY_COOKIE:
+        headers = by_cookie(headers)
     return [
         *headers,
         ("X-ISG-Cache", "BYPASS"),
