@@ -176,8 +176,11 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("inserts are told", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n"),
         ("updates are told", "                if write is not None:\n                    self.note(write, using)\n", ""),
         ("deletes are told", "self.note(Deleted(table, row[key_column(model)], _by_value(model, row)), using)", "pass"),
-        ("the question that a row leaves is renewed, too", "    old = _by_value(model, row)\n", "    old = {}\n    new_only = True\n"),
-        ("rows that came meanwhile are counted", "_counted(count) not in (None, len(rows))", "False"),
+        ("the question that a row leaves is renewed, too",
+         "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, new, new)"),
+        ("rows that came meanwhile are counted",
+         "                self.note(RowsChanged(table, changed), using)\n            for row",
+         "                pass\n            for row"),
         ("what is derived is renewed with what it is made of", "found += map(TableChanged", "found += map(lambda table: write"),
     ),
     *_of("django/raw_sql.py", "django/test_dependencies.py")(
