@@ -167,6 +167,26 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("storage/dependencies.py", "django/test_dependencies.py")(
         ("a page from before the option is stale", "(wanted is None and depended is None)", "True"),
     ),
+    *_of("django/query_reads.py", "django/test_dependencies.py")(
+        ("rows that are shown are noted", "            self._reads.rows(table, keys, columns)\n", "            pass\n"),
+        ("questions are noted", "reads.question(table, columns, equals, updates_only=anchored)", "pass"),
+        ("a row that was not found is a question", "if not rows or terms.whole", "if terms.whole"),
+    ),
+    *_of("django/query_writes.py", "django/test_dependencies.py")(
+        ("inserts are told", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n"),
+        ("updates are told", "                if write is not None:\n                    self.note(write, using)\n", ""),
+        ("deletes are told", "self.note(Deleted(table, row[key_column(model)], _by_value(model, row)), using)", "pass"),
+        ("the question that a row leaves is renewed, too",
+         "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, new, new)"),
+        ("rows that came meanwhile are counted",
+         "                self.note(RowsChanged(table, changed), using)\n            for row",
+         "                pass\n            for row"),
+        ("what is derived is renewed with what it is made of", "found += map(TableChanged", "found += map(lambda table: write"),
+    ),
+    *_of("django/raw_sql.py", "django/test_dependencies.py")(
+        ("SQL of the app's own makes a page depend on everything", 'if reads is not None and kind != "neither":', "if False:"),
+        ("SQL of the app's own renews everything", 'if kind != "writes" or not tracked.get():', "if True:"),
+    ),
     # What a render that found its page unchanged may keep, and when.
     *_of("core/unchanged.py", "core/test_unchanged.py")(
         ("another body is a change", " and _body(old) == _body(new)", ""),
