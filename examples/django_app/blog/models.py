@@ -1,5 +1,5 @@
-"""Nothing here knows of isgware: with ``dependencies`` in ``ISGWARE`` what is saved or deleted, in the
-admin or anywhere else, is on the site as soon as it is committed."""
+"""Nothing here knows of isgware: with ``dependencies`` in ``ISGWARE`` what is saved or deleted, in
+the admin or anywhere else, is on the site as soon as it is committed."""
 
 from django.conf import settings
 from django.db import models
