@@ -1315,6 +1315,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: a commit that failed may have happened",
          "    finally:  # one that failed may have happened\n        tell(told(writes))",
          "    except ZeroDivisionError:\n        pass\n    else:\n        tell(told(writes))"),
+        ("SQLAlchemy: the lock ends with its transaction", " or self.locked)", ")"),
         ("SQLAlchemy: what is rolled back is forgotten",
          "    original(pooled)\n    if pending is not None:\n        pending.drop()",
          "    original(pooled)"),
