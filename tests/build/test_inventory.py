@@ -27,7 +27,7 @@ def lines(app: Flask, routes: dict[str, Policy], **options: Any) -> dict[str, Ro
     core = isgware.flask.ISG(app, store="memory:", routes=routes, enabled=True, **options).core
     return {
         known.line.rule: known.line
-        for known in inventory(core.site, core.runtime.engine.planner.routes)
+        for known in inventory(core.runtime.site, core.runtime.engine.planner.routes)
     }
 
 
