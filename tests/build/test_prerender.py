@@ -14,8 +14,8 @@ from werkzeug.test import Client
 import isgware.flask
 from isgware import ISG, ConfigurationError, Policy, page, revalidate
 from isgware.build import batch
-from isgware.build.batch import Batch, Origin, visitor_for
 from isgware.build.build_report import Made, Report, RouteReport
+from isgware.build.page_targets import Batch, Origin, visitor_for
 from isgware.build.prerender import Build, Options, Source
 from isgware.build.workers import BuildWorkers, Worker
 from isgware.flask import FlaskSite

@@ -178,7 +178,7 @@ def test_a_broken_store_is_never_the_visitors(
             client.tick(3)
 
 
-@pytest.mark.parametrize("where", ["place", "find", "extended", "coming", "_entry"])
+@pytest.mark.parametrize("where", ["place", "find", "extended", "coming", "_store"])
 def test_a_defect_of_isgwares_own_is_never_the_visitors(
     client: InProcess, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

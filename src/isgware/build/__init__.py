@@ -1,1 +1,1 @@
-"""Pages made before anybody asks for them: ``isgware build`` and `ISG.prerender`."""
+"""Pages rendered before the first visit: ``isgware build`` and `ISG.prerender`."""

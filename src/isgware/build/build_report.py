@@ -1,4 +1,4 @@
-"""What a build did, as `ISG.prerender` returns it and the command line prints it.
+"""The result of a build, as `ISG.prerender` returns it and the command line prints it.
 
 Its size does not grow with the number of pages: it keeps counts, the slowest pages of each route,
 and the first failures.
@@ -10,7 +10,7 @@ import heapq
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-#: Failures that are kept with their names; all of them are counted.
+#: Failures that are kept by name; all of them are counted.
 MAX_FAILURES: Final = 1_000
 #: Names of holes that are kept of a route.
 MAX_HOLES: Final = 20
@@ -77,7 +77,7 @@ class RouteReport:
 
     def count(self, made: Made) -> None:
         if self.kind == "dynamic" and made.outcome in ("rendered", "fresh"):
-            self.kind, self.reason = "prerendered", ""  # somebody named its pages
+            self.kind, self.reason = "prerendered", ""  # its pages were named explicitly
         if made.outcome == "rendered":
             self.rendered += 1
             self.seconds += made.seconds
@@ -95,7 +95,7 @@ class RouteReport:
             self.dynamic += 1
             self.reason = made.reason
             if self.kind == "static" and self.dynamic == self.pages:
-                self.kind = "dynamic"  # as it turns out
+                self.kind = "dynamic"  # known only now
         else:
             self.failed += 1
 

@@ -1,4 +1,4 @@
-"""The routes of an app as a build sees them: static, prerendered, or dynamic and why."""
+"""The routes of an app for a build: static, prerendered, or dynamic and why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_DECLARED: Final = "not declared"
 
 @dataclass(slots=True)
 class Known:
-    """A route with its row in the report; ``policy`` if it is declared. ``plain``: one of its URLs
+    """A route with its line in the report; ``policy`` if it is declared. ``plain``: one of its URLs
     needs no arguments."""
 
     name: str
@@ -28,11 +28,10 @@ class Known:
 
 
 def inventory(site: Site, routes: Routes) -> list[Known]:
-    """Every route, in the order of the URL map, then what the option ``routes`` adds.
+    """All routes, in the order of the URL map, then those that the option ``routes`` adds.
 
-    A route whose URLs a wider pattern of ``routes`` catches, such as ``/<path:page>``, is declared
-    by it, and its line names the pattern. Raises `ConfigurationError` for a declaration that
-    cannot be meant.
+    A route whose URLs a wider pattern of ``routes`` matches, such as ``/<path:page>``, is declared
+    by it, and its line names the pattern. Raises `ConfigurationError` for an invalid declaration.
     """
     patterns = {_shape(route.rule): route for route in routes.routes()}
     found: dict[str, Known] = {}
@@ -58,7 +57,7 @@ def inventory(site: Site, routes: Routes) -> list[Known]:
 
 
 def _caught(route: Route, routes: Routes, catch: Catch) -> Known:
-    """A route that no pattern was written for; wider ones may catch its URLs all the same."""
+    """A route without a pattern of its own; wider patterns may match its URLs."""
     if not catch.patterns or _answers_no_get(route):
         return _known(route, route.policy)
     shown = ", ".join(catch.patterns)
@@ -77,7 +76,7 @@ def _caught(route: Route, routes: Routes, catch: Catch) -> Known:
         known.line.kind, known.line.pattern = "dynamic", shown
         known.line.reason = f"caught by {shown} of routes=, whose paths= list the URLs that exist"
         return known
-    # What paths= of the wider pattern list is built on its own line.
+    # Paths that a wider pattern lists are built on the line of that pattern.
     policy = combined(route.policy, dataclasses.replace(wider, paths=None))
     known = _known(route, policy)
     known.line.pattern = shown
@@ -126,5 +125,5 @@ def _why_dynamic(route: Route, policy: Policy | None) -> str:
 
 
 def _shape(rule: str) -> str:
-    """A pattern without its converters, whose spelling differs between frameworks."""
+    """A pattern without its converters, whose names differ between frameworks."""
     return PLACEHOLDER.sub("<>", rule)

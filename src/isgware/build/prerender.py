@@ -1,9 +1,9 @@
-"""Building: every page that is known is rendered before anybody asks for it.
+"""Building: all known pages are rendered before the first visit.
 
-What there is to render comes from *sources*, one for each route, read lazily: its own URL if that
-needs no arguments, and what ``paths`` lists. They are cut into batches that take about a tenth of
-a second, which a group of workers renders; the report keeps counts of the results and the failures.
-Nothing grows with the number of pages but a digest of each, to tell duplicates, up to a limit.
+The paths come from *sources*, one for each route, read lazily: its own URL if that needs no
+arguments, and what ``paths`` lists. They are cut into batches that take about a tenth of a second,
+which a group of workers renders; the report keeps counts of the results and the failures. Memory
+grows with the number of pages only by a digest of each, to detect duplicates, up to a limit.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from ..option_checks import HOST
 from ..render_context import current
 from ..routing.declared_paths import Listing, Unusable, wrong_with
 from ..routing.seen_paths import Seen
-from .batch import Batch, Origin, Renderer
+from .batch import Renderer
 from .build_report import Made, Report, RouteReport
 from .inventory import inventory
+from .page_targets import Batch, Origin
 from .workers import BuildWorkers, NoWorkersLeft, Render, Threads
 
 if TYPE_CHECKING:
@@ -36,22 +37,22 @@ if TYPE_CHECKING:
 OnProgress = Callable[[Report], object]
 Warm = tuple[str, Iterator[str | Unusable]]
 StartWorkers = Callable[[Render, int, float], BuildWorkers]
-#: Seconds that a batch should take, and the most pages in one.
+#: Target duration of a batch in seconds, and the largest number of pages in one.
 _BATCH_SECONDS: Final = 0.1
 _LARGEST: Final = 100
 
 
 @dataclass(slots=True)
 class Source:
-    """Paths and the line of the report that they belong to, unless a page says that it is of
-    another route. ``count`` says how many they are, if that is known."""
+    """Paths, and the line of the report that they belong to, unless a page belongs to another
+    route. ``count``: how many there are, if known."""
 
     line: RouteReport
     items: Iterator[str | Unusable]
     count: Callable[[], int | None] = lambda: None
     explicit: bool = False
     lenient: bool = False
-    #: URLs that the route has without arguments; its list may name each of them, too.
+    #: URLs of the route without arguments; its list may name them, too.
     own: set[str] = field(default_factory=set)
 
 
@@ -103,7 +104,7 @@ def prerender(
 
 
 class Build:
-    """One build under way."""
+    """One build."""
 
     def __init__(
         self,
@@ -125,7 +126,7 @@ class Build:
         self._began = time.perf_counter()
 
     def run(self, build_workers: BuildWorkers) -> Report:
-        """Render everything."""
+        """Render all pages."""
         report = self.report
         try:
             for batch, made in build_workers.run(self._batches()):
@@ -177,7 +178,7 @@ class Build:
         others = self._lines if batch.explicit or batch.lenient else {}
         seconds = 0.0
         held = tuple(dict.fromkeys(made.page for made in found if made.outcome == "held"))
-        if held:  # somebody renders them: look again when the rest is done
+        if held:  # they are being rendered elsewhere: look again when the rest is done
             self._held.append(dataclasses.replace(batch, paths=held, overtake=True))
         for made in found:
             if made.outcome != "held":
@@ -189,14 +190,14 @@ class Build:
 
     def _count(self, line: RouteReport, made: Made) -> None:
         if not line.name and not line.pages:
-            self.report.routes.append(line)  # of what belongs to no route that is known
+            self.report.routes.append(line)  # pages of an unknown route
         self.report.count(line, made)
         if made.outcome == "failed" and self._options.fail_fast:
             self.report.stopped = "the first failure ends it (--fail-fast)"
 
 
 def declared(runtime: Runtime, report: Report) -> list[Source]:
-    """Every declared route, with its line in ``report``, and a line for each other."""
+    """All declared routes, with their lines in ``report``, and a line for each other route."""
     planner = runtime.engine.planner
     sources = []
     for known in inventory(runtime.site, planner.routes):
@@ -213,7 +214,7 @@ def declared(runtime: Runtime, report: Report) -> list[Source]:
 
 
 def _spelt(path: str) -> str:
-    """The same for every spelling of a path."""
+    """The same text for all spellings of a path."""
     return "?".join(local_path(path))
 
 
@@ -223,7 +224,7 @@ def _count(plain: Sequence[object], listing: Listing) -> int | None:
 
 
 def _listed(line: RouteReport, paths: Any) -> Source:
-    """The paths that somebody names."""
+    """The paths that the user names."""
     items = paths() if callable(paths) else paths
     if isinstance(items, str):
         raise ConfigurationError("prerender() takes a list of paths, not one: ['/posts/1'].")
@@ -269,5 +270,5 @@ def _origin(url: str, mounted: str) -> Origin:
         sound = False
     if not sound or parts.query or parts.fragment:
         raise ConfigurationError(f"{url!r} is no base URL: give one such as 'https://example.com'.")
-    script = unquote_to_bytes(parts.path).decode("latin-1").rstrip("/")  # as servers tell it
+    script = unquote_to_bytes(parts.path).decode("latin-1").rstrip("/")  # as servers pass it
     return Origin(parts.scheme, normal_host(parts.scheme, parts.netloc), script or mounted)

@@ -1,5 +1,5 @@
-"""The pages of the build before, copied into this one as stale: something to serve at once, while
-each is rendered anew."""
+"""Copies the pages of the previous build into this one as stale: they can be served at once, while
+each is rendered again."""
 
 from __future__ import annotations
 

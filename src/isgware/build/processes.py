@@ -19,12 +19,12 @@ from typing import Any, Final
 
 from ..routing.declared_paths import last_line
 from ..storage import counting
-from .batch import Batch
 from .build_report import Made
+from .page_targets import Batch
 from .workers import BuildWorkers, Render, Worker
 
 _FORK: Final = multiprocessing.get_context("fork")
-#: Seconds between two signs of life from a worker whose batch takes long.
+#: Seconds between two heartbeats of a worker whose batch takes long.
 _BEAT: Final = 0.5
 
 
@@ -42,7 +42,7 @@ class Processes(BuildWorkers):
     def _hire(self) -> Worker:
         ours, theirs = _FORK.Pipe()
         self._pipes = [pipe for pipe in self._pipes if not pipe.closed]
-        not_theirs = [*self._pipes, ours]  # held open by a sibling, a pipe would not end
+        not_theirs = [*self._pipes, ours]  # a pipe that a sibling holds open would not end
         process = _FORK.Process(
             target=_serve, args=(theirs, not_theirs, self._render, self._after_fork), daemon=True
         )
@@ -99,7 +99,7 @@ class _Process(Worker):
         return f"the process that rendered it ended with status {code}"
 
     def dismiss(self, patience: float = 0.0) -> None:
-        self.pipe.close()  # by which it ends itself, unless it hangs
+        self.pipe.close()  # it ends itself then, unless it hangs
         self._process.join(patience)
         self._process.kill()
         self._process.join(5.0)
@@ -111,15 +111,15 @@ def _serve(
     render: Render,
     after_fork: Callable[[], None],
 ) -> None:
-    """A worker: renders what comes through ``pipe`` until it ends."""
+    """A worker: renders the batches that come through ``pipe`` until it ends."""
     for other in not_ours:
         other.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the build that is interrupted ends the pipe
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted build closes the pipe
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    sys.stdout = sys.stderr  # what views print is no part of the report
+    sys.stdout = sys.stderr  # what views print is not part of the report
     after_fork()
     _let_go_of_engines()
-    gc.freeze()  # what the app is made of stays: no collection need look at it again
+    gc.freeze()  # the app's objects stay: no collection needs to scan them
     last = time.monotonic()
 
     def beat() -> None:
@@ -137,7 +137,7 @@ def _serve(
                 made = [Made("failed", path, last_line(error)) for path in batch.paths]
             pipe.send_bytes(json.dumps(made).encode())
             last = time.monotonic()
-    except (EOFError, OSError):  # nobody is left to be told
+    except (EOFError, OSError):  # the build has ended
         counting.tell_at_exit()
         os._exit(0)
 

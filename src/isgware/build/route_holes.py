@@ -1,4 +1,4 @@
-"""Which holes the pages of each route have, as one stored page of it tells."""
+"""Which holes the pages of each route have, read from one stored page of it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..errors import BackendUnavailable
 if TYPE_CHECKING:
     from ..runtime import Runtime
 
-#: Pages whose routes are looked at.
+#: Most pages that are read.
 _MOST: Final = 10_000
 
 
 def route_holes(runtime: Runtime) -> dict[str, tuple[str, ...]]:
-    """Names of holes by route, for routes of which a page is stored. Empty if the store is out of
-    reach: nobody asks for this alone."""
+    """Names of holes by route, for routes with a stored page. Empty if the store is unavailable,
+    since this is an extra of its callers."""
     found: dict[str, tuple[str, ...]] = {}
     try:
         for row, _ in itertools.islice(runtime.catalogue.standing(), _MOST):

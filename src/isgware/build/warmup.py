@@ -1,7 +1,6 @@
-"""Pages to build that are not read from the routes: those of a sitemap, or of an access log with
-the most visited first.
+"""Pages to build that come from a sitemap, or from an access log with the most visited first.
 
-Both say nothing of hosts here: of each URL the path and the query count.
+Of each URL only the path and the query are used.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ T = TypeVar("T")
 _GZIP: Final = b"\x1f\x8b"
 #: The request line and the status of a line in the common and the combined log format.
 _LINE: Final = re.compile(rb'"(?:GET|HEAD) (\S+) HTTP/[0-9.]+" (\d{3}) ')
-#: Answers that show that there is a page.
+#: Statuses that show that the page exists.
 _THERE: Final = frozenset({b"200", b"304"})
-#: Different paths that are counted; beyond it those that were seen once are forgotten.
+#: Different paths that are counted; beyond that, paths with one visit are dropped.
 MOST_PATHS: Final = 1_000_000
 
 
@@ -67,7 +66,7 @@ def _xml_urls(stream: IO[bytes], file: str) -> Iterator[str]:
             for child in element:
                 if child.tag.rpartition("}")[2] == "loc" and child.text:
                     yield child.text.strip()
-            root.clear()  # what was read is not kept
+            root.clear()  # do not keep what was read
 
 
 def _lines(stream: IO[bytes]) -> Iterator[str]:
@@ -116,7 +115,7 @@ def first_of(paths: Iterator[T]) -> Iterator[T]:
 def path_of(url: str) -> str:
     """The path of a URL, with its query."""
     if url.startswith("//"):
-        return url  # as a request line has it this is a path, and an odd one
+        return url  # in a request line this is a path, though an unusual one
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -18,24 +18,24 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ..errors import ISGError
-from .batch import Batch
 from .build_report import Made
+from .page_targets import Batch
 
 Render = Callable[[Batch, Callable[[], None]], list[Made]]
-#: Batches that a worker may have: one at hand, one in reserve.
+#: Batches that a worker may have: one in progress, one in reserve.
 _DEPTH: Final = 2
-#: Workers lost one after the other, with nothing rendered in between, that end a build.
+#: A build ends after so many lost workers in a row without a result.
 _HOPELESS: Final = 20
 _PATIENCE: Final = 2.0
 TOO_LONG: Final = "the render took too long and was given up"
 
 
 class NoWorkersLeft(ISGError):
-    """Workers are lost again and again, whatever they render."""
+    """Workers are lost repeatedly, whatever they render."""
 
 
 class Worker(ABC):
-    """``since``: when it was last heard of, in seconds of the monotonic clock."""
+    """``since``: the time of its last message, in seconds of the monotonic clock."""
 
     def __init__(self) -> None:
         self.batches: deque[Batch] = deque()
@@ -49,7 +49,7 @@ class Worker(ABC):
 
     @abstractmethod
     def send(self, batch: Batch) -> None:
-        """Give it a batch, without waiting for the result."""
+        """Send it a batch, without waiting for the result."""
 
     def lost(self) -> str:
         """Why the worker is lost; empty if it is not."""
@@ -57,11 +57,11 @@ class Worker(ABC):
 
     @abstractmethod
     def dismiss(self, patience: float = 0.0) -> None:
-        """Have it end. ``patience``: seconds that it may take to finish what it has at hand."""
+        """Make it end. ``patience``: seconds that it may take to finish its batch."""
 
 
 class BuildWorkers(ABC):
-    """``jobs`` workers. ``timeout``: seconds after which one that is not heard of is given up."""
+    """``jobs`` workers. ``timeout``: seconds without a message after which a worker is given up."""
 
     def __init__(self, jobs: int, timeout: float) -> None:
         self._timeout = timeout
@@ -71,14 +71,14 @@ class BuildWorkers(ABC):
 
     @abstractmethod
     def _hire(self) -> Worker:
-        """A new worker, which is idle."""
+        """Start a new worker, which is idle."""
 
     @abstractmethod
     def _wait(self, seconds: float) -> list[tuple[Worker, list[Made]]]:
-        """What was made, each by a worker of its first batch; empty if time is up."""
+        """The results, each of a worker's first batch; empty if time is up."""
 
     def run(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, list[Made]]]:
-        """Render them all, in whatever order they come out. Raises `NoWorkersLeft`."""
+        """Render all batches, in any order. Raises `NoWorkersLeft`."""
         while True:
             self._hand_out(batches)
             if not any(worker.batches for worker in self._workers):
@@ -116,18 +116,18 @@ class BuildWorkers(ABC):
                 raise NoWorkersLeft(f"{self._lost} workers were lost in a row: {reason}")
 
     def close(self) -> None:
-        """Have all of them end: those that are interrupted may finish their batch."""
+        """End all workers; interrupted ones may finish their batch."""
         for worker in self._workers:
             worker.dismiss(_PATIENCE)
 
 
 def _singly(batch: Batch) -> list[Batch]:
-    """The batch page by page, whoever may seem to render them."""
+    """The batch as one batch per page, which wait for no other render."""
     return [dataclasses.replace(batch, paths=(path,), overtake=True) for path in batch.paths]
 
 
 class Threads(BuildWorkers):
-    """Threads of this process: they share its store and its memory, and wait side by side."""
+    """Threads of this process: they share its store and its memory, and wait concurrently."""
 
     def __init__(self, render: Render, jobs: int, timeout: float) -> None:
         self._render = render
@@ -143,7 +143,7 @@ class Threads(BuildWorkers):
         except queue.Empty:
             return []
         if worker not in self._workers:
-            return []  # it was given up, and what it made counts for nothing
+            return []  # it was given up, and its result does not count
         if isinstance(found, BaseException):
             raise found
         return [(worker, found)]

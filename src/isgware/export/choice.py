@@ -1,8 +1,8 @@
 """Which stored pages may be files, and with which headers.
 
-A file server checks nothing: until the next export it sends a file to everyone who asks for its
-URL. So a page is a file only if each visitor without credentials would have got it. What is left
-out is answered by the app, as before; a reason is given for each.
+A file server checks nothing: until the next export it sends a file to everyone who requests its
+URL. So a page is a file only if each visitor without credentials would have got it. The app answers
+requests for all other pages; a reason is given for each.
 """
 
 from __future__ import annotations
@@ -63,26 +63,26 @@ REMEDIES: Final = {
     "variant": "A file is one for all: take vary= off, or leave those pages to the app.",
 }
 MOVED: Final = frozenset({301, 308})
-#: What a file server says itself, or what was true of the app's answer only.
+#: Headers that a file server sets itself, or that applied to the app's answer only.
 _DROPPED: Final = frozenset({
     "accept-ranges", "content-length", "content-range", "etag", "keep-alive", "last-modified",
     "server", "vary", "www-authenticate", "x-accel-buffering", "x-accel-charset",
     "x-accel-expires", "x-accel-limit-rate",
 })  # fmt: skip
-#: The body lies elsewhere, or is not what its type says.
+#: The body is stored elsewhere, or is not what its type says.
 _HANDED_OVER: Final = frozenset({
     "content-encoding", "x-accel-redirect", "x-sendfile", "x-lighttpd-send-file",
 })  # fmt: skip
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}\Z")
-#: nginx reads no word of its configuration that is longer than 4,096 bytes, as it is written there.
+#: nginx reads no token of its configuration that is longer than 4,096 bytes in its written form.
 _MAX_VALUE: Final = 4_000
-#: What isgware writes where the view said nothing, for a page that is everybody's.
+#: What isgware sends for a public page if the view sets nothing.
 _SHARED: Final = re.compile(r"public, max-age=0, s-maxage=\d+, stale-while-revalidate=\d+\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """What a page is as a file. Of a redirect only ``status``, ``location`` and headers count."""
+    """A page as a file. For a redirect only ``status``, ``location`` and headers count."""
 
     path: str
     status: int
@@ -92,7 +92,7 @@ class Static:
 
 
 def row_reason(row: Row, state: State, site: str) -> str:
-    """Why a page is left out, as far as its line in the catalogue tells; empty if it is not."""
+    """Why a page is left out, as far as its row in the store shows; empty if it is not."""
     if site_of(row.url) != site:
         return "site"
     if row.status != 200 and row.status not in MOVED:
@@ -105,12 +105,12 @@ def row_reason(row: Row, state: State, site: str) -> str:
 
 
 def site_of(url: str) -> str:
-    """Its scheme and host. Of a damaged URL, too, which ``urlsplit`` refuses."""
+    """The scheme and host of a URL, also of a damaged one, which ``urlsplit`` refuses."""
     return "/".join(url.split("/")[:3])
 
 
 def static(entry: Entry, *, with_app: bool) -> Static | str:
-    """The page as a file, or why it is none. ``with_app``: its policy was looked at, too."""
+    """The page as a file, or why it cannot be one. ``with_app``: its policy was checked, too."""
     fields = [(name.lower(), value) for name, value in entry.headers]
     names = {name for name, _ in fields}
     control = ", ".join(value for name, value in fields if name == "cache-control")
@@ -161,7 +161,7 @@ def written_size(text: str) -> int:
 
 
 def policy_reason(planner: Planner, request: Request, build_id: str) -> str:
-    """Why the app would not give this page to everybody, as its policies are now."""
+    """Why the app would not give this page to all visitors, by its current policies."""
     match = planner.match(_visitor(request))
     learned_route = planner.learned_route(request.base_key(build_id))
     learned = planner.declarations.learned(learned_route)

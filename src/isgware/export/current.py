@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from ..runtime import Runtime
 
 log: Final = logging.getLogger("isgware")
-#: Seconds from one export to the next, if something is known to have changed, and if not.
+#: Seconds from one export to the next: after a known change, and without one.
 PAUSE: Final = 1.0
 EVERY: Final = 30.0
-#: An export may take a fifth of the time.
+#: Share of the time that exports may take.
 _SHARE: Final = 4.0
 
 
 class Current:
-    """Exports an app's pages to ``directory`` in a thread of its own, as often as need be."""
+    """Exports an app's pages to ``directory`` in a thread of its own, whenever needed."""
 
     def __init__(self, runtime: Runtime, directory: str | Path) -> None:
         self._runtime = runtime
@@ -50,7 +50,7 @@ class Current:
         self._queue = queue_of(runtime.settings, backend, runtime.engine.now)
 
     def start(self) -> ExportReport:
-        """The first export, in this call; those that follow are made behind it. Raises as
+        """The first export, in this call; later ones are made in the background. Raises as
         `isgware.ISG.export`."""
         report = self._export()
         self._thread.start()
@@ -61,7 +61,7 @@ class Current:
         self._changed.set()
 
     def close(self) -> None:
-        """End, as soon as an export under way has; what it did not see is for the next start."""
+        """End as soon as a running export has ended; the next start exports what it missed."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(self._runtime.settings.drain_time)
@@ -80,7 +80,7 @@ class Current:
         return max(PAUSE, seconds * _SHARE)
 
     def _export(self) -> ExportReport:
-        self._changed.clear()  # before the pages are looked at: what comes later is for the next
+        self._changed.clear()  # before the pages are read: later changes are for the next export
         version = self._runtime.engine.page_store.backend.version[0]
         stale: list[tuple[float, str, bytes]] = []
 
@@ -88,7 +88,7 @@ class Current:
             stale.append((entry.rendered_at, entry.key, encode_job(entry.key, entry.request)))
 
         report = export_app(self._runtime, self._directory, on_stale=add)
-        # Half of the queue is left to pages that somebody visits.
+        # Half of the queue is left to pages with visitors.
         for _, key, job in sorted(stale)[: self._runtime.settings.queue_size // 2]:
             self._queue.send(key, job)
         self._version, self._due = version, time.monotonic() + EVERY

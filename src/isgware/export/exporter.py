@@ -1,9 +1,9 @@
-"""`export`: writes the stored pages that are for everybody as files for nginx or a CDN.
+"""`export`: writes the stored pages that are public as files for nginx or a CDN.
 
-What is exported is what the store has and may still serve, fresh or stale; nothing is rendered. The
-order of steps keeps a site whole while it is served: new and changed files first, then what tells
-servers of them, then the removal of what is gone. A page that is not (yet, or any more) a file is
-answered by the app, so any state in between is a right one.
+Exported is what the store has and may still serve, fresh or stale; nothing is rendered. The order
+of steps keeps a site intact while it is served: new and changed files first, then the configuration
+of servers, then the removal of old files. A page that is not (yet, or any more) a file is answered
+by the app, so each intermediate state is correct.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _ENDINGS: Final = {"gzip": ".gz", "br": ".br"}
 _EXAMPLES: Final = 3
-#: The same for pages that have something of their visitors' own: each is named.
+#: The same for pages with something of their visitors' own: each is named.
 _PERSONAL: Final = frozenset({"cookie", "holes", "personal", "value-holes"})
 _MOST_NAMED: Final = 100
 
@@ -99,13 +99,12 @@ def export(
     rewrite: bool = False,
     on_stale: Callable[[Entry], None] = lambda entry: None,
 ) -> ExportReport:
-    """Write what ``catalogue`` has to ``directory``. See `isgware.ISG.export`.
+    """Write the pages of ``catalogue`` to ``directory``. See `isgware.ISG.export`.
 
-    ``planner`` knows the app's policies; without one, only what the pages say themselves is
-    known.
-    ``configured`` are the app's base URLs, ``cookies`` the names of those whose owners may
-    get something else on any page. ``on_stale`` is told of each page that is exported though
-    it is stale, of itself or since its policy is another one now.
+    ``planner`` has the app's policies; without one, only the pages' own data is known.
+    ``configured`` are the app's base URLs, ``cookies`` the names of cookies whose owners may get
+    something else on any page. ``on_stale`` is called with each page that is exported though it is
+    stale, or made under an earlier policy.
     """
     if prefix is not None and not is_prefix(prefix):
         raise ConfigurationError(
@@ -170,7 +169,7 @@ def _site(
 
 
 class _Run:
-    """One export under way."""
+    """One export."""
 
     def __init__(
         self, catalogue: Catalogue, tree: Tree, report: ExportReport, planner: Planner | None,
@@ -188,7 +187,7 @@ class _Run:
         self.kept: list[Held] = []
 
     def pages(self, on_stale: Callable[[Entry], None]) -> None:
-        """Write what is new or has changed."""
+        """Write new and changed pages."""
         for row, state in self._catalogue.standing():
             reason = row_reason(row, state, self._report.site)
             entry = None if reason else self._catalogue.entry(row.key)
@@ -248,7 +247,7 @@ class _Run:
             examples.append(path)
 
     def publish(self, cookies: Sequence[str]) -> None:
-        """Tell file servers."""
+        """Write the configuration of file servers."""
         tree, listed = self._tree, self._listed
         tree.set_top("_headers", headers_file(listed))
         tree.set_top("_redirects", redirects_file(listed))
@@ -260,7 +259,7 @@ class _Run:
         self._report.reload = any(changed)
 
     def remove(self) -> None:
-        """Remove what no page of this export has."""
+        """Remove files that belong to no page of this export."""
         self._tree.remove(*self._tree.leftovers(self.kept))
         self._report.removed = len(self._before.keys() - {one.path for one in self.kept})
 

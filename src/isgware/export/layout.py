@@ -1,13 +1,12 @@
-"""From a page's path to the name of its file, which always lies inside the tree.
+"""From a page's path to the name of its file, which is always inside the tree.
 
-Rules. A path may have been chosen by somebody else, so each of them prevents an attack or an error:
+Rules. A path may be chosen by an attacker, so each rule prevents an attack or an error:
 
-- The file follows from the path and the kind of content alone, never from what else is exported, so
-  that a file name always means the same page.
-- Content that is not HTML never lies under a name that says HTML, nor the other way round: a server
-  that has not heard of a change yet cannot serve one as the other.
-- A path that cannot be a file everywhere is left to the app: long names, dots, what the tree or its
-  readers keep for themselves.
+- The file follows from the path and the kind of content only, never from what else is exported, so
+that a file name always means the same page. - Content that is not HTML never has a name of HTML,
+nor the other way round: a server that has not noticed a change yet cannot serve one as the other. -
+A path that cannot be a file on all systems is left to the app: long names, dots, and names that the
+tree or its readers reserve.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-#: The directory in the tree that holds what is not a page.
+#: The directory in the tree for files that are not pages.
 OWN: Final = ".isgware-export"
-#: What the names of nginx's variables begin with, unless a site has a prefix of its own: of two
-#: maps for one variable nginx takes the last.
+#: The prefix of nginx's variables, unless a site has its own: of two maps for one variable nginx
+#: uses the last.
 PREFIX: Final = "isgware"
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
-#: Bytes of one name: 255 on common file systems, less what is appended for encodings.
+#: Longest name in bytes: 255 on common file systems, less the suffixes for encodings.
 MAX_NAME: Final = 250
-#: Bytes of a URL: what fits, with its class, into the buckets that nginx is told to make.
+#: Longest URL in bytes: it has to fit, with its class, into the buckets that nginx is told to make.
 MAX_URL: Final = 480
-#: First names that those who serve such trees read as instructions.
+#: First names that readers of such trees take for instructions.
 _INSTRUCTIONS: Final = frozenset({
     "_headers", "_redirects", "_routes.json", "_worker.js", "netlify.toml", "web.config",
 })  # fmt: skip
 _XML: Final = ("application/xml", "text/xml", "+xml")
-#: Extensions that a path may bring along, with the kinds of content that they stand for.
+#: Extensions that a path may have, with the kinds of content that they stand for.
 _KINDS: Final[dict[str, tuple[str, ...]]] = {
     "html": ("text/html",),
     "htm": ("text/html",),
@@ -58,7 +57,7 @@ _KINDS: Final[dict[str, tuple[str, ...]]] = {
     "avif": ("image/avif",),
     "ico": ("image/x-icon", "image/vnd.microsoft.icon"),
 }
-#: Extensions of ``index`` for paths that bring none, the first that fits.
+#: Extensions of ``index`` for paths without one, the first that fits.
 _INDEX: Final = ("html", "json", "xml", "txt", "css", "js", "csv")
 
 
@@ -73,17 +72,17 @@ class Place:
 
 
 def is_prefix(text: object) -> bool:
-    """Whether variables may be called so."""
+    """Whether it is a valid prefix of variables."""
     return isinstance(text, str) and _PREFIX.match(text) is not None
 
 
 def url_of(path: str) -> str:
-    """A decoded path as browsers spell it."""
+    """A decoded path as browsers encode it."""
     return quote(path, safe="/:@!$&'()*+,;=~-._")
 
 
 def place(path: str, content_type: str) -> Place | None:
-    """Where the page of a decoded path lies; ``None`` if it cannot be a file."""
+    """The file of the page with a decoded path; ``None`` if it cannot be one."""
     names = _names(path)
     if names is None:
         return None
@@ -126,8 +125,8 @@ def _agrees(extension: str, kind: str) -> bool:
 
 
 class Claims:
-    """Which page of one export has which names, letters' case aside (file systems and nginx's
-    maps may not tell it apart): of two that would be in each other's way the first is a file."""
+    """Which page of one export has which names, ignoring case (file systems and nginx's maps may
+    ignore it): of two that collide the first becomes a file."""
 
     def __init__(self) -> None:
         self._files: set[str] = set()
@@ -135,7 +134,7 @@ class Claims:
         self._urls: set[str] = set()
 
     def take(self, place: Place) -> bool:
-        """False if another page is in the way."""
+        """False if it collides with another page."""
         file = place.file.casefold()
         parts = file.split("/")
         above = {"/".join(parts[:count]) for count in range(1, len(parts))}

@@ -1,11 +1,11 @@
-"""What tells a file server how to serve the tree: nginx's maps, ``_headers`` and ``_redirects``.
+"""Configuration for file servers: nginx's maps, ``_headers`` and ``_redirects``.
 
-nginx serves nothing that its maps do not name, and only for the one spelling of a URL that they
-name: without a query, with GET or HEAD, without Authorization and without a cookie that counts.
-All other requests are the app's. Maps do not know letters' case (``ngx_hash_strlow``); files do.
+nginx serves only what its maps name, and only for the exact URL that they name: without a query,
+with GET or HEAD, without Authorization and without a cookie that counts. All other requests go to
+the app. Maps ignore case (``ngx_hash_strlow``); files do not.
 
-Values come from stored headers. In nginx's language (``ngx_conf_read_token``) a quoted word ends at
-its quote and knows the backslash; a ``$`` begins a variable, and nothing quotes it, hence a
+Values come from stored headers. In nginx's language (``ngx_conf_read_token``) a quoted token ends
+at its quote, with backslash escapes; a ``$`` begins a variable and cannot be escaped, hence a
 variable that holds one. Line breaks cannot occur: no header with a control character is stored.
 """
 
@@ -25,7 +25,7 @@ _NOTE: Final = "# Written by isgware export. Changes are lost with the next one.
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page with its URL and, if it is not a redirect, how its file is found from there."""
+    """A page with its URL and, if it is not a redirect, how its file is found from the URL."""
 
     url: str
     suffix: str
@@ -57,7 +57,7 @@ def maps(pages: Sequence[Listed], cookies: Iterable[str], prefix: str = PREFIX) 
     for status in sorted(MOVED):
         moved = [page for page in pages if page.static.status == status]
         to = [(page.url.lower(), _value(page.static.location, prefix)) for page in moved]
-        # No file tells /old from /Old, which a map does not.
+        # Files distinguish /old from /Old, a map does not.
         spelt = [(page.url.lower(), _value(page.url, prefix)) for page in moved]
         lines += [
             _map(f'"${prefix}_own$request_uri"', f"{prefix}_{status}", to),
@@ -116,7 +116,7 @@ def redirects_file(pages: Sequence[Listed]) -> bytes:
 
 
 def _unsaid(page: Listed, name: str) -> bool:
-    """Whether the file's own extension does not say it already."""
+    """Whether the header differs from what the file's extension implies."""
     if name != "Content-Type":
         return True
     kind = page.static.content_type.lower().replace(" ", "")
@@ -124,12 +124,12 @@ def _unsaid(page: Listed, name: str) -> bool:
 
 
 def _rule(url: str) -> str:
-    """Without the signs that stand for something else in these files."""
+    """The URL without characters that have a meaning in these files."""
     return url.replace("*", "%2A").replace(":", "%3A")
 
 
 def _class(page: Listed) -> str:
-    """Names what pages have in common that are served alike."""
+    """Names the properties of pages that are served alike."""
     told: tuple[str | Headers, ...] = (page.suffix, page.static.headers)
     return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
 
@@ -156,7 +156,7 @@ def _value(text: str, prefix: str) -> str:
 
 
 def _cookie_pattern(names: Iterable[str]) -> str:
-    """Matches a Cookie header that has one of ``names``, in which ``*`` stands for anything."""
+    """Matches a Cookie header that has one of ``names``, in which ``*`` stands for any text."""
     return f"(^|;)[ \\t]*({'|'.join(map(_one_cookie, names))})[ \\t]*="
 
 

@@ -1,1 +1,1 @@
-"""What people and programs ask of a running site: verbs, listings, statistics, explanations."""
+"""Operations on a running site for people and programs: invalidation, listings, statistics, why."""

@@ -1,8 +1,8 @@
-"""The control endpoint under ``mount``: revalidation from outside, draft cookies, and the way to
+"""The control endpoint under ``mount``: revalidation over HTTP, draft cookies, and the entrance to
 the dashboard.
 
-It exists only if a secret is set, answers nothing without it, and opens no connection: what it is
-told, it does in this process, through the same calls that views use.
+It exists only if a secret is set, and does nothing without it. It opens no connection: it calls, in
+this process, the same operations that views use.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def log_decision(visitor: Visitor, answer: Answer | None, now: float, took: floa
 
 
 def log_to_stderr() -> None:
-    """Let what was asked for be seen where nobody has configured logging."""
+    """Show log lines that were asked for, if logging is not configured."""
     if log.level == logging.NOTSET and not log.isEnabledFor(logging.INFO):
         log.setLevel(logging.INFO)
     if not log.hasHandlers():
@@ -39,7 +39,7 @@ def log_to_stderr() -> None:
 
 
 class _LastResort(logging.StreamHandler[Any]):
-    """Silent as soon as somebody does configure logging."""
+    """Silent as soon as logging is configured."""
 
     def handle(self, record: logging.LogRecord) -> bool:
         return False if logging.getLogger().handlers else bool(super().handle(record))

@@ -1,7 +1,7 @@
 """Which tags and paths a changed record invalidates.
 
-Shared by the hooks of Django and SQLAlchemy. They find out what changed, and when it is committed;
-`Hook` turns a record into invalidations, and `fire` hands those to an ISG.
+Shared by the hooks of Django and SQLAlchemy. They find out what changed, and when it is committed.
+`Hook` turns a record into invalidations, and `fire` passes these to an ISG.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..option_checks import checked_tags, placeholders
 from .operations import Invalidations
 
 log: Final = logging.getLogger("isgware")
-#: Names in one call of the store, so that an import of many records does not hold others up.
+#: Names in one operation of the store, so that an import of many records does not delay others.
 _AT_ONCE: Final = 500
 _MODES: Final = {"purge": True, "revalidate": False}
 
@@ -29,7 +29,7 @@ Read = Callable[[Any, str], Any]
 
 
 class Invalidation(NamedTuple):
-    """One tag or path whose pages are to go (``hard``) or to be made anew."""
+    """One tag or path whose pages are purged (``hard``) or become stale."""
 
     text: str
     is_path: bool
@@ -38,7 +38,7 @@ class Invalidation(NamedTuple):
 
 @dataclass(frozen=True)
 class Hook:
-    """What ``revalidate_on_change`` was told. ``model`` is its name, for messages."""
+    """The arguments of ``revalidate_on_change``. ``model`` is its name, for messages."""
 
     model: str
     tags: Names
@@ -52,12 +52,12 @@ class Hook:
 
     @property
     def asks(self) -> bool:
-        """Whether there is a callable, which may look at anything of a record."""
+        """Whether there is a callable, which may read anything of a record."""
         return callable(self.tags) or callable(self.paths)
 
     def invalidations(self, record: Any, read: Read) -> list[Invalidation]:
-        """Those of ``record``, whose fields are had with ``read(record, name)``. Raises what a
-        callable raises: it is the app's code, and a change nobody hears of would be worse."""
+        """The invalidations of ``record``, whose fields are ``read(record, name)``. Raises what a
+        callable raises: it is the app's code, and a change without invalidation would be worse."""
         found = []
         for is_path, said in ((False, self.tags), (True, self.paths)):
             if callable(said):
@@ -70,7 +70,7 @@ class Hook:
         return found
 
     def constant_invalidations(self) -> list[Invalidation]:
-        """Those that are the same for every record."""
+        """The invalidations that are the same for all records."""
         return [
             Invalidation(text, is_path, self.hard)
             for is_path, said in ((False, self.tags), (True, self.paths))
@@ -82,7 +82,7 @@ class Hook:
         values = {name: read(record, name) for name in placeholders(text)}
         try:
             return (_PathFormatter() if is_path else Formatter()).vformat(text, (), values)
-        except (TypeError, ValueError) as error:  # {day:%Y}, and there is no day
+        except (TypeError, ValueError) as error:  # such as {day:%Y} without a day
             log.warning("%s: %r cannot be filled and is left out: %s", self.model, text, error)
             return None
 
@@ -91,7 +91,7 @@ class Hook:
 
 
 class _PathFormatter(Formatter):
-    """Quotes what it fills in, since paths are read as the paths of URLs are."""
+    """Quotes inserted values: paths are percent-decoded later."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         return quote(format(value, format_spec), safe="/")
@@ -100,7 +100,8 @@ class _PathFormatter(Formatter):
 def made_hook(
     model: str, tags: Any, paths: Any, mode: str, known: Callable[[str], bool], remedy: str
 ) -> Hook:
-    """Raises `ConfigurationError` for what cannot work; ``known`` tells the fields of ``model``."""
+    """Raises `ConfigurationError` for what cannot work. ``known`` tells whether ``model`` has a
+    field."""
     if mode not in _MODES:
         raise ConfigurationError(f"mode={mode!r}: say 'purge' or 'revalidate'.")
     tags = checked_tags(tags)
@@ -118,14 +119,14 @@ def made_hook(
 
 
 def is_on(isg: Invalidations) -> bool:
-    """False while ``isg`` is switched off: then nothing need be looked up."""
+    """False while ``isg`` is switched off: then there is nothing to look up."""
     return isg._is_on()
 
 
 def fire(isg: Invalidations, invalidations: Iterable[Invalidation]) -> None:
-    """Invalidate. Never raises: what was written stays written, whatever becomes of its pages.
+    """Invalidate. Never raises: the record is written, whatever happens to its pages.
 
-    What the store does not take now is owed to it: see `PageStore.invalidate_eventually`.
+    If the store is unavailable, it is repeated later: see `PageStore.invalidate_eventually`.
     """
     try:
         names: dict[bool, dict[str, None]] = {True: {}, False: {}}

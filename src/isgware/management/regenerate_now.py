@@ -1,4 +1,4 @@
-"""``regenerate``: render a page now, in this call, and show it everywhere from then on."""
+"""``regenerate``: render a page now, in this call, and publish it to all processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..storage.catalogue import Catalogue, PageInfo
 from ..storage.process_cache import Page, key_name
 
 _numbers: Final = itertools.count()
-#: Renders of one `regenerate`, when others or purges keep getting in ahead of it.
+#: Renders of one `regenerate` at most, if other renders or purges keep overtaking it.
 _TRIES: Final = 3
 
 
@@ -41,9 +41,9 @@ class Verbs:
         self._calls = Calls()
 
     def names(self, path: str) -> list[str]:
-        """What ``path`` stands for; with a query, also as the policy of its route keeps it. One
-        that does not begin with where the app is mounted may be meant below that; one that the
-        app redirects to another spelling means that, too."""
+        """The names that ``path`` stands for; with a query, also the query as the policy of its
+        route keeps it. A path that does not begin with the app's mount may be meant below it; one
+        that the app redirects to another spelling stands for that, too."""
         names = []
         for given in (path, *self._mounted(path)):
             names += names_for_path(given)
@@ -62,7 +62,7 @@ class Verbs:
         return list(dict.fromkeys(names))
 
     def _redirected(self, path: str) -> str:
-        """The decoded path to which the app redirects this one, or itself."""
+        """The decoded path to which the app redirects this one, or the path itself."""
         here, base_url = _here(), self._engine.settings.base_url
         scheme, host, script = here or ("http", "localhost", self._site.script_name)
         if here is None and base_url:
@@ -78,13 +78,13 @@ class Verbs:
                 yield quote(decoded(script)) + path
 
     def visitor(self, path: str, query: str) -> Visitor:
-        """A plain GET of a decoded path, at its known host or, for want of one, a likely one."""
+        """A plain GET of a decoded path, at its known host or else a likely one."""
         trusted = self._engine.settings.trusted_hosts
         likely = "http", trusted[0].lstrip(".") if trusted else "localhost", ""
         try:
             try:
                 origin = self._origin(path)
-            except ConfigurationError:  # another page may tell
+            except ConfigurationError:  # another page may define it
                 origin = next(self._stored_origins(None), likely)
         except BackendUnavailable:
             origin = likely
@@ -108,7 +108,7 @@ class Verbs:
         call, leads = self._calls.join(target)
         if leads:
             self._start(call)
-        renders = 1 if leads else 2  # the one under way, and the one that is waited for
+        renders = 1 if leads else 2  # the one in progress, and the one that is waited for
         limit = renders * (engine.settings.render_timeout + engine.settings.wait_time)
         if not call.done.wait(limit) and self._calls.leave(call):
             self._give_up(call)
@@ -129,7 +129,7 @@ class Verbs:
         outcome: Any = None
         try:
             outcome = self._in_turn(call)
-        except BackendUnavailable as error:  # the callers' to tell
+        except BackendUnavailable as error:  # for the callers to report
             outcome = error
         except BaseException as error:
             outcome = error
@@ -138,8 +138,7 @@ class Verbs:
             self._finish(call, outcome)
 
     def _give_up(self, call: Call) -> None:
-        """It takes too long. What comes of it later is not kept: its callers are told that it
-        failed."""
+        """It takes too long. A later result is not kept: its callers get an error."""
         call.given_up.set()
         for lease in call.leases:
             self._engine.renderer.maintenance.end(lease)
@@ -154,8 +153,8 @@ class Verbs:
             self._start(following)
 
     def _in_turn(self, call: Call) -> Outcome:
-        """Render when no other process does so for a `regenerate` of this page: of two at once,
-        neither could tell whether it is the later one, and both would have to be repeated."""
+        """Render when no other process renders for a `regenerate` of this page. If two did, neither
+        could tell whether it is the later one, and both would have to be repeated."""
         engine, page_store = self._engine, self._engine.page_store
         page_store.begin()
         page_store.sync()
@@ -179,8 +178,8 @@ class Verbs:
             self._engine.renderer.maintenance.hold(lease)
 
     def _render_now(self, call: Call) -> Outcome:
-        """Render under a fresh lease; on success stale the path's other variants and show the new
-        page everywhere. On failure nothing has changed."""
+        """Render under a new lease. On success, make the path's other variants stale and publish
+        the page. On failure, change nothing."""
         engine, page_store, target = self._engine, self._engine.page_store, call.target
         page_store.sync()
         before = page_store.mirror.counter
@@ -205,7 +204,7 @@ class Verbs:
                     break
                 overtaken = self._missed(outcome.page)
                 if outcome.page.entry.order >= order and not overtaken:
-                    break  # else an older render or a purge got in ahead
+                    break  # otherwise an older render or a purge overtook this one
             engine.outcomes.settle(target, outcome, replaces)
             if isinstance(outcome, Rendered):
                 page_store.backend.publish([key_name(target.key)])
@@ -234,8 +233,8 @@ class Verbs:
         )
 
     def _supersede(self, entry: Entry, before: int) -> int:
-        """Make every other variant of the entry's path stale; the generation under which the entry
-        itself is not. If anything else of it was invalidated meanwhile, it keeps its own."""
+        """Make all other variants of the entry's path stale. Returns the generation with which the
+        entry itself is not. If anything else of it was invalidated meanwhile, it keeps its own."""
         page_store = self._engine.page_store
         path = entry.request.full_path
         page_store.sync()
@@ -273,8 +272,8 @@ class Verbs:
         return target
 
     def _meant(self, path: str) -> tuple[str, str]:
-        """The decoded path of the page that ``path`` stands for, and its query: of what the other
-        verbs act on, a page that is stored, else the one that visitors reach."""
+        """The decoded path and the query of the page that ``path`` stands for: among the pages that
+        the other operations act on, a stored one, else the one that visitors reach."""
         meant = [self._redirected(local_path(each)[0]) for each in (*self._mounted(path), path)]
         stored = (each for each in meant if next(self._stored_origins(each), None) is not None)
         return (meant[0] if len(meant) == 1 else next(stored, meant[0])), local_path(path)[1]
@@ -285,9 +284,9 @@ class Verbs:
         return spelled(text) + (f"?{query}" if "?" in path else "")
 
     def _origin(self, path: str) -> tuple[str, str, str]:
-        """Scheme, host and script name: base_url's, a stored page's, the request in progress's.
+        """Scheme, host and script name: of base_url, a stored page, or the request in progress.
 
-        Of several stored pages the one that the request in progress belongs to.
+        Of several stored pages, those of the page that the request in progress belongs to.
         """
         here = _here()
         stored = list(itertools.islice(self._stored_origins(path), 50))
@@ -304,7 +303,7 @@ class Verbs:
         )
 
     def _stored_origins(self, path: str | None) -> Iterator[tuple[str, str, str]]:
-        """Of the pages of one path, or of all."""
+        """Of the pages of one path, or of all pages."""
         backend, now = self._engine.page_store.backend, self._engine.now()
         for row in backend.rows(path or ""):
             if path is not None and row.path != path:

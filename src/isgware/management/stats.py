@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stats:
     """``error_pages`` are those of status 400 and above. ``circuit``: closed, or open while the
-    store is out of reach (and what was counted until then is all there is, see ``error``);
-    ``circuit_seconds``: for how long it has been so, ``None`` for closed from the start;
-    ``trips``: how often it opened. ``workers`` are those that are there for the own build, ``jobs``
-    the regenerations that wait for them. ``process`` is ``None`` without an app. ``fleet`` is what
-    all processes have counted, up to their last seconds; ``None`` if the store keeps no counts, or
-    is out of reach.
+    store is unavailable (then the numbers are those counted before, see ``error``);
+    ``circuit_seconds``: for how long, ``None`` for closed from the start; ``trips``: how often it
+    opened. ``workers`` are those of the own build, ``jobs`` the regenerations that wait for them.
+    ``process`` is ``None`` without an app. ``fleet`` has the counts of all processes, except their
+    last seconds; ``None`` if the store keeps no counts, or is unavailable.
     """
 
     pages: int
@@ -48,12 +47,12 @@ class Stats:
 
 
 def statistics(catalogue: Catalogue, breaker: Breaker, runtime: Runtime | None = None) -> Stats:
-    """Looks at each page of the store, of every build."""
+    """Reads each page of the store, of all builds."""
     states: Counter[str] = Counter({"fresh": 0, "stale": 0, "expired": 0, "failing": 0})
     builds: Counter[str] = Counter()
     size, errors, error = 0, 0, ""
     try:
-        breaker.ping()  # whose error says more than that of the second try
+        breaker.ping()  # its error is more specific than that of the second try
         for info in catalogue.pages(builds=True):
             states[info.state] += 1
             builds[info.build_id] += 1

@@ -29,9 +29,9 @@ def _wall_clock() -> float:
 
 
 class Connection(Invalidations):
-    """A store without an app: what a cron job, a task worker or another service needs.
+    """A store without an app, for cron jobs, task workers and other services.
 
-    Every call raises `BackendUnavailable` if the store could not be reached; nothing is then
+    All calls raise `BackendUnavailable` if the store could not be reached. Then nothing is
     invalidated, so call again.
     """
 
@@ -73,8 +73,8 @@ class Connection(Invalidations):
     def restore(
         self, path: str, version: int, *, variant: str | None = None, host: str = ""
     ) -> PageInfo:
-        """See `isgware.ISG.restore`. Options that say how pages are stored (``history``,
-        ``compress``, ``downstream``) are those given to `connect`, or of the environment."""
+        """See `isgware.ISG.restore`. Options that say how pages are stored (``compress``,
+        ``downstream``) are those given to `connect`, or of the environment."""
         return self._page_history().restore(path, version, variant, host)
 
     def _page_history(self) -> PageHistory:
@@ -105,12 +105,12 @@ class Connection(Invalidations):
         return list(affected(self.catalogue, self._page_store, name))
 
     def _invalidate(self, names: list[str], *, hard: bool) -> None:
-        self.store.probe()  # nothing here does so in the background
+        self.store.probe()  # nothing does so in the background here
         self.catalogue.invalidate(names, hard=hard)
 
     def _invalidate_eventually(self, names: list[str], *, hard: bool) -> None:
         self.store.probe()
-        self._page_store.retry_pending()  # nothing here does so in the background, either
+        self._page_store.retry_pending()  # nor this
         self._page_store.invalidate_eventually(names, hard=hard)
 
     def export(
@@ -122,8 +122,8 @@ class Connection(Invalidations):
         force: bool = False,
         rewrite: bool = False,
     ) -> ExportReport:
-        """See `isgware.ISG.export`. Without the app's policies, a page whose view says its own
-        Cache-Control is left out: its headers do not tell whether it is everybody's."""
+        """See `isgware.ISG.export`. Without the app's policies, a page whose view sets its own
+        Cache-Control is left out: its headers do not show whether it is public."""
         from ..export import export
 
         return export(
@@ -137,7 +137,7 @@ class Connection(Invalidations):
         )
 
     def close(self) -> None:
-        """Let go of the store's files or connections."""
+        """Close the store's files or connections."""
         self.store.close()
 
     def __enter__(self) -> Connection:
@@ -148,11 +148,11 @@ class Connection(Invalidations):
 
 
 def connect(store: Any, **options: Any) -> Connection:
-    """The pages of ``store``, a URL or a cache as ``ISG(store=)`` takes it.
+    """The pages of ``store``, a URL or a cache as in ``ISG(store=)``.
 
-    Options that say where pages lie (``coordinator``, ``build_id``) must be those of the web
-    processes. Raises `ConfigurationError` for a store that cannot be used. A ``file:`` directory in
-    which there is no store yet is warned of: it may be misspelt.
+    Options that define where pages are stored (``coordinator``, ``build_id``) must equal those of
+    the web processes. Raises `ConfigurationError` for a store that cannot be used. Warns of a
+    ``file:`` directory without a store: its name may be misspelt.
     """
     connection = Connection(store, **options)
     missing = missing_directory(connection.store)

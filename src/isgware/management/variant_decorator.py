@@ -1,7 +1,7 @@
-"""``@isg.variant``: what a function of the app says of its visitor is part of a page's key.
+"""``@isg.variant``: the result of a function of the app becomes part of a page's key.
 
-The view calls what the decorator returned. In a clean room that gives the value in the key, which
-is no read; elsewhere the function itself runs.
+The view calls the decorated function. In a clean room that returns the keyed value, which is no
+read; elsewhere the function itself runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..routing.variants import Function, Functions, checked_function
 def variant(
     name: str, functions: Functions, site: Callable[[], Site]
 ) -> Callable[[Function], Function]:
-    """Register what is decorated among ``functions``."""
+    """Register the decorated function in ``functions``."""
 
     def decorate(function: Function) -> Function:
         checked_function(name, function, functions)
@@ -35,8 +35,8 @@ def variant(
             keyed = dict(request.variants)
             if f"user:{name}" in keyed:
                 return keyed[f"user:{name}"]
-            # The page of those who have no session and no cookie that counts: what is said of them
-            # is asked apart from this render, whose reads it would else hide.
+            # The page for visitors without session and cookies that count. The function is called
+            # outside of this render, since it would hide the render's reads otherwise.
             environ = environ_for(request, None)
             nobody = Visitor(
                 "GET", request.scheme, request.host, request.script_name, request.path,

@@ -35,7 +35,7 @@ from .why_shared_cache import own, page_parts
 if TYPE_CHECKING:
     from ..runtime import Runtime
 
-#: So many pages of the same path are named when the one in question is not stored.
+#: Other pages of the path that are named when the page is not stored.
 _OTHERS: Final = 5
 
 
@@ -109,7 +109,7 @@ class _Case:
         return self._stored_or_not(plan, plan.target)
 
     def _passed(self) -> bool:
-        """Whether such requests pass unlooked at, for a few seconds."""
+        """Whether requests for this URL go to the app without a check, for a few seconds."""
         environ = {**self.visitor.headers, "HTTP_HOST": self.visitor.host}
         return self.runtime.line.of(self.visitor, environ) in self.runtime.passed
 
@@ -192,7 +192,7 @@ class _Case:
             follows = "The request goes to the app."
         return self._pass("not-declared", follows, "no policy")
 
-    # With a page, or a place for one.
+    # With a page, or a location for one.
 
     def _stored_or_not(self, plan: Plan, target: Target) -> Why:
         engine = self.engine
@@ -308,7 +308,7 @@ class _Case:
         return changed_by(page, mirror, self.now, target.policy.fingerprint)
 
     def _others(self, target: Target) -> Iterator[str]:
-        """Pages of the same path that this request does not get: the difference tells why."""
+        """Pages of the same path that this request does not get: the difference explains why."""
         path = target.request.full_path
         rows = self.engine.page_store.backend.rows(path)
         try:
@@ -321,7 +321,7 @@ class _Case:
 
 
 def _never_set(page: Page, target: Target) -> str:
-    """What to do about cookies of ``value_holes`` that the page has no use for."""
+    """What to do about cookies of ``value_holes`` that the page does not use."""
     kinds = {place.kind for place in page.entry.places}
     unused = [name for name in target.policy.value_holes if name not in kinds]
     if not unused:

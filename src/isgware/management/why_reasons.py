@@ -13,7 +13,7 @@ from ..routing.framework import Site
 from ..routing.planner import Target, personal
 from ..storage.process_cache import Page
 
-#: Of what the request or the app's answer says; the tokens are those of ``detail=``.
+#: Reasons that come from the request or the app's answer, by their token in ``detail=``.
 _DECIDERS: Final[dict[str, str]] = {
     "revalidate-0": "revalidate=0, or the directive s-maxage=0",
     "bypass": "the policy's callable bypass=",
@@ -54,7 +54,7 @@ _DECIDERS: Final[dict[str, str]] = {
     "must-understand": "the directive Cache-Control: must-understand of the app's answer",
     "stale": "the app's answer, which was stale when it came",
 }
-#: Fields of a policy that may hold a whole site.
+#: Fields of a policy that may have very long values.
 _LONG: Final = ("paths", "loading_page")
 _WHO: Final = {
     "HTTP_AUTHORIZATION": "the header Authorization",
@@ -64,7 +64,7 @@ _WHO: Final = {
 
 
 def readable(detail: str) -> str:
-    """The token, and what it comes down to."""
+    """The token, and its meaning."""
     if detail.startswith("status-"):
         return f"{detail}, the status of the app's answer"
     said = _DECIDERS.get(detail)
@@ -72,7 +72,7 @@ def readable(detail: str) -> str:
 
 
 def decider(detail: str, visitor: Visitor, target: Target | None, site: Site) -> str:
-    """What of this request, its policy or the app's answer leads to ``detail``."""
+    """What in this request, its policy or the app's answer leads to ``detail``."""
     if detail == "authorization":
         named = [text for name, text in _WHO.items() if visitor.headers.get(name)]
         return named[0] if named else "the client's certificate"
@@ -99,7 +99,7 @@ def _bypass_cookie(visitor: Visitor, target: Target, site: Site) -> str:
 
 
 def changed_by(page: Page, mirror: Generations, now: float, fingerprint: str) -> str:
-    """Why a stored page is not fresh, of the reasons that `judge` knows the first that applies."""
+    """Why a stored page is not fresh: the first reason that applies in `judge`."""
     entry = page.entry
     if entry.nonce != mirror.nonce:
         return "the store has lost its table of invalidations since the render"
@@ -133,7 +133,7 @@ def _named(name: str) -> str:
 
 
 def policy_text(policy: Policy) -> str:
-    """What a policy says, as it would be written."""
+    """A policy as it would be written."""
     said = []
     for field in dataclasses.fields(Policy):
         value = getattr(policy, field.name)

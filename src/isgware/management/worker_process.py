@@ -30,17 +30,17 @@ from ..storage.open_store import shared
 from ..storage.process_cache import Page
 
 log: Final = logging.getLogger("isgware")
-#: Seconds between two looks into an empty queue.
+#: Seconds between two checks of an empty queue.
 _PAUSE: Final = 0.05
 
 
 class Worker:
     """Renders for the web processes that share the store of ``runtime``.
 
-    ``threads`` render at a time, as many as the option ``workers`` says if that is 0.
-    ``on_rendered`` is called, on such a thread, with each page that was rendered and kept,
-    ``before_leaving`` when the worker ends, while the store is still open.
-    Raises `ConfigurationError` where a worker would be of no use.
+    ``threads`` renders run at a time; 0 stands for the option ``workers``. ``on_rendered`` is
+    called, on such a thread, with each page that was rendered and stored; ``before_leaving`` when
+    the worker ends, while the store is still open. Raises `ConfigurationError` if a worker would be
+    of no use.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Worker:
         settings = runtime.settings
         self.threads = threads or settings.workers
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        #: What came of the jobs: rendered, not kept, or nothing to do (done by somebody else, or
-        #: no longer a page).
+        #: Outcomes of the jobs: rendered, not stored, or nothing to do (done elsewhere, or no
+        #: longer a page).
         self.counts: Counter[str] = Counter({"rendered": 0, "not kept": 0, "nothing to do": 0})
         self._runtime = runtime
         self._on_rendered = on_rendered
@@ -77,11 +77,11 @@ class Worker:
 
     def stop(self) -> None:
         """Take no more jobs, and let `run` return. May be called from a signal handler."""
-        self._stopping = True  # no lock is taken: the handler may have interrupted who holds it
+        self._stopping = True  # no lock is taken: the interrupted code may hold it
 
     def run(self) -> bool:
-        """Work until `stop`. False if that is impossible since as many renders hang as there are
-        threads; a thread cannot be ended, but a process can be started anew."""
+        """Work until `stop`. False if as many renders hang as there are threads: a thread cannot be
+        ended, but the process can be restarted."""
         self._runtime.engine.renderer.maintenance.start()
         while not self._stopping and not self._pool.stuck:
             self._say_that_we_are_here()
@@ -115,12 +115,13 @@ class Worker:
         try:
             engine = self._runtime.engine
             return target_of(engine.planner, engine.page_store, engine.outcomes, data)
-        except Exception:  # of a framework's router, say: no job may end the worker
+        except Exception:  # of a framework's router, for example: no job may end the worker
             log.exception("A job could not be planned; it is dropped.")
             return None
 
     def _done(self, job: Job, outcome: Outcome | None) -> None:
-        # One whose lease another has stays: they may be dead, and a lease outlasts its owner.
+        # A job whose page is leased elsewhere stays: the owner may be dead, and a lease outlasts
+        # it.
         if outcome is not None or not self._is_under_way(job.key):
             try:
                 self._queue.done(job)

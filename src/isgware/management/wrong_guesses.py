@@ -1,8 +1,8 @@
-"""How often somebody has given a wrong secret, and for how long they have to wait.
+"""Counts wrong secrets, and how long the sender has to wait.
 
 Counted in the store, so for all processes: by peer address, and overall. Nothing sleeps: from the
-fifth wrong guess the answer is 429 with the seconds to wait. Forgotten a quarter of an hour after
-the last one. While the store is out of reach, each process counts for itself.
+fifth wrong secret the answer is 429 with the seconds to wait. Forgotten a quarter of an hour after
+the last one. While the store is unavailable, each process counts for itself.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Final
 from ..backends.breaker import Breaker
 from ..errors import BackendUnavailable
 
-#: Wrong guesses that are answered at once.
+#: Wrong secrets that are answered at once.
 FREE: Final = 4
 MAX_PAUSE: Final = 60
 _FORGOTTEN: Final = 900.0
 _OVERALL: Final = "overall"
 #: Peers that a process counts by itself.
 _MOST: Final = 1_000
-Count = tuple[int, float]  # wrong guesses, and when the pause ends
+Count = tuple[int, float]  # wrong secrets, and when the pause ends
 
 
 class WrongGuesses:
@@ -37,7 +37,7 @@ class WrongGuesses:
         self._here: dict[str, Count] = {}
 
     def wrong(self, peer: str) -> int:
-        """A wrong guess. The seconds to wait; 0 for the first few."""
+        """Count a wrong secret. Returns the seconds to wait; 0 for the first few."""
         with self._lock:
             return max(self._count(name) for name in (_OVERALL, _who(peer)))
 
@@ -48,13 +48,13 @@ class WrongGuesses:
         return pause
 
     def pause(self, peer: str) -> int:
-        """The seconds that this peer has to wait before another guess counts, for now. What others
-        have guessed keeps nobody out who knows the secret."""
+        """The seconds that this peer has to wait before another try counts. Wrong secrets of others
+        never lock out a client with the right one."""
         left = self._read(_who(peer))[1] - self._now()
         return math.ceil(left) if 0 < left <= MAX_PAUSE else 0
 
     def right(self, peer: str) -> None:
-        """Somebody has logged in: what was wrong before was a slip."""
+        """Forget the wrong secrets of a peer that has logged in."""
         with self._lock:
             for name in (_OVERALL, _who(peer)):
                 self._here.pop(name, None)
@@ -84,8 +84,8 @@ class WrongGuesses:
 
 
 def _who(peer: str) -> str:
-    """Whose guesses are counted together: of IPv6 a network of 64 bits, which is what one customer
-    has."""
+    """The peer whose tries are counted together: for IPv6 the network of 64 bits, which is what one
+    customer has."""
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:

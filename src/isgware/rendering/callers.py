@@ -1,7 +1,7 @@
-"""Who asks: the module that reads something of its visitor, and the place in the app's code.
+"""Who reads something of the visitor: the module that does, and the place in the app's code.
 
-What a framework does for itself is no read. That is decided by the module that calls, never by
-what is read; libraries that only pass a call on are looked through.
+What a framework reads for itself does not count. The calling module decides that, never the name
+that is read; libraries that only pass a call on are skipped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 from types import FrameType
 from typing import Final
 
-#: They report what happens and make no page: what they look at is no read.
+#: Monitoring and debugging tools: they do not make the page, so their reads do not count.
 OBSERVERS: Final = frozenset({
     "bugsnag", "ddtrace", "debug_toolbar", "elasticapm", "flask_debugtoolbar", "newrelic",
     "opentelemetry", "rollbar", "scout_apm", "sentry_sdk",
@@ -28,9 +28,9 @@ _OWN: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Callers:
-    """Looks at the stack on behalf of one framework. ``through`` are modules (and all below them)
-    that pass calls on, ``framework`` those whose calls are no reads; of these, ``opening`` is the
-    one that looks for a visitor's session."""
+    """Inspects the stack on behalf of one framework. ``through`` are modules (and all below them)
+    that pass calls on; ``framework`` those whose reads do not count; of these, ``opening`` looks
+    for a visitor's session."""
 
     def __init__(
         self, through: frozenset[str], framework: frozenset[str], opening: str = ""
@@ -40,7 +40,7 @@ class Callers:
         self._framework = lru_cache(maxsize=1_024)(lambda name: _below(name, framework | OBSERVERS))
 
     def caller(self) -> FrameType | None:
-        """The frame that asks; ``None`` if it belongs to the framework itself."""
+        """The frame that reads; ``None`` if it belongs to the framework itself."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             name = frame.f_globals.get("__name__", "")
@@ -50,11 +50,11 @@ class Callers:
         return None
 
     def opens(self) -> bool:
-        """Whether it is for the session that the framework asks."""
+        """Whether the framework reads to find a session."""
         return bool(self._opening) and self.module() == self._opening
 
     def module(self) -> str:
-        """The name of the module that asks, the framework's included."""
+        """The name of the module that reads, also if it is the framework's."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             name: str = frame.f_globals.get("__name__", "")
@@ -65,8 +65,8 @@ class Callers:
 
 
 def where(frame: FrameType | None) -> str:
-    """The first place in the app's own code (or a template of it) from ``frame`` upwards, as
-    ``views.py:12``; where there is none, the module that asks."""
+    """The first place in the app's own code (or in a template of it) from ``frame`` upwards, as
+    ``views.py:12``; if there is none, the module that reads."""
     asking = frame
     while frame is not None:
         name = frame.f_code.co_filename
@@ -90,7 +90,7 @@ def is_app(filename: str) -> bool:
 
 
 def _shown(filename: str) -> str:
-    """A path below the working directory relative to it."""
+    """The path, relative if it is below the working directory."""
     path = os.path.abspath(filename)
     here = os.path.join(os.getcwd(), "")
     return path.removeprefix(here)

@@ -1,8 +1,8 @@
 """Runs the app in the clean room and captures one whole response.
 
-The environ is made anew from a `Request`: nothing of a visitor's environ is copied, since servers
-put sockets there and frameworks their caches. The app runs in an empty `contextvars` context, so
-that it finds no trace of the request during which it happens to be rendered.
+The environ is made from a `Request`. Nothing of a visitor's environ is copied, since servers put
+sockets there and frameworks their caches. The app runs in an empty `contextvars` context, so that
+it sees nothing of the request during which it happens to be rendered.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ StartResponse = Callable[..., Callable[[bytes], object]]
 WSGIApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 NONE: Final[Mapping[str, Any]] = {}
-#: The address reserved for documentation (RFC 5737): nobody's.
+#: An address reserved for documentation (RFC 5737).
 REMOTE_ADDR: Final = "192.0.2.1"
-#: Marks a clean-room render; an object under this key cannot come from a client.
+#: Marks a clean-room render. A client cannot send an object under this key.
 MARK: Final = "isgware.render"
 
 
-#: Why a response was not captured that nobody waits for any more.
+#: The reason if nobody waits for the response any more.
 GIVEN_UP: Final = "given-up"
 
 
 class BrokenResponse(ISGError):
-    """The app did not finish its response, or finished another than it announced."""
+    """The app did not finish its response, or its length differs from Content-Length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """A response that was not captured, because it streams, is too large, or was given up.
-    ``head`` is what it said before its body."""
+    """A response that was not captured: it streams, is too large, or was given up. ``head`` is its
+    status and headers."""
 
     reason: str
     head: Response = field(default=Response("", (), b""), compare=False)
 
 
 class _Stopped(Exception):
-    """Tells an app that sends its body by ``write`` to stop."""
+    """Stops an app that sends its body by ``write``."""
 
 
 def _wanted() -> bool:
@@ -60,8 +60,8 @@ def _wanted() -> bool:
 
 
 def environ_for(request: Request, rendering: Rendering | None) -> dict[str, Any]:
-    """A WSGI environ (PEP 3333) that holds ``request`` and constants. Without a ``rendering`` it is
-    that of somebody of whom nothing else is known."""
+    """A WSGI environ (PEP 3333) with ``request`` and constants. Without a ``rendering`` it is that
+    of an anonymous visitor."""
     name, port = _server(request)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "GET",
@@ -94,8 +94,8 @@ def environ_for(request: Request, rendering: Rendering | None) -> dict[str, Any]
 
 
 def session_values(rendering: Rendering) -> Iterator[tuple[str, str]]:
-    """The keys of the session that are in the page's key, and their values: all that the session
-    of this clean room holds."""
+    """The keys of the session that are part of the page's key, and their values: the whole content
+    of this clean room's session."""
     for name, value in rendering.request.variants if rendering.request is not None else ():
         if name.startswith("session:"):
             yield name.removeprefix("session:"), value
@@ -118,11 +118,11 @@ def render(
     seconds: float = math.inf,
     wanted: Callable[[], bool] = _wanted,
 ) -> Response | Unfit:
-    """The app's response to ``request``, in the clean room. ``conditions`` are further keys
-    of the environ, such as the validators of a stored response; ``seconds`` and ``wanted`` are
-    those of `capture`.
+    """The app's response to ``request``, in the clean room. ``conditions`` are further keys of the
+    environ, such as the validators of a stored response; ``seconds`` and ``wanted`` are those of
+    `capture`.
 
-    Raises whatever the app raises, and `BrokenResponse` for a response that is not whole.
+    Raises whatever the app raises, and `BrokenResponse` for an incomplete response.
     """
 
     def run() -> Response | Unfit:
@@ -142,10 +142,10 @@ def capture(
     seconds: float = math.inf,
     wanted: Callable[[], bool] = _wanted,
 ) -> Response | Unfit:
-    """Call a WSGI app and collect its response, keeping every rule of PEP 3333 towards it.
+    """Call a WSGI app and collect its response, by all rules of PEP 3333.
 
-    It is stopped at the next chunk once it has more than ``max_page`` bytes, once ``wanted`` says
-    no, or once it has taken ``seconds`` and does not say its length: then it may have no end.
+    It is stopped at the next chunk after more than ``max_page`` bytes, when ``wanted`` returns
+    false, or after ``seconds`` without a Content-Length: then it may have no end.
     """
     collector = _Collector(max_page, time.monotonic() + seconds, wanted)
     try:
@@ -166,7 +166,7 @@ def capture(
 
 
 class _Collector:
-    """One response on its way in."""
+    """Collects one response."""
 
     def __init__(self, max_page: int, ends: float, wanted: Callable[[], bool]) -> None:
         self._max_page = max_page
@@ -190,7 +190,7 @@ class _Collector:
         if exc_info is not None:
             try:
                 if self._size:
-                    self._broken = True  # even if the app swallows what is raised here
+                    self._broken = True  # even if the app catches what is raised here
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # breaks the cycle of traceback and frame
@@ -216,7 +216,7 @@ class _Collector:
         if self._measured:
             self._given_up = not self._wanted()
         elif time.monotonic() > self._ends or not self._wanted():
-            self.streams = True  # nobody gives a render up before it has taken its time
+            self.streams = True  # a render is given up only after its time is over
 
     def response(self) -> Response | Unfit:
         if self._head is None:

@@ -1,5 +1,5 @@
-"""Whether the holes of a page that the browser fills stand where it can: in the text between
-elements. Imported for pages with such holes only.
+"""Whether the holes that the browser fills are where it can fill them: in text between elements.
+Imported only for pages with such holes.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from typing import Final
 
 from ..core.storable import Response
 
-#: Elements that hold text only, or nothing that a script finds in the page.
+#: Elements that hold only text, or content that scripts do not find in the page.
 _TEXT_ONLY: Final = frozenset({
     "head", "iframe", "math", "noembed", "noframes", "noscript", "option", "script", "select",
     "style", "svg", "template", "textarea", "title", "xmp",
 })  # fmt: skip
-#: Elements of tables that hold other such elements only, and those in which there may be any.
+#: Elements of tables that hold only other such elements, and those that may hold any.
 _TABLE: Final = frozenset({"table", "tbody", "tfoot", "thead", "tr", "colgroup"})
 _CELLS: Final = frozenset({"caption", "td", "th"})
-#: What a head may hold; anything else ends it.
+#: Elements that a head may hold; any other ends it.
 _OF_HEADS: Final = frozenset({
     "base", "link", "meta", "noscript", "script", "style", "template", "title",
 })  # fmt: skip
 
 
 def misplaced(response: Response, start: str, holes: Sequence[int]) -> int | None:
-    """The first of ``holes`` whose marker stands in an attribute, a script, a text field or another
-    place where there can be no element, or in a page that is no HTML. ``start``: that of all
-    markers of the page, before their numbers."""
+    """The first of ``holes`` whose marker is in an attribute, a script, a text field or another
+    place without elements, or in a page that is not HTML. ``start`` begins all markers of the page,
+    before their numbers."""
     kind = response.first("content-type").partition(";")[0].strip().lower()
     if kind != "text/html":
         return holes[0]
@@ -38,7 +38,7 @@ def misplaced(response: Response, start: str, holes: Sequence[int]) -> int | Non
     try:
         parser.feed(body)
         parser.close()
-    except (AssertionError, ValueError):  # of declarations that no browser minds
+    except (AssertionError, ValueError):  # raised for declarations that browsers ignore
         return None
     marker = re.compile(re.escape(start) + "([0-9a-f]{6})")
     there, fine = Counter(marker.findall(body)), Counter(marker.findall("\n".join(parser.text)))
@@ -46,7 +46,7 @@ def misplaced(response: Response, start: str, holes: Sequence[int]) -> int | Non
 
 
 class _Parser(HTMLParser):
-    """Collects what is text between elements. It knows as much of HTML as that takes."""
+    """Collects the text between elements. Knows only as much of HTML as that needs."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)

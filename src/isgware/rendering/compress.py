@@ -16,7 +16,7 @@ from ..http.cache_control import effective
 from ..http.fields import values
 
 Encoder = Callable[[bytes], bytes]
-#: Smaller bodies fit a packet anyway.
+#: Smaller bodies fit into one packet.
 _MIN_BYTES: Final = 256
 #: How much larger a page with places may be than one that is compressed whole.
 _MOST_GROWN: Final = 1.3
@@ -50,7 +50,7 @@ def encoders(wanted: tuple[str, ...] | bool) -> dict[str, Encoder]:
 
 
 def encoded(entry: Entry, using: dict[str, Encoder]) -> tuple[dict[str, bytes], tuple[int, ...]]:
-    """The encoded forms of a page's body, and of one with places the lengths of the pieces."""
+    """The encoded forms of a page's body; for a page with places also the lengths of the pieces."""
     said, _ = effective(entry.headers)
     whole = bool(values(entry.headers, "content-encoding")) or "no-transform" in said
     content_type = next(iter(values(entry.headers, "content-type")), "")
@@ -64,7 +64,7 @@ def encoded(entry: Entry, using: dict[str, Encoder]) -> tuple[dict[str, bytes], 
 def encodings_of(
     body: bytes, content_type: str, encoded: bool, using: dict[str, Encoder]
 ) -> dict[str, bytes]:
-    """Encoded forms of ``body`` that are worth sending; none if it came encoded."""
+    """Encoded forms of ``body`` that are smaller; none if it is already encoded."""
     kind = content_type.partition(";")[0].strip().lower()
     textual = kind.startswith("text/") or kind in _TEXTUAL or kind.endswith(("+json", "+xml"))
     if encoded or not textual or len(body) < _MIN_BYTES:
@@ -92,7 +92,7 @@ def spliced(
 
 
 def _random_like(length: int) -> bytes:
-    """Text of the length of a token, which compresses as badly."""
+    """Text of the length of a token, which compresses as badly as one."""
     return base64.b64encode(hashlib.shake_128(str(length).encode()).digest(length))[:length]
 
 
@@ -108,7 +108,7 @@ def _load_zstd() -> Encoder:
     except ImportError:
         from backports import zstd
 
-    # A new compressor costs a small page more than compressing it does.
+    # For a small page, making a compressor takes longer than compressing.
     kept = threading.local()
 
     def compress(body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""A `Producer` whose renders are counted, and told to observers."""
+"""A `Producer` whose renders are counted and passed to observers."""
 
 from __future__ import annotations
 

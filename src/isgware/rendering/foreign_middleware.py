@@ -1,4 +1,4 @@
-"""WSGI middleware between isgware and the framework: it may show something of its visitor, too."""
+"""WSGI middleware between isgware and the framework: it may personalise pages, too."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _WRAPPED: Final = ("app", "application", "wsgi_app")
 
 
 def foreign_middleware(application: Any, framework: Callable[[Any], bool]) -> str:
-    """The WSGI middleware around ``framework``'s own application that is not known; empty if there
-    is none, or what is known cannot be looked through."""
+    """The unknown WSGI middleware around ``framework``'s own application; empty if there is none,
+    or if a known one does not show what it wraps."""
     inner = application
     while inner is not None and not framework(inner):
         kind = inner if hasattr(inner, "__qualname__") else type(inner)

@@ -1,5 +1,5 @@
-"""What the holes of a page ask of a visitor: seen in the run for their placeholders, or, where the
-page gives a placeholder of its own, said by whoever uses the hole.
+"""What the holes of a page read of a visitor: recorded in the run for their placeholders, or, if
+the page gives a placeholder of its own, declared where the hole is used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is logged about renders, most of it once for a route: what a developer should change."""
+"""What is logged about renders, most of it once per route: what a developer should change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .remedies import REMEDIES
 from .result import Failed, Refused
 
 log: Final = logging.getLogger("isgware")
-#: So many are given in all: what a page reads may be named by what visitors send.
+#: Most messages in all, since clients may control the names of what a page reads.
 _MAX_GIVEN: Final = 8_192
 
 
@@ -31,7 +31,7 @@ class Notices:
         self._proven.add(route)
 
     def first(self, route: str, subject: str) -> bool:
-        """Whether nothing was said about this subject for the route so far."""
+        """Whether nothing was logged about this subject for the route so far."""
         if (route, subject) in self._given or len(self._given) >= _MAX_GIVEN:
             return False
         self._given.add((route, subject))
@@ -66,7 +66,7 @@ class Notices:
         return Refused(reason, refusal.withdraws, text)
 
     def shrunk(self, target: Target, old: Entry, new: Entry, limit: float) -> Refusal:
-        """Warn each time of a page that is too short to replace the one before."""
+        """Warn each time a page is too short to replace the previous one."""
         text = f"{len(new.body):,} bytes in place of {len(old.body):,}"
         log.warning(
             "The new page of %s has %s, less than shrink_limit=%g allows; the old one stays. If "
@@ -96,7 +96,7 @@ class Notices:
             )
 
     def _second_run(self, route: str) -> str:
-        """What to add to the first failure of a route of which no page has been rendered yet."""
+        """The text to add to the first failure of a route without a successful render."""
         if not self.first(route, "unproven"):
             return ""
         return (

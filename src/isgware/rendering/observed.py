@@ -1,7 +1,7 @@
-"""What was noted during a clean-room render, as it bears on storing the page.
+"""What was recorded during a clean-room render, as far as it decides about storing the page.
 
-A real write to the session, a session that was taken apart, or a token of one visitor refuses the
-page; all else that was asked of the visitor becomes the page's `Reads`.
+The page is refused if the render wrote to the session, took it apart, or used a token of one
+visitor. Everything else that it read of the visitor becomes the page's `Reads`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..recording import COOKIES, EVERYTHING, Recording
 
 
 def unfit(recording: Recording, response: Response) -> Refusal | None:
-    """Why the page may not be stored for what its render did."""
+    """Why the page may not be stored because of what its render did."""
     for key, where in dict(recording.writes).items():
         place = f" ({where})" if where else ""
         return Refusal("set-cookie", f"writes the session key {key!r}{place}")
@@ -28,9 +28,9 @@ def observed(
     recording: Recording, response: Response, *, unread: Iterable[str], keep_vary: bool,
     before: Reads | None, now: float,
 ) -> tuple[Response, Reads]:  # fmt: skip
-    """The response without what only deletes cookies, and what its page reads. ``unread`` cookies
-    are in the page's key, or put into it for each visitor: no reads. ``before`` is what earlier
-    renders of the page have read."""
+    """The response without cookie deletions, and what its page reads. ``unread`` cookies are part
+    of the page's key, or inserted for each visitor, so they are no reads. ``before``: the reads of
+    earlier renders of the page."""
     headers, deleted = without_deletions(response.headers, now)
     noted = dict(recording.reads)
     for name in deleted:

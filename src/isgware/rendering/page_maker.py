@@ -1,6 +1,6 @@
 """From an app's whole response to the page that is stored, or to the reason why it is not.
 
-`producer` runs the app and stores the page; the rules are `core.storable`'s.
+`producer` runs the app and stores the page; `core.storable` has the rules.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ log: Final = logging.getLogger("isgware")
 
 @dataclass(frozen=True, slots=True)
 class PageView:
-    """A whole page as ``accept`` sees it; the body is not encoded."""
+    """A whole page as ``accept`` gets it; the body is not encoded."""
 
     status: int
     headers: HeaderMap
@@ -80,8 +80,8 @@ class PageMaker:
         self, target: Target, response: Response, rendering: Rendering, replaces: Entry | None,
         times: tuple[float, float],
     ) -> Made | Refused:  # fmt: skip
-        """The page of a response that has come whole, or why it is not stored. ``times``: when the
-        render began, in seconds since the epoch, and how many seconds it took."""
+        """The page of a complete response, or why it is not stored. ``times``: when the render
+        began, in seconds since the epoch, and how many seconds it took."""
         started, took = times
         of_view = ViewDirectives(rendering.revalidate, rendering.expire, rendering.refused)
         if replaces is None:  # one that was purged has told something, too
@@ -157,8 +157,8 @@ class PageMaker:
         self, target: Target, response: Response, rendering: Rendering, before: Entry | None,
         now: float,
     ) -> tuple[Response, Reads | None] | Refusal:  # fmt: skip
-        """What the render was seen to ask of its visitor, together with what earlier renders of
-        the page have asked, one that was purged included."""
+        """What the render read of its visitor, together with the reads of earlier renders of the
+        page, including a purged one."""
         recording, policy = rendering.recording, target.policy
         if recording is None or not recording.attached:
             return response, None
@@ -230,7 +230,7 @@ class PageMaker:
         )
 
     def _kept(self, target: Target, old: Entry, new: Entry) -> Refusal | None:
-        """Why the old page stays, if the policy says that it does."""
+        """Why the old page is kept, if the policy requires that."""
         limit = None if target.forced else target.policy.shrink_limit
         if limit is not None and shrunk(old, new, limit):
             return self._notices.shrunk(target, old, new, limit)
@@ -248,7 +248,7 @@ class PageMaker:
 
 
 def _compared(made: Made, replaces: Entry) -> Made:
-    """The page beside the one that it replaces."""
+    """The page, compared with the one that it replaces."""
     same = unchanged(replaces, made.entry)
     entry = (
         renewed(replaces, made.entry)

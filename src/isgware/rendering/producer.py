@@ -67,9 +67,10 @@ class Producer:
         wanted: Callable[[], bool],
         generation: Callable[[Entry], int] | None = None,
     ) -> Outcome:
-        """Render ``target`` and keep the page. ``order`` is its lease's; ``wanted`` is asked
-        before it is kept, since a render that was given up must not be; ``generation`` may give
-        the page another generation than the one its render began in."""
+        """Render ``target`` and store the page. ``order`` is that of its lease. ``wanted`` is
+        called before the page is stored, since a render that was given up must not be.
+        ``generation`` may return another generation for the page than the one its render began in.
+        """
         mirror = self._page_store.mirror
         began, nonce = mirror.counter, mirror.nonce
         made = self.attempt(target, replaces, wanted)
@@ -83,7 +84,7 @@ class Producer:
         )
 
     def finish(self, made: Made) -> Made:
-        """The page with its encodings, which nobody needs to decide about it."""
+        """The page with its encodings, which are not needed to decide about it."""
         entry, found = made.entry, (made.entry.encodings, made.entry.pieces)
         wanted = {"gzip"} if entry.places else set(self._encoders)
         if not made.unchanged or set(entry.encodings) != wanted:
@@ -94,7 +95,7 @@ class Producer:
         return dataclasses.replace(made, encodings=found[0], pieces=found[1], version=version)
 
     def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
-        """Store what `attempt` made, under the order of its lease and what it knew of the table of
+        """Store the result of `attempt`, with the order of its lease and the state of the table of
         invalidations when it began."""
         entry = dataclasses.replace(
             made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings,
@@ -110,8 +111,8 @@ class Producer:
     def attempt(
         self, target: Target, replaces: Entry | None, wanted: Callable[[], bool] = lambda: True
     ) -> Made | Refused | Failed:
-        """Render ``target`` and decide about it, storing nothing. ``wanted`` is asked at each chunk
-        of the body: a render that was given up must not go on."""
+        """Render ``target`` and decide about it, without storing it. ``wanted`` is called at each
+        chunk of the body: a render that was given up must stop."""
         request = target.request
         rendering = Rendering(
             True, request.scheme, request.host, request.script_name, key=target.key,

@@ -1,4 +1,4 @@
-"""The environ of a clean room that notes which cookies and headers of it are looked at."""
+"""The environ of a clean room that records which cookies and headers are read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .callers import Callers, is_app, where
 from .clean_room import MARK
 from .recorded_mappings import opening
 
-#: In the environ of a clean room, these are constant or in the key.
+#: In the environ of a clean room, these are constant or part of the key.
 _CONSTANT: Final = frozenset({"HTTP_HOST", "HTTP_COOKIE", "HTTP_ACCEPT_ENCODING"})
 
 
@@ -27,7 +27,7 @@ class RecordedEnviron(dict[str, Any]):
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:
-        """While the request is made, it is isgware that looks."""
+        """While the request is constructed, isgware itself reads."""
         self._watched = False
         try:
             yield
@@ -35,12 +35,12 @@ class RecordedEnviron(dict[str, Any]):
             self._watched = True
 
     def plain(self) -> dict[str, Any]:
-        """A copy that notes nothing."""
+        """A copy that records nothing."""
         return dict(dict.items(self))
 
     def asked(self, name: object) -> None:
-        """Reading the Cookie header reads all cookies; other headers are noted for people, if it
-        is the app's own code that looks at them."""
+        """Reading the Cookie header reads all cookies. Other headers are recorded for display, if
+        the app's own code reads them."""
         if not self._watched:
             return
         if name == "HTTP_COOKIE":
@@ -59,8 +59,8 @@ class RecordedEnviron(dict[str, Any]):
                 self._recording.read(HEADERS, header, lambda: where(frame))
 
     def learned(self, name: str) -> None:
-        """Note that the page depends on a header, or on its best match in a list (see
-        `core.header_reads`), if it is not the framework itself that looks at it."""
+        """Record that the page depends on a header, or on its best match in a list (see
+        `core.header_reads`), unless the framework itself reads it."""
         frame = self._callers.caller()
         if frame is not None:
             dict.__getitem__(self, MARK).note_read(name)

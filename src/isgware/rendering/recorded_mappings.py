@@ -1,9 +1,8 @@
-"""Mappings that note what is asked of them: sessions, cookies and the environ of a clean room.
+"""Mappings that record what is read of them: sessions, cookies and the environ of a clean room.
 
-An object keeps its type: it becomes an instance of a subclass made for that type, so that
-``isinstance``, attributes and methods of extensions work as before. Code in C may take a dict
-apart without calling any method of it; a *bait*, a random entry that no code asks for by name,
-shows that it did.
+An object keeps its type: it becomes an instance of a subclass of it, so that ``isinstance``,
+attributes and methods of extensions work as before. C code may read a dict without calling a method
+of it. A *bait*, a random entry that no code reads by name, reveals that.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ _WHOLE: Final = (
     "get_expiry_date", "get_expire_at_browser_close", "aget_expiry_age", "aget_expiry_date",
     "aget_expire_at_browser_close",
 )  # fmt: skip
-#: Whether the framework looks for a visitor's session just now, in whatever module that is done.
+#: Whether the framework is looking for a visitor's session, in whatever module.
 opening: Final = ContextVar("isgware_opening", default=False)
 
 
 class Notes:
-    """What is noted of one object, on behalf of a framework: ``callers`` knows its modules.
-    ``written`` is told what is written to a session."""
+    """The record for one object of a framework, whose modules ``callers`` knows. ``written`` is
+    called with what is written to a session."""
 
     def __init__(
         self, recording: Recording, kind: str, callers: Callers,
@@ -51,7 +50,7 @@ class Notes:
         self._written = written
 
     def read(self, name: object) -> bool:
-        """Whether this is a read, and not the framework's own business; if so, it is noted."""
+        """Whether this is a read of the app, not of the framework; if so, it is recorded."""
         if opening.get():
             self.recording.read(OPENED, name, str)
             return True
@@ -64,7 +63,7 @@ class Notes:
         return True
 
     def wrote(self, key: object, value: object) -> object:
-        """Note what is written, unless it is bookkeeping. Returns what is to be kept of it."""
+        """Record a write, unless it is bookkeeping. Returns the value to store."""
         kept = self._written(self, key, value) if self._written is not None else None
         return value if kept is None else kept
 
@@ -73,8 +72,8 @@ class Notes:
 
 
 def recorded(value: Any, notes: Notes, more: More | None = None) -> bool:
-    """Have ``value`` note what it is asked from now on. False for an object that cannot. ``more``
-    gives what else its class is to have in place of its own."""
+    """Make ``value`` record its reads from now on. False for an object that cannot. ``more``
+    returns further attributes of the subclass."""
     known = getattr(value, _NOTES, None)
     if known is not None and known.recording is notes.recording:
         return True
@@ -92,7 +91,7 @@ def recorded(value: Any, notes: Notes, more: More | None = None) -> bool:
 
 @lru_cache(maxsize=64)
 def _recorded_class(base: Any, more: More | None) -> type:
-    """The subclass of ``base`` whose instances note what they are asked."""
+    """The subclass of ``base`` whose instances record their reads."""
     body: dict[str, Any] = {"__slots__": (), "__module__": base.__module__, "__doc__": base.__doc__}
     for name in _KEYED:
         if hasattr(base, name):
@@ -105,9 +104,9 @@ def _recorded_class(base: Any, more: More | None) -> type:
         body |= _writing(base)
     if isinstance(getattr(base, "permanent", None), property):
         body["permanent"] = _permanent(base)
-    body["__new__"] = lambda _, *given, **named: base(*given, **named)  # another is nobody's
+    body["__new__"] = lambda _, *given, **named: base(*given, **named)  # a new object is nobody's
     body["__getattribute__"] = _attribute(base)
-    body["__dir__"] = lambda self: base.__dir__(self)  # names of attributes are nothing of anybody
+    body["__dir__"] = lambda self: base.__dir__(self)  # names of attributes reveal nothing
     if more is not None:
         body |= more(base)
     return type(base.__name__, (base,), body)
@@ -129,7 +128,7 @@ def _whole(method: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(self, dict) or not dict.__contains__(self, notes.bait):
             notes.read(EVERYTHING)
             return method(self, *given, **named)
-        if notes.read(EVERYTHING):  # nothing is left that the bait could show
+        if notes.read(EVERYTHING):  # everything is recorded already, so no bait is needed
             dict.pop(self, notes.bait)
             return method(self, *given, **named)
         bait = dict.pop(self, notes.bait)
@@ -143,7 +142,7 @@ def _whole(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _reduced(base: Any) -> Callable[..., Any]:
-    """How a copy is made, or a pickle: an instance of ``base`` that notes nothing any more."""
+    """For copies and pickles: an instance of ``base`` that records nothing."""
 
     def reduce(self: Any, protocol: Any) -> Any:
         made = base.__reduce_ex__(self, protocol)
@@ -158,7 +157,7 @@ def _reduced(base: Any) -> Callable[..., Any]:
 
 
 def _detached(found: Any) -> Any:
-    """A view of a dict as it is now: it is about to change."""
+    """A snapshot of a view of a dict that is about to change."""
     if isinstance(found, type({}.keys()) | type({}.values()) | type({}.items())):
         return list(found)
     return found
@@ -196,7 +195,7 @@ def _writing(base: Any) -> dict[str, Any]:
 
 
 def _permanent(base: Any) -> property:
-    """Setting it is bookkeeping; asking for it reads its key."""
+    """Setting it is bookkeeping; reading it reads its key."""
 
     def get(self: Any) -> Any:
         self._isgware_notes.read("_permanent")
@@ -205,15 +204,15 @@ def _permanent(base: Any) -> property:
     return property(get, base.permanent.fset)
 
 
-#: Attributes of sessions that say nothing of their visitor.
+#: Attributes of sessions that reveal nothing of their visitor.
 _IMPERSONAL: Final = frozenset({
     _NOTES, "modified", "accessed", "on_update", "permanent", "serializer",
 })  # fmt: skip
 
 
 def _attribute(base: Any) -> Callable[[Any, str], Any]:
-    """An attribute of the very object, such as the id of a server-side session, or ``new``:
-    asking for it reads everything, unless its own class does."""
+    """An attribute of the object itself, such as the id of a server-side session, or ``new``:
+    reading it reads everything, unless its own class reads it."""
 
     def attribute(self: Any, name: str) -> Any:
         found = base.__getattribute__(self, name)

@@ -8,7 +8,7 @@ from ..holes import NESTED
 from .placeholders import FAILED, MISPLACED, NO_HOLE
 from .value_holes import NO_TOKEN, NOT_FOUND
 
-#: The decorator that declares the page did not run while it was rendered.
+#: The decorator that declares the page did not run during its render.
 NOT_RUN: Final = "decorator-not-run"
 #: What can be done about each reason, for the log and the command line.
 REMEDIES: Final[dict[str, str]] = {

@@ -1,4 +1,4 @@
-"""What became of a render: a page, an answer that is not stored, a failure, or nothing known."""
+"""The results of a render: a page, an answer that is not stored, a failure, or an unknown one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..storage.process_cache import Page
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A page was made and kept. ``learned``: headers it turned out to vary by; ``stored``: the
-    store took it, too; ``found``: it was there already when it was to be made; ``elsewhere``: by
-    another process, while this one waited."""
+    """A page was made and stored. ``learned``: headers that it varies by; ``stored``: the store has
+    it, too; ``found``: another render had stored it already; ``elsewhere``: another process did,
+    while this one waited."""
 
     page: Page
     learned: tuple[str, ...] = ()
@@ -28,9 +28,9 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The app answered, and its answer may not be stored. ``withdraws``: since it is not for
-    everybody, so that what is stored of the page may not be served any more either. ``text`` says
-    more to people. ``replan``: the page is declared otherwise, or not at all; so plan anew."""
+    """The app's answer may not be stored. ``withdraws``: because it is personal, so a stored page
+    may not be served any more either. ``text``: more for people. ``replan``: the page is declared
+    in another way, or no longer, so plan again."""
 
     reason: str
     withdraws: bool = False
@@ -41,7 +41,7 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The app raised, or answered a server error. ``proven``: its route has worked before.
-    ``personal``: the response must not be sent to several."""
+    ``personal``: the response must not be sent to several visitors."""
 
     reason: str
     response: Response | None = None
@@ -63,7 +63,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Another process is rendering, or has given its render up: nothing is known here."""
+    """Another process is rendering, or has given up: the result is not known here."""
 
 
 Outcome = Rendered | Refused | Failed | Elsewhere
@@ -71,12 +71,11 @@ Outcome = Rendered | Refused | Failed | Elsewhere
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A page that may be stored. ``said``: the policy of the decorator that was met, if decorators
-    are learned; ``default``: the ``ISG(revalidate=)`` that alone made the page storable.
-    ``encodings`` of its body, once it is finished: they become part of the entry as it is kept.
-    ``replaces``: the page that it was made in place of; ``version``: that as a version to keep;
-    ``unchanged``: whether the two are the same.
-    ``depending``: what of a database it depends on, as the store has to know."""
+    """A page that may be stored. ``said``: the policy of the decorator that ran, if decorators are
+    learned. ``default``: the ``ISG(revalidate=)`` that made the page storable, if nothing else did.
+    ``encodings``: those of its body, after `finish`. ``replaces``: the page that it replaces;
+    ``version``: that one as a version for the history; ``unchanged``: the two are the same.
+    ``depending``: its dependencies, as the store needs them."""
 
     entry: Entry
     learned: tuple[str, ...]

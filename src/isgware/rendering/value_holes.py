@@ -1,7 +1,7 @@
 """Takes values of a visitor (CSRF tokens, nonces) out of a clean-room response before it is stored.
 
-A cookie of the policy's ``value_holes`` is taken off the response, and tokens and nonces become
-places, so that the store holds none of them. A token that is not found refuses the page.
+Cookies of the policy's ``value_holes`` are removed from the response. Tokens and nonces become
+places, so that the store has none of them. If a token is not found, the page is refused.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from ..core.stored_page import Entry
 from ..core.tokens import Finder, Token, cookie_token, find, merged, nonces
 from ..http.fields import Headers
 
-#: Why a page is refused whose tokens are not found as they were made.
+#: The reason if a page's tokens are not found as they were made.
 NOT_FOUND: Final = "token-not-found"
-#: Why a visitor gets the app's own answer: the app has given them no token yet, or an odd one.
+#: The reason if a visitor gets the app's own answer: they have no token yet, or an invalid one.
 NO_TOKEN: Final = "no-token"
 
 
 def cookies_taken(
     response: Response, names: Collection[str]
 ) -> tuple[Response, tuple[Token, ...]] | None:
-    """The response without the cookies ``names``, and the tokens that those are. ``None`` if one
-    of them cannot stand in a page: too short, of other characters, or set twice."""
+    """The response without the cookies ``names``, and the tokens in them. ``None`` if one cannot be
+    part of a page: too short, with other characters, or set twice."""
     if not names:
         return response, ()
     kept: list[tuple[str, str]] = []
@@ -51,7 +51,7 @@ def _cookie(line: str) -> tuple[str, str]:
 
 
 def without_cookies(headers: Iterable[tuple[str, str]], names: Collection[str]) -> Headers:
-    """Headers of an answer without the cookies ``names`` that it sets."""
+    """Headers without the ``Set-Cookie`` fields of the cookies ``names``."""
     return tuple(
         (name, line)
         for name, line in headers
@@ -60,9 +60,9 @@ def without_cookies(headers: Iterable[tuple[str, str]], names: Collection[str]) 
 
 
 def for_one_visitor(response: Response, finders: Iterable[Finder], made: bool) -> bool:
-    """Whether an answer that is not stored, such as an error, must not be sent to several: it says
-    so, or has a nonce, or a token of the framework's, which in a clean room is nobody's. ``made``:
-    such a token was made, wherever it went."""
+    """Whether an answer that is not stored, such as an error, must not be sent to several visitors:
+    its headers say so, or it has a nonce or a framework's token. ``made``: such a token was made,
+    wherever it went."""
     return (
         made
         or personal_response(response)
@@ -74,7 +74,7 @@ def for_one_visitor(response: Response, finders: Iterable[Finder], made: bool) -
 def with_places(
     entry: Entry, made: Iterable[Token], finders: Iterable[Finder] = ()
 ) -> Entry | None:
-    """The page as it is stored: its tokens and nonces are places. ``None`` if one is not found.
+    """The page to store: its tokens and nonces are places. ``None`` if one is not found.
     ``finders`` are those of the framework."""
     tokens = [*nonces(entry.headers, entry.body), *made]
     own = [finder(entry.headers, entry.body) for finder in finders]

@@ -1,1 +1,1 @@
-"""``cache_control="full"``: a shared cache by RFC 9111, from visitors' own requests."""
+"""``cache_control="full"``: a shared cache (RFC 9111) of responses to visitors' own requests."""

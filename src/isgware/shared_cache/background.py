@@ -1,6 +1,6 @@
 """Validates stale responses in the background (``stale-while-revalidate``), on a pool thread. The
-question to the app and the use of its answer are as in `forward`, but the request is not a
-visitor's.
+request to the app and the handling of its response are those of `forward`, except that no visitor
+made the request.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from ..rendering.clean_room import Unfit, WSGIApp, render
 from ..serving.engine import Engine
 from ..storage.process_cache import Page
 from .locations import Exchange, Place
-from .responses import ResponseStore, confirms
+from .response_entry import confirms
+from .responses import ResponseStore
 from .rules import may_store, withdraws
 
 log: Final = logging.getLogger("isgware")
@@ -36,7 +37,7 @@ class Background:
         self._application = application
 
     def refresh(self, place: Place) -> bool:
-        """Validate a page soon, or fetch it anew. False if that had to be refused."""
+        """Queue the validation of a page, or a new request for it. False if the queue is full."""
         engine = self._engine
         key = "own:" + place.key
         try:
@@ -53,13 +54,13 @@ class Background:
 
             work = Work(key, lambda: self._refresh(place, ended, leases), give_up)
             return engine.background.pool.submit(work)
-        except Exception:  # there is a page for the visitor all the same
+        except Exception:  # the visitor has a page all the same
             log.exception("%s could not be revalidated.", place.url)
             return False
 
     def _refresh(self, place: Place, ended: threading.Event, leases: list[Lease]) -> None:
-        """Nobody's request: of the first visitor's it holds what Vary names, and nothing else.
-        ``ended``: it was given up; ``leases``: where its lease is put."""
+        """Send a request of nobody's: it has only those fields of the first visitor that Vary
+        names. ``ended``: set if it was given up. ``leases``: gets its lease."""
         engine = self._engine
         engine.page_store.begin()
         engine.page_store.sync()
@@ -89,7 +90,7 @@ class Background:
             failures.clear(place.key)
 
     def _renew(self, place: Place, page: Page, ended: threading.Event) -> str:
-        """Ask the app; empty, or why the page stays as it is."""
+        """Ask the app; returns why the page stays as it is, or an empty string."""
         response_store, request, entry = self._response_store, place.request, page.entry
         visitor = Visitor(
             "GET", request.scheme, request.host, request.script_name, request.path, "", {}
@@ -128,7 +129,7 @@ class Background:
             else:
                 response_store.drop(place, exchange)
         elif not place.tells_apart(verdict.vary):
-            response_store.drop(place, exchange)  # whoever comes next asks for themselves
+            response_store.drop(place, exchange)  # the next visitor asks the app
         else:
             status, headers, body = response.status, response.headers, response.body
             response_store.keep(place, status, headers, body, verdict, now, exchange)

@@ -1,10 +1,9 @@
-"""``cache_control="full"``: pages of undeclared routes, kept from visitors' own requests.
+"""``cache_control="full"``: pages of undeclared routes, stored from visitors' own requests.
 
-A correct shared cache (RFC 9111), and the one part of isgware that stores what somebody was
-answered instead of rendering the page again in the clean room. So nothing is stored that sets a
-cookie, that is for one visitor, or that was chosen by more of the request than its Vary says.
-Decisions are `isgware.core.rfc9111`'s; here they are carried out, and in `isgware.asking` where the
-app has to be asked.
+A shared cache (RFC 9111), and the only part of isgware that stores the answer to a visitor instead
+of rendering the page again in the clean room. So it stores no response that sets a cookie, that is
+for one visitor, or that depends on more of the request than its Vary lists. `rules` decides; this
+module acts on the decisions, and `forward` asks the app where needed.
 """
 
 from __future__ import annotations
@@ -31,19 +30,20 @@ from .background import Background
 from .exchange import NOT_OURS, Serve, Visit
 from .forward import Forwarder
 from .locations import Exchange
+from .related_urls import located
 from .reply import Reply
 from .responses import ResponseStore
 from .rules import NO_WISHES, Use, Wishes, choose, wishes
 
 log: Final = logging.getLogger("isgware")
-#: A response with one of these may have something to say about its being kept.
+#: A response with one of these fields may have rules for its storage.
 _SAYING: Final = frozenset({
     "cache-control", "cdn-cache-control", "isg-cache-control", "expires", "last-modified",
 })  # fmt: skip
-#: For so many seconds an URL whose response said nothing is not looked for in the store.
+#: For so many seconds a URL without such fields is not looked up in the store.
 _PASSED_SECONDS: Final = 5.0
 _MAX_SILENT: Final = 8_192
-#: `isgware.core.vary.REROUTING` as an environ has it.
+#: `isgware.http.vary.REROUTING` as keys of an environ.
 REROUTED: Final = tuple(sorted("HTTP_" + name.upper().replace("-", "_") for name in REROUTING))
 _TIMEOUT: Final = "504 Gateway Timeout"
 
@@ -66,7 +66,7 @@ class SharedCache:
         self._passed: dict[Raw, float] = {}
 
     def concerns(self, visitor: Visitor) -> bool:
-        """Whether this URL has a page here."""
+        """Whether a response of this URL is stored."""
         return self.response_store.concerns(visitor)
 
     def __call__(
@@ -76,7 +76,7 @@ class SharedCache:
         """The response to a GET or HEAD of an undeclared URL. ``read_ahead``: of this visit."""
         try:
             visit = self._look(visitor, environ, start_response, rendering, read_ahead)
-        except Exception:  # a defect of isgware's own must not become a visitor's error page
+        except Exception:  # a defect of isgware must not become a visitor's error page
             log.exception("isgware failed; the app answers for itself.")
             told = looking(start_response, lambda _, said: bypassed(said, "isgware-failed"))
             return call(self.application, environ, told, rendering)
@@ -96,7 +96,7 @@ class SharedCache:
         if _has_body(environ) or self.response_store.is_draft(visitor) or _disguised(environ):
             return None
         if normal_host(visitor.scheme, visitor.host) != visitor.host:
-            # The app may have written this spelling into the page, which is everybody's.
+            # The app may have put this spelling into the page, which others would get.
             return None
         page_store = self._engine.page_store
         page_store.begin(read_ahead)
@@ -106,7 +106,7 @@ class SharedCache:
             place = self.response_store.place(visitor)
             if place is None:
                 return None
-            # Before the page is judged: what is purged after that, a 304 does not bring back.
+            # Before the page is judged: a 304 must not bring back what is purged after that.
             exchange = Exchange(
                 self.response_store.begin(visitor), rendering, read_ahead=read_ahead
             )
@@ -142,8 +142,8 @@ class SharedCache:
         )  # fmt: skip
 
     def _renewed_elsewhere(self, visit: Visit) -> bool:
-        """Whether another process has renewed what this one has in memory and is over its time:
-        the store is asked before the app is."""
+        """Whether another process has renewed the stale copy of this process: the store is asked
+        before the app."""
         known, page_store = visit.page, self._engine.page_store
         if visit.state is State.FRESH or known is None or not known.entry.revalidate:
             return False
@@ -163,13 +163,14 @@ class SharedCache:
     def _asking(self, visit: Visit) -> Forwarder:
         return Forwarder(visit, self._engine, self.response_store, self._learner, self.application)
 
-    # Responses that say nothing of themselves, most of most sites.
+    # Responses without rules for their storage: on most sites most of them.
 
     def _passes(self, visit: Visit) -> bool:
         return visit.said_nothing and visit.page is None and not self._engine.settings.debug
 
     def passes_at_once(self, raw: Raw, environ: Environ) -> bool:
-        """Whether this URL's response said nothing a moment ago, and nothing was stored for it."""
+        """Whether this URL's response had no such fields a moment ago, and nothing was stored for
+        it."""
         return (
             self._passed.get(raw, 0.0) > time.monotonic()
             and environ.get("HTTP_CACHE_CONTROL") is None
@@ -179,7 +180,8 @@ class SharedCache:
         self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
-        """Without a look at the store: the app's answer, and a full look if it says something."""
+        """The app's answer without a look into the store; followed by a full look if it has such
+        fields."""
         exchange = Exchange(self.response_store.begin(visitor), rendering, self._engine.now())
         reply = Reply(start_response)
         with within(rendering):
@@ -212,14 +214,14 @@ class SharedCache:
     # Unsafe methods.
 
     def changed(self, visitor: Visitor, headers: HeaderList) -> Iterator[str]:
-        """Names of pages besides its own URL's that an unsafe request has changed."""
-        for other in self.response_store.located(visitor, headers):
+        """Names of pages, except that of its own URL, which an unsafe request has changed."""
+        for other in located(self.response_store.site, visitor, headers):
             if self._engine.concerns(other) or self.response_store.concerns(other):
                 yield path_name(decoded(other.script_name + other.path))
 
 
 def asked(environ: Environ) -> Wishes:
-    """The directives of a request, if it has any."""
+    """The cache directives of a request, if there are any."""
     said, pragma = environ.get("HTTP_CACHE_CONTROL"), environ.get("HTTP_PRAGMA")
     return NO_WISHES if said is None and pragma is None else wishes(said, pragma)
 
@@ -231,13 +233,13 @@ def _has_body(environ: Environ) -> bool:
 
 
 def _disguised(environ: Environ) -> bool:
-    """Whether the request line, which servers tell by one of two names and an app may go by, has
-    more in it than what the key has."""
+    """Whether the request line, under either of the names that servers use and apps may read, has
+    more than the key."""
     return any(ambiguous_target(target) for target in target_of(environ) if target)
 
 
 def _timeout(visit: Visit) -> Iterable[bytes]:
-    """Only a stored response would do, and there is none that may be used (5.2.1.7)."""
+    """Only a stored response would do, and none may be used (5.2.1.7)."""
     body = b"Not in the cache, and the request asked for nothing else.\n"
     visit.start_response(_TIMEOUT, [
         ("Content-Type", "text/plain; charset=utf-8"),

@@ -16,7 +16,7 @@ from ..storage.process_cache import Page
 from .locations import Exchange, Place
 from .rules import Wishes
 
-#: Conditions that are the app's to judge (RFC 9111, section 4.3.2).
+#: Conditions that the app has to judge (RFC 9111, section 4.3.2).
 NOT_OURS: Final = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
 #: Serves a stored page: (visitor, answer, page, environ, start_response) to body.
 Serve = Callable[[Visitor, Answer, Page, Environ, StartResponse], Iterable[bytes]]
@@ -24,9 +24,9 @@ Serve = Callable[[Visitor, Answer, Page, Environ, StartResponse], Iterable[bytes
 
 @dataclass(slots=True)
 class Visit:
-    """``asked``: the directives of the request; ``page`` and ``state``: what is stored for it;
-    ``version``: the store's from before that was judged; ``said_nothing``: the app's response left
-    it to others whether it may be kept."""
+    """``asked``: the directives of the request. ``page`` and ``state``: what is stored for it.
+    ``version``: the store's version from before that was judged. ``said_nothing``: the app's
+    response has no rules for its storage."""
 
     visitor: Visitor
     place: Place
@@ -60,7 +60,7 @@ class Visit:
         self, page: Page, label: str, detail: str = "", cookies: HeaderList | None = None,
         collapsed: bool = False,
     ) -> Iterable[bytes]:  # fmt: skip
-        """A stored page. ``cookies``: what a 304 has just set for this visitor alone."""
+        """Send a stored page. ``cookies``: those that a 304 has just set for this visitor."""
         place, start_response = self.place, self.start_response
         by_line = label == "HIT" and place.plain
         answer = Answer(

@@ -1,7 +1,7 @@
-"""What an app is asked under ``cache_control="full"``, and what becomes of its reply.
+"""Forwards requests to the app under ``cache_control="full"``, and handles its reply.
 
-A visitor's request goes to the app as it is, or with the validators of what is stored in place of
-its own. The reply goes to the visitor, and a copy of it to the store if it may be kept.
+A visitor's request is forwarded unchanged, or with the validators of the stored response in place
+of its own. The reply goes to the visitor, and a copy of it to the store if it may be stored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from ..serving.passthrough import HeaderList, within
 from ..storage.process_cache import Page
 from .exchange import NOT_OURS, Visit
 from .reply import Reply, close_all, copying, nothing, without
-from .responses import ResponseStore, body_allowed, confirms, content_length
+from .response_entry import body_allowed, confirms, content_length
+from .responses import ResponseStore
 from .rules import ERRORS, NO_WISHES, Storing, may_store, stale_on_error, withdraws
 
 log: Final = logging.getLogger("isgware")
@@ -50,10 +51,10 @@ class Forwarder:
         self._done: Callable[[], None] = nothing
 
     def ask(self, page: Page | None) -> Iterable[bytes]:
-        """Ask the app; with ``page``, whether that still holds.
+        """Ask the app; with ``page``, whether it is still valid.
 
-        One visitor asks for all who want the same (RFC 9111, section 4), where responses are known
-        to be stored when they come: otherwise the others would wait for what they cannot have.
+        Where responses are known to be stored when they arrive, one visitor asks for all who
+        request the same (RFC 9111, section 4). Otherwise the others would wait in vain.
         """
         if not self._shareable():
             return self._forward(page)
@@ -77,7 +78,7 @@ class Forwarder:
         return self._forward(page)
 
     def _left(self) -> Page | None:
-        """What the visitor who asked the app has left for those who waited."""
+        """The response that the visitor who asked the app has stored for those who waited."""
         visit, page_store = self._visit, self._engine.page_store
         page_store.begin(visit.exchange.read_ahead)
         try:
@@ -85,7 +86,7 @@ class Forwarder:
             found, state = self._response_store.find(
                 self._response_store.place(visit.visitor) or visit.place
             )
-        except Exception:  # a defect of isgware's own must not become a visitor's error page
+        except Exception:  # a defect of isgware must not become a visitor's error page
             log.exception("isgware failed; the app answers for itself.")
             return None
         finally:
@@ -113,7 +114,7 @@ class Forwarder:
         visit.exchange.requested = self._engine.now()
         reply = Reply(visit.start_response)
         try:
-            with within(visit.exchange.rendering):  # a generator runs only when it is asked on
+            with within(visit.exchange.rendering):  # a generator runs only while it is iterated
                 reply.ask(lambda told: self._application(environ, told))
         except Exception:
             stands_in = None if reply.committed else self._stands_in(page)
@@ -132,8 +133,8 @@ class Forwarder:
         return self.pass_on(reply)
 
     def _stands_in(self, page: Page | None) -> Page | None:
-        """What may be sent in place of an error (RFC 5861, section 4): ``page``, unless the app has
-        said otherwise since it was found."""
+        """The page to send in place of an error (RFC 5861, section 4): ``page``, unless the app has
+        withdrawn it since it was found."""
         visit = self._visit
         if page is None or visit.asked.no_cache:
             return None
@@ -153,7 +154,7 @@ class Forwarder:
         fresh = updated(entry.headers, headers)
         try:
             kept = self._response_store.update(visit.place, page, fresh, headers, visit.exchange)
-        except Exception:  # the app has said that the page holds, whatever becomes of that
+        except Exception:  # the app has confirmed the page, and updating it has failed
             log.exception("%s could not be renewed.", visit.place.url)
             kept = page
         cookies = [pair for pair in headers if pair[0].lower() == "set-cookie"]
@@ -162,10 +163,10 @@ class Forwarder:
     # The reply.
 
     def pass_on(self, reply: Reply) -> Iterable[bytes]:
-        """The app's own answer, and a copy of it for the store if it may be kept."""
+        """The app's own answer, and a copy of it for the store if it may be stored."""
         try:
             headers, whole = self._judge(reply)
-        except Exception:  # a defect of isgware's own must not become a visitor's error page
+        except Exception:  # a defect of isgware must not become a visitor's error page
             log.exception("isgware failed; the app answers for itself.")
             headers, whole = reply.headers, None
         if whole is None:
@@ -185,11 +186,11 @@ class Forwarder:
             close_all(reply.chunks)
             raise
         reply.pass_on(headers)
-        self._copying = True  # from here on the server sees to it that the body ends
+        self._copying = True  # from here on the server closes the body
         return chunks
 
     def _judge(self, reply: Reply) -> tuple[HeaderList, Callable[[bytes], None] | None]:
-        """The headers to send, and what keeps the body, if it may be kept."""
+        """The headers to send, and the function that stores the body, if it may be stored."""
         visit, headers = self._visit, reply.headers
         self._following.nothing()
         rendering = visit.exchange.rendering
@@ -234,15 +235,15 @@ class Forwarder:
         )
 
     def _ends(self, reply: Reply, verdict: Refusal) -> bool:
-        """Whether this answer ends what is stored. What a request with credentials, or one that
-        does not want to be stored, is answered says nothing about what others may have."""
+        """Whether this answer withdraws the stored response. An answer to a request with
+        credentials, or with no-store, does not decide what others may get."""
         visit = self._visit
         if visit.credentials or visit.asked.no_store:
             return False
         return withdraws(reply.status, verdict)
 
     def _learning(self, reply: Reply, verdict: Refusal) -> HeaderList | None:
-        """A response that says nothing of itself is a page for ``ISG(revalidate=)``."""
+        """Treat a response without rules for its storage as a page for ``ISG(revalidate=)``."""
         if verdict.reason != "no-lifetime":
             return None
         if self._engine.settings.revalidate is not None:
@@ -256,14 +257,14 @@ class Forwarder:
         return length is None or 0 <= length <= self._engine.settings.max_page
 
     def _headers_of(self, reply: Reply) -> HeaderList:
-        """The app's headers, and that its answer is being stored."""
+        """The app's headers, with a note that its answer is stored."""
         visit = self._visit
         said = status.forwarded(visit.forwarded, status=int(reply.status[:3]), stored=True)
         label = "MISS" if visit.page is None else "REVALIDATED"
         return [*reply.headers, ("X-ISG-Cache", label), ("Cache-Status", said)]
 
     def _saw_head(self, reply: Reply) -> None:
-        """A response to HEAD says what GET would now be answered (4.3.5)."""
+        """Update the stored response by a response to HEAD (4.3.5)."""
         visit = self._visit
         page = visit.page
         if page is None or visit.state is State.GONE or reply.status[:3] != "200":

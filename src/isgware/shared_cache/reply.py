@@ -1,8 +1,8 @@
 """An app's reply on its way to a visitor: held until its head is known, copied as its body passes.
 
-`Reply` is what an app is called with where the head decides: a 304 to isgware's own question, or an
-error for which a stored page stands in, never reaches the server. `Copied` hands a body on as it
-comes and keeps a copy; whoever wants the copy gets it only if the body was whole.
+`Reply` calls the app where the head decides: a 304 to isgware's own conditional request, or an
+error in place of which a stored page is sent, never reaches the server. `Copied` passes a body on
+as it comes and keeps a copy, which is used only if the body was complete.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ log: Final = logging.getLogger("isgware")
 
 
 class Reply:
-    """One call of the app. After `ask`, ``status`` and ``headers`` are known, unless the app never
-    said them, or used ``write``: then the reply is on its way already, and is ``committed``."""
+    """One call of the app. After `ask`, ``status`` and ``headers`` are known, unless the app did
+    not send them, or used ``write``: then the reply is already being sent, and is ``committed``."""
 
     def __init__(self, start_response: StartResponse) -> None:
         self.status = ""
         self.headers: HeaderList = []
         self.chunks: Iterable[bytes] = ()
         self.committed = False
-        #: Whether the app went on talking to the server past its head: what its iterable yields
-        #: is then not the body of that head, or not all of it.
+        #: Whether the app went on sending past its head: then its iterable is not the body of that
+        #: head, or not all of it.
         self.overtaken = False
         self._start_response = start_response
         self._write: Callable[[bytes], object] | None = None
         self._exc_info: Any = None
 
     def known(self) -> bool:
-        """Whether the app has said its status."""
+        """Whether the app has sent its status."""
         return bool(self.status)
 
     def ask(self, application: Callable[[StartResponse], Iterable[bytes]]) -> None:
-        """Call the app, and as much of its iterable as it takes to know the head."""
+        """Call the app, and read as much of its iterable as is needed to get the head."""
         chunks = application(self._record_head)
         self.chunks = chunks
         if self.known():
@@ -63,7 +63,7 @@ class Reply:
             self.overtaken = True
             return self._pass(status, headers, exc_info)
         if self.status and exc_info is None:
-            self._commit(self.headers)  # the server's to refuse
+            self._commit(self.headers)  # an invalid value is for the server to refuse
             return self._pass(status, headers, None)
         self.status, self.headers, self._exc_info = status, list(headers), exc_info
         return self._written
@@ -81,8 +81,8 @@ class Reply:
         return self._write(data)
 
     def pass_on(self, headers: HeaderList) -> None:
-        """Tell the server the status as it is, and ``headers``. If it will not have them, nobody
-        else is left to close what the app has returned."""
+        """Send the status and ``headers`` to the server. If it raises, close what the app has
+        returned: nothing else will."""
         try:
             self._commit(headers)
         except BaseException:
@@ -95,13 +95,13 @@ class Reply:
         self._exc_info = None
 
     def drop(self) -> None:
-        """Another answer goes out in place of this one."""
+        """Close the reply: another answer is sent in place of it."""
         close_all(self.chunks)
         self._exc_info = None
 
 
 class _Resumed:
-    """An iterable of which the first chunks were taken already."""
+    """An iterable whose first chunks were already taken."""
 
     def __init__(
         self, source: Iterable[bytes], ahead: deque[bytes], iterator: Iterator[bytes]
@@ -121,14 +121,14 @@ class _Resumed:
 
 
 def close_all(chunks: Iterable[bytes]) -> None:
-    """Every iterable that an app returns is closed once (PEP 3333)."""
+    """Close an app's iterable once (PEP 3333)."""
     close = getattr(chunks, "close", None)
     if close is not None:
         close()
 
 
 def nothing() -> None:
-    """Nobody waits."""
+    """Does nothing: no request waits."""
 
 
 def copying(
@@ -138,11 +138,11 @@ def copying(
     whole: Callable[[bytes], None],
     done: Callable[[], None] = nothing,
 ) -> Iterable[bytes]:
-    """``chunks``, which on their way are collected for ``whole``, up to ``limit`` bytes.
+    """``chunks``, which are collected for ``whole`` as they pass, up to ``limit`` bytes.
 
-    ``announced`` is what Content-Length says. ``done`` is called when no copy will come any more,
-    after ``whole`` if there was one. A list, the commonest body, goes to the server as it is: some
-    servers look at its length.
+    ``announced`` is the value of Content-Length. ``done`` is called when there will be no copy any
+    more, after ``whole`` if there was one. A list, the most common body, goes to the server
+    unchanged: some servers use its length.
     """
     if isinstance(chunks, list | tuple):
         body = b"".join(chunks)
@@ -184,8 +184,8 @@ class Copied:
             raise error
         chunk = self._take()
         if self._size == self._announced and self._whole is not None:
-            # A client will take it for whole as soon as it has this chunk, and may ask again: see
-            # to it that it is whole, and kept, before it goes out.
+            # With this chunk the client has the whole body, and may send the next request. So check
+            # that it is complete, and store it, before it is sent.
             try:
                 while not (extra := self._take()):
                     pass
@@ -223,5 +223,5 @@ class Copied:
 
 
 def without(environ: Environ, *names: str) -> Environ:
-    """A copy of ``environ`` that does not have ``names``."""
+    """A copy of ``environ`` without ``names``."""
     return {name: value for name, value in environ.items() if name not in names}

@@ -1,4 +1,4 @@
-"""Where responses to visitors' own requests lie, and how they get there and are kept up to date.
+"""Finds, stores and updates responses to visitors' own requests.
 
 For `cache`, `ResponseStore` does what planner, producer and page store do for the engine: from a
 visitor to a `Place`, from a response to a stored page, and from a stale page to a validated one.
@@ -8,68 +8,61 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
-from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Request, Visitor, counting_cookie, url_refusal
 from ..core.freshness import CLOCK_TOLERANCE, State, judge
-from ..core.hosts import normal_host
-from ..core.storable import MAX_LEARNED, Refusal, Response, varies
+from ..core.storable import MAX_LEARNED, Refusal, varies
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable
-from ..http.cache_control import TARGETED, effective
-from ..http.conditional import is_entity_tag, strong_etag
 from ..http.fields import Headers, values
 from ..http.lifetime import initial_age
-from ..http.validation import is_about
 from ..http.vary import REROUTING, selecting
 from ..policy import NOTHING
-from ..rendering.compress import encoders, encodings_of
+from ..rendering.compress import encoders
 from ..routing.drafts import Drafts
 from ..routing.framework import Site, origin_of
 from ..routing.learned_routes import LearnedRoute
 from ..serving.engine import Engine
-from ..serving.passthrough import HeaderList
 from ..storage.process_cache import Page, key_name
 from .locations import Began, Exchange, Place
+from .response_entry import entry_of, same_validator, sealed
 from .rules import Storing, kept, may_store
 
 log: Final = logging.getLogger("isgware")
 _MAX_ASKED: Final = 8_192
-_LIFETIME_FIELDS: Final = frozenset({"cache-control", "expires", *TARGETED})
 
 
 class ResponseStore:
     def __init__(self, engine: Engine, site: Site, drafts: Drafts | None) -> None:
         self._engine = engine
-        self._site = site
+        self.site = site
         self._drafts = drafts
         engine.planner.own_key = self._expected
         self._encoders = encoders(engine.settings.compress)
-        #: When requests were made whose answers have withdrawn a page, by its key.
+        #: When the requests were made whose responses withdrew a page, by its key.
         self._withdrawn: dict[str, int] = {}
-        self._asked: dict[int, float] = {}  # by hash: paths are as long as their sender likes
+        self._asked: dict[int, float] = {}  # by hash, since paths may have any length
 
     # Finding.
 
     def is_draft(self, visitor: Visitor) -> bool:
-        """Whether the visitor is one of those who get the app's own answers, always."""
+        """Whether the visitor always gets the app's own answer."""
         cookie = visitor.headers.get("HTTP_COOKIE")
         if not cookie:
             return False
-        names = (*self._site.bypass_cookies, *self._site.language_cookies)
+        names = (*self.site.bypass_cookies, *self.site.language_cookies)
         if names and counting_cookie(cookie, names):
             return True
         return self._drafts is not None and self._drafts.owned(cookie)
 
     def place(self, visitor: Visitor) -> Place | None:
-        """``None``: nothing is stored for URLs like this one."""
+        """The location of the response; ``None`` if none is stored for URLs like this one."""
         settings = self._engine.settings
-        scheme, host = origin_of(self._site, visitor)
+        scheme, host = origin_of(self.site, visitor)
         visitor = replace(visitor, scheme=scheme, host=host)
         if url_refusal(visitor):
             return None
@@ -81,7 +74,7 @@ class ResponseStore:
         return self._placed(replace(bare, query=visitor.query), base, nominated, visitor)
 
     def _expected(self, visitor: Visitor, learned_route: LearnedRoute) -> str:
-        """The key of the response to this request, if ``learned variants`` is that of its URL."""
+        """The key of the response to this request, if its URL is as ``learned_route`` says."""
         request = Request(
             visitor.scheme, visitor.host, visitor.script_name, visitor.path, visitor.query
         )
@@ -97,8 +90,8 @@ class ResponseStore:
         return Place(request, request.own_key(self._engine.settings.build_id), base, nominated)
 
     def extended(self, place: Place, visitor: Visitor, storing: Storing) -> Place | None:
-        """``place`` by what a response has now said that it varies by; ``None`` if that cannot
-        be told apart in a key."""
+        """``place`` with the fields that a response has now named in Vary; ``None`` if they cannot
+        be part of a key."""
         nominated = tuple(sorted({*place.nominated, *storing.vary}))
         if len(nominated) > MAX_LEARNED:
             return None
@@ -106,9 +99,9 @@ class ResponseStore:
         return place if place.key else None
 
     def find(self, place: Place, *, again: bool = False) -> tuple[Page | None, State | None]:
-        """What is stored for the request. What was learned of an URL may be forgotten before its
-        responses are; so each says once more by which fields it may be selected. ``again``: as
-        for the page store."""
+        """The response stored for the request. What was learned of a URL may be evicted before its
+        responses, so each repeats the fields by which it is selected. ``again``: as for the page
+        store."""
         if not place.key:
             return None, None
         page_store = self._engine.page_store
@@ -122,7 +115,7 @@ class ResponseStore:
     # Keeping.
 
     def begin(self, visitor: Visitor) -> Began:
-        """The app is about to be asked: what it answers is as old as this moment."""
+        """Called before the app is asked: its answer is as old as this moment."""
         if len(self._asked) >= _MAX_ASKED:
             self._asked.clear()
         self._asked[hash(visitor.script_name + visitor.path)] = time.monotonic()
@@ -130,8 +123,8 @@ class ResponseStore:
         return mirror.counter, mirror.nonce
 
     def coming(self, place: Place, read_ahead: ReadAhead) -> None:
-        """A response is about to be stored: let every process know that the URL has any, and
-        what its responses vary by."""
+        """Called before a response is stored: announce to all processes that the URL has one, and
+        the fields by which its responses vary."""
         planner, page_store = self._engine.planner, self._engine.page_store
         page_store.begin(read_ahead)
         try:
@@ -149,67 +142,36 @@ class ResponseStore:
     ) -> None:  # fmt: skip
         """Store a whole response. Never raises: its visitor has it already."""
         try:
-            entry = self._entry(place, line, headers, body, storing, received)
+            build_id = self._engine.settings.build_id
+            entry = entry_of(
+                place, line, headers, body, storing, received, build_id, self._encoders
+            )
             entry = replace(entry, tags=tuple(dict.fromkeys(exchange.rendering.tags)))
             self._store(place, entry, exchange)
         except Exception:
             log.exception("A response of %s could not be kept.", place.url)
 
-    def _entry(
-        self, place: Place, line: str, headers: Headers, body: bytes, storing: Storing,
-        received: float,
-    ) -> Entry:  # fmt: skip
-        response, settings = Response(line, headers, body), self._engine.settings
-        validator = response.first("etag")
-        directives, _ = effective(headers)
-        # A tag that is none cannot be told apart by encoding.
-        sealed = bool(validator) and not is_entity_tag(validator)
-        return Entry(
-            key=place.key,
-            request=place.request,
-            status=line,
-            headers=kept(headers, storing),
-            body=body,
-            rendered_at=received - storing.age,
-            revalidate=storing.lifetime,
-            expire=storing.lifetime + storing.stale,
-            encodings=encodings_of(
-                body,
-                response.first("content-type"),
-                sealed or bool(response.all("content-encoding")) or "no-transform" in directives
-                or response.code != 200,
-                self._encoders,
-            ),
-            etag=validator or (strong_etag(body, "") if response.code == 200 else ""),
-            last_modified=response.first("last-modified"),
-            fingerprint=NOTHING.fingerprint,
-            build_id=settings.build_id,
-            route="undeclared",
-            error_quota=response.code >= 400,
-            own=True,
-            validator=validator,
-        )  # fmt: skip
-
     def _store(
         self, place: Place, entry: Entry, exchange: Exchange, confirmed: Entry | None = None
     ) -> Page:
-        """Store a response, unless the answer to a later request is there already, or has
-        withdrawn it; one that was ``confirmed`` only in its own place. Returns what its visitor
-        gets."""
+        """Store a response, unless the answer to a later request is stored already, or has
+        withdrawn it; a ``confirmed`` one only in its own place. Returns the page for its visitor.
+        """
         page_store = self._engine.page_store
         generation, nonce = exchange.began
         page_store.begin(exchange.read_ahead)
         try:
-            # What a 304 has confirmed may have been replaced by another process since.
+            # Another process may have replaced the confirmed response since.
             old, state = self.find(place, again=confirmed is not None)
             order = self._order(exchange, old)
             entry = replace(entry, generation=generation, nonce=nonce, order=order)
-            replaced = confirmed and old is not None and not _same(old.entry, confirmed)
+            replaced = confirmed and old is not None and not same_validator(old.entry, confirmed)
             if replaced or self._is_withdrawn(entry):
                 return Page(entry, page_store.mirror.counter, place.base)
             kept, stored = page_store.keep(entry, place.base)
             if stored and old and state is State.FRESH and old.entry.body != entry.body:
-                # Before its time: others would go on with theirs (RFC 9111, section 4).
+                # Before its lifetime ended: other processes would keep theirs (RFC 9111, section
+                # 4).
                 with suppress(BackendUnavailable):
                     page_store.backend.publish([key_name(entry.key)])
             return kept
@@ -224,13 +186,14 @@ class ResponseStore:
         return exchange.order
 
     def _future(self) -> int:
-        """An order beyond this was given by a clock that has since been put back."""
+        """A larger order was made before the clock was put back."""
         return int((self._engine.now() + CLOCK_TOLERANCE) * 1e6)
 
     def update(
         self, place: Place, page: Page, fresh: Headers, came: Headers, exchange: Exchange
     ) -> Page:
-        """A stored page whose fields are now ``fresh``, by what ``came``: a 304, or a HEAD."""
+        """The stored page with its fields updated to ``fresh``, after ``came``: a 304, or a
+        HEAD."""
         entry, now, rendering = page.entry, self._engine.now(), exchange.rendering
         tag = (("ETag", entry.validator),) if entry.validator else ()
         verdict = may_store(
@@ -256,7 +219,8 @@ class ResponseStore:
         return self._store(place, renewed, exchange, entry)
 
     def drop(self, place: Place, exchange: Exchange) -> bool:
-        """Forget what is stored, unless it was asked for later; whether there was anything."""
+        """Delete the stored response, unless it was requested later. Returns whether there was
+        one."""
         page_store = self._engine.page_store
         page_store.begin(exchange.read_ahead)
         try:
@@ -271,9 +235,9 @@ class ResponseStore:
     def withdraw(
         self, place: Place, exchange: Exchange, *, fresh: bool = False, confirmable: bool = True
     ) -> None:
-        """The app has said that the page is gone, or not for everybody. What is stored of it is
-        used by no process any more, unless it is ``confirmable`` and the app confirms it; and what
-        was asked for earlier is not stored. What is ``fresh`` may be used while it is. Never
+        """The app has answered that the page is gone, or is personal. No process uses the stored
+        response any more, unless it is ``confirmable`` and the app confirms it; responses to
+        earlier requests are not stored. A ``fresh`` one may be used as long as it is fresh. Never
         raises."""
         if not place.key:
             return
@@ -309,9 +273,9 @@ class ResponseStore:
         return entry.order < self._withdrawn.get(entry.key, -1) <= self._future()
 
     def latest(self, place: Place, page: Page) -> Page | None:
-        """What stands in for ``page``, which was found a while ago: itself, or what has replaced it
-        since; ``None`` if it was purged or withdrawn. The store is asked: another process's
-        announcement may still be on its way."""
+        """The current response in place of ``page``, which was found a while ago: itself, or its
+        replacement; ``None`` if it was purged or withdrawn. The store is asked: another process's
+        announcement may not have arrived."""
         page_store = self._engine.page_store
         page_store.sync()
         found, _ = self.find(place, again=True)
@@ -324,7 +288,7 @@ class ResponseStore:
     # Unsafe methods.
 
     def concerns(self, visitor: Visitor) -> bool:
-        """Whether responses of this URL are stored, or may be about to be."""
+        """Whether responses of this URL are stored, or may be soon."""
         place = self.place(visitor)
         if place is None:
             return False
@@ -332,55 +296,3 @@ class ResponseStore:
             return True
         since = time.monotonic() - self._engine.settings.render_timeout
         return self._asked.get(hash(visitor.script_name + visitor.path), 0.0) > since
-
-    def located(self, visitor: Visitor, headers: HeaderList) -> Iterator[Visitor]:
-        """Visits to the URLs that an unsafe method's response says it made or changed: those in
-        Location and Content-Location, of the same origin only (RFC 9111, section 4.4)."""
-        scheme, host = origin_of(self._site, visitor)
-        here = Request(scheme, host, visitor.script_name, visitor.path, visitor.query).url
-        for name, value in headers:
-            if name.lower() not in ("location", "content-location"):
-                continue
-            try:
-                there = urlsplit(urljoin(here, value))
-                path = unquote_to_bytes(there.path).decode("latin-1")
-            except ValueError:
-                continue
-            if (there.scheme, normal_host(there.scheme, there.netloc)) != (scheme, host):
-                continue
-            if path.startswith(visitor.script_name):
-                path = path[len(visitor.script_name) :]
-                yield replace(visitor, method="GET", path=path, query=there.query)
-
-
-def confirms(headers: Headers, entry: Entry) -> bool:
-    """Whether a 304 is about this stored response."""
-    return is_about(headers, entry.validator, entry.last_modified)
-
-
-def sealed(entry: Entry, order: int) -> Entry:
-    """A stored response that may be used again only if the app confirms it."""
-    headers = [pair for pair in entry.headers if pair[0].lower() not in _LIFETIME_FIELDS]
-    headers.append(("Cache-Control", "no-cache"))
-    return replace(entry, headers=tuple(headers), revalidate=0.0, expire=0.0, order=order)
-
-
-def _same(one: Entry, other: Entry) -> bool:
-    """Whether two stored responses have the validator by which the app tells them apart."""
-    if one.validator or other.validator:
-        return one.validator == other.validator
-    return one.last_modified == other.last_modified
-
-
-def content_length(headers: HeaderList) -> int | None:
-    """What Content-Length says: ``None`` if nothing, -1 if nothing sensible."""
-    said = {value.strip() for name, value in headers if name.lower() == "content-length"}
-    if not said:
-        return None
-    text = said.pop()
-    return int(text) if not said and text.isascii() and text.isdigit() else -1
-
-
-def body_allowed(line: str) -> bool:
-    """Whether a response with this status has a body (RFC 9110, section 6.4.1)."""
-    return line[:3] not in ("204", "304")

@@ -36,30 +36,30 @@ from ..http.fields import DROPPED, Headers, sound_headers, sound_status, values
 from ..http.lifetime import explicit_lifetime, heuristic_lifetime, initial_age, window
 
 #: Final status codes whose meaning for caches is implemented (5.2.2.3): all that RFC 9110
-#: registers, but for 206 and 304, which are parts of responses, and 416, which is about one.
+#: registers, except 206 and 304, which are parts of responses, and 416, which describes one.
 UNDERSTOOD: Final = frozenset({
     200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405,
     406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 417, 421, 422, 426, 500, 501, 502, 503, 504,
     505,
 })  # fmt: skip
 _PARTS: Final = frozenset({206, 304, 416})
-#: They are about fields of one request, about its body, its sender or its connection: what the
-#: next visitor of the same URL would be answered, they do not say. An app that gives a lifetime to
-#: all of its responses gives it to these as well, and anybody can provoke them.
+#: These are about fields of one request, its body, its sender or its connection, so they do not
+#: predict the answer to the next visitor of the URL. An app that sets a lifetime on all of its
+#: responses sets it on these, too, and anybody can provoke them.
 _ABOUT_THE_REQUEST: Final = frozenset({
     401, 407, 408, 411, 412, 413, 415, 417, 421, 425, 426, 428, 429, 431,
 })  # fmt: skip
-#: Why a response is its visitor's alone.
+#: Reasons why a response is for its visitor only.
 _NOT_FOR_EVERYBODY: Final = frozenset({"private", "no-store", "set-cookie", "vary-star"})
-#: They say that there is nothing at the URL any more, or nothing that everybody may see.
+#: Statuses of a URL whose page is gone, or is no longer public.
 _WITHDRAWN: Final = frozenset({401, 402, 403, 404, 407, 410, 451})
-#: Answers for which a stale page may stand in (RFC 5861, section 4).
+#: Errors in place of which a stale page may be sent (RFC 5861, section 4).
 ERRORS: Final = frozenset({500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """A request's cache directives (RFC 9111, section 5.2.1), in seconds; ``None``: not said."""
+    """A request's cache directives (RFC 9111, section 5.2.1), in seconds; ``None``: absent."""
 
     no_cache: bool = False
     no_store: bool = False
@@ -74,8 +74,8 @@ NO_WISHES: Final = Wishes()
 
 
 def wishes(cache_control: str | None, pragma: str | None) -> Wishes:
-    """``Pragma: no-cache`` counts where there is no Cache-Control (section 5.4). A malformed
-    argument asks for nothing, but for max-age, of which it asks the most."""
+    """``Pragma: no-cache`` counts if there is no Cache-Control (section 5.4). A directive with a
+    malformed argument is ignored, except max-age, which then counts as 0."""
     if cache_control is None:
         return Wishes(no_cache="no-cache" in parse([pragma])) if pragma else NO_WISHES
     said = parse([cache_control])
@@ -99,9 +99,10 @@ def wishes(cache_control: str | None, pragma: str | None) -> Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Storing:
-    """On what terms a response may be kept. ``lifetime`` counts from its generation, which was
-    ``age`` seconds before it arrived; ``stale`` is how long after that it may still be of use;
-    ``omitted`` names fields that may not be kept with it, ``vary`` those it was chosen by."""
+    """On what terms a response may be stored. ``lifetime`` counts from its generation, which was
+    ``age`` seconds before it arrived. ``stale``: seconds after its lifetime for which it may still
+    be used. ``omitted`` names fields that may not be stored with it; ``vary`` those that selected
+    it."""
 
     lifetime: float
     age: float
@@ -120,8 +121,8 @@ def may_store(
     received: float,
     heuristic: float = 0.0,
 ) -> Storing | Refusal:
-    """Section 3, for the response to a GET. ``credentials``: the request says who made it;
-    ``asked_not_to``: it said no-store; ``heuristic``: the share of section 4.2.2, 0 for none."""
+    """Section 3, for the response to a GET. ``credentials``: the request has some.
+    ``asked_not_to``: it has no-store. ``heuristic``: the share of section 4.2.2, 0 for none."""
     if not sound_status(status) or not sound_headers(headers):
         return Refusal("bad-header")
     code = int(status[:3])
@@ -130,7 +131,7 @@ def may_store(
     if asked_not_to:
         return Refusal("no-store")
     if values(headers, "set-cookie") or values(headers, "set-cookie2"):
-        return Refusal("set-cookie")  # the response is for whoever gets the cookie
+        return Refusal("set-cookie")  # the response is for the visitor who gets the cookie
     directives, targeted = effective(headers)
     if refused := _refused(directives, code, credentials):
         return refused
@@ -145,7 +146,7 @@ def may_store(
     if lifetime is None and not directives.keys() & {"no-cache", "public"}:
         return Refusal("no-lifetime")
     if _unqualified("no-cache", directives):
-        lifetime = 0.0  # fresh never: each use is validated
+        lifetime = 0.0  # never fresh: each use is validated
     lasting = max(
         window(directives, "stale-while-revalidate"), window(directives, "stale-if-error")
     )
@@ -158,9 +159,9 @@ def may_store(
 
 
 def withdraws(status: str, refusal: Refusal) -> bool:
-    """Whether a response to an anonymous request that may not be stored ends what is stored for
-    it, too: the page is gone, has moved, or is no longer for everybody. Failures do not, nor does
-    what is about this one request."""
+    """Whether a response to an anonymous request that may not be stored also withdraws the stored
+    one: the page is gone, has moved, or is no longer public. Failures do not, nor do responses that
+    are about this one request."""
     code = int(status[:3]) if sound_status(status) else 0
     if code in _WITHDRAWN:
         return True
@@ -173,7 +174,7 @@ def _refused(directives: Directives, code: int, credentials: bool) -> Refusal | 
     if "must-understand" in directives:
         if code not in UNDERSTOOD:
             return Refusal("must-understand")
-    elif "no-store" in directives:  # which must-understand stands in for (5.2.2.3)
+    elif "no-store" in directives:  # must-understand overrides it (5.2.2.3)
         return Refusal("no-store")
     if _unqualified("private", directives):
         return Refusal("private")
@@ -184,19 +185,19 @@ def _refused(directives: Directives, code: int, credentials: bool) -> Refusal | 
 
 
 def _unqualified(name: str, directives: Directives) -> bool:
-    """Whether a directive that may name fields is about the whole response."""
+    """Whether a directive that may name fields applies to the whole response."""
     return name in directives and not field_names(directives[name])
 
 
 def _omitted(directives: Directives) -> frozenset[str]:
     """Fields that qualified directives name: not to be stored (5.2.2.7), or not to be used again
-    without validation (5.2.2.4), which storing none of them sees to."""
+    without validation (5.2.2.4), which is met by storing none of them."""
     return field_names(directives.get("private")) | field_names(directives.get("no-cache"))
 
 
 def kept(headers: Headers, storing: Storing) -> Headers:
-    """The fields to store (3.1): all but those of the connection, those about proxies, those that
-    are made anew for each answer, and those that the response itself excepts."""
+    """The fields to store (3.1): all except those of the connection, those for proxies, those made
+    anew for each answer, and those that the response itself excludes."""
     named = {
         name.strip().lower() for line in values(headers, "connection") for name in line.split(",")
     }
@@ -205,19 +206,19 @@ def kept(headers: Headers, storing: Storing) -> Headers:
 
 
 def has_validator(headers: Headers) -> bool:
-    """Whether the app can be asked if the response still holds."""
+    """Whether the app can be asked if the response is still valid."""
     return bool(values(headers, "etag") or values(headers, "last-modified"))
 
 
 class Use(Enum):
-    """What becomes of a request."""
+    """What a request gets."""
 
     FRESH = "fresh"  # the stored response
-    STALE = "stale"  # it too, though its time is up
-    REFRESH = "refresh"  # it too, and it is validated behind the visitor
-    VALIDATE = "validate"  # the app is asked whether it still holds
+    STALE = "stale"  # the stored response, though stale
+    REFRESH = "refresh"  # the stale response, validated in the background
+    VALIDATE = "validate"  # the app is asked whether it is still valid
     FORWARD = "forward"  # the app is asked
-    TIMEOUT = "timeout"  # 504: the visitor wants nothing but a stored response
+    TIMEOUT = "timeout"  # 504: the request accepts only a stored response
 
 
 def choose(
@@ -243,7 +244,7 @@ def _choose(
     if state is None or state is State.GONE:
         return Use.FORWARD
     if credentials and not directives.keys() & {"public", "s-maxage", "must-revalidate"}:
-        return Use.FORWARD  # section 3.5, both ways
+        return Use.FORWARD  # section 3.5, in both directions
     if asked.no_cache or _unqualified("no-cache", directives):
         return Use.VALIDATE
     if asked.max_age is not None and age > asked.max_age:
@@ -263,16 +264,17 @@ def _choose(
 
 
 def strict(directives: Directives) -> bool:
-    """Whether a stale response may not be used without the app's consent (4.2.4).
+    """Whether a stale response may not be used without validation (4.2.4).
 
-    ``s-maxage`` implies ``proxy-revalidate`` (5.2.2.10), but says nothing against the windows that
-    the app itself opens beside it: see `choose` and `stale_on_error`.
+    ``s-maxage`` implies ``proxy-revalidate`` (5.2.2.10), but does not rule out the windows that the
+    app itself allows beside it: see `choose` and `stale_on_error`.
     """
     return not directives.keys().isdisjoint({"must-revalidate", "proxy-revalidate"})
 
 
 def stale_on_error(directives: Directives, asked: Wishes, *, age: float, lifetime: float) -> bool:
-    """Whether the stored response may stand in for an error of the app (RFC 5861, section 4)."""
+    """Whether the stored response may be sent in place of an error of the app (RFC 5861, section
+    4)."""
     if strict(directives) or _unqualified("no-cache", directives):
         return False
     wished = 0.0 if "s-maxage" in directives else asked.stale_if_error

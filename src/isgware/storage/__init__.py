@@ -1,1 +1,1 @@
-"""Finding and keeping pages: the in-process cache first, the backend behind it."""
+"""Finding and storing pages: the in-process cache first, then the backend."""

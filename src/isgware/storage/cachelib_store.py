@@ -1,5 +1,5 @@
-"""A store that cannot coordinate (a cachelib ``BaseCache``, Memcached): its pages lie there, all
-else in a coordinator beside it. Imported only for such a store."""
+"""A store that cannot coordinate (a cachelib ``BaseCache``, Memcached): it holds the pages, and a
+coordinator beside it everything else. Imported only for such a store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .coordinators import coordinator_of, with_host
 
 log: Final = logging.getLogger("isgware")
 _COORDINATOR: Final = "file:.isgware"
-#: Caches of this host alone: there is nothing to share, so nothing to warn of.
+#: Caches of this host only: nothing is shared, so there is nothing to warn of.
 _LOCAL: Final = (SimpleCache, FileSystemCache, NullCache, UWSGICache)
 
 
@@ -47,14 +47,14 @@ def cachelib_backend(store: BaseCache, settings: Settings, limits: Limits) -> Ba
 
 
 def in_one_process(backend: Backend) -> bool:
-    """Whether its pages lie in this process."""
+    """Whether its pages are in this process's memory."""
     return isinstance(backend, CachelibBackend) and isinstance(
         backend.cache, SimpleCache | NullCache
     )
 
 
 def in_one_server(backend: Backend) -> bool:
-    """Whether its pages lie in a uWSGI server, which has its cache for itself."""
+    """Whether its pages are in a uWSGI server's own cache."""
     return isinstance(backend, CachelibBackend) and isinstance(backend.cache, UWSGICache)
 
 
@@ -86,8 +86,8 @@ def _beside(
 def _within_threshold(store: BaseCache, limits: Limits) -> Limits:
     """Limits under the threshold of cachelib's simple and file caches.
 
-    Over it they remove whatever ends soonest, and the file cache looks at all its files with
-    every write (measured: 307 ms for 5,000). Under it, our own limits choose what is not used.
+    Over it they remove the entries that expire first, and the file cache reads all its files with
+    every write (measured: 307 ms for 5,000). Under it, isgware's own limits evict what is not used.
     """
     threshold = getattr(store, "_threshold", 0)
     if not isinstance(threshold, int) or threshold <= 0:

@@ -1,7 +1,8 @@
 """Lists and invalidates stored pages; neither needs the app.
 
-Three verbs act on stored pages, never with another meaning: *revalidate* is soft, *purge* is
-hard, *regenerate* renders now. See `isgware.core.freshness` for how the first two take effect.
+Three operations act on stored pages, everywhere with the same meaning: *revalidate* is soft,
+*purge* is hard, *regenerate* renders now. See `isgware.core.freshness` for how the first two take
+effect.
 """
 
 from __future__ import annotations

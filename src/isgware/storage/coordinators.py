@@ -1,6 +1,6 @@
 """Which store can coordinate: hold leases, invalidations and the list of pages for all processes.
 
-Adapters are imported for the kind of store that is used: a process loads no other.
+Adapters are imported on use: a process loads only the one for its kind of store.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def is_cachelib(store: Any) -> bool:
-    """Whether it is a ``BaseCache``, told without importing cachelib."""
+    """Whether it is a ``BaseCache``, found out without importing cachelib."""
     return any(kind.__module__.partition(".")[0] == "cachelib" for kind in type(store).__mro__)
 
 

@@ -17,7 +17,7 @@ NOTED: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A key's failed renders: how many in a row, until when none is tried, and the last one, which
+    """Failed renders of a key: how many in a row, until when none is tried, and the last one, which
     ended ``at``."""
 
     count: int
@@ -28,15 +28,15 @@ class Failure:
 
 
 def noted_failure(backend: Backend, key: str, now: float, rendered_at: float) -> Failure | None:
-    """The failure that some process has noted, if it is later than the page."""
+    """The failure that a process has noted, if it is later than the page."""
     return noted_failures(backend, [(key, rendered_at)], now)[0]
 
 
 def noted_failures(
     backend: Backend, pages: Sequence[tuple[str, float]], now: float
 ) -> list[Failure | None]:
-    """The same for many pages, each a key and when it was rendered. Nothing where the backend
-    cannot be read."""
+    """The same for many pages, each a key and the time of its render. ``None`` for each if the
+    backend cannot be read."""
     try:
         notes = notes_of(backend, ["f:" + key for key, _ in pages], now)
     except BackendUnavailable:
@@ -56,8 +56,8 @@ def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a page was not stored: ``reason`` as in ``detail=``, ``error`` with what its render
-    failed, or what more there is to say to people."""
+    """Why a page was not stored: ``reason`` as in ``detail=``; ``error``: the exception of its
+    render, or more text for people."""
 
     reason: str
     error: str
@@ -67,15 +67,15 @@ class Refusal:
 
     @property
     def failed(self) -> bool:
-        """Whether there was an error, and not an answer that may not be stored."""
+        """Whether there was an error, rather than an answer that may not be stored."""
         return self.reason in ("render-failed", "clean-room-failed")
 
 
 def noted_refusal(backend: Backend, route: str, now: float) -> Refusal | None:
-    """The last page of a declared route that some process could not store."""
+    """The note about the last page of a declared route that a process could not store."""
     try:
         reason, error, at, key, url = json.loads(backend.read_note("r:" + route, now) or b"null")
-        if at > now + CLOCK_TOLERANCE:  # said by a clock that has since been put back
+        if at > now + CLOCK_TOLERANCE:  # noted before the clock was put back
             return None
         return Refusal(str(reason), str(error), float(at), str(key), str(url))
     except (BackendUnavailable, ValueError, TypeError, OverflowError, RecursionError):

@@ -1,6 +1,6 @@
 """From ``store=`` and ``coordinator=`` to a backend behind its circuit breaker.
 
-The adapter of a kind of store is imported when that kind is used.
+Adapters are imported on use.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KINDS: Final = (
 
 
 def open_store(settings: Settings) -> Breaker:
-    """The backend that the settings name. Nothing of it is opened yet.
+    """The backend that the settings name. It is not opened yet.
 
     Raises `ConfigurationError` for a store that cannot be used.
     """
@@ -31,8 +31,8 @@ def open_store(settings: Settings) -> Breaker:
 
 
 def missing_directory(store: Breaker) -> Path | None:
-    """The directory of a ``file:`` store or coordinator in which no store was made yet; ``None`` if
-    there is one, or if it lies elsewhere."""
+    """The directory of a ``file:`` store or coordinator that does not exist yet; ``None`` if it
+    exists, or if the store is of another kind."""
     from ..backends.sqlite.backend import SQLiteBackend
 
     backend = getattr(store.backend, "coordinator", store.backend)  # beside Memcached
@@ -51,8 +51,8 @@ def lies_in_process(backend: Backend) -> bool:
 
 
 def shared(backend: Backend) -> bool:
-    """Whether other processes find in it what this one puts there, jobs for them among it. The
-    cache of a uWSGI server is that server's alone."""
+    """Whether other processes see what this one stores, including jobs. The cache of a uWSGI server
+    is that server's own."""
     if _of_cachelib(backend):
         from .cachelib_store import in_one_server
 

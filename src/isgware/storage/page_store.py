@@ -1,8 +1,8 @@
-"""Finds and keeps pages: the in-process cache first, then the backend.
+"""Finds and stores pages: the in-process cache first, then the backend.
 
-It also holds this process's mirror of the invalidations, and decides by it whether a page in
-memory may still be what the store holds. Every failure of the backend ends here: a page that
-cannot be read is not there, one that cannot be written is kept in memory alone.
+It also holds this process's copy of the table of invalidations, and decides by it whether a page in
+memory may still be current. Failures of the backend are handled here: a page that cannot be read is
+a miss, one that cannot be written is kept in memory only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FLUSH_SECONDS: Final = 5.0
 
 
 class PageStore:
-    """``offline``: seconds for which pages in memory count as they are without the backend."""
+    """``offline``: seconds for which pages in memory count as current without the backend."""
 
     def __init__(
         self, backend: Breaker, memory: Memory, clock: Callable[[], float], offline: float
@@ -57,15 +57,15 @@ class PageStore:
         )  # fmt: skip
 
     def begin(self, read_ahead: ReadAhead | None = None) -> None:
-        """A visit or a job begins, or goes on with its ``read_ahead``: what it may spend on the
-        backend is counted from here."""
+        """A visit or a job begins, or continues with its ``read_ahead``: the time that it may spend
+        on the backend is counted from now."""
         self.backend.begin(read_ahead)
 
     def end(self) -> None:
         self.backend.end()
 
     def sync(self) -> None:
-        """Bring the mirror up to the backend, if the version says that it is behind."""
+        """Update the copy of the table, if the version shows that it is behind."""
         version = self.backend.version[0]
         if version == self.settled and self._offline_since is None:
             return
@@ -108,7 +108,7 @@ class PageStore:
     ) -> tuple[Page | None, State | None]:
         """The page under ``key`` and its state now. The backend is asked if memory does not have
         the page, and once a second if its copy is stale: another process may have rendered it.
-        ``again``: ask in any case."""
+        ``again``: ask always."""
         read_ahead = current.get()
         ahead = read_ahead.take(key) if read_ahead is not None else None
         page = self.memory.get(key)
@@ -135,12 +135,12 @@ class PageStore:
         now = self._clock()
         if page.looked_up <= now < page.looked_up + _LOOK_UP:
             return False
-        page.looked_up = now  # before the store answers: threads that come now do not ask
+        page.looked_up = now  # before the store answers, so that other threads do not ask
         return True
 
     def _renewed(self, page: Page) -> bool:
         mirror = self.mirror
-        counter = mirror.counter  # read first: another thread may move it while we look
+        counter = mirror.counter  # read first: another thread may change it meanwhile
         if page.entry.nonce != mirror.nonce:
             return True
         if page.seen < counter:
@@ -175,8 +175,8 @@ class PageStore:
         return page
 
     def read_note(self, name: str, expected: Callable[[], str] | None = None) -> bytes | None:
-        """What a note says. ``expected``: the key of the page that this visit will probably ask
-        for next. If reading is a round trip, and the page is not here, the two are one.
+        """The content of a note. ``expected``: the key of the page that this visit will probably
+        need next. If reading is a round trip, and the page is not in memory, both are read in one.
 
         Raises `BackendUnavailable`.
         """
@@ -185,15 +185,15 @@ class PageStore:
             key = expected()
             page = self.memory.get(key)
             if key and (page is None or self._renewed(page)):
-                seen = self.mirror.counter  # read first: what changes after that is looked at again
+                seen = self.mirror.counter  # read first: later changes are checked again
                 data, note = self.backend.get_with_note(key, name, self._clock())
                 read_ahead.ahead = Copy(key, data, seen)
                 return note
         return self.backend.read_note(name, self._clock())
 
     def rows_of(self, keys: Sequence[str]) -> dict[str, Row]:
-        """What the store has under ``keys``, without their bodies where it can tell them apart.
-        Raises `BackendUnavailable`."""
+        """The store's rows under ``keys``, without bodies where it can read them separately. Raises
+        `BackendUnavailable`."""
         now = self._clock()
         found = self.backend.rows_of(keys, now)
         if found is None:
@@ -219,7 +219,7 @@ class PageStore:
             stored = False
             page = Page(late(entry, MAYBE), page.seen, base)
             log.debug("A page of %s stays in memory only: %s", entry.route, error)
-            if self.backend.open_since is not None:  # and not for what the page is
+            if self.backend.open_since is not None:  # not because of the page's content
                 self.stored_locally(entry.key, base)
         known = self.memory.get(entry.key)
         if known is not None and newer(known.entry, entry):
@@ -228,13 +228,13 @@ class PageStore:
         return page, stored
 
     def _worth_storing(self, entry: Entry) -> bool:
-        """What may not be served at all would only take the place of another page."""
+        """A page that may not be served at all would only replace another one."""
         depended = entry.depended
         return depended is None or depended.late == NOTHING or depended.soft
 
     def _put(self, entry: Entry, replaces: Entry | None = None, version: bytes = b"") -> bool:
-        """Whether the store has the page now. If its body is that of the one before, only what
-        stands in front of that is written. Of a page that is gone no version stays."""
+        """Whether the store has the page now. If its body equals that of the one before, only the
+        part before the body is written. A page that is gone leaves no ``version``."""
         row, now = row_of(entry), self._clock()
         if replaces is not None and _same_body(entry, replaces):
             if self.backend.put_head(row, head_of(entry), standing_of(replaces), now):
@@ -245,12 +245,12 @@ class PageStore:
         return self.backend.put(row, encode(entry), now, before)
 
     def stored_locally(self, key: str, base: str) -> None:
-        """Others may have made this page at the same time, each in vain or without a lease: see to
-        it, when the backend is back, that all have the same."""
+        """The page was made while the backend was unavailable, or without a lease, so other
+        processes may have another. When the backend is back, all get the same one."""
         self._pending.stored_locally(key, base)
 
     def drop(self, key: str) -> None:
-        """Forget a page, here and in the backend."""
+        """Delete a page, here and in the backend."""
         self.memory.discard(key)
         try:
             self.backend.delete(key)
@@ -258,19 +258,19 @@ class PageStore:
             log.debug("A page could not be deleted: %s", error)
 
     def withdraw(self, key: str) -> None:
-        """Serve a page no more, in any process: it turned out not to be for everybody. Where the
-        store cannot be told, this process holds to it, and the others as soon as it can."""
-        self.invalidate_eventually([key_name(key)], hard=True)  # first: they have it in memory
+        """Stop serving a page in all processes: it is personal. If the store is unavailable, this
+        process stops at once, and the others as soon as it is back."""
+        self.invalidate_eventually([key_name(key)], hard=True)  # first: others have it in memory
         self.drop(key)
 
     def acquire(
         self, key: str, ttl: float, names: Sequence[str], *, overtake: bool = False,
         known: Page | None = None,
     ) -> Lease | None:  # fmt: skip
-        """A lease, or ``None`` when another process has it. Raises `BackendUnavailable`.
+        """A lease, or ``None`` if another process has it. Raises `BackendUnavailable`.
 
-        One taken before any of ``names`` was invalidated, or anything that ``known`` shows was
-        changed, is overtaken; with ``overtake`` any is.
+        A lease that was taken before any of ``names`` was invalidated, or before a change that
+        ``known`` shows, is overtaken; with ``overtake`` any lease is.
         """
         generations = self._known(names, overtake, known)
         lease = self.backend.acquire(key, ttl, self._clock(), **generations)
@@ -279,7 +279,7 @@ class PageStore:
     def acquire_all(
         self, keys: Sequence[str], ttl: float, *, overtake: bool = False
     ) -> list[Lease | None]:
-        """`acquire` of each of ``keys``, which differ."""
+        """`acquire` for each of ``keys``, which differ."""
         found = self.backend.acquire_all(keys, ttl, self._clock(), **self._known((), overtake))
         return [lease if isinstance(lease, Lease) else None for lease in found]
 
@@ -302,7 +302,8 @@ class PageStore:
                 self._pending.later(lambda: self.backend.release(lease))
 
     def invalidate(self, names: Sequence[str], *, hard: bool) -> None:
-        """Tell the backend, and count it here even if the mirror cannot be brought up to it.
+        """Invalidate in the backend, and count it here even if the copy of the table cannot be
+        updated.
 
         Raises `BackendUnavailable`: then nothing is invalidated.
         """
@@ -312,14 +313,14 @@ class PageStore:
         self.sync()
 
     def invalidate_eventually(self, names: Sequence[str], *, hard: bool = True) -> None:
-        """Invalidate what has changed already: in this process at once, elsewhere as soon as the
-        backend is back."""
+        """Invalidate after a change: in this process at once, in others as soon as the backend is
+        available."""
         try:
             self.invalidate(names, hard=hard)
         except BackendUnavailable as error:
             log.warning("A page was changed; its invalidation waits for the store: %s", error)
             self._mark(names, self.mirror.counter + 1, hard=hard)
-            self.settled = -1  # and what was made ready is looked at again
+            self.settled = -1  # and prepared answers are checked again
             self.memory.unready()
             self._pending.later(lambda: self.invalidate(names, hard=hard))
 
@@ -329,7 +330,8 @@ class PageStore:
         mirror.apply(Changes(mirror.nonce, 0, soft=() if hard else rows, hard=rows if hard else ()))
 
     def retry_pending(self) -> None:
-        """Repeat the operations that the backend could not take. Call it about once a second."""
+        """Repeat the operations that the backend could not complete. Call it about once a
+        second."""
         self._pending.retry()
         if self.dependencies is not None:
             self.dependencies.pay()
@@ -347,7 +349,7 @@ class PageStore:
             self.flush_recency()
 
     def flush_recency(self) -> None:
-        """Tell the backend, in one batch, which pages were visited lately."""
+        """Report to the backend, in one batch, which pages were visited recently."""
         keys = self.memory.recent(10_000)
         if keys:
             try:
@@ -357,7 +359,7 @@ class PageStore:
 
 
 def _same_body(entry: Entry, replaces: Entry) -> bool:
-    """Whether a render found its page unchanged, and the same encodings are sent of it."""
+    """Whether a render found its page unchanged, with the same encodings."""
     return (
         bool(entry.version)
         and entry.version == replaces.version

@@ -1,5 +1,5 @@
-"""What waits until the backend is back: operations that it could not take, and pages that were made
-meanwhile, of which another process may have another."""
+"""What waits until the backend is back: operations that failed, and pages made meanwhile, of which
+another process may have another version."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..core.stored_page import Entry, decode
 from ..errors import BackendUnavailable
 from .process_cache import Memory, Page, key_name
 
-#: So many pages that were made while the backend was away are seen to, the latest of them.
+#: Number of pages made without the backend that are remembered, the latest ones.
 _MAX_LOCAL: Final = 10_000
-#: Seconds, at most, until that is tried again with one that answers but takes no pages.
+#: Longest pause, in seconds, between tries with a backend that answers but stores no pages.
 _MAX_PAUSE: Final = 60.0
 
 
@@ -34,9 +34,10 @@ class Pending:
         self._mirror = mirror
         self._put = put
         self._fetch = fetch
-        #: Bounded; at the limit the oldest is forgotten: a lease runs out, a page goes stale.
+        #: Bounded; at the limit the oldest is dropped: then a lease expires later, or a page goes
+        #: stale.
         self._actions: deque[Callable[[], object]] = deque(maxlen=1_000)
-        #: Base keys of pages of which others may have another, by key.
+        #: Base keys of pages of which others may have another version, by key.
         self._local_only: dict[str, str] = {}
         self._pause = self._try_at = 0.0
 
@@ -78,17 +79,17 @@ class Pending:
             if stored:
                 self._backend.publish(map(key_name, stored))
             self._pause = 0.0
-        except BackendUnavailable:  # one that takes no page can be read: not each second anew
+        except BackendUnavailable:  # it can be read, but stores nothing: do not try each second
             self._local_only.update(stored)
             self._pause = min(max(1.0, 2 * self._pause), _MAX_PAUSE)
             self._try_at = time.monotonic() + self._pause
 
     def _store_local_page(self, key: str, base: str) -> bool:
-        """Let the backend have a page that others may have made, too; if other is there, have
-        that. True if ours is, in place of what others may have. Raises `BackendUnavailable`."""
+        """Store a page that other processes may have made, too. If theirs is stored already, use
+        that one. True if ours was stored in place of others'. Raises `BackendUnavailable`."""
         page, mirror = self._memory.get(key), self._mirror()
         if page is None or page.entry.nonce != mirror.nonce or page.entry.depended:
-            return False  # one with dependencies is stale until it is made with the store
+            return False  # a page with dependencies is stale until the next render
         seen = mirror.counter
         other = decode(self._backend.get(key, self._clock()), key)
         if other is not None and same_render(page.entry, other):
@@ -101,7 +102,7 @@ class Pending:
                 return True
             self._fetch(key, base)
         except BackendUnavailable:
-            if self._backend.open_since is not None:  # else it is what the page is, and stays so
+            if self._backend.open_since is not None:  # else the page is the reason: do not retry
                 raise
         return False
 
@@ -114,7 +115,7 @@ def newer(one: Entry, other: Entry) -> bool:
 
 
 def same_render(one: Entry, other: Entry) -> bool:
-    """Whether two copies of a page came of one render."""
+    """Whether two copies of a page come from the same render."""
     return (one.nonce, one.generation, one.order, one.rendered_at) == (
         other.nonce,
         other.generation,

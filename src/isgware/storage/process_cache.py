@@ -1,8 +1,8 @@
 """The in-process cache: pages with prepared answers, bounded in bytes, read without a lock.
 
-``Memory`` keeps pages by key. Answers to plain requests are prepared (`Prepared`) and found by the
-raw request line (``memo``). Reading takes no lock and writes nothing; what is evicted is chosen by
-the *clock* algorithm by the second in which an answer of the page was last prepared.
+``Memory`` holds pages by key. Answers to plain requests are prepared (`Prepared`) and found by the
+raw request line (``memo``). Reading takes no lock and writes nothing. Eviction uses the *clock*
+algorithm, by the second in which an answer of the page was last prepared.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from ..http import cache_status as status
 from ..http.conditional import choose_encoding, etag_for
 from ..http.fields import Headers
 
-#: The request line as the server passed it on, in parts; Accept-Encoding is the last, if there is
-#: one. Behind a proxy that is believed, a pair of what that says and this.
+#: The parts of the request line as the server passed it on; Accept-Encoding is last, if present.
+#: Behind a trusted proxy, a pair of the proxy's fields and this.
 Raw = tuple[Any, ...]
-#: Bytes that a page takes beside its bodies and headers, and those of each answer that is made
-#: ready for one of its request lines, beside that line; ``python -m bench.memory`` measures both.
+#: Bytes that a page takes beside its bodies and headers, and that each prepared answer takes beside
+#: its request line; ``python -m bench.memory`` measures both.
 _OVERHEAD: Final = 1_664
 _ANSWER: Final = 1_472
-#: Longer request lines are looked up by key each time: their length is their sender's choice.
+#: Longer request lines are looked up by key each time: the sender controls their length.
 _MAX_RAW: Final = 1_024
 _RAWS_PER_PAGE: Final = 32
-# Pairs that most answers have: held once, not with each of them.
+# Pairs that most answers have: one object for all.
 _VARY: Final = ("Vary", "Accept-Encoding")
 _CODED: Final = {name: ("Content-Encoding", name) for name in ("br", "zstd", "gzip")}
 
@@ -42,10 +42,10 @@ _CODED: Final = {name: ("Content-Encoding", name) for name in ("br", "zstd", "gz
 class Page:
     """A stored page as this process holds it.
 
-    ``seen``: the invalidation counter when it was last known to be what the store holds.
-    ``looked_up``: when the store was last asked for the page, by the clock; 0 if it never was.
-    ``used``: visited since the clock hand passed; ``visited``: since the store was last told.
-    ``raws``: the request lines by which it is found.
+    ``seen``: the invalidation counter when it was last known to be current. ``looked_up``: when the
+    store was last asked for the page, by the clock; 0 if never. ``used``: visited since the clock
+    hand passed; ``visited``: visited since the last report to the store. ``raws``: the request
+    lines by which it is found.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ class Page:
         headers = sum(len(name) + len(value) for name, value in entry.headers)
         places = len(entry.places) + len(entry.holes)
         self.size = entry.size + headers + _OVERHEAD + PLACE_BYTES * places
-        if entry.holes:  # compressed once more, in pieces
+        if entry.holes:  # compressed again, in pieces
             self.size += len(entry.encodings.get("gzip", b""))
         self.used = self.visited = False
         self.raws: tuple[Raw, ...] = ()
@@ -71,8 +71,8 @@ class Page:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those by which it can be invalidated. Put together when something was: kept, they would
-        take more room than all else beside the bodies."""
+        """The names by which it can be invalidated. Computed after an invalidation: stored, they
+        would take more memory than everything else beside the bodies."""
         entry, request = self.entry, self.entry.request
         query = narrow_query(request.query, "all") if entry.own else request.query
         return (
@@ -110,7 +110,7 @@ class Page:
     def filled(
         self, values: Sequence[bytes], accept_encoding: str | None, label: str, cache_status: str
     ) -> Answer:
-        """The answer of a page with places, for the visitor whose ``values`` they are."""
+        """The answer of a page with places, with the ``values`` of one visitor."""
         entry, template = self.entry, self._template
         if template is None:
             template = self._template = Template(entry)
@@ -121,8 +121,8 @@ class Page:
         return entry.status, headers, (body,) if body else ()
 
     def for_holes(self) -> Page:
-        """The page with places for its holes, for who has something of their own in them. Made by
-        the first of them."""
+        """The page with places for its holes, for visitors who have something of their own in them.
+        Made on first use."""
         made = self._for_holes
         if made is None:
             made = self._for_holes = Page(for_holes(self.entry), self.seen, self._base)
@@ -134,7 +134,7 @@ class Page:
         return line, spent(headers) if now < self.entry.fresh_until else headers, body
 
     def _head_for(self, encoding: str) -> tuple[str, Headers, int]:
-        """With the seconds for which its headers let nginx keep it."""
+        """The headers, with the seconds for which they let nginx keep the page."""
         known = self._head
         if known[0] != encoding:
             head = self._make_head(encoding)
@@ -160,7 +160,7 @@ class Page:
             headers.append(_CODED[encoding])
         if entry.etag:
             headers.append(("ETag", etag_for(entry.etag, encoding)))
-        if entry.code != 204:  # which may not say one (RFC 9110, section 8.6)
+        if entry.code != 204:  # which must not have one (RFC 9110, section 8.6)
             headers.append(("Content-Length", str(length)))
         return headers
 
@@ -171,12 +171,12 @@ def _age(seconds: int) -> tuple[str, str]:
 
 
 def worth_remembering(raw: Raw) -> bool:
-    """Whether a raw request line is short enough to key a table by."""
+    """Whether a raw request line is short enough for the key of a table."""
     return sum(map(len, _strings(raw))) <= _MAX_RAW
 
 
 def _cost(raw: Raw) -> int:
-    """Bytes that an answer takes with the request line by which it is found."""
+    """Bytes that an answer takes, including the request line by which it is found."""
     return _ANSWER + len("".join(_strings(raw)))
 
 
@@ -197,7 +197,7 @@ def base_name(base: str) -> str:
 
 
 class _PagesInOrder:
-    """Pages in the order of the clock algorithm, and how many bytes they take."""
+    """Pages in the order of the clock algorithm, and their size in bytes."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -210,7 +210,7 @@ class _PagesInOrder:
         return page
 
     def excess(self, limit: int, added: Page) -> Page | None:
-        """The page that has to go next: the first that was not visited since it was last asked."""
+        """The page to evict next: the first that was not visited since the last round."""
         while self.size > limit and self.pages:
             key, page = next(iter(self.pages.items()))
             if len(self.pages) == 1 or not (page.used or page is added):
@@ -227,7 +227,7 @@ class Prepared(Protocol):
     version: int
 
     def end(self) -> None:
-        """Be sent no more, not even by who holds it still."""
+        """Stop being sent, also by threads that still hold it."""
 
 
 class Memory:
@@ -244,7 +244,7 @@ class Memory:
         return self._pages.pages.get(key) or self._errors.pages.get(key)
 
     def add(self, page: Page) -> None:
-        """Keep a page in place of the one under its key; too large a one is not kept."""
+        """Hold a page in place of the one under its key; a page that is too large is not held."""
         error = page.entry.error_quota
         page_store = self._errors if error else self._pages
         with self._lock:
@@ -270,7 +270,7 @@ class Memory:
             if self.get(page.entry.key) is not page:
                 return
             known = self.memo.get(raw)
-            if known is not None and known.page is not page:  # its URL has another policy by now
+            if known is not None and known.page is not page:  # its URL has another policy now
                 self._take_from(known.page, raw)
                 known = None
             if known is None:
@@ -304,7 +304,7 @@ class Memory:
             self._remove(key)
 
     def unready(self) -> None:
-        """Forget all prepared answers, so that every page is judged again before it is served."""
+        """Drop all prepared answers, so that each page is judged again before it is served."""
         with self._lock:
             for ready in self.memo.values():
                 ready.version = -1
@@ -315,7 +315,7 @@ class Memory:
                 self._remove(key)
 
     def recent(self, limit: int) -> list[str]:
-        """Keys of pages visited since this was last asked, at most ``limit``."""
+        """Keys of pages visited since the last call, at most ``limit``."""
         with self._lock:
             pages = self._pages.pages.values()
             visited = [page for page in pages if page.visited][:limit]
@@ -324,12 +324,12 @@ class Memory:
         return [page.entry.key for page in visited]
 
     def switch_off(self) -> None:
-        """Keep nothing from now on: this process serves nobody."""
+        """Hold nothing from now on: this process serves no visitors."""
         self._limit = 0
         self.clear()
 
     def reset_lock(self) -> None:
-        """A forked child may find the lock held by a thread that it does not have."""
+        """For a forked child: another thread of the parent may have held the lock."""
         self._lock = threading.Lock()
 
     @property
