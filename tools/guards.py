@@ -192,6 +192,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            versions = page_versions.usable(page, backend.history(key, self._now()), "
          "lambda entry: (), page_store.mirror)\n"),
     ),
+    *_of("build/previous_build.py", "promises/test_history.py")(
+        ("a new build begins with no restored version", ", restored=0)", ")"),
+    ),
     *_of("management/regenerate_now.py", "promises/test_history.py")(
         ("what regenerate began before a restore is dropped",
          "if mirror.soft.get(key_name(entry.key), 0) > before:", "if False:"),
