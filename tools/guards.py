@@ -230,6 +230,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            versions = page_versions.usable(page, backend.history(key, self._now()), "
          "lambda entry: (), page_store.mirror)\n"),
     ),
+    *_of("build/previous_build.py", "promises/test_history.py")(
+        ("a new build begins with no restored version", ", restored=0)", ")"),
+    ),
     *_of("management/regenerate_now.py", "promises/test_history.py")(
         ("what regenerate began before a restore is dropped",
          "if mirror.soft.get(key_name(entry.key), 0) > before:", "if False:"),
@@ -1000,6 +1003,54 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a user is read by the remember cookie, too",
          "            recording.read(COOKIES, cookie, lambda: where(frame))\n", ""),
     ),
+    *_of("flask/recorder.py", "flask/test_recorder.py")(
+        ("an app without a key has sessions that are recorded",
+         "                session = interface.make_null_session(app)\n", "                pass\n"),
+    ),
+    *_of("flask/site.py", "flask/test_asked_little.py")(
+        ("no hook of the app runs while a session is looked at",
+         "        with app.app_context():\n            session = app.session_interface",
+         "        with app.request_context(_own(visitor)):\n            session = app.session_interface"),
+    ),
+    *_of("routing/visitor_check.py", "flask/test_asked_little.py")(
+        ("a session is opened once a request", "        if _DATA not in visitor.memo:\n", "        if True:\n"),
+        ("keys of a session are remembered for a minute",
+         "        if not (values and now < until <= now + _REMEMBERED):", "        if not values or not until:"),
+        ("long headers are not remembered", " and len(header) <= _LONGEST", ""),
+        ("what a key admits is not remembered for other pages",
+         "lasting = not (policy.keyed_cookies or policy.keyed_session)", "lasting = True"),
+    ),
+    *_of("rendering/callers.py", "flask/test_recorder.py")(
+        ("what only reports reads nothing", "_below(name, framework | OBSERVERS)", "_below(name, framework)"),
+    ),
+    *_of("rendering/recorded_environ.py", "flask/test_recorder.py")(
+        ("taking the Cookie header out reads all cookies",
+         "    def pop(self, name: str, *default: Any) -> Any:\n        self.asked(name)\n",
+         "    def pop(self, name: str, *default: Any) -> Any:\n"),
+        ("setting the Cookie header reads all cookies",
+         "    def setdefault(self, name: str, default: Any = None) -> Any:\n        self.asked(name)\n",
+         "    def setdefault(self, name: str, default: Any = None) -> Any:\n"),
+    ),
+    *_of("rendering/recorded_mappings.py", "flask/test_recorder.py")(
+        ("an update of a session is a write",
+         "        for key, value in added.items():\n            self._isgware_notes.wrote(key, value)\n", ""),
+        ("a default of a session is a write",
+         "            self._isgware_notes.wrote(key, default)\n", "            pass\n"),
+        ("to delete a key is to read it", '"__delitem__", ', ""),
+    ),
+    *_of("rendering/recorded_mappings.py", "django/test_reads.py")(
+        ("an asynchronous write is a write",
+         "        self._isgware_notes.wrote(key, value)\n        await", "        await"),
+    ),
+    *_of("django/recorder.py", "django/test_reads.py")(
+        ("a new key for a session reads all of it",
+         "    def cycle_key(session: Any) -> None:\n        session._isgware_notes.read(EVERYTHING)\n",
+         "    def cycle_key(session: Any) -> None:\n        pass\n"),
+        ("a page that saves its session is refused",
+         '        session._isgware_notes.wrote_for_good("session_key")', "        pass"),
+        ("tokens are looked for once",
+         "    rendering.finders = (clean.places,)", "    rendering.finders = (*rendering.finders, clean.places)"),
+    ),
     *_of("rendering/compress.py", "rendering/test_compress.py")(
         ("a page whose pieces would be much larger is sent as it is",
          'if size > len(whole["gzip"]) * _MOST_GROWN:', "if False:"),
@@ -1353,6 +1404,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: a commit that failed may have happened",
          "    finally:  # one that failed may have happened\n        tell(told(writes))",
          "    except ZeroDivisionError:\n        pass\n    else:\n        tell(told(writes))"),
+        ("SQLAlchemy: the lock ends with its transaction", " or self.locked)", ")"),
         ("SQLAlchemy: what is rolled back is forgotten",
          "    original(pooled)\n    if pending is not None:\n        pending.drop()",
          "    original(pooled)"),
