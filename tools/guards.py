@@ -149,6 +149,44 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is read replaces no newer page",
          "if kept is not None and newer(kept.entry, entry):", "if False:"),
     ),
+    # Pages are renewed when what they show of a database is changed.
+    *_of("backends/memory_dependents.py", "backends/test_dependents.py")(
+        ("what was written while a page was rendered makes it late",
+         "self._unheard.get(name, 0) > begun.writes for name in suspects", "() for name in ()"),
+        ("a question of a new kind is late after any change of its table",
+         "suspects.add(any_name(shape.table))", "pass"),
+        ("so many writes that some were forgotten make a page late",
+         "begun.writes < self._unheard_floor", "False"),
+        ("a page of another store is late", "begun.nonce != nonce or ", ""),
+        ("what was forgotten makes stale", "self.floor = counter + 1", "pass"),
+    ),
+    *_of("core/depended.py", "django/test_dependencies.py", "backends/test_dependents.py")(
+        ("a page whose name was told is gone", "if told.get(name, 0) > generation:", "if False:"),
+        ("a soft change makes stale, not gone", "        if depended.soft:\n", "        if False:\n"),
+    ),
+    *_of("storage/dependencies.py", "django/test_dependencies.py")(
+        ("a page from before the option is stale", "(wanted is None and depended is None)", "True"),
+    ),
+    *_of("django/query_reads.py", "django/test_dependencies.py")(
+        ("rows that are shown are noted", "            self._reads.rows(table, keys, columns)\n", "            pass\n"),
+        ("questions are noted", "reads.question(table, columns, equals, updates_only=anchored)", "pass"),
+        ("a row that was not found is a question", "if not rows or terms.whole", "if terms.whole"),
+    ),
+    *_of("django/query_writes.py", "django/test_dependencies.py")(
+        ("inserts are told", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n"),
+        ("updates are told", "                if write is not None:\n                    self.note(write, using)\n", ""),
+        ("deletes are told", "self.note(Deleted(table, row[key_column(model)], _by_value(model, row)), using)", "pass"),
+        ("the question that a row leaves is renewed, too",
+         "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, new, new)"),
+        ("rows that came meanwhile are counted",
+         "                self.note(RowsChanged(table, changed), using)\n            for row",
+         "                pass\n            for row"),
+        ("what is derived is renewed with what it is made of", "found += map(TableChanged", "found += map(lambda table: write"),
+    ),
+    *_of("django/raw_sql.py", "django/test_dependencies.py")(
+        ("SQL of the app's own makes a page depend on everything", 'if reads is not None and kind != "neither":', "if False:"),
+        ("SQL of the app's own renews everything", 'if kind != "writes" or not tracked.get():', "if True:"),
+    ),
     # What a render that found its page unchanged may keep, and when.
     *_of("core/unchanged.py", "core/test_unchanged.py")(
         ("another body is a change", " and _body(old) == _body(new)", ""),
@@ -191,6 +229,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            versions = self._usable(page)\n",
          "            versions = page_versions.usable(page, backend.history(key, self._now()), "
          "lambda entry: (), page_store.mirror)\n"),
+    ),
+    *_of("build/previous_build.py", "promises/test_history.py")(
+        ("a new build begins with no restored version", ", restored=0)", ")"),
     ),
     *_of("management/regenerate_now.py", "promises/test_history.py")(
         ("what regenerate began before a restore is dropped",
@@ -962,6 +1003,54 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a user is read by the remember cookie, too",
          "            recording.read(COOKIES, cookie, lambda: where(frame))\n", ""),
     ),
+    *_of("flask/recorder.py", "flask/test_recorder.py")(
+        ("an app without a key has sessions that are recorded",
+         "                session = interface.make_null_session(app)\n", "                pass\n"),
+    ),
+    *_of("flask/site.py", "flask/test_asked_little.py")(
+        ("no hook of the app runs while a session is looked at",
+         "        with app.app_context():\n            session = app.session_interface",
+         "        with app.request_context(_own(visitor)):\n            session = app.session_interface"),
+    ),
+    *_of("routing/visitor_check.py", "flask/test_asked_little.py")(
+        ("a session is opened once a request", "        if _DATA not in visitor.memo:\n", "        if True:\n"),
+        ("keys of a session are remembered for a minute",
+         "        if not (values and now < until <= now + _REMEMBERED):", "        if not values or not until:"),
+        ("long headers are not remembered", " and len(header) <= _LONGEST", ""),
+        ("what a key admits is not remembered for other pages",
+         "lasting = not (policy.keyed_cookies or policy.keyed_session)", "lasting = True"),
+    ),
+    *_of("rendering/callers.py", "flask/test_recorder.py")(
+        ("what only reports reads nothing", "_below(name, framework | OBSERVERS)", "_below(name, framework)"),
+    ),
+    *_of("rendering/recorded_environ.py", "flask/test_recorder.py")(
+        ("taking the Cookie header out reads all cookies",
+         "    def pop(self, name: str, *default: Any) -> Any:\n        self.asked(name)\n",
+         "    def pop(self, name: str, *default: Any) -> Any:\n"),
+        ("setting the Cookie header reads all cookies",
+         "    def setdefault(self, name: str, default: Any = None) -> Any:\n        self.asked(name)\n",
+         "    def setdefault(self, name: str, default: Any = None) -> Any:\n"),
+    ),
+    *_of("rendering/recorded_mappings.py", "flask/test_recorder.py")(
+        ("an update of a session is a write",
+         "        for key, value in added.items():\n            self._isgware_notes.wrote(key, value)\n", ""),
+        ("a default of a session is a write",
+         "            self._isgware_notes.wrote(key, default)\n", "            pass\n"),
+        ("to delete a key is to read it", '"__delitem__", ', ""),
+    ),
+    *_of("rendering/recorded_mappings.py", "django/test_reads.py")(
+        ("an asynchronous write is a write",
+         "        self._isgware_notes.wrote(key, value)\n        await", "        await"),
+    ),
+    *_of("django/recorder.py", "django/test_reads.py")(
+        ("a new key for a session reads all of it",
+         "    def cycle_key(session: Any) -> None:\n        session._isgware_notes.read(EVERYTHING)\n",
+         "    def cycle_key(session: Any) -> None:\n        pass\n"),
+        ("a page that saves its session is refused",
+         '        session._isgware_notes.wrote_for_good("session_key")', "        pass"),
+        ("tokens are looked for once",
+         "    rendering.finders = (clean.places,)", "    rendering.finders = (*rendering.finders, clean.places)"),
+    ),
     *_of("rendering/compress.py", "rendering/test_compress.py")(
         ("a page whose pieces would be much larger is sent as it is",
          'if size > len(whole["gzip"]) * _MOST_GROWN:', "if False:"),
@@ -1315,6 +1404,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: a commit that failed may have happened",
          "    finally:  # one that failed may have happened\n        tell(told(writes))",
          "    except ZeroDivisionError:\n        pass\n    else:\n        tell(told(writes))"),
+        ("SQLAlchemy: the lock ends with its transaction", " or self.locked)", ")"),
         ("SQLAlchemy: what is rolled back is forgotten",
          "    original(pooled)\n    if pending is not None:\n        pending.drop()",
          "    original(pooled)"),
