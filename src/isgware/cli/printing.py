@@ -158,6 +158,7 @@ def _encodings(entry: Entry | None) -> str:
 
 
 def stats_lines(stats: Stats) -> str:
+    workers = f" (workers: {stats.workers:,})" if stats.workers else ""
     builds = stats.builds if len(stats.builds) > 1 or stats.build_id else {}
     rows = [
         ("pages", f"{stats.pages:,} ({_counts(stats.states)})"),
@@ -166,7 +167,7 @@ def stats_lines(stats: Stats) -> str:
         ("builds", _counts({name or "(none)": count for name, count in builds.items()})),
         ("own build", stats.build_id),
         ("store", f"{stats.backend}, {_circuit(stats)}"),
-        ("queue", f"{stats.jobs:,} waiting for workers (of whom there are {stats.workers:,})"),
+        ("queue", f"{stats.jobs:,} waiting" + workers),
     ]
     if stats.process is not None:
         counts = {name.replace("_", " "): count for name, count in stats.process.items()}
