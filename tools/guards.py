@@ -1051,6 +1051,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("tokens are looked for once",
          "    rendering.finders = (clean.places,)", "    rendering.finders = (*rendering.finders, clean.places)"),
     ),
+    *_of("rendering/page_maker.py", "flask/test_asked_little.py")(
+        ("a cookie with a hole is not read by being looked at",
+         "unread=(*policy.keyed_cookies, *policy.hole_cookies)", "unread=policy.keyed_cookies"),
+    ),
+    *_of("flask/recorder.py", "flask/test_recorder.py", "flask/test_header_reads.py")(
+        ("the headers of a Flask request are recorded", "        context.request.headers = _Headers(watched)\n", ""),
+        ("the client's address is named where it is looked at",
+         "        context.request.__class__ = _telling_address(kind)\n", ""),
+    ),
     *_of("rendering/compress.py", "rendering/test_compress.py")(
         ("a page whose pieces would be much larger is sent as it is",
          'if size > len(whole["gzip"]) * _MOST_GROWN:', "if False:"),
