@@ -155,6 +155,47 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("another header is a change", " and _headers(old) == _headers(new)", ""),
         ("an unchanged page keeps its ETag", " etag=old.etag,", ""),
     ),
+    # What was purged or withdrawn does not come back by way of an older version.
+    *_of("core/page_versions.py", "core/test_page_versions.py")(
+        ("versions go with a purge of their page", " or purged(page)", ""),
+        ("a version that was purged hides what is older", " or purged(entry)", ""),
+        ("versions of a table that is lost are gone",
+         " or entry.nonce != mirror.nonce\n", "\n"),
+        ("a restored version bears the names of both",
+         "(*version.tags, *page.tags)", "(*version.tags,)"),
+    ),
+    *_of("core/freshness.py", "core/test_page_versions.py")(
+        ("a restored version outlives its policy", " and not entry.restored\n", "\n"),
+    ),
+    *_of("storage/page_store.py", "promises/test_history.py")(
+        ("a page that is gone keeps no version", " and entry.code not in GONE:", ":"),
+    ),
+    *_of("backends/sqlite/pages.py", "backends/test_sqlite.py")(
+        ("versions stay with the render that they are of",
+         "before if before and before.standing == old[1:4] else None", "before"),
+    ),
+    *_of("backends/redis/page_scripts.py", "backends/test_redis.py")(
+        ("versions stay with the render that they are of, in Redis, too",
+         " or not equal(kept, it.before) then", " then"),
+    ),
+    *_of("backends/memory.py", "backends/test_memory.py")(
+        ("versions stay with the render that they are of, in memory, too",
+         " and old and before.standing == _standing(old):", ":"),
+        ("versions go with their page", "        self._versions.drop(key)\n", ""),
+    ),
+    *_of("management/page_history.py", "promises/test_history.py")(
+        ("a restored version is newer than renders that began before",
+         "generation = backend.invalidate([key_name(key)], False)",
+         "generation = page_store.mirror.counter"),
+        ("a version is chosen by what is purged now",
+         "            versions = self._usable(page)\n",
+         "            versions = page_versions.usable(page, backend.history(key, self._now()), "
+         "lambda entry: (), page_store.mirror)\n"),
+    ),
+    *_of("management/regenerate_now.py", "promises/test_history.py")(
+        ("what regenerate began before a restore is dropped",
+         "if mirror.soft.get(key_name(entry.key), 0) > before:", "if False:"),
+    ),
     *_of("rendering/page_maker.py", "promises/test_adaptive.py")(
         ("only a render for which the time was up changes the interval",
          " or not replaces.fresh_until <= started", ""),
@@ -179,7 +220,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("backends/redis/page_scripts.py", "backends/test_redis.py")(
         ("a head is put before the bodies it was made for, in Redis, too",
-         "  if kept[at] ~= it.before[at] then return 0 end\n", ""),
+         "if not equal(kept, it.before) then return 0 end\n", ""),
     ),
     *_of("regeneration/maintenance.py", "regeneration/test_maintenance.py")(
         ("maintenance refers to nobody while it waits",

@@ -8,6 +8,7 @@ from isgware.backends.base import Backend, Limits
 from isgware.backends.memory import MemoryBackend
 from isgware.testing import START, BackendContract, make_entry
 from isgware.testing.backend_suite import nonce_of, put
+from isgware.testing.backend_suite_versions import replace_page
 from tests.backends.children import in_child
 
 
@@ -62,3 +63,13 @@ def test_a_put_looks_at_few_pages_however_many_there_are() -> None:
     put(backend, entry)
     assert len(list(backend.rows())) == 5_000
     assert list(backend._variants[next(backend.rows("/page")).page_key]) == [entry.key]
+
+
+def test_versions_of_pages_that_are_gone_take_no_room() -> None:
+    backend = MemoryBackend()
+    page = make_entry(nonce=nonce_of(backend))
+    put(backend, page)
+    page = replace_page(backend, page, b"version")
+    assert backend._versions.bytes == len(b"version")
+    backend.delete(page.key)
+    assert backend._versions.bytes == 0

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from isgware.backends.sqlite.backend import SQLiteBackend
 from isgware.core.stored_page import decode, encode
 from isgware.testing import START, BackendContract, make_entry
 from isgware.testing.backend_suite import acquire, nonce_of, put
+from isgware.testing.backend_suite_versions import put_head, replace_page
 from tests.backends.children import Child, in_child, in_children
 
 
@@ -396,3 +398,43 @@ def test_a_store_of_an_earlier_release_learns_to_tell_soft_from_hard(tmp_path: P
         1,
     )
     new.close()
+
+
+def test_a_page_that_an_earlier_release_has_written_is_read_and_renewed(tmp_path: Path) -> None:
+    with closing(SQLiteBackend(tmp_path, timeout=20.0)) as store:
+        page = make_entry(body=b"first", nonce=nonce_of(store))
+        assert put(store, page)
+        page = replace_page(store, page, b"version", body=b"second")
+        old = replace(page, body=b"of an earlier release", order=9)
+        store.database.write(
+            lambda db: db.execute("UPDATE pages SET data = ?, ordinal = 9", (encode(old),))
+        )
+        assert store.get(page.key, START) == encode(old)
+        assert store.history(page.key, START) == []  # it knew nothing of versions
+        new = replace(old, order=10)
+        assert not put_head(store, new, old)  # its body is not apart yet
+        assert put(store, new)
+        newer = replace(new, order=11, rendered_at=START + 1)
+        assert put_head(store, newer, new)
+        assert store.get(page.key, START) == encode(newer)
+
+
+def test_a_store_of_an_earlier_release_gets_what_it_lacks(tmp_path: Path) -> None:
+    with closing(SQLiteBackend(tmp_path, timeout=20.0)) as store:
+        page = make_entry(nonce=nonce_of(store))
+        assert put(store, page)
+
+        def go_back(db: sqlite3.Connection) -> None:
+            for name in ("page_gone", "page_of_earlier_release", "version_kept", "version_gone"):
+                db.execute(f"DROP TRIGGER {name}")
+            db.execute("UPDATE pages SET data = ?", (encode(page),))
+            db.execute("DROP TABLE bodies")
+            db.execute("DROP TABLE versions")
+            db.execute("DELETE FROM totals WHERE kind = 3")
+            db.execute("ALTER TABLE pages DROP COLUMN head")
+
+        store.database.write(go_back)
+    with closing(SQLiteBackend(tmp_path, timeout=20.0)) as store:
+        assert store.get(page.key, START) == encode(page)
+        replace_page(store, page, b"version")
+        assert store.history(page.key, START) == [b"version"]

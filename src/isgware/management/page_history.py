@@ -87,23 +87,26 @@ class PageHistory:
             if page is None or page_store.mirror.counter < generation:
                 raise ConfigurationError(f"Nothing is stored for {path} any more.")
             # Chosen now: what was purged until the generation that it gets must not come back.
-            chosen = _chosen(path, self._usable(page), version)
+            versions = self._usable(page)
+            chosen = _chosen(path, versions, version)
             entry = page_versions.restored(
                 chosen, page, generation, page_store.mirror.nonce, lease.order if lease else 0,
                 self._settings.downstream, formatdate(self._now(), usegmt=True),
             )  # fmt: skip
-            entry = self._put(path, entry, page)
+            # Without the app's options, it does not become known how many it wants.
+            keep = max(self._settings.history, len(versions))
+            entry = self._put(path, entry, page, keep)
         finally:
             page_store.release(lease)
         log.info("%s is version %d again, until told otherwise.", entry.request.url, version)
         return self._catalogue.info_of(entry)
 
-    def _put(self, path: str, entry: Entry, page: Entry) -> Entry:
+    def _put(self, path: str, entry: Entry, page: Entry, keep: int) -> Entry:
         from ..rendering.compress import encoded, encoders
 
         encodings, pieces = encoded(entry, encoders(self._settings.compress))
         entry = replace(entry, encodings=encodings, pieces=pieces)
-        backend, keep = self._page_store.backend, self._settings.history
+        backend = self._page_store.backend
         data = page_versions.packed(page) if page_versions.has_versions(page) else b""
         before = Before(standing_of(page), data, keep)
         if not backend.put(row_of(entry), encode(entry), self._now(), before):

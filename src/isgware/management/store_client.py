@@ -73,8 +73,8 @@ class Connection(Invalidations):
     def restore(
         self, path: str, version: int, *, variant: str | None = None, host: str = ""
     ) -> PageInfo:
-        """See `isgware.ISG.restore`. Options that say how pages are stored (``history``,
-        ``compress``, ``downstream``) are those given to `connect`, or of the environment."""
+        """See `isgware.ISG.restore`. Options that say how pages are stored (``compress``,
+        ``downstream``) are those given to `connect`, or of the environment."""
         return self._page_history().restore(path, version, variant, host)
 
     def _page_history(self) -> PageHistory:
