@@ -120,9 +120,9 @@ class DjangoSite(Site):
         return found or settings.ROOT_URLCONF
 
     def note_urlconf(self, visitor: Visitor) -> None:
-        """Called after Django has handled this request in this thread: learn its URL map. Requests
-        that were answered before a map was chosen count as under the main one, and are dropped
-        first."""
+        """Learn the URL map under which Django has just handled this request in this thread. A
+        response that was made before a map was chosen counts as under the main one, so another map
+        replaces the main one for its host."""
         used, main = get_urlconf() or settings.ROOT_URLCONF, settings.ROOT_URLCONF
         if used == main and not self.several_maps:
             return
