@@ -68,7 +68,7 @@ class ISG(Operations):
         if settings.dependencies:
             from .management.record_writes import PagesOf, listen, recording, said_by
 
-            self._recording = recording(runtime.site.recorder, settings)
+            self._recording = recording(runtime.site.recorder, settings, runtime.engine.page_store)
             listen(PagesOf(runtime.engine.page_store, runtime.mode))
             said_by(self)
         self._control: Control | None = None

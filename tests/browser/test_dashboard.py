@@ -174,7 +174,7 @@ def test_pages_are_searched_and_acted_on(site: str, open_tab: Open, scripts: boo
     tab.get_by_role("button", name="Search").click()
     tab.get_by_label("Choose /posts/1").check()
     tab.get_by_role("button", name="Regenerate").click()
-    expect(tab.get_by_role("status")).to_have_text("Rendered again /posts/1.")
+    expect(tab.get_by_role("status")).to_have_text("Regenerated /posts/1.")
     expect(tab.get_by_label("Path", exact=True)).to_have_value("/posts/1")
     tab.get_by_role("link", name="/posts/1").click()
     tab.get_by_role("button", name="Purge").click()

@@ -90,9 +90,9 @@ def test_the_chosen_pages_are_acted_on(owner: Client, isg: ISG, app: App) -> Non
         Client(isg).get(path)
     renders = app.renders
     text = act(owner, "/pages", verb="regenerate", path=["/posts/1", "/posts/2"]).text
-    assert "Rendered again 2 pages." in text
+    assert "Regenerated 2 pages." in text
     assert app.renders == renders + 2
-    assert "Rendered again" not in owner.get("/_isg/pages").text
+    assert "Regenerated" not in owner.get("/_isg/pages").text
     act(owner, "/pages", verb="revalidate", path="/posts/1")
     act(owner, "/pages", verb="purge", path="/posts/2")
     assert cache(isg, "/posts/1") == "STALE"
@@ -366,3 +366,27 @@ def test_a_dependency_is_searched_for_where_pages_know_theirs(owner: Client) -> 
     assert answer.status_code == 400
     assert "dependencies=True" in answer.text
     assert "Depends on" not in owner.get("/_isg/pages").text
+
+
+def test_while_the_store_is_away_the_dashboard_says_so(
+    make: Callable[..., ISG], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isg = make(probe_interval=999.0)
+    owner = Client(isg)
+    log_in(owner)
+
+    def gone(*_: object, **__: object) -> None:
+        raise OSError("gone")
+
+    backend = isg.runtime.store.backend
+    for name in ("get", "put", "rows", "read_note", "write_note", "sync", "counts", "ping",
+                 "counts_between", "add_counts", "invalidate", "queued"):  # fmt: skip
+        monkeypatch.setattr(backend, name, gone)
+    assert "The store has been out of reach" in owner.get("/_isg/").text
+    assert owner.get("/_isg/routes").status_code == 200
+    assert owner.get("/_isg/pages").status_code == 503
+    token = token_of(owner.get("/_isg/why"))
+    form = {"token": token, "verb": "purge", "path": "/posts/1", "back": "/routes"}
+    assert "out of reach" in owner.post("/_isg/page", data=form, follow_redirects=True).text
+    assert owner.post("/_isg/logout", data={"token": token}).status_code == 303
+    assert owner.get("/_isg/").status_code == 401

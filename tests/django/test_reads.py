@@ -3,6 +3,7 @@
 from importlib import import_module
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.sessions.backends.file import SessionStore as FileStore
@@ -136,6 +137,7 @@ WHOLE = {
     "is_empty": lambda session: session.is_empty(),
     "session_key": lambda session: session.session_key,
     "flush": lambda session: session.flush(),
+    "cycle_key": lambda session: session.cycle_key(),
     "expiry": lambda session: session.get_expiry_age(),
     "inside": lambda session: session._session,
 }
@@ -326,3 +328,32 @@ def test_p11_what_changes_nothing_is_named_all_the_same(site):
     assert [Jar(isg, sessionid="x").visit("/0").cache for _ in range(2)] == ["MISS", "HIT"]
     named = [text.partition(" (")[0] for text in isg.why("/0").reads]
     assert named == ["the client's address", "the header 'user-agent'"]
+
+
+@pytest.mark.parametrize("way", ["save", "create", "aset"])
+def test_p11_a_session_that_the_page_saves_itself_refuses_it(site, way):
+    def saves(request):
+        if way == "aset":
+            async_to_sync(request.session.aset)("k", 1)
+        else:
+            getattr(request.session, way)()
+        return HttpResponse("saved")
+
+    isg = site(saves, engine="cache")
+    Jar(isg).visit("/0")
+    assert Jar(isg).visit("/0").detail == "set-cookie"
+
+
+def test_p12_middleware_that_copies_the_environ_leaves_tokens_as_they_are(site):
+    form = [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]
+    isg = site(
+        lambda request: HttpResponse(
+            engines["django"].from_string("{% csrf_token %}").render({}, request)
+        ),
+        TEMPLATES=form,
+    )  # fmt: skip
+    inner = isg.core.application
+    outer = isgware.django.ISG(lambda environ, start: inner(dict(environ), start))
+    assert [Jar(outer).visit("/0").cache for _ in range(2)] == ["MISS", "HIT"]
+    tokens = {Jar(outer).visit("/0").text for _ in range(2)}
+    assert len(tokens) == 2

@@ -36,6 +36,7 @@ ONE_KEY: dict[str, Callable[[], Any]] = {
     "item": lambda: session["k"],
     "pop": lambda: session.pop("k", None),
     "setdefault": lambda: session.setdefault("k", 1),
+    "del": lambda: session.__delitem__("k"),
     "template": lambda: flask.render_template_string("{{ session.k }}"),
 }
 
@@ -138,6 +139,37 @@ def test_a_write_is_named_with_its_place_and_never_saved() -> None:
     assert recording.writes["visits"].startswith("tests/flask/test_recorder.py:")
 
 
+WRITES: dict[str, Callable[[], Any]] = {
+    "setdefault": lambda: session.setdefault("k", 1),
+    "update": lambda: session.update(k=1),
+    "update of pairs": lambda: session.update([("k", 1)]),
+    "united": lambda: session._get_current_object().__ior__({"k": 1}),  # type: ignore[attr-defined]
+}
+
+
+@pytest.mark.parametrize("way", WRITES)
+def test_whatever_way_a_session_is_written_it_is_a_write(way: str) -> None:
+    app = app_of()
+    app.add_url_rule("/", "view", lambda: str(WRITES[way]()))
+    _, recording = rendered(app)
+    assert list(recording.writes) == ["k"]
+
+
+def test_an_app_without_a_key_has_sessions_that_can_be_read() -> None:
+    app = Flask(__name__)
+    app.add_url_rule("/", "view", lambda: str(session.get("k")))
+    response, recording = rendered(app)
+    assert (response.body, names(recording, "session")) == (b"None", {"k"})
+
+
+def test_what_only_reports_reads_nothing() -> None:
+    looks = "def look(): return session.get('k'), request.cookies.get('c'), dict(request.headers)"
+    for module, read in (("sentry_sdk.integrations.flask", False), ("sentry_of_our_own", True)):
+        space = {"__name__": module, "session": session, "request": request}
+        exec(looks, space)
+        assert bool(seen(lambda look=space["look"]: look() and "")) is read  # type: ignore[misc]
+
+
 def test_a_flash_is_a_write_and_showing_flashes_a_read() -> None:
     app = app_of()
     app.add_url_rule("/", "view", lambda: str(flask.flash("saved")))
@@ -169,6 +201,8 @@ ALL_COOKIES: dict[str, Callable[[], Any]] = {
     "header": lambda: request.headers.get("Cookie"),
     "headers": lambda: dict(request.headers),
     "environ": lambda: request.environ.get("HTTP_COOKIE"),
+    "environ-pop": lambda: request.environ.pop("HTTP_COOKIE", None),
+    "environ-setdefault": lambda: request.environ.setdefault("HTTP_COOKIE", ""),
     "environ-copy": lambda: len(request.environ.copy()),
     "environ-dict": lambda: len(dict(request.environ)),
     "new-request": lambda: Request(request.environ).cookies.get("theme"),

@@ -145,3 +145,15 @@ def test_without_sqlalchemy_it_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'isgware\[sqlalchemy\]'"):
         isgware.ISG(lambda environ, start_response: [], store="memory:", dependencies=True)
+
+
+def test_pages_say_what_they_depend_on_and_are_told_by_name(notes):
+    client = notes.test_client()
+    asked(client)
+    assert sorted(notes.isg.depends("/note/1")) == ["note:1", "note:1(id)"]
+    assert {page.path for page in notes.isg.affected("note:1")} == {*PATHS} - {"/note/2"}
+    for name in ("note:1", "Note:1"):
+        isgware.touched(name)
+        assert asked(client)[1][2:] == ["REVALIDATED", "HIT"]
+    isgware.touched("Note[*]")
+    assert asked(client)[1] == ["REVALIDATED"] * 4

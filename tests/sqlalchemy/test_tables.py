@@ -1,8 +1,11 @@
 """Which tables count, and what they are called."""
 
 import pytest
+from sqlalchemy import Column, Integer
+from sqlalchemy.orm import declarative_base
 
 from isgware.core.dependencies import Inserted, TableChanged
+from isgware.core.dependency_labels import labelled, writes_named
 from isgware.sqlalchemy import recorder, tables
 
 from .models import Author, Shelf, add
@@ -57,3 +60,27 @@ def test_what_is_derived_changes_with_its_sources(only):
     only([], {"stock": ["Shelf"], "report": ["stock"], "other": ["author"]})
     write = Inserted("shelf", 1)
     assert list(tables.told([write])) == [write, TableChanged("stock"), TableChanged("report")]
+
+
+def test_people_call_tables_by_name_or_class_and_see_their_names():
+    labels = tables.Labels()
+    assert labels["Author"] == labels["author"] == ("author",)
+    assert labels["Atlas"] == ("atlas", "book")
+    assert labels["on_shelf"] == ("on_shelf",)
+    assert labelled(["author:1", "on_shelf[book_id=1]"], labels) == [
+        "author:1", "on_shelf[book_id=1]",
+    ]  # fmt: skip
+    assert {write.table for write in writes_named(["Atlas:3"], labels)} == {"atlas", "book"}
+
+
+def test_a_class_that_is_mapped_later_is_known():
+    labels = tables.Labels()
+    assert "Later" not in labels
+    base = declarative_base()
+
+    class Later(base):
+        __tablename__ = "later"
+        id = Column(Integer, primary_key=True)
+
+    assert labels["Later"] == labels["later"] == ("later",)
+    del Later

@@ -176,7 +176,8 @@ def test_rows_of_a_condition_that_are_too_many_are_all_rows(told, session, monke
 
 
 def test_a_statement_within_another_changes_tables_as_a_whole(told, session):
-    gone = delete(Book).where(Book.id == 1).returning(Book.id).cte()
+    table = Book.__table__
+    gone = delete(table).where(table.c.id == 1).returning(table.c.id).cte()
     statement = select(gone.c.id)
     with pytest.raises(Exception, match=r"near|syntax"):  # SQLite knows none
         session.execute(statement)

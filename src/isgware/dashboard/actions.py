@@ -16,7 +16,7 @@ from .route_pages import invalidate_route
 
 VERBS: Final = ("revalidate", "purge", "regenerate")
 _RESTORE: Final = "restore"
-_DONE: Final = {"revalidate": "Revalidated", "purge": "Purged", "regenerate": "Rendered again"}
+_DONE: Final = {"revalidate": "Revalidated", "purge": "Purged", "regenerate": "Regenerated"}
 #: Renders that one form may ask for: somebody waits for them.
 MOST_RENDERS: Final = 10
 _MOST_PATHS: Final = 100
@@ -58,7 +58,7 @@ def _run(isg: Operations, verb: str, form: MultiDict[str, str]) -> str:
     for name, run in (("route", _route), ("tag", _tag), ("below", _below)):
         if value := form.get(name):
             if verb == "regenerate":
-                raise ConfigurationError("Only single pages can be rendered again at once.")
+                raise ConfigurationError("Only single pages can be regenerated.")
             return run(isg, verb, value)
     if verb == _RESTORE:
         return _restore(isg, form)

@@ -139,7 +139,7 @@ def count(number: float | None) -> str:
 
 def ago(seconds: float) -> str:
     """How long ago something was."""
-    return "just now" if seconds < 60 else f"{duration(seconds)} ago"
+    return "just now" if seconds < 2 else f"{duration(seconds)} ago"
 
 
 def moment(seconds: float) -> str:

@@ -10,7 +10,7 @@ import importlib
 import logging
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from ..core.dependencies import Write
 from ..errors import ConfigurationError
@@ -89,7 +89,7 @@ _touchers: Final[list[weakref.ref[Toucher]]] = []
 _makers: Final[list[Callable[[], object]]] = []
 
 
-def recording(module: str, settings: Settings) -> object:
+def recording(module: str, settings: Settings, page_store: PageStore) -> object:
     """Start a recorder, by the name of its module: it lies above this one. What is returned is to
     be held as long as it is to record. Raises `ConfigurationError` if it cannot."""
     if not module:
@@ -101,7 +101,9 @@ def recording(module: str, settings: Settings) -> object:
             f"dependencies= records what SQLAlchemy reads and writes, and {error.name} is not "
             "installed. pip install 'isgware[sqlalchemy]', or leave dependencies= out."
         ) from None
-    held: object = recorder.install(settings.untracked, settings.derived)
+    held: Any = recorder.install(settings.untracked, settings.derived)
+    if page_store.dependencies is not None:
+        page_store.dependencies.labels = held.labels
     return held
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm.mapper import _all_registries
 
@@ -26,6 +26,7 @@ class Tables:
     def __init__(
         self, untracked: Iterable[str] = (), derived: Mapping[str, Iterable[str]] | None = None
     ) -> None:
+        self.labels: Final = Labels()
         self._untracked = frozenset(untracked)
         self._derived = {name: tuple(sources) for name, sources in (derived or {}).items()}
 
@@ -46,6 +47,8 @@ class Tables:
 
 
 _known: Final[list[weakref.ref[Tables]]] = []
+#: Tables that were read or written; there may be no class for them.
+_met: Final[set[str]] = set()
 
 
 def add(tables: Tables) -> None:
@@ -58,6 +61,7 @@ def add(tables: Tables) -> None:
 @lru_cache(maxsize=10_000)
 def ignored(table: str) -> bool:
     """Whether neither reads nor writes of it are recorded."""
+    _met.add(table)
     known = [tables for each in _known if (tables := each()) is not None] or [Tables()]
     return all(tables.ignores(table) for tables in known)
 
@@ -78,6 +82,46 @@ def told(writes: Iterable[Write]) -> Iterator[Write]:
                     seen.add(made)
                     todo.append(made)
                     yield TableChanged(made)
+
+
+class Labels(Mapping[str, tuple[str, ...]]):
+    """What people call tables, see `isgware.core.dependency_labels`: as classes are mapped."""
+
+    def __init__(self) -> None:
+        self._size = -1
+        self._found: dict[str, tuple[str, ...]] = {}
+
+    def _now(self) -> dict[str, tuple[str, ...]]:
+        size = sum(len(registry._managers) for registry in _all_registries()) + len(_met)
+        if size != self._size:
+            self._found, self._size = dict(_labels()), size
+        return self._found
+
+    def __getitem__(self, label: str) -> tuple[str, ...]:
+        return self._now()[label]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+
+def _labels() -> Iterator[tuple[str, tuple[str, ...]]]:
+    by_class: dict[str, tuple[str, ...]] = {}
+    tables = _met.copy()
+    for registry in list(_all_registries()):
+        for mapper in list(registry.mappers):
+            reached: tuple[Any, ...] = (mapper.local_table, *mapper.tables)
+            found = [table for table in reached if getattr(table, "metadata", None) is not None]
+            names = dict.fromkeys(str(table.name) for table in found)
+            name = mapper.class_.__name__
+            by_class[name] = tuple(dict.fromkeys((*by_class.get(name, ()), *names)))
+            for table in found:
+                tables.update(str(each.name) for each in table.metadata.tables.values())
+    yield from by_class.items()
+    # Last, so that tables are shown as what they are called in the database.
+    yield from ((table, (table,)) for table in sorted(tables))
 
 
 def table_named(name: str) -> str:
