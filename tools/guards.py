@@ -1006,13 +1006,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        self._isgware_notes.wrote(key, value)\n        await", "        await"),
     ),
     *_of("django/recorder.py", "django/test_reads.py")(
+        ("tokens are looked for once",
+         "    rendering.finders = (clean.places,)", "    rendering.finders = (*rendering.finders, clean.places)"),
+    ),
+    *_of("django/recorded_session.py", "django/test_reads.py")(
         ("a new key for a session reads all of it",
          "    def cycle_key(session: Any) -> None:\n        session._isgware_notes.read(EVERYTHING)\n",
          "    def cycle_key(session: Any) -> None:\n        pass\n"),
         ("a page that saves its session is refused",
          '        session._isgware_notes.wrote_for_good("session_key")', "        pass"),
-        ("tokens are looked for once",
-         "    rendering.finders = (clean.places,)", "    rendering.finders = (*rendering.finders, clean.places)"),
     ),
     *_of("rendering/compress.py", "rendering/test_compress.py")(
         ("a page whose pieces would be much larger is sent as it is",
