@@ -149,6 +149,44 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is read replaces no newer page",
          "if kept is not None and newer(kept.entry, entry):", "if False:"),
     ),
+    # Pages are renewed when what they show of a database is changed.
+    *_of("backends/memory_dependents.py", "backends/test_dependents.py")(
+        ("what was written while a page was rendered makes it late",
+         "self._unheard.get(name, 0) > begun.writes for name in suspects", "() for name in ()"),
+        ("a question of a new kind is late after any change of its table",
+         "suspects.add(any_name(shape.table))", "pass"),
+        ("so many writes that some were forgotten make a page late",
+         "begun.writes < self._unheard_floor", "False"),
+        ("a page of another store is late", "begun.nonce != nonce or ", ""),
+        ("what was forgotten makes stale", "self.floor = counter + 1", "pass"),
+    ),
+    *_of("core/depended.py", "django/test_dependencies.py", "backends/test_dependents.py")(
+        ("a page whose name was told is gone", "if told.get(name, 0) > generation:", "if False:"),
+        ("a soft change makes stale, not gone", "        if depended.soft:\n", "        if False:\n"),
+    ),
+    *_of("storage/dependencies.py", "django/test_dependencies.py")(
+        ("a page from before the option is stale", "(wanted is None and depended is None)", "True"),
+    ),
+    *_of("django/query_reads.py", "django/test_dependencies.py")(
+        ("rows that are shown are noted", "            self._reads.rows(table, keys, columns)\n", "            pass\n"),
+        ("questions are noted", "reads.question(table, columns, equals, updates_only=anchored)", "pass"),
+        ("a row that was not found is a question", "if not rows or terms.whole", "if terms.whole"),
+    ),
+    *_of("django/query_writes.py", "django/test_dependencies.py")(
+        ("inserts are told", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n"),
+        ("updates are told", "                if write is not None:\n                    self.note(write, using)\n", ""),
+        ("deletes are told", "self.note(Deleted(table, row[key_column(model)], _by_value(model, row)), using)", "pass"),
+        ("the question that a row leaves is renewed, too",
+         "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, new, new)"),
+        ("rows that came meanwhile are counted",
+         "                self.note(RowsChanged(table, changed), using)\n            for row",
+         "                pass\n            for row"),
+        ("what is derived is renewed with what it is made of", "found += map(TableChanged", "found += map(lambda table: write"),
+    ),
+    *_of("django/raw_sql.py", "django/test_dependencies.py")(
+        ("SQL of the app's own makes a page depend on everything", 'if reads is not None and kind != "neither":', "if False:"),
+        ("SQL of the app's own renews everything", 'if kind != "writes" or not tracked.get():', "if True:"),
+    ),
     # What a render that found its page unchanged may keep, and when.
     *_of("core/unchanged.py", "core/test_unchanged.py")(
         ("another body is a change", " and _body(old) == _body(new)", ""),
@@ -191,6 +229,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "            versions = self._usable(page)\n",
          "            versions = page_versions.usable(page, backend.history(key, self._now()), "
          "lambda entry: (), page_store.mirror)\n"),
+    ),
+    *_of("build/previous_build.py", "promises/test_history.py")(
+        ("a new build begins with no restored version", ", restored=0)", ")"),
     ),
     *_of("management/regenerate_now.py", "promises/test_history.py")(
         ("what regenerate began before a restore is dropped",
@@ -1016,6 +1057,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a page that saves its session is refused",
          '        session._isgware_notes.wrote_for_good("session_key")', "        pass"),
     ),
+    *_of("rendering/page_maker.py", "flask/test_asked_little.py")(
+        ("a cookie with a hole is not read by being looked at",
+         "unread=(*policy.keyed_cookies, *policy.hole_cookies)", "unread=policy.keyed_cookies"),
+    ),
+    *_of("flask/recorder.py", "flask/test_recorder.py", "flask/test_header_reads.py")(
+        ("the headers of a Flask request are recorded", "        context.request.headers = _Headers(watched)\n", ""),
+        ("the client's address is named where it is looked at",
+         "        context.request.__class__ = _telling_address(kind)\n", ""),
+    ),
     *_of("rendering/compress.py", "rendering/test_compress.py")(
         ("a page whose pieces would be much larger is sent as it is",
          'if size > len(whole["gzip"]) * _MOST_GROWN:', "if False:"),
@@ -1369,6 +1419,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: a commit that failed may have happened",
          "    finally:  # one that failed may have happened\n        tell(told(writes))",
          "    except ZeroDivisionError:\n        pass\n    else:\n        tell(told(writes))"),
+        ("SQLAlchemy: the lock ends with its transaction", " or self.locked)", ")"),
         ("SQLAlchemy: what is rolled back is forgotten",
          "    original(pooled)\n    if pending is not None:\n        pending.drop()",
          "    original(pooled)"),

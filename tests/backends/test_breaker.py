@@ -372,3 +372,13 @@ def test_a_backend_without_a_queue_of_jobs_takes_none_and_is_well() -> None:
     with pytest.raises(BackendUnavailable, match="no queue"):
         breaker.enqueue("q", "key", b"job", 10, START)
     assert breaker.open_since is None
+
+
+def test_counts_that_fail_leave_the_circuit_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    breaker = Breaker(MemoryBackend(), 0.3)
+    monkeypatch.setattr(breaker.backend, "counts_between", lambda *_: 1 / 0)
+    monkeypatch.setattr(breaker.backend, "counts", lambda *_: 1 / 0)
+    for read in (lambda: breaker.counts(0, 0.0), lambda: breaker.counts_between(60, 0.0, 60.0)):
+        with pytest.raises(BackendUnavailable, match="division by zero"):
+            read()
+    assert breaker.open_since is None

@@ -132,10 +132,16 @@ def run(world: World, actors: list[Steps], order: list[int]) -> None:
             pass
 
 
-@pytest.fixture(params=["memory:", "file:"])
+@pytest.fixture(params=["memory:", "file:", "redis:"])
 def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Any]]:
     if request.param == "memory:":
         yield MemoryBackend
+        return
+    if request.param == "redis:":
+        server = request.getfixturevalue("redis_server")
+        connected = request.getfixturevalue("connected")
+        spaces = itertools.count()
+        yield lambda: connected(server, Limits(), namespace=f"space{next(spaces)}")
         return
     numbers = itertools.count()
     made = []
@@ -208,11 +214,11 @@ def test_names_that_nobody_depends_on_move_no_version(fresh: Callable[[], Any]) 
     backend = fresh()
     dependent(backend, A)
     before = backend.version[0]
-    assert told(backend, {B: "b"}) == 0
+    counter = told(backend, {B: "b"})
     assert backend.version[0] == before
-    assert told(backend, {A: "a", B: "b"}) == 1
+    assert told(backend, {A: "a", B: "b"}) == counter + 1
     assert backend.version[0] != before
-    assert backend.sync("", 0).told == ((A, 1, "a"),)
+    assert backend.sync("", 0).told == ((A, counter + 1, "a"),)
 
 
 def test_what_was_written_before_a_render_began_is_not_late(fresh: Callable[[], Any]) -> None:
@@ -258,6 +264,20 @@ def test_a_store_that_forgets_makes_every_page_with_dependencies_stale(
     assert mirror.tellings.changed(Depended(EVERY), counter - 1)
     assert not mirror.tellings.gone(Depended(EVERY), counter - 1)
     assert not mirror.tellings.changed(Depended(EVERY), counter)
+
+
+@pytest.mark.parametrize("table", ["told", "unheard", "shapes", "known"])
+def test_a_table_that_redis_has_evicted_makes_every_page_with_dependencies_stale(
+    table: str, redis_server: Any, connected: Any
+) -> None:
+    backend = connected(redis_server)
+    dependent(backend, EVERY)
+    early, generation = backend.begun(), backend.sync("", 0).counter
+    redis_server.client().delete(f"{backend.prefix}{table}")
+    mirror = Generations()
+    mirror.apply(backend.sync("", 0))
+    assert mirror.tellings.changed(Depended(EVERY), generation)
+    assert dependent(backend, EVERY, early) is Kept.MAYBE
 
 
 def test_more_names_than_the_limit_make_stale_what_was_forgotten_and_nothing_gone(

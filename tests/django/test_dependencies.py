@@ -201,6 +201,16 @@ def test_why_names_what_a_page_depends_on_and_what_changed(room):
     assert said == "title of newsroom_post:1 changed since the render"
 
 
+def test_what_a_render_writes_renews_other_pages_and_not_its_own(room, caplog):
+    depends(room, "/get/1")
+    assert label(room, "/counting/1") == "MISS"
+    assert label(room, "/counting/1") == "HIT"
+    assert label(room, "/get/1") == "REVALIDATED"
+    assert caplog.text.count("while a page is rendered") == 1
+    room.models.Post.objects.filter(pk=1).update(title="else")
+    assert label(room, "/counting/1") == "REVALIDATED"
+
+
 def test_sessions_and_untracked_models_do_not_count(newsroom, tmp_path):
     room = newsroom(None, f"file:{tmp_path}/store", untracked=["newsroom.Topic"])
     assert depends(room, "/flat/1") == []
@@ -246,3 +256,50 @@ def test_what_a_page_depends_on_is_stored_with_it(room):
     entry = decode(store.get(row.key, row.rendered_at), row.key)
     assert entry.depended.names == row.depended.names
     assert 0 < entry.depended.size < 400
+
+
+def test_each_kind_of_write_renews_the_questions_it_concerns(room):
+    other = room.models.Author.objects.create(name="bob")
+    urls = [f"/count/{room.author.pk}", f"/count/{other.pk}"]
+
+    def renewed():
+        return [label(room, url) == "REVALIDATED" for url in urls]
+
+    for url in urls:
+        depends(room, url)
+    post = room.models.Post.objects.create(
+        title="n", slug="n", date="2024-01-01", author=room.author
+    )
+    assert renewed() == [True, False]
+    room.models.Post.objects.filter(pk=post.pk).update(author=other)
+    assert renewed() == [True, True]
+    post.delete()
+    assert renewed() == [False, True]
+    room.models.Post.objects.filter(author=room.author).delete()
+    assert renewed() == [True, False]
+
+
+def test_a_row_that_is_not_there_yet_is_awaited(room):
+    depends(room, "/by_slug/3")
+    room.models.Post.objects.create(title="n", slug="s3", date="2024-01-01", author=room.author)
+    assert label(room, "/by_slug/3") == "REVALIDATED"
+
+
+def test_a_row_that_another_process_has_changed_meanwhile_leaves_the_question_it_was_in(room):
+    bob, eve = (room.models.Author.objects.create(name=name) for name in ("bob", "eve"))
+    loaded = room.models.Post.objects.get(pk=1)
+    with isgware.untracked():  # as another process, that has told already
+        room.models.Post.objects.filter(pk=1).update(author=bob)
+    depends(room, f"/count/{bob.pk}")
+    loaded.author = eve
+    loaded.save()
+    assert label(room, f"/count/{bob.pk}") == "REVALIDATED"
+
+
+def test_rows_that_came_between_the_look_and_the_write_are_not_missed(room, monkeypatch):
+    depends(room, "/get/1")
+    from isgware.django.query_writes import QueryWrites
+
+    monkeypatch.setattr(QueryWrites, "_before", lambda *_: [])
+    room.models.Post.objects.update(views=9)
+    assert label(room, "/get/1") == "REVALIDATED"

@@ -2,7 +2,7 @@
 
 Two ISGs on one store stand for two processes: each has its own memory, and only one hears of
 commits. Edits come at random, some of them in the middle of a render. ``ISGWARE_ORACLE=EDITS``
-runs longer, with a seed for each hundred edits.
+runs longer, with a seed for each hundred edits, ``ISGWARE_ORACLE_STORE=URL`` on another store.
 """
 
 import os
@@ -148,7 +148,8 @@ def test_no_page_is_wrong_as_fresh_after_any_edit(newsroom, tmp_path, seed):
     random = Random(seed)
     evicting = {"max_pages": 40} if seed % 3 == 1 else {}
     soft = {"dependencies": "soft"} if seed % 5 == 4 else {}
-    room = newsroom(random, f"file:{tmp_path}/store", **evicting, **soft)
+    store = os.environ.get("ISGWARE_ORACLE_STORE") or f"file:{tmp_path}/store"
+    room = newsroom(random, store, **evicting, **soft)
     author = room.models.Author.objects.create(name="ann")
     for number in NUMBERS:
         room.models.Topic.objects.create(code=f"T{number}", label=f"l{number}")

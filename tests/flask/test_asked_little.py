@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
+import flask
 import pytest
 from flask import request, session
 
@@ -80,3 +82,23 @@ def test_p11_no_hook_of_the_app_runs_while_a_session_is_looked_at() -> None:
     Jar(site).visit("/")
     ran.clear()
     assert (shopper.visit("/").cache, ran) == ("HIT", [])
+
+
+def test_p12_a_cookie_that_has_a_hole_is_not_read_by_being_looked_at() -> None:
+    site = Site()
+
+    def page() -> flask.Response:
+        token = request.cookies.get("xsrf") or secrets.token_hex(16)
+        response = flask.make_response(f"<meta name=xsrf content={token}>")
+        response.set_cookie("xsrf", token)
+        return response
+
+    site.page("/", page, value_holes=["cookie:xsrf"])
+    ann, bob = Jar(site), Jar(site)
+    for jar in (ann, bob):
+        assert jar.visit("/").detail == "no-token"
+        for _ in range(2):
+            reply = jar.visit("/")
+            assert (reply.cache, jar.cookies["xsrf"] in reply.text) == ("HIT", True)
+    assert ann.cookies["xsrf"] != bob.cookies["xsrf"]
+    assert bob.cookies["xsrf"] not in ann.visit("/").text

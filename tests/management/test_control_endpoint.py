@@ -297,3 +297,17 @@ def test_a_secret_beyond_ascii_opens(app, secret, how):
         query = {"secret": secret, "tag": "x"}
         answer = Client(isg).post("/_isg/revalidate", query_string=query)
     assert json.loads(answer.text)["revalidated"] is True
+
+
+def test_what_was_asked_is_logged_with_the_peer_and_no_secret(site, caplog):
+    caplog.set_level(logging.INFO, "isgware")
+    peer = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.99"}}
+    for data in ({"path": "/posts/1", "tag": "b", "mode": "purge"}, {"tag": "t"}):
+        answer = site.post("/_isg/revalidate", headers=BEARER, data=data, **peer)
+        assert answer.status_code == 200
+    said = [line for line in caplog.messages if line.startswith("Control: 192.0.2.99")]
+    assert said == [
+        "Control: 192.0.2.99 asked: purge /posts/1, b",
+        "Control: 192.0.2.99 asked: the default t",
+    ]
+    assert not [line for line in caplog.messages if SECRET in line]

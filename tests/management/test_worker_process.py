@@ -328,9 +328,7 @@ def test_statistics_tell_of_workers_and_of_what_waits_for_them(fleet: Fleet) -> 
     assert "workers" not in stats_lines(fleet.web.stats())
     stale_page(fleet)
     fleet.get()
-    assert "queue         1 waiting for workers (of whom there are 1)\n" in stats_lines(
-        fleet.web.stats()
-    )
+    assert "queue         1 waiting (workers: 1)\n" in stats_lines(fleet.web.stats())
 
 
 # Running.

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from isgware import ConfigurationError, Policy, connect, page
+from isgware.build.previous_build import copy_as_stale
+from isgware.cli.printing import page_lines
 from tests.promises.kit import Clock, Gate, Later, Manual, Site, eventually, forget, html, visit
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, expire=86_400, tags=["t"])}
@@ -338,6 +340,33 @@ def test_from_outside_of_the_web_processes(workers: Workers) -> None:
         store.restore("/p", 1)
         assert store.history("/p")[0].version == 3
     assert workers.read() == ["a", "a"]
+
+
+def test_a_new_build_does_not_begin_with_a_restored_version(
+    wrap: Callable[..., Any], clock: Clock, tmp_path: Path
+) -> None:
+    workers = Workers(wrap, clock, f"file:{tmp_path}", build_id="1")
+    workers.renew("a")
+    workers.renew("b")
+    workers.one.restore("/p", 1)
+    later = Manual()
+    new = wrap(
+        workers.sites[0], store=workers.store, executor=later, routes=ROUTES, build_id="2",
+        backend_timeout=30.0,
+    )  # fmt: skip
+    assert copy_as_stale(new.runtime.engine, "1") == 1
+    assert (visit(new, "/p").cache, visit(new, "/p").text) == ("STALE", "a")
+    later.run()
+    assert visit(new, "/p").text == "b"
+
+
+def test_show_and_why_say_that_a_page_is_restored(workers: Workers) -> None:
+    workers.renew("a")
+    workers.renew("b")
+    workers.one.restore("/p", 1)
+    assert "restored    version 1, until told otherwise" in str(workers.one.why("/p"))
+    info, entry = next(workers.one.runtime.catalogue.stored("/p"))
+    assert "3: version 1 restored" in page_lines(info, entry)
 
 
 @pytest.mark.parametrize("history", [0, 1])

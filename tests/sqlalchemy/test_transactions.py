@@ -146,6 +146,16 @@ def test_the_drivers_own_transactions_lock_before_the_old_row_is_read(told, plai
     assert told() == [Updated("author", 1, {"name"}, {"id": 1}, {"id": 1})]
 
 
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_the_lock_is_taken_anew_in_each_transaction(told, plain, end):
+    with plain.connect() as connection:
+        connection.execute(update(Author).values(name="Eve").where(Author.name == "nobody"))
+        pending = transactions.pending_of(connection)
+        assert pending.locked
+        getattr(connection, end)()
+        assert not pending.locked
+
+
 def test_connections_of_a_pool_keep_nothing(told, plain):
     with plain.connect() as connection:
         connection.execute(insert(Shelf).values(id=1))

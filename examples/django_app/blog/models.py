@@ -1,5 +1,5 @@
-"""With ``@revalidate_on_change`` what is saved or deleted, in the admin or anywhere else, is on the
-site as soon as it is committed."""
+"""Nothing here knows of isgware: with ``dependencies`` in ``ISGWARE`` what is saved or deleted, in
+the admin or anywhere else, is on the site as soon as it is committed."""
 
 from django.conf import settings
 from django.db import models
@@ -7,10 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from isgware.django import revalidate_on_change
 
-
-@revalidate_on_change(tags=["topics"])
 class Topic(models.Model):
     name = models.CharField(max_length=40, unique=True)
     slug = models.SlugField(max_length=40, unique=True)
@@ -31,8 +28,6 @@ class PostQuerySet(models.QuerySet):
         return self.filter(draft=False, published__lte=timezone.now())
 
 
-# A post that is renamed or moved renews what shows it under its old name or topic, too.
-@revalidate_on_change(tags=["posts", "post:{slug}", "topic:{topic}"])
 class Post(models.Model):
     title = models.CharField(max_length=120)
     slug = models.SlugField(max_length=80, unique=True)
@@ -57,7 +52,6 @@ class Post(models.Model):
         return reverse("post", args=[self.slug])
 
 
-@revalidate_on_change(tags=["comments:{post}"])
 class Comment(models.Model):
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="comments")
     name = models.CharField(_("Your name"), max_length=40)

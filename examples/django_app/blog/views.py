@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django.views.generic import ListView
 
-from isgware import hole, page, revalidate
+from isgware import hole, revalidate
 
 from .forms import CommentForm
 from .models import Post, Topic
@@ -28,16 +28,10 @@ def slugs(found: QuerySet[Any]) -> Iterator[dict[str, str]]:
     return ({"slug": slug} for slug in found.values_list("slug", flat=True).iterator())
 
 
-@revalidate(
-    24 * HOUR,
-    tags=["post:{slug}", "topics"],
-    query=(),
-    paths=lambda: slugs(Post.objects.published()),
-)
+@revalidate(24 * HOUR, query=(), paths=lambda: slugs(Post.objects.published()))
 def post(request: HttpRequest, slug: str) -> HttpResponse:
     """With a comment form on it: each visitor's token is put in as the stored page is served."""
     found = get_object_or_404(Post.objects.published().select_related("topic", "author"), slug=slug)
-    page.tag(f"comments:{found.pk}")
     form = CommentForm(request.POST or None)
     if form.is_valid():
         form.instance.post = found
@@ -58,13 +52,13 @@ class Posts(ListView):
         return super().get_context_data(topics=Topic.objects.all(), **kwargs)
 
 
-@revalidate(HOUR, tags=["posts", "topics"], query=("page",))
+@revalidate(HOUR, query=("page",))
 class PostList(Posts):
     """``@revalidate`` on the class. An hour, because posts may be dated in the future."""
 
 
 @method_decorator(
-    revalidate(HOUR, tags=["topics"], query=("page",), paths=lambda: slugs(Topic.objects.all())),
+    revalidate(HOUR, query=("page",), paths=lambda: slugs(Topic.objects.all())),
     name="dispatch",
 )
 class TopicPosts(Posts):
@@ -72,7 +66,6 @@ class TopicPosts(Posts):
 
     def get_queryset(self) -> QuerySet[Post]:
         self.topic = get_object_or_404(Topic, slug=self.kwargs["slug"])
-        page.tag(f"topic:{self.topic.pk}")  # known only now that the topic is
         return super().get_queryset().filter(topic=self.topic)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -91,7 +84,7 @@ class PostFeed(Feed):
         return item.summary
 
 
-@revalidate(HOUR, tags=["posts"], query=())
+@revalidate(HOUR, query=())
 def feed(request: HttpRequest) -> HttpResponse:
     return PostFeed()(request)
 
@@ -116,7 +109,7 @@ def desk(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def publish(request: HttpRequest, pk: int) -> HttpResponse:
-    """Publish a draft, or take a post back: saving it purges what shows it."""
+    """Publish a draft, or take a post back: saving it renews what shows it."""
     found = get_object_or_404(Post, pk=pk)
     found.draft = not found.draft
     found.save()

@@ -77,4 +77,5 @@ LOGOUT_REDIRECT_URL = "post-list"
 # Any of isgware's options can stand here; the README names some that are worth a try.
 ISGWARE = {
     "store": f"file:{VAR / 'pages'}",
+    "dependencies": True,  # pages are renewed when what they show is changed
 }

@@ -367,23 +367,26 @@ class Breaker:
     def add_counts(
         self, process: str, number: int, amounts: Mapping[str, float], now: float
     ) -> None:
-        """In the background. That it takes too long, or fails, is no reason to serve visitors
-        without the store: the circuit stays closed."""
-        work = self._counters.add_counts
-        if self.open_since is not None:
-            raise BackendUnavailable("The store is out of reach; counts are told later.")
-        try:
-            work(process, number, amounts, now)
-        except Exception as error:
-            raise BackendUnavailable(f"The store took no counts: {error}") from error
+        """In the background."""
+        self._counting(self._counters.add_counts, process, number, amounts, now)
 
     def counts(self, period: int, now: float) -> list[tuple[float, str, float]]:
-        return self.apart(self._counters.counts, period, now, returns=list)
+        return self._counting(self._counters.counts, period, now)
 
     def counts_between(
         self, period: int, first: float, last: float
     ) -> list[tuple[float, str, float]]:
-        return self.apart(counts_between, self._counters, period, first, last, returns=list)
+        return self._counting(counts_between, self._counters, period, first, last)
+
+    def _counting(self, work: Callable[..., T], *args: Any) -> T:
+        """That counts take too long, or fail, is no reason to serve visitors without the store: the
+        circuit stays closed."""
+        if self.open_since is not None:
+            raise BackendUnavailable("The store is out of reach; it is probed in the background.")
+        try:
+            return work(*args)
+        except Exception as error:
+            raise BackendUnavailable(f"The store's counts failed: {error}") from error
 
     @property
     def followers(self) -> Followers:

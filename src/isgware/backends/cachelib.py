@@ -36,6 +36,7 @@ from .base import (
     notes_of,
     rows_after,
 )
+from .dependents import Begun, Dependents, Depending, Kept, KnownShapes
 from .sqlite.database import Database
 
 log: Final = logging.getLogger("isgware")
@@ -206,6 +207,29 @@ class CachelibBackend:
 
     def publish(self, names: Iterable[str]) -> int:
         return self.coordinator.publish(names)
+
+    @property
+    def _dependents(self) -> Dependents:
+        dependents: Any = self.coordinator  # every coordinator has them
+        return dependents  # type: ignore[no-any-return]
+
+    def begun(self) -> Begun:
+        return self._dependents.begun()
+
+    def shapes(self) -> KnownShapes:
+        return self._dependents.shapes()
+
+    def tell(self, names: Mapping[bytes, str], nonce: str, version: int) -> int | KnownShapes:
+        return self._dependents.tell(names, nonce, version)
+
+    def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
+        return self._dependents.depend(depending, nonce, generation)
+
+    def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
+        return self._dependents.affected(names)
+
+    def forget(self) -> int:
+        return self._dependents.forget()
 
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int

@@ -66,7 +66,7 @@ def _copied(engine: Engine, row: Row) -> bool:
     key = entry.request.key(own)
     if backend.get(key, now) is not None:
         return False
-    entry_ = dataclasses.replace(entry, key=key, build_id=own, fingerprint="")
+    entry_ = dataclasses.replace(entry, key=key, build_id=own, fingerprint="", restored=0)
     backend.put(row_of(entry_), encode(entry_), now)
     base = dataclasses.replace(entry.request, query="", headers=(), cookies=())
     note = LearnedRoute.decode(backend.read_note("s:" + base.base_key(row.build_id), now))

@@ -96,6 +96,8 @@ def details(info: PageInfo, entry: Entry | None, labels: Labels | None = None) -
         {name: len(body) for name, body in entry.encodings.items()} if entry else {}
     )
     found["interval"] = entry.interval if entry else None
+    found["version"] = entry.version if entry else 0
+    found["restored"] = entry.restored if entry else 0
     found["expires"] = entry.rendered_at + entry.expire if entry else None
     found["route"] = entry.route if entry else ""
     found["etag"] = entry.etag if entry else ""
@@ -112,6 +114,7 @@ def page_lines(info: PageInfo, entry: Entry | None, labels: Labels | None = None
     rows = [
         ("status", entry.status if entry else str(info.status)),
         ("state", f"{info.state}, age {duration(info.age)}, ttl {ttl}"),
+        ("version", _version(entry)),
         ("interval", f"{duration(entry.interval)}, adaptive" if entry and entry.interval else ""),
         ("variant", info.variant),
         ("route", entry.route if entry else ""),
@@ -140,6 +143,13 @@ def _reads(entry: Entry | None) -> tuple[str, ...]:
     return listed(entry.reads, entry.hole_reads, entry.client_reads)
 
 
+def _version(entry: Entry | None) -> str:
+    """Of a page that was restored: others are only numbered."""
+    if entry is None or not entry.restored:
+        return ""
+    return f"{entry.version}: version {entry.restored} restored, until told otherwise"
+
+
 def _encodings(entry: Entry | None) -> str:
     if entry is None or not entry.encodings:
         return ""
@@ -148,6 +158,7 @@ def _encodings(entry: Entry | None) -> str:
 
 
 def stats_lines(stats: Stats) -> str:
+    workers = f" (workers: {stats.workers:,})" if stats.workers else ""
     builds = stats.builds if len(stats.builds) > 1 or stats.build_id else {}
     rows = [
         ("pages", f"{stats.pages:,} ({_counts(stats.states)})"),
@@ -156,7 +167,7 @@ def stats_lines(stats: Stats) -> str:
         ("builds", _counts({name or "(none)": count for name, count in builds.items()})),
         ("own build", stats.build_id),
         ("store", f"{stats.backend}, {_circuit(stats)}"),
-        ("queue", f"{stats.jobs:,} waiting for workers (of whom there are {stats.workers:,})"),
+        ("queue", f"{stats.jobs:,} waiting" + workers),
     ]
     if stats.process is not None:
         counts = {name.replace("_", " "): count for name, count in stats.process.items()}

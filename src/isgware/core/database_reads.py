@@ -54,6 +54,9 @@ class DatabaseReads:
         self._asked: dict[str, dict[_Asked, None]] = {}
         self._whole: set[str] = set()
         self.full: set[str] = set()
+        #: What this very render has told each store: how many commits, and how many of them moved
+        #: its counter.
+        self.own: dict[int, tuple[int, int]] = {}
 
     def row(self, table: str, key: Any, columns: frozenset[str] | None = None) -> None:
         """A row that the page may show, or ``columns`` of it."""

@@ -17,9 +17,28 @@ class ISGConfig(AppConfig):
     def ready(self) -> None:
         from . import holes as _holes  # noqa: F401  hooks into the handlers
 
+        _record_queries()
         register(check_settings, Tags.compatibility)
         register(check_views, Tags.urls)
         register(check_inner_caches, Tags.urls)
+
+
+def _record_queries() -> None:
+    """Also where no page is served: commands, shells and tasks write, too."""
+    from ..errors import ConfigurationError
+    from ..settings import Settings
+    from .integration import configured, isg
+
+    try:
+        settings = Settings.load({}, configured())
+    except ConfigurationError:  # isgware.E001
+        return
+    if settings.dependencies:
+        from ..management.record_writes import made_by
+        from .recorded_queries import record_queries
+
+        record_queries(settings.untracked, settings.derived, isg)
+        made_by(isg)
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:

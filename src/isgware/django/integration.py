@@ -62,8 +62,15 @@ class ISG(Operations):
         self._core.runtime.variants.functions = _variants
         settings = self._core.runtime.settings
         if settings.dependencies:
+            from django.apps import apps
+
             from .recorded_queries import record_queries
 
+            if not apps.is_installed("isgware.django"):
+                raise ConfigurationError(
+                    "dependencies= needs 'isgware.django' in INSTALLED_APPS, so that commands, "
+                    "shells and tasks tell what they write."
+                )
             recorder = record_queries(settings.untracked, settings.derived, isg)
             dependencies = self._core.runtime.engine.page_store.dependencies
             if dependencies is not None:

@@ -34,7 +34,7 @@ from ..core.dependencies import (
 )
 from ..management.record_writes import tell
 from .commits import Waiting, last_waiting, when_committed
-from .tables import Tables, by_value, key_column
+from .tables import Tables, by_value, cascaded, key_column
 
 #: Of the results of a query: how many rows it changed. Before Django 5.2 its cursor tells.
 _COUNT: Final[Any] = getattr(constants, "ROW_COUNT", constants.CURSOR)
@@ -171,7 +171,9 @@ class QueryWrites:
         if table != meta.db_table or not key_column(model):
             with self._failing(table, None, using):
                 count = execute(result_type)
-            self.note(RowsChanged(table, None), using)
+            for other in (table, *cascaded(model)):
+                if self.counts(other):
+                    self.note(RowsChanged(other, None), using)
             return count
         with self._locked(compiler, table):
             rows = self._before(compiler, model, [])
@@ -181,6 +183,10 @@ class QueryWrites:
                 self.note(RowsChanged(table, None), using)
             for row in rows or ():
                 self.note(Deleted(table, row[key_column(model)], _by_value(model, row)), using)
+            if rows != []:
+                for other in cascaded(model):  # Django sends no statement for what goes along
+                    if self.counts(other):
+                        self.note(RowsChanged(other, None), using)
         return count
 
     @contextlib.contextmanager
@@ -258,7 +264,7 @@ def _asks(where: Any) -> bool:
 
 def _counted(found: Any) -> int | None:
     """How many rows were changed, as far as the database tells."""
-    count = getattr(found, "rowcount", found)
+    count = len(found) if isinstance(found, list) else getattr(found, "rowcount", found)
     return count if isinstance(count, int) and count >= 0 else None
 
 

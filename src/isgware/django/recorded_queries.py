@@ -132,6 +132,28 @@ def _wrap_updates() -> None:
         )
 
     compilers.SQLUpdateCompiler.execute_sql = execute_sql  # type: ignore[method-assign]
+    _wrap_returning_updates()
+
+
+def _wrap_returning_updates() -> None:
+    """Since Django 6.0 a save may ask for what the database has made of its values."""
+    kind: Any = compilers.SQLUpdateCompiler
+    original: Any = vars(kind).get("execute_returning_sql")
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def execute_returning_sql(self: Any, returning_fields: Any, *given: Any, **named: Any) -> Any:
+        returns = returning_fields and self.connection.features.can_return_rows_from_update
+        if not returns:  # it calls `execute_sql`
+            return original(self, returning_fields, *given, **named)
+        if not _active or within.get() == OUR_OWN or not tracked.get():
+            return _plainly(original, self, returning_fields, *given, **named)
+        return _active[0].writes.update(
+            self, lambda _: _plainly(original, self, returning_fields, *given, **named), None
+        )
+
+    kind.execute_returning_sql = execute_returning_sql
 
 
 def _plainly(original: Any, *given: Any, **named: Any) -> Any:

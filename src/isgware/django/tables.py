@@ -105,3 +105,19 @@ def unique_columns(model: Any) -> tuple[frozenset[str], ...]:
         if all(field in local for field in fields):
             found.append(frozenset(field.column for field in fields))
     return tuple(found)
+
+
+@lru_cache(maxsize=10_000)
+def cascaded(model: Any) -> tuple[str, ...]:
+    """Tables whose rows the database itself deletes or changes when a row of ``model`` goes: of
+    foreign keys with Django's ``DB_CASCADE`` and its like (6.1)."""
+    found: dict[str, None] = {}
+    todo, seen = [model], {model}
+    while todo:
+        for relation in todo.pop()._meta.related_objects:
+            kind = type(getattr(relation, "on_delete", None)).__name__
+            if kind == "DatabaseOnDelete" and relation.related_model not in seen:
+                found[relation.related_model._meta.db_table] = None
+                seen.add(relation.related_model)
+                todo.append(relation.related_model)
+    return tuple(found)

@@ -22,6 +22,7 @@ from werkzeug.wrappers import Request
 from ..core.cache_key import Visitor, decoded
 from ..core.local_path import local_path, names_for_tags
 from ..errors import BackendUnavailable, ConfigurationError, InvalidPath, RegenerationError
+from ..formatting import printable
 from ..render_context import Rendering, current
 from ..rendering.clean_room import StartResponse
 from ..routing.drafts import DEFAULT_SECONDS, MAX_SECONDS, Drafts
@@ -34,6 +35,8 @@ from .wrong_guesses import WrongGuesses
 log: Final = logging.getLogger("isgware")
 MAX_BODY: Final = 64 * 1024
 MAX_NAMES: Final = 1_000
+#: Names that the log repeats of one request.
+_LOGGED: Final = 20
 _BLANKS: Final = b" \t"
 _MODES: Final = ("revalidate", "purge", "regenerate", "restore")
 
@@ -182,6 +185,12 @@ class Control:
         if tags and mode == "regenerate":
             raise BadRequest("A tag can be revalidated or purged; regenerate takes a path")
         self._check(paths, tags, mode or "regenerate", decoded(visitor.script_name))
+        log.info(
+            "Control: %s asked: %s %s",
+            printable(str(visitor.headers.get("REMOTE_ADDR") or "an unknown peer")),
+            mode or "the default",
+            printable(", ".join((*paths, *tags, *touched)[:_LOGGED])),
+        )
         if mode == "restore":
             return self._restore(paths, tags, given.one("version") or "")
         if touched:

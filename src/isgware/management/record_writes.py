@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from ..core.dependencies import Write
+from ..core.dependency_texts import said_of
 from ..errors import ConfigurationError
+from ..render_context import database
+from ..rendering.callers import where
 from ..settings import Settings
 from ..storage import told_writes
 from ..storage.page_store import PageStore
@@ -49,6 +53,20 @@ class PagesOf:
             unlisten(self)
         elif self._mode() != "off":
             told_writes.tell(page_store, writes)
+
+
+def _say_that_a_render_writes(write: Write) -> None:
+    place = where(sys._getframe(2))
+    if place not in _told and len(_told) < 1_000:
+        _told.add(place)
+        log.warning(
+            "%s writes to the database while a page is rendered (%s): that renews other pages, "
+            "each time, and happens only when the page is rendered, not at each visit.",
+            place or "A view", said_of(write),
+        )  # fmt: skip
+
+
+_told: Final[set[str]] = set()
 
 
 def said_by(isg: Toucher, instead_of: Toucher | None = None) -> None:
@@ -117,6 +135,8 @@ def tell(writes: Iterable[Write]) -> None:
     batch = list(writes)
     if not batch:
         return
+    if database.get() is not None:
+        _say_that_a_render_writes(batch[0])
     for listener in list(_listeners):
         try:
             listener(batch)

@@ -21,7 +21,8 @@ class Why:
     ``filled`` what is put into it for each visitor, with the number of places, ``holes`` the names
     of those that would be filled for this visitor, in the page or in the browser.
     Times in seconds: ``expires`` is the time left until the page is expired, ``retry`` until it is
-    tried again, ``interval`` what an `Adaptive` lifetime has come to.
+    tried again, ``interval`` what an `Adaptive` lifetime has come to. ``restored``: the number of
+    the version that the page was restored to.
     """
 
     url: str
@@ -46,6 +47,7 @@ class Why:
     ttl: float | None = None
     expires: float | None = None
     interval: float | None = None
+    restored: int = 0
     tags: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
     holes: tuple[str, ...] = ()
@@ -72,6 +74,7 @@ class Why:
         yield "headers", _shown(self.headers)
         yield "cookies", _shown(self.cookies)
         yield "state", self.state and f"{self.state}{self._times()}"
+        yield "restored", f"version {self.restored}, until told otherwise" if self.restored else ""
         yield "interval", f"{duration(self.interval)}, adaptive" if self.interval else ""
         yield "tags", ", ".join(self.tags)
         yield "filled with", ", ".join(self.filled)

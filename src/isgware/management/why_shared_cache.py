@@ -96,6 +96,7 @@ def page_parts(page: Page, state: State, now: float) -> dict[str, Any]:
         "ttl": page.ttl(now),
         "expires": entry.expires_at - now,
         "interval": entry.interval,
+        "restored": entry.restored,
         "tags": entry.tags,
         "filled": places_summary((*entry.places, *entry.holes)),
         "reads": listed(entry.reads, entry.hole_reads, entry.client_reads),

@@ -97,6 +97,7 @@ class Producer:
     def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
         """Store the result of `attempt`, with the order of its lease and the state of the table of
         invalidations when it began."""
+        made, generation = self._past_own_writes(made, generation)
         entry = dataclasses.replace(
             made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings,
             pieces=made.pieces,
@@ -148,7 +149,23 @@ class Producer:
             return made_page
         depended, depending = dependencies.finish(rendering.database, began_reading)
         entry = dataclasses.replace(made_page.entry, depended=depended)
-        return dataclasses.replace(made_page, entry=entry, depending=depending)
+        own = rendering.database.own.get(id(self._page_store), (0, 0))
+        return dataclasses.replace(made_page, entry=entry, depending=depending, own_writes=own)
+
+    def _past_own_writes(self, made: Made, generation: int) -> tuple[Made, int]:
+        """What a render writes renews other pages, not its own."""
+        dependencies = self._page_store.dependencies
+        if dependencies is None or made.depending is None or not made.own_writes[0]:
+            return made, generation
+
+        def counter() -> int:
+            self._page_store.sync()
+            return self._page_store.mirror.counter
+
+        depending, generation = dependencies.past_own_writes(
+            made.depending, made.own_writes, counter, generation
+        )
+        return dataclasses.replace(made, depending=depending), generation
 
     def _learn(self, target: Target, made: Made) -> None:
         known = self._planner.learned_route(target.base)

@@ -75,7 +75,8 @@ class Made:
     learned. ``default``: the ``ISG(revalidate=)`` that made the page storable, if nothing else did.
     ``encodings``: those of its body, after `finish`. ``replaces``: the page that it replaces;
     ``version``: that one as a version for the history; ``unchanged``: the two are the same.
-    ``depending``: its dependencies, as the store needs them."""
+    ``depending``: its dependencies, as the store needs them. ``own_writes``: see
+    `Dependencies.past_own_writes`."""
 
     entry: Entry
     learned: tuple[str, ...]
@@ -85,6 +86,7 @@ class Made:
     encodings: Mapping[str, bytes] = field(default_factory=dict)
     pieces: tuple[int, ...] = ()
     depending: Depending | None = None
+    own_writes: tuple[int, int] = (0, 0)
     replaces: Entry | None = None
     version: bytes = b""
     unchanged: bool = False

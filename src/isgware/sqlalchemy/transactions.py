@@ -39,7 +39,7 @@ class Pending:
         return self._savepoints[-1][1] if self._savepoints else self._writes
 
     def __bool__(self) -> bool:
-        return bool(self._writes or self._savepoints or self.unfinished)
+        return bool(self._writes or self._savepoints or self.unfinished or self.locked)
 
     def finish(self) -> None:
         """Ask for what was not known before."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -82,6 +82,21 @@ class Dependencies:
         new = found.shapes | (labels_as_shapes(self.labels) - began.shapes.shapes)
         return depended, Depending(found.names, began.begun, new)
 
+    def past_own_writes(
+        self, depending: Depending, told: tuple[int, int], counter: Callable[[], int],
+        generation: int,
+    ) -> tuple[Depending, int]:  # fmt: skip
+        """As if a render that has itself written had begun after that: what it writes renews other
+        pages, not its own. Only if nothing else happened in the store meanwhile; ``told`` is how
+        many commits were its own, and how many of those moved the counter."""
+        now, before = self.begin().begun, depending.begun
+        if now is None or (now.nonce, now.writes) != (before.nonce, before.writes + told[0]):
+            return depending, generation
+        if counter() != generation + told[1]:
+            return depending, generation
+        begun = replace(before, writes=now.writes)
+        return replace(depending, begun=begun), generation + told[1]
+
     def met(self, entry: Entry, depending: Depending | None) -> Entry:
         """Tell the store what a page depends on that is about to be stored. Returns the page as it
         counts: as one that was never fresh, if something of it was changed meanwhile, or if the
@@ -101,8 +116,9 @@ class Dependencies:
 
     # What was written.
 
-    def tell(self, writes: Iterable[Write]) -> None:
-        """Tell the store what a commit has changed. Raises `BackendUnavailable`."""
+    def tell(self, writes: Iterable[Write]) -> tuple[int, Iterable[bytes]]:
+        """Tell the store what a commit has changed. Returns its counter then, and the names.
+        Raises `BackendUnavailable`."""
         batch = list(writes)
         shapes = self._shapes
         for _ in range(_TRIES):
@@ -112,11 +128,11 @@ class Dependencies:
                 returns=int | KnownShapes, kind="invalidate",
             )  # fmt: skip
             if isinstance(found, int):
-                return
+                return found, names
             self._shapes = shapes = found
-        self._tell_everything()
+        return self._tell_everything(), (EVERY,)
 
-    def _tell_everything(self) -> None:
+    def _tell_everything(self) -> int:
         """Whatever the shapes are: its name is in no shape."""
         shapes = self._store.apart(self._backend.shapes, returns=KnownShapes)
         names = {EVERY: "questions changed all the time"}
@@ -125,6 +141,7 @@ class Dependencies:
         )
         if not isinstance(found, int):
             raise BackendUnavailable("The store's questions change all the time.")
+        return found
 
     def owe(self, writes: Iterable[Write]) -> None:
         """To be told when the store is back. Bounded: more of one table become the table."""

@@ -10,6 +10,7 @@ from ..core.dependencies import Write
 from ..core.dependency_names import EVERY
 from ..core.freshness import Changes
 from ..errors import BackendUnavailable
+from ..render_context import database
 from .page_store import PageStore
 
 log: Final = logging.getLogger("isgware")
@@ -22,8 +23,14 @@ def tell(page_store: PageStore, writes: Sequence[Write]) -> None:
     if dependencies is None:
         return
     try:
-        dependencies.tell(writes)
+        counter, names = dependencies.tell(writes)
         page_store.sync()
+        reads = database.get()
+        if reads is not None:
+            table = page_store.mirror.tellings.told
+            moved = any(table.get(name) == counter for name in names)
+            tells, moves = reads.own.get(id(page_store), (0, 0))
+            reads.own[id(page_store)] = (tells + 1, moves + moved)
     except BackendUnavailable as error:
         log.warning("Records were changed; the pages that show them wait for the store: %s", error)
         dependencies.owe(writes)

@@ -350,5 +350,11 @@ def sliced_count(n):
 
 
 @page
+def counting(n):
+    Post.objects.filter(pk=n).update(views=F("views") + 1)
+    return [p.title for p in Post.objects.filter(pk=n)]
+
+
+@page
 def earliest(n):
     return [getattr(Post.objects.order_by("date", "pk").first(), "title", None)]

@@ -15,7 +15,6 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -28,11 +27,12 @@ from ..cachelib import BytesSerializer
 from . import counts, jobs, page_scripts, scripts, values
 from .client import Connect
 from .connections import Connections
+from .dependents import DependentPages
 from .followers import ChannelFollowers
 from .pools import NAMESPACE
 from .pubsub import Subscription
 from .scripts import Script
-from .values import UNTIL, dumped, note_of, page_of, read, row_from, tail_of
+from .values import UNTIL, dumped, dumped_row, note_of, page_of, read, row_from, tail_of
 
 T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
@@ -46,7 +46,7 @@ _REFUSALS: Final = ("OOM ", "MISCONF ", "NOREPLICAS ")
 _QUIET: Final = 60.0
 
 
-class RedisBackend:
+class RedisBackend(DependentPages):
     """The protocol over Redis. ``connect`` makes clients that answer in time; ``namespace`` tells
     several stores in one Redis apart. Nothing is connected before the first operation."""
 
@@ -168,7 +168,7 @@ class RedisBackend:
             facts |= {"before": before.standing, "keep": before.keep}
         gone = self._run(
             page_scripts.PUT, secrets.token_hex(8), dumped(facts), asked.value,
-            dumped(asdict(row) | {"bytes": size}), before.data if before is not None else b"",
+            dumped_row(row, size), before.data if before is not None else b"",
         )  # fmt: skip
         return None if gone is None else [key.decode() for key in gone[1:]]
 
@@ -187,7 +187,7 @@ class RedisBackend:
         return bool(
             self._run(
                 page_scripts.PUT_HEAD, secrets.token_hex(8), dumped(facts), head + tail_of(row),
-                dumped(asdict(row) | {"bytes": bytes_}),
+                dumped_row(row, bytes_),
             )
         )  # fmt: skip
 
@@ -247,6 +247,11 @@ class RedisBackend:
             tuple(tables[b"h"]),
             tuple(tables[b"p"]),
             int(found[5]),
+            tuple(
+                (found[6][at], int(found[6][at + 1]), found[6][at + 2].decode("utf-8", "replace"))
+                for at in range(0, len(found[6]), 3)
+            ),
+            int(found[7]),
         )
 
     def invalidate(self, names: Iterable[str], hard: bool) -> int:

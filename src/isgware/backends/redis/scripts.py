@@ -17,6 +17,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
+from .dependent_tables import TABLES
+
 _PRELUDE: Final = """
 local P = string.sub(KEYS[1], 1, -6)
 local STATE, NAMES, ROWS, PATHS, ENDS = KEYS[1], P..'names', P..'rows', P..'paths', P..'ends'
@@ -176,7 +178,21 @@ local names = redis.call('ZRANGEBYSCORE', NAMES, '('..since, '+inf', 'WITHSCORES
 for _, each in ipairs(redis.call('ZRANGEBYSCORE', HARD, '('..since, '+inf', 'WITHSCORES')) do
   names[#names + 1] = each
 end
-return {it[1], it[2], it[3], it[4], names, it[6]}
+local told, floor = {}, '0'
+if redis.call('HEXISTS', STATE, 'writes') == 1 then
+  dependencies(ARGV[1])
+  it[2] = redis.call('HGET', STATE, 'counter')
+  floor = redis.call('HGET', STATE, 'told_floor')
+  local rows = redis.call('ZRANGEBYSCORE', TOLD, '('..since, '+inf', 'WITHSCORES')
+  for at = 1, #rows, 2 do
+    if #rows[at] == 8 then
+      told[#told + 1] = rows[at]
+      told[#told + 1] = rows[at + 1]
+      told[#told + 1] = redis.call('HGET', SAID, rows[at]) or ''
+    end
+  end
+end
+return {it[1], it[2], it[3], it[4], names, it[6], told, floor}
 """
 
 #: Hard names have a limit of their own, so that no number of soft ones makes them forgotten. Beyond
@@ -291,7 +307,7 @@ TOUCH: Final = Script(
     "redis.call('ZADD', USED[kind], 'XX', ARGV[2], ARGV[at]) end end return 1"
 )
 ROWS: Final = Script(_ROWS)
-SYNC: Final = Script(_SYNC)
+SYNC: Final = Script(TABLES + _SYNC)
 ANNOUNCE: Final = Script(_ANNOUNCE)
 ACQUIRE: Final = Script(_ACQUIRE)
 RENEW: Final = Script(_RENEW)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Final
 
+from ...core.depended import packed, unpacked
 from ...core.stored_page import head_size
 from ..base import NotTaken, Row
 from ..cachelib import MARK
@@ -46,6 +48,15 @@ def dumped(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def dumped_row(row: Row, size: int) -> bytes:
+    """A row with the bytes that its page takes. It is base64 for its dependencies."""
+    held = packed(row.depended)
+    kept = {name: getattr(row, name) for name in _FIELDS if name != "depended"}
+    if held is not None:
+        kept["depended"] = b64encode(held).decode()
+    return dumped(kept | {"bytes": size})
+
+
 def loaded(data: bytes) -> Any:
     try:
         return json.loads(data)
@@ -77,8 +88,11 @@ def row_from(text: bytes) -> Row | None:
     """``None`` for a line that is not as we write it."""
     found = loaded(text)
     try:
-        row = Row(**{name: found[name] for name in _FIELDS} | {"tags": tuple(found["tags"])})
-    except (TypeError, KeyError):
+        held = found.pop("depended", None)
+        depended = unpacked(b64decode(held, validate=True)) if held is not None else None
+        kept = {name: found[name] for name in _FIELDS if name != "depended"}
+        row = Row(**kept | {"tags": tuple(found["tags"]), "depended": depended})
+    except (TypeError, KeyError, ValueError, AttributeError):
         return None
     return row if isinstance(row.path, str) else None
 

@@ -1,0 +1,99 @@
+"""The tables of `isgware.backends.dependents` in Redis, as Lua that comes before a script.
+
+``told`` and ``unheard`` are sorted sets of names, ``said`` what was told of them, ``shapes`` a set;
+each but ``said`` holds the nonce, and ``known``, a Bloom filter of 8 MiB, a bit behind its last, so
+that a table that was lost is noticed. Then all begin anew, and every page with dependencies is
+stale.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+TABLES: Final = """
+local TOLD, SAID, UNHEARD = P..'told', P..'said', P..'unheard'
+local SHAPES, KNOWN = P..'shapes', P..'known'
+local BITS = 67108864
+
+local function begin_anew(nonce)
+  redis.call('DEL', TOLD, SAID, UNHEARD, SHAPES, KNOWN)
+  redis.call('ZADD', TOLD, 0, '='..nonce)
+  redis.call('ZADD', UNHEARD, 0, '='..nonce)
+  redis.call('SADD', SHAPES, '='..nonce)
+  redis.call('SETBIT', KNOWN, BITS, 1)
+  if redis.call('HEXISTS', STATE, 'writes') == 0 then  -- no page of this nonce has dependencies
+    redis.call('HSET', STATE, 'writes', 0, 'shapes', 0, 'told_floor', 0, 'unheard_floor', 0,
+      'known', 0)
+    return redis.call('HGET', STATE, 'counter')
+  end
+  local counter = redis.call('HINCRBY', STATE, 'counter', 1)
+  local writes = redis.call('HINCRBY', STATE, 'writes', 1)
+  redis.call('HINCRBY', STATE, 'shapes', 1)
+  redis.call('HSET', STATE, 'told_floor', counter, 'unheard_floor', writes, 'known', 0)
+  tell(nonce..' '..counter..' -')
+  return counter
+end
+
+local function there(found)
+  return found and type(found) ~= 'table' and found ~= 0
+end
+
+-- Nonce, writes, version of the shapes.
+local function dependencies(fresh)
+  local nonce = state(fresh)[1]
+  if not (there(redis.pcall('ZSCORE', TOLD, '='..nonce))
+      and there(redis.pcall('ZSCORE', UNHEARD, '='..nonce))
+      and there(redis.pcall('SISMEMBER', SHAPES, '='..nonce))
+      and there(redis.pcall('GETBIT', KNOWN, BITS))
+      and redis.call('HGET', STATE, 'unheard_floor')) then
+    begin_anew(nonce)
+  end
+  local it = redis.call('HMGET', STATE, 'writes', 'shapes')
+  return {nonce, it[1], it[2]}
+end
+
+local function places(name)
+  local one, other = struct.unpack('>I4I4', name)
+  return {one % BITS, (one + other) % BITS, (one + 2 * other) % BITS, (one + 3 * other) % BITS}
+end
+
+local function is_known(name)
+  for _, place in ipairs(places(name)) do
+    if redis.call('GETBIT', KNOWN, place) == 0 then return false end
+  end
+  return true
+end
+
+-- Whether it was not known.
+local function know(name)
+  local new = false
+  for _, place in ipairs(places(name)) do
+    if redis.call('SETBIT', KNOWN, place, 1) == 0 then new = true end
+  end
+  return new
+end
+
+-- Forget the oldest tenth of a table that is too long; they raise its floor.
+local function trim(table, limit, floor)
+  local count = redis.call('ZCARD', table) - 1
+  if count <= limit then return end
+  local going = count - math.floor(limit * 9 / 10)
+  local last = redis.call('ZRANGE', table, going, going, 'WITHSCORES')[2]
+  if table == TOLD then
+    for _, name in ipairs(redis.call('ZRANGEBYSCORE', table, 1, last)) do
+      redis.call('HDEL', SAID, name)
+    end
+  end
+  redis.call('ZREMRANGEBYSCORE', table, 1, last)
+  local known = tonumber(redis.call('HGET', STATE, floor) or 0)
+  if tonumber(last) > known then redis.call('HSET', STATE, floor, last) end
+end
+
+local function all_shapes(it)
+  local found = {0, it[1], it[3]}
+  for _, shape in ipairs(redis.call('SMEMBERS', SHAPES)) do
+    if string.sub(shape, 1, 1) ~= '=' then found[#found + 1] = shape end
+  end
+  return found
+end
+"""
