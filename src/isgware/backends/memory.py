@@ -187,7 +187,7 @@ class MemoryBackend:
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
         with self._lock:
             rows = [row for row, *_ in (*self._good.pages.values(), *self._errors.pages.values())]
-        rows.sort(key=lambda row: (row.path, row.query))
+        rows.sort(key=lambda row: (row.path, row.query, row.key))  # as others do, whatever was used
         return (
             row for row in rows if row.path.startswith(prefix) and (tag is None or tag in row.tags)
         )
