@@ -19,8 +19,6 @@ from ..errors import BackendUnavailable
 log: Final = logging.getLogger("isgware")
 #: Longest time between two ticks, in seconds: at most twice as much of the counts can be lost.
 _LONGEST: Final = 5.0
-#: Seconds until the first tick: a new process is to appear in the log soon.
-_FIRST: Final = 0.1
 
 
 class Maintenance:
@@ -126,9 +124,7 @@ class Maintenance:
 
 
 def _tick_until(stop: threading.Event, pause: float, owner: weakref.ref[Maintenance]) -> None:
-    wait = min(pause, _FIRST)
-    while not stop.wait(wait):
-        wait = pause
+    while not stop.wait(pause):
         maintenance = owner()
         if maintenance is None:
             return
