@@ -32,7 +32,7 @@ def add(
     told = db.execute("SELECT number FROM counted WHERE process = ?", (process,)).fetchone()
     if told and told[0] >= number:
         return
-    db.execute("DELETE FROM counted WHERE at NOT BETWEEN ?1 - ?2 AND ?1 + ?2", (now, TOLD_TIME))
+    db.execute("DELETE FROM counted WHERE abs(at - ?) > ?", (now, TOLD_TIME))
     db.execute("INSERT OR REPLACE INTO counted VALUES (?, ?, ?)", (process, number, now))
     db.execute("INSERT OR IGNORE INTO counts VALUES (0, 0, ?, ?)", (SINCE, now))
     names = dict(zip(amounts, _names(db, list(amounts)), strict=True))
@@ -42,8 +42,7 @@ def add(
         db.executemany(_ADD, rows)
     for period, kept in KEPT.items():
         db.execute(
-            "DELETE FROM counts WHERE period = ?1 AND start NOT BETWEEN ?2 - ?3 AND ?2 + ?3",
-            (period, now, kept),
+            "DELETE FROM counts WHERE period = ? AND abs(start - ?) > ?", (period, now, kept)
         )
 
 
