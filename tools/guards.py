@@ -871,13 +871,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("errors with a token of a clean room are not shared",
          "or any(found(response.headers, response.body) != () for found in finders)", ""),
     ),
-    *_of("django/recorder.py", "django/test_ways_of_reading.py")(
+    *_of("django/recorded_session.py", "django/test_ways_of_reading.py")(
         ("the inside of a session is the whole of it",
-         "        **{name: private(name) for name in _PRIVATE},\n", ""),
+         "        **{name: _private(base, name) for name in _PRIVATE},\n", ""),
         ("what a project's own session class reads counts",
          "return not content or module.startswith", "return True or module.startswith"),
         ("a request that the app makes anew reads all cookies",
          '    "django.core.handlers.wsgi", "django.http.cookie",', '    "django.http.cookie",'),
+    ),
+    *_of("django/recorder.py", "django/test_ways_of_reading.py")(
         ("headers that are shown are read", "        self._all()\n        return super().__repr__()",
          "        return super().__repr__()"),
     ),
@@ -945,7 +947,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("of nobody a function is asked apart from the render",
          "return site().ask(function, nobody)", "return function(*given, **named)"),
     ),
-    *_of("django/recorder.py", "django/test_interleaved.py")(
+    *_of("django/recorded_session.py", "django/test_interleaved.py")(
         ("whether there is a session is asked by its cookie",
          "notes.recording.read(COOKIES, settings.SESSION_COOKIE_NAME, lambda: where(frame))", "pass"),
     ),
@@ -964,15 +966,17 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("django/recorder.py", "django/test_reads.py")(
         ("the headers of a request are recorded",
          '    request.__dict__["headers"] = _Headers(environ)\n', ""),
+        ("a session that is none of Django's reads all cookies",
+         "if not isinstance(session, SessionBase) or not", "if isinstance(session, SessionBase) and not"),
+        ("middleware inside of isgware reads all cookies", "        if foreign:", "        if False:"),
+    ),
+    *_of("django/recorded_session.py", "django/test_reads.py")(
         ("a Django session is not saved in a clean room",
          "            return True  # there is nothing to save", "            pass"),
         ("the key of a session is the whole of it",
-         '        "session_key": whole(base.session_key.fget),\n', ""),
-        ("a session that is none of Django's reads all cookies",
-         "if not isinstance(session, SessionBase) or not", "if isinstance(session, SessionBase) and not"),
+         '        "session_key": _whole(base, base.session_key.fget),\n', ""),
         ("what the app says in Vary beside the framework counts",
          "if response is not None and", "if False and"),
-        ("middleware inside of isgware reads all cookies", "        if foreign:", "        if False:"),
     ),
     *_of("django/integration.py", "django/test_ways_of_reading.py")(
         ("what is looked at before there is a request is recorded", "application(watched(environ), ", "application(environ, "),
@@ -1043,13 +1047,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        self._isgware_notes.wrote(key, value)\n        await", "        await"),
     ),
     *_of("django/recorder.py", "django/test_reads.py")(
+        ("tokens are looked for once",
+         "    rendering.finders = (clean.places,)", "    rendering.finders = (*rendering.finders, clean.places)"),
+    ),
+    *_of("django/recorded_session.py", "django/test_reads.py")(
         ("a new key for a session reads all of it",
          "    def cycle_key(session: Any) -> None:\n        session._isgware_notes.read(EVERYTHING)\n",
          "    def cycle_key(session: Any) -> None:\n        pass\n"),
         ("a page that saves its session is refused",
          '        session._isgware_notes.wrote_for_good("session_key")', "        pass"),
-        ("tokens are looked for once",
-         "    rendering.finders = (clean.places,)", "    rendering.finders = (*rendering.finders, clean.places)"),
     ),
     *_of("rendering/page_maker.py", "flask/test_asked_little.py")(
         ("a cookie with a hole is not read by being looked at",

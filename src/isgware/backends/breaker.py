@@ -28,7 +28,7 @@ from .base import (
 from .circuit import Circuit
 
 T = TypeVar("T")
-#: So that no batch holds other writers up for long.
+#: Limits a batch, so that it does not block other writers for long.
 _TOUCHED_AT_ONCE: Final = 500
 
 
@@ -76,13 +76,14 @@ class Breaker(Circuit):
             )
 
     def rows_of(self, keys: Sequence[str], now: float) -> dict[str, Row] | None:
-        """Rows of pages that are there; ``None`` from a backend that cannot say without them."""
+        """Rows of the pages that exist; ``None`` if the backend cannot read them without the
+        pages."""
         work = getattr(self.backend, "rows_of", None)
         return None if work is None else self.apart(work, keys, now, returns=dict)
 
     def together(self, work: Callable[[], None], *, announces: bool = False) -> None:
-        """Run ``work``, its operations in one transaction if the backend knows such.
-        ``announces``: there are invalidations or publications among them."""
+        """Run ``work``, in one transaction if the backend has transactions. ``announces``: it
+        includes invalidations or publications."""
         join = getattr(self.backend, "together", None)
         if join is None:
             work()

@@ -41,7 +41,7 @@ from .sqlite.database import Database
 
 log: Final = logging.getLogger("isgware")
 _QUIET: Final = 60.0
-#: Memcached reads anything longer as a date; a page still wanted by then is rendered again.
+#: Memcached takes longer timeouts for a date; a page that is still needed then is rendered again.
 _MAX_TIMEOUT: Final = 30 * 86_400
 #: The head of an encoded entry: magic, version, checksum, length.
 MARK: Final = 13
@@ -88,16 +88,17 @@ def _pickled_integer(data: Any) -> int | None:
 
 
 class CachelibBackend:
-    """The protocol over a ``BaseCache`` for pages and a coordinator (SQLite, Redis) for all else.
+    """The protocol over a ``BaseCache`` for pages and a coordinator (SQLite, Redis) for everything
+    else.
 
-    Keys carry the coordinator's nonce: hosts with coordinators of their own do not read each
+    Keys include the coordinator's nonce: hosts with coordinators of their own do not read each
     other's pages, since neither would see the other's invalidations.
 
-    A page and its row in the catalogue cannot be written in one transaction. So the row holds the
-    first bytes of the page, its checksum among them, and a page that does not match is a miss: what
-    a slower process wrote over a newer page, or what the cache kept though it was to delete it.
+    A page and its row in the catalogue cannot be written in one transaction. So the row has the
+    first bytes of the page, including its checksum, and a page that does not match is a miss: one
+    that a slower process wrote over a newer page, or that the cache kept in spite of a deletion.
 
-    ``close`` lets go of a cache that is nobody else's.
+    ``close`` closes a cache that was made for this backend only.
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class CachelibBackend:
 
     @property
     def get_with_note(self) -> Any:
-        """One operation of the coordinator, if that knows how, and one of the cache."""
+        """One operation of the coordinator, if it has one for both, and one of the cache."""
         if getattr(self.coordinator, "get_with_note", None) is None:
             return None
 
@@ -148,7 +149,7 @@ class CachelibBackend:
         return at_once
 
     def _marked(self, key: str, mark: bytes | None) -> bytes | None:
-        """The page that the catalogue speaks of, if that is what the cache has."""
+        """The page that the catalogue's row describes, if the cache has exactly that."""
         if mark is None:
             return None
         data = self.cache.get(self._key(key))
@@ -161,11 +162,11 @@ class CachelibBackend:
         name = self._key(row.key)
         timeout = min(_MAX_TIMEOUT, max(1, math.ceil(row.keep_until - now)))
         if not self.cache.set(name, data, timeout=timeout):
-            self._probe()  # a full disk takes nothing; DynamoDB takes what is below 400 kB
+            self._probe()  # a full disk stores nothing; DynamoDB stores less than 400 kB
             self._log_too_big(len(data))
             raise NotTaken(f"{type(self.cache).__name__} did not take a page.")
         gone = self.coordinator.put_row(row, data[:MARK], len(data), now, before)
-        if gone is None:  # overtaken meanwhile; what we wrote no longer fits the catalogue
+        if gone is None:  # overtaken meanwhile; the page no longer matches the catalogue
             self.cache.delete(name)
             return False
         for key in gone:
@@ -299,7 +300,7 @@ class CachelibBackend:
             log.warning("%s does not take a page of %d bytes; it stays in memory only.", kind, size)
 
     def _probe(self) -> None:
-        """Raises `BackendUnavailable` if the cache keeps nothing."""
+        """Raises `BackendUnavailable` if the cache stores nothing."""
         probe = f"isg:probe:{os.getpid()}"
         self.cache.set(probe, MAGIC, timeout=10)
         kept = self.cache.get(probe)

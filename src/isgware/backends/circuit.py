@@ -1,11 +1,11 @@
-"""The circuit in front of a store: one slow or failing operation opens it (P4).
+"""The circuit in front of a backend (P4): one slow or failing operation opens it.
 
-While it is open, operations fail at once with `BackendUnavailable`, which costs a visitor nothing;
-a probe in the background closes it again. Nothing of a backend's own errors passes through.
+While it is open, operations fail at once with `BackendUnavailable`, so that visitors do not wait; a
+probe in the background closes it again. A backend's own exceptions do not pass through.
 
-Operations on the table of invalidations are still tried as long as those are not what failed: if
-the table is in another service than the pages, or if a version in memory shows that other processes
-can write it. Otherwise a page that is purged meanwhile would be served from memory.
+Operations on the table of invalidations are still tried while others fail, if the table is in
+another service than the pages, or if a version in memory shows that other processes can write it.
+Otherwise a page that is purged meanwhile would be served from memory.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ T = TypeVar("T")
 log: Final = logging.getLogger("isgware")
 #: Seconds between two messages about the same outage.
 _QUIET: Final = 60.0
-#: Seconds between two probes that callers make themselves.
+#: Seconds between two probes by callers.
 _RETRY: Final = 1.0
 #: Kinds of operations on the table of invalidations.
 _TABLE: Final = ("sync", "invalidate")
 
 
 class Circuit:
-    """Guards ``backend``. ``limit``: seconds beyond which one operation is too slow.
+    """Guards ``backend``. ``limit``: seconds after which an operation is too slow.
 
-    ``on_open`` is called when the circuit opens, so that somebody starts probing. ``open_since``:
-    by the monotonic clock, ``None`` while it is closed. ``changed``: when it last opened or closed,
-    ``None`` if it never did. ``trips``: how often it opened.
+    ``on_open`` is called when the circuit opens, to start the probes. ``open_since``: by the
+    monotonic clock, ``None`` while it is closed. ``changed``: when it last opened or closed,
+    ``None`` if never. ``trips``: how often it opened.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Circuit:
         self, work: Callable[..., T], *args: Any, returns: Any = object, kind: str = "",
         **kwargs: Any,
     ) -> T:  # fmt: skip
-        """Do it, if the circuit is closed. What is not of the type that it ``returns`` is junk.
-        ``kind``: ``pages`` if it asks for pages, or one of those that may be spared."""
+        """Call ``work`` if the circuit is closed. A result that is not of the type ``returns``
+        counts as damaged. ``kind``: ``pages`` for pages, or one of the kinds that are optional."""
         if self.open_since is not None and not self._worth_asking(kind):
             raise BackendUnavailable("The store is out of reach; it is probed in the background.")
         started = time.monotonic()
@@ -87,19 +87,19 @@ class Circuit:
             read_ahead.seconds += took
             total = read_ahead.seconds + self.limit / 3
         if total > self.limit:
-            slow = kind if took > self.limit / 3 else "pages"  # or was it what came before
+            slow = kind if took > self.limit / 3 else "pages"  # or an earlier operation was slow
             self.trip(TimeoutError(f"it took {took:.2f} s"), kind=slow)
         return result
 
     def begin(self, read_ahead: ReadAhead | None = None) -> None:
-        """A visit or a job begins, or goes on with its ``read_ahead``. Its operations together may
-        take two thirds of the limit and then one more that fails: half a second in all, for the
-        default of 0.3 s."""
+        """A visit or a job begins, or continues with its ``read_ahead``. Its operations together
+        may take two thirds of the limit, and then one more that fails: half a second in all, for
+        the default of 0.3 s."""
         current.set(ReadAhead() if read_ahead is None else read_ahead)
 
     def apart(self, work: Callable[..., T], *args: Any, returns: Any = object, kind: str = "") -> T:
-        """`call` an operation that somebody asked for explicitly; it has its own time limit, since
-        one script may call many."""
+        """`call` for an explicit request: it has its own time limit, since one script may make
+        many."""
         token = current.set(None)
         try:
             return self.call(work, *args, returns=returns, kind=kind)
@@ -111,7 +111,7 @@ class Circuit:
         current.set(None)
 
     def trip(self, error: BaseException, *, kind: str = "") -> None:
-        """Open the circuit. ``kind``: of the operation that failed."""
+        """Open the circuit. ``kind``: that of the failed operation."""
         now = time.monotonic()
         if self.open_since is None or kind in _TABLE:
             self._spared = self._beside(kind)
@@ -130,16 +130,17 @@ class Circuit:
             self.on_open()
 
     def _beside(self, failed: str) -> tuple[str, ...]:
-        """What is still worth asking when an operation of this kind has failed."""
+        """The kinds that are still worth trying after an operation of this kind has failed."""
         if failed in _TABLE:
             return ()
         if failed == "pages" and hasattr(self.backend, "coordinator"):
             return _TABLE
-        alone = getattr(self.backend, "in_process", False)  # nobody else writes it
+        alone = getattr(self.backend, "in_process", False)  # no other process writes it
         return _TABLE[:1] if hasattr(self.backend, "versions") and not alone else ()
 
     def _worth_asking(self, kind: str) -> bool:
-        """While the circuit is open. An odd version says that others cannot ask either."""
+        """Whether to try this kind while the circuit is open. An odd version shows that other
+        processes cannot reach the store either."""
         return kind in self._spared and (self._spared == _TABLE or self.version[0] % 2 == 0)
 
     def probe(self) -> bool:
@@ -161,9 +162,9 @@ class Circuit:
         return True
 
     def retry(self) -> None:
-        """Probe an open circuit now, for a caller who asked for something by name and would rather
-        wait for one operation than be told what was true a second ago. At most once a second in
-        a process, however many call; no visit may."""
+        """Probe an open circuit now, for an explicit request: it prefers one slow operation to an
+        outdated answer. At most once a second in a process, however many call; never for a visit.
+        """
         if self.open_since is None or not self._retrying.acquire(blocking=False):
             return
         try:

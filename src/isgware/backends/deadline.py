@@ -1,7 +1,7 @@
-"""Sockets that keep to one time for a whole answer.
+"""Sockets with one time limit for a whole answer.
 
-A socket's own timeout is for each piece that arrives: a page that trickles in over a slow network,
-each piece in time, would hold its visitor up for as long as there are pieces.
+A socket's own timeout applies to each piece that arrives. A page that arrives slowly, each piece in
+time, would delay its visitor for as long as there are pieces.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import Any
 
 
 class Deadline:
-    """Stands in for ``sock``: what is received after something was sent takes ``timeout`` seconds
-    in all. Who sets a timeout of their own, such as whoever waits for a message, starts a new
-    deadline."""
+    """Wraps ``sock``: everything received after a send takes ``timeout`` seconds at most. A caller
+    that sets a timeout of its own, such as one that waits for a message, starts a new deadline."""
 
     def __init__(self, sock: Any, timeout: float) -> None:
         self._sock = sock

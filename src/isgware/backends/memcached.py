@@ -1,7 +1,7 @@
 """``memcached://``: pages in Memcached, through cachelib's ``MemcachedCache`` and pymemcache.
 
-Memcached can neither lock nor list, so a coordinator stands beside it. The library's defaults do
-not wait for the answer to a ``set``: a page of 1.5 MB "succeeds" and is not there. Ours waits.
+Memcached can neither lock nor list, so a coordinator is used beside it. By the library's defaults a
+``set`` does not wait for the answer: a page of 1.5 MB "succeeds" without being stored. Ours waits.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class MemcachedPages(MemcachedCache):
         super().__init__(_Client(_servers(url), timeout))
 
     def close(self) -> None:
-        """Let go of the connections; the next operation makes new ones."""
+        """Close the connections; the next operation opens new ones."""
         self._client.close()
 
     def _normalize_timeout(self, timeout: int | timedelta | None) -> int:
-        """cachelib would say the date, by our clock; Memcached's may differ. A number of seconds,
-        which the caller keeps below thirty days, is read as such."""
+        """cachelib would send a date by our clock, and Memcached's may differ. A number of seconds,
+        which the caller keeps below thirty days, is sent as such."""
         return BaseCache._normalize_timeout(self, timeout)
 
 
 class _Client:
-    """What cachelib asks of a client, over one of pymemcache that belongs to this process."""
+    """The client interface that cachelib needs, over a pymemcache client of this process."""
 
     def __init__(self, servers: list[Any], timeout: float) -> None:
         self._servers = servers
@@ -113,7 +113,7 @@ def _connected(servers: list[Any], timeout: float) -> Any:
 
 
 class _Sockets:
-    """The module ``socket``, with sockets that keep to ``timeout`` for a whole answer."""
+    """The module ``socket``, with sockets that apply ``timeout`` to a whole answer."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout

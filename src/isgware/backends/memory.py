@@ -1,4 +1,4 @@
-"""``memory:``: everything in this process, gone with it. For tests and development."""
+"""``memory:``: everything is in this process and ends with it. For tests and development."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .memory_jobs import Jobs
 from .memory_versions import Versions
 
 MEMORY_LIMITS: Final = Limits(pages=100_000, bytes=256 * 1024**2)
-#: How many of the least recently used pages each ``put`` looks at, to let go of ended ones.
+#: How many of the least recently used pages each ``put`` checks for expiry.
 _LOOK: Final = 8
 
 
@@ -44,7 +44,8 @@ class _PagesInOrder:
         return row
 
     def to_go(self, now: float, added: str) -> list[str]:
-        """What ended, and what is too much: the least recently used, but never the last added."""
+        """Keys of expired pages, and of the least recently used if there are too many; never the
+        last added."""
         oldest = list(islice(self.pages.items(), _LOOK))
         gone = [key for key, (row, *_) in oldest if row.keep_until <= now]
         pages = len(self.pages) - len(gone)
@@ -93,7 +94,7 @@ class MemoryBackend:
         """Nothing is open."""
 
     def after_fork(self, child: bool) -> None:
-        if child:  # it may find the lock held by a thread that it does not have
+        if child:  # another thread of the parent may have held the lock
             self._lock = threading.Lock()
 
     def get(self, key: str, now: float) -> bytes | None:
@@ -235,7 +236,7 @@ class MemoryBackend:
             return self._counter
 
     def _forget_oldest(self, table: dict[str, int]) -> None:
-        """Forget the oldest tenth of one kind, and raise the floor of that kind."""
+        """Drop the oldest tenth of one kind, and raise the floor of that kind."""
         values = sorted(table.values())
         last = values[len(values) // 10]
         for name in [name for name, value in table.items() if value <= last]:

@@ -11,7 +11,7 @@ from .base import KEPT
 
 @dataclass(slots=True)
 class Counted:
-    """`Counters` without its lock: whoever has it has one."""
+    """`Counters` without a lock: its owner has one."""
 
     _told: dict[str, int] = field(default_factory=dict)
     _totals: dict[str, float] = field(default_factory=dict)

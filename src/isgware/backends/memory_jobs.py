@@ -9,7 +9,7 @@ from typing import Final
 
 from .base import JOB_TIME, MAX_PRIORITY, TAKES, Job
 
-#: Seconds beyond which an end was set by a clock that has since been put back.
+#: Seconds ahead: a later end was set before the clock was put back.
 _LONGEST: Final = 2 * JOB_TIME
 
 
@@ -27,7 +27,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class Jobs:
-    """`JobQueue` without its lock: whoever has it has one."""
+    """`JobQueue` without a lock: its owner has one."""
 
     _queues: dict[str, dict[str, _Waiting]] = field(default_factory=dict)
     _tickets: itertools.count[int] = field(default_factory=itertools.count)

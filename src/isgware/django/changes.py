@@ -1,9 +1,9 @@
-"""`revalidate_on_change`: a record that is saved or deleted, in the admin or anywhere else, renews
-the pages that show it as soon as its transaction is committed.
+"""`revalidate_on_change`: when a record is saved or deleted, in the admin or elsewhere, the pages
+that show it are renewed as soon as its transaction is committed.
 
-A page that shows a record under its *old* values has to go, too: the list of an author from whom a
-post was taken away. What the values were is asked of the database before they are written, not
-remembered from when the record was loaded: another process may have changed it since then.
+Pages that show a record's *old* values are renewed, too: for example the list of an author from
+whom a post was taken away. The old values are read from the database before they are overwritten.
+The loaded record is not enough: another process may have changed the row since.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def revalidate_on_change(
     such names. The record as it was before counts, too, at the cost of a query by primary key if
     that may give other names. Returns ``model``; without one, a decorator of a model class.
 
-    Raises `ConfigurationError` for a placeholder that is no field. A store that is away does not
-    break a save: it is told when it is back. ``mode`` is ``"purge"`` or ``"revalidate"``.
+    Raises `ConfigurationError` for a placeholder that is not a field. If the store is unavailable,
+    the save succeeds, and the store is notified later. ``mode`` is ``"purge"`` or ``"revalidate"``.
     """
 
     def register(target: Any) -> Any:
@@ -110,11 +110,11 @@ def _switched_on() -> bool:
     try:
         return is_on(isg())
     except Exception:
-        return True  # what is wrong is said when it is fired
+        return True  # errors are reported when it fires
 
 
 class Watcher:
-    """One hook on one model, its subclasses and proxies: those send signals of their own."""
+    """One hook on one model, its subclasses and proxies, which send their own signals."""
 
     def __init__(self, model: type[Model], hook: Hook) -> None:
         self.model = model
@@ -124,7 +124,7 @@ class Watcher:
         self._relations: dict[Any, Any] = {}
 
     def start(self) -> None:
-        # Strong references throughout: Django's signals hold bound methods weakly unless told.
+        # Strong references: Django's signals hold bound methods weakly by default.
         signals.class_prepared.connect(self.meet, weak=False)
         for model in [model for models in apps.all_models.values() for model in models.values()]:
             self.meet(model)
@@ -139,8 +139,8 @@ class Watcher:
             signals.pre_delete.connect(self.before_delete, sender=sender, weak=False)
         for field in sender._meta.local_many_to_many:
             through = field.remote_field.through
-            if through is not None:  # as it is for a model that is swapped out
-                # Any of the three may be a name still, of a model that is not loaded yet.
+            if through is not None:  # a model that is swapped out has none
+                # Each of the three may still be a name, of a model that is not loaded yet.
                 ends = (sender, field.remote_field.model, through)
                 lazy_related_operation(self.relate, *ends, field=field)
 
@@ -167,13 +167,13 @@ class Watcher:
         if not _switched_on():
             return
         if raw and self.hook.asks:
-            # What a callable asks for may stand further down in the fixture.
+            # The callable may need records further down in the fixture.
             when_committed(Waiting(lambda: _fire(self._after_fixture(before, instance))), using)
         else:
             after_commit([*before, *self.invalidations(instance)], using)
 
     def before_delete(self, instance: Any, using: str, **_: Any) -> None:
-        # Django sends this inside of the transaction. Afterwards, relations could not be followed.
+        # Django sends this within the transaction. Afterwards, relations could not be followed.
         if _switched_on():
             after_commit(self.invalidations(instance), using)
 
@@ -181,7 +181,7 @@ class Watcher:
         self, sender: Any, instance: Any, action: str, reverse: bool, model: Any,
         pk_set: set[Any] | None, using: str, **_: Any,
     ) -> None:  # fmt: skip
-        """Both before and after, all inside of one transaction: a callable may list the relation.
+        """Before and after, within one transaction: a callable may list the relation.
 
         ``post.tags.add(tag)`` changes the post, which is ``instance``, and the tag.
         """
@@ -208,7 +208,8 @@ class Watcher:
         meta = instance._meta
         if not (self._changing or self.hook.asks) or instance.pk is None:
             return False
-        # Django inserts, without looking, what is new and has a key made up, such as a UUID.
+        # Django inserts without a look-up if the record is new and its key is generated, such as a
+        # UUID.
         return raw or not instance._state.adding or not _is_made_up(meta.pk)
 
     def _stored_invalidations(

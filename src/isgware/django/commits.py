@@ -1,9 +1,9 @@
-"""What waits for the commit of a transaction, and runs whatever other hooks do.
+"""Actions that wait for the commit of a transaction, and run whatever other hooks do.
 
-``transaction.on_commit`` alone is not enough: one hook that raises drops all that stand behind it,
-and with autocommit switched off Django does not run hooks when the app commits. So what waits is
-registered there, for its order and for savepoints, and a connection of which something waits
-makes sure that it runs: see `_Guard`.
+``transaction.on_commit`` alone is not enough: a hook that raises drops all hooks after it, and with
+autocommit switched off Django does not run hooks when the app commits. So actions are registered
+there, for their order and for savepoints, and each connection with waiting actions makes sure that
+they run: see `_Guard`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Waiting:
 
 def when_committed(waiting: Waiting, using: str) -> None:
     """Run ``waiting`` once the open transaction of ``using`` is committed; at once if there is
-    none. A rollback, also one to a savepoint, takes it along."""
+    none. A rollback, also one to a savepoint, drops it."""
     connection = connections[using]
     if connection.in_atomic_block:
         _guard_of(connection)
@@ -50,7 +50,8 @@ def when_committed(waiting: Waiting, using: str) -> None:
 
 
 def last_waiting(using: str) -> Waiting | None:
-    """What was registered last in the transaction, or savepoint, that is open: more may join it."""
+    """The last action that was registered in the open transaction or savepoint; more may be added
+    to it."""
     connection = connections[using]
     if connection.in_atomic_block:
         hooks: Any = connection.run_on_commit
@@ -62,9 +63,9 @@ def last_waiting(using: str) -> Waiting | None:
 
 
 class _Guard:
-    """Stands before the methods of one connection by which transactions end.
+    """Wraps the methods of one connection that end transactions.
 
-    ``by_hand``: what waits while autocommit is off and no ``atomic`` block is open.
+    ``by_hand``: actions that wait while autocommit is off and no ``atomic`` block is open.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -84,13 +85,14 @@ class _Guard:
     def _commit(self) -> None:
         try:
             self._originals[0]()
-        except BaseException:  # the database may have committed, and only its answer got lost
+        except BaseException:  # the database may have committed without its answer arriving
             self._run([*self._hooks(), *self._taken()])
             raise
         self._run([hook for hook in self._hooks() if hook.first])
         waiting = self._taken()
         if not self._connection.commit_on_exit:
-            # Of an atomic block while autocommit is off: Django's hooks wait until it is on again.
+            # From an atomic block while autocommit is off: Django's hooks wait until it is on
+            # again.
             waiting = [*self._hooks(), *waiting]
         self._run(waiting)
 
@@ -99,7 +101,7 @@ class _Guard:
         self._originals[1]()
 
     def _set_autocommit(self, autocommit: bool, *args: Any, **kwargs: Any) -> None:
-        """Some databases commit by this."""
+        """Some databases commit here."""
         self._originals[2](autocommit, *args, **kwargs)
         if autocommit:
             self._run(self._taken())

@@ -1,8 +1,8 @@
 """Django's CSRF tokens in stored pages: found when a page is rendered, made anew when it is served.
 
-In clean rooms tokens are made from a secret that all processes of the deployment share, so that one
-out of a fragment cache of the app is recognised. It is no visitor's, and is served to nobody. Each
-place gets a token of its visitor's own secret, made by Django's own code, which also says the
+In clean rooms tokens are made from a secret that all processes of the deployment share, so that a
+token from a fragment cache of the app is recognised. It belongs to no visitor, and is never sent.
+Each place gets a token of its visitor's own secret, made by Django's own code, which also sets the
 cookie or saves the session.
 """
 
@@ -41,24 +41,24 @@ from ..routing.framework import Filled
 KIND: Final = "django-csrf"
 _SECRET: Final = "CSRF_COOKIE"
 _USED: Final = "CSRF_COOKIE_NEEDS_UPDATE"
-#: Its `ensure_csrf_cookie` makes a token that stands nowhere.
+#: Its `ensure_csrf_cookie` makes a token that is not in the page.
 _DECORATORS: Final = "django.views.decorators.csrf"
 _TOKEN: Final = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z0-9]{%d}(?![A-Za-z0-9])" % CSRF_TOKEN_LENGTH)
-#: Within so many bytes of its name, what looks like a token is one.
+#: Within so many bytes of the name, text of the form of a token is one.
 _NEAR: Final = 120
 _FIELD: Final = re.compile(rb"<input\s[^>]*csrfmiddlewaretoken[^>]*>", re.IGNORECASE)
 
 
 def clean_room_secret() -> str:
-    """The secret of the deployment's clean rooms, which follows from its ``SECRET_KEY``."""
+    """The secret of the deployment's clean rooms, derived from its ``SECRET_KEY``."""
     key = str(settings.SECRET_KEY).encode()
     digest = blake2b(b"isgware clean room csrf", key=blake2b(key).digest()).digest()
     return "".join(CSRF_ALLOWED_CHARS[n % 62] for n in digest[:CSRF_SECRET_LENGTH])
 
 
 class CleanEnviron(RecordedEnviron):
-    """``request.META`` of a clean room. Django says in it that a token was made, and then sends its
-    cookie or writes it into the session; here that is only counted."""
+    """``request.META`` of a clean room. Django records in it that a token was made, to send its
+    cookie or write it into the session; here that is only counted."""
 
     def __init__(self, environ: dict[str, Any], recording: Recording, callers: Callers) -> None:
         super().__init__(environ, recording, callers)
@@ -102,8 +102,8 @@ class CleanEnviron(RecordedEnviron):
 
 
 def _named(match: re.Match[bytes], data: bytes) -> bool:
-    """Whether what looks like a token is called one: a visitor's, say, out of a fragment cache of
-    the app, which would be given to everybody."""
+    """Whether text of the form of a token is named as one: for example a visitor's, from a fragment
+    cache of the app, which would be sent to everybody."""
     around = data[max(match.start() - _NEAR, 0) : match.end() + _NEAR].lower()
     return b"csrf" in around or str(settings.CSRF_COOKIE_NAME).lower().encode() in around
 
@@ -137,8 +137,8 @@ def filled(places: Sequence[Place], visitor: Visitor) -> Filled:
 
 @lru_cache(maxsize=8)
 def _middleware(base: type, listed: tuple[str, ...], engine: str) -> Any:
-    """The project's own middleware of this kind, or Django's. It finds the session engine when it
-    is made."""
+    """The project's own middleware of this kind, or Django's. It looks up the session engine when
+    it is made."""
     for path in listed:
         found = import_string(path)
         if isinstance(found, type) and issubclass(found, base):

@@ -1,51 +1,28 @@
-"""Records what a Django project asks of its visitor while a page is rendered in the clean room.
+"""Records what a Django project reads of its visitor while a page is rendered in the clean room.
 
 `record_reads` replaces ``WSGIHandler.request_class``, before any middleware sees a request. A clean
-room's request notes its cookies and headers; the session that ``SessionMiddleware`` gives it, of
-whatever engine, becomes a subclass of its own class that notes what it is asked and is never saved.
+room's request records reads of its cookies and headers. Its session, of whatever engine, becomes a
+subclass of its own class that records its reads and is never saved.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from types import FrameType
-from typing import Any, Final
+from typing import Any
 
-from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.handlers.wsgi import WSGIHandler
 from django.http.request import HttpHeaders
 
 from ..core.header_reads import LEARNED
-from ..core.storable import varies
 from ..recording import COOKIES, EVERYTHING, SESSION, Recording
-from ..rendering.callers import Callers, where
 from ..rendering.clean_room import MARK, session_values
 from ..rendering.foreign_middleware import foreign_middleware
 from ..rendering.recorded_environ import RecordedEnviron
 from ..rendering.recorded_mappings import Notes, recorded
 from .csrf import CleanEnviron
-
-_SESSIONS: Final = "django.contrib.sessions.middleware"
-#: Modules that only pass on what they are asked.
-_THROUGH: Final = frozenset({
-    "_collections_abc", "asgiref", "collections", "copy", "django.contrib.messages.api",
-    "django.contrib.messages.storage", "django.contrib.sessions.backends",
-    "django.core.handlers.wsgi", "django.http.cookie", "django.http.request",
-    "django.utils.datastructures", "django.utils.deprecation", "django.utils.functional",
-    "django.utils.translation", "functools",
-})  # fmt: skip
-#: Modules of Django that look at sessions, cookies and messages for themselves.
-_FRAMEWORK: Final = frozenset({
-    "django.contrib.messages.middleware", "django.core.handlers", "django.middleware.csrf",
-    "django.middleware.locale", _SESSIONS,
-})  # fmt: skip
-CALLERS: Final = Callers(_THROUGH, _FRAMEWORK, _SESSIONS)
-#: The key by which a session says how long it lasts.
-BOOKKEEPING: Final = frozenset({"_session_expiry"})
-
+from .recorded_session import CALLERS, note_written, session_methods
 
 Environ = dict[str, Any]
 
@@ -150,8 +127,8 @@ def _request_type(base: Any) -> type:
         recording = rendering.recording
         if isinstance(session, SessionBase) and (keyed := dict(session_values(rendering))):
             session.__dict__["_session_cache"] = keyed
-        notes = Notes(recording, SESSION, CALLERS, _written)
-        if not isinstance(session, SessionBase) or not recorded(session, notes, _session_methods):
+        notes = Notes(recording, SESSION, CALLERS, note_written)
+        if not isinstance(session, SessionBase) or not recorded(session, notes, session_methods):
             kind = type(session)  # nobody can say which cookies it is found by, or what it reads
             recording.read(COOKIES, EVERYTHING, lambda: f"{kind.__module__}.{kind.__qualname__}")
         request.__dict__["session"] = session
@@ -161,104 +138,3 @@ def _request_type(base: Any) -> type:
 
     body = {"session": property(get, put, drop), "__module__": base.__module__}
     return type(base.__name__, (base,), body)
-
-
-def _written(notes: Notes, key: object, value: object) -> None:
-    if key not in BOOKKEEPING:
-        notes.wrote_for_good(key)
-
-
-def _session_methods(base: Any) -> dict[str, Any]:
-    """What a recorded session has beside what every recorded mapping has: it is not saved, and its
-    key is the whole of it."""
-
-    def whole(get: Callable[[Any], Any]) -> property:
-        def ask(session: Any) -> Any:
-            frame = sys._getframe(2)  # beyond the `__getattribute__` of every recorded object
-            content = get is base._session.fget
-            if not _inside(session, frame, content):
-                if content:
-                    session._isgware_notes.read(EVERYTHING)
-                else:
-                    _note_existence(session)
-            return get(session)
-
-        return property(ask)
-
-    def private(name: str) -> Callable[..., Any]:
-        method = getattr(base, name)
-
-        def ask(session: Any, *given: Any, **named: Any) -> Any:
-            if not _inside(session, sys._getframe(1), name == "_get_session"):
-                session._isgware_notes.read(EVERYTHING)
-            return method(session, *given, **named)
-
-        return ask
-
-    def is_empty(session: Any) -> bool:
-        if CALLERS.module() == _SESSIONS:
-            _note_vary(session, sys._getframe(1).f_locals.get("response"))
-            return True  # there is nothing to save
-        _note_existence(session)
-        return bool(base.is_empty(session))
-
-    def flush(session: Any) -> None:
-        session._isgware_notes.read(EVERYTHING)
-        base.clear(session)
-
-    def cycle_key(session: Any) -> None:
-        session._isgware_notes.read(EVERYTHING)
-
-    def save(session: Any, *given: Any, **named: Any) -> None:
-        session._isgware_notes.wrote_for_good("session_key")
-
-    def asynchronous(method: Callable[..., Any]) -> Callable[..., Any]:
-        async def run(session: Any, *given: Any, **named: Any) -> Any:
-            return method(session, *given, **named)
-
-        return run
-
-    methods = {
-        "flush": flush, "cycle_key": cycle_key, "save": save, "create": save,
-        "delete": lambda session, *given: None,
-    }  # fmt: skip
-    return {
-        **methods,
-        **{f"a{name}": asynchronous(method) for name, method in methods.items()},
-        "is_empty": is_empty,
-        **{name: private(name) for name in _PRIVATE},
-        "session_key": whole(base.session_key.fget),
-        "_session_key": whole(base._session_key.fget).setter(base._session_key.fset),
-        "_session": whole(base._session.fget),
-    }
-
-
-def _note_existence(session: Any) -> None:
-    """Whether there is a session is asked: one may be there that holds nothing."""
-    notes: Notes = session._isgware_notes
-    if notes.read(EVERYTHING):
-        frame = CALLERS.caller()
-        notes.recording.read(COOKIES, settings.SESSION_COOKIE_NAME, lambda: where(frame))
-
-
-#: Methods that are for a session's own class, and give more than one key.
-_PRIVATE: Final = ("load", "_get_session", "_get_session_key", "_get_or_create_session_key")
-
-
-def _inside(session: Any, frame: FrameType, content: bool) -> bool:
-    """Whether a method of the session asks. What a class of the project's own does with the whole
-    ``content`` is for the project: it may have methods that Django does not know of."""
-    if frame.f_locals.get("self") is not session:
-        return False
-    module = str(frame.f_globals.get("__name__", ""))
-    return not content or module.startswith("django.contrib.sessions.")
-
-
-def _note_vary(session: Any, response: Any) -> None:
-    """The middleware is about to say ``Vary: Cookie`` if the session was accessed. Where that is
-    said already, it is the app's word, or comes out of a cache inside of the app."""
-    recording: Recording = session._isgware_notes.recording
-    if session.accessed:
-        recording.session_vary = True
-        if response is not None and "cookie" in varies(tuple(response.items())):
-            recording.read(COOKIES, EVERYTHING, lambda: "Vary: Cookie")

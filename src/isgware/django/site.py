@@ -1,4 +1,4 @@
-"""What isgware has to know of a Django project: its URLs, hosts, languages and cookies."""
+"""What isgware needs to know of a Django project: its URLs, hosts, languages and cookies."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site, origin_of
 from . import csrf
 from .caches import cache_middleware, inner_cache
-from .recorder import BOOKKEEPING
+from .recorded_session import BOOKKEEPING
 from .variants import asked
 
-#: Connections of a parent process, kept from being closed by garbage collection.
+#: Connections of a parent process, referenced so that garbage collection does not close them.
 _inherited: Final[list[Any]] = []
-#: Hosts, and paths that differ from their host's, of which the URL map is remembered.
+#: Hosts, and paths that differ from their host's, whose URL map is remembered.
 _MAX_URLCONFS: Final = 8_192
 _LOCALE: Final = "django.middleware.locale.LocaleMiddleware"
 _SIGNED_COOKIES: Final = "django.contrib.sessions.backends.signed_cookies"
@@ -111,8 +111,8 @@ class DjangoSite(Site):
         return visitor.path + "/"
 
     def urlconf(self, visitor: Visitor) -> Any:
-        """The URL map in force for a request, as far as is known before it is handled: a middleware
-        may set ``request.urlconf``, by host as a rule."""
+        """The URL map in force for a request, as far as it is known before the request is handled:
+        a middleware may set ``request.urlconf``, usually by host."""
         if not self.several_maps:
             return settings.ROOT_URLCONF
         host = origin_of(self, visitor)[1]
@@ -120,8 +120,9 @@ class DjangoSite(Site):
         return found or settings.ROOT_URLCONF
 
     def note_urlconf(self, visitor: Visitor) -> None:
-        """Django has just handled this request in this thread, and tells under which URL map. What
-        was answered before that was chosen counts as under the main one, so others go before it."""
+        """Learn the URL map under which Django has just handled this request in this thread. A
+        response that was made before a map was chosen counts as under the main one, so another map
+        replaces the main one for its host."""
         used, main = get_urlconf() or settings.ROOT_URLCONF, settings.ROOT_URLCONF
         if used == main and not self.several_maps:
             return
@@ -166,8 +167,8 @@ class DjangoSite(Site):
         return list(_parsed(header).items())
 
     def session(self, visitor: Visitor) -> dict[str, Any]:
-        """As ``SessionMiddleware`` opens it. Database connections are looked after as before and
-        after a request."""
+        """As ``SessionMiddleware`` opens it. Database connections are handled as before and after a
+        request."""
         header = str(visitor.headers.get("HTTP_COOKIE", ""))
         key = _parsed(header).get(settings.SESSION_COOKIE_NAME)
         close_old_connections()
@@ -265,7 +266,7 @@ def _note_error(sender: Any, **more: Any) -> None:
 
 @contextmanager
 def _connections() -> Iterator[None]:
-    """As Django does around a request: let go of connections that are too old or broken."""
+    """As Django does around a request: close connections that are too old or broken."""
     close_old_connections()
     try:
         yield

@@ -1,9 +1,9 @@
 """Flask-WTF's CSRF tokens in stored pages: found when a page is rendered, made anew when served.
 
-Flask-WTF keeps a random value in the session and signs it for each page. All clean rooms of a
-deployment have the same one, so that a token out of a fragment cache of the app is recognised; it
-is found by what it looks like when signed, and checked against the app's key. Each visitor gets a
-token of what their own session holds, and their session is saved as after any view that makes one.
+Flask-WTF stores a random value in the session and signs it for each page. All clean rooms of a
+deployment have the same value, so that a token from a fragment cache of the app is recognised. It
+is found by the form of a signed value, and checked against the app's key. Each visitor gets a token
+for the value in their own session, which is saved as after any view that makes one.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ..routing.framework import Filled
 
 KIND: Final = "wtf-csrf"
 _SALT: Final = "wtf-csrf-token"
-#: Makes what every token starts with that Flask-WTF signs of what the session holds.
+#: Makes the common beginning of all tokens that Flask-WTF signs for one session value.
 _PAYLOAD: Final = URLSafeSerializer("")
-#: Behind that: a time and a signature.
+#: After it: a time and a signature.
 _SIGNED: Final = rb"\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
-#: What any token looks like: SHA-1 in hexadecimal digits, as JSON.
+#: The form of a signed value: SHA-1 in hexadecimal digits, as JSON.
 _ANY: Final = re.compile(rb"(?<![A-Za-z0-9_-])I[A-Za-z0-9_-]{55}" + _SIGNED)
 
 
@@ -40,14 +40,14 @@ def _signer(app: Flask) -> URLSafeTimedSerializer:
 
 
 def clean_room_value(app: Flask) -> str:
-    """What the session of every clean room of the deployment holds, as long as Flask-WTF's own."""
+    """The value in the session of all clean rooms of the deployment, of Flask-WTF's length."""
     key = hashlib.blake2b(str(app.secret_key).encode()).digest()
     return hashlib.blake2b(b"isgware clean room csrf", digest_size=20, key=key).hexdigest()
 
 
 def find(app: Flask, recording: Recording, headers: Lines, body: bytes) -> Places | None:
-    """Where the response has tokens of the clean room; ``None`` if they cannot be told, or one of
-    somebody else's is among them."""
+    """Where the response has tokens of the clean room; ``None`` if they cannot be identified, or if
+    a token of another session is among them."""
     if not readable(headers):
         return None if recording.tokens else ()
     name = _field(app)
@@ -69,8 +69,8 @@ def _field(app: Flask) -> str:
 
 
 def _has_foreign(app: Flask, made: Mapping[str, Any], data: bytes) -> bool:
-    """Whether there is a token that the app has signed for another session: a visitor's, out of a
-    cache inside of the app."""
+    """Whether there is a token that the app has signed for another session: a visitor's, from a
+    cache inside the app."""
     for match in _ANY.finditer(data):
         try:
             if _signer(app).loads(match[0]) not in made.values():
@@ -81,7 +81,7 @@ def _has_foreign(app: Flask, made: Mapping[str, Any], data: bytes) -> bool:
 
 
 def _unknown_in_form(name: str, places: Sequence[Place], body: bytes) -> bool:
-    """Whether a form has a token that is none of ours."""
+    """Whether a form has an unknown token."""
     name_in = re.escape(name.encode())
     fields = re.compile(
         rb"<input\s[^>]*name=[\"']?(?:[\w-]*-)?" + name_in + rb"[\"'\s>][^>]*", re.I
@@ -112,8 +112,8 @@ def _tokens_of(
 
 
 def filled(app: Flask, places: Sequence[Place], visitor: Visitor) -> Filled | None:
-    """A token for each place, and the headers with which the visitor's session is saved. In an app
-    context: a request's would run the app's hooks when it ends."""
+    """A token for each place, and the headers that save the visitor's session. In an app context:
+    that of a request would run the app's hooks at its end."""
     with app.app_context():
         interface = app.session_interface
         session = interface.open_session(app, app.request_class(dict(visitor.headers)))

@@ -1,5 +1,5 @@
-"""Holes in Flask: functions within the request in progress, and templates with what every template
-of the app gets; in a run for holes they take the place of the view."""
+"""Holes in Flask: functions run within the request in progress, and templates get the app's usual
+template context. In a run for holes they replace the view."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""``request.accept_languages`` of a clean room: whoever asks for the best match alone, as
-flask-babel's usual selector does, makes the page depend on that and nothing else."""
+"""``request.accept_languages`` in a clean room: if only the best match is read, as flask-babel's
+usual selector does, the page depends on that and nothing else."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Records what a Flask app asks of its visitor while a page is rendered in the clean room.
+"""Records what a Flask app reads of its visitor while a page is rendered in the clean room.
 
-`install` overrides ``app.request_context`` on the app itself, where no code of the app comes
-before it; the session interface is looked at anew for each render, since extensions replace it
-later. A clean room's session is never saved: what was written to it is noted.
+`install` overrides ``app.request_context`` on the app itself, so that no code of the app runs
+before it. The session interface is looked up for each render, since extensions replace it later. A
+clean room's session is never saved: what was written to it is recorded.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from ..rendering.recorded_environ import RecordedEnviron
 from ..rendering.recorded_mappings import Notes, opening, recorded
 from . import csrf, languages
 
-#: Modules that only pass on what they are asked.
+#: Modules that only pass calls on.
 _THROUGH: Final = frozenset({
     "collections", "copy", "functools", "werkzeug.datastructures", "werkzeug.local",
     "werkzeug.sansio", "werkzeug.utils", "werkzeug.wrappers.request", "flask.globals",
     "flask.wrappers", "_collections_abc",
 })  # fmt: skip
 _CSRF_MODULE: Final = "flask_wtf.csrf"
-#: Modules of Flask and its extensions that look at sessions and cookies for themselves.
+#: Modules of Flask and its extensions that read sessions and cookies for themselves.
 _FRAMEWORK: Final = frozenset({
     "flask.app", "flask.ctx", "flask.sansio", "flask.sessions", "flask_login.login_manager",
     "flask_session", _CSRF_MODULE,
 })  # fmt: skip
 CALLERS: Final = Callers(_THROUGH, _FRAMEWORK)
-#: Keys that a framework keeps its books with.
+#: Session keys for a framework's own bookkeeping.
 BOOKKEEPING: Final = frozenset({"_permanent", "_fresh", "_remember"})
 _GUARDED: Final = "_isgware_guarded"
 
@@ -78,7 +78,7 @@ def install(app: Flask) -> None:
 
 
 class _Headers(EnvironHeaders):
-    """Headers that tell the environ which of them are looked at."""
+    """Headers that notify the environ when one of them is read."""
 
     environ: RecordedEnviron
 
@@ -94,7 +94,7 @@ class _Headers(EnvironHeaders):
 
 @lru_cache(maxsize=16)
 def _telling_address(base: Any) -> Any:
-    """``base`` with an address that tells the environ when somebody looks at it."""
+    """``base`` with an address that notifies the environ when it is read."""
 
     def address(request: Any) -> Any:
         request.environ.asked("REMOTE_ADDR")
@@ -104,13 +104,13 @@ def _telling_address(base: Any) -> Any:
         request.__dict__["remote_addr"] = value
 
     if hasattr(base, "remote_addr"):
-        return base  # the app finds it in a way of its own
+        return base  # the app has its own way to find it
     body = {"remote_addr": property(address, put), "__module__": base.__module__}
     return type(base.__name__, (base,), body)
 
 
 def _record_request(request: Request, recording: Recording) -> None:
-    """Cookies are parsed as the request itself does it, then watched by name."""
+    """Cookies are parsed as the request itself does it, then recorded by name."""
     cookies = request.cookies
     kept = request.__dict__.get("cookies") is cookies
     if not kept or not recorded(cookies, Notes(recording, COOKIES, CALLERS)):
@@ -118,7 +118,7 @@ def _record_request(request: Request, recording: Recording) -> None:
 
 
 def _recording(request: Request) -> Recording | None:
-    """That of the clean room to which a request belongs, in whatever thread."""
+    """The recording of the clean room to which a request belongs, in any thread."""
     return getattr(request.environ.get(MARK), "recording", None)
 
 
@@ -139,7 +139,7 @@ def _guard(app: Flask, recording: Recording) -> None:
 
 
 def _unguarded(owner: Any) -> bool:
-    """Whether this object is met for the first time; a copy of one that was is another."""
+    """Whether this object is new here; a copy of a known one counts as new."""
     if owner.__dict__.get(_GUARDED) is owner:
         return False
     setattr(owner, _GUARDED, owner)
@@ -168,7 +168,7 @@ def _opened(interface: Any, original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _put(session: Any, key: str, value: str) -> None:
-    """What is in the page's key is in the session, which is none the more modified for it."""
+    """Values in the page's key are put into the session, which does not count as modified."""
     if isinstance(session, dict):
         dict.__setitem__(session, key, value)
         return
@@ -189,8 +189,8 @@ def _written(notes: Notes, key: object, value: object) -> object:
 
 
 def _not_saved(original: Callable[..., Any]) -> Callable[..., Any]:
-    """What would be saved is noted as it is written; ``Vary`` would have been said of a session
-    that anybody has looked at."""
+    """Session writes were recorded already. ``Vary`` would have been set for a session that was
+    read."""
 
     def save_session(app: Flask, session: Any, response: Any) -> Any:
         # Outside of any request a stored page is filled for a visitor.
@@ -204,8 +204,8 @@ def _not_saved(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _put_off(original: Callable[[], Any]) -> Callable[[], Any]:
-    """Flask-Login loads the user in every template; in clean rooms that is put off until
-    somebody looks at it, and then reads what a user is known by."""
+    """Flask-Login loads the user in each template. In clean rooms that is deferred until somebody
+    reads it, and then reads what identifies a user."""
 
     def load_user() -> Any:
         recording = _recording(flask_request)

@@ -1,4 +1,4 @@
-"""What isgware has to know of a Flask app: its URL map, its view functions, and its sessions."""
+"""What isgware needs to know of a Flask app: its URL map, its view functions, and its sessions."""
 
 from __future__ import annotations
 
