@@ -273,7 +273,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("idle threads are woken when their pool is gone", "weakref.ref(self, wake)",
          "weakref.ref(self)"),
     ),
-    *_of("regeneration/coalesce.py", "promises/test_p5_many_regenerates.py")(
+    *_of("regeneration/regenerate_calls.py", "promises/test_p5_many_regenerates.py")(
         ("no call is given a render that began before it", "elif call.begun:", "elif False:"),
         ("a render that hangs is followed by the next", "following = self._waiting.pop(key, None)",
          "following = None"),

@@ -16,8 +16,8 @@ from ..core.hosts import normal_host
 from ..core.local_path import local_path, names_for_path, spelled
 from ..core.stored_page import Entry, decode
 from ..errors import BackendUnavailable, ConfigurationError, RegenerationError, UnknownHost
-from ..regeneration.coalesce import Call, Calls
 from ..regeneration.local_queue import Work
+from ..regeneration.regenerate_calls import Call, Calls
 from ..render_context import current
 from ..rendering.result import Elsewhere, Failed, Outcome, Refused, Rendered
 from ..routing.framework import Site
