@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from isgware.backends import breaker as module
+from isgware.backends import circuit as module
 from isgware.backends.base import Backend, Limits, row_of
 from isgware.backends.breaker import Breaker
 from isgware.backends.memory import MemoryBackend

@@ -10,7 +10,7 @@ import cachelib
 import pytest
 
 from isgware import ISG, BackendUnavailable, ISGError, Policy
-from isgware.backends import breaker
+from isgware.backends import circuit
 from isgware.errors import ConfigurationError
 from tests.promises.faults import FAULTS, FaultyBackend, broken
 from tests.promises.kit import Clock, Inline, Site, forget, html, visit
@@ -178,7 +178,7 @@ def store():
 def spent(monkeypatch):
     """The breaker's own time, in seconds: it passes only by ``spent.tick()``."""
     spent = Clock(0.0)
-    monkeypatch.setattr(breaker, "time", SimpleNamespace(monotonic=spent))
+    monkeypatch.setattr(circuit, "time", SimpleNamespace(monotonic=spent))
     return spent
 
 
