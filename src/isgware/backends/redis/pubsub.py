@@ -183,7 +183,7 @@ class Subscription:
     def _take(self, data: Any) -> None:
         nonce, _, rest = bytes(data).partition(b" ")
         counter, _, sender = rest.partition(b" ")
-        if sender != self.sender.encode():  # this process's own messages changed the version already
+        if sender != self.sender.encode():  # its own: changed already
             self.moved()
         self._known = (nonce, counter)
 
