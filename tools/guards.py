@@ -768,7 +768,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("shared_cache/cache.py", "shared_cache")(
         ("requests with a body are not shared",
          "if _has_body(environ) or self.response_store", "if self.response_store"),
-        ("request lines are as keys have them", " or _disguised(environ):", ":"),
+        ("request lines are as keys have them", " or _ambiguous(environ):", ":"),
         ("hosts are as keys have them", "        if normal_host(visitor.scheme, visitor.host) != visitor.host:\n", "        if False:\n"),
     ),
     # Limits.
