@@ -1443,6 +1443,18 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: cursors of the driver write everything",
          'if kind == "write" and listening() and tracked.get():', "if False:"),
     ),
+    *_of("sqlalchemy/recorder.py", "sqlalchemy/test_rewritten.py")(
+        ("SQLAlchemy: a rewritten statement reads everything",
+         "        if reads is not None:\n            reads.everything(why)\n", ""),
+        ("SQLAlchemy: a rewritten statement writes everything",
+         "        if wrote:\n            pending_of(connection).innermost.add(EverythingChanged(why))\n", ""),
+    ),
+    *_of("sqlalchemy/rewritten.py", "sqlalchemy/test_rewritten.py")(
+        ("SQLAlchemy: other parameters make another statement",
+         "if parameters is not known and _differ(parameters, known):", "if False:"),
+        ("SQLAlchemy: a comment ends where it ends", "(?:(?!\\*/).)*", ".*"),
+        ("SQLAlchemy: MySQL's comments are statements", "/\\*(?!!)", "/\\*"),
+    ),
     *_of("sqlalchemy/compilers.py", "sqlalchemy/test_compilers.py")(
         ("SQLAlchemy: one that is not known is refused",
          "if original is None or tuple(inspect.signature(original).parameters) != _PARAMETERS:",

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 from sqlalchemy.orm import Session, loading
 
+from ..core.dependencies import EverythingChanged
 from ..management.record_writes import listening
 from ..render_context import current, database, tracked
 from . import compilers, raw_cursors, tables
@@ -21,6 +22,7 @@ from .named import place
 from .old_rows import OURS, autocommits
 from .raw_sql import kind_of
 from .reading import known_here, read
+from .rewritten import rewritten
 from .transactions import committed, pending_of
 from .writing import WROTE, before
 
@@ -66,7 +68,16 @@ def _executing(
 def _cursor_executed(
     connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
 ) -> None:
-    if WROTE not in context.__dict__:
+    reads, wrote = database.get(), WROTE in context.__dict__
+    if reads is None and not wrote:
+        return
+    if OURS not in context.execution_options and rewritten(statement, parameters, context, many):
+        why = f"a statement that a hook of the app's has rewritten, in {place()}"
+        if reads is not None:
+            reads.everything(why)
+        if wrote:
+            pending_of(connection).innermost.add(EverythingChanged(why))
+    if not wrote:
         return
     _fetch_what_is_not_committed_else(connection, cursor, context)
     if context.compiled is None:
