@@ -577,6 +577,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          '            ("Referrer-Policy", "no-referrer"),  # the URL may hold the secret\n', ""),
     ),
     *_of("management/wrong_guesses.py", "dashboard/test_login.py")(
+        ("a store's count may be anything", "TypeError, OverflowError)", "TypeError)"),
         ("who guesses waits", "pause = 0 if count <= FREE else", "pause = 0 if True else"),
         ("guesses of all peers are counted together", "for name in (_OVERALL, _who(peer)))", "for name in (_who(peer),))"),
         ("addresses of one network are one peer", "if isinstance(address, ipaddress.IPv6Address):", "if False:"),
@@ -605,7 +606,11 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is asked of Why is in no URL", "given = {} if view.posted else dict(request.args)", "given = dict(request.args)"),
         ("stored pages are shown in a sandbox", "(*kinds, \"text/plain\")[0], policy=SANDBOX)", "(*kinds, \"text/plain\")[0])"),
     ),
+    *_of("dashboard/page_details.py", "dashboard/test_pages.py")(
+        ("numbers of versions are short", 're.fullmatch("[0-9]{1,9}", text)', "text.isdecimal()"),
+    ),
     *_of("dashboard/loopback.py", "cli/test_dashboard.py")(
+        ("a short secret opens nothing on loopback", "len(known) >= MIN_SECRET", "bool(known)"),
         ("other names do not lead to the dashboard on loopback", "if visitor is None or visitor.host.rpartition(\":\")[0] not in _NAMES:", "if visitor is None:"),
     ),
     *_of("dashboard/panel.py", "dashboard/test_panel.py")(
@@ -763,7 +768,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("shared_cache/cache.py", "shared_cache")(
         ("requests with a body are not shared",
          "if _has_body(environ) or self.response_store", "if self.response_store"),
-        ("request lines are as keys have them", " or _disguised(environ):", ":"),
+        ("request lines are as keys have them", " or _ambiguous(environ):", ":"),
         ("hosts are as keys have them", "        if normal_host(visitor.scheme, visitor.host) != visitor.host:\n", "        if False:\n"),
     ),
     # Limits.
@@ -1274,6 +1279,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("holes are made at the URL of their page", '"PATH_INFO": what.path, ', ""),
     ),
     *_of("core/client_holes.py", "flask/test_client_holes.py")(
+        ("holes are asked for at URLs that can be asked for", "if not _QUERY.fullmatch(rest):", "if False:"),
         ("what asks for holes names numbers alone", "not _NUMBERS.fullmatch(numbers)", "not numbers"),
     ),
     *_of("serving/own_cookies.py", "flask/test_learned_sessions.py", "django/test_learned_sessions.py")(
@@ -1326,7 +1332,12 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is lost is told", "                self._lost += len(some)\n", "                pass\n"),
     ),
     *_of("backends/sqlite/followers.py", "storage/test_following.py")(
-        ("followers that were killed are forgotten", "                        os.unlink(self._directory / name)\n", "                        pass\n"),
+        ("followers that were killed are forgotten", "            path.unlink()\n", "            pass\n"),
+        ("what is no socket is not removed", "if stat.S_ISSOCK(path.lstat().st_mode):", "if True:"),
+        ("who cannot be told keeps nobody from being told", "the others are told all the same\n                    told = False\n", "\n                    raise\n"),
+        ("nothing is told where others may listen", "            _check_ours(self._directory)\n", ""),
+        ("nobody follows where others may listen", "        _check_ours(directory)\n", ""),
+        ("a directory of followers is its user's alone", "or status.st_mode & 0o022:", ":"),
     ),
     *_of("runtime.py", "storage/test_counting.py")(
         ("a child tells its counts", "                ready.version = -1\n", "                pass\n"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 from time import time as wall_clock
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -189,45 +189,24 @@ class ISG(Operations):
             self._searched = True
             warn_of_inner_caches(runtime.site, runtime.engine.planner.routes.catches)
         runtime.engine.renderer.maintenance.start()
-        to_fill: PreparedFill | None = None
-        if ready is not None and isinstance(ready, PreparedStale) and self._holds(ready, environ):
-            if not isinstance(ready, PreparedFill):
-                return self._special(ready, environ, start_response)
-            to_fill = ready
-        known = (
-            ready if mode == "on" and to_fill is None and self._has_holes(ready, environ) else None
-        )
+        if ready is not None and mode == "on":
+            answered = self._prepared(ready, environ, start_response)
+            if answered is not None:
+                return answered
         visitor = visitor_of(environ)
         if visitor is None:
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, runtime.site)
-        counted = runtime.answers
-        if to_fill is not None:
-            page = to_fill.page
-            return fill(
-                visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
-                environ, counted.heard(visitor, start_response, page.entry), rendering,
-            )  # fmt: skip
-        if known is not None and runtime.engine.visitors.fills(
-            visitor, known.page.entry, known.shape or ()
-        ):
-            page = known.page
-            return fill_holes(
-                visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application,
-                environ, counted.heard(visitor, start_response, page.entry), rendering,
-            )  # fmt: skip
-        if mode == "on" and visitor.path.startswith(self._client_path):
-            return self._client_holes()(visitor, environ, start_response)
-        if self._metrics is not None and visitor.path == self._metrics.path:
-            return self._metrics(visitor, start_response)
-        if self._control is not None and self._control.covers(visitor.path):
-            return self._control(visitor, environ, start_response, rendering)
+        if visitor.path.startswith(runtime.settings.mount):
+            answered = self._at_mount(visitor, environ, start_response, rendering, mode)
+            if answered is not None:
+                return answered
         if visitor.method not in ("GET", "HEAD"):
             if mode != "on":
                 return call(self.application, environ, start_response, rendering)
             return unsafe(
                 visitor, runtime.engine, runtime.shared_cache, self.application, environ,
-                counted.heard(visitor, start_response), rendering,
+                runtime.answers.heard(visitor, start_response), rendering,
             )  # fmt: skip
         if mode == "develop" and runtime.settings.panel:
             from .dashboard.panel import with_panel
@@ -243,6 +222,47 @@ class ISG(Operations):
                 mode, visitor, self.application, environ, start_response, rendering
             )
         return self._get(visitor, environ, start_response, rendering)
+
+    def _prepared(
+        self, ready: PreparedHit, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes] | None:
+        """The answer out of a page that was served by this request line: as it is, though stale, or
+        filled for the visitor. ``None`` if it is to be looked for again."""
+        if isinstance(ready, PreparedStale):
+            if not self._holds(ready, environ):
+                return None
+            if not isinstance(ready, PreparedFill):
+                return self._special(ready, environ, start_response)
+        elif not self._has_holes(ready, environ):
+            return None
+        visitor = visitor_of(environ)
+        if visitor is None:
+            return None
+        runtime, page = self.runtime, ready.page
+        if isinstance(ready, PreparedFill):
+            fills: Callable[..., Iterable[bytes]] = fill
+        elif runtime.engine.visitors.fills(visitor, page.entry, ready.shape or ()):
+            fills = fill_holes
+        else:
+            return None
+        return fills(
+            visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application, environ,
+            runtime.answers.heard(visitor, start_response, page.entry),
+            rendering_of(visitor, runtime.site),
+        )  # fmt: skip
+
+    def _at_mount(
+        self, visitor: Visitor, environ: Environ, start_response: StartResponse,
+        rendering: Rendering, mode: str,
+    ) -> Iterable[bytes] | None:  # fmt: skip
+        """isgware's own answer at its URLs; ``None`` for those of the app."""
+        if mode == "on" and visitor.path.startswith(self._client_path):
+            return self._client_holes()(visitor, environ, start_response)
+        if self._metrics is not None and visitor.path == self._metrics.path:
+            return self._metrics(visitor, start_response)
+        if self._control is not None and self._control.covers(visitor.path):
+            return self._control(visitor, environ, start_response, rendering)
+        return None
 
     def _client_holes(self) -> ClientHoles:
         from .serving.client_holes import ClientHoles
@@ -266,10 +286,10 @@ class ISG(Operations):
             return environ.keys().isdisjoint(CREDENTIALS)
         return self.runtime.engine.background.awaited(ready.page.entry.key)
 
-    def _has_holes(self, ready: PreparedHit | None, environ: Environ) -> bool:
+    def _has_holes(self, ready: PreparedHit, environ: Environ) -> bool:
         """Whether the page of this request line has holes, and nothing but what the two ask of a
         visitor decides who gets it filled."""
-        if ready is None or not ready.page.entry.holes or ready.shape is None:
+        if not ready.page.entry.holes or ready.shape is None:
             return False
         return (
             ready.stands(self._version[0][0], self.runtime.now())

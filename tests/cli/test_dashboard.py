@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -53,6 +54,15 @@ def test_a_login_here_opens_nothing_there() -> None:
     there = Client(isg)
     there.set_cookie("isgware_dashboard", cookie.value, path="/_isg")
     assert there.get("/_isg/").status_code == 401
+
+
+def test_a_short_secret_logs_nobody_in() -> None:
+    for secret, status in (("short", 401), (SECRET, 303)):
+        browser, _ = client(site(secret=secret))
+        token = re.search(r'name="token" value="([^"]+)"', browser.get("/_isg/", **LOCAL).text)
+        assert token is not None
+        form = {"token": token[1], "secret": secret}
+        assert browser.post("/_isg/login", data=form, **LOCAL).status_code == status
 
 
 def test_other_names_that_lead_here_are_refused() -> None:

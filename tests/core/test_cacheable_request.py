@@ -260,7 +260,7 @@ def test_narrowing_a_query_twice_changes_nothing_more(query: str, names: Any) ->
         pytest.param({"scheme": "ws"}, "odd-host", id="another scheme"),
     ],
 )
-def test_oddity(changes: dict[str, str], reason: str | None) -> None:
+def test_url_refusal(changes: dict[str, str], reason: str | None) -> None:
     assert url_refusal(replace(a_visitor(), **changes)) == reason
 
 
@@ -340,5 +340,5 @@ def test_analytics_and_consent_cookies_do_not_count(name: str) -> None:
         ("http://evil.test/", True), ("*", True), ("", True),
     ],
 )  # fmt: skip
-def test_disguised(target: str, expected: bool) -> None:
+def test_ambiguous_target(target: str, expected: bool) -> None:
     assert ambiguous_target(target) is expected

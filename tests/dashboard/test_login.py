@@ -241,6 +241,14 @@ def test_guesses_are_counted_without_a_store(
     assert [wrong(browser)[0] for _ in range(5)] == [401] * 4 + [429]
 
 
+@pytest.mark.parametrize("note", [b"[1e999, 0]", b"[]", b"{}", b"x", b'["x", "y"]'])
+def test_a_count_that_is_none_counts_from_the_beginning(
+    browser: Client, isg: ISG, clock: Clock, note: bytes
+) -> None:
+    isg.runtime.store.write_note("g:overall", note, 900, clock())
+    assert [wrong(browser)[0] for _ in range(5)] == [401] * 4 + [429]
+
+
 # Links, JSON, headers.
 
 

@@ -211,13 +211,17 @@ def test_a_page_is_compared_with_its_version_before_and_goes_back_to_it(
     assert "<del>-" in diff.text
     assert "render 1" in diff.text
     assert "<h1>render" not in diff.text
-    assert owner.get("/_isg/page/diff", query_string=query | {"version": 77}).status_code == 400
+    for number in (77, "x", "", "9" * 5_000, "\u0661"):
+        asked = query | {"version": number}
+        assert owner.get("/_isg/page/diff", query_string=asked).status_code == 400
     assert owner.get("/_isg/page/diff", query_string=query | {"key": "x"}).status_code == 400
     form = {"path": found["page"]["named"], "host": "localhost", "variant": ""}
     said = act(owner, "/page", verb="restore", version=str(version["version"]), **form)
     assert f"is version {version['version']} again" in said.text
     assert Client(isg).get("/posts/1?a=1").text == "<h1>render 1</h1>"
-    assert "no such version" in act(owner, "/page", verb="restore", version="x", **form).text
+    for number in ("x", "9" * 5_000, "\u0661"):
+        said = act(owner, "/page", verb="restore", version=number, **form)
+        assert "no such version" in said.text
 
 
 @pytest.mark.parametrize("path", ["", "x", "//evil.example", "/../x"])

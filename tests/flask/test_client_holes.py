@@ -131,6 +131,7 @@ def test_the_script_is_small_constant_and_kept_for_ever():
     "page=/page&of={of}&holes=0&name=basket&small=1&" + "x=1&" * 9, "page=/nowhere&of={of}&holes=0",
     "page=//page&of={of}&holes=0", "page=http://other.test/page&of={of}&holes=0",
     "page=/_isg/holes&of={of}&holes=0",
+    "page=/page%3Fa%20b&of={of}&holes=0", "page=/page%3Fa%23b&of={of}&holes=0",
     "page=/page%00&of={of}&holes=0", "page=/%ff&of={of}&holes=0",
     "page=/page&of={of}x&holes=0", "page=/page&of={of}&holes=0,,1", "%ff=%ff",
 ])  # fmt: skip

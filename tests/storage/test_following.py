@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,48 @@ def test_one_who_was_killed_is_forgotten(tmp_path: Path) -> None:
     assert followers.there()
     followers.tell(b"anybody?")
     assert not followers.there()
+
+
+def test_files_in_the_directory_are_left_and_keep_nobody_from_being_told(tmp_path: Path) -> None:
+    followers = SocketFollowers(tmp_path)
+    follower = followers.follow()
+    kept = [tmp_path / "followers" / name for name in ("0-file", "zz-file")]
+    for path in kept:
+        path.write_text("text")
+    path = tmp_path / "followers" / "00-stream"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(str(path))
+        other.listen()
+        assert not followers.tell(b"hello")
+    assert follower.read(LONG) == b"hello"
+    assert [path.read_text() for path in kept] == ["text", "text"]
+    follower.close()
+
+
+@pytest.mark.parametrize("made_by_others", ["open to all", "a link", "a file"])
+def test_nothing_is_told_in_a_directory_that_others_have_made(
+    tmp_path: Path, made_by_others: str
+) -> None:
+    directory, theirs = tmp_path / "followers", tmp_path / "theirs"
+    theirs.mkdir()
+    if made_by_others == "open to all":
+        directory.mkdir()
+        directory.chmod(0o777)
+    elif made_by_others == "a link":
+        directory.symlink_to(theirs)
+    else:
+        directory.write_text("")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        if made_by_others != "a file":
+            listening.bind(str(directory / "1-0"))
+        followers = SocketFollowers(tmp_path)
+        assert not followers.there()
+        followers.tell(b"who visits what")
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.recv(100)
+    with pytest.raises(BackendUnavailable, match="followers holds no socket"):
+        followers.follow()
 
 
 def test_a_slow_follower_holds_nobody_up_and_is_told_what_is_lost(isg: ISG) -> None:

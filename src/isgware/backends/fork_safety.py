@@ -18,7 +18,7 @@ log: Final = logging.getLogger("isgware")
 
 
 class Forking(Protocol):
-    """Told before and after the process forks; ``child`` says on which side one is."""
+    """Called before and after the process forks; ``child`` tells on which side."""
 
     def before_fork(self) -> None: ...
     def after_fork(self, child: bool) -> None: ...
@@ -28,7 +28,7 @@ _all: Final[weakref.WeakSet[Forking]] = weakref.WeakSet()
 
 
 def watch(it: Forking) -> None:
-    """Tell ``it`` of forks for as long as it lives."""
+    """Call ``it`` at forks for as long as it lives."""
     _all.add(it)
 
 

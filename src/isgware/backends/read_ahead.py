@@ -1,4 +1,4 @@
-"""What one visit or job has had of the store so far."""
+"""What one visit or job has read of the store so far."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Copy:
 
 @dataclass(slots=True)
 class ReadAhead:
-    """``seconds``: how long its operations took, together. ``ahead``: a page that came along with
-    something else, before anybody asked for it."""
+    """``seconds``: the total duration of its operations. ``ahead``: a page that was read together
+    with something else, before it was needed."""
 
     seconds: float = 0.0
     ahead: Copy | None = None
 
     def take(self, key: str) -> Copy | None:
-        """What came along, if it is the page under ``key``. It is there for the first who asks:
-        whoever looks later wants to know what the store has by then."""
+        """The page under ``key``, if it was read ahead. Returned once only: later callers need what
+        the store has by then."""
         ahead, self.ahead = self.ahead, None
         return ahead if ahead is not None and ahead.key == key else None
 

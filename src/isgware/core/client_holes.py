@@ -23,6 +23,9 @@ from .places import BODY, HOLE, NONCE, Place, Places, sound_places
 #: Where the script asks, below the control endpoint's mount.
 ASK_PATH: Final = "/holes"
 _NUMBERS: Final = re.compile(r"\d{1,6}(,\d{1,6})*", re.ASCII)
+#: What a request line can hold of a query (RFC 3986, section 3.4); servers take more than that,
+#: but no space and no fragment.
+_QUERY: Final = re.compile(r"[!\"$-~]*")
 _END: Final = b"</isg-hole>"
 Parts = list[tuple[Place, bytes, Places]]
 
@@ -114,6 +117,8 @@ def asked(query: str) -> Asked | None:
     if not page.startswith("/") or not _NUMBERS.fullmatch(numbers):
         return None
     path, _, rest = page.partition("?")
+    if not _QUERY.fullmatch(rest):  # it came in an escaped form, which escapes more
+        return None
     named = dict.fromkeys(map(int, numbers.split(",")))
     decoded = unquote_to_bytes(path.encode("latin-1")).decode("latin-1")
     return Asked(decoded, rest, given.get("of", ""), tuple(named))

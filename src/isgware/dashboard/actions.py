@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from ..core.local_path import local_path
 from ..errors import ConfigurationError, ISGError
 from ..management.operations import Operations
+from .page_details import version_number
 from .route_list import known_routes
 from .route_pages import invalidate_route
 
@@ -67,9 +68,10 @@ def _run(isg: Operations, verb: str, form: MultiDict[str, str]) -> str:
 
 def _restore(isg: Operations, form: MultiDict[str, str]) -> str:
     path, version = form.get("path", ""), form.get("version", "")
-    if not version.isdecimal():
+    number = version_number(version)
+    if number is None:
         raise ConfigurationError("There is no such version.")
-    isg.restore(path, int(version), variant=form.get("variant"), host=form.get("host", ""))
+    isg.restore(path, number, variant=form.get("variant"), host=form.get("host", ""))
     return f"{path} is version {version} again, until it is revalidated, purged or regenerated."
 
 

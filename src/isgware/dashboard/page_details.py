@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import Any, Final
 
@@ -52,13 +53,18 @@ def page_details(isg: Operations, given: dict[str, str]) -> dict[str, Any]:
 def page_diff(isg: Operations, given: dict[str, str]) -> dict[str, Any]:
     """How a page differs from the ``version`` before. Raises as `page_details`, and
     `ConfigurationError` if there is no such version."""
-    runtime, number = isg.core.runtime, given.get("version", "")
+    runtime, number = isg.core.runtime, version_number(given.get("version", ""))
     entry = runtime.catalogue.entry(given.get("key", ""))
-    if entry is None or not number.isdecimal():
+    if entry is None or number is None:
         raise ConfigurationError("That version is not there any more.")
     info = runtime.catalogue.info_of(entry)
-    lines = isg.diff(_named(entry), int(number), **_which(info, entry)).splitlines()
-    return {"path": info.path, "key": entry.key, "version": int(number), "lines": lines}
+    lines = isg.diff(_named(entry), number, **_which(info, entry)).splitlines()
+    return {"path": info.path, "key": entry.key, "version": number, "lines": lines}
+
+
+def version_number(text: str) -> int | None:
+    """Python reads other digits as numbers, too, and raises for some thousands of them."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
 def _versions(isg: Operations, info: PageInfo, entry: Entry) -> list[PageVersion]:

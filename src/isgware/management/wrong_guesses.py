@@ -69,7 +69,7 @@ class WrongGuesses:
             note = self._store.read_note("g:" + name, self._now())
             count, until = json.loads(note or b"null") or (0, 0.0)
             return max(here, (int(count), float(until)))
-        except (BackendUnavailable, ValueError, TypeError):
+        except (BackendUnavailable, ValueError, TypeError, OverflowError):
             return here
 
     def _write(self, name: str, count: Count) -> None:

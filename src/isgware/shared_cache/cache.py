@@ -93,7 +93,7 @@ class SharedCache:
         self, visitor: Visitor, environ: Environ, start_response: StartResponse,
         rendering: Rendering, read_ahead: ReadAhead,
     ) -> Visit | None:  # fmt: skip
-        if _has_body(environ) or self.response_store.is_draft(visitor) or _disguised(environ):
+        if _has_body(environ) or self.response_store.is_draft(visitor) or _ambiguous(environ):
             return None
         if normal_host(visitor.scheme, visitor.host) != visitor.host:
             # The app may have put this spelling into the page, which others would get.
@@ -232,7 +232,7 @@ def _has_body(environ: Environ) -> bool:
     )
 
 
-def _disguised(environ: Environ) -> bool:
+def _ambiguous(environ: Environ) -> bool:
     """Whether the request line, under either of the names that servers use and apps may read, has
     more than the key."""
     return any(ambiguous_target(target) for target in target_of(environ) if target)

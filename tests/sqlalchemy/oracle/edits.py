@@ -271,10 +271,14 @@ def autocommit(engine, rng):
             insert(Maker).values(name="M8", country=1, active=True).returning(Maker.name)
         )
         connection.execute(update(Maker).where(Maker.id == 2).values(country=rng.randrange(3)))
-        connection.execute(
-            update(Maker).where(Maker.country == 1).values(active=rng.random() < 0.5)
-        )
         connection.execute(delete(Maker).where(Maker.name == "M8"))
+
+
+@edit
+def autocommit_by_condition(engine, rng):
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        active = rng.random() < 0.5
+        connection.execute(update(Maker).where(Maker.country > 0).values(active=active, name="m1"))
 
 
 @edit

@@ -1,10 +1,10 @@
 """A Redis Cluster, through the one node that has the store's slot.
 
-All of a store lies in one slot, so it takes one node and a plain client of that, not redis-py's
-client of the whole: after a failure that one asks node after node for where the slots are, and
-waits for each that is gone. Which node has the slot, any node tells. One is asked with each new
-client, the next one after that; and clients are given up after a failure (see `RedisBackend`), so
-a slot that has moved and a node that has died are found within a probe or two.
+A store lies in one slot, so a plain client of one node is enough. redis-py's cluster client is not
+used: after a failure it asks node after node for the slots, and waits for each node that is gone.
+Any node knows which one has the slot. A new client asks one of them, the next client another; and
+clients are replaced after a failure (see `RedisBackend`), so a migrated slot and a dead node are
+found within one or two probes.
 """
 
 from __future__ import annotations
@@ -58,6 +58,6 @@ class Cluster:
         return owner
 
     def _place(self, node: Any, asked: str) -> Place:
-        """A node that does not know its own address is where it was asked."""
+        """A node that does not know its own address has the address at which it was asked."""
         place: Place = self._remapped((node[0] or b"").decode() or asked, int(node[1]))
         return place

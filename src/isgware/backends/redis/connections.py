@@ -1,8 +1,8 @@
-"""The client that a process has of one store in Redis, and how many operations use it at a time.
+"""A process's client of one store in Redis, and how many operations use it at a time.
 
-A user who says ``max_connections`` gets no more than that: whoever comes when all are in use waits,
-for no longer than an operation may take. What listens to the store's channel has one more, since a
-connection that has subscribed is good for nothing else.
+A user's ``max_connections`` is never exceeded: when all are in use, an operation waits, for no
+longer than it may take. The subscription to the store's channel has one more, since a subscribed
+connection can do nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_LIMIT: Final = 10_000
 
 class Connections:
     """One client for each process, made when the first operation needs it. After a failure it is
-    made anew: where the server is may have changed (a replica took over, a slot has moved)."""
+    made anew: the server may have moved (a replica was promoted, a slot was migrated)."""
 
     def __init__(self, connect: Connect) -> None:
         self.connect = connect
@@ -62,7 +62,7 @@ class Connections:
                 self._client = None
             raise
         finally:
-            if self._client is not client:  # given up, by us or by others: what is in use is theirs
+            if self._client is not client:  # given up meanwhile: its users close it
                 close(client, idle=True)
 
     def client(self) -> Any:
@@ -89,7 +89,7 @@ class Connections:
                     self._to_close.clear()
                     limited = self._limit < _NO_LIMIT
                     self._slots = threading.BoundedSemaphore(self._limit) if limited else None
-                    self._pid = os.getpid()  # last: from here on other threads look no further
+                    self._pid = os.getpid()  # last: other threads skip the lock from here on
 
 
 def _close_each(clients: list[Any]) -> None:

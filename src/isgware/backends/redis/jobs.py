@@ -1,11 +1,11 @@
-"""The queue of regenerations in Redis: keys by how much they are wanted, keys that somebody has
-taken by when that ends, and a hash of the jobs.
+"""The queue of regenerations in Redis: a sorted set of waiting keys by priority, one of taken keys
+by the end of their time, and a hash of the jobs.
 
-Any part may be lost without the others (evicted, or a key of another type in its place). Then all
-go: what waited is asked for again with the next visit of its page.
+Any part may be lost without the others (evicted, or replaced by a key of another type). Then all
+are deleted: waiting pages are queued again with their next visit.
 
-A score is so many wants, less a number that grows with each job: among those who are wanted as
-much, first come, first served. A double holds both.
+A score is the priority times a large number, less a number that grows with each job: among jobs of
+equal priority the oldest is first. A double holds both.
 """
 
 from __future__ import annotations

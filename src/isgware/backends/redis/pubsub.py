@@ -1,9 +1,9 @@
-"""The version of a store that others change from afar: fed by pub/sub, and by asking once a second.
+"""The version of a store that other hosts change: updated by pub/sub, and by polling once a second.
 
 A thread of this process subscribes to the store's channel, and changes the version with each
-message. Once a second it also reads nonce and counter. That finds what no message tells: a
-store that was flushed, a subscription that is cut or has gone silent. While it cannot be read, the
-version is odd, and nobody takes what they know for current.
+message. Once a second it also reads nonce and counter. That detects what no message announces: a
+store that was flushed, and a subscription that was cut or is silent. While nonce and counter cannot
+be read, the version is odd, so that no process trusts its copy of the table.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .scripts import PING
 log: Final = logging.getLogger("isgware")
 #: Seconds between two readings of the counter.
 INTERVAL: Final = 1.0
-#: Seconds until a store that cannot be read is asked again.
+#: Seconds until a store that cannot be read is polled again.
 _RETRY: Final = 0.5
-#: Seconds that the first reader waits for the subscription, so that it knows a settled version.
+#: Seconds that the first reader waits for the subscription, to get an even version.
 _PATIENCE: Final = 0.05
 
 
@@ -49,7 +49,7 @@ class Subscription:
         self._told = False
 
     def start(self) -> None:
-        """Have the thread run, and give it a moment to subscribe."""
+        """Start the thread, and give it a moment to subscribe."""
         if self._thread is not None or self._stopped:
             return
         mine = None
@@ -63,7 +63,7 @@ class Subscription:
         if mine is not None:
             try:
                 mine.start()
-            except RuntimeError:  # none to be had now; the version stays odd, and is asked for
+            except RuntimeError:  # no thread can be started now; the version stays odd
                 self._tried = None
                 tried.set()
                 return
@@ -71,12 +71,12 @@ class Subscription:
         tried.wait(_PATIENCE)
 
     def abandon(self) -> None:
-        """Have the thread end within a second. Takes no lock: garbage collection calls this, and
-        may do so in the very thread."""
+        """Make the thread end within a second. Takes no lock: garbage collection calls this,
+        possibly in that thread."""
         self._stopped = True
 
     def stop(self) -> None:
-        """Have the thread end at once."""
+        """Make the thread end at once."""
         self._stopped = True
         if self._stop is not None:
             self._stop.set()
@@ -84,7 +84,7 @@ class Subscription:
             listener.wake()
 
     def moved(self) -> None:
-        """Something changed; whether the version can be trusted has not."""
+        """Count a change; whether the version can be trusted stays the same."""
         with self._changing:
             self.version[0] += 2
 
@@ -100,14 +100,14 @@ class Subscription:
         subscription: _Listener | None = None
         while not (stop.is_set() or self._stopped):
             try:
-                if self.version[0] % 2:  # the server may be another now, or have lost the table
+                if self.version[0] % 2:  # the server may be another one, or have lost the table
                     self._connections.ask(
                         lambda client: PING.run(client, self._state, secrets.token_hex(8))
                     )
                 self._look()
                 if subscription is None:
                     subscription = self._subscribe()
-                    self._look()  # what changed before it began
+                    self._look()  # for changes before the subscription
                 tried.set()
             except Exception as error:
                 log.debug("The store's counter cannot be read: %s", error)
@@ -127,7 +127,7 @@ class Subscription:
         _closed(subscription)
 
     def _subscribe(self) -> _Listener | None:
-        """A confirmed subscription, or ``None``: then the counter alone is read."""
+        """A confirmed subscription, or ``None``: then only the counter is polled."""
         subscription = None
         try:
             subscription = _Listener(self._connections.connect())
@@ -136,7 +136,7 @@ class Subscription:
             while (left := deadline - time.monotonic()) > 0:
                 message = subscription.messages.get_message(timeout=left)
                 if message and message["type"] == "subscribe":
-                    self._known = None  # what was said before is to be asked for
+                    self._known = None  # earlier messages may be lost: read the table
                     self._listener = subscription
                     return subscription
         except Exception as error:
@@ -165,7 +165,7 @@ class Subscription:
         self._known = (nonce, counter)
 
     def _listen(self, subscription: _Listener | None, stop: threading.Event) -> bool:
-        """Take messages until the counter is due. False for a subscription that is silent."""
+        """Receive messages until the counter is due. False if the subscription is silent."""
         if subscription is None:
             stop.wait(INTERVAL)
             return False
@@ -183,20 +183,21 @@ class Subscription:
     def _take(self, data: Any) -> None:
         nonce, _, rest = bytes(data).partition(b" ")
         counter, _, sender = rest.partition(b" ")
-        if sender != self.sender.encode():  # our own changed the version before it returned
+        if sender != self.sender.encode():  # its own: changed already
             self.moved()
         self._known = (nonce, counter)
 
 
 class _Listener:
-    """What listens, and the client whose one connection it has."""
+    """A subscription, and the client with its one connection."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self.messages = client.pubsub()
 
     def wake(self) -> None:
-        """Have another thread's wait for a message fail. Its connection is of no use after."""
+        """Make another thread's wait for a message fail. The connection cannot be used
+        afterwards."""
         with contextlib.suppress(Exception):
             self.messages.connection.disconnect()
 
@@ -207,7 +208,7 @@ class _Listener:
 
 
 def _closed(subscription: _Listener | None) -> _Listener | None:
-    """Let go of it; ``None`` takes its place."""
+    """Close it; returns ``None`` to replace it."""
     if subscription is not None:
         subscription.close()
     return None

@@ -1,8 +1,8 @@
 """One SQLite file per directory: its connections, per process, and transactions on them.
 
-Connections belong to the process that opened them; while it forks none is open (see `forks`).
-They are lent to one thread at a time, and come back only to the `Files` they were opened from:
-what was deleted or replaced meanwhile is never written to again. What the files are: see `files`.
+Connections belong to the process that opened them; while it forks none is open (see `forks`). They
+are lent to one thread at a time, and return only to the `Files` they were opened from: files that
+were deleted or replaced meanwhile are never written again. What the files are: see `files`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Connection(sqlite3.Connection):
 
 
 class Files:
-    """What one opening of the store brought about. Replaced as a whole, never mended."""
+    """The result of one opening of the store. Replaced as a whole, never repaired."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -46,7 +46,7 @@ class Files:
         self.identity: Identity = ()
         self.version: Sequence[int] = [1]
         self.opening = OwnLock()
-        self.lent: list[None] = []  # one for each operation under way
+        self.lent: list[None] = []  # one for each operation in progress
 
     def close_idle(self) -> None:
         while self.idle:

@@ -1,14 +1,13 @@
-"""The files of an embedded store: how they are made, locked and told from others in their place.
+"""The files of an embedded store: how they are made, locked and identified.
 
-The *version* is eight bytes that every process of the host maps into memory. It tells for the price
-of reading an integer whether anything was invalidated since. Writers change it like a seqlock,
-under a file lock: odd, then commit, then even. A reader who sees an odd version asks SQLite; a
-version that a crash left odd stays so, which costs reads only, until the next writer makes it
-even.
+The *version* is eight bytes that all processes of the host map into memory. Reading this integer
+shows whether anything was invalidated since. Writers change it like a seqlock, under a file lock:
+odd, then commit, then even. A reader who sees an odd version asks SQLite. A version that a crash
+left odd stays so until the next writer makes it even, which only costs reads.
 
-Rule: nobody opens the database file but SQLite. POSIX drops all locks that a process has on a file
-as soon as it closes any descriptor of it, and without them another process may take the
-write-ahead log away (sqlite.org/howtocorrupt.html, section 2.2).
+Rule: only SQLite opens the database file. POSIX drops all locks that a process has on a file as
+soon as it closes any descriptor of it, and without them another process may delete the write-ahead
+log (sqlite.org/howtocorrupt.html, section 2.2).
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ _MOST: Final = 64 * 1024**2
 
 
 class DiskFull(NotTaken, sqlite3.OperationalError):
-    """The store can be read, and takes nothing until there is room again."""
+    """The store can be read, but stores nothing until there is space again."""
 
 
 def make(directory: Path, timeout: float) -> tuple[Sequence[int], Identity]:
-    """Make what is missing; returns the version, and which files these are."""
+    """Create missing files; returns the version, and the identity of the files."""
     check_directory(directory)
     if not directory.exists():
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,7 +66,7 @@ def make(directory: Path, timeout: float) -> tuple[Sequence[int], Identity]:
 
 
 def on_disk(directory: Path) -> Identity:
-    """Which files there are now, under their names."""
+    """The identity of the files that have the names now."""
     found = []
     for path in (directory, *(directory / name for name in (NAME, VERSION_FILE, LOCK))):
         try:
@@ -111,7 +110,7 @@ def check_room(directory: Path) -> None:
 
 
 def flush(directory: Path) -> None:
-    """Have the write-ahead log on the disk. (It may be closed freely: locks are elsewhere.)"""
+    """Sync the write-ahead log to the disk. (It may be closed at any time: locks are elsewhere.)"""
     try:
         descriptor = os.open(directory / (NAME + "-wal"), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -123,7 +122,7 @@ def flush(directory: Path) -> None:
 
 
 def remove(directory: Path) -> None:
-    """Remove all but the lock, which is held by who calls."""
+    """Remove all files except the lock, which the caller holds."""
     for name in (NAME, NAME + "-wal", NAME + "-shm", VERSION_FILE):
         (directory / name).unlink(missing_ok=True)
 

@@ -7,9 +7,11 @@ waits: what finds no room is lost to that follower.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -31,27 +33,34 @@ class SocketFollowers:
 
     def there(self) -> bool:
         """Whether anybody follows."""
-        try:
-            return bool(os.listdir(self._directory))
-        except OSError:
-            return False
+        return bool(self._names())
 
     def tell(self, message: bytes) -> bool:
         """Send ``message`` to all who follow. False if somebody did not get it."""
         told = True
         with _sender() as sender:
-            for name in os.listdir(self._directory):
+            for name in self._names():
                 try:
                     with _reachable(self._directory, name) as path:
                         sender.sendto(message, path)
                 except BlockingIOError:
                     told = False
                 except ConnectionRefusedError:  # who followed was killed
-                    with contextlib.suppress(OSError):
-                        os.unlink(self._directory / name)
+                    _remove_socket(self._directory / name)
                 except FileNotFoundError:  # who followed has gone
                     pass
+                except OSError:  # not to be reached: the others are told all the same
+                    told = False
         return told
+
+    def _names(self) -> list[str]:
+        """Of the sockets. Nothing is told in a directory that others may write to: decisions hold
+        visitors' URLs."""
+        try:
+            _check_ours(self._directory)
+            return os.listdir(self._directory)
+        except OSError:
+            return []
 
     def follow(self) -> SocketFollower:
         """Raises `BackendUnavailable`."""
@@ -68,6 +77,7 @@ class SocketFollower:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, exist_ok=True)
+        _check_ours(directory)
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._path = directory / name
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -87,6 +97,22 @@ class SocketFollower:
         self._socket.close()
         with contextlib.suppress(OSError):
             self._path.unlink()
+
+
+def _check_ours(directory: Path) -> None:
+    """Raises `OSError` unless this is a directory, and only this user may write to it."""
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "others may write to it; remove it")
+
+
+def _remove_socket(path: Path) -> None:
+    """A file that is none refuses connections, too, and stays."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            path.unlink()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""The queue of regenerations in the embedded store: a table in which each key stands once.
+"""The queue of regenerations in the embedded store: a table with one row for each key.
 
-A job that somebody has taken stays, and is held for them. When that ends before they are done, it
-waits again.
+A job that a worker has taken stays in the table, held for that worker. If its time ends before the
+job is done, the job waits again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from ..base import JOB_TIME, MAX_PRIORITY, TAKES, Job
 
-#: Seconds beyond which an end was set by a clock that has since been put back.
+#: Seconds ahead: a later end was set before the clock was put back.
 _LONGEST: Final = 2 * JOB_TIME
 _OVER: Final = f"(until <= :now OR until > :now + {_LONGEST})"
 _WAITS: Final = f"queue = :queue AND NOT {_OVER} AND (held <= :now OR held > :now + {_LONGEST})"
@@ -24,7 +24,7 @@ _NEXT: Final = (
 def enqueue(
     db: sqlite3.Connection, queue: str, key: str, data: bytes, limit: int, now: float
 ) -> bool:
-    """See `Backend.enqueue`. Clears away what nobody took in time, of every queue."""
+    """See `Backend.enqueue`. Deletes jobs of all queues that were not taken in time."""
     db.execute(f"DELETE FROM regenerations WHERE {_OVER}", {"now": now})
     if db.execute(
         f"SELECT 1 FROM regenerations WHERE {_WAITS} AND key = :key",
@@ -67,7 +67,7 @@ def dequeue(db: sqlite3.Connection, queue: str, now: float, hold: float) -> Job 
 
 
 def done(db: sqlite3.Connection, queue: str, job: Job) -> None:
-    # A table that was made anew counts from one again.
+    # A table that was made anew starts counting at one.
     db.execute(
         "DELETE FROM regenerations WHERE id = ? AND queue = ? AND key = ?",
         (job.ticket, queue, job.key),

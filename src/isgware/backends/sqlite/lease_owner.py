@@ -1,8 +1,8 @@
 """Whether the process that holds a lease of the embedded store still runs.
 
-A lease's token names its owner, so that a lease whose owner was killed ends at once and not when
-its time is up. Where that cannot be told (another PID namespace, another boot, an unknown token)
-the owner counts as running.
+A lease's token names its owner, so that a lease whose owner was killed ends at once and not after
+its time. If that cannot be found out (another PID namespace, another boot, an unknown token), the
+owner counts as running.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def is_gone(token: str) -> bool:
 
 @functools.lru_cache(maxsize=4)
 def _namespace(pid: int) -> str:
-    """Where PIDs mean the same: boot and PID namespace. Empty if the system does not say."""
+    """Identifies boot and PID namespace, within which PIDs are unique. Empty if the system does not
+    say."""
     try:
         boot = _BOOT_ID.read_text().strip()
         namespace = os.stat(f"/proc/{pid}/ns/pid")

@@ -10,7 +10,7 @@ from ..base import HELD, Held, Lease
 from .lease_owner import is_gone, new_token
 from .transaction import Damaged
 
-#: Leases that one statement asks for.
+#: Leases that one statement acquires.
 _AT_ONCE: Final = 500
 
 
@@ -26,8 +26,8 @@ def acquire(
     held: set[str] = set()
     for start in range(0, len(keys), _AT_ONCE):
         some = keys[start : start + _AT_ONCE]
-        # An end further away than any lease lasts was set by a clock that has since been put back;
-        # it holds nobody up.
+        # An end further away than any lease lasts was set before the clock was put back; it is
+        # ignored.
         query = (
             f"SELECT key, token FROM leases WHERE key IN ({', '.join('?' * len(some))}) "
             "AND until > ? AND until <= ? AND generation >= ?"
