@@ -201,3 +201,10 @@ def test_a_secret_of_the_metrics_that_can_be_guessed_is_refused(value: str) -> N
 def test_errors_name_value_and_remedy(name: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=rf"^{name}={re.escape(repr(value))}: .+\.$"):
         Settings.load({name: value})
+
+
+def test_a_misspelt_option_of_the_environment_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    Settings.load({}, {}, {"ISGWARE_STOER": "memory:", "ISGWARE_ORACLE": "9"})
+    assert caplog.messages == [
+        "ISGWARE_STOER in the environment is no option. Did you mean ISGWARE_STORE?"
+    ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+import sysconfig
 
 import pytest
 from flask import Flask
@@ -10,6 +13,7 @@ from jinja2 import DictLoader
 
 import isgware.flask
 from isgware import ISG, ConfigurationError, hole, holes, page
+from isgware.rendering.callers import where
 from isgware.template_location import defined, location
 
 
@@ -59,3 +63,26 @@ def test_isg_registers_holes_too():
         return "mine"
 
     assert page.hole("mine", request={}) == "mine"
+
+
+def test_a_hole_without_a_name():
+    app = flask_app("<p>{{ hole() }}")
+    with app.test_request_context(), pytest.raises(ConfigurationError, match="needs the name"):
+        app.jinja_env.get_template("page.html").render()
+    with pytest.raises(ConfigurationError, match=r"as in @hole\('basket'\)"):
+        hole()
+
+
+def test_a_variant_without_parentheses():
+    isg = ISG(lambda environ, start_response: [], store="memory:", enabled=True)
+    with pytest.raises(ConfigurationError, match=r"@isg.variant\('role'\)"):
+        isg.variant(lambda environ: "guest")
+    isg.close(0)
+
+
+def test_what_starts_a_server_is_no_code_of_the_app():
+    """gunicorn's script is the last of the stack where a template of a library reads."""
+    there = os.path.join(sysconfig.get_path("scripts"), "gunicorn")
+    said = {"__name__": "some.library", "where": where, "sys": sys}
+    exec(compile("found = where(sys._getframe())", there, "exec"), said)
+    assert said["found"] != f"{there}:1"

@@ -71,7 +71,7 @@ registered: Final[dict[str, Hole]] = {}
 
 
 def hole(
-    name: str, *, cookies: Iterable[str] | None = None, session: Iterable[str] | None = None,
+    name: str = "", *, cookies: Iterable[str] | None = None, session: Iterable[str] | None = None,
     client: bool = False,
 ) -> Callable[[Function], Function]:  # fmt: skip
     """Register a function that fills the hole ``name``. It returns text that is put into the page
@@ -145,6 +145,11 @@ def used(
 ) -> Use:  # fmt: skip
     """The hole as a page uses it. Raises `ConfigurationError` that names the hole for a name that
     nobody registered, and for arguments that cannot be kept."""
+    if not name:
+        raise ConfigurationError(
+            "hole() needs the name of a function or a template: hole('basket'), "
+            "hole('_basket.html')."
+        )
     if not isinstance(name, str) or ("." not in name and name not in registered):
         known = ", ".join(sorted(registered)) or "none"
         raise ConfigurationError(

@@ -54,7 +54,7 @@ class Page:
             rendering.refused = True
 
     def hole(
-        self, name: str, /, *, placeholder: Callable[[], str] | str | None = None,
+        self, name: str = "", /, *, placeholder: Callable[[], str] | str | None = None,
         request: Any = None, cookies: Any = None, session: Any = None,
         client: bool | None = None, **arguments: Any,
     ) -> Markup:  # fmt: skip

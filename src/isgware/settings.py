@@ -8,14 +8,17 @@ variables; the first that says it counts.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from . import setting_checks as checks
 from .adaptive import Adaptive
 from .errors import ConfigurationError
 from .policy import Policy
+
+log: Final = logging.getLogger("isgware")
 
 
 def _option(default: Any, check: checks.Check, doc: str) -> Any:
@@ -165,6 +168,11 @@ class Settings:
             option = name.removeprefix("ISGWARE_").lower()
             if name.startswith("ISGWARE_") and option in known:
                 values[option] = text
+            elif name.startswith("ISGWARE_") and (near := _close(option, known, 0.8)):
+                log.warning(
+                    "%s in the environment is no option. Did you mean ISGWARE_%s?",
+                    name, near.upper(),
+                )  # fmt: skip
         for source in (framework or {}, given):
             for name, value in source.items():
                 if name not in known:
@@ -178,7 +186,11 @@ class Settings:
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    close = _close(name.lower(), known)
+    return f"Did you mean {close!r}?" if close else "Options: " + ", ".join(known) + "."
+
+
+def _close(name: str, known: Mapping[str, Any], likeness: float = 0.6) -> str:
     import difflib
 
-    close = difflib.get_close_matches(name.lower(), known, 1)
-    return f"Did you mean {close[0]!r}?" if close else "Options: " + ", ".join(known) + "."
+    return next(iter(difflib.get_close_matches(name, known, 1, likeness)), "")

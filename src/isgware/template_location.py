@@ -43,12 +43,17 @@ def _jinja(frame: FrameType) -> str:
 
 
 def _django(frame: FrameType) -> str:
-    """A node of Django's templates knows where it was parsed."""
+    found = django_template(frame)
+    return f"{found[0]}, line {found[1]}" if found else ""
+
+
+def django_template(frame: FrameType) -> tuple[str, int] | None:
+    """Name and line of the template whose node the frame renders: nodes know where they stand."""
     if frame.f_code.co_name != "render":
-        return ""
+        return None
     node = frame.f_locals.get("self")
     token, origin = getattr(node, "token", None), getattr(node, "origin", None)
     if token is None or origin is None:
-        return ""
+        return None
     name = getattr(origin, "template_name", None) or getattr(origin, "name", "a template")
-    return f"{name}, line {token.lineno}"
+    return str(name), token.lineno

@@ -74,6 +74,20 @@ def test_sql_of_the_apps_own_makes_a_page_depend_on_everything(room):
     assert label(room, "/raw_query/1") == "REVALIDATED"
 
 
+def test_sql_of_a_migration_is_not_the_apps_to_change(room, caplog):
+    """`migrate` renews everything in any case."""
+
+    def run():
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE newsroom_topic SET label = 'x'")
+
+    assert label(room, "/count/1") == "MISS"
+    called = {"__name__": "django.db.migrations.executor", "run": run}
+    exec("run()", called)
+    assert label(room, "/count/1") == "REVALIDATED"
+    assert "renews every page" not in caplog.text
+
+
 def test_sql_that_writes_renews_everything_and_says_so_once(room, caplog):
     depends(room, "/get/1")
     for _ in range(2):

@@ -13,6 +13,7 @@ from isgware import ISG, revalidate
 from isgware.backends.breaker import Breaker
 from isgware.cli.printing import stats_lines
 from isgware.flask import ISG as FlaskISG
+from isgware.management.fleet_counts import summed
 
 
 @pytest.fixture
@@ -96,3 +97,12 @@ def test_what_the_fleet_has_counted(tmp_path: Path) -> None:
 
 def test_a_store_that_counted_nothing_says_so(isg: ISG) -> None:
     assert "Nothing was counted yet." in stats_lines(isg.stats())
+
+
+def test_a_miss_whose_hole_was_filled_has_no_reason_why_it_was_not_served() -> None:
+    fleet = summed({
+        ("requests", "shop", "miss", "filled"): 2.0, ("requests", "shop", "miss", ""): 1.0,
+        ("requests", "shop", "bypass", "set-cookie"): 1.0,
+    })  # fmt: skip
+    assert [(found.reason, found.requests) for found in fleet.reasons] == [("set-cookie", 1)]
+    assert fleet.routes["shop"].requests == 4

@@ -33,7 +33,8 @@ def writes_named(names: Iterable[str], labels: Labels) -> list[Write]:
         found = parsed(name) if isinstance(name, str) else None
         if found is None:
             raise ConfigurationError(
-                f"{name!r} names no row and no table: write 'blog.Post:5' or 'blog.Post[*]'."
+                f"{name!r} names no row and no table: write 'blog.Post:5' or 'blog.Post[*]', with "
+                "SQLAlchemy 'post:5' or 'post[*]'."
             )
         label, key = found
         for table in _tables(label, labels):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..core import series
-from ..management.fleet_counts import CHANGING, Totals
+from ..management.fleet_counts import CHANGING, NOT_REASONS, Totals
 from ..storage.counting import SERVED
 
 #: Routes under which is counted what has no route of its own.
@@ -86,7 +86,7 @@ def _count(route: RouteTotals, result: str, reason: str, amount: int) -> None:
     route.results[result] += amount
     if result in SERVED:
         route.served += amount
-    elif reason:
+    elif reason not in NOT_REASONS:
         route.reasons[reason] += amount
 
 

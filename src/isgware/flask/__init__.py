@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Flask
-from flask.signals import got_request_exception
-
 from ..errors import ConfigurationError
+
+try:
+    from flask import Flask
+    from flask.signals import got_request_exception
+except ImportError as missing:
+    raise ConfigurationError("isgware.flask needs Flask: pip install 'isgware[flask]'") from missing
+
 from ..management.operations import Operations
 from ..render_context import note_error
 from .holes import install_holes

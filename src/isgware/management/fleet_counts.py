@@ -20,6 +20,8 @@ _REASONS: Final = 10
 _ROUTES: Final = 5
 #: The reason of requests that change things: no page could have answered them.
 CHANGING: Final = "method"
+#: Details that tell how a page was answered, not why one was rendered.
+NOT_REASONS: Final = ("", "filled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def summed(totals: Totals) -> Fleet:
             asked[route] += int(amount)
             if result in SERVED:
                 served[route] += int(amount)
-            elif reason:
+            elif reason not in NOT_REASONS:
                 reasons[reason][route] += int(amount)
     renders: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()

@@ -114,9 +114,9 @@ def recording(module: str, settings: Settings, page_store: PageStore) -> object:
         return None
     try:
         recorder = importlib.import_module(module)
-    except ModuleNotFoundError as error:
+    except (ModuleNotFoundError, ConfigurationError):
         raise ConfigurationError(
-            f"dependencies= records what SQLAlchemy reads and writes, and {error.name} is not "
+            "dependencies= records what SQLAlchemy reads and writes, and sqlalchemy is not "
             "installed. pip install 'isgware[sqlalchemy]', or leave dependencies= out."
         ) from None
     held: Any = recorder.install(settings.untracked, settings.derived)

@@ -14,13 +14,14 @@ from ..core.cache_key import Visitor
 from ..render_context import current
 from ..rendering.clean_room import environ_for
 from ..routing.framework import Site
-from ..routing.variants import Function, Functions, checked_function
+from ..routing.variants import Function, Functions, checked_function, checked_variant_name
 
 
 def variant(
     name: str, functions: Functions, site: Callable[[], Site]
 ) -> Callable[[Function], Function]:
     """Register the decorated function in ``functions``."""
+    checked_variant_name(name)
 
     def decorate(function: Function) -> Function:
         checked_function(name, function, functions)

@@ -13,6 +13,8 @@ from functools import lru_cache
 from types import FrameType
 from typing import Final
 
+from ..template_location import django_template
+
 #: Monitoring and debugging tools: they do not make the page, so their reads do not count.
 OBSERVERS: Final = frozenset({
     "bugsnag", "ddtrace", "debug_toolbar", "elasticapm", "flask_debugtoolbar", "newrelic",
@@ -24,6 +26,8 @@ _INSTALLED: Final = tuple(
         for name in ("stdlib", "platstdlib", "purelib", "platlib")
     }
 )
+#: Where installers put what starts a server: in its stack, and no code of the app.
+_SCRIPTS: Final = os.path.join(sysconfig.get_path("scripts"), "")
 _OWN: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -70,7 +74,9 @@ def where(frame: FrameType | None) -> str:
     asking = frame
     while frame is not None:
         name = frame.f_code.co_filename
-        if is_app(name):
+        if found := django_template(frame):
+            return f"{found[0]}:{found[1]}"
+        if is_app(name) and not name.startswith(_SCRIPTS):
             template = frame.f_globals.get("__jinja_template__")
             line = frame.f_lineno
             if template is not None:

@@ -92,11 +92,7 @@ class Variants:
 
 def checked_function(name: Any, function: Any, functions: Functions) -> None:
     """Raise `ConfigurationError` if it cannot be registered."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigurationError(
-            f"@isg.variant({name!r}): give a name of letters, digits, '_', '.' and '-', as in "
-            "@isg.variant('role'), and name it in vary=['user:role']."
-        )
+    checked_variant_name(name)
     if not callable(function):
         raise ConfigurationError(f"@isg.variant({name!r}) goes on a function, not {function!r}.")
     if name in functions:
@@ -104,4 +100,13 @@ def checked_function(name: Any, function: Any, functions: Functions) -> None:
         raise ConfigurationError(
             f"@isg.variant({name!r}) is registered already, by {there.__module__}."
             f"{getattr(there, '__qualname__', there)}; give this one another name."
+        )
+
+
+def checked_variant_name(name: Any) -> None:
+    """Raise `ConfigurationError` for what is no name: a function, where parentheses are missing."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"@isg.variant({name!r}): give a name of letters, digits, '_', '.' and '-', as in "
+            "@isg.variant('role'), and name it in vary=['user:role']."
         )

@@ -5,6 +5,15 @@ watches statements, in the clean room for what pages read (`reading`), elsewhere
 (`writing`), and tells when a transaction is committed (`transactions`).
 """
 
-from .changes import revalidate_on_change
+from ..errors import ConfigurationError
+
+try:
+    from .changes import revalidate_on_change
+except ModuleNotFoundError as missing:
+    if missing.name != "sqlalchemy":
+        raise
+    raise ConfigurationError(
+        "isgware.sqlalchemy needs SQLAlchemy: pip install 'isgware[sqlalchemy]'"
+    ) from missing
 
 __all__ = ["revalidate_on_change"]
