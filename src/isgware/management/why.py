@@ -306,9 +306,9 @@ class _Case:
             left = page.ttl(self.now)
             return "fresh until told" if left is None else f"fresh for another {duration(left)}"
         mirror: Generations = self.engine.page_store.mirror
-        said = changed_by(page, mirror, self.now, target.policy.fingerprint)
+        text = changed_by(page, mirror, self.now, target.policy.fingerprint)
         dependencies = self.engine.page_store.dependencies
-        return said if dependencies is None else labelled_text(said, dependencies.labels)
+        return text if dependencies is None else labelled_text(text, dependencies.labels)
 
     def _others(self, target: Target) -> Iterator[str]:
         """Pages of the same path that this request does not get: the difference explains why."""
