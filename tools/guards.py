@@ -601,6 +601,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a login leads nowhere else", "(back if is_below(back) else \"/\")", "back"),
     ),
     *_of("dashboard/app.py", "dashboard/test_login.py", "dashboard/test_pages.py")(
+        ("a deep document is none", "    except RecursionError:  # arrays", "    except ZeroDivisionError:  # arrays"),
         ("the dashboard asks who is there", "if session is None and not bearer:", "if False:"),
         ("actions are asked for by forms of the dashboard", "if session is not None and (refusal := self._login.refusal(visitor, request, session)):", "if False:"),
         ("what is asked of Why is in no URL", "given = {} if view.posted else dict(request.args)", "given = dict(request.args)"),

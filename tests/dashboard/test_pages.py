@@ -224,6 +224,13 @@ def test_a_page_is_compared_with_its_version_before_and_goes_back_to_it(
         assert "no such version" in said.text
 
 
+def test_documents_that_are_none_say_nothing(browser: Client) -> None:
+    for document in ("[" * 60_000, "[]", "{", "1"):
+        asked = {"data": document, "content_type": "application/json"}
+        answer = browser.post("/_isg/why", headers=BEARER, **asked)
+        assert (answer.status_code, answer.get_json()["why"]) == (200, None)
+
+
 @pytest.mark.parametrize("path", ["", "x", "//evil.example", "/../x"])
 def test_what_is_no_path_is_no_page(owner: Client, path: str) -> None:
     assert owner.get("/_isg/page", query_string={"path": path}).status_code == 400

@@ -173,7 +173,10 @@ _ACTING: Final = ("/routes", "/pages", "/page")
 def _given(request: Request, documents: bool) -> Given:
     """What a query, a form or, where those are taken, a JSON document says."""
     given = {**request.args.to_dict(), **request.form.to_dict()}
-    document = request.get_json(silent=True) if documents and request.is_json else None
+    try:
+        document = request.get_json(silent=True) if documents and request.is_json else None
+    except RecursionError:  # arrays in arrays
+        document = None
     if isinstance(document, dict):
         given |= {str(name): str(value) for name, value in document.items()}
     return given
