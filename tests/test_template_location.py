@@ -65,6 +65,13 @@ def test_isg_registers_holes_too():
     assert page.hole("mine", request={}) == "mine"
 
 
+def test_what_reads_in_a_template_without_a_file_is_named_by_template_and_line():
+    app = flask_app("<p>\n{{ said() }}")
+    app.jinja_env.globals["said"] = lambda: where(sys._getframe(1))
+    with app.test_request_context():
+        assert "base.html:2" in app.jinja_env.get_template("page.html").render()
+
+
 def test_a_hole_without_a_name():
     app = flask_app("<p>{{ hole() }}")
     with app.test_request_context(), pytest.raises(ConfigurationError, match="needs the name"):

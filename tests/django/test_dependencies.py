@@ -212,7 +212,7 @@ def test_why_names_what_a_page_depends_on_and_what_changed(room):
     assert room.isgs[0].why("/get/1").depends == ("newsroom.Post:1",)
     room.models.Post.objects.filter(pk=1).update(title="new")
     said = room.isgs[0].why("/get/1", host="localhost").decided_by
-    assert said == "title of newsroom_post:1 changed since the render"
+    assert said == "title of newsroom.Post:1 changed since the render"
 
 
 def test_what_a_render_writes_renews_other_pages_and_not_its_own(room, caplog):

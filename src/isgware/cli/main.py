@@ -89,7 +89,10 @@ def _named(module: Any, name: str, target: str) -> Any:
     try:
         found = getattr(module, variable.id)
     except AttributeError:
-        raise ConfigurationError(f"{module.__name__} has no {variable.id!r}.") from None
+        raise ConfigurationError(
+            f"{module.__name__} has no {variable.id!r}. Name its WSGI application, as in "
+            f"{module.__name__}:app."
+        ) from None
     if call is None:
         return found
     try:

@@ -18,7 +18,7 @@ def fleet_lines(fleet: Fleet | None) -> list[str]:
     if fleet is None:
         return []
     if fleet.since is None:
-        return ["", "Nothing was counted yet."]
+        return ["", "Nothing was counted yet. A process tells the store every 5 s."]
     since = datetime.fromtimestamp(fleet.since, UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = ["", f"{_ratio(fleet.hit_ratio)} of page requests came from the store, since {since}."]
     lines.append(f"requests      {fleet.requests:,} ({_listed(fleet.results)})")

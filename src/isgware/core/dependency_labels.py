@@ -61,6 +61,11 @@ def labelled(lines: Iterable[str], labels: Labels) -> list[str]:
     return [_labelled(line, names) for line in lines]
 
 
+def labelled_text(text: str, labels: Labels) -> str:
+    """A sentence that has such names among its words."""
+    return " ".join(labelled(text.split(" "), labels))
+
+
 def _labelled(line: str, names: Mapping[str, str]) -> str:
     for at, character in enumerate(line):
         if character in ":[ ":

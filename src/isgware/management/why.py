@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..core.cache_key import Request, Visitor, cgi_name
 from ..core.decide import Action, Decision, decide
+from ..core.dependency_labels import labelled_text
 from ..core.freshness import Generations, State
 from ..core.hole_places import hole_names
 from ..core.local_path import local_path
@@ -305,7 +306,9 @@ class _Case:
             left = page.ttl(self.now)
             return "fresh until told" if left is None else f"fresh for another {duration(left)}"
         mirror: Generations = self.engine.page_store.mirror
-        return changed_by(page, mirror, self.now, target.policy.fingerprint)
+        text = changed_by(page, mirror, self.now, target.policy.fingerprint)
+        dependencies = self.engine.page_store.dependencies
+        return text if dependencies is None else labelled_text(text, dependencies.labels)
 
     def _others(self, target: Target) -> Iterator[str]:
         """Pages of the same path that this request does not get: the difference explains why."""

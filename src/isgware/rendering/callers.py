@@ -74,10 +74,13 @@ def where(frame: FrameType | None) -> str:
     asking = frame
     while frame is not None:
         name = frame.f_code.co_filename
+        template = frame.f_globals.get("__jinja_template__")
+        if template is not None and name.startswith("<"):  # of a loader without files
+            line = template.get_corresponding_lineno(frame.f_lineno)
+            return f"{template.name or 'a template'}:{line}"
         if found := django_template(frame):
             return f"{found[0]}:{found[1]}"
         if is_app(name) and not name.startswith(_SCRIPTS):
-            template = frame.f_globals.get("__jinja_template__")
             line = frame.f_lineno
             if template is not None:
                 line = template.get_corresponding_lineno(line)
