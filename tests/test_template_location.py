@@ -90,6 +90,6 @@ def test_a_variant_without_parentheses():
 def test_what_starts_a_server_is_no_code_of_the_app():
     """gunicorn's script is the last of the stack where a template of a library reads."""
     there = os.path.join(sysconfig.get_path("scripts"), "gunicorn")
-    said = {"__name__": "some.library", "where": where, "sys": sys}
+    said = {"__name__": "some.package", "where": where, "sys": sys}
     exec(compile("found = where(sys._getframe())", there, "exec"), said)
     assert said["found"] != f"{there}:1"

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from .dashboard.app import Dashboard
     from .management.control_endpoint import Control
     from .management.metrics import Metrics
-    from .serving.client_holes import ClientHoles
 
 log: Final = logging.getLogger("isgware")
 
@@ -53,12 +52,9 @@ class ISG(Operations):
 
     def __init__(
         self,
-        application: WSGIApp,
-        *,
-        site: Site | None = None,
-        framework: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> None:
+        application: WSGIApp, *, site: Site | None = None,
+        framework: Mapping[str, Any] | None = None, **options: Any,
+    ) -> None:  # fmt: skip
         if not callable(application):
             raise ConfigurationError(f"ISG({application!r}): give a WSGI application.")
         settings = Settings.load(options, framework, os.environ)
@@ -84,7 +80,7 @@ class ISG(Operations):
         self._origin_headers = runtime.line.origin_headers
         self._watched = runtime.line.watched
         self._searched = False
-        self._client_path = settings.mount + ASK_PATH
+        self._mount, self._client_path = settings.mount, settings.mount + ASK_PATH
         if settings.debug or settings.enabled == "report":
             log_to_stderr()
         if isinstance(settings.executor, JobExecutor):
@@ -197,7 +193,7 @@ class ISG(Operations):
         if visitor is None:
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, runtime.site)
-        if visitor.path.startswith(runtime.settings.mount):
+        if visitor.path.startswith(self._mount):
             answered = self._at_mount(visitor, environ, start_response, rendering, mode)
             if answered is not None:
                 return answered
@@ -257,20 +253,17 @@ class ISG(Operations):
     ) -> Iterable[bytes] | None:  # fmt: skip
         """isgware's own answer at its URLs; ``None`` for those of the app."""
         if mode == "on" and visitor.path.startswith(self._client_path):
-            return self._client_holes()(visitor, environ, start_response)
+            from .serving.client_holes import ClientHoles
+
+            holes = ClientHoles(
+                self._mount, self.runtime.engine, self.runtime.site, self.application
+            )
+            return holes(visitor, environ, start_response)
         if self._metrics is not None and visitor.path == self._metrics.path:
             return self._metrics(visitor, start_response)
         if self._control is not None and self._control.covers(visitor.path):
             return self._control(visitor, environ, start_response, rendering)
         return None
-
-    def _client_holes(self) -> ClientHoles:
-        from .serving.client_holes import ClientHoles
-
-        runtime = self.runtime
-        return ClientHoles(
-            runtime.settings.mount, runtime.engine, runtime.site, self.application
-        )  # fmt: skip
 
     def _holds(self, ready: PreparedStale, environ: Environ) -> bool:
         """Whether a page that was served by this request line is still for whoever asks."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -80,16 +81,16 @@ return changed and 'changed' or 'as it was'
 _BATCH: Final = 1_000
 
 
-class DependentPages:
+class DependentPages(ABC):
     prefix: str
     _limits: Limits
     _subscription: Subscription
 
-    def _run(self, script: Script, *arguments: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _run(self, script: Script, *arguments: Any) -> Any: ...
 
-    def _ask(self, work: Callable[[Any], Any]) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _ask(self, work: Callable[[Any], Any]) -> Any: ...
 
     def begun(self) -> Begun:
         nonce, writes, version = self._run(_BEGUN, secrets.token_hex(8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeVar
 
@@ -16,12 +17,12 @@ T = TypeVar("T")
 _AT_ONCE: Final = 500
 
 
-class DependentPages:
+class DependentPages(ABC):
     database: Database
     _limits: Limits
 
-    def _rows_by_id(self, ids: list[int]) -> list[Row]:
-        raise NotImplementedError
+    @abstractmethod
+    def _rows_by_id(self, ids: list[int]) -> list[Row]: ...
 
     def begun(self) -> Begun:
         return self.database.read(dependents.begun)
