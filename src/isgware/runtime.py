@@ -11,7 +11,7 @@ import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .after_fork import settling
@@ -34,10 +34,9 @@ from .routing.visitor_check import VisitorCheck
 from .serving.counted_answers import CountedAnswers
 from .serving.delivery import Delivery
 from .serving.engine import Engine
+from .serving.hit_for_pass import HitForPass
 from .serving.learning import Learner
 from .serving.mode import Mode
-from .serving.passed_urls import PassedURLs
-from .serving.refused_urls import RefusedURLs
 from .serving.request_line import RequestLine
 from .settings import Settings
 from .storage.catalogue import Catalogue
@@ -79,11 +78,10 @@ class Runtime:
     line: RequestLine
     process: Process
     variants: Variants
-    refused_urls: RefusedURLs
+    passed: HitForPass
     counts: Counts
     observing: Observing
     answers: CountedAnswers
-    passed: PassedURLs = field(default_factory=PassedURLs)
 
     @property
     def active(self) -> bool:
@@ -101,7 +99,6 @@ class Runtime:
         """Have visits counted anew: those who observe have come, or gone."""
         self.memory.unready()
         self.passed.clear()
-        self.refused_urls.clear()
 
     def close(self, timeout: float | None = None) -> None:
         """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
@@ -197,7 +194,7 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
         line=line,
         process=Process(engine, memory),
         variants=variants,
-        refused_urls=RefusedURLs(engine.outcomes.routes),
+        passed=HitForPass(engine.outcomes.routes),
         counts=counts,
         observing=observing,
         answers=answers,

@@ -29,6 +29,7 @@ MAX_LEARNED: Final = 8
 
 #: Stands for a request that is not known: no redirect leads to it.
 _ANYWHERE: Final = Request("http", "", "", "\0")
+_UNDECLARED: Final = Policy()
 #: Reasons by which an app marks a page as personal.
 WITHDRAWING: Final = frozenset({
     "no-store", "private", "set-cookie", "vary-star", "revalidate-0", "token-not-found",
@@ -191,7 +192,7 @@ def promising(
     verdict = storable(
         response,
         _ANYWHERE,
-        Policy(),
+        _UNDECLARED,
         declared=False,
         keyed=frozenset(varies(headers) - {"*"}),
         default=default,
@@ -222,8 +223,11 @@ def withdrawal(headers: Headers, of_view: ViewDirectives) -> Refusal | None:
 
 def for_everybody(status: str, headers: Headers) -> bool:
     """Whether the status and headers of an answer to a declared URL would allow it to be stored."""
+    for name, _ in headers:  # the most frequent reason
+        if name.lower() == "set-cookie":
+            return False
     response = Response(status, headers, b"")
-    if response.all("set-cookie") or not sound_status(status) or response.code not in KEPT:
+    if not sound_status(status) or response.code not in KEPT:
         return False
     anywhere = Request("http", "", "", "\0")
     refusal = _refused(response, anywhere, ViewDirectives(), True)

@@ -65,9 +65,10 @@ class ISG(Operations):
         }
         from .. import wsgi  # what serves pages is loaded when an app is wrapped
 
-        install(app)
+        site = FlaskSite(app)
+        install(app, site.hand_over)
         install_holes(app)
-        core = wsgi.ISG(app.wsgi_app, site=FlaskSite(app), framework=configured, **self._options)
+        core = wsgi.ISG(app.wsgi_app, site=site, framework=configured, **self._options)
         self._core = core
         core.runtime.variants.functions = self._variants
         app.wsgi_app = core  # type: ignore[method-assign]

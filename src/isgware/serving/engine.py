@@ -48,6 +48,11 @@ class Engine:
 
     def visit(self, visitor: Visitor, read_ahead: ReadAhead | None = None) -> Answer | None:
         """The answer to this GET or HEAD; ``None`` if its URL is not declared."""
+        match = self.planner.match(visitor)
+        if match is not None and (reason := self.outcomes.skips(match)):
+            own = self.planner.bypass(visitor, match.policy)
+            for_all = not own and match.policy.bypass is None
+            return Answer("BYPASS", own or reason, refused=match.route, skipped=for_all)
         self.page_store.begin(read_ahead)
         try:
             return self._visit(visitor)
@@ -60,13 +65,11 @@ class Engine:
         arrival = self.page_store.mirror.counter
         deadline = time.monotonic() + self.settings.wait_time
         while True:
-            plan = self.planner.plan(visitor, skips=self.outcomes.skips, serving=True)
+            plan = self.planner.plan(visitor, serving=True)
             if plan is None:
                 return None
             if plan.target is None:
-                self.outcomes.routes.passed(plan.skipped)
-                reason, group = plan.bypass, plan.skipped
-                return Answer("BYPASS", reason, refused=group, skipped=plan.for_all)
+                return Answer("BYPASS", plan.bypass)
             answer = self._answer(visitor, plan, plan.target, arrival, deadline)
             if answer is not None:
                 return (
@@ -96,7 +99,6 @@ class Engine:
             decision = replace(decision, detail="regeneration-dropped")
         if decision.action is Action.OWN:
             refused = target.group if facts.dynamic else ""
-            self.outcomes.routes.passed(refused)
             return Answer("BYPASS", decision.detail, refused=refused)
         if decision.action is Action.SERVE:
             return Answer(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -133,22 +133,21 @@ class Learner:
     # Declared routes whose pages are refused.
 
     def watching_refused(
-        self, visitor: Visitor, group: str, reason: str, start_response: StartResponse,
-        rendering: Rendering,
-    ) -> StartResponse:  # fmt: skip
-        """A ``start_response`` that checks whether the app's own answer looks storable, while pages
-        of its route are skipped. If it does, the page is tried at once."""
+        self, visitor: Visitor, group: str, reason: str, rendering: Rendering
+    ) -> Callable[[str, HeaderList], None] | None:
+        """What checks whether the app's own answer looks storable, while pages of its route are
+        skipped. If it does, the page is tried at once. ``None`` if no check is needed."""
         routes = self._engine.outcomes.routes
         cookies = "HTTP_COOKIE" in visitor.headers
         if visitor.method != "GET" or not routes.hints_at_change(group, reason, cookies=cookies):
-            return start_response
+            return None
 
         def look(line: str, headers: HeaderList) -> None:
             never = rendering.revalidate == 0 and rendering.revalidate is not False
             if not (never or rendering.refused) and for_everybody(line, tuple(headers)):
                 self._try(visitor, group)
 
-        return looking(start_response, look)
+        return look
 
     def _try(self, visitor: Visitor, group: str) -> None:
         engine = self._engine
