@@ -247,4 +247,5 @@ def engine_of(
     outcomes = Outcomes(planner, page_store, failures, settings.dynamic_time, now)
     renderer = PageRenderer(settings, page_store, producer, outcomes, maintenance)
     background = Background(renderer, planner, pool, handoff)
-    return Engine(settings, planner, background, VisitorCheck(site, now), now)
+    visitors = VisitorCheck(site, now)
+    return Engine(settings, planner, background, visitors, now, site.has_url_map)

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
 from ..adaptive import Adaptive
-from ..http.cache_control import TOKEN, effective, shared_lifetime
+from ..http.cache_control import TARGETED, TOKEN, effective, shared_lifetime
 from ..http.fields import Headers, sound_headers, sound_status
 from ..http.lifetime import explicit_lifetime, initial_age
 from ..policy import UNKEYABLE, Policy
@@ -30,6 +30,8 @@ MAX_LEARNED: Final = 8
 #: Stands for a request that is not known: no redirect leads to it.
 _ANYWHERE: Final = Request("http", "", "", "\0")
 _UNDECLARED: Final = Policy()
+#: Fields that can give a lifetime for shared caches.
+_SAY_LIFETIMES: Final = frozenset(("cache-control", *TARGETED))
 #: Reasons by which an app marks a page as personal.
 WITHDRAWING: Final = frozenset({
     "no-store", "private", "set-cookie", "vary-star", "revalidate-0", "token-not-found",
@@ -187,6 +189,9 @@ def promising(
     response = Response(status, headers, b"")
     if not sound_status(status) or response.code not in KEPT | TEMPORARY:
         return "status"
+    if default is None and not full:
+        if _SAY_LIFETIMES.isdisjoint([name.lower() for name, _ in headers]):
+            return "no-lifetime"  # most answers, so that the rest is not read
     if streams(headers):
         return "streaming"
     verdict = storable(

@@ -23,12 +23,13 @@ from ..settings import Settings
 from ..storage.process_cache import Page
 from .answer import Answer
 from .loading_page import Fallback
+from .unpromising_routes import UnpromisingRoutes
 
 
 class Engine:
     def __init__(
         self, settings: Settings, planner: Planner, background: Background,
-        visitors: VisitorCheck, now: Callable[[], float],
+        visitors: VisitorCheck, now: Callable[[], float], has_url_map: bool = False,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.planner = planner
@@ -38,6 +39,10 @@ class Engine:
         self.outcomes = self.renderer.outcomes
         self.visitors = visitors
         self.now = now
+        self.unpromising = UnpromisingRoutes()
+        #: Whether undeclared routes can be told apart. Responses to visitors' own requests are
+        #: looked up by their URL in any case.
+        self.learns_by_route = has_url_map and settings.cache_control != "full"
         self.fallback = Fallback(
             settings, planner, self.page_store, self.outcomes,
             under_way=background.under_way,
@@ -53,11 +58,17 @@ class Engine:
             own = self.planner.bypass(visitor, match.policy)
             for_all = not own and match.policy.bypass is None
             return Answer("BYPASS", own or reason, refused=match.route, skipped=for_all)
+        if match is None and self.skips_undeclared(visitor):
+            return None
         self.page_store.begin(read_ahead)
         try:
             return self._visit(visitor)
         finally:
             self.page_store.end()
+
+    def skips_undeclared(self, visitor: Visitor) -> bool:
+        """Whether this request of an undeclared route is not looked up."""
+        return self.learns_by_route and self.unpromising.skips(self.planner.names.of(visitor))
 
     def _visit(self, visitor: Visitor) -> Answer | None:
         self.page_store.sync()
@@ -68,6 +79,8 @@ class Engine:
             plan = self.planner.plan(visitor, serving=True)
             if plan is None:
                 return None
+            if plan.target is not None and not plan.target.declared:
+                self.unpromising.promising(self.planner.names.of(visitor))
             if plan.target is None:
                 return Answer("BYPASS", plan.bypass)
             answer = self._answer(visitor, plan, plan.target, arrival, deadline)
