@@ -17,7 +17,8 @@ from bench.kit.apps import App, environ, ignored
 ROUTES, PAGES, VISITS = 8, 2_000, 100
 #: Django's templates and Jinja's have the same syntax for what this page needs.
 _PAGE: Final = """<html><title>{{ title }}</title>{% for row in rows %}
-<div><h2>{{ row.name|title }}</h2><p>{{ row.text }}</p><a href="/{{ row.id }}">{{ row.id }}</a></div>
+<div><h2>{{ row.name|title }}</h2><p>{{ row.text }}</p>
+<a href="/{{ row.id }}">{{ row.id }}</a></div>
 {% endfor %}<input type=hidden value="{{ token }}"></html>"""
 _ROWS: Final = [{"id": n, "name": f"name {n}", "text": "lorem ipsum " * 12} for n in range(60)]
 Environ = dict[str, Any]
@@ -83,7 +84,8 @@ def django_site(declared: bool, wrapped: bool, store: str) -> App:
     urls = []
     for route in range(ROUTES):
         each: Callable[..., Any] = lambda request, number: view(request, number)  # noqa: E731
-        urls.append(path(f"route{route}/<int:number>", revalidate(60)(each) if declared else each))
+        view_of = revalidate(60)(each) if declared else each
+        urls.append(path(f"route{route}/<int:number>", view_of, name=f"route{route}"))
     globals()["urlpatterns"] = urls
     app: App = get_wsgi_application()
     if not wrapped:
@@ -140,9 +142,6 @@ def main(name: str, wrapped: str, store: str, rounds: str) -> None:
     app = SITES[name](wrapped == "wrapped", store)
     told = list(visits(cookie_of(app), int(rounds)))
     print("ready", flush=True)
-    import gc, os
-    if os.environ.get("FREEZE"): gc.collect(); gc.freeze()
-    if os.environ.get("NOGC"): gc.disable()
     before = time.process_time()
     for requests in told:
         sys.stdin.readline()

@@ -182,11 +182,8 @@ def _cost(raw: Raw) -> int:
 
 def _length(raw: Raw) -> int:
     """Characters in all."""
-    length = 0
-    for part in raw:
-        if part:
-            length += _length(part) if isinstance(part, tuple) else len(part)
-    return length
+    parts = (*raw[0], *raw[1]) if isinstance(raw[0], tuple) else raw
+    return sum(map(len, filter(None, parts)))
 
 
 def key_name(key: str) -> str:
