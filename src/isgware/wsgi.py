@@ -227,9 +227,8 @@ class ISG(Operations):
 
     def _is_anybody(self, environ: Environ) -> bool:
         """Whether a visitor without credentials and drafts asks."""
-        return environ.keys().isdisjoint(CREDENTIALS) and not (
-            "HTTP_COOKIE" in environ and self._line.is_watched(environ)
-        )
+        watched = "HTTP_COOKIE" in environ and self._line.is_watched(environ)
+        return not watched and environ.keys().isdisjoint(CREDENTIALS)
 
     def _prepared(
         self, ready: PreparedHit, environ: Environ, start_response: StartResponse

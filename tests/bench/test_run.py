@@ -12,15 +12,6 @@ from bench.kit import machine
 OTHERS = {
     "__init__", "agreement", "contenders", "newcomer", "refused_sites", "run", "sites", "visitors",
 }  # fmt: skip
-    "__init__",
-    "agreement",
-    "contenders",
-    "newcomer",
-    "refused_sites",
-    "run",
-    "sites",
-    "visitors",
-}
 
 
 def test_every_benchmark_is_listed() -> None:
