@@ -411,8 +411,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "return not abs(now - last) < self._dynamic_time", "return True"),
     ),
     *_of("django/site.py", "promises/test_declared.py")(
-        ("request.urlconf counts", "decoded(visitor.path), self.urlconf(visitor), None",
-         "decoded(visitor.path), settings.ROOT_URLCONF, None"),
+        ("request.urlconf counts", "matched(visitor), self.urlconf(visitor)",
+         "matched(visitor), settings.ROOT_URLCONF"),
     ),
     # What may be stored.
     *_of("core/storable.py", "core/test_storable.py", _P2)(

@@ -92,9 +92,9 @@ class DjangoSite(Site):
 
     def _resolved(self, visitor: Visitor) -> ResolverMatch | None:
         """What the URL map has for this URL, looked up once a request."""
-        known = matched(visitor)
-        if known is None:
-            path, urlconf, found = decoded(visitor.path), self.urlconf(visitor), None
+        known, urlconf = matched(visitor), self.urlconf(visitor)
+        if known is None or known.urlconf != urlconf:
+            path, found = decoded(visitor.path), None
             language = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
             try:
                 with translation.override(language):

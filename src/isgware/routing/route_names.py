@@ -29,7 +29,7 @@ class RouteNames:
         """The route of a request. A URL that the app only redirects from has the route of its
         target."""
         known: str | None = visitor.memo.get("route")
-        if known is not None:
+        if known is not None and not self._site.several_maps:
             return known
         at = (visitor.method, visitor.scheme, visitor.host, visitor.script_name, visitor.path)
         name = self._known.get(at)
