@@ -41,7 +41,6 @@ from .serving.request_line import RequestLine
 from .settings import Settings
 from .storage.catalogue import Catalogue
 from .storage.counting import Counts
-from .storage.dependencies import dependencies_of
 from .storage.following import Telling
 from .storage.observing import Observing
 from .storage.open_store import open_store, shared
@@ -56,7 +55,7 @@ def _wall_clock() -> float:
     return time.time()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Runtime:
     """``now`` is the clock, in seconds since the epoch; ``store`` the backend behind its circuit
     breaker; ``mode`` tells whether isgware is ``on``, ``off``, in ``report`` or ``develop`` mode.
@@ -211,6 +210,8 @@ def engine_of(
     page_store = PageStore(store, memory, now, settings.offline_time)
     page_store.history = settings.history
     if settings.dependencies:
+        from .storage.dependencies import dependencies_of
+
         page_store.dependencies = dependencies_of(store, settings)
     planner = Planner(settings, site, page_store, now, drafts)
     maintenance = Maintenance(

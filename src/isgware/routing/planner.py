@@ -43,7 +43,7 @@ log: Final = logging.getLogger("isgware")
 _LEARNED: Final = LearnedRoute(undeclared=True)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Plan:
     """``target`` is ``None`` if no page may be stored for the URL. ``bypass``: why the visitor gets
     the app's own answer. ``plain``: the raw request line alone identifies the page. ``cookies``: a

@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Visitor
@@ -22,8 +24,10 @@ from ..routing.visitor_check import VisitorCheck
 from ..settings import Settings
 from ..storage.process_cache import Page
 from .answer import Answer
-from .loading_page import Fallback
 from .unpromising_routes import UnpromisingRoutes
+
+if TYPE_CHECKING:
+    from .loading_page import Fallback
 
 
 class Engine:
@@ -43,12 +47,19 @@ class Engine:
         #: Whether undeclared routes can be told apart. Responses to visitors' own requests are
         #: looked up by their URL in any case.
         self.learns_by_route = has_url_map and settings.cache_control != "full"
-        self.fallback = Fallback(
-            settings, planner, self.page_store, self.outcomes,
+
+    @cached_property
+    def fallback(self) -> Fallback:
+        """Loading pages and lists of pages, for the routes that have them."""
+        from .loading_page import Fallback
+
+        background = self.background
+        return Fallback(
+            self.settings, self.planner, self.page_store, self.outcomes,
             under_way=background.under_way,
             start=lambda target: background.schedule(target, urgent=True),
             background=lambda name, work: background.pool.submit(Work(name, work)),
-            now=now,
+            now=self.now,
         )  # fmt: skip
 
     def visit(self, visitor: Visitor, read_ahead: ReadAhead | None = None) -> Answer | None:
@@ -106,7 +117,9 @@ class Engine:
             reply = self.fallback.loading(visitor, target, state, decision)
             if reply is not None:
                 return Answer("LOADING", "loading", reply=reply)
-        elif self.fallback.unlisted(target, state, decision):
+        elif target.policy.fallback != "blocking" and self.fallback.unlisted(
+            target, state, decision
+        ):
             return Answer("BYPASS", "not-listed", forward="miss", absent=True)
         if decision.schedule and not self.background.schedule(target) and decision.label == "STALE":
             decision = replace(decision, detail="regeneration-dropped")
@@ -210,7 +223,8 @@ class Engine:
     def after_fork(self) -> None:
         """Make new locks and threads: those of the parent process are not usable."""
         self.renderer.after_fork()
-        self.fallback.after_fork()
+        if "fallback" in self.__dict__:
+            self.fallback.after_fork()
         self.outcomes.failures.reset_lock()
         self.background.handoff.after_fork()
 
