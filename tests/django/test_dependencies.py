@@ -12,6 +12,7 @@ from isgware.cli.commands import commands
 from isgware.cli.subject import subject_of, subject_of_store
 from isgware.core.stored_page import decode
 
+from ..databases import BACKEND
 from .test_dependencies_oracle import newsroom as newsroom
 
 
@@ -102,7 +103,7 @@ def test_sql_that_writes_renews_everything_and_says_so_once(room, caplog):
     "sql",
     [
         "SELECT 1 FROM newsroom_topic",
-        "PRAGMA user_version",
+        "PRAGMA user_version" if BACKEND == "sqlite" else "SET NAMES utf8",
         "SAVEPOINT a",
         "-- x\n EXPLAIN SELECT 1",
     ],
