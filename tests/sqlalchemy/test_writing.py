@@ -21,7 +21,6 @@ from sqlalchemy import (
     text,
     update,
 )  # fmt: skip
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.orm import Session
 
 from isgware.core.dependencies import (
@@ -37,6 +36,7 @@ from isgware.management import record_writes
 from isgware.render_context import untracked
 from isgware.sqlalchemy import old_rows, writing
 
+from ..databases import BACKEND, upsert
 from .models import Atlas, Author, Book, Shelf, add, on_shelf
 from .recording import telling
 
@@ -48,6 +48,12 @@ def told(session):
         add(session, Author(id=1, name="Ann"), Book(id=1, title="a", author_id=1, shelves=[shelf]))
         told()
         yield told
+
+
+def upserted(target, set_=None, **values):
+    statement = upsert(Book).values(kind="book", **values)
+    set_ = set_ or {"likes": statement.excluded.likes}
+    return statement.on_conflict_do_update(index_elements=target, set_=set_)
 
 
 def row(likes=0, author_id=1, id=1):
@@ -150,8 +156,22 @@ def test_many_to_many_is_rows_of_the_table_between(told, session):
         ),
         (insert(Shelf).values([{"id": 5}, {"id": 6}]), [Inserted("shelf", UNKNOWN, {})] * 1),
         (
-            upsert(Shelf).values(id=1).on_conflict_do_update(["id"], set_={"id": 1}),
-            [TableChanged("shelf")],
+            upserted(["id"], id=1, title="z", likes=4),
+            [Updated("book", 1, {"likes"}, row(0), row(4))],
+        ),
+        (upserted(["title"], title="a", likes=4), [Updated("book", 1, {"likes"}, row(0), row(4))]),
+        (upserted(["title"], title="a", likes=0), []),
+        (
+            upserted(["title"], title="b", likes=4),
+            [
+                *([] if BACKEND == "sqlite" else [RowsChanged("book", {"likes"})]),
+                Inserted("book", 2, {"id": 2, "likes": 4}),
+            ],
+        ),
+        (upserted(["title"], set_={"id": 9}, title="a"), [TableChanged("book")]),
+        (
+            upserted(["title"], set_={"likes": Book.likes + 1}, title="a"),
+            [Updated("book", 1, {"likes"}, row(0), {"id": 1, "author_id": 1})],
         ),
         (upsert(Shelf).values(id=7).on_conflict_do_nothing(), [Inserted("shelf", 7, {"id": 7})]),
         (insert(Shelf).values(id=1).prefix_with("OR REPLACE"), [TableChanged("shelf")]),
