@@ -11,6 +11,7 @@ import isgware
 from isgware.cli.commands import commands
 from isgware.cli.subject import subject_of, subject_of_store
 from isgware.core.stored_page import decode
+from isgware.django import query_writes
 
 from ..databases import BACKEND
 from .test_dependencies_oracle import newsroom as newsroom
@@ -313,8 +314,6 @@ def test_a_row_that_another_process_has_changed_meanwhile_leaves_the_question_it
 
 def test_rows_that_came_between_the_look_and_the_write_are_not_missed(room, monkeypatch):
     depends(room, "/get/1")
-    from isgware.django.query_writes import QueryWrites
-
-    monkeypatch.setattr(QueryWrites, "_before", lambda *_: [])
+    monkeypatch.setattr(query_writes, "rows_before", lambda *_: [])
     room.models.Post.objects.update(views=9)
     assert label(room, "/get/1") == "REVALIDATED"

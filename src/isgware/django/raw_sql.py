@@ -16,7 +16,8 @@ from typing import Any, Final
 from ..core.dependencies import EverythingChanged
 from ..render_context import database, tracked
 from ..rendering.callers import Callers, where
-from .query_writes import QueryWrites, within
+from .old_rows import within
+from .query_writes import QueryWrites
 from .tables import Tables
 
 log: Final = logging.getLogger("isgware")

@@ -18,8 +18,9 @@ from django.db.models.sql.constants import MULTI
 from ..core.dependencies import EverythingChanged
 from ..errors import ConfigurationError
 from ..render_context import database, tracked
+from .old_rows import OUR_OWN, THE_ORM, within
 from .query_reads import QueryReads
-from .query_writes import OUR_OWN, THE_ORM, QueryWrites, within
+from .query_writes import QueryWrites
 from .raw_sql import RawSQL
 from .tables import Tables
 
