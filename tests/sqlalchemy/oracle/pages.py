@@ -317,7 +317,7 @@ def loads(n, d, u):
     yield (
         "partitions",
         lambda session: [
-            show(item)
+            (item.id, item.title)
             for part in session.scalars(
                 select(Item).order_by(Item.id).execution_options(yield_per=4)
             ).partitions()
