@@ -23,6 +23,7 @@ from .query_reads import QueryReads
 from .query_writes import QueryWrites
 from .raw_sql import RawSQL
 from .tables import Tables
+from .unseen import watch_caches
 
 
 class Recorder:
@@ -49,6 +50,7 @@ def record_queries(
     they are known to be."""
     recorder = Recorder(Tables(untracked, dict(derived)), made)
     _install()
+    watch_caches()
     _active[:] = [recorder]
     for connection in connections.all(initialized_only=True):
         _wrap_cursors(connection=connection)
