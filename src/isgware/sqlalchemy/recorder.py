@@ -22,7 +22,7 @@ from .named import place
 from .old_rows import OURS, autocommits
 from .raw_sql import kind_of
 from .reading import known_here, read
-from .rewritten import rewritten
+from .rewritten import rewritten, taken_over, watch_hooks
 from .transactions import committed, pending_of
 from .writing import WROTE, before
 
@@ -59,6 +59,8 @@ def _executing(
     connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
 ) -> None:
     reads = database.get()
+    if connection.dialect._has_events:
+        watch_hooks(connection.dialect)
     if reads is not None and OURS not in context.execution_options:
         read(reads, connection, statement, context)
     if listening() and tracked.get() and OURS not in context.execution_options:
@@ -71,7 +73,10 @@ def _cursor_executed(
     reads, wrote = database.get(), WROTE in context.__dict__
     if reads is None and not wrote:
         return
-    if OURS not in context.execution_options and rewritten(statement, parameters, context, many):
+    if OURS not in context.execution_options and (
+        rewritten(statement, parameters, context, many)
+        or taken_over(connection.dialect, statement, context)
+    ):
         why = f"a statement that a hook of the app's has rewritten, in {place()}"
         if reads is not None:
             reads.everything(why)
