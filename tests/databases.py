@@ -14,6 +14,8 @@ from importlib import import_module
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.engine import URL
 
+from isgware.render_context import untracked
+
 _GIVEN = make_url(os.environ.get("ISGWARE_TEST_DATABASE") or "sqlite://")
 ISOLATION = _GIVEN.query.get("isolation")
 SERVER = _GIVEN.difference_update_query(["isolation"])
@@ -58,7 +60,7 @@ _OPTIONS = {"postgresql": "", "mysql": " CHARACTER SET utf8mb4"}
 
 def _run(url: URL, sql: str) -> bool:
     engine = create_engine(_synchronous(url), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with untracked(), engine.connect() as connection:
         result = connection.execute(text(sql))
         found = result.returns_rows and result.first() is not None
     engine.dispose()

@@ -100,6 +100,16 @@ def test_sql_that_writes_renews_everything_and_says_so_once(room, caplog):
     assert label(room, "/get/1") == "REVALIDATED"
 
 
+def test_a_commit_in_plain_words_may_commit_anything(room):
+    """What the ORM wrote before it was told before it, too."""
+    depends(room, "/get/1")
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        assert label(room, "/get/1") == "HIT"
+        cursor.execute("COMMIT")
+    assert label(room, "/get/1") == "REVALIDATED"
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -26,7 +26,7 @@ _COMMENTS: Final = re.compile(r"\s+|--[^\n]*(\n|\Z)|/\*.*?\*/|\(", re.DOTALL)
 _WORD: Final = re.compile(r"[a-z]+", re.IGNORECASE)
 #: Statements that neither read nor write tables.
 _NEITHER: Final = frozenset({
-    "begin", "start", "commit", "rollback", "savepoint", "release", "end", "set", "show", "pragma",
+    "begin", "start", "rollback", "savepoint", "release", "set", "show", "pragma",
     "use", "close", "lock",
 })  # fmt: skip
 _READS: Final = frozenset({
