@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.db import connections
 from django.db.backends.signals import connection_created
+from django.db.backends.utils import CursorWrapper
 from django.db.models.signals import post_migrate
 from django.db.models.sql import compiler as compilers
 from django.db.models.sql.constants import MULTI
@@ -78,6 +79,7 @@ def _install() -> None:
     _wrap_reads()
     _wrap_inserts()
     _wrap_updates()
+    _wrap_direct()
     connection_created.connect(_wrap_cursors, weak=False)
     post_migrate.connect(_migrated, weak=False)
 
@@ -166,6 +168,21 @@ def _plainly(original: Any, *given: Any, **named: Any) -> Any:
         return original(*given, **named)
     finally:
         within.reset(token)
+
+
+#: What drivers' cursors execute with beside ``execute``.
+_DIRECT: Final = frozenset({"copy", "copy_expert", "copy_from", "copy_to", "executescript"})
+
+
+def _wrap_direct() -> None:
+    original: Any = CursorWrapper.__getattr__
+
+    @functools.wraps(original)
+    def getattr_(self: Any, name: str) -> Any:
+        found = original(self, name)
+        return _active[0].raw.direct(found, self.db.alias) if name in _DIRECT and _active else found
+
+    CursorWrapper.__getattr__ = getattr_  # type: ignore[method-assign]
 
 
 def _wrap_cursors(connection: Any, **_: Any) -> None:
