@@ -114,7 +114,7 @@ def test_a_commit_in_plain_words_may_commit_anything(room):
     "sql",
     [
         "SELECT 1 FROM newsroom_topic",
-        "PRAGMA user_version" if BACKEND == "sqlite" else "SET NAMES utf8",
+        "PRAGMA user_version" if BACKEND == "sqlite" else "SET NAMES 'utf8'",
         "SAVEPOINT a",
         "-- x\n EXPLAIN SELECT 1",
     ],

@@ -11,6 +11,8 @@ from isgware.sqlalchemy import revalidate_on_change
 from ..databases import BACKEND, ISOLATION, database
 from .models import Base
 
+#: They are about what servers do.
+collect_ignore = ["test_databases.py"] if BACKEND == "sqlite" else []
 OPTIONS = {"isolation_level": ISOLATION} if ISOLATION else {}
 
 

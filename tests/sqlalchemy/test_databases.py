@@ -43,7 +43,6 @@ from ..databases import BACKEND, SERVER, upsert
 from .models import Author, Book, Shelf
 from .recording import clean_room, telling
 
-pytestmark = pytest.mark.skipif(BACKEND == "sqlite", reason="ISGWARE_TEST_DATABASE names no server")
 postgresql = pytest.mark.skipif(BACKEND != "postgresql", reason="a matter of PostgreSQL")
 mysql = pytest.mark.skipif(BACKEND != "mysql", reason="a matter of MySQL and MariaDB")
 
