@@ -6,10 +6,12 @@ Runs on the server that ``ISGWARE_TEST_DATABASE`` names: ``python tools/dependen
 import asyncio
 import threading
 from contextlib import contextmanager
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import (
     JSON,
+    TIMESTAMP,
     Column,
     ForeignKey,
     Integer,
@@ -256,7 +258,7 @@ def test_a_driver_s_own_types(told, engine):
     told()
     with engine.connect() as connection:
         connection.execute(
-            insert(table).values(id=one, flag=1, data={"a": [1]}, amount=1.5, name="A")
+            insert(table).values(id=one, flag=1, data={"a": [1]}, amount=Decimal("1.5"), name="A")
         )
         connection.commit()
         (write,) = [write for write in told() if isinstance(write, Inserted)]
@@ -267,11 +269,32 @@ def test_a_driver_s_own_types(told, engine):
         connection.commit()
         (write,) = told()
         assert write.columns == {"name"}  # which may be equal, and is not the same
-        connection.execute(text("UPDATE typed SET amount = 1.50"))
+        connection.execute(update(table).values(amount=Decimal("1.50")))
+        connection.commit()
+        shown_otherwise = {"amount"} if BACKEND == "postgresql" else set()
+        assert {name for write in told() for name in write.columns} == shown_otherwise
         connection.execute(delete(table).where(table.c.flag == 1))
         connection.commit()
         deleted = [write for write in told() if isinstance(write, Deleted)]
     assert len(deleted) == 1
+
+
+@mysql
+def test_a_timestamp_changes_with_its_row(told, engine):
+    with engine.connect() as connection, untracked():
+        stamp = "stamp TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
+        connection.execute(
+            text(f"CREATE TABLE stamped (id INTEGER PRIMARY KEY, n INTEGER, {stamp})")
+        )
+        connection.execute(text("INSERT INTO stamped (id, n) VALUES (1, 1)"))
+        connection.commit()
+    columns = Column("n", Integer), Column("stamp", TIMESTAMP)
+    table = Table("stamped", MetaData(), Column("id", Integer, primary_key=True), *columns)
+    told()
+    with engine.begin() as connection:
+        connection.execute(update(table).where(table.c.id == 1).values(n=2))
+    (write,) = told()
+    assert write.columns == {"n", "stamp"}
 
 
 def test_rows_that_are_streamed_are_noted(told, engine):

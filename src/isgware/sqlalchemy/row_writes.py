@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -144,8 +145,13 @@ def _same(
     bind = (change.bound or {}).get(name)
     if bind is None or name not in row or bind not in parameters:
         return False
-    value = stored(dialect, column_of(change.table, name), parameters[bind])
-    return type(value) is type(row[name]) and bool(value == row[name])
+    column = column_of(change.table, name)
+    value, held = stored(dialect, column, parameters[bind]), row[name]
+    if type(value) is not type(held) or repr(value) == repr(held):
+        return type(value) is type(held)
+    # Of several time zones, or of one scale, they are read back alike.
+    alike = getattr(column.type, "scale", None) is not None or isinstance(value, datetime)
+    return alike and bool(value == held)
 
 
 def _cascaded(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Table
+from sqlalchemy import TIMESTAMP, Table
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, ColumnClause
@@ -140,6 +140,8 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
     given = set(compiled.column_keys or ())
     later = {*(compiled.postfetch or ()), *compiled.update_prefetch}
     bound, columns = {}, set()
+    # They change with their row, unless the table or the server says otherwise.
+    stamps = compiled.dialect.name in ("mysql", "mariadb")
     for column in table.columns:
         value = said.pop(column.key, None)
         if value is None and column.key in said:
@@ -157,6 +159,7 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
             value is not None or column.key in given or column in later
             or column.computed is not None or column.onupdate is not None
             or column.server_onupdate is not None
+            or (stamps and isinstance(column.type, TIMESTAMP))
         ):  # fmt: skip
             columns.add(column.name)
     if said:  # columns of another table, or called otherwise
