@@ -200,8 +200,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("django/unseen.py", "django/test_unseen.py")(
         ("Django: a condition near now is noted",
          "if value is not None and not near(value, time.time()):", "if True:"),
-        ("Django: reads of caches are noted", "        if reads is not None:\n            alias",
-         "        if False:\n            alias"),
+    ),
+    *_of("rendering/app_caches.py", "django/test_unseen.py")(
+        ("reads of caches are noted", "        if reads is not None:\n", "        if False:\n"),
     ),
     *_of("core/unseen.py", "core/test_unseen.py")(
         ("a time is near now in any zone", "value.replace(tzinfo=datetime.UTC).timestamp() - now)",

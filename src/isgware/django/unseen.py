@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import time
 from typing import Any, Final
 
@@ -12,12 +12,11 @@ from django.db.models.expressions import Col
 from django.utils.module_loading import import_string
 
 from ..core.database_reads import DatabaseReads
-from ..core.unseen import cached, compared, near
-from ..render_context import database
+from ..core.unseen import compared, near
+from ..rendering.app_caches import note_reads
 from ..rendering.callers import Callers, where
 
 _CALLERS: Final = Callers(frozenset({"django", "contextlib", "functools"}), frozenset())
-_READING: Final = ("get", "get_many")
 
 
 def note_time(reads: DatabaseReads, expression: Any, value: Any) -> None:
@@ -39,34 +38,10 @@ def _column(expression: Any) -> str:
 
 
 def watch_caches() -> None:
-    """Note what clean rooms read of the project's caches. Outside of them it costs one test."""
+    """Note what clean rooms read of the project's caches."""
     for options in settings.CACHES.values():
-        try:
-            kind = import_string(options["BACKEND"])
-        except (ImportError, KeyError):  # Django says so when it is used
-            continue
-        for name in _READING:
-            for base in kind.__mro__:
-                if name in vars(base):
-                    _watch(base, name)
-                    break
-
-
-def _watch(kind: Any, name: str) -> None:
-    original = vars(kind)[name]
-    if getattr(original, "isgware", False):
-        return
-
-    @functools.wraps(original)
-    def read(self: Any, *args: Any, **kwargs: Any) -> Any:
-        reads = database.get()
-        if reads is not None:
-            alias = _alias(self)
-            reads.note(f"cache {alias}", lambda: cached(alias, where(_CALLERS.caller())))
-        return original(self, *args, **kwargs)
-
-    read.isgware = True  # type: ignore[attr-defined]
-    setattr(kind, name, read)
+        with contextlib.suppress(ImportError, KeyError):  # Django says so when it is used
+            note_reads(import_string(options["BACKEND"]), ("get", "get_many"), _alias)
 
 
 def _alias(cache: Any) -> str:
