@@ -1,5 +1,6 @@
 """Which values count as made of the time of the render."""
 
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -17,7 +18,6 @@ NOW = datetime(2026, 5, 4, 13, 20, 7, 123456, UTC)
         (NOW - timedelta(seconds=3), True),
         (NOW.astimezone(timezone(timedelta(hours=9))), True),
         (NOW.replace(tzinfo=None), True),
-        (datetime.fromtimestamp(NOW.timestamp()), True),
         (NOW - timedelta(days=7), True),
         (NOW + timedelta(hours=1), True),
         (NOW.replace(hour=0, minute=0, second=0, microsecond=0), True),
@@ -32,6 +32,18 @@ NOW = datetime(2026, 5, 4, 13, 20, 7, 123456, UTC)
 )
 def test_what_is_near_now(value, expected):
     assert near(value, NOW.timestamp()) is expected
+
+
+def test_a_time_without_a_zone_is_that_of_here_or_of_greenwich(monkeypatch):
+    try:
+        monkeypatch.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        for value in (datetime.fromtimestamp(NOW.timestamp()), NOW.replace(tzinfo=None)):
+            assert near(value, NOW.timestamp())
+            assert not near(value - timedelta(minutes=25), NOW.timestamp())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_notes_are_kept_beside_what_a_page_depends_on_once_each_and_bounded():

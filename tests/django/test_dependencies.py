@@ -12,6 +12,7 @@ from isgware.cli.commands import commands
 from isgware.cli.subject import subject_of, subject_of_store
 from isgware.core.stored_page import decode
 from isgware.django import query_writes
+from isgware.management import record_writes
 
 from ..databases import BACKEND
 from .test_dependencies_oracle import newsroom as newsroom
@@ -19,6 +20,7 @@ from .test_dependencies_oracle import newsroom as newsroom
 
 @pytest.fixture
 def room(newsroom, tmp_path):
+    record_writes._touchers.clear()  # apps of other tests, which know no models
     room = newsroom(None, f"file:{tmp_path}/store", secret="a secret of some length")
     room.author = room.models.Author.objects.create(name="ann")
     room.posts = [

@@ -51,6 +51,7 @@ def test_an_upsert_by_another_column_is_told_by_the_keys_that_come_back(room, to
     common = {"date": "2024-01-01", "author": room.author}
     for url in ("/get/1", "/get/2", "/flat/1"):
         depends(room, url)
+    told.clear()
     Post.objects.bulk_create(
         [Post(slug="s1", title="new", **common)], update_conflicts=True, update_fields=["title"],
         **({} if BACKEND == "mysql" else {"unique_fields": ["slug"]}),
@@ -58,6 +59,7 @@ def test_an_upsert_by_another_column_is_told_by_the_keys_that_come_back(room, to
     assert [label(room, url) for url in ("/get/1", "/get/2", "/flat/1")] == [
         "REVALIDATED", "HIT", "HIT",
     ]  # fmt: skip
+    assert told[0] == Updated("newsroom_post", 1, {"title"}, {"id": 1}, {"id": 1})
     assert room.models.Post.objects.get(pk=1).title == "new"
 
 

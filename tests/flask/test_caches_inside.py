@@ -27,3 +27,4 @@ def test_a_read_of_flask_caching_is_named():
     assert "it read the cache 'Flask-Caching' (" in said
     assert "test_caches_inside.py:" in said
     assert isg.why("/writes").unseen == ()
+    isg.close(0)
