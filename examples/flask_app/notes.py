@@ -54,7 +54,8 @@ def add(file: str, kind: str, code: str, text: str) -> None:
         db.execute("INSERT INTO note (kind, code, text) VALUES (?, ?, ?)", (kind, code, text))
         db.execute(
             "DELETE FROM note WHERE kind = :kind AND code = :code AND id NOT IN"
-            " (SELECT id FROM note WHERE kind = :kind AND code = :code ORDER BY id DESC LIMIT :kept)",
+            " (SELECT id FROM note WHERE kind = :kind AND code = :code"
+            "  ORDER BY id DESC LIMIT :kept)",
             {"kind": kind, "code": code, "kept": PER_ITEM},
         )
 
