@@ -13,7 +13,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
-from ..core.dependencies import EverythingChanged
 from ..render_context import database, tracked
 from ..rendering.callers import Callers, where
 from .query_writes import QueryWrites, within
@@ -90,12 +89,12 @@ class RawSQL:
         if kind != "writes" or not tracked.get():
             return execute(sql, params, many, context)
         place = where(_CALLERS.caller())
+        why = f"SQL of the app's own ({place})"
         try:
-            return execute(sql, params, many, context)
-        finally:  # also if it raised: some of it may be done
+            with self._writes.everything(why, context["connection"]):
+                return execute(sql, params, many, context)
+        finally:
             self._say(place)
-            using = context["connection"].alias
-            self._writes.note(EverythingChanged(f"SQL of the app's own ({place})"), using)
 
     def _say(self, place: str) -> None:
         if place not in self._told and len(self._told) < 1_000 and not _migrating():

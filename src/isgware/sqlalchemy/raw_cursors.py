@@ -15,8 +15,9 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.pool.base import _ConnectionFairy as Pooled
 
 from ..core.dependencies import EverythingChanged
-from ..management.record_writes import listening
+from ..management.record_writes import announcing, listening
 from ..render_context import database, tracked
+from .announcing import announce_pending, begins_by_itself
 from .named import place
 from .raw_sql import kind_of
 from .transactions import committed, pending_on
@@ -39,6 +40,8 @@ def watch() -> None:
         return RawCursor(found, self)
 
     def commit(self: Any) -> Any:  # else the pool's connection passes it to the driver's
+        if announcing():
+            announce_pending(pending_on(self))
         try:
             return self.dbapi_connection.commit()
         finally:
@@ -93,6 +96,12 @@ class RawCursor:
     def __exit__(self, *raised: Any) -> Any:
         return self._cursor.__exit__(*raised)
 
+    def _announce(self, statement: str, kind: str) -> None:
+        """What the statement will have committed when it has been executed."""
+        pending = pending_on(self._pooled)
+        if kind == "commit" or (kind == "write" and _commits_itself(self._pooled, statement)):
+            announce_pending(pending)
+
     def _noting(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def execute(statement: Any, *args: Any, **kwargs: Any) -> Any:
             text = statement if isinstance(statement, str) and name != "callproc" else ""
@@ -103,12 +112,21 @@ class RawCursor:
             if kind == "write" and listening() and tracked.get():
                 why = f"a cursor in {named_once(place())}"
                 pending_on(self._pooled).innermost.add(EverythingChanged(why))
+            if announcing():
+                self._announce(text if name != "executescript" else "", kind)
             result = call(statement, *args, **kwargs)
             if kind in ("write", "commit") and not _transaction_is_open(self._pooled):
                 committed(self._pooled)
             return self if result is self._cursor else result
 
         return execute
+
+
+def _commits_itself(pooled: Any, statement: str) -> bool:
+    driver = pooled.dbapi_connection
+    if _transaction_is_open(pooled):
+        return False
+    return not hasattr(driver, "isolation_level") or not begins_by_itself(driver, statement)
 
 
 def _transaction_is_open(pooled: Any) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -18,6 +18,7 @@ from ..core.dependencies import EverythingChanged
 from ..management.record_writes import listening
 from ..render_context import current, database, tracked
 from . import compilers, raw_cursors, tables
+from .announcing import IMPLICIT_COMMIT, announce_before
 from .named import place
 from .old_rows import OURS, autocommits
 from .raw_sql import kind_of
@@ -25,8 +26,6 @@ from .reading import known_here, read
 from .rewritten import rewritten
 from .transactions import committed, pending_of
 from .writing import WROTE, before
-
-_IMPLICIT_COMMIT: Final = frozenset({"mysql", "mariadb", "oracle"})
 
 
 def install(
@@ -63,6 +62,8 @@ def _executing(
         read(reads, connection, statement, context)
     if listening() and tracked.get() and OURS not in context.execution_options:
         before(connection, statement, context)
+        if WROTE in context.__dict__:
+            announce_before(connection, statement, context)
 
 
 def _cursor_executed(
@@ -103,7 +104,7 @@ def _executed(
     context = getattr(result, "context", None)
     if context is not None and WROTE in context.__dict__:
         commits = context.is_text and kind_of(context.unicode_statement) == "commit"
-        ddl = context.isddl and connection.dialect.name in _IMPLICIT_COMMIT
+        ddl = context.isddl and connection.dialect.name in IMPLICIT_COMMIT
         _ended(connection, commits=commits or ddl)
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..core.database_reads import Writes
-from ..core.dependencies import EverythingChanged
-from ..management.record_writes import tell
+from ..core.dependencies import EverythingChanged, TableChanged
+from ..management.record_writes import Announced, announce, tell, withdraw
 from .tables import told
 
 log: Final = logging.getLogger("isgware")
@@ -25,25 +25,33 @@ class Pending:
     """The writes of the transaction under way on one connection of the driver.
 
     ``unfinished``: calls that add writes of which not everything was known when they were executed,
-    the keys of inserted rows. ``locked``: whether this transaction holds the lock of SQLite.
+    the keys of inserted rows; they are of tables in ``inserting``. ``locked``: whether this
+    transaction holds the lock of SQLite. ``opened_by``: the savepoint that began it, if one did.
+    ``announced``: what was announced of it before a statement that may have committed.
     """
 
     def __init__(self) -> None:
         self._writes = Writes()
         self._savepoints: list[tuple[str, Writes]] = []
         self.unfinished: list[Callable[[Writes], object]] = []
+        self.inserting: set[str] = set()
         self.locked = False
+        self.opened_by = ""
+        self.announced: Announced = {}
 
     @property
     def innermost(self) -> Writes:
         return self._savepoints[-1][1] if self._savepoints else self._writes
 
     def __bool__(self) -> bool:
-        return bool(self._writes or self._savepoints or self.unfinished or self.locked)
+        return bool(
+            self._writes or self._savepoints or self.unfinished or self.locked or self.announced
+        )
 
     def finish(self) -> None:
         """Ask for what was not known before."""
         unfinished, self.unfinished = self.unfinished, []
+        self.inserting.clear()
         for call in unfinished:
             try:
                 call(self.innermost)
@@ -71,6 +79,19 @@ class Pending:
             while self._savepoints.pop()[0] != name:
                 pass
 
+    def so_far(self) -> Writes:
+        """All of it, as far as it is known; it stays pending."""
+        writes = Writes()
+        for each in (self._writes, *(inner for _, inner in self._savepoints)):
+            writes.join(each)
+        for table in self.inserting:
+            writes.add(TableChanged(table))
+        return writes
+
+    def take_announced(self) -> Announced:
+        announced, self.announced = self.announced, {}
+        return announced
+
     def take(self) -> Writes:
         """All of it; nothing is pending afterwards."""
         self.finish()
@@ -78,11 +99,15 @@ class Pending:
             writes = self._savepoints.pop()[1]
             self.innermost.join(writes)
         taken, self._writes, self.locked = self._writes, Writes(), False
+        self.opened_by = ""
         return taken
 
     def drop(self) -> None:
         """It was rolled back."""
         self._writes, self.locked = Writes(), False
+        self.inserting.clear()
+        self.opened_by = ""
+        withdraw(self.take_announced())
         self._savepoints.clear()
         self.unfinished.clear()
 
@@ -105,7 +130,7 @@ def committed(pooled: Any) -> None:
     """What is pending on a connection, or on one of the pool, is committed."""
     pending = _of(pooled)
     if pending is not None:
-        tell(told(pending.take()))
+        tell(told(pending.take()), pending.take_announced())
 
 
 def _of(pooled: Any) -> Pending | None:
@@ -135,11 +160,12 @@ def _committing(original: Any, pooled: Any) -> None:
     if pending is None:
         original(pooled)
         return
-    writes = pending.take()
+    writes = list(told(pending.take()))
+    announced = announce(writes, pending.take_announced())
     try:
         original(pooled)
     finally:  # one that failed may have happened
-        tell(told(writes))
+        tell(writes, announced)
 
 
 def _rolling_back(original: Any, pooled: Any) -> None:
@@ -167,10 +193,12 @@ def _committing_prepared(
         writes.join(prepared)
     elif (args and args[0]) or kwargs.get("is_prepared"):
         writes.add(EverythingChanged("a transaction that another process prepared"))
+    batch = list(told(writes))
+    announced = announce(batch, pending_of(connection).take_announced())
     try:
         original(connection, xid, *args, **kwargs)
     finally:
-        tell(told(writes))
+        tell(batch, announced)
 
 
 def _rolling_back_prepared(

@@ -109,6 +109,7 @@ def _ddl(element: Any) -> Writes:
 def _rows(connection: Any, pending: Pending, change: Change, context: Any) -> None:
     if change.kind is Insert:
         pending.unfinished.append(partial(inserted, connection.dialect, change, context))
+        pending.inserting.add(change.name)
         return
     old_rows = OldRows(connection, pending)
     names, parameters = context.compiled.bind_names, context.compiled_parameters

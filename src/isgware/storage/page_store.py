@@ -64,6 +64,9 @@ class PageStore:
     def end(self) -> None:
         self.backend.end()
 
+    def now(self) -> float:
+        return self._clock()
+
     def sync(self) -> None:
         """Update the copy of the table, if the version shows that it is behind."""
         version = self.backend.version[0]
@@ -115,7 +118,7 @@ class PageStore:
         if page is None or again or self._renewed(page):
             page = self._fetch(key, base, page, None if again else ahead)
         state = self._state(page, fingerprint)
-        if page is not None and state in (State.STALE, State.EXPIRED) and self._to_look_up(page):
+        if page is not None and self._outdated(page, state) and self._to_look_up(page):
             page = self._fetch(key, base, page)
             state = self._state(page, fingerprint)
         return page, state
@@ -129,6 +132,13 @@ class PageStore:
         ):
             state = State.STALE
         return state
+
+    def _outdated(self, page: Page, state: State | None) -> bool:
+        """Whether its time is over, so that another process may have rendered it: what was purged
+        was looked for already."""
+        depended = page.entry.depended
+        due = depended is not None and depended.overdue(self._clock())
+        return state in (State.STALE, State.EXPIRED) or due
 
     def _to_look_up(self, page: Page) -> bool:
         """Whether no thread of this process has asked the store for this page within a second."""
@@ -230,7 +240,9 @@ class PageStore:
     def _worth_storing(self, entry: Entry) -> bool:
         """A page that may not be served at all would only replace another one."""
         depended = entry.depended
-        return depended is None or depended.late == NOTHING or depended.soft
+        if depended is None or depended.soft:
+            return True
+        return depended.late == NOTHING and not depended.overdue(self._clock())
 
     def _put(self, entry: Entry, replaces: Entry | None = None, version: bytes = b"") -> bool:
         """Whether the store has the page now. If its body equals that of the one before, only the
@@ -338,7 +350,7 @@ class PageStore:
 
     def maintain(self) -> None:
         """Periodic work, about once a second: check the store's files, retry pending operations,
-        report visits."""
+        report visits, tell what others have announced and never told."""
         verify = getattr(getattr(self.backend.backend, "database", None), "verify", None)
         if verify is not None:
             verify()
@@ -347,6 +359,8 @@ class PageStore:
         if now - self._flushed > _FLUSH_SECONDS:
             self._flushed = now
             self.flush_recency()
+        if self.dependencies is not None and self.backend.open_since is None:
+            self.dependencies.tell_overdue()
 
     def flush_recency(self) -> None:
         """Report to the backend, in one batch, which pages were visited recently."""
