@@ -230,3 +230,16 @@ def test_a_replica_that_is_copied_later(tmp_path):
     isg.close(0)
     for engine in (primary, replica):
         engine.dispose()
+
+
+def test_who_waited_for_a_render_takes_no_page_that_is_to_be_renewed_already(site):
+    site = site()
+    site.edit()
+    site.get()
+    renderer = site.isgs[0].runtime.engine.renderer
+    (page,) = (p for p in site.isgs[0].runtime.memory._pages.pages.values() if p.entry.depended.due)
+    arrival = renderer.page_store.mirror.counter
+    assert renderer.acceptable(page, arrival)
+    site.clock.advance(2)
+    assert not renderer.acceptable(page, arrival)
+    assert renderer.acceptable(page, arrival, own=True)
