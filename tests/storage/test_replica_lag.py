@@ -237,7 +237,8 @@ def test_who_waited_for_a_render_takes_no_page_that_is_to_be_renewed_already(sit
     site.edit()
     site.get()
     renderer = site.isgs[0].runtime.engine.renderer
-    (page,) = (p for p in site.isgs[0].runtime.memory._pages.pages.values() if p.entry.depended.due)
+    pages = site.isgs[0].runtime.memory._pages.pages.values()
+    (page,) = (page for page in pages if page.entry.request.path == "/page")
     arrival = renderer.page_store.mirror.counter
     assert renderer.acceptable(page, arrival)
     site.clock.advance(2)
