@@ -256,6 +256,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "return state in (State.STALE, State.EXPIRED)"),
         ("maintenance tells what others announced", "            self.dependencies.tell_overdue()\n",
          "            pass\n"),
+        ("what was overdue before a process began is told before its first visit",
+         "                self.dependencies.look_first()\n", "                pass\n"),
         ("of a store that is away nobody asks what is overdue",
          "if self.dependencies is not None and self.backend.open_since is None:",
          "if self.dependencies is not None:"),

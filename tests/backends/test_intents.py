@@ -151,7 +151,7 @@ def test_an_intent_is_told_again_and_ends_by_itself() -> None:
     backend = MemoryBackend()
     assert backend.announce(intent(), 0, START)
     times = [
-        second for second in range(2 * int(INTENT_LAST)) if backend.tell_overdue(START + second)
+        second for second in range(3 * int(INTENT_LAST)) if backend.tell_overdue(START + second)
     ]
     assert times == [10, 20, 40, 80, 160, 320, 640]
 

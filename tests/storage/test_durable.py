@@ -18,7 +18,7 @@ from isgware.errors import BackendUnavailable
 from isgware.management import record_writes
 from isgware.testing import FakeClock
 
-from .test_replica_lag import OPTIONS, Base, Item
+from .test_replica_lag import OPTIONS, Base, Item, Site
 from .test_replica_lag import site as site
 
 DURABLE = {"dependencies_durable": True, "dependencies_lag": 0}
@@ -59,6 +59,19 @@ def test_who_announces_and_never_tells_renews_after_ten_seconds(site, store, tmp
     maintain(site, -1)
     assert site.get() == ("1", "REVALIDATED")
     assert site.get() == ("1", "HIT")
+
+
+def test_a_process_that_begins_later_tells_before_its_first_visit(site, tmp_path):
+    before = site(f"file:{tmp_path / 'one'}", **DURABLE)
+    before.get()
+    record_writes.announce(WRITES)
+    for isg in before.isgs:
+        isg.close(0)
+    after = Site(f"file:{tmp_path / 'one'}", **DURABLE, start=before.clock.now + 60)
+    for isg in after.isgs:
+        isg.close(0)
+    assert after.renders == 0
+    assert after.get()[1] == "REVALIDATED"
 
 
 def test_what_is_told_is_not_told_again(site):

@@ -15,7 +15,7 @@ from isgware.cli.subject import subject_of
 from isgware.core.dependencies import Updated
 from isgware.management import record_writes
 from isgware.render_context import database
-from isgware.testing import FakeClock
+from isgware.testing import START, FakeClock
 
 OPTIONS = {"enabled": True, "dependencies": True, "dependencies_lag": 2, "backend_timeout": 30.0}
 
@@ -24,8 +24,8 @@ class Site:
     """Pages of one row, which views read from a replica. Two ISGs on one store, of which one hears
     of commits, stand for two processes."""
 
-    def __init__(self, store, **options):
-        self.clock = FakeClock()
+    def __init__(self, store, *, start=START, **options):
+        self.clock = FakeClock(start)
         self.primary = self.replica = 0
         self.renders = 0
         self.slow = 0.0

@@ -99,18 +99,25 @@ class Entry:
         return int(self.status[:3])
 
     @property
+    def revalidate_at(self) -> float:
+        """Infinity for ``revalidate=None``, which means "until invalidated"."""
+        if self.revalidate is None:
+            return float("inf")
+        return self.rendered_at + self.revalidate
+
+    @property
     def fresh_until(self) -> float:
-        """Infinity for ``revalidate=None``, which means "until invalidated", if the page is not to
-        be renewed because of `Depended.due`."""
-        until = float("inf") if self.revalidate is None else self.rendered_at + self.revalidate
+        """`revalidate_at`, or earlier because of `Depended.due`."""
+        until = self.revalidate_at
         due = 0.0 if self.depended is None else self.depended.due
         return min(until, due) if due else until
 
     @property
     def lifetime(self) -> float | None:
         """Seconds fresh from the render; `None` until invalidated."""
-        until = self.fresh_until
-        return None if until == float("inf") else max(0.0, until - self.rendered_at)
+        if self.depended is None or not self.depended.due:
+            return self.revalidate
+        return max(0.0, self.fresh_until - self.rendered_at)
 
     @property
     def expires_at(self) -> float:

@@ -68,6 +68,7 @@ class Dependencies:
         self.soft = soft
         self.durable = durable
         self._lag = lag
+        self._looked = False
         self._now = now
         self._store = store
         self._shapes = _NO_SHAPES
@@ -174,6 +175,12 @@ class Dependencies:
         if not taken:
             log.warning("So many writers were killed that this commit is not announced.")
         return intent.token if taken else ""
+
+    def look_first(self) -> None:
+        """What was overdue before this process began is told before its first visit."""
+        if not self._looked:
+            self._looked = True
+            self.tell_overdue()
 
     def tell_overdue(self) -> int:
         """Tell what others have announced and never told. Raises `BackendUnavailable`."""

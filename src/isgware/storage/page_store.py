@@ -73,6 +73,8 @@ class PageStore:
         if version == self.settled and self._offline_since is None:
             return
         try:
+            if self.dependencies is not None:
+                self.dependencies.look_first()
             for _ in range(3):
                 self._pull()
                 after = self.backend.version[0]
