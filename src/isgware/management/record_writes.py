@@ -11,7 +11,7 @@ import logging
 import sys
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, cast
 
 from ..core.dependencies import Write
 from ..core.dependency_texts import said_of
@@ -111,7 +111,6 @@ def made_by(make: Callable[[], object]) -> None:
         _makers.append(make)
 
 
-@runtime_checkable
 class Announcing(Protocol):
     """A listener that may want to know of a commit beforehand."""
 
@@ -154,7 +153,7 @@ def listening() -> bool:
 
 def announcing() -> bool:
     """Whether anybody wants to know of commits beforehand."""
-    return any(isinstance(each, Announcing) and each.announces for each in _listeners)
+    return any(getattr(each, "announces", False) for each in _listeners)
 
 
 def announce(writes: Iterable[Write], before: Announced | None = None) -> Announced:
@@ -164,9 +163,10 @@ def announce(writes: Iterable[Write], before: Announced | None = None) -> Announ
     batch, announced = list(writes), {} if before is None else before
     for listener in list(_listeners) if batch else ():
         try:
-            if isinstance(listener, Announcing) and listener.announces:
-                token = listener.announce(batch)
-                announced.setdefault(listener, []).extend([token] if token else [])
+            if getattr(listener, "announces", False):
+                wants = cast(Announcing, listener)
+                token = wants.announce(batch)
+                announced.setdefault(wants, []).extend([token] if token else [])
         except Exception:
             log.exception("A commit could not be announced; it goes on without.")
     return announced
@@ -192,8 +192,9 @@ def tell(writes: Iterable[Write], announced: Announced | None = None) -> None:
         _say_that_a_render_writes(batch[0])
     for listener in list(_listeners):
         try:
-            if announced and isinstance(listener, Announcing):
-                listener(batch, announced.get(listener, ()))
+            wants = cast(Announcing, listener)
+            if announced and (intents := announced.get(wants)):
+                wants(batch, intents)
             else:
                 listener(batch)
         except Exception:

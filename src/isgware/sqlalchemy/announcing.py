@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy.sql.elements import ReleaseSavepointClause, SavepointClause
 
 from ..core.database_reads import Writes
-from ..management.record_writes import announce, announcing
+from ..management.record_writes import announce
 from .old_rows import autocommits, in_transaction
 from .raw_sql import kind_of
 from .tables import told
@@ -29,7 +29,7 @@ def announce_before(connection: Any, statement: str, context: Any) -> None:
     pending = pending_of(connection)
     if connection.dialect.name == "sqlite":
         _note_savepoint(connection, pending, context)
-    if announcing() and _commits(connection, pending, statement, context):
+    if _commits(connection, pending, statement, context):
         announce_pending(pending)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 from sqlalchemy.orm import Session, loading
 
 from ..core.dependencies import EverythingChanged
-from ..management.record_writes import listening
+from ..management.record_writes import announcing, listening
 from ..render_context import current, database, tracked
 from . import compilers, raw_cursors, tables
 from .announcing import IMPLICIT_COMMIT, announce_before
@@ -61,8 +61,9 @@ def _executing(
     if reads is not None and OURS not in context.execution_options:
         read(reads, connection, statement, context)
     if listening() and tracked.get() and OURS not in context.execution_options:
+        new = WROTE not in context.__dict__
         before(connection, statement, context)
-        if WROTE in context.__dict__:
+        if new and announcing() and WROTE in context.__dict__:
             announce_before(connection, statement, context)
 
 
