@@ -19,6 +19,7 @@ from isgware.management import record_writes
 from isgware.testing import FakeClock
 
 from .test_replica_lag import OPTIONS, Base, Item, Site
+from .test_replica_lag import alone as alone
 from .test_replica_lag import site as site
 
 DURABLE = {"dependencies_durable": True, "dependencies_lag": 0}

@@ -66,11 +66,21 @@ class Site:
         return answer.text, answer.headers["X-ISG-Cache"]
 
 
+@pytest.fixture(autouse=True)
+def alone():
+    """The ISGs of these tests hear of no other writes, and others of none of theirs."""
+    lists = record_writes._listeners, record_writes._touchers
+    before = [list(each) for each in lists]
+    for each in lists:
+        each.clear()
+    yield
+    for each, kept in zip(lists, before, strict=True):
+        each[:] = kept
+
+
 @pytest.fixture
-def site(tmp_path):
+def site(alone, tmp_path):
     made = []
-    listening = list(record_writes._listeners)
-    record_writes._listeners.clear()
 
     def make(store="file:", **options):
         made.append(Site(f"file:{tmp_path}/{len(made)}" if store == "file:" else store, **options))
@@ -80,7 +90,6 @@ def site(tmp_path):
     for each in made:
         for isg in each.isgs:
             isg.close(0)
-    record_writes._listeners[:] = listening
 
 
 @pytest.mark.parametrize(
