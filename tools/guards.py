@@ -140,7 +140,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("storage/page_store.py", "storage/test_page_store.py")(
         ("stale copies are looked up in the store",
-         "self._outdated(page, state) and self._to_look_up(page)", "False"),
+         "state in (State.STALE, State.EXPIRED) and self._to_look_up(page)", "False"),
         ("expired copies are looked up, too", "state in (State.STALE, State.EXPIRED)",
          "state is State.STALE"),
         ("a stale copy is looked up once a second",
@@ -251,9 +251,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("caches in front do not use one that is gone", 'found[3] if stale else "0"', "found[3]"),
     ),
     *_of("storage/page_store.py", "storage/test_replica_lag.py", "storage/test_durable.py")(
-        ("a page of a replica is looked up when it is due",
-         "return state in (State.STALE, State.EXPIRED) or due",
-         "return state in (State.STALE, State.EXPIRED)"),
         ("maintenance tells what others announced", "            self.dependencies.tell_overdue()\n",
          "            pass\n"),
         ("what was overdue before a process began is told before its first visit",

@@ -120,7 +120,7 @@ class PageStore:
         if page is None or again or self._renewed(page):
             page = self._fetch(key, base, page, None if again else ahead)
         state = self._state(page, fingerprint)
-        if page is not None and self._outdated(page, state) and self._to_look_up(page):
+        if page is not None and state in (State.STALE, State.EXPIRED) and self._to_look_up(page):
             page = self._fetch(key, base, page)
             state = self._state(page, fingerprint)
         return page, state
@@ -134,13 +134,6 @@ class PageStore:
         ):
             state = State.STALE
         return state
-
-    def _outdated(self, page: Page, state: State | None) -> bool:
-        """Whether its time is over, so that another process may have rendered it: what was purged
-        was looked for already."""
-        depended = page.entry.depended
-        due = depended is not None and depended.overdue(self._clock())
-        return state in (State.STALE, State.EXPIRED) or due
 
     def _to_look_up(self, page: Page) -> bool:
         """Whether no thread of this process has asked the store for this page within a second."""
@@ -242,9 +235,7 @@ class PageStore:
     def _worth_storing(self, entry: Entry) -> bool:
         """A page that may not be served at all would only replace another one."""
         depended = entry.depended
-        if depended is None or depended.soft:
-            return True
-        return depended.late == NOTHING and not depended.overdue(self._clock())
+        return depended is None or depended.late == NOTHING or depended.soft
 
     def _put(self, entry: Entry, replaces: Entry | None = None, version: bytes = b"") -> bool:
         """Whether the store has the page now. If its body equals that of the one before, only the
