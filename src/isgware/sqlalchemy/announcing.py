@@ -15,12 +15,10 @@ from sqlalchemy.sql.elements import ReleaseSavepointClause, SavepointClause
 from ..core.database_reads import Writes
 from ..management.record_writes import announce
 from .old_rows import autocommits, in_transaction
-from .raw_sql import kind_of
+from .raw_sql import IMPLICIT_COMMIT, has_committed
 from .tables import told
 from .transactions import Pending, pending_of
 
-#: They commit whatever is open.
-IMPLICIT_COMMIT: Final = frozenset({"mysql", "mariadb", "oracle"})
 _DML: Final = re.compile(r"\s*(insert|update|delete|replace)\b", re.IGNORECASE)
 
 
@@ -65,7 +63,7 @@ def _commits(connection: Any, pending: Pending, statement: str, context: Any) ->
     if isinstance(clause, ReleaseSavepointClause):
         return bool(pending.opened_by) and clause.ident == pending.opened_by
     if context.compiled is None or context.is_text:
-        if kind_of(statement) == "commit":
+        if has_committed(statement, connection.dialect.name):
             return True
     if context.isddl and connection.dialect.name in IMPLICIT_COMMIT:
         return True

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ..core.database_reads import Writes
 from ..core.dependencies import EverythingChanged, TableChanged
-from ..management.record_writes import Announced, announce, tell, withdraw
+from ..management.record_writes import Announced, announce, tell
 from .tables import told
 
 log: Final = logging.getLogger("isgware")
@@ -26,8 +26,10 @@ class Pending:
 
     ``unfinished``: calls that add writes of which not everything was known when they were executed,
     the keys of inserted rows; they are of tables in ``inserting``. ``locked``: whether this
-    transaction holds the lock of SQLite. ``opened_by``: the savepoint that began it, if one did.
-    ``announced``: what was announced of it before a statement that may have committed.
+    transaction holds the lock of SQLite. ``elsewhere``: what may be written where nobody sees it,
+    committed, too; it is told when a transaction ends, however it does. ``opened_by``: the
+    savepoint that began it, if one did. ``announced``: what was announced of it before a statement
+    that may have committed.
     """
 
     def __init__(self) -> None:
@@ -38,15 +40,15 @@ class Pending:
         self.locked = False
         self.opened_by = ""
         self.announced: Announced = {}
+        self.elsewhere: EverythingChanged | None = None
 
     @property
     def innermost(self) -> Writes:
         return self._savepoints[-1][1] if self._savepoints else self._writes
 
     def __bool__(self) -> bool:
-        return bool(
-            self._writes or self._savepoints or self.unfinished or self.locked or self.announced
-        )
+        seen = self._writes or self._savepoints or self.unfinished or self.locked
+        return bool(seen or self.elsewhere or self.announced)
 
     def finish(self) -> None:
         """Ask for what was not known before."""
@@ -98,18 +100,19 @@ class Pending:
         while self._savepoints:
             writes = self._savepoints.pop()[1]
             self.innermost.join(writes)
-        taken, self._writes, self.locked = self._writes, Writes(), False
+        if self.elsewhere is not None:
+            self._writes.add(self.elsewhere)
+        taken, self._writes, self.locked, self.elsewhere = self._writes, Writes(), False, None
         self.opened_by = ""
         return taken
 
-    def drop(self) -> None:
-        """It was rolled back."""
-        self._writes, self.locked = Writes(), False
+    def drop(self) -> Writes:
+        """It was rolled back. Returns what may have been written all the same."""
+        self._writes = Writes()
         self.inserting.clear()
-        self.opened_by = ""
-        withdraw(self.take_announced())
         self._savepoints.clear()
         self.unfinished.clear()
+        return self.take()
 
 
 def pending_of(connection: Any) -> Pending:
@@ -172,7 +175,8 @@ def _rolling_back(original: Any, pooled: Any) -> None:
     pending = _of(pooled)
     original(pooled)
     if pending is not None:
-        pending.drop()
+        announced = pending.take_announced()
+        tell(told(pending.drop()), announced)
 
 
 # Two-phase commits are of a `Connection`; one that was prepared may be committed by another.
@@ -206,4 +210,6 @@ def _rolling_back_prepared(
 ) -> None:
     original(connection, xid, *args, **kwargs)
     connection.engine.__dict__.get(_KEY, {}).pop(xid, None)
-    pending_of(connection).drop()
+    pending = pending_of(connection)
+    announced = pending.take_announced()
+    tell(told(pending.drop()), announced)
