@@ -212,7 +212,7 @@ def engine_of(
     if settings.dependencies:
         from .storage.dependencies import dependencies_of
 
-        page_store.dependencies = dependencies_of(store, settings)
+        page_store.dependencies = dependencies_of(store, settings, now)
     planner = Planner(settings, site, page_store, now, drafts)
     maintenance = Maintenance(
         settings.probe_interval,

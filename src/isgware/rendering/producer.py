@@ -123,8 +123,10 @@ class Producer:
         began_reading = None
         if dependencies is not None:
             from ..core.database_reads import DatabaseReads
+            from ..core.dependency_names import hashed
 
-            rendering.database, began_reading = DatabaseReads(), dependencies.begin()
+            page = hashed("page", target.key)
+            rendering.database, began_reading = DatabaseReads(page), dependencies.begin()
         started, clock = self._now(), time.perf_counter()
         try:
             response = render(
