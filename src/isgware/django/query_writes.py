@@ -139,7 +139,7 @@ class QueryWrites:
         query, using = compiler.query, compiler.connection.alias
         meta = query.get_meta()
         table, model = meta.db_table, meta.concrete_model
-        if not self.counts(table) or not query.values:
+        if not self.counts(table) or not query.values or _never(compiler):
             return execute(result_type)
         columns = {field.column: (field, value) for field, _, value in query.values}
         changed = frozenset(columns) | _generated(model)
@@ -147,7 +147,10 @@ class QueryWrites:
         key = key_column(model)
         if not key or key in columns:
             with self._failing(table, None, using):
-                return execute(result_type)
+                count = execute(counting)
+            if _counted(count) != 0:  # a row that gets another key is another row
+                self.note(RowsChanged(table, None), using)
+            return count
         with self._locked(compiler, table):
             rows = self._before(compiler, model, [field for field, _ in columns.values()])
             with self._failing(table, changed, using):
@@ -166,7 +169,7 @@ class QueryWrites:
         using = compiler.connection.alias
         meta = compiler.query.get_meta()
         table, model = compiler.query.base_table or meta.db_table, meta.concrete_model
-        if not self.counts(table):
+        if not self.counts(table) or _never(compiler):
             return execute(result_type)
         if table != meta.db_table or not key_column(model):
             with self._failing(table, None, using):
@@ -250,6 +253,18 @@ class QueryWrites:
             return None
         columns = [field.column for field in wanted.values()]
         return [dict(zip(columns, row, strict=False)) for row in rows]
+
+
+def _never(compiler: Any) -> bool:
+    """Whether no row can meet the condition, such as ``pk__in=[]``: Django sends nothing then, and
+    nothing may be locked for it."""
+    try:
+        compiler.compile(compiler.query.where)
+    except EmptyResultSet:
+        return True
+    except Exception:  # the statement itself says what is wrong, or needs no condition at all
+        return False
+    return False
 
 
 def _asks(where: Any) -> bool:
