@@ -17,6 +17,16 @@ def rate(random):
 
 
 @edit
+def upsert_ratings(random):
+    author, post = some(random, Author), some(random, Post)
+    if author and post:
+        Rating.objects.bulk_create(
+            [Rating(author=author, post=post, stars=random.randint(0, 4))],
+            update_conflicts=True, unique_fields=["author", "post"], update_fields=["stars"],
+        )  # fmt: skip
+
+
+@edit
 def rate_again(random):
     if rating := some(random, Rating):
         rating.stars = random.randint(0, 4)

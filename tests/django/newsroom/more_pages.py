@@ -4,8 +4,19 @@ from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from django.db import connection, transaction
-from django.db.models import Count, F, FilteredRelation, Max, Q, Subquery, Value
-from django.db.models.functions import Coalesce, Concat
+from django.db.models import (
+    CharField,
+    Count,
+    F,
+    FilteredRelation,
+    Func,
+    Max,
+    Q,
+    Subquery,
+    Value,
+    Window,
+)  # fmt: skip
+from django.db.models.functions import Coalesce, Concat, RowNumber
 
 from .models import Author, Comment, Draft, Post, Rating, Seat, Story, Topic
 from .pages import page, row
@@ -230,7 +241,23 @@ def seats_counted(n):
     return Seat.objects.filter(taken=True).count()
 
 
+@page
+def windowed_first(n):
+    ranked = Post.objects.annotate(r=Window(RowNumber(), order_by=[F("views").desc(), "pk"]))
+    return [(p.pk, p.r) for p in ranked.order_by("pk")[:1]]
+
+
+class Newest(Func):
+    template = "(SELECT MAX(label) FROM newsroom_topic)"
+    output_field = CharField()
+
+
+@page
+def own_expression(n):
+    return list(Post.objects.annotate(x=Newest()).values_list("pk", "x").order_by("pk")[:1])
+
+
 #: Pages that run SQL of the app's own, and so depend on everything.
-RAW = ("cursor", "raw_query", "raw_subselect")
+RAW = ("cursor", "own_expression", "raw_query", "raw_subselect")
 #: They write while they are rendered.
 WRITING = ("counting",)

@@ -28,6 +28,10 @@ class Found:
         if counted:
             self.by_kind[kinds].update(found)
 
+    def first(self):
+        """The edit, and the page that was wrong after it; or that could not be made."""
+        return " ".join(map(str, next(iter(self.wrong + self.locked), ())[:2]))
+
     def share(self, suffix=""):
         changed = sum(found[f"changed{suffix}"] for found in self.by_kind.values())
         vain = sum(found[f"in vain{suffix}"] for found in self.by_kind.values())
@@ -102,7 +106,7 @@ class Pair:
         for number in range(edits):
             seed, process = repr((self.seed, number)), self.random.randrange(2)
             if self.random.random() < within:
-                kinds = self.ask(process, "edit_within_a_render", seed)
+                kinds = self.ask(process, "edit_within_a_render", seed, self.kinds)
             else:
                 kinds = self.ask(process, "edit", seed, self.kinds)
             found.edits += 1
@@ -116,7 +120,7 @@ class Pair:
         found = Found()
         for number in range(rounds):
             for process, end in enumerate(self._ends):
-                end.send(("work", repr((self.seed, number, process))))
+                end.send(("work", repr((self.seed, number, process)), self.kinds))
             made = [self._answer(process) for process in range(2)]
             found.edits += sum(map(len, made))
             self.check(found, f"{made} in round {number}")

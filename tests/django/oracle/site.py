@@ -147,13 +147,13 @@ class Site:
         except (DatabaseError, ObjectDoesNotExist):
             pass  # another has taken away what it was about to change, or its unique value
 
-    def edit_within_a_render(self, seed):
+    def edit_within_a_render(self, seed, kinds=None):
         """After a page has read, and before it is stored."""
         random = Random(seed)
         url, done = random.choice(self.shown), []
 
         def between():
-            with in_thread(lambda: done.append(self.edit(random.random()))):
+            with in_thread(lambda: done.append(self.edit(random.random(), kinds))):
                 pass
 
         self.isg.purge_path(url)
@@ -162,13 +162,13 @@ class Site:
         self.before_storing.__dict__.clear()
         return f"{done} while {url} was rendered"
 
-    def work(self, seed):
+    def work(self, seed, kinds=None):
         """Several edit and several read, at once."""
         random = Random(seed)
         made = []
 
         def write(seed):
-            made.extend(self.edit(f"{seed} {number}") for number in range(EDITS_EACH))
+            made.extend(self.edit(f"{seed} {number}", kinds) for number in range(EDITS_EACH))
 
         def read(seed):
             random = Random(seed)
