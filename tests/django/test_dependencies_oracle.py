@@ -2,8 +2,8 @@
 
 Two processes, each with an ISG and a memory of its own, on one database and one store.
 ``ORACLE_EDITS=10000 ORACLE_SEED=7 pytest -s tests/django/test_dependencies_oracle.py`` for a long
-run, of which each test does a third; ``ORACLE_STORE=URL`` on another store. A failure prints its
-seed. ``ORACLE_KINDS=title,move``: only such edits, and all pages.
+run; ``ORACLE_STORE=URL`` on another store, ``ORACLE_KINDS=title,move`` for such edits alone, and
+all pages. A failure prints its seed.
 """
 
 import os
@@ -15,8 +15,7 @@ from .oracle.pair import Pair
 
 EDITS = int(os.environ.get("ORACLE_EDITS", "0"))
 SEED = int(os.environ.get("ORACLE_SEED", "1"))
-ALONE = EDITS // 3
-ROUNDS = EDITS // 3 // (2 * site.WRITERS * site.EDITS_EACH)
+EACH_ROUND = 2 * site.WRITERS * site.EDITS_EACH
 STORE = os.environ.get("ORACLE_STORE")
 KINDS = [kind for kind in os.environ.get("ORACLE_KINDS", "").split(",") if kind]
 
@@ -34,19 +33,19 @@ def look(found):
 
 
 def test_no_page_is_wrong_after_edits_of_two_processes(tmp_path):
-    with pair(tmp_path, 120 if EDITS else 50, writing=True) as processes:
-        look(processes.one_by_one(ALONE // 10 or 4, within=0.5))
-        look(processes.at_once(ROUNDS or 1))
+    with pair(tmp_path, 80 if EDITS else 50, writing=True) as processes:
+        look(processes.one_by_one(EDITS // 20 or 4, within=0.5))
+        look(processes.at_once(EDITS // 2 // EACH_ROUND or 1))
 
 
 if EDITS:  # it takes minutes
 
     def test_no_page_is_wrong_after_an_edit(tmp_path):
-        with pair(tmp_path, 120) as processes:
-            look(processes.one_by_one(ALONE, within=0.1))
+        with pair(tmp_path, 100) as processes:
+            look(processes.one_by_one(EDITS // 4, within=0.1))
 
     @pytest.mark.parametrize("more", [{"max_pages": 40}, {"dependencies": "soft"}], ids=str)
     def test_nor_with_a_store_that_evicts_or_with_stale_pages(tmp_path, more):
-        with pair(tmp_path, 90, writing=True, **more) as processes:
-            look(processes.one_by_one(ALONE // 6, within=0.4))
-            look(processes.at_once(ROUNDS // 3))
+        with pair(tmp_path, 80, writing=True, **more) as processes:
+            look(processes.one_by_one(EDITS // 40, within=0.4))
+            look(processes.at_once(EDITS // 10 // EACH_ROUND))
