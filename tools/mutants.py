@@ -75,11 +75,12 @@ def switched_off(guard: Guard) -> tuple[str, bool]:
                  "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200", **dict(guard.environ)},
         )  # fmt: skip
     told = (done.stdout + done.stderr).strip().splitlines()
-    seen = done.returncode == FAILED
-    word = "missed" if seen else "SURVIVED" if done.returncode == 0 else "BROKEN"
     failed = next((line for line in told if line.startswith("FAILED ")), "")
-    how = failed.partition(" - ")[2] if guard.environ else ""
-    print(f"{word:9} {guard.name} ({time.monotonic() - started:.0f} s) {how}".rstrip(), flush=True)
+    how = failed.partition("AssertionError: ")[2]
+    seen = done.returncode == FAILED and bool(how or not guard.environ)
+    word = "missed" if seen else "SURVIVED" if done.returncode == 0 else "BROKEN"
+    how = f": {how}" if guard.environ else ""
+    print(f"{word:9} {guard.name} ({time.monotonic() - started:.0f} s){how}", flush=True)
     if word == "BROKEN":
         print("\n".join(told[-5:]), flush=True)
     return guard.name, seen

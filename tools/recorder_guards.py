@@ -149,6 +149,9 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: deleted rows of which nobody knows which", "                self.note(RowsChanged(table, None), using)\n            for row in rows or ():\n                self.note(Deleted", "                pass\n            for row in rows or ():\n                self.note(Deleted", "delete_some"),
         ("Django: deletes of rows with keys of several columns", "                    self.note(RowsChanged(other, None), using)\n            return count", "                    pass\n            return count", "take_a_seat,remove_seats"),
     ),
+    *_django("bulk_updates.py", "bulk_move,bulk_update")(
+        ("Django: the value that bulk_update gives to each row", "        if known == key:", "        if True:"),
+    ),
     *_django("query_writes.py", "slow_database,stale_object,move,move_by_update", _AT_ONCE)(
         ("Django: the lock before old values are read",
          '                        cursor.execute(f"DELETE FROM {quote(table)} WHERE 0 = 1")',

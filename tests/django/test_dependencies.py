@@ -342,6 +342,17 @@ def test_rows_with_keys_of_several_columns(room):
     assert label(room, "/seats/1") == "REVALIDATED"
 
 
+def test_of_a_bulk_update_each_row_has_its_own_value(room):
+    bob, eve = (room.models.Author.objects.create(name=name) for name in ("bob", "eve"))
+    urls = [f"/count/{author.pk}" for author in (room.author, bob, eve)]
+    for url in urls:
+        depends(room, url)
+    room.posts[1].author = bob
+    room.models.Post.objects.bulk_update(room.posts, ["author"])
+    found = [label(room, url) for url in urls]
+    assert found == ["REVALIDATED", "REVALIDATED", "HIT"]
+
+
 def test_a_write_that_django_does_not_send_locks_nothing(room):
     with CaptureQueriesContext(connection) as sent:
         assert room.models.Post.objects.filter(pk__in=[]).update(views=1) == 0

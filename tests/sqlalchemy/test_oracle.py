@@ -37,8 +37,9 @@ def test_no_page_is_wrong_after_edits_at_once(tmp_path):
 
 if EDITS:  # it takes minutes
 
-    def test_no_page_is_wrong_after_edits_of_two_processes(tmp_path):
-        rounds = EDITS // 4 // (2 * concurrent.WRITERS * concurrent.EDITS_EACH) or 1
-        found = concurrent.processes(tmp_path, SEED, rounds)
+    @pytest.mark.parametrize("more", [{}, {"max_pages": 30}], ids=["roomy", "evicting"])
+    def test_no_page_is_wrong_after_edits_of_two_processes(tmp_path, more):
+        rounds = EDITS // 8 // (2 * concurrent.WRITERS * concurrent.EDITS_EACH) or 1
+        found = concurrent.processes(tmp_path, SEED, rounds, **more)
         assert found.wrong == [], f"seed {SEED}"
         assert found.hits

@@ -33,6 +33,7 @@ from ..core.dependencies import (
     Write,
 )
 from ..management.record_writes import tell
+from .bulk_updates import value_of_row
 from .commits import Waiting, last_waiting, when_committed
 from .tables import Tables, by_value, cascaded, key_column
 
@@ -313,7 +314,8 @@ def _updated(
 ) -> Write | None:
     old = _by_value(model, row)
     new, changed = dict(old), set[str]()
-    for column, (field, value) in columns.items():
+    for column, (field, given) in columns.items():
+        value = value_of_row(given, row[key_column(model)])
         new.pop(column, None)
         if hasattr(value, "resolve_expression"):
             changed.add(column)

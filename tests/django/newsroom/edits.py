@@ -105,6 +105,14 @@ def bulk_update(random):
 
 
 @edit
+def bulk_move(random):
+    posts = list(Post.objects.order_by("-pk")[:3])
+    for post in posts:
+        post.author, post.views = some(random, Author), random.choice([1, F("views") + 1])
+    Post.objects.bulk_update(posts, ["author", "views"])
+
+
+@edit
 def count_up_one(random):
     if post := some(random, Post):
         post.views = F("views") + 1
