@@ -27,7 +27,7 @@ def _by(oracle: str, edits: int, file: str, kinds: str = "") -> _TABLE:
         return [
             Guard(
                 name, file, text, without, (oracle,),
-                (("ORACLE_EDITS", str(edits)), ("ORACLE_KINDS", (*more, kinds)[0])),
+                (("ORACLE_EDITS", str(edits)), ("ORACLE_KINDS", (*more, kinds)[0] or "all")),
             )
             for name, text, without, *more in given
         ]  # fmt: skip
@@ -76,7 +76,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: what is computed beside the key",
          "frozenset({*columns, *shown.get(alias, ())})", "frozenset(columns)"),
         ("Django: what decides of rows shown in part",
-         "self._keys[alias] = at, seen | more", "self._keys[alias] = at, seen"),
+         "self._keys[alias] = at, seen | more", "self._keys[alias] = at, seen", "slug,create"),
         ("Django: keys that lead elsewhere, of rows that are not shown",
          "            columns = columns | terms.leading.get(alias, set())\n", "            pass\n"),
         ("Django: joined rows that come and go", "updates_only=anchored)", "updates_only=True)"),

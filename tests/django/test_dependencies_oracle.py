@@ -2,8 +2,8 @@
 
 Two processes, each with an ISG and a memory of its own, on one database and one store.
 ``ORACLE_EDITS=10000 ORACLE_SEED=7 pytest -s tests/django/test_dependencies_oracle.py`` for a long
-run; ``ORACLE_STORE=URL`` on another store, ``ORACLE_KINDS=title,move`` for such edits alone, and
-all pages. A failure prints its seed.
+run; ``ORACLE_STORE=URL`` on another store, ``ORACLE_KINDS=title,move`` for such edits alone (or
+``all``), and all pages. A failure prints its seed.
 """
 
 import os
@@ -17,12 +17,14 @@ EDITS = int(os.environ.get("ORACLE_EDITS", "0"))
 SEED = int(os.environ.get("ORACLE_SEED", "1"))
 EACH_ROUND = 2 * site.WRITERS * site.EDITS_EACH
 STORE = os.environ.get("ORACLE_STORE")
+#: In a mutation run; see `tools/recorder_guards.py`.
 KINDS = [kind for kind in os.environ.get("ORACLE_KINDS", "").split(",") if kind]
 
 
 def pair(directory, count, **options):
     store = {"store": STORE} if STORE else {}
-    return Pair(directory, SEED, count=None if KINDS else count, kinds=KINDS, **store, **options)
+    kinds = KINDS if KINDS != ["all"] else None
+    return Pair(directory, SEED, count=None if KINDS else count, kinds=kinds, **store, **options)
 
 
 def look(found):
@@ -41,7 +43,7 @@ def test_no_page_is_wrong_after_edits_of_two_processes(tmp_path):
 if EDITS:  # it takes minutes
 
     def test_no_page_is_wrong_after_an_edit(tmp_path):
-        with pair(tmp_path, 100) as processes:
+        with pair(tmp_path, 100, processes=1 if KINDS else 2) as processes:
             look(processes.one_by_one(EDITS // 4, within=0.1))
 
     @pytest.mark.parametrize("more", [{"max_pages": 40}, {"dependencies": "soft"}], ids=str)

@@ -14,7 +14,7 @@ from .oracle.runs import alone
 
 EDITS = int(os.environ.get("ORACLE_EDITS", "0"))
 SEED = int(os.environ.get("ORACLE_SEED", "1"))
-KINDS = [kind for kind in os.environ.get("ORACLE_KINDS", "").split(",") if kind]
+KINDS = [kind for kind in os.environ.get("ORACLE_KINDS", "").split(",") if kind not in ("", "all")]
 
 
 @pytest.mark.parametrize("recipe", [True, False], ids=["begin", "driver"])

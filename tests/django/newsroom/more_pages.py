@@ -128,6 +128,11 @@ def deferred(n):
 
 
 @page
+def only_by_slug(n):
+    return [p.title for p in Post.objects.only("title").filter(slug=f"s{n}")]
+
+
+@page
 def refreshed(n):
     post = Post(pk=n)
     try:

@@ -50,10 +50,12 @@ class Found:
 
 
 class Pair:
-    def __init__(self, directory, seed, *, count=None, writing=False, kinds=None, **options):
+    def __init__(
+        self, directory, seed, *, count=None, writing=False, kinds=None, processes=2, **options
+    ):
         """``count``: of pages that are compared; ``writing``: also those that write; ``kinds``: of
         edits, all without."""
-        self.random, self.kinds = Random(seed), kinds
+        self.random, self.kinds, self.processes = Random(seed), kinds, range(processes)
         self.directory, self.seed = directory, seed
         self.shown = (seed, count, writing)
         self.options = {
@@ -64,7 +66,7 @@ class Pair:
     def __enter__(self):
         context = multiprocessing.get_context("spawn")
         self._ends, self._workers = [], []
-        for _ in range(2):
+        for _ in self.processes:
             ours, theirs = context.Pipe()
             arguments = (str(self.directory), self.shown, self.options, theirs)
             worker = context.Process(target=site.serve, args=arguments, daemon=True)
@@ -72,7 +74,7 @@ class Pair:
             self._ends.append(ours)
             self._workers.append(worker)
         self.ask(0, "fill", self.seed)
-        for number in range(2):
+        for number in self.processes:
             wrong, _, _ = self.ask(number, "check")
             assert wrong == []
         return self
@@ -95,7 +97,7 @@ class Pair:
 
     def check(self, found, kinds, *, counted=False):
         """One after the other: a check renders what is gone."""
-        for number in range(2):
+        for number in self.processes:
             answer = self.ask(number, "check")
             found.add(kinds, answer, counted=counted and number == 0)
 
@@ -104,7 +106,7 @@ class Pair:
         middle of a render. Ends at the first page that is wrong."""
         found = Found()
         for number in range(edits):
-            seed, process = repr((self.seed, number)), self.random.randrange(2)
+            seed, process = repr((self.seed, number)), self.random.choice(self.processes)
             if self.random.random() < within:
                 kinds = self.ask(process, "edit_within_a_render", seed, self.kinds)
             else:
@@ -121,7 +123,7 @@ class Pair:
         for number in range(rounds):
             for process, end in enumerate(self._ends):
                 end.send(("work", repr((self.seed, number, process)), self.kinds))
-            made = [self._answer(process) for process in range(2)]
+            made = [self._answer(process) for process in self.processes]
             found.edits += sum(map(len, made))
             self.check(found, f"{made} in round {number}")
             if found.wrong:
