@@ -138,7 +138,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: upserts", "            yield RowsChanged(meta.db_table, changed | _generated(model))\n", "            pass\n", "upsert,upsert_posts"),
         ("Django: generated columns of upserts", "yield RowsChanged(meta.db_table, changed | _generated(model))", "yield RowsChanged(meta.db_table, changed)", "upsert_ratings"),
         ("Django: updated rows", "                if write is not None:\n                    self.note(write, using)\n", "", _POSTS),
-        ("Django: updated rows of which nobody knows which", "                self.note(RowsChanged(table, changed), using)\n            for row", "                pass\n            for row", "update_by_relation"),
+        ("Django: updated rows of which nobody knows which", "                self.note(RowsChanged(table, changed), using)\n            for row", "                pass\n            for row", "update_by_aggregate"),
         ("Django: updates of keys", "                self.note(RowsChanged(table, None), using)\n            return count\n        with self._locked", "                pass\n            return count\n        with self._locked", "another_key,take_a_seat,free_seats"),
         ("Django: old values", "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, new, new)", _POSTS),
         ("Django: new values", "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, old, old)", _POSTS),
@@ -146,7 +146,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: columns that an expression changes", "            changed.add(column)\n            continue", "            continue", "count_up,count_up_one,rate_all,shout"),
         ("Django: values of an expression are not known", "        new.pop(column, None)\n        if hasattr", "        if hasattr", "count_up,count_up_one,rate_all"),
         ("Django: deleted rows", "self.note(Deleted(table, row[key_column(model)], _by_value(model, row)), using)", "pass", "delete_post,delete_posts,fast_delete,delete_at_once"),
-        ("Django: deleted rows of which nobody knows which", "                self.note(RowsChanged(table, None), using)\n            for row in rows or ():\n                self.note(Deleted", "                pass\n            for row in rows or ():\n                self.note(Deleted", "delete_some"),
+        ("Django: deleted rows of which nobody knows which", "                self.note(RowsChanged(table, None), using)\n            for row in rows or ():\n                self.note(Deleted", "                pass\n            for row in rows or ():\n                self.note(Deleted", "delete_by_aggregate,topics_create,delete_post"),
         ("Django: deletes of rows with keys of several columns", "                    self.note(RowsChanged(other, None), using)\n            return count", "                    pass\n            return count", "take_a_seat,remove_seats"),
     ),
     *_django("bulk_updates.py", "bulk_move,bulk_update")(
@@ -167,9 +167,9 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     # What both share.
     *_by(_DJANGO, 600, "core/database_reads.py")(
         ("questions by what they ask for", "                names[shape_name(shape, (value for _, value in equals))] = None\n", ""),
-        ("questions whose values are not known", "                    names[shape_name(shape)] = None\n", "                    pass\n", "count_up,rate_all,upsert_posts,update_by_relation,move_by_update"),
+        ("questions whose values are not known", "                    names[shape_name(shape)] = None\n", "                    pass\n", "count_up,rate_all,upsert_posts,update_by_aggregate,move_by_update"),
         ("rows by their keys", "            names.update(dict.fromkeys(self._row_names(table)))\n", "", _POSTS),
-        ("rows of which nobody knows which", "            yield rows_name(table)\n", "            pass\n", "update_by_relation,upsert_posts"),
+        ("rows of which nobody knows which", "            yield rows_name(table)\n", "            pass\n", "update_by_aggregate,upsert_posts"),
         ("whole tables", "            yield any_name(table)\n", "            pass\n", "count_up,by_hand"),
         ("everything", "            names[STAR] = None\n", "            pass\n", "title,comment"),
         ("names that everybody has", "        names = {EVERY: None}\n", "        names: dict[bytes, None] = {}\n", "raw"),

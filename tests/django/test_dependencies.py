@@ -342,6 +342,15 @@ def test_rows_with_keys_of_several_columns(room):
     assert label(room, "/seats/1") == "REVALIDATED"
 
 
+def test_rows_are_known_that_other_tables_decide(room):
+    bob = room.models.Author.objects.create(name="bob")
+    post = room.models.Post.objects.create(title="b", slug="b", date="2024-01-01", author=bob)
+    for url in ("/get/1", f"/get/{post.pk}"):
+        depends(room, url)
+    room.models.Post.objects.filter(author__name="bob").update(views=9)
+    assert [label(room, url) for url in ("/get/1", f"/get/{post.pk}")] == ["HIT", "REVALIDATED"]
+
+
 def test_of_a_bulk_update_each_row_has_its_own_value(room):
     bob, eve = (room.models.Author.objects.create(name=name) for name in ("bob", "eve"))
     urls = [f"/count/{author.pk}" for author in (room.author, bob, eve)]

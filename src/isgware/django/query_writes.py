@@ -226,7 +226,9 @@ class QueryWrites:
         """The rows as they are; `None` if there are too many, or which they are cannot be asked."""
         query = compiler.query.chain(klass=Query)
         several = sum(count > 0 for count in query.alias_refcount.values()) > 1
-        if several or query.group_by is not None or _asks(query.where):
+        if query.group_by is not None:
+            return None
+        if compiler.connection.vendor != "sqlite" and (several or _asks(query.where)):
             return None  # other tables decide which rows they are, and are not locked
         query.clear_ordering(force=True)
         query.extra, query.select_related, query.distinct = {}, False, False
@@ -253,7 +255,10 @@ class QueryWrites:
         if len(rows) > MAX_WRITES:
             return None
         columns = [field.column for field in wanted.values()]
-        return [dict(zip(columns, row, strict=False)) for row in rows]
+        found = (dict(zip(columns, row, strict=False)) for row in rows)
+        if not several:
+            return list(found)
+        return list({row[key_column(model)]: row for row in found}.values())
 
 
 def _never(compiler: Any) -> bool:

@@ -3,7 +3,7 @@
 import datetime
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import Count, F
 from django.db.models.functions import Upper
 
 from .models import Author, Comment, Draft, Post, Rating, Seat, Story, Topic
@@ -135,6 +135,18 @@ def shout(random):
 def update_by_relation(random):
     found = Post.objects.filter(author__name="ann", comment__approved=True)
     found.update(views=random.randint(0, 9))
+
+
+@edit
+def update_by_aggregate(random):
+    busy = Author.objects.annotate(posts=Count("post")).filter(posts__gt=random.randint(0, 3))
+    busy.update(active=random.random() < 0.5)
+
+
+@edit
+def delete_by_aggregate(random):
+    quiet = Topic.objects.annotate(posts=Count("post")).filter(posts=0, code__startswith="n")
+    quiet.delete()
 
 
 @edit
