@@ -36,11 +36,11 @@ def _by(oracle: str, edits: int, file: str, kinds: str = "") -> _TABLE:
 
 
 def _django(file: str, kinds: str = "", oracle: str = _DJANGO) -> _TABLE:
-    return _by(oracle, 600, f"django/{file}", kinds)
+    return _by(oracle, 240, f"django/{file}", kinds)
 
 
 def _sqlalchemy(file: str, kinds: str = "") -> _TABLE:
-    return _by(_SQLALCHEMY, 800, f"sqlalchemy/{file}", kinds)
+    return _by(_SQLALCHEMY, 400, f"sqlalchemy/{file}", kinds)
 
 
 def _test(file: str, test: str) -> _TABLE:
@@ -165,7 +165,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: statements without a transaction", "    elif connection.get_autocommit():\n        waiting()", "    elif connection.get_autocommit():\n        pass", "delete_at_once,rate,create"),
     ),
     # What both share.
-    *_by(_DJANGO, 600, "core/database_reads.py")(
+    *_by(_DJANGO, 240, "core/database_reads.py")(
         ("questions by what they ask for", "                names[shape_name(shape, (value for _, value in equals))] = None\n", ""),
         ("questions whose values are not known", "                    names[shape_name(shape)] = None\n", "                    pass\n", "count_up,rate_all,upsert_posts,update_by_aggregate,move_by_update"),
         ("rows by their keys", "            names.update(dict.fromkeys(self._row_names(table)))\n", "", _POSTS),
@@ -174,7 +174,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("everything", "            names[STAR] = None\n", "            pass\n", "title,comment"),
         ("names that everybody has", "        names = {EVERY: None}\n", "        names: dict[bytes, None] = {}\n", "raw"),
     ),
-    *_by(_DJANGO, 600, "core/dependency_names.py")(
+    *_by(_DJANGO, 240, "core/dependency_names.py")(
         ("names: any change", "    names = [STAR, any_name(write.table)]", "    names = [STAR]", "count_up,by_hand"),
         ("names: everything", "    names = [STAR, any_name(write.table)]", "    names = [any_name(write.table)]", "title,comment"),
         ("names: a table that was touched", "        return (*names, table_name(write.table))", "        return names", "raw_of_a_table"),

@@ -3,7 +3,7 @@
 Two processes, each with an ISG and a memory of its own, on one database and one store.
 ``ORACLE_EDITS=10000 ORACLE_SEED=7 pytest -s tests/django/test_dependencies_oracle.py`` for a long
 run; ``ORACLE_STORE=URL`` on another store, ``ORACLE_KINDS=title,move`` for such edits alone (or
-``all``), and all pages. A failure prints its seed.
+``all``), one by one. A failure prints its seed.
 """
 
 import os
@@ -24,7 +24,7 @@ KINDS = [kind for kind in os.environ.get("ORACLE_KINDS", "").split(",") if kind]
 def pair(directory, count, **options):
     store = {"store": STORE} if STORE else {}
     kinds = KINDS if KINDS != ["all"] else None
-    return Pair(directory, SEED, count=None if KINDS else count, kinds=kinds, **store, **options)
+    return Pair(directory, SEED, count=150 if KINDS else count, kinds=kinds, **store, **options)
 
 
 def look(found):
@@ -35,7 +35,7 @@ def look(found):
 
 
 def test_no_page_is_wrong_after_edits_of_two_processes(tmp_path):
-    with pair(tmp_path, 80 if EDITS else 50, writing=True) as processes:
+    with pair(tmp_path, 60 if EDITS else 50, writing=True) as processes:
         look(processes.one_by_one(EDITS // 20 or 4, within=0.5))
         look(processes.at_once(EDITS // 2 // EACH_ROUND or 1))
 
@@ -48,6 +48,6 @@ if EDITS:  # it takes minutes
 
     @pytest.mark.parametrize("more", [{"max_pages": 40}, {"dependencies": "soft"}], ids=str)
     def test_nor_with_a_store_that_evicts_or_with_stale_pages(tmp_path, more):
-        with pair(tmp_path, 80, writing=True, **more) as processes:
+        with pair(tmp_path, 60, writing=True, **more) as processes:
             look(processes.one_by_one(EDITS // 40, within=0.4))
             look(processes.at_once(EDITS // 10 // EACH_ROUND))

@@ -14,7 +14,7 @@ from random import Random
 from django.conf import settings
 
 NUMBERS = (1, 2, 3)
-WRITERS, EDITS_EACH, READERS, READS_EACH = 2, 4, 2, 15
+WRITERS, EDITS_EACH, READERS, READS_EACH = 2, 6, 2, 15
 
 
 def configure(database):
