@@ -24,7 +24,7 @@ KINDS = [kind for kind in os.environ.get("ORACLE_KINDS", "").split(",") if kind]
 def pair(directory, count, **options):
     store = {"store": STORE} if STORE else {}
     kinds = KINDS if KINDS != ["all"] else None
-    return Pair(directory, SEED, count=150 if KINDS else count, kinds=kinds, **store, **options)
+    return Pair(directory, SEED, count=110 if KINDS else count, kinds=kinds, **store, **options)
 
 
 def look(found):

@@ -59,18 +59,17 @@ def create_tables():
 
 
 def some_urls(seed, count, writing):
-    """The pages that are compared: ``count`` of them, all without; ``writing``: also those that
-    write while they are rendered."""
+    """The pages that are compared: ``count`` of them, all without, of as many kinds as there are;
+    ``writing``: also those that write while they are rendered."""
     from ..newsroom.more_pages import WRITING
     from ..newsroom.pages import PAGES
 
-    urls = [
-        f"/{name}/{number}"
-        for name in PAGES
-        if writing or name not in WRITING
-        for number in NUMBERS
-    ]
-    return urls if count is None else Random(seed).sample(urls, min(count, len(urls)))
+    random, names = Random(seed), [name for name in PAGES if writing or name not in WRITING]
+    urls = []
+    for numbers in zip(*(random.sample(NUMBERS, len(NUMBERS)) for _ in names), strict=True):
+        some = [f"/{name}/{number}" for name, number in zip(names, numbers, strict=True)]
+        urls += random.sample(some, len(some))
+    return urls[:count]
 
 
 class Site:
