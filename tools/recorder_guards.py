@@ -72,7 +72,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
          "terms.columns.setdefault(alias, set()).update(columns, shown.get(alias, ()))", "pass"),
         ("Django: aggregates and windows",
          "terms.into(terms.columns if aggregate or window else shown)", "terms.into(shown)",
-         "count_up,count_up_one"),
+         "by_hand,update_by_relation,count_up_one"),
         ("Django: what is computed beside the key",
          "frozenset({*columns, *shown.get(alias, ())})", "frozenset(columns)"),
         ("Django: what decides of rows shown in part",
