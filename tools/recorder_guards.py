@@ -125,21 +125,20 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     # What Django writes.
     *_django("recorded_queries.py")(
         ("Django: all inserts", "    _wrap_inserts()\n    _wrap_updates", "    _wrap_updates"),
-        ("Django: all updates", "    _wrap_updates()\n    connection_created", "    connection_created"),
+        ("Django: all updates", "    _wrap_updates()\n    _wrap_direct", "    _wrap_direct"),
         ("Django: all deletes", "        return recorder.writes.delete(self, execute, result_type)",
          "        return execute()"),
         ("Django: all reads", "return recorder.reads.run(reads, self, execute, result_type)", "return execute()"),
     ),
     *_django("query_writes.py")(
         ("Django: inserted rows", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n", "create,comment,topics_create,get_or_create"),
-        ("Django: keys out of RETURNING",
-         "            if at >= 0 and number < len(listed) and len(listed) == len(query.objs):",
-         "            if False:", "create,create_story,copy,comment,rate"),
-        ("Django: upserts", "            yield RowsChanged(meta.db_table, changed | _generated(model))\n", "            pass\n", "upsert,upsert_posts"),
-        ("Django: generated columns of upserts", "yield RowsChanged(meta.db_table, changed | _generated(model))", "yield RowsChanged(meta.db_table, changed)", "upsert_ratings"),
+        ("Django: keys out of RETURNING", "            if told:\n                key = listed[number][at]\n            elif", "            if", "create,create_story,copy,comment,rate"),
+        ("Django: upserts", "                yield Updated(meta.db_table, key, updates | _generated(model), old, new)", "                pass", "upsert,upsert_posts"),
+        ("Django: upserts of other columns than what is set", "if name in {column, *updates}}", "}", "upsert_posts,upsert_ratings"),
+        ("Django: generated columns of upserts", "yield Updated(meta.db_table, key, updates | _generated(model), old, new)", "yield Updated(meta.db_table, key, updates, old, new)", "upsert_ratings"),
         ("Django: updated rows", "                if write is not None:\n                    self.note(write, using)\n", "", _POSTS),
         ("Django: updated rows of which nobody knows which", "                self.note(RowsChanged(table, changed), using)\n            for row", "                pass\n            for row", "update_by_aggregate"),
-        ("Django: updates of keys", "                self.note(RowsChanged(table, None), using)\n            return count\n        with self._locked", "                pass\n            return count\n        with self._locked", "another_key,take_a_seat,free_seats"),
+        ("Django: updates of keys", "            if _counted(count) != 0:  # a row that gets another key is another row\n", "            if False:\n", "another_key,take_a_seat,free_seats"),
         ("Django: old values", "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, new, new)", _POSTS),
         ("Django: new values", "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, old, old)", _POSTS),
         ("Django: generated columns of updates", "frozenset(changed) | generated, old, new)", "frozenset(changed), old, new)", "rate_again,rate_all"),
@@ -152,10 +151,10 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     *_django("bulk_updates.py", "bulk_move,bulk_update")(
         ("Django: the value that bulk_update gives to each row", "        if known == key:", "        if True:"),
     ),
-    *_django("query_writes.py", "slow_database,stale_object,move,move_by_update", _AT_ONCE)(
+    *_django("old_rows.py", "slow_database,stale_object,move,move_by_update", _AT_ONCE)(
         ("Django: the lock before old values are read",
-         '                        cursor.execute(f"DELETE FROM {quote(table)} WHERE 0 = 1")',
-         "                        pass"),
+         '                    cursor.execute(f"DELETE FROM {quote(table)} WHERE 0 = 1")',
+         "                    pass"),
     ),
     *_django("commits.py")(
         ("Django: hooks run although one before them raised",
@@ -224,7 +223,8 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     *_sqlalchemy("writing.py")(
         ("SQLAlchemy: SQL of the app's own is written", '        if kind_of(statement) == "write":', "        if False:", "raw sql"),
         ("SQLAlchemy: tables changed as a whole", "                    pending.innermost.add(TableChanged(table))", "                    pass"),
-        ("SQLAlchemy: inserts", "        pending.unfinished.append(partial(inserted, connection.dialect, change, context))", "        pass"),
+        ("SQLAlchemy: inserts", "            partial(inserted, connection.dialect, change, context, there=there)\n", "            lambda writes: None\n"),
+        ("SQLAlchemy: rows that upserts change", "            for write in found:\n                writes.add(write)\n        pending", "        pending", "upsert a tag"),
         ("SQLAlchemy: updates and deletes", "    for write in changed(old_rows, change, rows, parameters):", "    for write in ():"),
         ("SQLAlchemy: released savepoints", "        pending.release(compiled.statement.ident)", "        pending.rollback_to(compiled.statement.ident)", "savepoints"),
     ),
@@ -244,15 +244,13 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: cascades of cascades", "            yield from _cascaded(old_rows, each, rows, seen)\n    elif", "            pass\n    elif", "delete an item,move a review,add a review"),
     ),
     *_sqlalchemy("writes.py")(
-        ("SQLAlchemy: upserts", " or _replaces(statement, table):", ":", "upsert a tag"),
         ("SQLAlchemy: rows of a SELECT", 'if getattr(statement, "select", None) is not None or statement._multi_values:', "if statement._multi_values:"),
-        ("SQLAlchemy: what an update of a key cascades to", "    whole = frozenset(tables_below(table, columns))", "    whole = frozenset[str]()", "rename a tag"),
+        ("SQLAlchemy: what an update of a key cascades to", "    key = _key(compiled, statement, table)\n    whole = frozenset(tables_below(table, columns))", "    key = _key(compiled, statement, table)\n    whole = frozenset[str]()", "rename a tag"),
         ("SQLAlchemy: columns that an update sets", "            columns.add(column.name)\n    if said", "            pass\n    if said"),
         ("SQLAlchemy: tables of UPDATE … FROM", "    if others or statement._prefixes", "    if statement._prefixes", "update from another table"),
     ),
     *_sqlalchemy("transactions.py")(
         ("SQLAlchemy: commits", "    finally:  # one that failed may have happened\n        tell(told(writes))", "    finally:\n        pass"),
-        ("SQLAlchemy: savepoints that are open at a commit", "            writes = self._savepoints.pop()[1]\n            self.innermost.join(writes)\n        taken", "            self._savepoints.pop()\n        taken"),
     ),
     *_sqlalchemy("recorder.py")(
         ("SQLAlchemy: autocommit", "    if commits or autocommits(connection):", "    if commits:", "autocommit,autocommit by condition"),

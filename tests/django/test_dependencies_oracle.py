@@ -2,8 +2,9 @@
 
 Two processes, each with an ISG and a memory of its own, on one database and one store.
 ``ORACLE_EDITS=10000 ORACLE_SEED=7 pytest -s tests/django/test_dependencies_oracle.py`` for a long
-run; ``ORACLE_STORE=URL`` on another store, ``ORACLE_KINDS=title,move`` for such edits alone (or
-``all``), one by one. A failure prints its seed.
+run; ``ORACLE_STORE=URL`` on another store, ``ISGWARE_TEST_DATABASE=URL`` on another database (see
+`tests.databases`), ``ORACLE_KINDS=title,move`` for such edits alone, or ``all``, one by one. A
+failure prints its seed.
 """
 
 import os

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from random import Random
 
+from ...databases import database
 from . import site
 
 
@@ -65,6 +66,7 @@ class Pair:
 
     def __enter__(self):
         context = multiprocessing.get_context("spawn")
+        database(f"{self.directory}/database")  # one of a server's is made here, not by both
         self._ends, self._workers = [], []
         for _ in self.processes:
             ours, theirs = context.Pipe()
