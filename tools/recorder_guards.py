@@ -77,8 +77,6 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
          "frozenset({*columns, *shown.get(alias, ())})", "frozenset(columns)"),
         ("Django: what decides of rows shown in part",
          "self._keys[alias] = at, seen | more", "self._keys[alias] = at, seen", "slug,create"),
-        ("Django: keys that lead elsewhere, of rows that are not shown",
-         "            columns = columns | terms.leading.get(alias, set())\n", "            pass\n"),
         ("Django: joined rows that come and go", "updates_only=anchored)", "updates_only=True)"),
         ("Django: joined rows whose columns decide", "columns is not None and columns <= {key}:", "True:"),
         ("Django: subqueries", "for terms in self._terms.all():", "for terms in [self._terms]:"),
