@@ -92,8 +92,6 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: foreign keys on the way to a condition",
          "                self._note(parent, here)\n                self._note(alias, there)\n",
          "                pass\n"),
-        ("Django: foreign keys on the way to what is shown",
-         "self.leading.setdefault(parent, set()).add(here)", "pass"),
         ("Django: conditions of a relation", "            self.walk(condition)\n", "", "approve,comment"),
         ("Django: that a joined row is missing",
          "if isinstance(join, Join) and join.join_type != INNER:", "if False:"),
