@@ -39,6 +39,7 @@ BENCHMARKS: Final = (
     Benchmark("existing_site", "hit rates and CPU of a site with logins and forms", 1),
     Benchmark("holes", "a page with two holes: filled, as a plain hit, own, by Varnish's ESI", 0.8),
     Benchmark("tokens", "a page with a CSRF token, beside an empty view of Django and Flask", 0.5),
+    Benchmark("dependency_recording", "what dependencies=True adds to renders and commits", 6),
     Benchmark("loading", "how soon a loading page is there", 0.2),
     Benchmark("invalidation", "what invalidating costs, and when all hosts know of it", 6),
     Benchmark("build", "isgware build beside the app alone", 3),

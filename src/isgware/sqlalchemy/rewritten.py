@@ -12,11 +12,11 @@ _COMMENTS: Final = re.compile(r"(?:\s|;|/\*(?!!)(?:(?!\*/).)*\*/)*", re.DOTALL)
 
 
 def rewritten(statement: str, parameters: Any, context: Any, many: bool) -> bool:
-    """``statement`` and ``parameters`` are what was executed."""
+    """``statement`` and ``parameters`` are what is executed; `None` if it has no parameters."""
     if context.execute_style.name == "INSERTMANYVALUES":  # SQLAlchemy makes batches of it
         return False
     known = context.parameters if many else context.parameters[0]
-    if parameters is not known and _differ(parameters, known):
+    if parameters is not known and _differ(parameters or (), known or ()):
         return True
     if statement is context.statement:
         return False

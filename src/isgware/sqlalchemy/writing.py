@@ -26,8 +26,10 @@ from .transactions import Pending, pending_of
 from .writes import Change, changes_of
 
 log: Final = logging.getLogger("isgware")
-#: On an execution context: it may have written or committed, so that its end is looked at.
-WROTE: Final = "_isgware_wrote"
+#: On an execution context: it may write or commit, and that was noted.
+_SEEN: Final = "_isgware_seen"
+#: On a compiled statement: no execution of it writes.
+_ONLY_READS: Final = "_isgware_only_reads"
 #: Places of raw SQL that were named; more are not.
 _MOST_PLACES: Final = 100
 _named: Final[set[str]] = set()
@@ -35,14 +37,22 @@ _named: Final[set[str]] = set()
 _SAVEPOINTS: Final = (SavepointClause, RollbackToSavepointClause, ReleaseSavepointClause)
 
 
-def before(connection: Any, statement: str, context: Any) -> None:
-    """Note what ``statement`` is going to change. Never raises: what is not understood is
-    everything, and where the database refuses to be asked, it will refuse the statement, too."""
-    if WROTE in context.__dict__ or context.current_parameters is not None:
-        return  # another batch of the same rows; a default that is asked for beforehand
+def only_reads(context: Any) -> bool:
+    """Whether a statement is known to write nothing, since `before` has looked at it."""
+    return context is not None and _ONLY_READS in getattr(context.compiled, "__dict__", ())
+
+
+def before(connection: Any, statement: str, context: Any) -> bool:
+    """Note what ``statement`` is going to change; returns whether it is the first time that one is
+    seen which may write, or commit. Never raises: what is not understood is everything, and where
+    the database refuses to be asked, it will refuse the statement, too."""
+    if _SEEN in context.__dict__ or context.current_parameters is not None:
+        return False  # another batch of the same rows; a default that is asked for beforehand
     if not _may_write(context, statement):
-        return
-    context.__dict__[WROTE] = True
+        if context.compiled is not None and not context.is_text:
+            context.compiled.__dict__[_ONLY_READS] = True
+        return False
+    context.__dict__[_SEEN] = True
     pending = pending_of(connection)
     pending.finish()
     try:
@@ -50,6 +60,7 @@ def before(connection: Any, statement: str, context: Any) -> None:
     except Exception:
         log.debug("A statement was not understood: every page is renewed.", exc_info=True)
         pending.innermost.add(EverythingChanged(f"a statement in {place()}"))
+    return True
 
 
 def _may_write(context: Any, statement: str) -> bool:
