@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from .dependencies import (
     KEY,
-    UNKNOWN,
     UPDATES_ONLY,
     EverythingChanged,
     Question,
@@ -30,7 +29,7 @@ from .dependency_names import (
     STAR,
     Shapes,
     any_name,
-    row_name,
+    row_names,
     rows_name,
     shape_name,
     table_name,
@@ -148,8 +147,11 @@ class DatabaseReads:
 
     def finished(self, shapes: Shapes) -> Dependencies:
         """What the page depends on. ``shapes``: those that the store knows."""
-        for table in {*self._rows, *self._asked}:
-            self._unknown_keys(table)
+        keys: dict[str, list[str | None]] = {}
+        for table, rows in list(self._rows.items()):
+            keys[table] = found = list(map(canonical, rows))
+            if None in found:
+                self.table(table)
         while self._count() > MAX_READS:
             self._fill(max({*self._rows, *self._asked}, key=self._count_of))
         names = {EVERY: None}
@@ -159,7 +161,12 @@ class DatabaseReads:
             texts.append(f"* {self.why}")
         for table in sorted({*self._whole, *self._rows, *self._asked}):
             names[table_name(table)] = None
-            names.update(dict.fromkeys(self._row_names(table)))
+            if table in self._whole:
+                names[any_name(table)] = None
+            if table in self._whole or table in self._rows:
+                names[rows_name(table)] = None
+            if table in self._rows:
+                names.update(dict.fromkeys(row_names(table, map(str, keys[table]))))
             known = set(shapes.get(table, ()))
             for (columns, equals), asked in self._asked.get(table, _NONE).items():
                 shape = Shape(table, columns, equals)
@@ -175,18 +182,6 @@ class DatabaseReads:
                     names[shape_name(shape)] = None
             texts += self._texts(table)
         return Dependencies(b"".join(names), "\n".join(texts), frozenset(new), frozenset(self.full))
-
-    def _row_names(self, table: str) -> Iterable[bytes]:
-        if table in self._whole:
-            yield any_name(table)
-        if table in self._whole or table in self._rows:
-            yield rows_name(table)
-        for key in self._rows.get(table, ()):
-            yield row_name(table, str(canonical(key)))
-
-    def _unknown_keys(self, table: str) -> None:
-        if any(key is UNKNOWN or canonical(key) is None for key in self._rows.get(table, ())):
-            self.table(table)
 
     def _count_of(self, table: str) -> int:
         return len(self._rows.get(table, ())) + sum(

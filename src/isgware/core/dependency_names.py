@@ -92,7 +92,12 @@ def any_name(table: str) -> bytes:
 
 def row_name(table: str, key: str) -> bytes:
     """``key`` is canonical."""
-    return _digest(f"{_of_rows(table)}{len(key)}:{key}")
+    return row_names(table, (key,))[0]
+
+
+def row_names(table: str, keys: Iterable[str]) -> list[bytes]:
+    start = _of_rows(table)
+    return [_digest(f"{start}{len(key)}:{key}") for key in keys]
 
 
 @_kept
