@@ -78,8 +78,11 @@ class DatabaseReads:
             if len(found) < len(texts):
                 self._ask(table, (looked_at, ()), ((),))
             return
+        shown = dict.fromkeys(keys)
+        if not shown:  # else it would depend on all rows of the table that nobody can name
+            return
         known = self._rows.setdefault(table, {})
-        known.update(dict.fromkeys(keys))
+        known.update(shown)
         if len(known) > MAX_READS:
             self._fill(table)
 
