@@ -24,7 +24,7 @@ from isgware.core.dependency_names import names_of_writes, split
 from isgware.management import record_writes
 from isgware.render_context import Rendering, current, database
 
-EDITS, SEED = 150, 7
+EDITS, SEED = 100, 7
 
 
 @dataclass(frozen=True)

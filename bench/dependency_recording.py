@@ -25,7 +25,7 @@ from bench.kit.machine import ROOT, missing, program
 from bench.kit.report import Column, Report, options
 
 LIBRARIES: Final = {"django": "Django", "flask": "Flask-SQLAlchemy"}
-ROUNDS, TIMES = 25, 20
+ROUNDS, TIMES = 12, 20
 #: The libc function that a process calls to say that another count begins.
 _MARK: Final = "getsid"
 #: Instructions or microseconds of a case: without the option, and with it.

@@ -53,7 +53,7 @@ BENCHMARKS: Final = (
 
 def listed() -> str:
     lines = [
-        f"  {one.name:14}{one.takes:>4g} min  {'*' if one.usual else ' '} {one.about}"
+        f"  {one.name:22}{one.takes:>4g} min  {'*' if one.usual else ' '} {one.about}"
         for one in BENCHMARKS
     ]
     return "\n".join([*lines, "", "  * run when none is named"])
