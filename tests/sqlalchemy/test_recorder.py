@@ -48,7 +48,7 @@ def test_what_a_hook_executes_itself_is_recorded(plain, target):
     with handling(plain if target == "engine" else Engine) as handled, telling() as told:
         with plain.begin() as connection:
             connection.execute(insert(Shelf).values(id=1))
-        assert [type(write) for write in told()] == [Inserted]
+        assert Inserted in {type(write) for write in told()}
         with clean_room() as found, plain.connect() as connection:
             assert connection.scalars(select(Shelf.id)).all() == [1]
     assert "shelf:1" in found

@@ -19,18 +19,18 @@ from sqlalchemy.event import registry
 from sqlalchemy.orm import Session, loading
 
 from ..core.dependencies import EverythingChanged
-from ..management.record_writes import listening
+from ..management.record_writes import announcing, listening
 from ..render_context import current, database, tracked
 from . import compilers, raw_cursors, tables
+from .announcing import announce_before
 from .named import place
 from .old_rows import OURS, autocommits
-from .raw_sql import kind_of
+from .raw_sql import IMPLICIT_COMMIT, has_committed, kind_of
 from .reading import known_here, read
-from .rewritten import rewritten
+from .rewritten import rewritten, taken_over, watch_hooks
 from .transactions import committed, pending_of
-from .writing import before, only_reads
+from .writing import WROTE, before, only_reads
 
-_IMPLICIT_COMMIT: Final = frozenset({"mysql", "mariadb", "oracle"})
 _RESULT: Final = "_setup_result_proxy"
 _BEGIN: Final = "_begin_impl"
 
@@ -102,34 +102,48 @@ def _executing(statement: str, parameters: Any, context: Any, *, many: bool) -> 
         return
     if OURS in context.execution_options:
         return
-    connection = context.root_connection
-    changed = rewritten(statement, parameters, context, many)
-    why = f"a statement that a hook of the app's has rewritten, in {place()}" if changed else ""
+    connection, wrote = context.root_connection, False
+    changed, hooked = rewritten(statement, parameters, context, many), watch_hooks(context.dialect)
     if reads is not None:
         read(reads, connection, statement, context)
+    if listening() and tracked.get() and (wrote := before(connection, statement, context)):
         if changed:
-            reads.everything(why)
-    if listening() and tracked.get() and before(connection, statement, context):
-        if changed:
-            pending_of(connection).innermost.add(EverythingChanged(why))
-        result = partial(_result, weakref.ref(context), statement)
-        context.__dict__[_RESULT] = result  # in place of the method
+            pending_of(connection).innermost.add(EverythingChanged(_rewritten()))
+        if announcing():
+            announce_before(connection, statement, context)
+    if changed and reads is not None:
+        reads.everything(_rewritten())
+    if wrote or (hooked and reads is not None) or _RESULT in context.__dict__:
+        # In place of the method.
+        context.__dict__[_RESULT] = partial(_result, weakref.ref(context), statement)
 
 
-# What follows a statement that may have written.
+def _rewritten() -> str:
+    return f"a statement that a hook of the app's has rewritten, in {place()}"
+
+
+# What follows a statement that may have written, or in whose place a hook may have executed one.
 
 
 def _result(known: Callable[[], Any], statement: str) -> Any:
     """The result of its execution: SQLAlchemy asks for it when all of it is executed."""
     context = known()
     del context.__dict__[_RESULT]
-    connection = context.root_connection
+    connection, dialect = context.root_connection, context.dialect.name
+    reads, wrote = database.get(), WROTE in context.__dict__
+    if taken_over(context.dialect, statement, context):
+        if reads is not None:
+            reads.everything(_rewritten())
+        if wrote:
+            pending_of(connection).innermost.add(EverythingChanged(_rewritten()))
+    if not wrote:
+        return getattr(context, _RESULT)()
     _fetch_what_is_not_committed_else(connection, context)
     result = getattr(context, _RESULT)()
     if context.compiled is None or context.is_text:
-        commits = kind_of(statement) == "commit"
+        commits = has_committed(statement, dialect)
     else:
-        commits = context.isddl and connection.dialect.name in _IMPLICIT_COMMIT
+        commits = context.isddl and dialect in IMPLICIT_COMMIT
     pending_of(connection).finish()
     if commits or autocommits(connection):
         committed(connection)
