@@ -166,12 +166,131 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a page whose name was told is gone", "if told.get(name, 0) > generation:", "if False:"),
         ("a soft change makes stale, not gone", "        if depended.soft:\n", "        if False:\n"),
     ),
-    *_of("storage/dependencies.py", "django/test_dependencies.py")(
+    *_of("storage/dependency_state.py", "django/test_dependencies.py")(
         ("a page from before the option is stale", "(wanted is None and depended is None)", "True"),
+    ),
+    # Commits that are announced, and replicas that lag.
+    *_of("backends/dependents.py", "backends/test_intents.py")(
+        ("an intent is told again, since its commit may come late",
+         "    return now + max(age, INTENT_SECONDS)", "    return None"),
+        ("an intent ends by itself", "if not 0 <= age < INTENT_LAST:", "if not 0 <= age:"),
+        ("an intent of a clock that was put back ends", "if not 0 <= age < INTENT_LAST:",
+         "if age >= INTENT_LAST:"),
+    ),
+    *_of("backends/memory_intents.py", "backends/test_intents.py", "backends/test_told_times.py")(
+        ("an intent is told when its time is over", "if kept.due <= now or", "if"),
+        ("a clock that was put back delays no intent", " or kept.due > now + 2 * INTENT_LAST", ""),
+        ("after new shapes whole tables are told", "known = kept.version == version", "known = True"),
+        ("so many intents and no more", "if len(self._kept) >= MAX_INTENTS:", "if False:"),
+        ("what a page's own renders told does not limit it",
+         "return other if page and last == page else at", "return at"),
+        ("what a page's own renders told hides no other", "other if last == page else at\n",
+         "other\n"),
+        ("times that were forgotten limit every page", "self._floor = max(self._floor, at)", "pass"),
+        ("nothing is known from before the first lag", "= page.lag, now\n", "= page.lag, 0.0\n"),
+        ("shapes that came lately have any change count",
+         "(page.asked if self._new_shapes > since else b\"\")", "b\"\""),
+    ),
+    *_of("backends/memory_dependents.py", "backends/test_intents.py", "backends/test_told_times.py")(
+        ("what is told ends its intents", "self.intents.end(teller.intents)", "pass"),
+        ("when names are told is noted", "self._times.note(names, teller.page, teller.now)", "pass"),
+    ),
+    *_of("backends/sqlite/intents.py", "backends/test_intents.py", "backends/test_told_times.py")(
+        ("SQLite: an intent is told when its time is over", "WHERE due <= :now OR", "WHERE"),
+        ("SQLite: after new shapes whole tables are told", "names if known == version else tables",
+         "names"),
+        ("SQLite: what a page's own renders told does not limit it",
+         "CASE WHEN page = ? AND page != x'' THEN other ELSE at END",
+         "CASE WHEN page = ? AND 0 THEN other ELSE at END"),
+        ("SQLite: what a page's own renders told hides no other",
+         "CASE WHEN page = excluded.page THEN other ELSE at END", "other"),
+        ("SQLite: times that were forgotten limit every page", "SET floor = max(floor, ?)",
+         "SET floor = floor + 0 * ?"),
+        ("SQLite: shapes that came lately have any change count",
+         "(page.asked if new_shapes > since else b\"\")", "b\"\""),
+    ),
+    *_of("backends/sqlite/dependents.py", "backends/test_intents.py", "backends/test_told_times.py")(
+        ("SQLite: what is told ends its intents", "intents.end(db, teller.intents)", "pass"),
+    ),
+    *_of("backends/redis/intents.py", "backends/test_intents.py", "backends/test_told_times.py")(
+        ("Redis: after new shapes whole tables are told", "if version ~= it[3] then", "if false then"),
+        ("Redis: times that were lost limit every page",
+         "if redis.call('HGET', TIMES, '=') ~= nonce or not redis.call('ZSCORE', AT, '=') then",
+         "if false then"),
+        ("Redis: what a page's own renders told does not limit it",
+         "return page ~= '' and string.sub(known, 17) == page and other or at", "return at"),
+        ("Redis: what a page's own renders told hides no other",
+         "other = string.sub(known, 17) == page and before or at", "other = before"),
+        ("Redis: shapes that came lately have any change count",
+         "if tonumber(redis.call('HGET', STATE, 'lag_shapes')) <= since then", "if true then"),
+    ),
+    *_of("backends/redis/dependents.py", "backends/test_intents.py")(
+        ("Redis: what is told ends its intents", "  end_intent(ARGV[at])\n", ""),
+    ),
+    *_of("storage/dependencies.py", "storage/test_durable.py", "storage/test_replica_lag.py")(
+        ("what others announced is told", "        if not self.durable:\n            return 0\n",
+         "        return 0\n"),
+        ("a page of a replica is limited", "if left is None:", "if True:"),
+        ("what waits for the store ends what was announced", "self.tell(owed, intents)",
+         "self.tell(owed)"),
+    ),
+    *_of("storage/told_writes.py", "storage/test_durable.py")(
+        ("a store that is away refuses no commit",
+         "    except BackendUnavailable as error:\n        log.warning(\"A commit",
+         "    except ZeroDivisionError as error:\n        log.warning(\"A commit"),
+    ),
+    *_of("core/freshness.py", "storage/test_replica_lag.py")(
+        ("a page of a replica is gone when it is due", "not entry.depended.soft and entry.depended.overdue(now)",
+         "False"),
+    ),
+    *_of("core/stored_page.py", "storage/test_replica_lag.py")(
+        ("a page of a replica is fresh until it is due", "return min(until, due) if due else until",
+         "return until"),
+    ),
+    *_of("core/downstream.py", "storage/test_replica_lag.py")(
+        ("caches in front keep no page of a replica longer", "min(int(found[2]), lifetime)",
+         "int(found[2])"),
+        ("caches in front do not use one that is gone", 'found[3] if stale else "0"', "found[3]"),
+    ),
+    *_of("storage/page_store.py", "storage/test_replica_lag.py", "storage/test_durable.py")(
+        ("maintenance tells what others announced", "            self.dependencies.tell_overdue()\n",
+         "            pass\n"),
+        ("what was overdue before a process began is told before its first visit",
+         "                self.dependencies.look_first()\n", "                pass\n"),
+        ("of a store that is away nobody asks what is overdue",
+         "if self.dependencies is not None and self.backend.open_since is None:",
+         "if self.dependencies is not None:"),
+    ),
+    *_of("regeneration/page_renderer.py", "storage/test_replica_lag.py")(
+        ("who waits takes no page of a replica that is due",
+         "if entry.depended.overdue(self.page_store.now()):", "if False:"),
+    ),
+    *_of("management/record_writes.py", "management/test_record_writes.py")(
+        ("a listener that fails refuses no commit",
+         "        except Exception:\n            log.exception(\"A commit",
+         "        except ZeroDivisionError as e:\n            raise SystemExit from e\n            log.exception(\"A commit"),
+        ("what was rolled back is withdrawn", "        withdraw(announced or {})\n", ""),
+    ),
+    *_of("setting_checks.py", "test_settings.py")(
+        ("what says how dependencies are renewed needs them",
+         'if values.get(name) and not values.get("dependencies"):', "if False:"),
+    ),
+    *_of("django/commits.py", "django/test_announcing.py")(
+        ("Django: a commit is announced", "        self._announce()\n        try:", "        try:"),
+        ("Django: autocommit that is switched on commits, too",
+         "        if autocommit and self.by_hand:\n            self._announce()\n", ""),
+    ),
+    *_of("django/query_writes.py", "django/test_announcing.py")(
+        ("Django: a write that commits itself is announced",
+         "alone = announcing() and _alone(connection)", "alone = False"),
+        ("Django: SQL that commits itself is announced", "if alone and announcing():", "if False:"),
+        ("Django: a key that is changed is told",
+         "                finally:\n                    self.note(RowsChanged(table, None), using)\n",
+         "                finally:\n                    pass\n"),
     ),
     *_of("django/query_reads.py", "django/test_dependencies.py")(
         ("rows that are shown are noted", "            self._reads.rows(table, keys, columns)\n", "            pass\n"),
-        ("questions are noted", "reads.question(table, columns, equals, updates_only=anchored)", "pass"),
+        ("questions are noted", "reads.questions(table, columns, _combinations(values), updates_only=anchored)", "pass"),
         ("a row that was not found is a question", "if not rows or terms.whole", "if terms.whole"),
     ),
     *_of("django/query_writes.py", "django/test_dependencies.py")(
@@ -268,7 +387,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("rendering/page_maker.py", "promises/test_adaptive.py")(
         ("only a render for which the time was up changes the interval",
-         " or not replaces.fresh_until <= started", ""),
+         " or not replaces.revalidate_at <= started", ""),
     ),
     *_of("core/storable.py", "promises/test_adaptive.py")(
         ("the interval goes on where it was", "revalidate.within(interval)",
@@ -440,7 +559,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "return not abs(now - last) < self._dynamic_time", "return True"),
     ),
     *_of("django/site.py", "promises/test_declared.py")(
-        ("request.urlconf counts", "get_resolver(self.urlconf(visitor))", "get_resolver()"),
+        ("request.urlconf counts", "matched(visitor), self.urlconf(visitor)",
+         "matched(visitor), settings.ROOT_URLCONF"),
     ),
     # What may be stored.
     *_of("core/storable.py", "core/test_storable.py", _P2)(
@@ -805,8 +925,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("routing/learned_routes.py", "promises/test_p7_floods.py")(
         ("learned_routes are bounded", "        if len(self._known) >= _MAX_LEARNED:\n", "        if False:\n"),
     ),
-    *_of("serving/passed_urls.py", "promises/test_p7_floods.py")(
-        ("URLs that pass are bounded", "if len(self._known) >= _MAX_PASSED:", "if False:"),
+    *_of("serving/hit_for_pass.py", "promises/test_p7_floods.py")(
+        ("URLs that pass are bounded", "if len(self._known) >= _MAX_LINES:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
         ("URLs with nothing to store are bounded", "if len(self._passed) >= _MAX_SILENT:", "if False:"),
@@ -823,11 +943,38 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("error pages have a quota",
          "self._errors.excess(self._limit // 16, added) or", "None or"),
     ),
-    *_of("serving/refused_urls.py", "serving/test_refused_urls.py")(
+    *_of("serving/hit_for_pass.py", "serving/test_hit_for_pass.py")(
         ("refused URLs are looked at again when something has changed",
-         "known[2] != self._routes.epoch", "False"),
+         "known.epoch != self._routes.epoch", "False"),
         ("refused URLs are remembered of those only that are so for all",
-         "if not answer.skipped or not", "if not"),
+         "if (answer is not None and not answer.skipped) or not", "if not"),
+    ),
+    *_of("wsgi.py", "serving/test_hit_for_pass.py")(
+        ("who is known is not passed with the others",
+         "passes.answer is None or self._is_anybody(environ)", "True"),
+    ),
+    *_of("serving/unpromising_routes.py", "serving/test_unpromising_routes.py")(
+        ("routes without anything to store are bounded",
+         "if not answers and len(self._answers) >= _MAX_ROUTES:", "if False:"),
+        ("routes with something to store are always looked up",
+         "        if answers == _PROMISING:\n", "        if False:\n"),
+    ),
+    *_of("flask/matched.py", "flask/test_matched.py")(
+        ("a path that middleware has changed is matched", "adapter.path_info == known.text", "True"),
+        ("another method is matched", 'adapter.default_method == "GET"', "True"),
+        ("converters of the app run where Flask runs them",
+         'type(converter).__module__ == "werkzeug.routing.converters"', "True"),
+        ("the map is asked for what is not the request's own",
+         'if not args and kwargs == {"return_rule": True}:', "if True:"),
+        ("a match is the app's to change", "return rule, dict(arguments)", "return rule, arguments"),
+    ),
+    *_of("django/matched.py", "django/test_matched.py")(
+        ("a path that middleware has changed is resolved", "known.text != request.path_info", "False"),
+        ("another URL map is asked", 'hasattr(request, "urlconf")', "False"),
+        ("another language is resolved", "known.language != translation.get_language()", "False"),
+        ("converters of the project run where Django runs them",
+         "type(each).__module__ in _OWN for each in get_converters().values()",
+         "True for each in get_converters().values()"),
     ),
     *_of("regeneration/refused_routes.py", "regeneration/test_refused_routes.py")(
         ("refused routes are tried seldomer", "failed = min(failed, 12)", "failed = 0"),
@@ -1385,6 +1532,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a converter that fails is no visitor's error", "        except Exception:  #",
          "        except ZeroDivisionError:  #"),
     ),
+    *_of("core/database_reads.py", "core/test_dependency_names.py")(
+        ("a page without rows depends on its question alone", "        if not shown:", "        if False:"),
+    ),
     # What SQLAlchemy reads and writes, for dependencies=.
     *_of("sqlalchemy/reading.py", "sqlalchemy/test_reading.py")(
         ("SQLAlchemy: raw SQL reads everything", 'if kind_of(statement) in ("read", "write"):',
@@ -1405,7 +1555,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: hits of a session from before are everything",
          "and session not in known_here().sessions:", "and False:"),
         ("SQLAlchemy: what SQLite commits with its last row is fetched",
-         "    _fetch_what_is_not_committed_else(connection, cursor, context)\n    if", "    if"),
+         "    _fetch_what_is_not_committed_else(connection, context)\n    result", "    result"),
         ("SQLAlchemy: autocommit tells at once", "if commits or autocommits(connection):",
          "if commits:"),
         ("SQLAlchemy: a commit in plain words tells", "if commits or autocommits(connection):",
@@ -1474,14 +1624,37 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("sqlalchemy/transactions.py", "sqlalchemy/test_transactions.py")(
         ("SQLAlchemy: a commit that failed may have happened",
-         "    finally:  # one that failed may have happened\n        tell(told(writes))",
-         "    except ZeroDivisionError:\n        pass\n    else:\n        tell(told(writes))"),
+         "    finally:  # one that failed may have happened\n        tell(writes, announced)",
+         "    except ZeroDivisionError:\n        pass\n    else:\n        tell(writes, announced)"),
         ("SQLAlchemy: the lock ends with its transaction", " or self.locked\n", "\n"),
         ("SQLAlchemy: what is rolled back is forgotten",
-         "    original(pooled)\n    if pending is not None:\n        tell(told(pending.drop()))",
+         "    original(pooled)\n    if pending is not None:\n        announced = pending.take_announced()\n        tell(told(pending.drop()), announced)",
          "    original(pooled)"),
         ("SQLAlchemy: what another process prepared is everything",
          'elif (args and args[0]) or kwargs.get("is_prepared"):', "elif False:"),
+    ),
+    *_of("sqlalchemy/transactions.py", "sqlalchemy/test_announcing.py")(
+        ("SQLAlchemy: a commit is announced", "announced = announce(writes, pending.take_announced())",
+         "announced = pending.take_announced()"),
+        ("SQLAlchemy: a commit in two phases is announced",
+         "announced = announce(batch, pending_of(connection).take_announced())",
+         "announced = pending_of(connection).take_announced()"),
+        ("SQLAlchemy: what was announced and rolled back is withdrawn",
+         "        tell(told(pending.drop()), announced)\n", "        pending.drop()\n"),
+    ),
+    *_of("sqlalchemy/announcing.py", "sqlalchemy/test_announcing.py")(
+        ("SQLAlchemy: the release of SQLite's outermost savepoint is announced",
+         "return bool(pending.opened_by) and clause.ident == pending.opened_by", "return False"),
+        ("SQLAlchemy: a COMMIT in plain words is announced",
+         "if has_committed(statement, connection.dialect.name):", "if False:"),
+        ("SQLAlchemy: what begins a transaction is not announced",
+         "not begins_by_itself(driver, statement)", "True"),
+    ),
+    *_of("sqlalchemy/raw_cursors.py", "sqlalchemy/test_announcing.py")(
+        ("SQLAlchemy: a commit of the driver is announced",
+         "        if announcing():\n            announce_pending(pending_on(self))\n", ""),
+        ("SQLAlchemy: what a cursor commits is announced",
+         "            _announce(pooled, text if", "            print(text if"),
     ),
     *_of("sqlalchemy/raw_cursors.py", "sqlalchemy/test_raw_cursors.py")(
         ("SQLAlchemy: cursors of the driver read everything",
@@ -1506,13 +1679,17 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("sqlalchemy/recorder.py", "sqlalchemy/test_rewritten.py")(
         ("SQLAlchemy: a rewritten statement reads everything",
-         "        if reads is not None:\n            reads.everything(why)\n", ""),
+         "    if changed and reads is not None:\n        reads.everything(_rewritten())\n", ""),
         ("SQLAlchemy: a rewritten statement writes everything",
-         "        if wrote:\n            pending_of(connection).innermost.add(EverythingChanged(why))\n", ""),
+         "        if changed:\n            pending_of(connection).innermost.add(EverythingChanged(_rewritten()))\n", ""),
+    ),
+    *_of("sqlalchemy/recorder.py", "sqlalchemy/test_recorder.py")(
+        ("SQLAlchemy: no hook of the app's comes before ours",
+         ".base_listen(insert=True)", ".base_listen()"),
     ),
     *_of("sqlalchemy/rewritten.py", "sqlalchemy/test_rewritten.py")(
         ("SQLAlchemy: other parameters make another statement",
-         "if parameters is not known and _differ(parameters, known):", "if False:"),
+         "if parameters is not known and _differ(parameters or (), known or ()):", "if False:"),
         ("SQLAlchemy: what a hook executes itself is another statement",
          "context.__dict__.get(_EXECUTED) != statement", "False"),
         ("SQLAlchemy: a comment ends where it ends", "(?:(?!\\*/).)*", ".*"),

@@ -64,7 +64,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: keys of rows of an iterator",
          "                self._note_rows(alias, [row[at] for row in chunk if row[at] is not None], columns)",
          "                pass", _POSTS),
-        ("Django: questions", "reads.question(table, columns, equals, updates_only=anchored)", "pass"),
+        ("Django: questions", "        reads.questions(table, columns, _combinations(values), updates_only=anchored)\n", "        pass\n"),
         ("Django: a row that was not found", "if not rows or terms.whole", "if terms.whole",
          "create,upsert_posts,delete_post,upsert"),
         ("Django: the order", "        terms.walk(watched.order_by)\n", "", "when,count_up,title"),
@@ -134,7 +134,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: generated columns of upserts", "yield Updated(meta.db_table, key, updates | _generated(model), old, new)", "yield Updated(meta.db_table, key, updates, old, new)", "upsert_ratings"),
         ("Django: updated rows", "                if write is not None:\n                    self.note(write, using)\n", "", _POSTS),
         ("Django: updated rows of which nobody knows which", "                self.note(RowsChanged(table, changed), using)\n            for row", "                pass\n            for row", "update_by_aggregate"),
-        ("Django: updates of keys", "            if _counted(count) != 0:  # a row that gets another key is another row\n", "            if False:\n", "another_key,take_a_seat,free_seats"),
+        ("Django: updates of keys", "                finally:\n                    self.note(RowsChanged(table, None), using)\n        with locked", "                finally:\n                    pass\n        with locked", "another_key,take_a_seat,free_seats"),
         ("Django: old values", "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, new, new)", _POSTS),
         ("Django: new values", "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, old, old)", _POSTS),
         ("Django: generated columns of updates", "frozenset(changed) | generated, old, new)", "frozenset(changed), old, new)", "rate_again,rate_all"),
@@ -161,11 +161,11 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     ),
     # What both share.
     *_by(_DJANGO, 240, "core/database_reads.py")(
-        ("questions by what they ask for", "                names[shape_name(shape, (value for _, value in equals))] = None\n", ""),
+        ("questions by what they ask for", "                names[shape_name(shape, values)] = None\n", "                pass\n"),
         ("questions whose values are not known", "                    names[shape_name(shape)] = None\n", "                    pass\n", "count_up,rate_all,upsert_posts,update_by_aggregate,move_by_update"),
-        ("rows by their keys", "            names.update(dict.fromkeys(self._row_names(table)))\n", "", _POSTS),
-        ("rows of which nobody knows which", "            yield rows_name(table)\n", "            pass\n", "update_by_aggregate,upsert_posts"),
-        ("whole tables", "            yield any_name(table)\n", "            pass\n", "count_up,by_hand"),
+        ("rows by their keys", "                names.update(dict.fromkeys(row_names(table, map(str, keys[table]))))\n", "                pass\n", _POSTS),
+        ("rows of which nobody knows which", "                names[rows_name(table)] = None\n", "                pass\n", "update_by_aggregate,upsert_posts"),
+        ("whole tables", "            if table in self._whole:\n                names[any_name(table)] = None\n", "", "count_up,by_hand"),
         ("everything", "            names[STAR] = None\n", "            pass\n", "title,comment"),
         ("names that everybody has", "        names = {EVERY: None}\n", "        names: dict[bytes, None] = {}\n", "raw"),
     ),
@@ -189,7 +189,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     *_sqlalchemy("reading.py")(
         ("SQLAlchemy: SQL of the app's own is read", 'if kind_of(context.unicode_statement) in ("read", "write"):', "if False:"),
         ("SQLAlchemy: whole tables", "            reads.table(table)\n    for asked", "            pass\n    for asked"),
-        ("SQLAlchemy: questions", "            reads.question(asked.table, asked.columns, equals)\n", "            pass\n"),
+        ("SQLAlchemy: questions", "        reads.questions(asked.table, asked.columns, _equals(asked, value_of))\n", "        pass\n"),
         ("SQLAlchemy: each value of an IN", "for each in several[1]]:", "for each in several[1][:1]]:"),
         ("SQLAlchemy: values of this execution", "value_of(names, parameters, given) if isinstance(given, BindParameter) else given", "given.value if isinstance(given, BindParameter) else given"),
         ("SQLAlchemy: keys of rows", "        reads.rows(each.table, keys, each.columns)\n", "        pass\n"),
@@ -246,17 +246,17 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: tables of UPDATE … FROM", "    if others or statement._prefixes", "    if statement._prefixes", "update from another table"),
     ),
     *_sqlalchemy("transactions.py")(
-        ("SQLAlchemy: commits", "    finally:  # one that failed may have happened\n        tell(told(writes))", "    finally:\n        pass"),
+        ("SQLAlchemy: commits", "    finally:  # one that failed may have happened\n        tell(writes, announced)", "    finally:\n        pass"),
     ),
     *_sqlalchemy("recorder.py")(
         ("SQLAlchemy: autocommit", "    if commits or autocommits(connection):", "    if commits:", "autocommit,autocommit by condition"),
-        ("SQLAlchemy: statements of an app", "        before(connection, statement, context)\n", "        pass\n"),
+        ("SQLAlchemy: statements of an app", "(wrote := before(connection, statement, context))", "(wrote := False)"),
     ),
     *_test("sqlalchemy/old_rows.py", "sqlalchemy/test_transactions.py")(
         ("SQLAlchemy: without a lock old rows are not known", "        if not self._lock(change.table):\n            return None\n", ""),
     ),
     *_test("sqlalchemy/transactions.py", "sqlalchemy/test_transactions.py")(
-        ("SQLAlchemy: a commit that failed may have happened", "    finally:  # one that failed may have happened\n        tell(told(writes))", "    except ZeroDivisionError:\n        pass\n    else:\n        tell(told(writes))"),
+        ("SQLAlchemy: a commit that failed may have happened", "    finally:  # one that failed may have happened\n        tell(writes, announced)", "    except ZeroDivisionError:\n        pass\n    else:\n        tell(writes, announced)"),
         ("SQLAlchemy: what another process prepared", 'elif (args and args[0]) or kwargs.get("is_prepared"):', "elif False:"),
     ),
     *_test("sqlalchemy/recorder.py", "sqlalchemy/test_sessions.py")(

@@ -7,14 +7,15 @@ algorithm, by the second in which an answer of the page was last prepared.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from ..core.cache_key import narrow_query
-from ..core.downstream import accel_expires, extended, lifetime_in_front, spent
+from ..core.downstream import accel_expires, extended, lifetime_in_front, limited, spent
 from ..core.filled_page import for_holes
 from ..core.freshness import names_of
 from ..core.page_template import PLACE_BYTES, Template
@@ -85,9 +86,8 @@ class Page:
         return max(0, int(now - self.entry.rendered_at))
 
     def ttl(self, now: float) -> float | None:
-        if self.entry.revalidate is None:
-            return None
-        return self.entry.fresh_until - now
+        until = self.entry.fresh_until
+        return None if until == math.inf else until - now
 
     def answer(
         self, accept_encoding: str | None, now: float, label: str, cache_status: str
@@ -102,6 +102,9 @@ class Page:
             longer = extended(headers, age)
             left = left if longer == headers else lifetime
             headers = longer
+        if entry.depended is not None and entry.depended.due:
+            rest = max(0, int(entry.depended.due - now))
+            headers, left = limited(headers, age + rest, entry.depended.soft), min(left, rest)
         if lifetime:
             headers.append(accel_expires(1 if label == "STALE" else left))
         body = entry.body if encoding == "identity" else entry.encodings[encoding]
@@ -172,20 +175,18 @@ def _age(seconds: int) -> tuple[str, str]:
 
 def worth_remembering(raw: Raw) -> bool:
     """Whether a raw request line is short enough for the key of a table."""
-    return sum(map(len, _strings(raw))) <= _MAX_RAW
+    return _length(raw) <= _MAX_RAW
 
 
 def _cost(raw: Raw) -> int:
     """Bytes that an answer takes, including the request line by which it is found."""
-    return _ANSWER + len("".join(_strings(raw)))
+    return _ANSWER + _length(raw)
 
 
-def _strings(raw: Raw) -> Iterator[str]:
-    for part in raw:
-        if isinstance(part, tuple):
-            yield from _strings(part)
-        elif part:
-            yield part
+def _length(raw: Raw) -> int:
+    """Characters in all."""
+    parts = (*raw[0], *raw[1]) if isinstance(raw[0], tuple) else raw
+    return sum(map(len, filter(None, parts)))
 
 
 def key_name(key: str) -> str:
