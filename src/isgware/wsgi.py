@@ -224,23 +224,16 @@ class ISG(Operations):
     ) -> Iterable[bytes] | None:
         """The answer out of a page that was served by this request line: as it is, though stale, or
         filled for the visitor. ``None`` if it is to be looked for again."""
-        if isinstance(ready, PreparedStale):
-            if not self._holds(ready, environ):
-                return None
-            if not isinstance(ready, PreparedFill):
-                return self._special(ready, environ, start_response)
-        elif not self._has_holes(ready, environ):
-            return None
-        visitor = visitor_of(environ)
+        runtime, page = self.runtime, ready.page
+        holds = isinstance(ready, PreparedStale) and self._holds(ready, environ)
+        if holds and not isinstance(ready, PreparedFill):
+            return self._special(ready, environ, start_response)
+        visitor = visitor_of(environ) if holds or self._has_holes(ready, environ) else None
         if visitor is None:
             return None
-        runtime, page = self.runtime, ready.page
-        if isinstance(ready, PreparedFill):
-            fills: Callable[..., Iterable[bytes]] = fill
-        elif runtime.engine.visitors.fills(visitor, page.entry, ready.shape or ()):
-            fills = fill_holes
-        else:
+        if not holds and not runtime.engine.visitors.fills(visitor, page.entry, ready.shape or ()):
             return None
+        fills: Callable[..., Iterable[bytes]] = fill if holds else fill_holes
         return fills(
             visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application, environ,
             runtime.answers.heard(visitor, start_response, page.entry),

@@ -85,10 +85,10 @@ class ClientHoles:
             return "404 NOT FOUND", _answer_headers(UNKNOWN, b""), b""
         if visitor.method == "HEAD" or not self._concerns(there, entry):
             return "204 NO CONTENT", _answer_headers(NOTHING, b""), b""
-        run = HoleRun([Use(*used_in(place)) for place in holes.values()])
+        run = HoleRun(list(dict.fromkeys(Use(*used_in(place)) for place in holes.values())))
         rendering = rendering_of(there, self._site)
         ran = run_holes(
-            run, entry.request.url, self._site, self._application, there.headers, rendering
+            run, entry.request, self._site, self._application, there.headers, rendering
         )
         return _reply(ran, holes)
 
@@ -141,7 +141,7 @@ def _reply(ran: Ran | None, holes: dict[int, Place]) -> tuple[str, HeaderList, b
         told = early is not None and early.code >= 400
         line = early.status if told and early is not None else "204 NO CONTENT"
         return line, [*_answer_headers(EARLY, b""), *ran.cookies], b""
-    outputs = ran.run.outputs
+    outputs = ran.run.made()
     made = [
         (number, outputs[use])
         for number, use in ((n, Use(*used_in(place))) for n, place in holes.items())
