@@ -58,10 +58,10 @@ class Response:
 def streams(headers: Iterable[tuple[str, str]]) -> bool:
     """Whether a response has no end: server-sent events, or a multipart response whose parts
     replace each other (pictures of a camera, server push)."""
+    kinds = [value for name, value in headers if name.lower() == "content-type"]
     return any(
-        name.lower() == "content-type"
-        and value.lower().startswith(("text/event-stream", "multipart/x-mixed-replace"))
-        for name, value in headers
+        kind.lower().startswith(("text/event-stream", "multipart/x-mixed-replace"))
+        for kind in kinds
     )
 
 

@@ -47,9 +47,7 @@ class DjangoRenderer:
     def function(
         self, function: Callable[..., Any], arguments: dict[str, Any], request: Any
     ) -> Any:
-        if inspect.iscoroutinefunction(function):
-            function = async_to_sync(function)
-        return function(_current(request), **arguments)
+        return _synchronous(function)(_current(request), **arguments)
 
     def template(self, name: str, arguments: dict[str, Any], request: Any) -> Any:
         return render_to_string(name, arguments, _current(request))
@@ -57,6 +55,11 @@ class DjangoRenderer:
     def uncached(self, request: Any) -> None:
         """As ``UpdateCacheMiddleware`` asks for."""
         _current(request)._cache_update_cache = False
+
+
+@functools.lru_cache(maxsize=1_024)
+def _synchronous(function: Callable[..., Any]) -> Callable[..., Any]:
+    return async_to_sync(function) if inspect.iscoroutinefunction(function) else function
 
 
 RENDERER: Final[Renderer] = DjangoRenderer()

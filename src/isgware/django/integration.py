@@ -51,9 +51,10 @@ class ISG(Operations):
 
         def noted(environ: Any, start_response: Any) -> Iterable[bytes]:
             def look(line: str, headers: HeaderList) -> None:
-                visitor = visitor_of(environ)
-                if visitor is not None:
-                    site.note_urlconf(visitor)
+                if not site.uses_main_map():
+                    visitor = visitor_of(environ)
+                    if visitor is not None:
+                        site.note_urlconf(visitor)
 
             answer: Iterable[bytes] = application(watched(environ), looking(start_response, look))
             return answer

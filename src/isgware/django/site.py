@@ -119,13 +119,18 @@ class DjangoSite(Site):
         found = self._urlconfs.get((host, visitor.path)) or self._urlconfs.get((host, ""))
         return found or settings.ROOT_URLCONF
 
+    def uses_main_map(self) -> bool:
+        """Whether there is nothing for `note_urlconf` to learn, as in most projects."""
+        if self.several_maps:
+            return False
+        used = get_urlconf()
+        return not used or used == settings.ROOT_URLCONF
+
     def note_urlconf(self, visitor: Visitor) -> None:
         """Learn the URL map under which Django has just handled this request in this thread. A
         response that was made before a map was chosen counts as under the main one, so another map
         replaces the main one for its host."""
         used, main = get_urlconf() or settings.ROOT_URLCONF, settings.ROOT_URLCONF
-        if used == main and not self.several_maps:
-            return
         host = origin_of(self, visitor)[1]
         if len(self._urlconfs) >= _MAX_URLCONFS:
             self._urlconfs.clear()

@@ -51,7 +51,9 @@ def install_holes(app: Flask) -> None:
         if not isinstance(run, HoleRun):
             return dispatch(*given)
         run.make(RENDERER, None, lambda kind, places: csrf.made(app, places, session))
-        return app.response_class(headers={"Cache-Control": "no-store"})
+        response = app.response_class()
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     def create_jinja_environment() -> Any:
         environment = create()

@@ -87,9 +87,7 @@ class ClientHoles:
             return "204 NO CONTENT", _answer_headers(NOTHING, b""), b""
         run = HoleRun(list(dict.fromkeys(Use(*used_in(place)) for place in holes.values())))
         rendering = rendering_of(there, self._site)
-        ran = run_holes(
-            run, entry.request, self._site, self._application, there.headers, rendering
-        )
+        ran = run_holes(run, entry.request, self._site, self._application, there.headers, rendering)
         return _reply(ran, holes)
 
     def _concerns(self, there: Visitor, entry: Entry) -> bool:
