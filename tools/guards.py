@@ -1280,6 +1280,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a hole has a number", " or max(what.numbers) >= len(holes)", ""),
         ("no other site reads holes", "headers = [*_ANSWER_HEADERS]", "headers = [*_ANSWER_HEADERS, (\"Access-Control-Allow-Origin\", \"*\")]"),
         ("nobody keeps what was made for a visitor", '    ("Cache-Control", "private, no-store"),\n', ""),
+        ("what browsers ask for is counted", "self._answers.holes(there, detail).value += 1", "pass"),
         ("holes are made at the URL of their page", '"PATH_INFO": what.path, ', ""),
     ),
     *_of("core/client_holes.py", "flask/test_client_holes.py")(

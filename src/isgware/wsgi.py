@@ -248,8 +248,9 @@ class ISG(Operations):
         if mode == "on" and visitor.path.startswith(self._client_path):
             from .serving.client_holes import ClientHoles
 
+            runtime = self.runtime
             holes = ClientHoles(
-                self._mount, self.runtime.engine, self.runtime.site, self.application
+                self._mount, runtime.engine, runtime.site, self.application, runtime.answers
             )
             return holes(visitor, environ, start_response)
         if self._metrics is not None and visitor.path == self._metrics.path:

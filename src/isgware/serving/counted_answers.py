@@ -60,6 +60,10 @@ class CountedAnswers:
             route = self._names.of(visitor)
         return self._cell(visitor, route, answer.label.lower(), answer.detail)
 
+    def holes(self, there: Visitor, detail: str) -> Cell:
+        """Counts what became of a browser's request for the holes of the page at ``there``."""
+        return self._cell(there, self._names.of(there), "bypass", detail)
+
     def heard(
         self, visitor: Visitor, start_response: StartResponse, page: Entry | None = None
     ) -> StartResponse:
