@@ -1250,7 +1250,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("serving/hole_filling.py", "flask/test_holes.py")(
         ("HEAD runs no hole", 'if visitor.method == "HEAD":', "if False:"),
-        ("what the framework keeps of a request is not the run's", 'if name[:9] == "werkzeug.":', "if False:"),
+        ("what the framework keeps of a request is not the run's", "if name.startswith(_WERKZEUGS):", "if False:"),
         ("a run that failed leaves placeholders", "self.response is None or self.response.code == 500", "False"),
         ("a run has no conditions of its visitor", "for name in environ.keys() & _OF_THE_ANSWER:", "for name in ():"),
         ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from .management.metrics import Metrics
 
 log: Final = logging.getLogger("isgware")
+#: What was decided about a visitor whose page was served by the same request line before.
+_PREPARED: Final = Answer("HIT")
 
 
 class ISG(Operations):
@@ -235,7 +237,7 @@ class ISG(Operations):
             return None
         fills: Callable[..., Iterable[bytes]] = fill if holds else fill_holes
         return fills(
-            visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application, environ,
+            visitor, _PREPARED, page, runtime.now(), runtime.site, self.application, environ,
             runtime.answers.heard(visitor, start_response, page.entry),
             rendering_of(visitor, runtime.site),
         )  # fmt: skip

@@ -42,9 +42,12 @@ def grouped(places: Places) -> PlaceGroups:
         else:
             tokens.setdefault(place.kind, []).append(index)
     return PlaceGroups(
-        len(places), *(_groups(places, each.values()) for each in (nonces, cookies, tokens)),
+        len(places),
+        _groups(places, nonces.values()),
+        _groups(places, cookies.values()),
+        _groups(places, tokens.values()),
         tuple((index, place.length) for index, place in enumerate(places) if place.fixed),
-    )  # fmt: skip
+    )
 
 
 def _groups(places: Places, found: Iterable[list[int]]) -> tuple[SamePlaces, ...]:

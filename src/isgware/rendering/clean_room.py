@@ -20,6 +20,7 @@ from typing import Any, Final
 from ..core.cache_key import Request, cgi_name
 from ..core.storable import Response, streams
 from ..errors import ISGError
+from ..http.fields import values
 from ..render_context import Rendering, current, database
 from ..version import VERSION
 
@@ -199,7 +200,7 @@ class _Collector:
             raise BrokenResponse("The app called start_response twice without exc_info.")
         self._head = (status, list(headers))
         self.streams = streams(headers)
-        self._announced = [value for name, value in headers if name.lower() == "content-length"]
+        self._announced = values(headers, "content-length")
         return self._write
 
     def _write(self, chunk: bytes) -> None:
