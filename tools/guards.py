@@ -1353,7 +1353,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("series are bounded", "if name not in self._names and len(self._names) >= MAX_SERIES:", "if False:"),
     ),
     *_of("serving/counted_answers.py", "serving/test_counted_answers.py")(
-        ("results are those that there are", ' and value.lower() in RESULTS:', ":"),
+        ("results are those that there are", 'result if result in RESULTS else "pass", reason', 'result or "pass", reason'),
         ("methods are not told apart", '                    reason = "method"  #', "                    pass  #"),
     ),
     *_of("cli/metrics.py", "cli/test_metrics.py")(
