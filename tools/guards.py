@@ -183,7 +183,34 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "                pass\n            for row"),
         ("what is derived is renewed with what it is made of", "found += map(TableChanged", "found += map(lambda table: write"),
     ),
+    *_of("django/query_writes.py", "django/test_dependency_writes.py")(
+        ("Django: an upsert changes rows that are there",
+         "if updates and (told or by == {column}):", "if False:"),
+        ("Django: of a row that an upsert finds other columns are not known",
+         " if name in {column, *updates}}", "}"),
+    ),
+    *_of("django/old_rows.py", "django/test_dependency_writes.py")(
+        ("Django: a condition that changes its mind is not trusted", "else not _settled(child)",
+         "else False"),
+    ),
+    *_of("django/recorded_queries.py", "django/test_dependency_writes.py")(
+        ("Django: what a driver's cursor does is everything",
+         "_active[0].raw.direct(found, self.db.alias) if _active else found", "found"),
+    ),
+    *_of("django/unseen.py", "django/test_unseen.py")(
+        ("Django: a condition near now is noted",
+         "if value is not None and not near(value, time.time()):", "if True:"),
+    ),
+    *_of("rendering/app_caches.py", "django/test_unseen.py")(
+        ("reads of caches are noted", "        if reads is not None:\n", "        if False:\n"),
+    ),
+    *_of("core/unseen.py", "core/test_unseen.py")(
+        ("a time is near now in any zone", "value.replace(tzinfo=datetime.UTC).timestamp() - now)",
+         "value.timestamp() - now)"),
+    ),
     *_of("django/raw_sql.py", "django/test_dependencies.py")(
+        ("Django: a commit in plain words may commit anything", '    "begin", "start", "rollback"',
+         '    "begin", "commit", "start", "rollback"'),
         ("SQL of the app's own makes a page depend on everything", 'if reads is not None and kind != "neither":', "if False:"),
         ("SQL of the app's own renews everything", 'if kind != "writes" or not tracked.get():', "if True:"),
     ),
@@ -1326,7 +1353,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("series are bounded", "if name not in self._names and len(self._names) >= MAX_SERIES:", "if False:"),
     ),
     *_of("serving/counted_answers.py", "serving/test_counted_answers.py")(
-        ("results are those that there are", ' and value.lower() in RESULTS:', ":"),
+        ("results are those that there are", 'result if result in RESULTS else "pass", reason', 'result or "pass", reason'),
         ("methods are not told apart", '                    reason = "method"  #', "                    pass  #"),
     ),
     *_of("cli/metrics.py", "cli/test_metrics.py")(
@@ -1409,8 +1436,12 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "isinstance(condition, BooleanClauseList):"),
     ),
     *_of("sqlalchemy/writes.py", "sqlalchemy/test_writing.py")(
-        ("SQLAlchemy: an upsert changes the table",
+        ("SQLAlchemy: a table may replace rows",
          " or _replaces(statement, table):", ":"),
+        ("SQLAlchemy: an upsert that changes keys changes the table",
+         "    if columns & set(key_columns(table)):\n        return None\n    new = {", "    new = {"),
+        ("SQLAlchemy: what an upsert sets to something else than its row is not known",
+         '        and getattr(value.table, "name", "") == "excluded"\n', ""),
         ("SQLAlchemy: a prefix may change other rows", "others or statement._prefixes or ",
          "others or "),
         ("SQLAlchemy: rows of a SELECT are not known",
@@ -1430,14 +1461,26 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: without a lock old rows are not known",
          "        if not self._lock(change.table):\n            return None\n", ""),
         ("SQLAlchemy: too many rows are all rows", " if len(rows) <= MOST else None", ""),
+        ("SQLAlchemy: a condition that changes its mind is not trusted",
+         " or not all(map(self._settled, change.where)):", ":"),
+    ),
+    *_of("sqlalchemy/writing.py", "sqlalchemy/test_writing.py")(
+        ("SQLAlchemy: upserts change rows", "if (conflict := change.conflict) is not None:",
+         "if (conflict := change.conflict) is not None and False:"),
+        ("SQLAlchemy: a transaction that has failed is the app's to know of",
+         'if isinstance(error, DBAPIError) and connection.dialect.name != "sqlite":', "if False:"),
+    ),
+    *_of("sqlalchemy/raw_sql.py", "sqlalchemy/test_raw_sql.py")(
+        ("SQLAlchemy: in MySQL statements about tables commit",
+         "return dialect in IMPLICIT_COMMIT and bool(", "return False and bool("),
     ),
     *_of("sqlalchemy/transactions.py", "sqlalchemy/test_transactions.py")(
         ("SQLAlchemy: a commit that failed may have happened",
          "    finally:  # one that failed may have happened\n        tell(told(writes))",
          "    except ZeroDivisionError:\n        pass\n    else:\n        tell(told(writes))"),
-        ("SQLAlchemy: the lock ends with its transaction", " or self.locked)", ")"),
+        ("SQLAlchemy: the lock ends with its transaction", " or self.locked\n", "\n"),
         ("SQLAlchemy: what is rolled back is forgotten",
-         "    original(pooled)\n    if pending is not None:\n        pending.drop()",
+         "    original(pooled)\n    if pending is not None:\n        tell(told(pending.drop()))",
          "    original(pooled)"),
         ("SQLAlchemy: what another process prepared is everything",
          'elif (args and args[0]) or kwargs.get("is_prepared"):', "elif False:"),
@@ -1447,6 +1490,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
          'if reads is not None and kind in ("read", "write"):', "if False:"),
         ("SQLAlchemy: cursors of the driver write everything",
          'if kind == "write" and listening() and tracked.get():', "if False:"),
+        ("SQLAlchemy: who takes the driver's connection reads and writes everything",
+         "                _taken(self)\n", "                pass\n"),
+        ("SQLAlchemy: connections of the pool that execute are cursors",
+         "        return _noting(self, name, found, None)\n", "        return found\n"),
+        ("SQLAlchemy: what is written at the end of a block is told then",
+         "if write is not None and name in _LATER:", "if False:"),
+    ),
+    *_of("sqlalchemy/transactions.py", "sqlalchemy/test_raw_cursors.py")(
+        ("SQLAlchemy: what was written elsewhere is told at a rollback, too",
+         "        return self.take()\n\n\ndef pending_of", "        return Writes()\n\n\ndef pending_of"),
+    ),
+    *_of("sqlalchemy/times.py", "sqlalchemy/test_times.py")(
+        ("SQLAlchemy: a condition near now is noted",
+         "near(value_of(names, values, bound), time.time())", "False"),
+        ("SQLAlchemy: the clock of the database is noted", "if bound is None or", "if False or"),
     ),
     *_of("sqlalchemy/recorder.py", "sqlalchemy/test_rewritten.py")(
         ("SQLAlchemy: a rewritten statement reads everything",
@@ -1457,6 +1515,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("sqlalchemy/rewritten.py", "sqlalchemy/test_rewritten.py")(
         ("SQLAlchemy: other parameters make another statement",
          "if parameters is not known and _differ(parameters, known):", "if False:"),
+        ("SQLAlchemy: what a hook executes itself is another statement",
+         "context.__dict__.get(_EXECUTED) != statement", "False"),
         ("SQLAlchemy: a comment ends where it ends", "(?:(?!\\*/).)*", ".*"),
         ("SQLAlchemy: MySQL's comments are statements", "/\\*(?!!)", "/\\*"),
     ),
