@@ -13,9 +13,8 @@ from ..core.freshness import Changes
 from ..core.stored_page import head_size
 from . import fork_safety as forks
 from .base import HELD, Before, Held, Job, Lease, Limits, Row, Standing, is_newer
-from .dependents import Begun, Depending, Kept, KnownShapes
 from .memory_counts import Counted
-from .memory_dependents import DependencyTables
+from .memory_dependents import DependencyTables, DependentPages
 from .memory_jobs import Jobs
 from .memory_versions import Versions
 
@@ -63,7 +62,7 @@ class _PagesInOrder:
         return len(head) + len(bodies)
 
 
-class MemoryBackend:
+class MemoryBackend(DependentPages):
     """The protocol over dictionaries, each operation under one short lock."""
 
     #: Other processes cannot see what is stored.
@@ -246,44 +245,6 @@ class MemoryBackend:
             self._floor = last
         elif table is self._soft:
             self._soft_floor = last
-
-    def begun(self) -> Begun:
-        with self._lock:
-            return self._dependencies.begun(self._nonce)
-
-    def shapes(self) -> KnownShapes:
-        with self._lock:
-            return self._dependencies.known_shapes(self._nonce)
-
-    def tell(self, names: Mapping[bytes, str], nonce: str, version: int) -> int | KnownShapes:
-        with self._lock:
-            tables = self._dependencies
-            if (nonce, version) != (self._nonce, tables.version):
-                return tables.known_shapes(self._nonce)
-            self._move_to(tables.tell(names, self._counter))
-            return self._counter
-
-    def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
-        with self._lock:
-            tables = self._dependencies
-            kept = tables.depend(depending, self._nonce, generation)
-            if tables.full:
-                self._move_to(tables.forget(self._counter))
-            return kept if nonce == self._nonce else Kept.MAYBE
-
-    def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
-        wanted = set(names)
-        return (row for row in self.rows() if row.depended and row.depended.has_any(wanted))
-
-    def forget(self) -> int:
-        with self._lock:
-            self._move_to(self._dependencies.forget(self._counter))
-            return self._counter
-
-    def _move_to(self, counter: int) -> None:
-        if counter != self._counter:
-            self._counter = counter
-            self.version[0] += 2
 
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int

@@ -49,7 +49,9 @@ _Asked = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
 class DatabaseReads:
     """The reads of one render. ``why``: what made it depend on everything, if something did."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: bytes = b"") -> None:
+        #: Whose render it is: a name of the page.
+        self.page = page
         self.why = ""
         self._rows: dict[str, dict[Any, None]] = {}
         self._asked: dict[str, dict[_Asked, None]] = {}
@@ -164,7 +166,10 @@ class DatabaseReads:
                     names[shape_name(shape)] = None
             texts += self._texts(table)
         texts += (MARK + note.replace("\n", " ") for note in self._notes.values())
-        return Dependencies(b"".join(names), "\n".join(texts), frozenset(new), frozenset(self.full))
+        return Dependencies(
+            b"".join(names), "\n".join(texts), frozenset(new), frozenset(self.full),
+            frozenset(self._asked),
+        )  # fmt: skip
 
     def _row_names(self, table: str) -> Iterable[bytes]:
         if table in self._whole:
@@ -210,12 +215,14 @@ def _question_text(table: str, columns: tuple[str, ...], equals: Iterable[tuple[
 class Dependencies:
     """What a page depends on: its ``names`` one after the other, and ``texts``, a line for each.
     ``shapes``: those among its questions that the store did not know. ``full``: tables of which it
-    reads too much, so that it depends on the whole of them."""
+    reads too much, so that it depends on the whole of them. ``asked``: tables that it asks
+    questions of."""
 
     names: bytes = b""
     texts: str = ""
     shapes: frozenset[Shape] = frozenset()
     full: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

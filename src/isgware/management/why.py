@@ -30,7 +30,7 @@ from ..storage.notes import Failure, Refusal, noted_failure, noted_refusal
 from ..storage.process_cache import Page
 from .dependency_verbs import lines_of, unseen_by
 from .regenerate_now import Verbs
-from .why_reasons import changed_by, decider, policy_text, readable
+from .why_reasons import changed_by, decider, fresh_until, policy_text, readable
 from .why_report import Why as Why
 from .why_shared_cache import own, page_parts
 
@@ -312,8 +312,7 @@ class _Case:
                 said.append("the loading page is for browsers that open the page, while it renders")
             return "; ".join(said)
         if state is State.FRESH:
-            left = page.ttl(self.now)
-            return "fresh until told" if left is None else f"fresh for another {duration(left)}"
+            return fresh_until(page, self.now)
         mirror: Generations = self.engine.page_store.mirror
         text = changed_by(page, mirror, self.now, target.policy.fingerprint)
         dependencies = self.engine.page_store.dependencies

@@ -15,9 +15,10 @@ from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 from sqlalchemy.orm import Session, loading
 
 from ..core.dependencies import EverythingChanged
-from ..management.record_writes import listening
+from ..management.record_writes import announcing, listening
 from ..render_context import current, database, tracked
 from . import compilers, raw_cursors, tables
+from .announcing import announce_before
 from .named import place
 from .old_rows import OURS, autocommits
 from .raw_sql import IMPLICIT_COMMIT, has_committed
@@ -61,7 +62,10 @@ def _executing(
         watch_hooks(connection.dialect)
         read(reads, connection, statement, context)
     if listening() and tracked.get() and OURS not in context.execution_options:
+        new = WROTE not in context.__dict__
         before(connection, statement, context)
+        if new and announcing() and WROTE in context.__dict__:
+            announce_before(connection, statement, context)
 
 
 def _cursor_executed(

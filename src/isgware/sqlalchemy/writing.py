@@ -128,6 +128,7 @@ def _rows(connection: Any, pending: Pending, change: Change, context: Any) -> No
         pending.unfinished.append(
             partial(inserted, connection.dialect, change, context, there=there)
         )
+        pending.inserting.add(change.name)
         return
     rows = _before(old_rows, change, names, parameters)
     for write in changed(old_rows, change, rows, parameters):
