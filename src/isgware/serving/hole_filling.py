@@ -46,7 +46,7 @@ _WERKZEUGS: Final = "werkzeug."
 _MAX_EARLY: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ran:
     """What came of a run. ``response`` is ``None`` if it raised."""
 
