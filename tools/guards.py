@@ -288,7 +288,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("django/query_reads.py", "django/test_dependencies.py")(
         ("rows that are shown are noted", "            self._reads.rows(table, keys, columns)\n", "            pass\n"),
-        ("questions are noted", "reads.question(table, columns, equals, updates_only=anchored)", "pass"),
+        ("questions are noted", "reads.questions(table, columns, _combinations(values), updates_only=anchored)", "pass"),
         ("a row that was not found is a question", "if not rows or terms.whole", "if terms.whole"),
     ),
     *_of("django/query_writes.py", "django/test_dependencies.py")(
@@ -1534,6 +1534,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a converter that fails is no visitor's error", "        except Exception:  #",
          "        except ZeroDivisionError:  #"),
     ),
+    *_of("core/database_reads.py", "core/test_dependency_names.py")(
+        ("a page without rows depends on its question alone", "        if not shown:", "        if False:"),
+    ),
     # What SQLAlchemy reads and writes, for dependencies=.
     *_of("sqlalchemy/reading.py", "sqlalchemy/test_reading.py")(
         ("SQLAlchemy: raw SQL reads everything", 'if kind_of(statement) in ("read", "write"):',
@@ -1554,7 +1557,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: hits of a session from before are everything",
          "and session not in known_here().sessions:", "and False:"),
         ("SQLAlchemy: what SQLite commits with its last row is fetched",
-         "    _fetch_what_is_not_committed_else(connection, cursor, context)\n    if", "    if"),
+         "    _fetch_what_is_not_committed_else(connection, context)\n    result", "    result"),
         ("SQLAlchemy: autocommit tells at once", "if commits or autocommits(connection):",
          "if commits:"),
         ("SQLAlchemy: a commit in plain words tells", "if commits or autocommits(connection):",
@@ -1678,13 +1681,17 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("sqlalchemy/recorder.py", "sqlalchemy/test_rewritten.py")(
         ("SQLAlchemy: a rewritten statement reads everything",
-         "        if reads is not None:\n            reads.everything(why)\n", ""),
+         "    if changed and reads is not None:\n        reads.everything(_rewritten())\n", ""),
         ("SQLAlchemy: a rewritten statement writes everything",
-         "        if wrote:\n            pending_of(connection).innermost.add(EverythingChanged(why))\n", ""),
+         "        if changed:\n            pending_of(connection).innermost.add(EverythingChanged(_rewritten()))\n", ""),
+    ),
+    *_of("sqlalchemy/recorder.py", "sqlalchemy/test_recorder.py")(
+        ("SQLAlchemy: no hook of the app's comes before ours",
+         ".base_listen(insert=True)", ".base_listen()"),
     ),
     *_of("sqlalchemy/rewritten.py", "sqlalchemy/test_rewritten.py")(
         ("SQLAlchemy: other parameters make another statement",
-         "if parameters is not known and _differ(parameters, known):", "if False:"),
+         "if parameters is not known and _differ(parameters or (), known or ()):", "if False:"),
         ("SQLAlchemy: what a hook executes itself is another statement",
          "context.__dict__.get(_EXECUTED) != statement", "False"),
         ("SQLAlchemy: a comment ends where it ends", "(?:(?!\\*/).)*", ".*"),
