@@ -164,6 +164,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a page whose name was told is gone", "if told.get(name, 0) > generation:", "if False:"),
         ("a soft change makes stale, not gone", "        if depended.soft:\n", "        if False:\n"),
     ),
+    *_of("management/dependency_verbs.py", "management/test_dependency_verbs.py")(
+        ("a store without dependencies is a clear error", "    need_dependents(page_store.backend)\n", ""),
+    ),
     *_of("storage/dependencies.py", "django/test_dependencies.py")(
         ("a page from before the option is stale", "(wanted is None and depended is None)", "True"),
     ),

@@ -183,12 +183,18 @@ class Dependencies:
 
 def dependencies_of(store: Breaker, settings: Settings) -> Dependencies:
     """Raises `ConfigurationError` for a store that cannot tell what pages depend on."""
+    need_dependents(store)
+    return Dependencies(store, soft=settings.dependencies == "soft")
+
+
+def need_dependents(store: Breaker) -> None:
+    """Raises `ConfigurationError` for a store that keeps no dependencies."""
     if not isinstance(store.backend, Dependents):
         raise ConfigurationError(
-            "dependencies= needs a store that keeps them: file:, memory: or redis://, or one of "
-            "these as coordinator= beside another store."
+            "dependencies= needs a store that keeps them: file:, memory: or redis://, or file: or "
+            "redis:// as coordinator= beside a cachelib cache or Memcached. A backend of your own "
+            "needs the methods of isgware.backends.dependents.Dependents."
         )
-    return Dependencies(store, soft=settings.dependencies == "soft")
 
 
 def _next(rows: Iterator[Row]) -> Row | None:
