@@ -52,25 +52,55 @@ local function dependencies(fresh)
   return {nonce, it[1], it[2]}
 end
 
-local function places(name)
-  local one, other = struct.unpack('>I4I4', name)
-  return {one % BITS, (one + other) % BITS, (one + 2 * other) % BITS, (one + 3 * other) % BITS}
+-- Which of the names are unknown. Many bits are read in one call.
+local function unknown(names)
+  local found = {}
+  for start = 1, #names, 200 do
+    local last, asked = math.min(start + 199, #names), {}
+    for at = start, last do
+      local one, other = struct.unpack('>I4I4', names[at])
+      for _ = 1, 4 do
+        asked[#asked + 1] = 'GET'
+        asked[#asked + 1] = 'u1'
+        asked[#asked + 1] = one % BITS
+        one = one + other
+      end
+    end
+    local bits = redis.call('BITFIELD', KNOWN, unpack(asked))
+    for at = start, last do
+      local first = 4 * (at - start)
+      if bits[first + 1] + bits[first + 2] + bits[first + 3] + bits[first + 4] < 4 then
+        found[#found + 1] = names[at]
+      end
+    end
+  end
+  return found
 end
 
-local function is_known(name)
-  for _, place in ipairs(places(name)) do
-    if redis.call('GETBIT', KNOWN, place) == 0 then return false end
+local function know(names)
+  for _, name in ipairs(names) do
+    local one, other = struct.unpack('>I4I4', name)
+    for _ = 1, 4 do
+      redis.call('SETBIT', KNOWN, one % BITS, 1)
+      one = one + other
+    end
   end
-  return true
 end
 
--- Whether it was not known.
-local function know(name)
-  local new = false
-  for _, place in ipairs(places(name)) do
-    if redis.call('SETBIT', KNOWN, place, 1) == 0 then new = true end
+-- Whether any of the names was told after that write, though nobody depended on it.
+local function any_unheard(names, writes)
+  local some = redis.call('ZRANGEBYSCORE', UNHEARD, '('..writes, '+inf', 'LIMIT', 0, #names)
+  if #some < #names then
+    local told = {}
+    for _, name in ipairs(some) do told[name] = true end
+    for _, name in ipairs(names) do if told[name] then return true end end
+    return false
   end
-  return new
+  for _, name in ipairs(names) do
+    local number = redis.call('ZSCORE', UNHEARD, name)
+    if number and tonumber(number) > writes then return true end
+  end
+  return false
 end
 
 -- Forget the oldest tenth of a table that is too long; they raise its floor.

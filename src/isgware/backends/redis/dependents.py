@@ -16,7 +16,7 @@ from ..dependents import MAX_KNOWN, MAX_UNHEARD, Begun, Depending, Kept, KnownSh
 from .dependent_tables import TABLES
 from .pubsub import Subscription
 from .scripts import Script
-from .values import row_from
+from .values import name_text, row_from
 
 _BEGUN: Final = Script(TABLES + "return dependencies(ARGV[1])")
 _SHAPES: Final = Script(TABLES + "return all_shapes(dependencies(ARGV[1]))")
@@ -28,15 +28,17 @@ redis.call('DEL', P..'room')
 local it = dependencies(ARGV[1])
 if it[1] ~= ARGV[2] or it[3] ~= ARGV[3] then return all_shapes(it) end
 local writes = redis.call('HINCRBY', STATE, 'writes', 1)
-local counter = nil
-for at = 7, #ARGV, 2 do
-  local name = ARGV[at]
-  if is_known(name) then
+local names, nobody, counter = {}, {}, nil
+for at = 7, #ARGV, 2 do names[#names + 1] = ARGV[at] end
+for _, name in ipairs(unknown(names)) do
+  nobody[name] = true
+  redis.call('ZADD', UNHEARD, writes, name)
+end
+for at, name in ipairs(names) do
+  if not nobody[name] then
     counter = counter or redis.call('HINCRBY', STATE, 'counter', 1)
     redis.call('ZADD', TOLD, counter, name)
-    redis.call('HSET', SAID, name, ARGV[at + 1])
-  else
-    redis.call('ZADD', UNHEARD, writes, name)
+    redis.call('HSET', SAID, name, ARGV[6 + 2 * at])
   end
 end
 trim(UNHEARD, tonumber(ARGV[6]), 'unheard_floor')
@@ -53,32 +55,82 @@ redis.call('DEL', P..'room')
 local it = dependencies(ARGV[1])
 local page, begun = ARGV[2], ARGV[4]
 local generation, writes, limit = tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local changed, added, learned = false, 0, 0
-local at = 8
-for _ = 1, tonumber(ARGV[7]) do  -- names of the page
-  local number = redis.call('ZSCORE', UNHEARD, ARGV[at])
-  if number and tonumber(number) > writes then changed = true end
-  if know(ARGV[at]) then learned = learned + 1 end
-  at = at + 1
-end
-local suspects = tonumber(ARGV[at])
-at = at + 1
-for _ = 1, suspects do  -- any change of a table of which it brings new questions
-  local number = redis.call('ZSCORE', UNHEARD, ARGV[at])
-  if number and tonumber(number) > writes then changed = true end
-  local told = redis.call('ZSCORE', TOLD, ARGV[at])
+local names, tables, added = {}, {}, 0
+local last = 7 + tonumber(ARGV[7])
+for at = 8, last do names[#names + 1] = ARGV[at] end
+local new = unknown(names)
+know(new)
+-- Any change of a table of which it brings new questions.
+local shapes = last + 2 + tonumber(ARGV[last + 1])
+for at = last + 2, shapes - 1 do tables[#tables + 1] = ARGV[at] end
+local changed = any_unheard(names, writes) or any_unheard(tables, writes)
+for _, name in ipairs(tables) do
+  local told = redis.call('ZSCORE', TOLD, name)
   if told and tonumber(told) > generation then changed = true end
-  at = at + 1
 end
-for shape = at, #ARGV do added = added + redis.call('SADD', SHAPES, ARGV[shape]) end
+for at = shapes, #ARGV do added = added + redis.call('SADD', SHAPES, ARGV[at]) end
 if added > 0 then redis.call('HINCRBY', STATE, 'shapes', 1) end
 local floor = tonumber(redis.call('HGET', STATE, 'unheard_floor'))
-if redis.call('HINCRBY', STATE, 'known', learned) > limit then begin_anew(it[1]) end
+if redis.call('HINCRBY', STATE, 'known', #new) > limit then begin_anew(it[1]) end
 if it[1] ~= page or it[1] ~= begun or writes < floor then return 'maybe' end
 return changed and 'changed' or 'as it was'
 """
 )
-_BATCH: Final = 1_000
+#: The keys of the pages of some names; else why every row has to be looked at: "many" pages have
+#: one of them, or the index does not know every row, and is to be filled, under that token.
+_AFFECTED: Final = Script("""
+redis.call('DEL', P..'room')
+if redis.call('HEXISTS', DEPENDENTS, '=') == 0 then
+  redis.call('HSET', DEPENDENTS, '~', ARGV[2])
+  return ARGV[2]
+end
+local fields, seen, keys = {}, {}, {}
+for start = 3, #ARGV, 1000 do
+  local some = {unpack(ARGV, start, math.min(start + 999, #ARGV))}
+  for at, ids in ipairs(redis.call('HMGET', DEPENDENTS, unpack(some))) do
+    if ids == '*' or some[at] == EVERY then return '' end
+    for from = 1, #(ids or ''), 8 do
+      local id = string.sub(ids, from, from + 7)
+      if not seen[id] then fields[#fields + 1] = 'k'..id end
+      seen[id] = true
+    end
+  end
+end
+for start = 1, #fields, 1000 do
+  local some = {unpack(fields, start, math.min(start + 999, #fields))}
+  for _, key in ipairs(redis.call('HMGET', DEPENDENTS, unpack(some))) do
+    if key then keys[#keys + 1] = key end
+  end
+end
+return keys
+""")
+#: Some of the rows that have any of the names, and where to go on. With a token all of them are
+#: entered in the index.
+_LOOK: Final = Script("""
+redis.call('DEL', P..'room')
+local cursor, rows = unpack(redis.call('HSCAN', ROWS, ARGV[2], 'COUNT', ARGV[3]))
+local token, wanted, found = ARGV[4], {}, {}
+if redis.call('HGET', DEPENDENTS, '~') ~= token then token = '' end
+for at = 5, #ARGV do wanted[ARGV[at]] = true end
+for at = 1, #rows, 2 do
+  local depends = string.match(rows[at + 1], '"depends":"([^"]*)"')
+  for name in string.gmatch(string.sub(depends or '', 2), '............') do
+    if wanted[name] then
+      found[#found + 1] = rows[at + 1]
+      break
+    end
+  end
+  if token ~= '' and depends then reindex(rows[at], nil, depends) end
+end
+if token ~= '' and cursor == '0' then
+  redis.call('HDEL', DEPENDENTS, '~')
+  redis.call('HSET', DEPENDENTS, '=', 1)
+end
+return {cursor, found}
+""")
+#: Rows that one script looks at, and rows that are read at once.
+_LOOKED_AT: Final = 500
+_BATCH: Final = 500
 
 
 class DependentPages(ABC):
@@ -124,16 +176,29 @@ class DependentPages(ABC):
         return Kept(found.decode())
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
-        """Looks at every row."""
-        wanted, cursor = set(names), 0
-        while True:
-            scan = functools.partial(_scan, self.prefix + "rows", cursor)
-            cursor, rows = self._ask(scan)
-            for key, text in rows.items():
-                row = None if key.startswith(b"=") else row_from(text)
-                if row is not None and row.depended and row.depended.has_any(wanted):
+        """From the index, unless many pages have one of ``names``: see `page_index`."""
+        wanted = set(names)
+        texts = [name_text(name) for name in wanted]
+        found = self._run(_AFFECTED, "", secrets.token_hex(8), *texts)
+        rows = self._rows_under(found) if isinstance(found, list) else self._all_rows(found, texts)
+        seen = set()
+        for row in map(row_from, rows):
+            if row is not None and row.depended and row.depended.has_any(wanted):
+                if row.key not in seen:  # while rows are looked at, some may be met twice
                     yield row
-            if not cursor:
+                seen.add(row.key)
+
+    def _rows_under(self, keys: list[bytes]) -> Iterator[bytes]:
+        for start in range(0, len(keys), _BATCH):
+            read = functools.partial(_hmget, self.prefix + "rows", keys[start : start + _BATCH])
+            yield from filter(None, self._ask(read))
+
+    def _all_rows(self, token: bytes, texts: list[str]) -> Iterator[bytes]:
+        cursor = b"0"
+        while True:
+            cursor, rows = self._run(_LOOK, "", cursor, _LOOKED_AT, token, *texts)
+            yield from rows
+            if cursor == b"0":
                 return
 
     def forget(self) -> int:
@@ -143,8 +208,8 @@ class DependentPages(ABC):
             self._subscription.moved()
 
 
-def _scan(key: str, cursor: int, client: Any) -> Any:
-    return client.hscan(key, cursor, count=_BATCH)
+def _hmget(key: str, fields: list[bytes], client: Any) -> Any:
+    return client.hmget(key, fields)
 
 
 def _shapes(found: Any) -> KnownShapes:
