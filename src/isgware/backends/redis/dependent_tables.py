@@ -52,39 +52,48 @@ local function dependencies(fresh)
   return {nonce, it[1], it[2]}
 end
 
--- Which of the names are unknown. Many bits are read in one call.
-local function unknown(names)
-  local found = {}
-  for start = 1, #names, 200 do
-    local last, asked = math.min(start + 199, #names), {}
+-- Call ``work`` with each name that is not known, its place in the filter, the word that is there
+-- and the bits that it would have besides. A name is four bits of one word; 1,000 words are read at
+-- once, since one by one, and bit by bit, a page of 1,000 names took 12 ms.
+local function each_unknown(names, work)
+  local one = {}
+  for at = 0, 31 do one[at] = bit.lshift(1, at) end
+  for start = 1, #names, 1000 do
+    local last, bits, asked = math.min(start + 999, #names), {}, {}
     for at = start, last do
-      local one, other = struct.unpack('>I4I4', names[at])
-      for _ = 1, 4 do
-        asked[#asked + 1] = 'GET'
-        asked[#asked + 1] = 'u1'
-        asked[#asked + 1] = one % BITS
-        one = one + other
-      end
+      local a, b, c, d, e, f, g = string.byte(names[at], 1, 7)
+      bits[#bits + 1] = bit.bor(one[d % 32], one[e % 32], one[f % 32], one[g % 32])
+      local size = #asked
+      asked[size + 1], asked[size + 2] = 'GET', 'u32'
+      asked[size + 3] = (a * 65536 + b * 256 + c) * 32 % BITS
     end
-    local bits = redis.call('BITFIELD', KNOWN, unpack(asked))
-    for at = start, last do
-      local first = 4 * (at - start)
-      if bits[first + 1] + bits[first + 2] + bits[first + 3] + bits[first + 4] < 4 then
-        found[#found + 1] = names[at]
+    local words = redis.call('BITFIELD', KNOWN, unpack(asked))
+    for at = 1, #bits do
+      if bit.band(words[at], bits[at]) ~= bits[at] then
+        work(names[start + at - 1], asked[3 * at], words[at], bits[at])
       end
     end
   end
-  return found
 end
 
-local function know(names)
-  for _, name in ipairs(names) do
-    local one, other = struct.unpack('>I4I4', name)
-    for _ = 1, 4 do
-      redis.call('SETBIT', KNOWN, one % BITS, 1)
-      one = one + other
+-- Make names known. Returns how many were not.
+local function learn(names)
+  local words, count, asked = {}, 0, {}
+  each_unknown(names, function(_, place, word, bits)
+    words[place] = bit.bor(words[place] or word, bits)
+    count = count + 1
+  end)
+  for place, word in pairs(words) do
+    local size = #asked
+    asked[size + 1], asked[size + 2], asked[size + 3] = 'SET', 'u32', place
+    asked[size + 4] = word % 4294967296
+    if size > 4000 then
+      redis.call('BITFIELD', KNOWN, unpack(asked))
+      asked = {}
     end
   end
+  if #asked > 0 then redis.call('BITFIELD', KNOWN, unpack(asked)) end
+  return count
 end
 
 -- Whether any of the names was told after that write, though nobody depended on it.

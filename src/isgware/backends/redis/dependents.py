@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ...core.dependencies import Shape
-from ...core.dependency_names import any_name, split
+from ...core.dependency_names import any_name
 from ..base import Limits, Row
 from ..dependents import MAX_KNOWN, MAX_UNHEARD, Begun, Depending, Kept, KnownShapes
 from .dependent_tables import TABLES
@@ -30,10 +30,10 @@ if it[1] ~= ARGV[2] or it[3] ~= ARGV[3] then return all_shapes(it) end
 local writes = redis.call('HINCRBY', STATE, 'writes', 1)
 local names, nobody, counter = {}, {}, nil
 for at = 7, #ARGV, 2 do names[#names + 1] = ARGV[at] end
-for _, name in ipairs(unknown(names)) do
+each_unknown(names, function(name)
   nobody[name] = true
   redis.call('ZADD', UNHEARD, writes, name)
-end
+end)
 for at, name in ipairs(names) do
   if not nobody[name] then
     counter = counter or redis.call('HINCRBY', STATE, 'counter', 1)
@@ -56,22 +56,18 @@ local it = dependencies(ARGV[1])
 local page, begun = ARGV[2], ARGV[4]
 local generation, writes, limit = tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local names, tables, added = {}, {}, 0
-local last = 7 + tonumber(ARGV[7])
-for at = 8, last do names[#names + 1] = ARGV[at] end
-local new = unknown(names)
-know(new)
+for at = 1, #ARGV[7], 8 do names[#names + 1] = string.sub(ARGV[7], at, at + 7) end
 -- Any change of a table of which it brings new questions.
-local shapes = last + 2 + tonumber(ARGV[last + 1])
-for at = last + 2, shapes - 1 do tables[#tables + 1] = ARGV[at] end
+for at = 1, #ARGV[8], 8 do tables[#tables + 1] = string.sub(ARGV[8], at, at + 7) end
 local changed = any_unheard(names, writes) or any_unheard(tables, writes)
 for _, name in ipairs(tables) do
   local told = redis.call('ZSCORE', TOLD, name)
   if told and tonumber(told) > generation then changed = true end
 end
-for at = shapes, #ARGV do added = added + redis.call('SADD', SHAPES, ARGV[at]) end
+for at = 9, #ARGV do added = added + redis.call('SADD', SHAPES, ARGV[at]) end
 if added > 0 then redis.call('HINCRBY', STATE, 'shapes', 1) end
 local floor = tonumber(redis.call('HGET', STATE, 'unheard_floor'))
-if redis.call('HINCRBY', STATE, 'known', #new) > limit then begin_anew(it[1]) end
+if redis.call('HINCRBY', STATE, 'known', learn(names)) > limit then begin_anew(it[1]) end
 if it[1] ~= page or it[1] ~= begun or writes < floor then return 'maybe' end
 return changed and 'changed' or 'as it was'
 """
@@ -166,11 +162,11 @@ class DependentPages(ABC):
         return int(found[1]) if found[0] else _shapes(found)
 
     def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
-        begun, names = depending.begun, list(split(depending.names))
+        begun = depending.begun
         tables = sorted({shape.table for shape in depending.shapes if shape.table})
         found = self._run(
             _DEPEND, secrets.token_hex(8), nonce, generation, begun.nonce, begun.writes, MAX_KNOWN,
-            len(names), *names, len(tables), *map(any_name, tables),
+            depending.names, b"".join(map(any_name, tables)),
             *(json.dumps(shape, separators=(",", ":")) for shape in depending.shapes),
         )  # fmt: skip
         return Kept(found.decode())
