@@ -2,7 +2,7 @@
 
 Pages have 20 dependencies each, as a site's have: their own row and rows that few others show, rows
 and questions that many show. For ``memory:``, ``file:`` and Redis, with 100 to 100,000 pages, or as
-many as ``--pages`` says (a million takes half an hour): storing a page, telling what was changed, a
+many as ``--pages`` says (a million takes half an hour; ``memory:`` holds 100,000): storing a page, telling what was changed, a
 hit after that, and the pages that a change affects. A page is stored by `depend` and `put`, as
 `isgware.storage.page_store` does it.
 """
@@ -25,7 +25,7 @@ from bench.kit.report import Column, Report, Value, options
 from isgware.backends.base import row_of
 from isgware.backends.breaker import Breaker
 from isgware.backends.dependents import Depending
-from isgware.backends.memory import MemoryBackend
+from isgware.backends.memory import MEMORY_LIMITS, MemoryBackend
 from isgware.core.database_reads import DatabaseReads
 from isgware.core.depended import Depended, compressed
 from isgware.core.dependency_names import row_name, rows_name
@@ -78,22 +78,26 @@ class Site:
     backend: Any
     pages: int = 0
     order: int = 0
-    counter: int = 0
 
     def __post_init__(self) -> None:
         self.nonce = self.backend.sync("", 0).nonce
+        self.begin()
+
+    def begin(self) -> None:
+        """What renders take that begin now."""
+        self.counter = self.backend.sync("", 0).counter
+        self.shapes, self.begun = self.backend.shapes(), self.backend.begun()
 
     def page(self, number: int, depends: bool = True, extra: int = 0) -> tuple[Entry, Any]:
         self.order += 1
-        self.counter = self.backend.sync(self.nonce, self.counter).counter
         entry = stores.entry(number, BODY, self.nonce, generation=self.counter, tags=())
         entry = replace(entry, order=self.order)
         if not depends:
             return entry, None
-        shapes, begun = self.backend.shapes(), self.backend.begun()
-        found = reads_of(number, max(self.pages, 1), extra).finished(shapes.by_table)
+        reads = reads_of(number, max(self.pages, 1), extra)
+        found = reads.finished(self.shapes.by_table)
         depended = Depended(found.names, compressed(found.texts))
-        return replace(entry, depended=depended), Depending(found.names, begun, found.shapes)
+        return replace(entry, depended=depended), Depending(found.names, self.begun, found.shapes)
 
     def store(self, made: tuple[Entry, Any]) -> None:
         entry, depending = made
@@ -105,6 +109,7 @@ class Site:
         began, self.pages = self.pages, pages
         for start in range(began, pages, BATCH):
             numbers = range(start, min(start + BATCH, pages))
+            self.begin()
 
             def work(numbers: range = numbers) -> None:
                 for number in numbers:
@@ -134,11 +139,12 @@ def stored(site: Site) -> Iterator[tuple[str, float]]:
     fresh = range(site.pages + 10, site.pages + 10 + SAMPLES)
     old = [random.randrange(site.pages) for _ in range(SAMPLES)]
     for what, numbers, how in (
-        ("store a page without, µs", fresh, {"depends": False}),
+        ("store a page without dependencies, µs", fresh, {"depends": False}),
         ("store a page with 20, µs", fresh, {}),
         ("store it again, µs", old, {}),
         ("store a page with 1,000, µs", fresh[: SAMPLES // 10], {"extra": 980}),
     ):
+        site.begin()
         yield what, timed(site.store, [site.page(number, **how) for number in numbers])
         if numbers is not old:
             for number in numbers:
@@ -161,6 +167,7 @@ def told(site: Site) -> Iterator[tuple[str, float]]:
 def hit(site: Site) -> Iterator[tuple[str, float]]:
     """What a process with the page in memory does with it, after each telling."""
     store = PageStore(Breaker(site.backend, 30.0), Memory(1 << 30), time.time, 60.0)
+    site.begin()
     entry, depending = site.page(1)
     site.store((entry, depending))
     store.sync()
@@ -244,8 +251,8 @@ def measure(kind: str, make: Any, sizes: Sequence[int]) -> list[dict[str, float]
             site.fill(size)
             print(f"  {kind} {size:,} pages, {time.monotonic() - started:.0f} s", flush=True)
             sizes_of = {
-                "store, bytes a page without": without,
-                "store, bytes a page with 20": (taken(site) - empty) / size,
+                "bytes a page without dependencies": without,
+                "bytes a page with 20": (taken(site) - empty) / size,
             }
             parts = (stored(site), told(site), hit(site), affected(site))
             found.append({what: value for part in parts for what, value in part} | sizes_of)
@@ -259,23 +266,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--only", nargs="+", metavar="STORE", help="memory:, file:, redis:")
     chosen = parser.parse_args(arguments)
-    about = "What dependencies cost a store: medians"
-    report = Report("dependency_store", about, chosen.save, ("redis", "redis-server"))
     for kind, make in kinds().items():
         if chosen.only and kind not in chosen.only:
             continue
-        columns = measure(kind, make, chosen.pages)
-        head: list[str | Column] = [kind, *(Column(f"{n:,} pages", ",.3g") for n in chosen.pages)]
+        name, about = kind.strip(":"), f"What dependencies cost {kind}: medians"
+        report = Report(f"dependency_store-{name}", about, chosen.save, ("redis", "redis-server"))
+        sizes = [size for size in chosen.pages if kind != "memory:" or size <= MEMORY_LIMITS.pages]
+        columns = measure(kind, make, sizes)
+        head: list[str | Column] = ["", *(Column(f"{size:,} pages", ",.4g") for size in sizes)]
         rows: list[list[Value]] = [
             [what, *(column[what] for column in columns)] for what in columns[0]
         ]
-        report.table(head, rows, kind.strip(":"))
-    report.table(
-        ["in the memory of a process", Column("bytes a page")],
-        [["without dependencies", held(False)], ["with 20", held(True)]],
-        "process",
-    )
-    report.close()
+        report.table(head, rows)
+        if kind == "memory:":
+            report.table(
+                ["in the memory of a process", Column("bytes a page")],
+                [["without dependencies", held(False)], ["with 20", held(True)]],
+                "process",
+            )
+        report.close()
 
 
 if __name__ == "__main__":

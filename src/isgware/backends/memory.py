@@ -272,8 +272,15 @@ class MemoryBackend:
             return kept if nonce == self._nonce else Kept.MAYBE
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
+        """Looks at every row: there are at most 100,000."""
         wanted = set(names)
-        return (row for row in self.rows() if row.depended and row.depended.has_any(wanted))
+        with self._lock:
+            pages = (*self._good.pages.values(), *self._errors.pages.values())
+        return (
+            page[0]
+            for page in pages
+            if (depended := page[0].depended) is not None and depended.has_any(wanted)
+        )
 
     def forget(self) -> int:
         with self._lock:
