@@ -2,9 +2,9 @@
 
 Pages have 20 dependencies each, as a site's have: their own row and rows that few others show, rows
 and questions that many show. For ``memory:``, ``file:`` and Redis, with 100 to 100,000 pages, or as
-many as ``--pages`` says (a million takes half an hour; ``memory:`` holds 100,000): storing a page, telling what was changed, a
-hit after that, and the pages that a change affects. A page is stored by `depend` and `put`, as
-`isgware.storage.page_store` does it.
+many as ``--pages`` says (a million takes half an hour; ``memory:`` holds 100,000): storing a page,
+telling what was changed, a hit after that, and the pages that a change affects. A page is stored by
+`depend` and `put`, as `isgware.storage.page_store` does it.
 """
 
 from __future__ import annotations

@@ -36,12 +36,13 @@ class _PagesInOrder:
 
     def add(self, row: Row, head: bytes, bodies: bytes) -> None:
         self.pages[row.key] = (row, head, bodies)
-        self.bytes += len(head) + len(bodies)
+        self.bytes += self._size(row.key)
 
     def remove(self, key: str) -> Row | None:
-        row, head, bodies = self.pages.pop(key, (None, b"", b""))
-        self.bytes -= len(head) + len(bodies)
-        return row
+        if key not in self.pages:
+            return None
+        self.bytes -= self._size(key)
+        return self.pages.pop(key)[0]
 
     def to_go(self, now: float, added: str) -> list[str]:
         """Keys of expired pages, and of the least recently used if there are too many; never the
@@ -59,8 +60,9 @@ class _PagesInOrder:
         return gone
 
     def _size(self, key: str) -> int:
-        _, head, bodies = self.pages[key]
-        return len(head) + len(bodies)
+        row, head, bodies = self.pages[key]
+        names = len(row.depended.names) if row.depended is not None else 0
+        return len(head) + len(bodies) + names
 
 
 class MemoryBackend:
