@@ -88,8 +88,8 @@ class Dependents(Protocol):
     they were found: if there are others by now, it does nothing and returns those; else the
     counter. ``depend`` makes names known of a page whose render knew the table of invalidations
     ``nonce`` up to ``generation``. ``affected``: the pages
-    that have any of ``names``. ``forget`` empties ``known`` and the shapes: every page with
-    dependencies is stale then.
+    that have any of ``names``, in no order. ``forget`` empties ``known`` and the shapes: every page
+    with dependencies is stale then. What was told stays, so that what is gone stays gone.
     """
 
     def begun(self) -> Begun: ...

@@ -84,10 +84,9 @@ class DependencyTables:
         return len(self.known) > self._max_known
 
     def forget(self, counter: int) -> int:
-        """Begin anew. Pages whose render knew only ``counter`` are stale."""
+        """See `Dependents.forget`. Pages whose render knew only ``counter`` are stale."""
         self.known.clear()
         self.shapes.clear()
-        self.told.clear()
         self.version += 1
         self.floor = counter + 1
         return self.floor

@@ -20,6 +20,8 @@ from .dependency_names import SIZE, split
 NOTHING: Final = 0
 MAYBE: Final = 1
 CHANGED: Final = 2
+#: Names that a mirror keeps although they lie below the floor: their pages are gone, not stale.
+_MAX_TOLD: Final = 100_000
 #: Names that are sooner found one by one.
 _FEW: Final = 10
 #: Texts of a page's dependencies are never longer than this once they are decompressed.
@@ -125,7 +127,8 @@ class Tellings:
                 self.last = max(self.last, value)
         if floor > self.floor:
             self.floor = floor
-            for name in [name for name, value in list(self.told.items()) if value <= floor]:
+        if len(self.told) > _MAX_TOLD:  # below the floor pages are stale, whatever was told
+            for name in [name for name, value in list(self.told.items()) if value <= self.floor]:
                 self.told.pop(name, None)
                 self.said.pop(name, None)
 

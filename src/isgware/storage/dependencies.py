@@ -28,6 +28,8 @@ from ..settings import Settings
 log: Final = logging.getLogger("isgware")
 #: More names of one commit become those of their tables.
 _MAX_NAMES: Final = 10_000
+#: Tables whose changes wait for a store that is away.
+_MAX_TABLES: Final = 1_000
 #: Attempts with newer shapes; they grow seldom.
 _TRIES: Final = 10
 _NO_SHAPES: Final = KnownShapes()
@@ -128,6 +130,8 @@ class Dependencies:
                 returns=int | KnownShapes, kind="invalidate",
             )  # fmt: skip
             if isinstance(found, int):
+                if any(isinstance(write, EverythingChanged) and write.tables for write in batch):
+                    self.forget()  # every page is renewed: questions of the old tables can go
                 return found, names
             self._shapes = shapes = found
         return self._tell_everything(), (EVERY,)
@@ -144,10 +148,16 @@ class Dependencies:
         return found
 
     def owe(self, writes: Iterable[Write]) -> None:
-        """To be told when the store is back. Bounded: more of one table become the table."""
+        """To be told when the store is back. Bounded: more of one table become the table, more
+        tables become everything."""
         with self._lock:
             for write in writes:
                 self._owed.add(write)
+            self._bound()
+
+    def _bound(self) -> None:
+        if self._owed.tables > _MAX_TABLES:
+            self._owed = Writes(EverythingChanged("more was changed than could wait for the store"))
 
     def pay(self) -> None:
         """Tell what is owed, if the store takes it."""
@@ -161,6 +171,7 @@ class Dependencies:
             with self._lock:
                 owed.join(self._owed)
                 self._owed = owed
+                self._bound()
 
     def all_labels(self) -> Labels:
         """With those that the store knows. Raises `BackendUnavailable`."""

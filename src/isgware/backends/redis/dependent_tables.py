@@ -34,6 +34,18 @@ local function begin_anew(nonce)
   return counter
 end
 
+-- `known` and the shapes are emptied, and every page with dependencies is stale.
+local function rotate(nonce)
+  redis.call('DEL', SHAPES, KNOWN)
+  redis.call('SADD', SHAPES, '='..nonce)
+  redis.call('SETBIT', KNOWN, BITS, 1)
+  local counter = redis.call('HINCRBY', STATE, 'counter', 1)
+  redis.call('HINCRBY', STATE, 'shapes', 1)
+  redis.call('HSET', STATE, 'told_floor', counter, 'known', 0)
+  tell(nonce..' '..counter..' -')
+  return counter
+end
+
 local function there(found)
   return found and type(found) ~= 'table' and found ~= 0
 end

@@ -20,7 +20,7 @@ from .values import name_text, row_from
 
 _BEGUN: Final = Script(TABLES + "return dependencies(ARGV[1])")
 _SHAPES: Final = Script(TABLES + "return all_shapes(dependencies(ARGV[1]))")
-_FORGET: Final = Script(TABLES + "return begin_anew(dependencies(ARGV[1])[1])")
+_FORGET: Final = Script(TABLES + "return rotate(dependencies(ARGV[1])[1])")
 _TELL: Final = Script(
     TABLES
     + """
@@ -67,9 +67,10 @@ end
 for at = 9, #ARGV do added = added + redis.call('SADD', SHAPES, ARGV[at]) end
 if added > 0 then redis.call('HINCRBY', STATE, 'shapes', 1) end
 local floor = tonumber(redis.call('HGET', STATE, 'unheard_floor'))
-if redis.call('HINCRBY', STATE, 'known', learn(names)) > limit then begin_anew(it[1]) end
-if it[1] ~= page or it[1] ~= begun or writes < floor then return 'maybe' end
-return changed and 'changed' or 'as it was'
+local full = redis.call('HINCRBY', STATE, 'known', learn(names)) > limit
+if full then rotate(it[1]) end
+local maybe = it[1] ~= page or it[1] ~= begun or writes < floor
+return {maybe and 'maybe' or changed and 'changed' or 'as it was', full and 1 or 0}
 """
 )
 #: The keys of the pages of some names; else why every row has to be looked at: "many" pages have
@@ -164,12 +165,14 @@ class DependentPages(ABC):
     def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
         begun = depending.begun
         tables = sorted({shape.table for shape in depending.shapes if shape.table})
-        found = self._run(
+        kept, moved = self._run(
             _DEPEND, secrets.token_hex(8), nonce, generation, begun.nonce, begun.writes, MAX_KNOWN,
             depending.names, b"".join(map(any_name, tables)),
             *(json.dumps(shape, separators=(",", ":")) for shape in depending.shapes),
         )  # fmt: skip
-        return Kept(found.decode())
+        if moved:  # lest this process count the page as fresh until the message comes
+            self._subscription.moved()
+        return Kept(kept.decode())
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
         """From the index, unless many pages have one of ``names``: see `page_index`."""

@@ -227,11 +227,9 @@ def forget(db: sqlite3.Connection) -> int:
     """See `Dependents.forget`."""
     db.execute("UPDATE state SET counter = counter + 1")
     (counter,) = db.execute("SELECT counter FROM state").fetchone()
-    for table in ("known", "told", "shapes"):
+    for table in ("known", "shapes"):
         db.execute(f"DELETE FROM {table}")
-    db.execute(
-        "UPDATE writes SET known = 0, told = 0, version = version + 1, floor = ?", (counter,)
-    )
+    db.execute("UPDATE writes SET known = 0, version = version + 1, floor = ?", (counter,))
     return int(counter)
 
 
