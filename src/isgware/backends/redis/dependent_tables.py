@@ -36,7 +36,7 @@ end
 
 -- `known` and the shapes are emptied, and every page with dependencies is stale.
 local function rotate(nonce)
-  redis.call('DEL', SHAPES, KNOWN)
+  redis.call('UNLINK', SHAPES, KNOWN)
   redis.call('SADD', SHAPES, '='..nonce)
   redis.call('SETBIT', KNOWN, BITS, 1)
   local counter = redis.call('HINCRBY', STATE, 'counter', 1)
