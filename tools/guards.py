@@ -161,11 +161,11 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what was forgotten makes stale", "self.floor = counter + 1", "pass"),
     ),
     *_of("backends/redis/page_index.py", "backends/test_affected.py")(
-        ("what very many pages have is in no list",
-         "ids = #ids < 8 * MANY and ids..id or '*'", "ids = ids..id"),
-        ("a page is listed once", "if there and ids ~= '*' and not place then",
-         "if there and ids ~= '*' then"),
-        ("a page that goes leaves the index", "  enter(gone, id, false)\n", ""),
+        ("a long list grows by a part", "if there then grow(names[at], parts[at])",
+         "if there then redis.call('PING')"),
+        ("nothing stays of a list whose pages went", "else shrink(names[at], parts[at]) end", "end"),
+        ("a page is listed once", "if there and not place then", "if there then"),
+        ("a page that goes leaves the index", "do enter({unpack(gone, at, math.min(at + 999, #gone))}, id, false) end", "do end"),
     ),
     *_of("backends/redis/page_scripts.py", "backends/test_affected.py")(
         ("rows that were evicted take the index with them", "  redis.call('UNLINK', DEPENDENTS)\n", ""),

@@ -12,6 +12,7 @@ import pytest
 
 from isgware.backends.base import Limits
 from isgware.backends.memory import MemoryBackend
+from isgware.backends.redis.page_index import LONG
 from isgware.backends.redis.values import name_text
 from isgware.backends.sqlite.backend import SQLiteBackend
 from isgware.core.depended import Depended
@@ -144,17 +145,32 @@ def test_rows_that_were_evicted_take_the_index_with_them(redis_server: Any, conn
     assert not client.hexists(index, name_text(A))
 
 
-def test_a_name_of_too_many_pages_is_found_by_looking(redis_server: Any, connected: Any) -> None:
+def test_a_name_of_many_pages_is_in_parts_that_go_with_them(
+    redis_server: Any, connected: Any
+) -> None:
     backend = connected(redis_server)
-    keep(backend, "/one", EVERY + A)
+    for number in range(600):
+        keep(backend, f"/{number}", EVERY + A + (B if number % 100 == 0 else b""))
     client, index = dependents(redis_server, backend)
-    client.hset(index, name_text(A), b"elsewher" * 1_000)
-    keep(backend, "/two", EVERY + A)
-    assert client.hget(index, name_text(A)) == b"*"
-    assert paths(backend, A) == {"/one", "/two"}
-    backend.delete(make_entry("/one").key)
-    assert client.hget(index, name_text(A)) == b"*"
-    assert paths(backend, A) == {"/two"}
+    assert client.hget(index, name_text(A)).startswith(b"*")
+    parts = [value for field, value in client.hgetall(index).items() if len(field) > 12]
+    assert sum(map(len, parts)) == 8 * 600
+    assert max(map(len, parts)) <= 8 * 2 * LONG
+    assert len(ids_of(b"".join(parts))) == 600
+    assert paths(backend, A) == {f"/{number}" for number in range(600)}
+    assert [row.path for row in backend.affected([A])].count("/7") == 1
+    for number in range(600):
+        if number % 100:
+            backend.delete(make_entry(f"/{number}").key)
+    assert (
+        paths(backend, A)
+        == paths(backend, A, B)
+        == {f"/{number}00" if number else "/0" for number in range(6)}
+    )
+    for number in range(0, 600, 100):
+        keep(backend, f"/{number}", EVERY + B, order=1)
+    assert client.hget(index, name_text(A)) is None
+    assert sum(len(field) > 12 for field in client.hkeys(index)) == 0
 
 
 def test_what_the_index_says_of_a_page_that_has_the_name_no_more_does_not_count(

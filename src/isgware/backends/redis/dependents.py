@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import secrets
 from abc import ABC, abstractmethod
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ...core.dependencies import Shape
-from ...core.dependency_names import any_name
+from ...core.dependency_names import EVERY, any_name
 from ..base import Limits, Row
 from ..dependents import MAX_KNOWN, MAX_UNHEARD, Begun, Depending, Kept, KnownShapes
 from .dependent_tables import TABLES
@@ -73,33 +72,33 @@ local maybe = it[1] ~= page or it[1] ~= begun or writes < floor
 return {maybe and 'maybe' or changed and 'changed' or 'as it was', full and 1 or 0}
 """
 )
-#: The keys of the pages of some names; else why every row has to be looked at: "many" pages have
-#: one of them, or the index does not know every row, and is to be filled, under that token.
+#: Rows of pages that the index says have one of the names, and where to go on: with which name, and
+#: which part of its list. If the index does not know every row, a token under which to fill it.
 _AFFECTED: Final = Script("""
-redis.call('DEL', P..'room')
 if redis.call('HEXISTS', DEPENDENTS, '=') == 0 then
+  redis.call('DEL', P..'room')
   redis.call('HSET', DEPENDENTS, '~', ARGV[2])
   return ARGV[2]
 end
-local fields, seen, keys = {}, {}, {}
-for start = 3, #ARGV, 1000 do
-  local some = {unpack(ARGV, start, math.min(start + 999, #ARGV))}
-  for at, ids in ipairs(redis.call('HMGET', DEPENDENTS, unpack(some))) do
-    if ids == '*' or some[at] == EVERY then return '' end
-    for from = 1, #(ids or ''), 8 do
-      local id = string.sub(ids, from, from + 7)
-      if not seen[id] then fields[#fields + 1] = 'k'..id end
-      seen[id] = true
-    end
-  end
+local at, part, lists, size = tonumber(ARGV[4]), tonumber(ARGV[5]), {}, 0
+while at <= #ARGV and size < 8 * tonumber(ARGV[3]) do
+  local list = redis.call('HGET', DEPENDENTS, ARGV[at])
+  local parts = parts_of(list)
+  if parts then list = redis.call('HGET', DEPENDENTS, ARGV[at]..part) end
+  lists[#lists + 1] = list or ''
+  size = size + #lists[#lists]
+  part = part + 1
+  if part >= (parts or 1) then at, part = at + 1, 0 end
 end
-for start = 1, #fields, 1000 do
-  local some = {unpack(fields, start, math.min(start + 999, #fields))}
-  for _, key in ipairs(redis.call('HMGET', DEPENDENTS, unpack(some))) do
-    if key then keys[#keys + 1] = key end
-  end
+local found, seen, ids = {at, part, {}}, {}, table.concat(lists)
+for from = 1, #ids, 8 do
+  local id = string.sub(ids, from, from + 7)
+  local key = not seen[id] and redis.call('HGET', DEPENDENTS, 'k'..id)
+  local row = key and redis.call('HGET', ROWS, key)
+  if row then found[3][#found[3] + 1] = row end
+  seen[id] = true
 end
-return keys
+return found
 """)
 #: Some of the rows that have any of the names, and where to go on. With a token all of them are
 #: entered in the index.
@@ -125,8 +124,7 @@ if token ~= '' and cursor == '0' then
 end
 return {cursor, found}
 """)
-#: Rows that one script looks at, and rows that are read at once.
-_LOOKED_AT: Final = 500
+#: Rows that one script looks at.
 _BATCH: Final = 500
 
 
@@ -175,27 +173,34 @@ class DependentPages(ABC):
         return Kept(kept.decode())
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
-        """From the index, unless many pages have one of ``names``: see `page_index`."""
-        wanted = set(names)
-        texts = [name_text(name) for name in wanted]
-        found = self._run(_AFFECTED, "", secrets.token_hex(8), *texts)
-        rows = self._rows_under(found) if isinstance(found, list) else self._all_rows(found, texts)
-        seen = set()
-        for row in map(row_from, rows):
+        """From the index; see `page_index`."""
+        wanted, seen = set(names), set()
+        for row in map(row_from, self._rows_of_names([name_text(name) for name in wanted])):
             if row is not None and row.depended and row.depended.has_any(wanted):
-                if row.key not in seen:  # while rows are looked at, some may be met twice
+                if row.key not in seen:
                     yield row
                 seen.add(row.key)
 
-    def _rows_under(self, keys: list[bytes]) -> Iterator[bytes]:
-        for start in range(0, len(keys), _BATCH):
-            read = functools.partial(_hmget, self.prefix + "rows", keys[start : start + _BATCH])
-            yield from filter(None, self._ask(read))
+    def _rows_of_names(self, texts: list[str]) -> Iterator[bytes]:
+        """Some twice, and some of other names."""
+        if name_text(EVERY) in texts:
+            yield from self._all_rows(b"", texts)
+            return
+        first = at = 6
+        part = 0
+        while at < first + len(texts):
+            found = self._run(_AFFECTED, "", secrets.token_hex(8), _BATCH, at, part, *texts)
+            if isinstance(found, bytes):
+                yield from self._all_rows(found, texts)
+                return
+            at, part, rows = found
+            yield from rows
 
     def _all_rows(self, token: bytes, texts: list[str]) -> Iterator[bytes]:
+        """Looks at every row. With a token they are entered in the index."""
         cursor = b"0"
         while True:
-            cursor, rows = self._run(_LOOK, "", cursor, _LOOKED_AT, token, *texts)
+            cursor, rows = self._run(_LOOK, "", cursor, _BATCH, token, *texts)
             yield from rows
             if cursor == b"0":
                 return
@@ -205,10 +210,6 @@ class DependentPages(ABC):
             return int(self._run(_FORGET, secrets.token_hex(8)))
         finally:
             self._subscription.moved()
-
-
-def _hmget(key: str, fields: list[bytes], client: Any) -> Any:
-    return client.hmget(key, fields)
 
 
 def _shapes(found: Any) -> KnownShapes:
