@@ -214,7 +214,7 @@ def engine_of(
     page_store = PageStore(store, memory, now, settings.offline_time)
     page_store.history = settings.history
     if settings.dependencies:
-        page_store.dependencies = dependencies_of(store, settings)
+        page_store.dependencies = dependencies_of(store, settings, now)
     planner = Planner(settings, site, page_store, now, drafts)
     maintenance = Maintenance(
         settings.probe_interval,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -22,10 +22,10 @@ from isgware.storage.dependencies import Dependencies
 class Backend(MemoryBackend):
     away = False
 
-    def tell(self, names: Mapping[bytes, str], nonce: str, version: int) -> int | KnownShapes:
+    def tell(self, *arguments: Any) -> int | KnownShapes:
         if self.away:
             raise BackendUnavailable("away")
-        return super().tell(names, nonce, version)
+        return super().tell(*arguments)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_changes_of_more_tables_than_can_wait_become_everything(
 ) -> None:
     monkeypatch.setattr(module, "_MAX_TABLES", 3)
     store = Breaker(backend, 1.0)
-    dependencies = Dependencies(store, soft=False)
+    dependencies = Dependencies(store, lambda: 0.0, soft=False)
     backend.away = True
     for table in ("post", "b", "c"):
         dependencies.owe([TableChanged(table)])
@@ -64,7 +64,7 @@ def test_changes_of_more_tables_than_can_wait_become_everything(
 
 
 def test_a_migration_begins_the_shapes_anew_and_leaves_every_page_gone(backend: Backend) -> None:
-    dependencies = Dependencies(Breaker(backend, 1.0), soft=False)
+    dependencies = Dependencies(Breaker(backend, 1.0), lambda: 0.0, soft=False)
     assert backend.shapes().shapes
     generation = backend.sync("", 0).counter
     dependencies.tell([EverythingChanged("SQL")])

@@ -16,7 +16,7 @@ from ..core.places import places_summary
 from ..core.reads import listed
 from ..core.stored_page import Entry
 from ..formatting import duration, printable, size
-from ..management.dependency_verbs import lines_of
+from ..management.dependency_verbs import lines_of, unseen_by
 from ..management.stats import Stats
 from ..management.why_report import shortened
 from ..storage.catalogue import PageInfo
@@ -103,6 +103,7 @@ def details(info: PageInfo, entry: Entry | None, labels: Labels | None = None) -
     found["etag"] = entry.etag if entry else ""
     found["reads"] = list(_reads(entry))
     found["depends"] = lines_of(entry, labels or {})
+    found["unseen"] = unseen_by(entry)
     found["filled"] = list(places_summary((*entry.places, *entry.holes))) if entry else []
     found["client_holes"] = list(places_summary(entry.client_holes)) if entry else []
     return found
@@ -125,6 +126,8 @@ def page_lines(info: PageInfo, entry: Entry | None, labels: Labels | None = None
         ("in browsers", ", ".join(places_summary(entry.client_holes)) if entry else ""),
         ("reads", "; ".join(_reads(entry))),
         ("depends on", shortened(lines_of(entry, labels or {}))),
+        ("lag", _lag(entry)),
+        ("unseen", "; ".join(unseen_by(entry))),
         ("rendered in", f"{info.render_seconds:.3f} s"),
         ("failures", f"{info.failures}: {info.last_error}" if info.failures else ""),
     ]
@@ -141,6 +144,11 @@ def _reads(entry: Entry | None) -> tuple[str, ...]:
     if entry is None:
         return ()
     return listed(entry.reads, entry.hole_reads, entry.client_reads)
+
+
+def _lag(entry: Entry | None) -> str:
+    due = entry is not None and entry.depended is not None and entry.depended.due
+    return "dependencies_lag limits its ttl: rendered shortly after a change" if due else ""
 
 
 def _version(entry: Entry | None) -> str:

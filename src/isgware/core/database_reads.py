@@ -6,7 +6,7 @@ every method is a few operations of dictionaries, or may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from .dependency_names import (
     shape_name,
     table_name,
 )
+from .unseen import MARK, MAX_NOTES
 
 #: Dependencies of one page; more of one table become the table.
 MAX_READS: Final = 1_000
@@ -48,12 +49,15 @@ _Asked = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
 class DatabaseReads:
     """The reads of one render. ``why``: what made it depend on everything, if something did."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: bytes = b"") -> None:
+        #: Whose render it is: a name of the page.
+        self.page = page
         self.why = ""
         self._rows: dict[str, dict[Any, None]] = {}
         self._asked: dict[str, dict[_Asked, None]] = {}
         self._whole: set[str] = set()
         self.full: set[str] = set()
+        self._notes: dict[str, str] = {}
         #: What this very render has told each store: how many commits, and how many of them moved
         #: its counter.
         self.own: dict[int, tuple[int, int]] = {}
@@ -121,6 +125,11 @@ class DatabaseReads:
         """Nobody knows what. ``why``: what did it, and where ("cursor.execute in views.py:12")."""
         self.why = self.why or why or "?"
 
+    def note(self, about: str, made: Callable[[], str]) -> None:
+        """Something that no change tells of (see `unseen`), once for each that it is ``about``."""
+        if about not in self._notes and len(self._notes) < MAX_NOTES:
+            self._notes[about] = made()
+
     def add(self, read: Read) -> None:
         if isinstance(read, Row):
             self.row(read.table, read.key, read.columns)
@@ -156,7 +165,11 @@ class DatabaseReads:
                 if equals:
                     names[shape_name(shape)] = None
             texts += self._texts(table)
-        return Dependencies(b"".join(names), "\n".join(texts), frozenset(new), frozenset(self.full))
+        texts += (MARK + note.replace("\n", " ") for note in self._notes.values())
+        return Dependencies(
+            b"".join(names), "\n".join(texts), frozenset(new), frozenset(self.full),
+            frozenset(self._asked),
+        )  # fmt: skip
 
     def _row_names(self, table: str) -> Iterable[bytes]:
         if table in self._whole:
@@ -202,12 +215,14 @@ def _question_text(table: str, columns: tuple[str, ...], equals: Iterable[tuple[
 class Dependencies:
     """What a page depends on: its ``names`` one after the other, and ``texts``, a line for each.
     ``shapes``: those among its questions that the store did not know. ``full``: tables of which it
-    reads too much, so that it depends on the whole of them."""
+    reads too much, so that it depends on the whole of them. ``asked``: tables that it asks
+    questions of."""
 
     names: bytes = b""
     texts: str = ""
     shapes: frozenset[Shape] = frozenset()
     full: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

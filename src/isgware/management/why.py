@@ -27,9 +27,9 @@ from ..serving.filling import lacks_token
 from ..serving.hole_filling import FILLED
 from ..storage.notes import Failure, Refusal, noted_failure, noted_refusal
 from ..storage.process_cache import Page
-from .dependency_verbs import lines_of
+from .dependency_verbs import lines_of, unseen_by
 from .regenerate_now import Verbs
-from .why_reasons import changed_by, decider, policy_text, readable
+from .why_reasons import changed_by, decider, fresh_until, policy_text, readable
 from .why_report import Why as Why
 from .why_shared_cache import own, page_parts
 
@@ -224,6 +224,7 @@ class _Case:
         dependencies = engine.page_store.dependencies
         if page is not None and dependencies is not None:
             found["depends"] = tuple(lines_of(page.entry, dependencies.labels))
+            found["unseen"] = tuple(unseen_by(page.entry))
         found |= {
             "detail": decision.detail,
             "follows": self._follows(decision, target),
@@ -303,8 +304,7 @@ class _Case:
                 said.append("the loading page is for browsers that open the page, while it renders")
             return "; ".join(said)
         if state is State.FRESH:
-            left = page.ttl(self.now)
-            return "fresh until told" if left is None else f"fresh for another {duration(left)}"
+            return fresh_until(page, self.now)
         mirror: Generations = self.engine.page_store.mirror
         text = changed_by(page, mirror, self.now, target.policy.fingerprint)
         dependencies = self.engine.page_store.dependencies

@@ -264,7 +264,7 @@ def _fitted(
     """With the lifetime that follows from what a render found whose page's time was up. ``own``:
     isgware says for how long caches may keep the page."""
     entry = made.entry
-    if adaptive is None or entry.code not in KEPT or not replaces.fresh_until <= started:
+    if adaptive is None or entry.code not in KEPT or not replaces.revalidate_at <= started:
         return made
     interval = adaptive.after(replaces.interval, made.unchanged)
     expire = max(entry.expire, interval)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..core.database_reads import DatabaseReads
+from ..core.dependency_names import hashed
 from ..core.page_versions import has_versions, packed
 from ..core.storable import ViewDirectives, unread
 from ..core.stored_page import Entry
@@ -123,7 +124,8 @@ class Producer:
         dependencies = self._page_store.dependencies
         began_reading = None
         if dependencies is not None:
-            rendering.database, began_reading = DatabaseReads(), dependencies.begin()
+            page = hashed("page", target.key)
+            rendering.database, began_reading = DatabaseReads(page), dependencies.begin()
         started, clock = self._now(), time.perf_counter()
         try:
             response = render(

@@ -1,7 +1,7 @@
 """Cursors of the driver that an app takes itself: ``engine.raw_connection().cursor()``.
 
-SQLAlchemy knows nothing of what they execute. They are watched where the pool hands them out; a
-cursor that is taken from the driver's own connection, below the pool's, is not.
+SQLAlchemy knows nothing of what they execute. They are watched where the pool hands them out. What
+is done with the driver's own connection is not seen, only that an app asked the pool for it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.pool.base import _ConnectionFairy as Pooled
 
 from ..core.dependencies import EverythingChanged
-from ..management.record_writes import listening
+from ..management.record_writes import announcing, listening
 from ..render_context import database, tracked
+from .announcing import announce_pending, begins_by_itself
 from .named import place
 from .raw_sql import kind_of
 from .transactions import committed, pending_on
 from .writing import named_once
 
 _EXECUTING: Final = frozenset({"execute", "executemany", "executescript", "callproc"})
+#: They have executed what they were given when somebody has taken or written all of its rows.
+_LATER: Final = frozenset({"copy", "copy_expert", "copy_from", "copy_to", "stream"})
 
 
 def watch() -> None:
@@ -30,6 +33,7 @@ def watch() -> None:
     original: Any = Pooled.cursor
     if getattr(original, "isgware", False):
         return
+    below: Any = vars(Pooled)["driver_connection"].fget
 
     @functools.wraps(original)
     def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -39,14 +43,48 @@ def watch() -> None:
         return RawCursor(found, self)
 
     def commit(self: Any) -> Any:  # else the pool's connection passes it to the driver's
+        if announcing():
+            announce_pending(pending_on(self))
         try:
             return self.dbapi_connection.commit()
         finally:
             committed(self)
 
+    @functools.wraps(below)
+    def driver_connection(self: Any) -> Any:
+        if database.get() is not None or listening():
+            if not _of_sqlalchemy(sys._getframe(1)):
+                _taken(self)
+        return below(self)
+
     cursor.isgware = True  # type: ignore[attr-defined]
-    for name, function in (("cursor", cursor), ("commit", commit)):
+    for name, function in (
+        ("cursor", cursor), ("commit", commit), ("driver_connection", property(driver_connection)),
+        *((name, _executing(name)) for name in _EXECUTING),
+    ):  # fmt: skip
         setattr(Pooled, name, function)
+
+
+def _executing(name: str) -> property:
+    """A method with which connections of psycopg and sqlite3 execute, too. Of others there is none,
+    which `hasattr` has to find."""
+
+    def method(self: Any) -> Any:
+        found = getattr(self.dbapi_connection, name)
+        if (database.get() is None and not listening()) or _of_sqlalchemy(sys._getframe(1)):
+            return found
+        return _noting(self, name, found, None)
+
+    return property(method)
+
+
+def _taken(pooled: Any) -> None:
+    """An app has taken the driver's own connection, to read and write what it likes with it."""
+    if (reads := database.get()) is not None:
+        reads.everything(f"the driver's connection in {place()}")
+    if listening() and tracked.get():
+        why = f"the driver's connection in {named_once(place())}"
+        pending_on(pooled).elsewhere = EverythingChanged(why)
 
 
 def _of_sqlalchemy(frame: Any) -> bool:
@@ -75,7 +113,9 @@ class RawCursor:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._cursor, name)
-        return self._noting(name, found) if name in _EXECUTING else found
+        if name in _EXECUTING or name in _LATER:
+            return _noting(self._pooled, name, found, self)
+        return found
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._cursor, name, value)
@@ -93,22 +133,46 @@ class RawCursor:
     def __exit__(self, *raised: Any) -> Any:
         return self._cursor.__exit__(*raised)
 
-    def _noting(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def execute(statement: Any, *args: Any, **kwargs: Any) -> Any:
-            text = statement if isinstance(statement, str) and name != "callproc" else ""
-            kind = kind_of(text) if text else "write"
-            reads = database.get()
-            if reads is not None and kind in ("read", "write"):
-                reads.everything(f"a cursor in {place()}")
-            if kind == "write" and listening() and tracked.get():
-                why = f"a cursor in {named_once(place())}"
-                pending_on(self._pooled).innermost.add(EverythingChanged(why))
-            result = call(statement, *args, **kwargs)
-            if kind in ("write", "commit") and not _transaction_is_open(self._pooled):
-                committed(self._pooled)
-            return self if result is self._cursor else result
 
-        return execute
+def _noting(
+    pooled: Any, name: str, call: Callable[..., Any], cursor: RawCursor | None
+) -> Callable[..., Any]:
+    """A method that executes something; ``cursor`` is what it is of, unless the connection."""
+
+    def execute(statement: Any, *args: Any, **kwargs: Any) -> Any:
+        text = statement if isinstance(statement, str) and name != "callproc" else ""
+        kind = kind_of(text) if text else "write"
+        reads, write = database.get(), None
+        if reads is not None and kind in ("read", "write"):
+            reads.everything(f"a cursor in {place()}")
+        if kind == "write" and listening() and tracked.get():
+            write = EverythingChanged(f"a cursor in {named_once(place())}")
+            pending_on(pooled).innermost.add(write)
+        if announcing():
+            _announce(pooled, text if name != "executescript" else "", kind)
+        result = call(statement, *args, **kwargs)
+        if kind in ("write", "commit") and not _transaction_is_open(pooled):
+            committed(pooled)
+        if write is not None and name in _LATER:
+            pending_on(pooled).elsewhere = write
+        if cursor is None:
+            return RawCursor(result, pooled) if hasattr(result, "fetchone") else result
+        return cursor if result is cursor._cursor else result
+
+    return execute
+
+
+def _announce(pooled: Any, statement: str, kind: str) -> None:
+    """What the statement will have committed when it has been executed."""
+    if kind == "commit" or (kind == "write" and _commits_itself(pooled, statement)):
+        announce_pending(pending_on(pooled))
+
+
+def _commits_itself(pooled: Any, statement: str) -> bool:
+    driver = pooled.dbapi_connection
+    if _transaction_is_open(pooled):
+        return False
+    return not hasattr(driver, "isolation_level") or not begins_by_itself(driver, statement)
 
 
 def _transaction_is_open(pooled: Any) -> bool:

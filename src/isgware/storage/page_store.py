@@ -65,12 +65,17 @@ class PageStore:
     def end(self) -> None:
         self.backend.end()
 
+    def now(self) -> float:
+        return self._clock()
+
     def sync(self) -> None:
         """Update the copy of the table, if the version shows that it is behind."""
         version = self.backend.version[0]
         if version == self.settled and self._offline_since is None:
             return
         try:
+            if self.dependencies is not None:
+                self.dependencies.look_first()
             for _ in range(3):
                 self._pull()
                 after = self.backend.version[0]
@@ -339,7 +344,7 @@ class PageStore:
 
     def maintain(self) -> None:
         """Periodic work, about once a second: check the store's files, retry pending operations,
-        report visits."""
+        report visits, tell what others have announced and never told."""
         verify = getattr(getattr(self.backend.backend, "database", None), "verify", None)
         if verify is not None:
             verify()
@@ -348,6 +353,8 @@ class PageStore:
         if now - self._flushed > _FLUSH_SECONDS:
             self._flushed = now
             self.flush_recency()
+        if self.dependencies is not None and self.backend.open_since is None:
+            self.dependencies.tell_overdue()
 
     def flush_recency(self) -> None:
         """Report to the backend, in one batch, which pages were visited recently."""

@@ -7,6 +7,7 @@ algorithm, by the second in which an answer of the page was last prepared.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from ..core.cache_key import narrow_query
-from ..core.downstream import accel_expires, extended, lifetime_in_front, spent
+from ..core.downstream import accel_expires, extended, lifetime_in_front, limited, spent
 from ..core.filled_page import for_holes
 from ..core.freshness import names_of
 from ..core.page_template import PLACE_BYTES, Template
@@ -85,9 +86,8 @@ class Page:
         return max(0, int(now - self.entry.rendered_at))
 
     def ttl(self, now: float) -> float | None:
-        if self.entry.revalidate is None:
-            return None
-        return self.entry.fresh_until - now
+        until = self.entry.fresh_until
+        return None if until == math.inf else until - now
 
     def answer(
         self, accept_encoding: str | None, now: float, label: str, cache_status: str
@@ -102,6 +102,9 @@ class Page:
             longer = extended(headers, age)
             left = left if longer == headers else lifetime
             headers = longer
+        if entry.depended is not None and entry.depended.due:
+            rest = max(0, int(entry.depended.due - now))
+            headers, left = limited(headers, age + rest, entry.depended.soft), min(left, rest)
         if lifetime:
             headers.append(accel_expires(1 if label == "STALE" else left))
         body = entry.body if encoding == "identity" else entry.encodings[encoding]

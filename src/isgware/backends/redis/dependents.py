@@ -9,9 +9,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ...core.dependencies import Shape
-from ...core.dependency_names import EVERY, any_name
+from ...core.dependency_names import EVERY, any_name, split
 from ..base import Limits, Row
-from ..dependents import MAX_KNOWN, MAX_UNHEARD, Begun, Depending, Kept, KnownShapes
+from ..dependents import (
+    INTENT_LAST,
+    INTENT_SECONDS,
+    MAX_INTENTS,
+    MAX_KNOWN,
+    MAX_TIMES,
+    MAX_UNHEARD,
+    Begun,
+    Depending,
+    Intent,
+    Kept,
+    KnownShapes,
+    Lagging,
+    Teller,
+)
+from . import intents
 from .dependent_tables import TABLES
 from .pubsub import Subscription
 from .scripts import Script
@@ -22,31 +37,31 @@ _SHAPES: Final = Script(TABLES + "return all_shapes(dependencies(ARGV[1]))")
 _FORGET: Final = Script(TABLES + "return rotate(dependencies(ARGV[1])[1])")
 _TELL: Final = Script(
     TABLES
+    + intents.TABLES
+    + intents.TELL
     + """
 redis.call('DEL', P..'room')
 local it = dependencies(ARGV[1])
 if it[1] ~= ARGV[2] or it[3] ~= ARGV[3] then return all_shapes(it) end
-local writes = redis.call('HINCRBY', STATE, 'writes', 1)
-local names, nobody, counter = {}, {}, nil
-for at = 7, #ARGV, 2 do names[#names + 1] = ARGV[at] end
-each_unknown(names, function(name)
-  nobody[name] = true
-  redis.call('ZADD', UNHEARD, writes, name)
-end)
-for at, name in ipairs(names) do
-  if not nobody[name] then
-    counter = counter or redis.call('HINCRBY', STATE, 'counter', 1)
-    redis.call('ZADD', TOLD, counter, name)
-    redis.call('HSET', SAID, name, ARGV[6 + 2 * at])
-  end
+local at = 10
+for _ = 1, tonumber(ARGV[9]) do
+  end_intent(ARGV[at])
+  at = at + 1
 end
-trim(UNHEARD, tonumber(ARGV[6]), 'unheard_floor')
+local told, names = {}, {}
+for each = at, #ARGV, 2 do
+  told[#told + 1] = {ARGV[each], ARGV[each + 1]}
+  names[#names + 1] = ARGV[each]
+end
+local counter = tell_names(it, told, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
+note_times(it[1], names, ARGV[7], tonumber(ARGV[8]))
 if not counter then return {1, redis.call('HGET', STATE, 'counter'), 0} end
-trim(TOLD, tonumber(ARGV[5]), 'told_floor')
-tell(it[1]..' '..counter..' '..ARGV[4])
 return {1, counter, 1}
 """
 )
+_ANNOUNCE: Final = Script(TABLES + intents.TABLES + intents.ANNOUNCE)
+_TELL_OVERDUE: Final = Script(TABLES + intents.TABLES + intents.TELL + intents.TELL_OVERDUE)
+_SECONDS_LEFT: Final = Script(TABLES + intents.TABLES + intents.SECONDS_LEFT)
 _DEPEND: Final = Script(
     TABLES
     + """
@@ -146,19 +161,51 @@ class DependentPages(ABC):
     def shapes(self) -> KnownShapes:
         return _shapes(self._run(_SHAPES, secrets.token_hex(8)))
 
-    def tell(self, names: Mapping[bytes, str], nonce: str, version: int) -> int | KnownShapes:
+    def tell(
+        self, names: Mapping[bytes, str], nonce: str, version: int, teller: Teller | None = None
+    ) -> int | KnownShapes:
+        page, ending = (teller.page, teller.intents) if teller is not None else (b"", ())
         subscription = self._subscription
         moved = True  # what was not answered may have been done
         try:
             found = self._run(
                 _TELL, secrets.token_hex(8), nonce, version, subscription.sender,
-                self._limits.names, MAX_UNHEARD, *(part for pair in names.items() for part in pair),
+                self._limits.names, MAX_UNHEARD, page, MAX_TIMES, len(ending), *ending,
+                *(part for pair in names.items() for part in pair),
             )  # fmt: skip
             moved = bool(found[0] and found[2])
         finally:
             if moved:
                 subscription.moved()
         return int(found[1]) if found[0] else _shapes(found)
+
+    def announce(
+        self, intent: Intent, version: int, now: float, seconds: float = INTENT_SECONDS
+    ) -> bool:
+        packed = intents.packed(intent, version)
+        fresh = secrets.token_hex(8)
+        return bool(self._run(_ANNOUNCE, fresh, intent.token, packed, seconds, MAX_INTENTS))
+
+    def tell_overdue(self, now: float) -> int:
+        subscription = self._subscription
+        moved = True
+        try:
+            count, moved = self._run(
+                _TELL_OVERDUE, secrets.token_hex(8), subscription.sender, self._limits.names,
+                MAX_UNHEARD, INTENT_SECONDS, INTENT_LAST, "", MAX_TIMES,
+            )  # fmt: skip
+        finally:
+            if moved:
+                subscription.moved()
+        return int(count)
+
+    def seconds_left(self, page: Lagging, now: float) -> float | None:
+        names = list(split(page.names))
+        found = self._run(
+            _SECONDS_LEFT, secrets.token_hex(8), page.lag, max(0.0, now - page.began), page.page,
+            len(names), *names, *split(page.asked),
+        )  # fmt: skip
+        return float(found) if found else None
 
     def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
         begun = depending.begun

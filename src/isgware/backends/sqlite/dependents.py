@@ -13,7 +13,16 @@ from typing import Final
 
 from ...core.dependencies import Shape
 from ...core.dependency_names import EVERY, SIZE, any_name, split
-from ..dependents import MAX_KNOWN, MAX_UNHEARD, Begun, Depending, Kept, KnownShapes
+from ..dependents import (
+    MAX_KNOWN,
+    MAX_UNHEARD,
+    Begun,
+    Depending,
+    Kept,
+    KnownShapes,
+    Teller,
+)
+from . import intents
 from .transaction import Damaged
 
 #: ``dependents``: which page has which name, for people; ``depends`` of a page is what counts.
@@ -109,12 +118,32 @@ def any_known(db: sqlite3.Connection, names: Iterable[bytes]) -> bool:
 
 def tell(
     db: sqlite3.Connection, names: Mapping[bytes, str], nonce: str, version: int, limit: int,
-    *, announced: bool,
+    teller: Teller | None, *, announced: bool,
 ) -> int | KnownShapes:  # fmt: skip
     """See `Dependents.tell`. Raises `Unannounced`, having done nothing."""
     now = begun(db)
     if (now.nonce, now.version) != (nonce, version):
         return shapes(db)
+    counter = tell_names(db, names, limit, announced=announced)
+    if teller is not None:
+        intents.end(db, teller.intents)
+        intents.note_times(db, _ids(names), teller.page, teller.now, _one(db, "number")[0])
+    return counter
+
+
+def tell_overdue(db: sqlite3.Connection, now: float, limit: int) -> int:
+    """See `Dependents.tell_overdue`."""
+    overdue = intents.take_overdue(db, begun(db).version, now)
+    for names in overdue:
+        tell_names(db, names, limit, announced=True)
+        intents.note_times(db, _ids(names), b"", now, 0)
+    return len(overdue)
+
+
+def tell_names(
+    db: sqlite3.Connection, names: Mapping[bytes, str], limit: int, *, announced: bool
+) -> int:
+    """Returns the counter. Raises `Unannounced`, having done nothing."""
     said = {_id(name): text for name, text in names.items()}
     heard = {row[0] for row in _among(db, "SELECT name FROM known WHERE name", list(said))}
     if heard and not announced:
