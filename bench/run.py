@@ -35,7 +35,7 @@ BENCHMARKS: Final = (
     Benchmark("herd", "a thousand visitors of one cold page, and of one stale page", 0.2, True),
     Benchmark("feel", "what visitors of a page feel while others are regenerated", 1, usual=True),
     Benchmark("storm", "a whole site stale at once", 2),
-    Benchmark("refused", "what wrapping costs where no declared page can be stored", 0.5),
+    Benchmark("refused", "what wrapping costs where no page can be stored", 3),
     Benchmark("existing_site", "hit rates and CPU of a site with logins and forms", 1),
     Benchmark("holes", "a page with two holes: filled, as a plain hit, own, by Varnish's ESI", 0.8),
     Benchmark("tokens", "a page with a CSRF token, beside an empty view of Django and Flask", 0.5),

@@ -203,7 +203,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("management/dependency_verbs.py", "management/test_dependency_verbs.py")(
         ("a store without dependencies is a clear error", "    need_dependents(page_store.backend)\n", ""),
     ),
-    *_of("storage/dependencies.py", "django/test_dependencies.py")(
+    *_of("storage/dependency_state.py", "django/test_dependencies.py")(
         ("a page from before the option is stale", "(wanted is None and depended is None)", "True"),
     ),
     # Commits that are announced, and replicas that lag.
@@ -596,7 +596,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "return not abs(now - last) < self._dynamic_time", "return True"),
     ),
     *_of("django/site.py", "promises/test_declared.py")(
-        ("request.urlconf counts", "get_resolver(self.urlconf(visitor))", "get_resolver()"),
+        ("request.urlconf counts", "matched(visitor), self.urlconf(visitor)",
+         "matched(visitor), settings.ROOT_URLCONF"),
     ),
     # What may be stored.
     *_of("core/storable.py", "core/test_storable.py", _P2)(
@@ -961,8 +962,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("routing/learned_routes.py", "promises/test_p7_floods.py")(
         ("learned_routes are bounded", "        if len(self._known) >= _MAX_LEARNED:\n", "        if False:\n"),
     ),
-    *_of("serving/passed_urls.py", "promises/test_p7_floods.py")(
-        ("URLs that pass are bounded", "if len(self._known) >= _MAX_PASSED:", "if False:"),
+    *_of("serving/hit_for_pass.py", "promises/test_p7_floods.py")(
+        ("URLs that pass are bounded", "if len(self._known) >= _MAX_LINES:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
         ("URLs with nothing to store are bounded", "if len(self._passed) >= _MAX_SILENT:", "if False:"),
@@ -979,11 +980,38 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("error pages have a quota",
          "self._errors.excess(self._limit // 16, added) or", "None or"),
     ),
-    *_of("serving/refused_urls.py", "serving/test_refused_urls.py")(
+    *_of("serving/hit_for_pass.py", "serving/test_hit_for_pass.py")(
         ("refused URLs are looked at again when something has changed",
-         "known[2] != self._routes.epoch", "False"),
+         "known.epoch != self._routes.epoch", "False"),
         ("refused URLs are remembered of those only that are so for all",
-         "if not answer.skipped or not", "if not"),
+         "if (answer is not None and not answer.skipped) or not", "if not"),
+    ),
+    *_of("wsgi.py", "serving/test_hit_for_pass.py")(
+        ("who is known is not passed with the others",
+         "passes.answer is None or self._is_anybody(environ)", "True"),
+    ),
+    *_of("serving/unpromising_routes.py", "serving/test_unpromising_routes.py")(
+        ("routes without anything to store are bounded",
+         "if not answers and len(self._answers) >= _MAX_ROUTES:", "if False:"),
+        ("routes with something to store are always looked up",
+         "        if answers == _PROMISING:\n", "        if False:\n"),
+    ),
+    *_of("flask/matched.py", "flask/test_matched.py")(
+        ("a path that middleware has changed is matched", "adapter.path_info == known.text", "True"),
+        ("another method is matched", 'adapter.default_method == "GET"', "True"),
+        ("converters of the app run where Flask runs them",
+         'type(converter).__module__ == "werkzeug.routing.converters"', "True"),
+        ("the map is asked for what is not the request's own",
+         'if not args and kwargs == {"return_rule": True}:', "if True:"),
+        ("a match is the app's to change", "return rule, dict(arguments)", "return rule, arguments"),
+    ),
+    *_of("django/matched.py", "django/test_matched.py")(
+        ("a path that middleware has changed is resolved", "known.text != request.path_info", "False"),
+        ("another URL map is asked", 'hasattr(request, "urlconf")', "False"),
+        ("another language is resolved", "known.language != translation.get_language()", "False"),
+        ("converters of the project run where Django runs them",
+         "type(each).__module__ in _OWN for each in get_converters().values()",
+         "True for each in get_converters().values()"),
     ),
     *_of("regeneration/refused_routes.py", "regeneration/test_refused_routes.py")(
         ("refused routes are tried seldomer", "failed = min(failed, 12)", "failed = 0"),

@@ -193,6 +193,12 @@ class ISG(Operations):
         if visitor is None:
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, runtime.site)
+        if mode == "on":
+            raw = self._line.of(visitor, environ)
+            passes = runtime.passed.find(raw)
+            if passes is not None and (passes.answer is None or self._is_anybody(environ)):
+                passes.cell.value += 1
+                return self._pass(visitor, passes.answer, environ, start_response, rendering)
         if visitor.path.startswith(self._mount):
             answered = self._at_mount(visitor, environ, start_response, rendering, mode)
             if answered is not None:
@@ -217,7 +223,12 @@ class ISG(Operations):
             return runtime.learner.without_store(
                 mode, visitor, self.application, environ, start_response, rendering
             )
-        return self._get(visitor, environ, start_response, rendering)
+        return self._get(visitor, raw, environ, start_response, rendering)
+
+    def _is_anybody(self, environ: Environ) -> bool:
+        """Whether a visitor without credentials and drafts asks."""
+        watched = "HTTP_COOKIE" in environ and self._line.is_watched(environ)
+        return not watched and environ.keys().isdisjoint(CREDENTIALS)
 
     def _prepared(
         self, ready: PreparedHit, environ: Environ, start_response: StartResponse
@@ -292,26 +303,16 @@ class ISG(Operations):
         )
 
     def _get(
-        self, visitor: Visitor, environ: Environ, start_response: StartResponse,
+        self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
-        runtime, raw = self.runtime, self._line.of(visitor, environ)
+        runtime = self.runtime
         counted = runtime.answers
-        passes = runtime.passed.find(raw)
-        if passes is not None:
-            passes.value += 1
-            return call(self.application, environ, start_response, rendering)
         http, read_ahead = runtime.shared_cache, ReadAhead()
         if http is not None and http.passes_at_once(raw, environ):
             heard = counted.heard(visitor, start_response)
             return http.glance(visitor, raw, environ, heard, rendering)
         started = perf_counter()
-        known = None
-        if environ.keys().isdisjoint(CREDENTIALS):
-            known = runtime.refused_urls.find(raw)
-        if known is not None and not ("HTTP_COOKIE" in environ and self._line.is_watched(environ)):
-            known[1].value += 1
-            return self._own(visitor, known[0], environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
         if runtime.settings.debug:
             log_decision(visitor, answer, runtime.now(), perf_counter() - started)
@@ -370,19 +371,26 @@ class ISG(Operations):
         if answer.detail == "authorization":
             runtime.delivery.check_credentials(visitor)
         if answer.refused:
-            runtime.refused_urls.remember(raw, answer, cell)
-        return self._own(visitor, answer, environ, start_response, rendering)
+            runtime.passed.add(raw, cell, answer)
+        return self._pass(visitor, answer, environ, start_response, rendering)
 
-    def _own(
-        self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,
-        rendering: Rendering,
+    def _pass(
+        self, visitor: Visitor, answer: Answer | None, environ: Environ,
+        start_response: StartResponse, rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
-        """The app's own answer, where a page is declared and this visitor does not get it."""
+        """The app's own answer. ``answer``: why, where a page is declared and this visitor does not
+        get it."""
+        if answer is None:
+            return call(self.application, environ, start_response, rendering)
+        watch = None
         if answer.refused:
-            start_response = self.runtime.learner.watching_refused(
-                visitor, answer.refused, answer.detail, start_response, rendering
+            self.runtime.engine.outcomes.routes.passed(answer.refused)
+            watch = self.runtime.learner.watching_refused(
+                visitor, answer.refused, answer.detail, rendering
             )
-        return passed_by(visitor, answer, self.application, environ, start_response, rendering)
+        return passed_by(
+            visitor, answer, self.application, environ, start_response, rendering, watch
+        )
 
     def _decide(self, visitor: Visitor, read_ahead: ReadAhead) -> Answer | None:
         """A defect of isgware's own must not become a visitor's error page."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import isgware.shared_cache.cache  # noqa: F401  (loaded on use; its limits are made small, too)
 from isgware import ISG, Policy
 from isgware.backends.base import Limits
 from isgware.backends.memory import MemoryBackend

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from .dependency_names import SIZE, split
-
 #: What is wrong with a page from the start. ``MAYBE``: the store did not take it, or has forgotten
 #: what was written meanwhile; ``CHANGED``: something that it shows was written meanwhile.
 NOTHING: Final = 0
@@ -26,6 +24,13 @@ _MAX_TOLD: Final = 100_000
 _FEW: Final = 10
 #: Texts of a page's dependencies are never longer than this once they are decompressed.
 _MAX_TEXT: Final = 4 * 1024**2
+#: Bytes of a name; see `core.dependency_names`.
+SIZE: Final = 8
+
+
+def split(blob: bytes) -> Iterable[bytes]:
+    """The names in the one blob in which a page keeps them."""
+    return (blob[at : at + SIZE] for at in range(0, len(blob), SIZE))
 
 
 @dataclass(frozen=True, slots=True)

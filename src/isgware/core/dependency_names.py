@@ -25,6 +25,8 @@ from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
 from typing import Final
 
+from .depended import SIZE as SIZE
+from .depended import split as split
 from .dependencies import (
     KEY,
     UNKNOWN,
@@ -42,7 +44,6 @@ from .dependencies import (
     versions_of,
 )
 
-SIZE: Final = 8
 #: In `Shape.columns`: all of them.
 ALL_COLUMNS: Final = "*"
 
@@ -143,11 +144,6 @@ def _asked(write: RowWrite, shape: Shape) -> Iterable[bytes]:
 def touched_row(table: str, key: str) -> Write:
     """What is said of a row of which nobody knows how it changed, nor if it was there."""
     return Updated(table, key, None)
-
-
-def split(blob: bytes) -> Iterable[bytes]:
-    """The names in the one blob in which a page keeps them."""
-    return (blob[at : at + SIZE] for at in range(0, len(blob), SIZE))
 
 
 def key_text(key: object) -> str | None:

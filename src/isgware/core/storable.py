@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
 from ..adaptive import Adaptive
-from ..http.cache_control import TOKEN, effective, shared_lifetime
+from ..http.cache_control import TARGETED, TOKEN, effective, shared_lifetime
 from ..http.fields import Headers, sound_headers, sound_status
 from ..http.lifetime import explicit_lifetime, initial_age
 from ..policy import UNKEYABLE, Policy
@@ -29,6 +29,9 @@ MAX_LEARNED: Final = 8
 
 #: Stands for a request that is not known: no redirect leads to it.
 _ANYWHERE: Final = Request("http", "", "", "\0")
+_UNDECLARED: Final = Policy()
+#: Fields that can give a lifetime for shared caches.
+_SAY_LIFETIMES: Final = frozenset(("cache-control", *TARGETED))
 #: Reasons by which an app marks a page as personal.
 WITHDRAWING: Final = frozenset({
     "no-store", "private", "set-cookie", "vary-star", "revalidate-0", "token-not-found",
@@ -186,12 +189,15 @@ def promising(
     response = Response(status, headers, b"")
     if not sound_status(status) or response.code not in KEPT | TEMPORARY:
         return "status"
+    if default is None and not full:
+        if _SAY_LIFETIMES.isdisjoint([name.lower() for name, _ in headers]):
+            return "no-lifetime"  # most answers, so that the rest is not read
     if streams(headers):
         return "streaming"
     verdict = storable(
         response,
         _ANYWHERE,
-        Policy(),
+        _UNDECLARED,
         declared=False,
         keyed=frozenset(varies(headers) - {"*"}),
         default=default,
@@ -222,8 +228,11 @@ def withdrawal(headers: Headers, of_view: ViewDirectives) -> Refusal | None:
 
 def for_everybody(status: str, headers: Headers) -> bool:
     """Whether the status and headers of an answer to a declared URL would allow it to be stored."""
+    for name, _ in headers:  # the most frequent reason
+        if name.lower() == "set-cookie":
+            return False
     response = Response(status, headers, b"")
-    if response.all("set-cookie") or not sound_status(status) or response.code not in KEPT:
+    if not sound_status(status) or response.code not in KEPT:
         return False
     anywhere = Request("http", "", "", "\0")
     refusal = _refused(response, anywhere, ViewDirectives(), True)

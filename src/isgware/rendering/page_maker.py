@@ -47,7 +47,7 @@ from .value_holes import NOT_FOUND, cookies_taken
 log: Final = logging.getLogger("isgware")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PageView:
     """A whole page as ``accept`` gets it; the body is not encoded."""
 

@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ..core.database_reads import DatabaseReads
-from ..core.dependency_names import hashed
 from ..core.page_versions import has_versions, packed
 from ..core.storable import ViewDirectives, unread
 from ..core.stored_page import Entry
@@ -124,6 +122,9 @@ class Producer:
         dependencies = self._page_store.dependencies
         began_reading = None
         if dependencies is not None:
+            from ..core.database_reads import DatabaseReads
+            from ..core.dependency_names import hashed
+
             page = hashed("page", target.key)
             rendering.database, began_reading = DatabaseReads(page), dependencies.begin()
         started, clock = self._now(), time.perf_counter()

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from ..core.cache_key import Visitor, decoded
 from ..core.stored_page import Entry
-from ..events import DecisionEvent
 from ..rendering.clean_room import StartResponse
 from ..routing.route_names import RouteNames
 from ..storage.counting import Cell, Counts
@@ -120,6 +119,8 @@ class TellingCell(Cell):
 
     @value.setter
     def value(self, value: int) -> None:
+        from ..events import DecisionEvent  # for those who have observers
+
         self._cell.value += 1
         self._observing.tell(DecisionEvent(at=self._now(), **self._told))
 

@@ -52,7 +52,7 @@ def _use(place: Place) -> Use:
     return Use(*used_in(place))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ran:
     """What came of a run. ``response`` is ``None`` if it raised."""
 

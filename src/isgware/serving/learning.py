@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from ..core.redirects import redirected
 from ..core.storable import for_everybody, promising, varies
 from ..core.stored_page import Entry
 from ..http import cache_status as status
+from ..http.fields import Headers
 from ..regeneration.local_queue import Work
 from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
@@ -34,7 +35,7 @@ from ..storage.process_cache import Page
 from .after_answer import Following
 from .engine import Engine
 from .filling import filled
-from .own_cookies import for_nobody
+from .own_cookies import for_nobody, without_set_cookie
 from .passthrough import Environ, HeaderList, bypassed, call, looking, not_there
 
 log: Final = logging.getLogger("isgware")
@@ -71,10 +72,17 @@ class Learner:
             if learning is None:
                 behind.nothing()
                 nothing_to_store = not has_credentials(visitor.headers)
+            self._note(visitor, promising=learning is not None, nothing=nothing_to_store)
             return learning
 
         answer = call(application, environ, looking(start_response, look), rendering)
         return behind.pass_on(answer), nothing_to_store
+
+    def _note(self, visitor: Visitor, *, promising: bool, nothing: bool) -> None:
+        engine = self._engine
+        if engine.learns_by_route and (promising or nothing):
+            route = engine.planner.names.of(visitor)
+            (engine.unpromising.promising if promising else engine.unpromising.answered)(route)
 
     def learn(
         self, visitor: Visitor, line: str, headers: HeaderList, behind: Following
@@ -108,13 +116,28 @@ class Learner:
         return bypassed(headers, "learning")
 
     def _worth_rendering(self, visitor: Visitor, line: str, headers: HeaderList) -> Target | None:
-        settings = self._engine.settings
         if not self._observes or visitor.method != "GET":
             return None
-        if has_credentials(visitor.headers):
+        # Most answers are refused for what they are without their cookies.
+        fields = without_set_cookie(headers)
+        if self._verdict(line, fields) is not None or has_credentials(visitor.headers):
             return None
-        fields = for_nobody(self._site, visitor, tuple(headers))
-        verdict = promising(
+        if len(fields) != len(headers):
+            if self._engine.skips_undeclared(visitor):
+                return None  # to open the session that is sent costs more than all else
+            fields = for_nobody(self._site, visitor, tuple(headers))
+            if self._verdict(line, fields) is not None:
+                return None
+        target = self._engine.planner.undeclared_target(visitor, varies(fields), None, {})
+        if target is None:
+            return None
+        outcomes, fingerprint = self._engine.outcomes, target.policy.fingerprint
+        return None if outcomes.refusal(target.key, target.group, fingerprint) else target
+
+    def _verdict(self, line: str, fields: Headers) -> str | None:
+        """Why an answer with these fields merits no render; ``None`` if it does."""
+        settings = self._engine.settings
+        return promising(
             line,
             fields,
             default=settings.revalidate,
@@ -122,33 +145,25 @@ class Learner:
             full=settings.cache_control == "full",
             now=self._engine.now(),
         )
-        if verdict is not None:
-            return None
-        target = self._engine.planner.undeclared_target(visitor, varies(fields), None, {})
-        if target is None:
-            return None
-        outcomes, fingerprint = self._engine.outcomes, target.policy.fingerprint
-        return None if outcomes.refusal(target.key, target.group, fingerprint) else target
 
     # Declared routes whose pages are refused.
 
     def watching_refused(
-        self, visitor: Visitor, group: str, reason: str, start_response: StartResponse,
-        rendering: Rendering,
-    ) -> StartResponse:  # fmt: skip
-        """A ``start_response`` that checks whether the app's own answer looks storable, while pages
-        of its route are skipped. If it does, the page is tried at once."""
+        self, visitor: Visitor, group: str, reason: str, rendering: Rendering
+    ) -> Callable[[str, HeaderList], None] | None:
+        """What checks whether the app's own answer looks storable, while pages of its route are
+        skipped. If it does, the page is tried at once. ``None`` if no check is needed."""
         routes = self._engine.outcomes.routes
         cookies = "HTTP_COOKIE" in visitor.headers
         if visitor.method != "GET" or not routes.hints_at_change(group, reason, cookies=cookies):
-            return start_response
+            return None
 
         def look(line: str, headers: HeaderList) -> None:
             never = rendering.revalidate == 0 and rendering.revalidate is not False
             if not (never or rendering.refused) and for_everybody(line, tuple(headers)):
                 self._try(visitor, group)
 
-        return looking(start_response, look)
+        return look
 
     def _try(self, visitor: Visitor, group: str) -> None:
         engine = self._engine

@@ -36,6 +36,7 @@ from ..core.dependency_texts import said_of
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable, ConfigurationError
 from ..settings import Settings
+from .dependency_state import late
 
 log: Final = logging.getLogger("isgware")
 #: More names of one commit become those of their tables.
@@ -297,20 +298,6 @@ def need_dependents(store: Breaker) -> None:
 
 def _next(rows: Iterator[Row]) -> Row | None:
     return next(rows, None)
-
-
-def as_recorded(entry: Entry, wanted: Dependencies | None) -> bool:
-    """Whether what a page depends on was recorded as the option ``dependencies`` wants it."""
-    depended = entry.depended
-    if entry.own or wanted is None or depended is None:
-        return entry.own or (wanted is None and depended is None)
-    return depended.soft == wanted.soft
-
-
-def late(entry: Entry, why: int) -> Entry:
-    """The page as one that was never fresh."""
-    depended = entry.depended
-    return entry if depended is None else replace(entry, depended=replace(depended, late=why))
 
 
 def _names(batch: Sequence[Write], shapes: KnownShapes) -> dict[bytes, str]:

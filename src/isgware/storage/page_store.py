@@ -10,11 +10,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..backends.base import Before, Lease, Row, row_of, standing_of
 from ..backends.breaker import Breaker
-from ..backends.dependents import Depending
 from ..backends.read_ahead import Copy, ReadAhead, current
 from ..core.depended import MAYBE, NOTHING
 from ..core.freshness import Changes, Generations, State, judge
@@ -22,9 +21,13 @@ from ..core.storable import GONE
 from ..core.stored_page import Entry, decode, encode, head_of
 from ..errors import BackendUnavailable
 from ..render_context import note_invalidation
-from .dependencies import Dependencies, as_recorded, late
+from .dependency_state import as_recorded, late
 from .pending import Pending, newer, same_render
 from .process_cache import Memory, Page, key_name
+
+if TYPE_CHECKING:
+    from ..backends.dependents import Depending
+    from .dependencies import Dependencies
 
 log: Final = logging.getLogger("isgware")
 #: Seconds after which the store is asked again for a page whose copy in memory is stale.

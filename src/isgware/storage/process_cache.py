@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -175,20 +175,18 @@ def _age(seconds: int) -> tuple[str, str]:
 
 def worth_remembering(raw: Raw) -> bool:
     """Whether a raw request line is short enough for the key of a table."""
-    return sum(map(len, _strings(raw))) <= _MAX_RAW
+    return _length(raw) <= _MAX_RAW
 
 
 def _cost(raw: Raw) -> int:
     """Bytes that an answer takes, including the request line by which it is found."""
-    return _ANSWER + len("".join(_strings(raw)))
+    return _ANSWER + _length(raw)
 
 
-def _strings(raw: Raw) -> Iterator[str]:
-    for part in raw:
-        if isinstance(part, tuple):
-            yield from _strings(part)
-        elif part:
-            yield part
+def _length(raw: Raw) -> int:
+    """Characters in all."""
+    parts = (*raw[0], *raw[1]) if isinstance(raw[0], tuple) else raw
+    return sum(map(len, filter(None, parts)))
 
 
 def key_name(key: str) -> str:
