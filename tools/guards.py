@@ -162,9 +162,48 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a page of another store is late", "begun.nonce != nonce or ", ""),
         ("what was forgotten makes stale", "self.floor = counter + 1", "pass"),
     ),
+    *_of("backends/redis/page_index.py", "backends/test_affected.py")(
+        ("a long list grows by a part", "if there then grow(names[at], parts[at])",
+         "if there then redis.call('PING')"),
+        ("nothing stays of a list whose pages went", "else shrink(names[at], parts[at]) end", "end"),
+        ("a page is listed once", "if there and not place then", "if there then"),
+        ("a page that goes leaves the index", "do enter({unpack(gone, at, math.min(at + 999, #gone))}, id, false) end", "do end"),
+    ),
+    *_of("backends/redis/page_scripts.py", "backends/test_affected.py")(
+        ("rows that were evicted take the index with them", "  redis.call('UNLINK', DEPENDENTS)\n", ""),
+    ),
+    *_of("backends/redis/dependents.py", "backends/test_affected.py", "backends/test_dependents.py")(
+        ("an index that was evicted is noticed",
+         "if redis.call('HEXISTS', DEPENDENTS, '=') == 0 then", "if false then"),
+        ("a page's row has the last word, not the index", "row.depended.has_any(wanted)", "True"),
+        ("who fills the known names counts its page as stale at once",
+         "        if moved:  # lest", "        if False:  # lest"),
+    ),
+    *_of("backends/sqlite/dependents.py", "backends/test_affected.py")(
+        ("a page of many names is one row", "    if len(packed) > _MAX_LISTED * SIZE:\n", "    if False:\n"),
+    ),
+    *_of("backends/sqlite/dependent_pages.py", "backends/test_affected.py")(
+        ("pages of many names are looked into", "row.depended.has_any(wanted)", "True"),
+    ),
+    *_of("storage/pending.py", "storage/test_pending.py")(
+        ("invalidations that wait become all", "if len(waiting) > _MAX_NAMES:", "if False:"),
+        ("what the store did not take waits on", "                    self.invalidate(names, hard)\n", ""),
+    ),
+    *_of("storage/dependencies.py", "storage/test_dependencies.py")(
+        ("changes of many tables that wait become everything",
+         "if self._owed.tables > _MAX_TABLES:", "if False:"),
+        ("migrate begins the shapes anew", "                    self.forget()  # every", "                    pass  # every"),
+    ),
+    *_of("core/depended.py", "backends/test_dependents.py")(
+        ("what is gone stays gone when names are rotated",
+         "if len(self.told) > _MAX_TOLD:", "if self.told:"),
+    ),
     *_of("core/depended.py", "django/test_dependencies.py", "backends/test_dependents.py")(
         ("a page whose name was told is gone", "if told.get(name, 0) > generation:", "if False:"),
         ("a soft change makes stale, not gone", "        if depended.soft:\n", "        if False:\n"),
+    ),
+    *_of("management/dependency_verbs.py", "management/test_dependency_verbs.py")(
+        ("a store without dependencies is a clear error", "    need_dependents(page_store.backend)\n", ""),
     ),
     *_of("storage/dependency_state.py", "django/test_dependencies.py")(
         ("a page from before the option is stale", "(wanted is None and depended is None)", "True"),
