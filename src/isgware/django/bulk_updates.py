@@ -31,7 +31,7 @@ def value_of_row(given: Any, key: Any) -> Any:
 
 def _key_of(condition: Any) -> Any:
     """The key that a condition asks for, if it asks for nothing else."""
-    children = getattr(condition, "children", ())
+    children: Any = getattr(condition, "children", ())
     lookup: Any = children[0] if len(children) == 1 and not condition.negated else None
     known = isinstance(lookup, Exact) and type(lookup).__module__.startswith("django.")
     if not known or not isinstance(lookup.lhs, Col):
