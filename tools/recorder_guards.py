@@ -179,7 +179,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_by(_AT_ONCE, 900, "backends/sqlite/dependents.py")(
         ("unheard: what was written in a render, of which nobody depended", "        return Kept.CHANGED, known\n", "        return Kept.AS_IT_WAS, known\n"),
-        ("known: names that pages depend on", "    if learned.rowcount > 0:\n", "    db.executemany('DELETE FROM known WHERE name = ?', [(n,) for n in names])\n    if learned.rowcount > 0:\n"),
+        ("known: names that pages depend on", "    for some in _parts(sorted(names)):\n        rows", "    for some in ():\n        rows"),
         ("a writer with older shapes gets the new ones", "    if (now.nonce, now.version) != (nonce, version):\n        return shapes(db)\n", ""),
     ),
     *_test("django/query_writes.py", "django/test_dependencies.py")(
