@@ -25,7 +25,7 @@ from .rendering.clean_room import MARK, StartResponse, WSGIApp
 from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
 from .runtime import runtime_of
-from .serving.answer import Answer
+from .serving.answer import PREPARED, Answer
 from .serving.filling import fill
 from .serving.hole_filling import fill_holes
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
@@ -235,25 +235,18 @@ class ISG(Operations):
     ) -> Iterable[bytes] | None:
         """The answer out of a page that was served by this request line: as it is, though stale, or
         filled for the visitor. ``None`` if it is to be looked for again."""
-        if isinstance(ready, PreparedStale):
-            if not self._holds(ready, environ):
-                return None
-            if not isinstance(ready, PreparedFill):
-                return self._special(ready, environ, start_response)
-        elif not self._has_holes(ready, environ):
-            return None
-        visitor = visitor_of(environ)
+        runtime, page = self.runtime, ready.page
+        holds = isinstance(ready, PreparedStale) and self._holds(ready, environ)
+        if holds and not isinstance(ready, PreparedFill):
+            return self._special(ready, environ, start_response)
+        visitor = visitor_of(environ) if holds or self._has_holes(ready, environ) else None
         if visitor is None:
             return None
-        runtime, page = self.runtime, ready.page
-        if isinstance(ready, PreparedFill):
-            fills: Callable[..., Iterable[bytes]] = fill
-        elif runtime.engine.visitors.fills(visitor, page.entry, ready.shape or ()):
-            fills = fill_holes
-        else:
+        if not holds and not runtime.engine.visitors.fills(visitor, page.entry, ready.shape or ()):
             return None
+        fills: Callable[..., Iterable[bytes]] = fill if holds else fill_holes
         return fills(
-            visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application, environ,
+            visitor, PREPARED, page, runtime.now(), runtime.site, self.application, environ,
             runtime.answers.heard(visitor, start_response, page.entry),
             rendering_of(visitor, runtime.site),
         )  # fmt: skip
@@ -266,9 +259,8 @@ class ISG(Operations):
         if mode == "on" and visitor.path.startswith(self._client_path):
             from .serving.client_holes import ClientHoles
 
-            holes = ClientHoles(
-                self._mount, self.runtime.engine, self.runtime.site, self.application
-            )
+            run = self.runtime
+            holes = ClientHoles(self._mount, run.engine, run.site, self.application, run.answers)
             return holes(visitor, environ, start_response)
         if self._metrics is not None and visitor.path == self._metrics.path:
             return self._metrics(visitor, start_response)

@@ -6,14 +6,14 @@ clean-room render. `promising` calls it for a visitor's own answer, before such 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
 from ..adaptive import Adaptive
 from ..http.cache_control import TARGETED, TOKEN, effective, shared_lifetime
-from ..http.fields import Headers, sound_headers, sound_status
+from ..http.fields import Headers, sound_headers, sound_status, values
 from ..http.lifetime import explicit_lifetime, initial_age
 from ..policy import UNKEYABLE, Policy
 from .cache_key import Request
@@ -52,20 +52,19 @@ class Response:
         return int(self.status[:3])
 
     def all(self, name: str) -> list[str]:
-        return [value for key, value in self.headers if key.lower() == name]
+        return values(self.headers, name)
 
     def first(self, name: str) -> str:
         return next(iter(self.all(name)), "")
 
 
-def streams(headers: Iterable[tuple[str, str]]) -> bool:
+def streams(headers: Sequence[tuple[str, str]]) -> bool:
     """Whether a response has no end: server-sent events, or a multipart response whose parts
     replace each other (pictures of a camera, server push)."""
-    return any(
-        name.lower() == "content-type"
-        and value.lower().startswith(("text/event-stream", "multipart/x-mixed-replace"))
-        for name, value in headers
-    )
+    for kind in values(headers, "content-type"):
+        if kind.lower().startswith(("text/event-stream", "multipart/x-mixed-replace")):
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,9 @@ def replace_view(app: Flask) -> None:
         if not isinstance(run, HoleRun):
             return dispatch(*given)
         run.make(RENDERER, None, lambda kind, places: csrf.made(app, places, session))
-        return app.response_class(headers={"Cache-Control": "no-store"})
+        response = app.response_class()
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     with _replacing():
         if app.extensions.setdefault(_REPLACED, dispatch_request) is dispatch_request:

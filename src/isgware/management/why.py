@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.cache_key import Request, Visitor, cgi_name
+from ..core.client_holes import ASK_PATH
 from ..core.decide import Action, Decision, decide
 from ..core.dependency_labels import labelled_text
 from ..core.freshness import Generations, State
@@ -86,6 +87,10 @@ class _Case:
         mode = self.runtime.mode()
         if mode == "off":
             return self._pass("disabled", "isgware is switched off.", "enabled")
+        if mode == "on" and self.visitor.path.startswith(self.runtime.settings.mount + ASK_PATH):
+            from .why_client_holes import about_holes
+
+            return about_holes(self.runtime, self.visitor, self._page)
         if self.runtime.drafts is not None and self.runtime.settings.is_control_path(
             self.visitor.path
         ):
@@ -108,6 +113,9 @@ class _Case:
                 follows="The page is rendered for each visit, and not stored.",
             )  # fmt: skip
         return self._stored_or_not(plan, plan.target)
+
+    def _page(self, visitor: Visitor) -> Why:
+        return _Case(self.runtime, visitor).why()
 
     def _passed(self) -> bool:
         """Whether requests for this URL go to the app without a check, for a few seconds."""

@@ -218,13 +218,14 @@ class PlaceholderMaker:
     ) -> Run | Refusal:  # fmt: skip
         """Render the placeholders ``numbers`` of a page into ``texts``, in a run of their own."""
         uses = rendering.holes.uses
-        run = HoleRun([uses[n] for n in numbers])
+        run = HoleRun(list(dict.fromkeys(uses[n] for n in numbers)))
         ran = self._run(request, run, rendering.database)
         if isinstance(ran, Refusal):
             return ran
         theirs, tokens = ran
+        made = run.made()
         for n in numbers:
-            texts[n] = run.outputs[uses[n]]
+            texts[n] = made[uses[n]]
         if refusal := _shows_bait(theirs.recording, [texts[n] for n in numbers]):
             return refusal
         rendering.tags += theirs.tags

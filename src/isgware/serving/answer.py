@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ..rendering.result import Failed
 from ..storage.process_cache import Page
@@ -46,3 +47,7 @@ class Answer:
     absent: bool = False
     refused: str = ""
     skipped: bool = False
+
+
+#: What was decided about a visitor whose page was served by the same request line before.
+PREPARED: Final = Answer("HIT")

@@ -59,6 +59,10 @@ class CountedAnswers:
             route = self._names.of(visitor)
         return self._cell(visitor, route, answer.label.lower(), answer.detail)
 
+    def holes(self, there: Visitor, detail: str) -> Cell:
+        """Counts what became of a browser's request for the holes of the page at ``there``."""
+        return self._cell(there, self._names.of(there), "bypass", detail)
+
     def heard(
         self, visitor: Visitor, start_response: StartResponse, page: Entry | None = None
     ) -> StartResponse:
@@ -126,11 +130,8 @@ class TellingCell(Cell):
 
 
 def told_by(headers: HeaderList) -> tuple[str, str]:
-    """Result and reason of an answer."""
-    result, reason = "pass", ""
-    for name, value in headers:
-        if name == "X-ISG-Cache" and value.lower() in RESULTS:
-            result = value.lower()
-        elif name == "Cache-Status" and value.startswith(_OURS):
-            reason = value.partition("; detail=")[2].strip('"')
-    return result, reason
+    """Result and reason of an answer. isgware's own headers come after the app's."""
+    last = dict(headers)
+    result, said = last.get("X-ISG-Cache", "").lower(), last.get("Cache-Status", "")
+    reason = said.partition("; detail=")[2].strip('"') if said.startswith(_OURS) else ""
+    return result if result in RESULTS else "pass", reason

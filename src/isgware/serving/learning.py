@@ -27,7 +27,7 @@ from ..http.fields import Headers
 from ..regeneration.local_queue import Work
 from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
-from ..rendering.result import Failed, Made
+from ..rendering.result import Failed, Made, Refused
 from ..routing.framework import Site
 from ..routing.learned_routes import LearnedRoute
 from ..routing.planner import Target, has_credentials
@@ -214,7 +214,9 @@ class Learner:
         told = looking(start_response, lambda _, headers: bypassed(headers, detail))
         return call(application, environ, told, rendering)
 
-    def _develop(self, visitor: Visitor, target: Target) -> Made | str:
+    def _rendered(self, visitor: Visitor, target: Target) -> Made | Refused | Failed:
+        """The clean-room render for this visitor: once more with headers of theirs that it has
+        looked at."""
         made = self._engine.renderer.producer.attempt(target, None)
         if isinstance(made, Made) and any(visitor.header(header_of(name)) for name in made.learned):
             known = self._engine.planner.learned_route(target.base)
@@ -223,6 +225,10 @@ class Learner:
             again = self._engine.planner.plan(visitor)
             if again is not None and again.target is not None:
                 made = self._engine.renderer.producer.attempt(again.target, None)
+        return made
+
+    def _develop(self, visitor: Visitor, target: Target) -> Made | str:
+        made = self._rendered(visitor, target)
         if isinstance(made, Made):
             found = self._engine.visitors.personal(visitor, target.policy, made.entry)
             return made if found is None else found.detail
@@ -248,7 +254,9 @@ class Learner:
 
         def whole(body: bytes) -> None:
             if chosen is not None and visitor.method == "GET" and self._report_due(chosen):
-                work = Work("report:" + chosen.key, lambda: self._judge(chosen, line, body))
+                work = Work(
+                    "report:" + chosen.key, lambda: self._judge(visitor, chosen, line, body)
+                )
                 self._engine.background.pool.submit(work)
 
         chunks = call(application, environ, looking(start_response, look), rendering)
@@ -265,8 +273,13 @@ class Learner:
         self._reported[target.key] = now + self._engine.settings.dynamic_time
         return True
 
-    def _judge(self, target: Target, line: str, body: bytes) -> None:
-        made = self._engine.renderer.producer.attempt(target, None)
+    def _judge(self, visitor: Visitor, target: Target, line: str, body: bytes) -> None:
+        made = self._rendered(visitor, target)
+        if isinstance(made, Made) and self._engine.visitors.personal(
+            visitor, target.policy, made.entry
+        ):
+            self._reported.pop(target.key, None)  # they would get the very answer that they got
+            return
         if isinstance(made, Failed):
             verdict, text = "failed", f"would fail in the clean room: {made.reason}"
         elif not isinstance(made, Made):

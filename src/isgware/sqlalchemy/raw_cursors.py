@@ -65,6 +65,13 @@ def watch() -> None:
         setattr(Pooled, name, function)
 
 
+#: Where SQLAlchemy makes its own cursors, nearly all of them.
+_MAKING: Final = frozenset({
+    DefaultExecutionContext.create_cursor.__code__,
+    DefaultExecutionContext.create_default_cursor.__code__,
+})  # fmt: skip
+
+
 def _executing(name: str) -> property:
     """A method with which connections of psycopg and sqlite3 execute, too. Of others there is none,
     which `hasattr` has to find."""
@@ -88,6 +95,8 @@ def _taken(pooled: Any) -> None:
 
 
 def _of_sqlalchemy(frame: Any) -> bool:
+    if frame.f_code in _MAKING:
+        return True
     name = frame.f_globals.get("__name__", "")
     return name.startswith(("sqlalchemy.", "isgware.")) or isinstance(
         frame.f_locals.get("self"), DefaultExecutionContext
