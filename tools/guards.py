@@ -202,6 +202,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a restored version bears the names of both",
          "(*version.tags, *page.tags)", "(*version.tags,)"),
     ),
+    *_of("core/freshness.py", "promises/test_p6_invalidation_wins.py")(
+        ("a route is a name of the pages that were rendered for it",
+         "(*names, route_name(route)) if route else names", "names"),
+    ),
+    *_of("management/route_pages.py", "dashboard/test_pages.py")(
+        ("pages of a route are found under other names, too",
+         "if route_of.by_url(row) == route:", "if False:"),
+    ),
     *_of("core/freshness.py", "core/test_page_versions.py")(
         ("a restored version outlives its policy", " and not entry.restored\n", "\n"),
     ),
@@ -237,9 +245,28 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what regenerate began before a restore is dropped",
          "if mirror.soft.get(key_name(entry.key), 0) > before:", "if False:"),
     ),
+    *_of("adaptive.py", "test_adaptive.py")(
+        ("an adaptive interval has bounds that can be meant",
+         "if self.low > self.high:", "if False:"),
+        ("an adaptive interval is a number of seconds",
+         "isinstance(value, bool) or not isinstance(value, int | float) or ", ""),
+        ("an adaptive interval is finite", " or not math.isfinite(value):", ":"),
+        ("an adaptive interval is more than nothing", "    if value <= 0:\n", "    if value < 0:\n"),
+        ("an adaptive interval stays within its bounds",
+         "min(max(interval, self.low), self.high)", "interval"),
+        ("an adaptive interval begins at its lower bound",
+         "        if interval is None:\n            return self.low\n        return self.within(",
+         "        if interval is None:\n            return self.high\n        return self.within("),
+        ("an adaptive interval is halved by a change", "interval / 2)", "interval)"),
+    ),
     *_of("rendering/page_maker.py", "promises/test_adaptive.py")(
         ("only a render for which the time was up changes the interval",
          " or not replaces.fresh_until <= started", ""),
+        ("an adaptive page of an error has no interval", " or entry.code not in KEPT", ""),
+        ("an adaptive page does not expire before it is stale",
+         "expire = max(entry.expire, interval)", "expire = entry.expire"),
+        ("an adaptive interval leaves the app's own Cache-Control",
+         "if own else entry.headers", "if True else entry.headers"),
     ),
     *_of("core/storable.py", "promises/test_adaptive.py")(
         ("the interval goes on where it was", "revalidate.within(interval)",
@@ -248,6 +275,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("rendering/page_maker.py", "promises/test_shrink_limit.py")(
         ("a page that is suddenly short is refused",
          "if limit is not None and shrunk(old, new, limit):", "if False:"),
+        ("a forced render may shrink its page", "None if target.forced else ", ""),
+    ),
+    *_of("option_checks.py", "promises/test_shrink_limit.py")(
+        ("a share is between 0 and 1", " or not 0 < value <= 1:", ":"),
     ),
     *_of("core/unchanged.py", "promises/test_shrink_limit.py")(
         ("pages that are gone may be short", "whole and len(new.body)", "len(new.body)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,6 +13,8 @@ from flask import Flask
 from werkzeug.test import Client, TestResponse
 
 from isgware import ISG, Policy, RegenerationError, revalidate
+from isgware.backends.base import row_of
+from isgware.core.stored_page import encode
 from isgware.flask import ISG as FlaskISG
 
 from .conftest import BEARER, SECRET, App, Clock, log_in, token_of
@@ -276,8 +279,37 @@ def test_a_route_is_acted_on_and_no_other(owner: Client, isg: ISG, verb: str, af
     for path in ("/posts/1", "/posts/2", "/"):
         Client(isg).get(path)
     text = act(owner, "/routes", verb=verb, route="/posts/<id>").text
-    assert "2 pages of /posts/&lt;id&gt;" in text
+    assert "all pages of /posts/&lt;id&gt;" in text
     assert [cache(isg, path) for path in ("/posts/1", "/posts/2", "/")] == [after, after, "HIT"]
+
+
+def test_a_route_reaches_pages_that_were_stored_under_another_name(owner: Client, isg: ISG) -> None:
+    """It was renamed since, or an earlier release stored them."""
+    Client(isg).get("/posts/1")
+    store = isg.runtime.store.backend
+    key = next(isg.runtime.catalogue.listed("/posts/1"))[0].key
+    entry = isg.runtime.catalogue.entry(key)
+    renamed = replace(entry, route="as_it_was", order=entry.order + 1)
+    store.put(row_of(renamed), encode(renamed), 0.0)
+    isg.runtime.memory.discard(key)
+    act(owner, "/routes", verb="purge", route="/posts/<id>")
+    assert cache(isg, "/posts/1") == "REVALIDATED"
+
+
+def test_a_route_is_acted_on_that_a_pattern_for_several_declares() -> None:
+    app = Flask("shop")
+    app.get("/posts/<int:id>")(lambda id: "post")
+    app.get("/posts/<int:id>/more", endpoint="more")(lambda id: "more")
+    routes = {"/<path:any>": Policy(revalidate=60)}
+    isg = FlaskISG(app, store="memory:", routes=routes, secret=SECRET, enabled=True)
+    for path in ("/posts/1", "/posts/1/more"):
+        Client(app).get(path)
+    owner = Client(app)
+    log_in(owner)
+    act(owner, "/routes", verb="purge", route="more")
+    found = [Client(app).get(path).headers["X-ISG-Cache"] for path in ("/posts/1", "/posts/1/more")]
+    assert found == ["HIT", "REVALIDATED"]
+    isg.close(0)
 
 
 # Why.

@@ -55,7 +55,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A page's row in the catalogue. ``depended`` says no texts."""
+    """A page's row in the catalogue. ``depended`` says no texts. ``route``: the one that it was
+    rendered for; empty if an earlier release wrote the row."""
 
     key: str
     page_key: str
@@ -78,6 +79,7 @@ class Row:
     error_quota: bool
     tags: tuple[str, ...]
     depended: Depended | None = None
+    route: str = ""
 
 
 #: Nonce, generation and order: which render of its page an entry is of.
@@ -123,6 +125,7 @@ def row_of(entry: Entry) -> Row:
         error_quota=entry.error_quota,
         tags=entry.tags,
         depended=without_texts(entry.depended),
+        route=entry.route,
     )
 
 

@@ -15,12 +15,12 @@ from ..http import cache_status as status
 from ..management.dependency_verbs import lines_of
 from ..management.operations import Operations
 from ..management.page_history import PageVersion
+from ..management.route_pages import RouteOf
 from ..management.why_shared_cache import page_parts
 from ..runtime import Runtime
 from ..storage.catalogue import PageInfo, row_state
 from ..storage.notes import noted_failure
 from ..storage.process_cache import Page
-from .route_pages import RouteOf
 
 #: So many variants of a path are listed.
 _VARIANTS: Final = 50

@@ -242,7 +242,8 @@ class Verbs:
         mirror = page_store.mirror
         if mirror.soft.get(key_name(entry.key), 0) > before:
             return before  # a version was restored since: this render is dropped
-        untouched = mirror.last(names_of(path, entry.request.query, entry.tags)) <= before and (
+        names = names_of(path, entry.request.query, entry.tags, entry.route)
+        untouched = mirror.last(names) <= before and (
             entry.depended is None or mirror.tellings.since(entry.depended, before) is None
         )
         counter = page_store.backend.invalidate([path_name(path)], False)

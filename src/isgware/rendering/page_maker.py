@@ -220,7 +220,7 @@ class PageMaker:
             tags=tuple(dict.fromkeys((*target.tags, *rendering.tags))),
             fingerprint=target.policy.fingerprint,
             build_id=self._settings.build_id,
-            route=target.route,
+            route=self._planner.names.of_page(target.route, target.request),
             vary_cookie=terms.vary_cookie,
             anonymous=terms.anonymous,
             error_quota=terms.error_quota,

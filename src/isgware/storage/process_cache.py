@@ -76,7 +76,7 @@ class Page:
         entry, request = self.entry, self.entry.request
         query = narrow_query(request.query, "all") if entry.own else request.query
         return (
-            *names_of(request.full_path, query, entry.tags),
+            *names_of(request.full_path, query, entry.tags, entry.route),
             key_name(entry.key),
             base_name(self._base),
         )
