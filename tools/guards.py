@@ -638,6 +638,25 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is asked of Why is in no URL", "given = {} if view.posted else dict(request.args)", "given = dict(request.args)"),
         ("stored pages are shown in a sandbox", "(*kinds, \"text/plain\")[0], policy=SANDBOX)", "(*kinds, \"text/plain\")[0])"),
     ),
+    *_of("serving/counted_answers.py", "serving/test_counted_answers.py")(
+        ("stored pages that are fetched ahead are counted apart",
+         'return "prefetch" if said.lower().startswith("prefetch") else result', "return result"),
+        ("only stored pages are counted as fetched ahead",
+         'environ.get("HTTP_SEC_PURPOSE", "") if result in _STORED else ""',
+         'environ.get("HTTP_SEC_PURPOSE", "")'),
+    ),
+    *_of("wsgi.py", "serving/test_counted_answers.py")(
+        ("a prepared hit that is fetched ahead is counted apart",
+         '            or "HTTP_SEC_PURPOSE" in environ\n', ""),
+    ),
+    *_of("rendering/clean_room.py", "test_opentelemetry.py")(
+        ("what an app does lies below the span of its render", "        context.run(enter)\n", "        pass\n"),
+    ),
+    *_of("storage/observing.py", "test_opentelemetry.py")(
+        ("spans of an observer break no render",
+         "                entered.append((number, made, made.__enter__()))\n            except Exception:",
+         "                entered.append((number, made, made.__enter__()))\n            except KeyError:"),
+    ),
     *_of("dashboard/page_details.py", "dashboard/test_pages.py")(
         ("numbers of versions are short", 're.fullmatch("[0-9]{1,9}", text)', "text.isdecimal()"),
     ),

@@ -77,7 +77,7 @@ class ISG(Operations):
         self._version = live_version(runtime.store.backend)
         self._line = runtime.line
         self._visitors = runtime.engine.visitors
-        self._origin_headers = runtime.line.origin_headers
+        self._origin_headers = runtime.line.origin_headers or False
         self._watched = runtime.line.watched
         self._searched = False
         self._mount, self._client_path = settings.mount, settings.mount + ASK_PATH
@@ -117,7 +117,7 @@ class ISG(Operations):
         now = wall_clock() if self._own_clock is None else self._own_clock()
         if (
             ready.version != self._version[0][0]
-            or (not ready.since <= now < ready.until and not ready.renew(now))
+            or ((now < ready.since or now >= ready.until) and not ready.renew(now))
             or (
                 "HTTP_COOKIE" in environ
                 and (
@@ -138,6 +138,7 @@ class ISG(Operations):
             or "SSL_CLIENT_CERT" in environ
             or "HTTP_RANGE" in environ
             or "HTTP_IF_MATCH" in environ
+            or "HTTP_SEC_PURPOSE" in environ
             or (
                 ready.dated
                 and ("HTTP_IF_UNMODIFIED_SINCE" in environ or (ready.own and ready.unlike(environ)))
@@ -159,11 +160,11 @@ class ISG(Operations):
     def _special(
         self, ready: PreparedHit, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """A hit for somebody who has the page, wants a part of it, or is known."""
+        """A hit for who has the page, wants a part of it, is known, or fetches it ahead."""
         answer = ready.conditional(environ)
         if answer is None:
             return self._slow(environ, start_response)
-        ready.cell.value += 1
+        self.runtime.answers.served(ready, environ).value += 1
         start_response(answer[0], answer[1].copy())
         return [*answer[2]]
 
@@ -297,8 +298,7 @@ class ISG(Operations):
     ) -> Iterable[bytes]:  # fmt: skip
         runtime, raw = self.runtime, self._line.of(visitor, environ)
         counted = runtime.answers
-        passes = runtime.passed.find(raw)
-        if passes is not None:
+        if (passes := runtime.passed.find(raw)) is not None:
             passes.value += 1
             return call(self.application, environ, start_response, rendering)
         http, read_ahead = runtime.shared_cache, ReadAhead()

@@ -12,7 +12,7 @@ from ..events import RenderEvent
 from ..routing.target import Target
 from ..storage.counting import Counts
 from ..storage.observing import Observing
-from .clean_room import GIVEN_UP
+from .clean_room import GIVEN_UP, entering
 from .producer import Producer
 from .result import Failed, Made, Refused
 
@@ -28,6 +28,18 @@ class CountedProducer(Producer):
 
     def attempt(
         self, target: Target, replaces: Entry | None, wanted: Callable[[], bool] = lambda: True
+    ) -> Made | Refused | Failed:
+        if not self._observing.spans:
+            return self._attempt(target, replaces, wanted)
+        with self._observing.around(_path(target)) as enter:
+            token = entering.set(enter)
+            try:
+                return self._attempt(target, replaces, wanted)
+            finally:
+                entering.reset(token)
+
+    def _attempt(
+        self, target: Target, replaces: Entry | None, wanted: Callable[[], bool]
     ) -> Made | Refused | Failed:
         began, started = self._now(), time.perf_counter()
         made = super().attempt(target, replaces, wanted)
@@ -58,10 +70,14 @@ class CountedProducer(Producer):
 
     def _tell(self, target: Target, began: float, **told: Any) -> None:
         at = target.request
-        path = decoded(at.script_name + at.path)
-        self._observing.tell(
-            RenderEvent(at=began, scheme=at.scheme, host=at.host, path=path, query=at.query, **told)
-        )  # fmt: skip
+        event = RenderEvent(
+            at=began, scheme=at.scheme, host=at.host, path=_path(target), query=at.query, **told
+        )
+        self._observing.tell(event)
+
+
+def _path(target: Target) -> str:
+    return decoded(target.request.script_name + target.request.path)
 
 
 def _status(made: Refused | Failed) -> int:
