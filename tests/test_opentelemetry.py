@@ -66,6 +66,7 @@ def test_a_render_is_a_span_below_that_of_its_visitor(
     assert dict(render.attributes or {}) == {
         "isgware.route": "/posts/<id>",
         "isgware.outcome": "rendered",
+        "isgware.by": "visitor",
         "isgware.unchanged": False,
         "isgware.size": 4,
         "url.path": "/posts/1",

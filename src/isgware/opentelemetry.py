@@ -85,6 +85,7 @@ def _rendered(event: RenderEvent) -> dict[str, Any]:
     found: dict[str, Any] = {
         "isgware.route": event.route,
         "isgware.outcome": event.outcome,
+        "isgware.by": event.by,
         "isgware.unchanged": event.unchanged,
         "isgware.size": event.size,
     }

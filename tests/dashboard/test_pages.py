@@ -379,6 +379,28 @@ def test_what_cannot_be_seen_is_written_as_an_escape(owner: Client, isg: ISG) ->
     assert "\\u202e" in text
 
 
+def test_the_last_renders_are_told_with_who_asked_for_them(
+    owner: Client, isg: ISG, app: App, clock: Clock
+) -> None:
+    Client(isg).get("/posts/1")
+    for _ in range(6):
+        clock.now += 1
+        isg.regenerate("/posts/1")
+    app.renders -= 1  # as it was
+    isg.regenerate("/posts/1")
+    app.broken["/posts/1"] = ValueError("out of stock")
+    with pytest.raises(RegenerationError):
+        isg.regenerate("/posts/1")
+    found = owner.get("/_isg/page?path=/posts/1", headers=BEARER).get_json()["renders"]
+    assert [(render["found"], render["by"]) for render in found] == [
+        ("failed", "regenerate"), ("unchanged", "regenerate"), *[("changed", "regenerate")] * 4,
+    ]  # fmt: skip
+    assert "out of stock" in found[0]["error"]
+    assert found[0]["seconds"] > 0
+    text = owner.get("/_isg/page?path=/posts/1").text
+    assert "on demand" in text
+
+
 def test_an_exception_that_flask_turned_into_a_500_is_told_with_its_last_line() -> None:
     app = Flask("shop")
     isg = FlaskISG(app, store="memory:", secret=SECRET)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -54,7 +55,7 @@ class CountedProducer(Producer):
         if self._observing.active:
             self._tell(target, began, route=route, outcome=outcome, seconds=seconds,
                        reason=made.reason, status=_status(made))  # fmt: skip
-        return made
+        return dataclasses.replace(made, seconds=seconds)
 
     def _rendered(self, target: Target, made: Made, began: float) -> None:
         entry, size, unchanged = made.entry, len(made.entry.body), made.unchanged
@@ -71,7 +72,13 @@ class CountedProducer(Producer):
     def _tell(self, target: Target, began: float, **told: Any) -> None:
         at = target.request
         event = RenderEvent(
-            at=began, scheme=at.scheme, host=at.host, path=_path(target), query=at.query, **told
+            at=began,
+            by=target.by,
+            scheme=at.scheme,
+            host=at.host,
+            path=_path(target),
+            query=at.query,
+            **told,
         )
         self._observing.tell(event)
 

@@ -60,7 +60,7 @@ class Page:
         self._base = base
         headers = sum(len(name) + len(value) for name, value in entry.headers)
         places = len(entry.places) + len(entry.holes)
-        self.size = entry.size + headers + _OVERHEAD + PLACE_BYTES * places
+        self.size = entry.size + headers + len(entry.renders) + _OVERHEAD + PLACE_BYTES * places
         if entry.holes:  # compressed again, in pieces
             self.size += len(entry.encodings.get("gzip", b""))
         self.used = self.visited = False
