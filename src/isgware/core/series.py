@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Final
 
 #: At most so many routes are counted apart in a process, and so many series in a store.
@@ -28,6 +29,7 @@ def name_of(kind: str, route: str, *labels: str) -> str:
     return json.dumps((kind, route, *labels), separators=(",", ":"))
 
 
+@lru_cache(MAX_SERIES)
 def parts_of(name: str) -> tuple[str, ...]:
     """The parts of a name; empty for one that nobody here has made."""
     try:

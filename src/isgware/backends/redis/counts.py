@@ -51,7 +51,9 @@ return 1
 """
 )
 
-#: Arguments: the names of hashes. Returns of each that is there its name and its content.
+#: Arguments: the names of hashes. Returns of each that is there its name and its content, a line
+#: for each field and value: one text is parsed many times faster than as many replies. No name of
+#: a series has a line break, since it is JSON.
 READ: Final = Script(
     """
 local found = {}
@@ -59,7 +61,7 @@ for each = 2, #ARGV do
   local content = redis.pcall('HGETALL', P..ARGV[each])
   if not content.err and #content > 0 then
     found[#found + 1] = ARGV[each]
-    found[#found + 1] = content
+    found[#found + 1] = table.concat(content, '\\n')
   end
 end
 return found
@@ -96,7 +98,8 @@ def rows(found: list[Any]) -> list[tuple[float, str, float]]:
     made = []
     for name, content in zip(found[::2], found[1::2], strict=True):
         start = float(name.rpartition(b":")[2]) if b":" in name else 0.0
-        for series, amount in zip(content[::2], content[1::2], strict=True):
+        lines = content.decode("utf-8", "replace").split("\n")
+        for series, amount in zip(lines[::2], lines[1::2], strict=False):
             if series:
-                made.append((start, series.decode(), float(amount)))
+                made.append((start, series, float(amount)))
     return made
