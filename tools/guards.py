@@ -657,6 +657,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "                entered.append((number, made, made.__enter__()))\n            except Exception:",
          "                entered.append((number, made, made.__enter__()))\n            except KeyError:"),
     ),
+    *_of("backends/memory_counts.py", "backends/test_memory.py")(
+        ("routes of a store are bounded, in memory", "if len(self._routes) >= MAX_ROUTES:", "if False:"),
+    ),
+    *_of("backends/sqlite/counts.py", "backends/test_sqlite.py")(
+        ("routes of a store are bounded, in SQLite", "    return set(new[room:])\n", "    return set()\n"),
+    ),
+    *_of("backends/redis/counts.py", "backends/test_redis.py")(
+        ("routes of a store are bounded, in Redis", "if redis.call('SCARD', routes) < most_routes then", "if true then"),
+    ),
     *_of("core/render_log.py", "core/test_render_log.py")(
         ("past renders of a page are few", '*before.split("\\n")[1 - LAST :]', '*before.split("\\n")'),
         ("past renders are no more than lines of ours", "except (ValueError, KeyError):", "except ZeroDivisionError:"),

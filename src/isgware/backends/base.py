@@ -299,8 +299,9 @@ class Counters(Protocol):
 
     ``add_counts`` adds to totals, which are kept for ever, and to the periods of ``now``: see
     `KEPT`. ``number`` grows with each call of a ``process``: one that was added already is not
-    added again. A name that is new when there are `MAX_SERIES` is counted as `overflow_of` it.
-    The total `SINCE` is when the first were added.
+    added again. A name that is new when there are `MAX_SERIES`, or of a route that is new when
+    there are `MAX_ROUTES`, is counted as `overflow_of` it. The total `SINCE` is when the first were
+    added.
     ``counts`` are the totals by name (``period`` 0), or begin, name and amount in each period of
     so many seconds.
     """

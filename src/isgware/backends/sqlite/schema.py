@@ -73,6 +73,7 @@ def add_tables(connection: sqlite3.Connection) -> None:
         (_has_bodies, pages.TABLES),
         (_has_dependents, dependents.TABLES.split(";")),
         (_has_routes, pages.ROUTE),
+        (_has_counted_routes, counts.ROUTES),
     ):
         if not there(connection):
             connection.execute("BEGIN IMMEDIATE")
@@ -99,4 +100,9 @@ def _has_dependents(connection: sqlite3.Connection) -> bool:
 
 def _has_routes(connection: sqlite3.Connection) -> bool:
     known = "SELECT 1 FROM pragma_table_info('pages') WHERE name = 'route'"
+    return connection.execute(known).fetchone() is not None
+
+
+def _has_counted_routes(connection: sqlite3.Connection) -> bool:
+    known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'counted_routes'"
     return connection.execute(known).fetchone() is not None
