@@ -398,7 +398,7 @@ def test_the_last_renders_are_told_with_who_asked_for_them(
     assert "out of stock" in found[0]["error"]
     assert found[0]["seconds"] > 0
     text = owner.get("/_isg/page?path=/posts/1").text
-    assert "on demand" in text
+    assert "a call of regenerate" in text
 
 
 def test_an_exception_that_flask_turned_into_a_500_is_told_with_its_last_line() -> None:

@@ -26,8 +26,8 @@ _MARKS: Final = {found: mark for mark, found in _FOUND.items()}
 
 #: The same for people.
 BY_WHOM: Final = {
-    VISITOR: "a visitor who waited", BACKGROUND: "the background", WORKER: "a worker",
-    BUILD: "a build", REGENERATE: "on demand", "": "",
+    VISITOR: "a visitor who waited", BACKGROUND: "the site, in the background",
+    WORKER: "a worker", BUILD: "a build", REGENERATE: "a call of regenerate", "": "",
 }  # fmt: skip
 
 
