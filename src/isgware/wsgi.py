@@ -77,7 +77,7 @@ class ISG(Operations):
         self._version = live_version(runtime.store.backend)
         self._line = runtime.line
         self._visitors = runtime.engine.visitors
-        self._origin_headers: Any = runtime.line.origin_headers or False  # a faster test
+        self._origin_headers = runtime.line.origin_headers
         self._watched = runtime.line.watched
         self._searched = False
         self._mount, self._client_path = settings.mount, settings.mount + ASK_PATH

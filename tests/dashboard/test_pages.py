@@ -289,6 +289,7 @@ def test_a_route_reaches_pages_that_were_stored_under_another_name(owner: Client
     store = isg.runtime.store.backend
     key = next(isg.runtime.catalogue.listed("/posts/1"))[0].key
     entry = isg.runtime.catalogue.entry(key)
+    assert entry is not None
     renamed = replace(entry, route="as_it_was", order=entry.order + 1)
     store.put(row_of(renamed), encode(renamed), 0.0)
     isg.runtime.memory.discard(key)
