@@ -19,7 +19,11 @@ from werkzeug.test import Client
 
 import isgware.django
 
+from ..databases import BACKEND
 from .hooks import accounts, hook, library, told  # noqa: F401  (fixtures)
+
+#: They are about what servers do.
+collect_ignore = ["test_databases.py"] if BACKEND == "sqlite" else []
 
 
 @pytest.fixture

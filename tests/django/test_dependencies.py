@@ -11,12 +11,16 @@ import isgware
 from isgware.cli.commands import commands
 from isgware.cli.subject import subject_of, subject_of_store
 from isgware.core.stored_page import decode
+from isgware.django import query_writes
+from isgware.management import record_writes
 
+from ..databases import BACKEND
 from .test_dependencies_oracle import newsroom as newsroom
 
 
 @pytest.fixture
 def room(newsroom, tmp_path):
+    record_writes._touchers.clear()  # apps of other tests, which know no models
     room = newsroom(None, f"file:{tmp_path}/store", secret="a secret of some length")
     room.author = room.models.Author.objects.create(name="ann")
     room.posts = [
@@ -98,11 +102,21 @@ def test_sql_that_writes_renews_everything_and_says_so_once(room, caplog):
     assert label(room, "/get/1") == "REVALIDATED"
 
 
+def test_a_commit_in_plain_words_may_commit_anything(room):
+    """What the ORM wrote before it was told before it, too."""
+    depends(room, "/get/1")
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        assert label(room, "/get/1") == "HIT"
+        cursor.execute("COMMIT")
+    assert label(room, "/get/1") == "REVALIDATED"
+
+
 @pytest.mark.parametrize(
     "sql",
     [
         "SELECT 1 FROM newsroom_topic",
-        "PRAGMA user_version",
+        "PRAGMA user_version" if BACKEND == "sqlite" else "SET NAMES 'utf8'",
         "SAVEPOINT a",
         "-- x\n EXPLAIN SELECT 1",
     ],
@@ -312,8 +326,6 @@ def test_a_row_that_another_process_has_changed_meanwhile_leaves_the_question_it
 
 def test_rows_that_came_between_the_look_and_the_write_are_not_missed(room, monkeypatch):
     depends(room, "/get/1")
-    from isgware.django.query_writes import QueryWrites
-
-    monkeypatch.setattr(QueryWrites, "_before", lambda *_: [])
+    monkeypatch.setattr(query_writes, "rows_before", lambda *_: [])
     room.models.Post.objects.update(views=9)
     assert label(room, "/get/1") == "REVALIDATED"

@@ -2,7 +2,8 @@
 
 Two ISGs on one store stand for two processes: each has its own memory, and only one hears of
 commits. Edits come at random, some of them in the middle of a render. ``ISGWARE_ORACLE=EDITS``
-runs longer, with a seed for each hundred edits, ``ISGWARE_ORACLE_STORE=URL`` on another store.
+runs longer, with a seed for each hundred edits, ``ISGWARE_ORACLE_STORE=URL`` on another store,
+``ISGWARE_TEST_DATABASE=URL`` on another database (`tests.databases`).
 """
 
 import os
@@ -122,8 +123,9 @@ def newsroom(tmp_path):
             with connection.schema_editor() as editor:
                 for model in room.models.MODELS:
                     editor.create_model(model)
-            connection.cursor().execute("PRAGMA journal_mode = WAL")
-            connection.cursor().execute("PRAGMA synchronous = OFF")
+            if connection.vendor == "sqlite":
+                connection.cursor().execute("PRAGMA journal_mode = WAL")
+                connection.cursor().execute("PRAGMA synchronous = OFF")
             override = override_settings(ROOT_URLCONF=room.urls(), ALLOWED_HOSTS=["*"], DEBUG=False)
             override.enable()
             clear_url_caches()

@@ -8,21 +8,27 @@ from isgware import ISG
 from isgware.sqlalchemy import changes as hooks
 from isgware.sqlalchemy import revalidate_on_change
 
+from ..databases import BACKEND, ISOLATION, database
 from .models import Base
+
+#: They are about what servers do.
+collect_ignore = ["test_databases.py"] if BACKEND == "sqlite" else []
+OPTIONS = {"isolation_level": ISOLATION} if ISOLATION else {}
 
 
 @pytest.fixture
 def engine(tmp_path):
     """SQLite whose savepoints are real: the driver's own idea of transactions switched off."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'library'}")
+    engine = create_engine(database(tmp_path / "library"), **OPTIONS)
+    if BACKEND == "sqlite":
 
-    @event.listens_for(engine, "connect")
-    def connected(connection, _):
-        connection.isolation_level = None
+        @event.listens_for(engine, "connect")
+        def connected(connection, _):
+            connection.isolation_level = None
 
-    @event.listens_for(engine, "begin")
-    def begun(connection):
-        connection.exec_driver_sql("BEGIN")
+        @event.listens_for(engine, "begin")
+        def begun(connection):
+            connection.exec_driver_sql("BEGIN")
 
     Base.metadata.create_all(engine)
     yield engine

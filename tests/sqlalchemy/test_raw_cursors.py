@@ -4,6 +4,8 @@ import pytest
 from sqlalchemy import insert
 
 from isgware.core.dependencies import EverythingChanged, Inserted
+from isgware.render_context import untracked
+from isgware.sqlalchemy import raw_cursors
 
 from .models import Shelf, add
 from .recording import clean_room, telling
@@ -55,3 +57,41 @@ def test_what_sqlalchemy_takes_for_itself_is_none(told, engine, session):
         add(session, Shelf(id=1))
     assert told() == [Inserted("shelf", 1, {"id": 1})]
     assert found == []
+
+
+def test_a_connection_that_executes_is_its_cursor(told, engine):
+    raw = engine.raw_connection()
+    with clean_room() as found:
+        assert raw.execute("SELECT 1").fetchall() == [(1,)]
+    assert "test_raw_cursors.py:" in found[0]
+    raw.execute("DELETE FROM shelf").execute("BEGIN")
+    assert told() == [EverythingChanged()]
+    raw.close()
+
+
+def test_who_takes_the_drivers_own_connection_reads_and_writes_what_nobody_sees(told, engine):
+    raw = engine.raw_connection()
+    with clean_room() as found:
+        raw.driver_connection.execute("SELECT 1")
+    assert "the driver's connection" in found[0]
+    assert "test_raw_cursors.py:" in found[0]
+    raw.driver_connection.execute("DELETE FROM shelf")
+    assert told() == []
+    raw.close()  # which rolls back what was not committed
+    assert told() == [EverythingChanged()]
+    with engine.connect() as connection, untracked():
+        assert connection.connection.driver_connection.execute("SELECT 1")
+    assert told() == []
+
+
+def test_what_is_written_while_a_cursor_is_open_is_told_at_its_end_too(told, engine):
+    class Cursor:
+        def copy(self, statement):
+            return self
+
+    raw = engine.raw_connection()
+    cursor = raw_cursors.RawCursor(Cursor(), raw)
+    assert cursor.copy("COPY shelf FROM STDIN") is cursor
+    assert told() == [EverythingChanged()]
+    raw.close()
+    assert told() == [EverythingChanged()]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from isgware.sqlalchemy.raw_sql import kind_of
+from isgware.sqlalchemy.raw_sql import has_committed, kind_of
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,27 @@ from isgware.sqlalchemy.raw_sql import kind_of
         ("PREPARE a AS DELETE FROM b", "write"),
         ("COMMIT", "commit"),
         ("COMMIT PREPARED 'a'", "commit"),
+        ("END", "commit"),
         ("", "neither"),
     ],
 )
 def test_what_is_no_plain_select_writes(statement, kind):
     assert kind_of(statement) == kind
+
+
+@pytest.mark.parametrize(
+    ("statement", "mysql", "others"),
+    [
+        ("commit", True, True),
+        ("-- a\n ALTER TABLE a DROP b", True, False),
+        ("DROP TABLE a", True, False),
+        ("DROP TEMPORARY TABLE a", False, False),
+        ("START TRANSACTION", True, False),
+        ("SET autocommit = 1", True, False),
+        ("SET NAMES utf8", False, False),
+        ("UPDATE a SET b = 1", False, False),
+    ],
+)
+def test_what_commits_beside_commit(statement, mysql, others):
+    assert has_committed(statement, "mysql") is has_committed(statement, "mariadb") is mysql
+    assert has_committed(statement, "postgresql") is has_committed(statement, "sqlite") is others

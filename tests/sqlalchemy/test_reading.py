@@ -67,6 +67,9 @@ READS = {
     "equality": (all_of(select(Book).where(Book.author_id == 1)), [
         "book:1", "book:2", "book[author_id=1]",
     ]),
+    "a number that is true": (
+        all_of(select(Book).where(Book.likes.is_(True))), ["book[likes]"],
+    ),
     "equality and range": (all_of(select(Book).where(Book.author_id == 1, Book.likes > 3)), [
         "book[author_id=1; likes]",
     ]),

@@ -86,3 +86,14 @@ def test_many_rows_in_one_statement_are_no_others(engine, told):
         rows = [{"id": number} for number in range(3, 2_000)]
         connection.execute(insert(Shelf).returning(Shelf.id), rows)
     assert not any(isinstance(write, EverythingChanged) for write in told())
+
+
+@pytest.mark.parametrize("takes_over", [True, False])
+def test_what_a_hook_executes_itself_is_everything(engine, told, takes_over):
+    @event.listens_for(engine, "do_execute")
+    def executing(cursor, statement, given, context):
+        taken = takes_over and "shelf" in statement
+        return cursor.execute("SELECT id FROM shelf") if taken else None
+
+    assert everything(engine, told, NARROW) == (takes_over, False)
+    assert everything(engine, told, UPDATE)[1] is takes_over

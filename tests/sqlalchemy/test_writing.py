@@ -15,13 +15,14 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     insert,
     literal_column,
     select,
     text,
     update,
 )  # fmt: skip
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from isgware.core.dependencies import (
@@ -37,6 +38,7 @@ from isgware.management import record_writes
 from isgware.render_context import untracked
 from isgware.sqlalchemy import old_rows, writing
 
+from ..databases import BACKEND, upsert
 from .models import Atlas, Author, Book, Shelf, add, on_shelf
 from .recording import telling
 
@@ -48,6 +50,12 @@ def told(session):
         add(session, Author(id=1, name="Ann"), Book(id=1, title="a", author_id=1, shelves=[shelf]))
         told()
         yield told
+
+
+def upserted(target, set_=None, **values):
+    statement = upsert(Book).values(kind="book", **values)
+    set_ = set_ or {"likes": statement.excluded.likes}
+    return statement.on_conflict_do_update(index_elements=target, set_=set_)
 
 
 def row(likes=0, author_id=1, id=1):
@@ -150,11 +158,37 @@ def test_many_to_many_is_rows_of_the_table_between(told, session):
         ),
         (insert(Shelf).values([{"id": 5}, {"id": 6}]), [Inserted("shelf", UNKNOWN, {})] * 1),
         (
-            upsert(Shelf).values(id=1).on_conflict_do_update(["id"], set_={"id": 1}),
-            [TableChanged("shelf")],
+            upserted(["id"], id=1, title="z", likes=4),
+            [Updated("book", 1, {"likes"}, row(0), row(4))],
+        ),
+        (upserted(["title"], title="a", likes=4), [Updated("book", 1, {"likes"}, row(0), row(4))]),
+        (upserted(["title"], title="a", likes=0), []),
+        (
+            upserted(["title"], title="b", likes=4),
+            [
+                *([] if BACKEND == "sqlite" else [RowsChanged("book", {"likes"})]),
+                Inserted("book", 2, {"id": 2, "likes": 4}),
+            ],
+        ),
+        (upserted(["title"], set_={"id": 9}, title="a"), [TableChanged("book")]),
+        (
+            upserted(["title"], set_={"likes": Book.likes + 1}, title="a"),
+            [Updated("book", 1, {"likes"}, row(0), {"id": 1, "author_id": 1})],
         ),
         (upsert(Shelf).values(id=7).on_conflict_do_nothing(), [Inserted("shelf", 7, {"id": 7})]),
         (insert(Shelf).values(id=1).prefix_with("OR REPLACE"), [TableChanged("shelf")]),
+        (
+            update(Book).where(func.random() != 0).values(likes=1),
+            [RowsChanged("book", {"likes"})],
+        ),
+        (
+            update(Book).where(func.lower(Book.title) == "a").values(likes=1),
+            [Updated("book", 1, {"likes"}, row(), row(1))],
+        ),
+        (
+            upserted(["title"], set_={"likes": Book.author_id}, title="a", author_id=7),
+            [Updated("book", 1, {"likes"}, row(), {"id": 1, "author_id": 1})],
+        ),
         (text("DELETE FROM book"), [EverythingChanged()]),
         (text("PRAGMA foreign_keys"), []),
     ],
@@ -256,6 +290,43 @@ def test_a_statement_that_nobody_understands_is_everything(told, session, monkey
     session.get(Book, 1).likes = 9
     session.commit()
     assert told() == [EverythingChanged()]
+
+
+def test_a_database_that_refuses_to_be_asked_is_heard(told, engine, session, monkeypatch):
+    """Elsewhere than in SQLite its transaction has failed: what follows would be in another."""
+
+    def deadlock(*_):
+        raise OperationalError("SELECT", {}, Exception("deadlock"))
+
+    monkeypatch.setattr(old_rows.OldRows, "before", deadlock)
+    session.execute(update(Book).values(likes=1))
+    monkeypatch.setattr(engine.dialect, "name", "postgresql")
+    with pytest.raises(OperationalError, match="deadlock"):
+        session.execute(update(Book).values(likes=2))
+    session.rollback()
+    assert told() == []
+
+
+def test_rows_that_a_table_replaces_are_not_known(engine):
+    table = Table(
+        "replacing", MetaData(), Column("id", Uuid, primary_key=True),
+        Column("code", String, unique=True, sqlite_on_conflict_unique="REPLACE"),
+    )  # fmt: skip
+    table.create(engine)
+    with telling() as told, engine.begin() as connection:
+        connection.execute(insert(table).values(id=uuid.UUID(int=1), code="a"))
+        connection.commit()
+        assert told() == [TableChanged("replacing")]
+
+
+def test_rows_that_are_upserted_twice_are_not_known(told, session):
+    statement = upsert(Book)
+    session.execute(
+        statement.on_conflict_do_update(["title"], set_={"likes": statement.excluded.likes}),
+        [{"title": "z", "kind": "book", "likes": n, "author_id": n} for n in (1, 2)],
+    )
+    session.commit()
+    assert told()[0] == RowsChanged("book", None)
 
 
 def test_nothing_is_looked_up_while_nobody_listens(engine, session, monkeypatch):

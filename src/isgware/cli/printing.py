@@ -17,7 +17,7 @@ from ..core.reads import listed
 from ..core.render_log import renders_of
 from ..core.stored_page import Entry
 from ..formatting import duration, printable, size
-from ..management.dependency_verbs import lines_of
+from ..management.dependency_verbs import lines_of, unseen_by
 from ..management.stats import Stats
 from ..management.why_report import shortened
 from ..storage.catalogue import PageInfo
@@ -105,6 +105,7 @@ def details(info: PageInfo, entry: Entry | None, labels: Labels | None = None) -
     found["renders"] = list(map(dataclasses.asdict, renders_of(entry))) if entry else []
     found["reads"] = list(_reads(entry))
     found["depends"] = lines_of(entry, labels or {})
+    found["unseen"] = unseen_by(entry)
     found["filled"] = list(places_summary((*entry.places, *entry.holes))) if entry else []
     found["client_holes"] = list(places_summary(entry.client_holes)) if entry else []
     return found
@@ -127,6 +128,7 @@ def page_lines(info: PageInfo, entry: Entry | None, labels: Labels | None = None
         ("in browsers", ", ".join(places_summary(entry.client_holes)) if entry else ""),
         ("reads", "; ".join(_reads(entry))),
         ("depends on", shortened(lines_of(entry, labels or {}))),
+        ("unseen", "; ".join(unseen_by(entry))),
         ("rendered in", f"{info.render_seconds:.3f} s"),
         ("renders", "; ".join(_renders(entry, info.rendered_at + info.age))),
         ("failures", f"{info.failures}: {info.last_error}" if info.failures else ""),

@@ -6,7 +6,7 @@ every method is a few operations of dictionaries, or may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from .dependency_names import (
     shape_name,
     table_name,
 )
+from .unseen import MARK, MAX_NOTES
 
 #: Dependencies of one page; more of one table become the table.
 MAX_READS: Final = 1_000
@@ -54,6 +55,7 @@ class DatabaseReads:
         self._asked: dict[str, dict[_Asked, None]] = {}
         self._whole: set[str] = set()
         self.full: set[str] = set()
+        self._notes: dict[str, str] = {}
         #: What this very render has told each store: how many commits, and how many of them moved
         #: its counter.
         self.own: dict[int, tuple[int, int]] = {}
@@ -121,6 +123,11 @@ class DatabaseReads:
         """Nobody knows what. ``why``: what did it, and where ("cursor.execute in views.py:12")."""
         self.why = self.why or why or "?"
 
+    def note(self, about: str, made: Callable[[], str]) -> None:
+        """Something that no change tells of (see `unseen`), once for each that it is ``about``."""
+        if about not in self._notes and len(self._notes) < MAX_NOTES:
+            self._notes[about] = made()
+
     def add(self, read: Read) -> None:
         if isinstance(read, Row):
             self.row(read.table, read.key, read.columns)
@@ -156,6 +163,7 @@ class DatabaseReads:
                 if equals:
                     names[shape_name(shape)] = None
             texts += self._texts(table)
+        texts += (MARK + note.replace("\n", " ") for note in self._notes.values())
         return Dependencies(b"".join(names), "\n".join(texts), frozenset(new), frozenset(self.full))
 
     def _row_names(self, table: str) -> Iterable[bytes]:

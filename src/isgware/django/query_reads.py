@@ -18,6 +18,7 @@ from ..core.database_reads import DatabaseReads
 from ..core.dependencies import KEY
 from .query_terms import PREFETCHED, Terms, base_terms, of_subquery
 from .tables import Tables, columns_of, key_column, unique_columns
+from .unseen import note_time
 
 #: Combinations of values for which one query is several questions.
 _MAX_QUESTIONS: Final = 100
@@ -156,6 +157,8 @@ class _Query:
                 found[alias] = len(keys)
                 self._note_rows(alias, keys, columns)
         for terms in self._terms.all():
+            for column, value in terms.times:
+                note_time(self._reads, column, value)
             if terms.raw:
                 self._reads.everything(f"SQL within a query: {terms.raw[:80]}")
             for alias in terms.aliases:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
 from django.db.models.expressions import Col, RawSQL, ResolvedOuterRef
 from django.db.models.fields.related import ForeignKey
 from django.db.models.fields.reverse_related import ForeignObjectRel
+from django.db.models.functions import Now
 from django.db.models.lookups import Exact, In, IsNull
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.datastructures import BaseTable, Join
@@ -38,12 +40,14 @@ class Terms:
     """Of one query. ``columns`` decide membership and order, by alias; which ones is not known of
     those in ``unknown``. ``equals``: values that rows of an alias have that can matter; ``fixed``:
     columns, of any type, for which one value is asked. ``anchored``: aliases whose rows come to
-    matter only by the foreign keys of others. ``inner``: its subqueries."""
+    matter only by the foreign keys of others. ``inner``: its subqueries. ``times``: pairs of a
+    column, as far as it is known, and a date or time that it is compared with; `None`: with now."""
 
     def __init__(self, query: Any, aliases: Iterable[str], outer: Terms | None = None) -> None:
         self.query = query
         self.outer = outer
         self.inner: list[Terms] = []
+        self.times: list[tuple[Any, Any]] = []
         self.aliases = [alias for alias in aliases if alias in query.alias_map]
         self.columns: dict[str, set[str]] = {alias: set() for alias in self.aliases}
         self.unknown: set[str] = set()
@@ -97,6 +101,12 @@ class Terms:
     def _look(self, item: Any) -> None:
         """An expression of the app's own that writes its own SQL may read what it does not say."""
         kind = type(item)
+        if kind is Now:
+            self.times.append((None, None))
+        elif (rhs := getattr(item, "rhs", None)) is not None:
+            for value in rhs if isinstance(rhs, list | tuple) else (rhs,):
+                if isinstance(value, date):
+                    self.times.append((item.lhs, value))
         if not kind.__module__.startswith("django.") and any(
             name.startswith("as_") for name in vars(kind)
         ):

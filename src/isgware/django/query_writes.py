@@ -1,8 +1,6 @@
 """Records what is written through Django's ORM: inserts, updates, deletes, of whatever call.
 
-Rows that a statement changes by a condition are asked for before, locked and in its own
-transaction: which they are, and the values by which questions are told apart. A loaded object's
-word is not enough: another process may have changed the row since.
+Rows that a statement changes by a condition are asked for before: see `old_rows`.
 """
 
 from __future__ import annotations
@@ -12,16 +10,12 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
 from typing import Any, Final
 
-from django.core.exceptions import EmptyResultSet
-from django.db import transaction
 from django.db.models import FileField
 from django.db.models.sql import constants
-from django.db.models.sql.query import Query
 
-from ..core.database_reads import MAX_WRITES, Writes
+from ..core.database_reads import Writes
 from ..core.dependencies import (
     UNKNOWN,
     Deleted,
@@ -34,6 +28,7 @@ from ..core.dependencies import (
 )
 from ..management.record_writes import tell
 from .commits import Waiting, last_waiting, when_committed
+from .old_rows import locked, rows_before
 from .tables import Tables, by_value, cascaded, key_column
 
 #: Of the results of a query: how many rows it changed. Before Django 5.2 its cursor tells.
@@ -43,10 +38,6 @@ _PLAIN: Final = (
     str, int, bool, bytes, float, datetime.date, datetime.time, datetime.datetime,
     datetime.timedelta, decimal.Decimal, uuid.UUID, type(None),
 )  # fmt: skip
-#: What runs: SQL of the app's own, that of a query of the ORM, or what is asked before a write.
-within: Final[ContextVar[int]] = ContextVar("isgware_within_query", default=0)
-THE_ORM: Final = 1
-OUR_OWN: Final = 2
 
 
 class Told(Waiting):
@@ -112,10 +103,11 @@ class QueryWrites:
         returned = [field.column for field in returning or ()]
         at = returned.index(column) if column in returned else -1
         listed = list(rows or ())
-        updates = bool(query.update_fields)
-        if updates:
-            changed = {field.column for field in query.update_fields}
-            yield RowsChanged(meta.db_table, changed | _generated(model))
+        updates = {field.column for field in query.update_fields}
+        by = {field.column for field in query.unique_fields}
+        told = at >= 0 and len(listed) == len(query.objs)
+        if updates and not told and by != {column}:  # which rows were there nobody knows
+            yield RowsChanged(meta.db_table, updates | _generated(model))
         for number, instance in enumerate(query.objs):
             values = {}
             for field in query.fields:
@@ -123,7 +115,7 @@ class QueryWrites:
                 if by_value(field) and not hasattr(value, "resolve_expression"):
                     values[field.column] = _prepared(field, value)
             key = values.get(column, UNKNOWN)
-            if at >= 0 and number < len(listed) and len(listed) == len(query.objs):
+            if told:
                 key = listed[number][at]
             elif column and key in (UNKNOWN, None):
                 given = {field.column: field for field in query.fields}.get(column)
@@ -131,6 +123,11 @@ class QueryWrites:
                 key = UNKNOWN if value is None or hasattr(value, "as_sql") else value
             if key is not UNKNOWN:
                 values[column] = key
+            if updates and (told or by == {column}):
+                # Of a row that was there the other columns stay as they are, whatever those were.
+                new = {name: value for name, value in values.items() if name in {column, *updates}}
+                old = {} if key is UNKNOWN else {column: key}
+                yield Updated(meta.db_table, key, updates | _generated(model), old, new)
             yield Inserted(meta.db_table, key, values)
 
     # Updates
@@ -148,8 +145,9 @@ class QueryWrites:
         if not key or key in columns:
             with self._failing(table, None, using):
                 return execute(result_type)
-        with self._locked(compiler, table):
-            rows = self._before(compiler, model, [field for field, _ in columns.values()])
+        with locked(compiler, table):
+            fields = [field for field, _ in columns.values()]
+            rows = rows_before(compiler, model, fields, changed)
             with self._failing(table, changed, using):
                 count = execute(counting)
             if rows is None or _counted(count) not in (None, len(rows)):
@@ -175,8 +173,8 @@ class QueryWrites:
                 if self.counts(other):
                     self.note(RowsChanged(other, None), using)
             return count
-        with self._locked(compiler, table):
-            rows = self._before(compiler, model, [])
+        with locked(compiler, table):
+            rows = rows_before(compiler, model, [], None)
             with self._failing(table, None, using):
                 count = execute(result_type)
             if rows is None or _counted(count) not in (None, len(rows)):
@@ -197,69 +195,6 @@ class QueryWrites:
         except BaseException:
             self.note(RowsChanged(table, columns), using)
             raise
-
-    # Rows before they are written
-
-    @contextlib.contextmanager
-    def _locked(self, compiler: Any, table: str) -> Iterator[None]:
-        """A transaction in which nobody else writes the rows that are about to be read."""
-        connection = compiler.connection
-        alone = connection.get_autocommit() and not connection.in_atomic_block
-        opened = transaction.atomic(connection.alias, savepoint=False)
-        with opened if alone else contextlib.nullcontext():
-            if connection.vendor == "sqlite":
-                token = within.set(OUR_OWN)
-                try:
-                    # Takes the one lock for writing before anything is read, and changes nothing.
-                    quote = connection.ops.quote_name
-                    with connection.cursor() as cursor:
-                        cursor.execute(f"DELETE FROM {quote(table)} WHERE 0 = 1")
-                finally:
-                    within.reset(token)
-            yield
-
-    def _before(self, compiler: Any, model: Any, fields: list[Any]) -> list[dict[str, Any]] | None:
-        """The rows as they are; `None` if there are too many, or which they are cannot be asked."""
-        query = compiler.query.chain(klass=Query)
-        several = sum(count > 0 for count in query.alias_refcount.values()) > 1
-        if several or query.group_by is not None or _asks(query.where):
-            return None  # other tables decide which rows they are, and are not locked
-        query.clear_ordering(force=True)
-        query.extra, query.select_related, query.distinct = {}, False, False
-        query.clear_select_clause()
-        wanted = {
-            field.attname: field
-            for field in model._meta.local_concrete_fields
-            if field.primary_key or by_value(field) or field in fields
-        }
-        query.add_fields(list(wanted), allow_m2m=False)
-        features = compiler.connection.features
-        if features.has_select_for_update:
-            query.select_for_update = True
-        if not query.select_for_update or features.supports_select_for_update_with_limit:
-            query.set_limits(high=MAX_WRITES + 1)
-        token = within.set(OUR_OWN)
-        try:
-            asked = query.get_compiler(connection=compiler.connection)
-            rows = list(asked.results_iter())
-        except EmptyResultSet:
-            return []
-        finally:
-            within.reset(token)
-        if len(rows) > MAX_WRITES:
-            return None
-        columns = [field.column for field in wanted.values()]
-        return [dict(zip(columns, row, strict=False)) for row in rows]
-
-
-def _asks(where: Any) -> bool:
-    return any(
-        getattr(child, "contains_subquery", False)
-        or isinstance(getattr(child, "rhs", None), Query)
-        or hasattr(child, "query_object")
-        or (hasattr(child, "children") and _asks(child))
-        for child in where.children
-    )
 
 
 def _counted(found: Any) -> int | None:
@@ -324,11 +259,10 @@ def _same(field: Any, old: Any, value: Any) -> bool:
             new = field.get_prep_value(value)
         else:
             new = field.to_python(value)
-        return (
-            isinstance(old, _PLAIN)
-            and isinstance(new, _PLAIN)
-            and type(old) is type(new)
-            and repr(old) == repr(new)
-        ) or (isinstance(old, decimal.Decimal | datetime.datetime) and bool(old == new))
+        if not isinstance(old, _PLAIN) or type(old) is not type(new):
+            return isinstance(old, datetime.datetime) and bool(old == new)
+        if isinstance(old, datetime.datetime) or getattr(field, "decimal_places", None) is not None:
+            return bool(old == new)  # of several time zones, or of one scale: they are shown alike
+        return repr(old) == repr(new)
     except Exception:
         return False

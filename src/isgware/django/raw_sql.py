@@ -6,17 +6,19 @@ depends on something. What the ORM runs is known better, and so is what Django s
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
 from ..core.dependencies import EverythingChanged
 from ..render_context import database, tracked
 from ..rendering.callers import Callers, where
-from .query_writes import QueryWrites, within
+from .old_rows import within
+from .query_writes import QueryWrites
 from .tables import Tables
 
 log: Final = logging.getLogger("isgware")
@@ -25,7 +27,7 @@ _COMMENTS: Final = re.compile(r"\s+|--[^\n]*(\n|\Z)|/\*.*?\*/|\(", re.DOTALL)
 _WORD: Final = re.compile(r"[a-z]+", re.IGNORECASE)
 #: Statements that neither read nor write tables.
 _NEITHER: Final = frozenset({
-    "begin", "start", "commit", "rollback", "savepoint", "release", "end", "set", "show", "pragma",
+    "begin", "start", "rollback", "savepoint", "release", "set", "show", "pragma",
     "use", "close", "lock",
 })  # fmt: skip
 _READS: Final = frozenset({
@@ -89,12 +91,34 @@ class RawSQL:
             reads.everything(f"SQL of the app's own ({where(_CALLERS.caller())})")
         if kind != "writes" or not tracked.get():
             return execute(sql, params, many, context)
+        with self._noted(contextlib.nullcontext(), context["connection"].alias):
+            return execute(sql, params, many, context)
+
+    def direct(self, call: Callable[..., Any], using: str) -> Callable[..., Any]:
+        """A method of the driver's cursor that executes something, and of which Django's own cursor
+        knows nothing: psycopg's ``copy`` and its like."""
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            reads = database.get()
+            if reads is not None:
+                reads.everything(f"SQL of the app's own ({where(_CALLERS.caller())})")
+            if not (self._active() and tracked.get()):
+                return call(*args, **kwargs)
+            if getattr(call, "__name__", "") == "copy":  # what it copies comes within its block
+                return self._noted(call(*args, **kwargs), using)
+            with self._noted(contextlib.nullcontext(), using):
+                return call(*args, **kwargs)
+
+        return run
+
+    @contextlib.contextmanager
+    def _noted(self, block: contextlib.AbstractContextManager[Any], using: str) -> Iterator[Any]:
         place = where(_CALLERS.caller())
         try:
-            return execute(sql, params, many, context)
+            with block as given:
+                yield given
         finally:  # also if it raised: some of it may be done
             self._say(place)
-            using = context["connection"].alias
             self._writes.note(EverythingChanged(f"SQL of the app's own ({place})"), using)
 
     def _say(self, place: str) -> None:

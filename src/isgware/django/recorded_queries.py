@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.db import connections
 from django.db.backends.signals import connection_created
+from django.db.backends.utils import CursorWrapper
 from django.db.models.signals import post_migrate
 from django.db.models.sql import compiler as compilers
 from django.db.models.sql.constants import MULTI
@@ -18,10 +19,12 @@ from django.db.models.sql.constants import MULTI
 from ..core.dependencies import EverythingChanged
 from ..errors import ConfigurationError
 from ..render_context import database, tracked
+from .old_rows import OUR_OWN, THE_ORM, within
 from .query_reads import QueryReads
-from .query_writes import OUR_OWN, THE_ORM, QueryWrites, within
+from .query_writes import QueryWrites
 from .raw_sql import RawSQL
 from .tables import Tables
+from .unseen import watch_caches
 
 
 class Recorder:
@@ -48,6 +51,7 @@ def record_queries(
     they are known to be."""
     recorder = Recorder(Tables(untracked, dict(derived)), made)
     _install()
+    watch_caches()
     _active[:] = [recorder]
     for connection in connections.all(initialized_only=True):
         _wrap_cursors(connection=connection)
@@ -75,6 +79,7 @@ def _install() -> None:
     _wrap_reads()
     _wrap_inserts()
     _wrap_updates()
+    _wrap_direct()
     connection_created.connect(_wrap_cursors, weak=False)
     post_migrate.connect(_migrated, weak=False)
 
@@ -163,6 +168,21 @@ def _plainly(original: Any, *given: Any, **named: Any) -> Any:
         return original(*given, **named)
     finally:
         within.reset(token)
+
+
+#: What drivers' cursors execute with beside ``execute``.
+_DIRECT: Final = frozenset({"copy", "copy_expert", "copy_from", "copy_to", "executescript"})
+
+
+def _wrap_direct() -> None:
+    original: Any = CursorWrapper.__getattr__
+
+    @functools.wraps(original)
+    def getattr_(self: Any, name: str) -> Any:
+        found = original(self, name)
+        return _active[0].raw.direct(found, self.db.alias) if name in _DIRECT and _active else found
+
+    CursorWrapper.__getattr__ = getattr_  # type: ignore[method-assign]
 
 
 def _wrap_cursors(connection: Any, **_: Any) -> None:

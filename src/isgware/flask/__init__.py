@@ -19,6 +19,7 @@ except ImportError as missing:
 
 from ..management.operations import Operations
 from ..render_context import note_error
+from .caches import watch_caches
 from .holes import install_holes
 from .recorder import install
 from .site import FlaskSite as FlaskSite
@@ -69,6 +70,8 @@ class ISG(Operations):
         install_holes(app)
         core = wsgi.ISG(app.wsgi_app, site=FlaskSite(app), framework=configured, **self._options)
         self._core = core
+        if core.runtime.engine.page_store.dependencies is not None:
+            watch_caches()
         core.runtime.variants.functions = self._variants
         app.wsgi_app = core  # type: ignore[method-assign]
         app.extensions["isgware"] = self

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ..core.dependency_labels import Labels, labelled, writes_named
 from ..core.stored_page import Entry
+from ..core.unseen import notes_in, without_notes
 from ..errors import ConfigurationError
 from ..storage.catalogue import Catalogue, PageInfo
 from ..storage.dependencies import Dependencies
@@ -24,7 +25,12 @@ def lines_of(entry: Entry | None, labels: Labels) -> list[str]:
     """What a stored page depends on, a text for each."""
     if entry is None or entry.depended is None:
         return []
-    return labelled(entry.depended.lines(), labels)
+    return labelled(without_notes(entry.depended.lines()), labels)
+
+
+def unseen_by(entry: Entry | None) -> list[str]:
+    """What the render of a stored page looked at that no change tells of: time, and caches."""
+    return notes_in(entry.depended.lines()) if entry is not None and entry.depended else []
 
 
 def depends(catalogue: Catalogue, page_store: PageStore, path: str) -> list[str]:

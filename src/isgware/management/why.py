@@ -27,7 +27,7 @@ from ..serving.filling import lacks_token
 from ..serving.hole_filling import FILLED
 from ..storage.notes import Failure, Refusal, noted_failure, noted_refusal
 from ..storage.process_cache import Page
-from .dependency_verbs import lines_of
+from .dependency_verbs import lines_of, unseen_by
 from .regenerate_now import Verbs
 from .why_reasons import changed_by, decider, policy_text, readable
 from .why_report import Why as Why
@@ -224,6 +224,7 @@ class _Case:
         dependencies = engine.page_store.dependencies
         if page is not None and dependencies is not None:
             found["depends"] = tuple(lines_of(page.entry, dependencies.labels))
+            found["unseen"] = tuple(unseen_by(page.entry))
         found |= {
             "detail": decision.detail,
             "follows": self._follows(decision, target),

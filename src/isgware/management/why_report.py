@@ -18,6 +18,7 @@ class Why:
     in ``Cache-Status``. ``headers`` and ``cookies`` are those in the key, with the request's
     values; ``refused`` says why the page was not stored when it was last tried, ``reads`` what the
     page's render asked of its visitor, and where, ``depends`` what it shows of the database,
+    ``unseen`` what else it looked at, of which no change tells: the time, and caches of the app's,
     ``filled`` what is put into it for each visitor, with the number of places, ``holes`` the names
     of those that would be filled for this visitor, in the page or in the browser.
     Times in seconds: ``expires`` is the time left until the page is expired, ``None`` if it never
@@ -57,6 +58,7 @@ class Why:
     refused: str = ""
     reads: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
@@ -84,6 +86,7 @@ class Why:
         yield "next try", f"in {duration(self.retry)}" if self.retry else ""
         yield "reads", "; ".join(self.reads)
         yield "depends on", shortened(self.depends)
+        yield "unseen", "; ".join(self.unseen)
         yield "last time", self.refused
 
     def _times(self) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import Boolean
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, ColumnClause, False_, True_
 from sqlalchemy.sql.elements import Grouping as Grouped
@@ -47,6 +48,10 @@ class Equalities:
             return
         for one, other in ((left, right), (right, left)):
             if isinstance(other, True_ | False_):
+                if operator is operators.is_ and not isinstance(
+                    getattr(one, "type", None), Boolean
+                ):
+                    continue  # in MySQL any number but 0 is true
                 self._set(one, isinstance(other, True_), restricted)
             elif isinstance(other, BindParameter) and operator is operators.eq:
                 self._set(one, other, restricted)

@@ -20,6 +20,8 @@ from sqlalchemy import (
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import NullType
 
 from .cascades import referred
@@ -32,8 +34,14 @@ from .writes import Change
 MOST: Final = 1_000
 #: Marks our own statements, for ourselves.
 OURS: Final = "isgware"
-_LOCKING: Final = frozenset({"postgresql", "mysql", "mariadb", "oracle"})
+_LOCKING: Final = frozenset({"postgresql", "mysql", "mariadb"})
 _KEYS: Final = "isgware_keys"
+#: Functions that give the same for the same row, whenever they are asked.
+_SETTLED: Final = frozenset({
+    "abs", "ceil", "ceiling", "char_length", "coalesce", "concat", "floor", "greatest", "ifnull",
+    "least", "length", "lower", "ltrim", "mod", "nullif", "replace", "round", "rtrim", "substr",
+    "substring", "trim", "upper",
+})  # fmt: skip
 
 #: A row by its columns, as the driver gives it.
 Held = Mapping[str, Any]
@@ -58,10 +66,9 @@ class OldRows:
         if change.key is not None:
             binds = change.key.values()
             keys = {tuple(each[bind] for bind in binds) for each in parameters}
-            return self.with_values(
-                change.table, tuple(change.key), keys, change.columns, shared=shared
-            )
-        if len(parameters) != 1:
+            more = (*change.key, *change.columns)
+            return self.with_values(change.table, tuple(change.key), keys, more, shared=shared)
+        if len(parameters) != 1 or not all(map(self._settled, change.where)):
             return None
         conditions = [_filled(each, names, parameters[0]) for each in change.where]
         return self._select(change.table, conditions, {}, change.columns, shared=shared)
@@ -98,6 +105,17 @@ class OldRows:
         rows = result.cursor.fetchall()
         result.close()
         return [dict(zip(names, row, strict=True)) for row in rows] if len(rows) <= MOST else None
+
+    def _settled(self, condition: Any) -> bool:
+        """Whether it finds the same rows when the statement itself asks, but for rows that others
+        have added. Rows of other tables are locked by SQLite alone."""
+        alone = self.connection.dialect.name == "sqlite"
+        return all(
+            part.name.lower() in _SETTLED
+            if isinstance(part, FunctionElement)
+            else alone or not isinstance(part, SelectBase)
+            for part in visitors.iterate(condition)
+        )
 
     def _lock(self, table: Any) -> bool:
         """Whether rows that are read now stay as they are until they are changed."""

@@ -1,7 +1,7 @@
 """Cursors of the driver that an app takes itself: ``engine.raw_connection().cursor()``.
 
-SQLAlchemy knows nothing of what they execute. They are watched where the pool hands them out; a
-cursor that is taken from the driver's own connection, below the pool's, is not.
+SQLAlchemy knows nothing of what they execute. They are watched where the pool hands them out. What
+is done with the driver's own connection is not seen, only that an app asked the pool for it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from .transactions import committed, pending_on
 from .writing import named_once
 
 _EXECUTING: Final = frozenset({"execute", "executemany", "executescript", "callproc"})
+#: They have executed what they were given when somebody has taken or written all of its rows.
+_LATER: Final = frozenset({"copy", "copy_expert", "copy_from", "copy_to", "stream"})
 
 
 def watch() -> None:
@@ -30,6 +32,8 @@ def watch() -> None:
     original: Any = Pooled.cursor
     if getattr(original, "isgware", False):
         return
+    attribute: Any = Pooled.__getattr__
+    below: Any = vars(Pooled)["driver_connection"].fget
 
     @functools.wraps(original)
     def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -44,9 +48,35 @@ def watch() -> None:
         finally:
             committed(self)
 
+    @functools.wraps(attribute)
+    def getattr_(self: Any, name: str) -> Any:  # of psycopg and sqlite3, connections execute, too
+        found = attribute(self, name)
+        if name not in _EXECUTING or (database.get() is None and not listening()):
+            return found
+        return _noting(self, name, found, None)
+
+    @functools.wraps(below)
+    def driver_connection(self: Any) -> Any:
+        if database.get() is not None or listening():
+            if not _of_sqlalchemy(sys._getframe(1)):
+                _taken(self)
+        return below(self)
+
     cursor.isgware = True  # type: ignore[attr-defined]
-    for name, function in (("cursor", cursor), ("commit", commit)):
+    for name, function in (
+        ("cursor", cursor), ("commit", commit), ("__getattr__", getattr_),
+        ("driver_connection", property(driver_connection)),
+    ):  # fmt: skip
         setattr(Pooled, name, function)
+
+
+def _taken(pooled: Any) -> None:
+    """An app has taken the driver's own connection, to read and write what it likes with it."""
+    if (reads := database.get()) is not None:
+        reads.everything(f"the driver's connection in {place()}")
+    if listening() and tracked.get():
+        why = f"the driver's connection in {named_once(place())}"
+        pending_on(pooled).elsewhere = EverythingChanged(why)
 
 
 def _of_sqlalchemy(frame: Any) -> bool:
@@ -75,7 +105,9 @@ class RawCursor:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._cursor, name)
-        return self._noting(name, found) if name in _EXECUTING else found
+        if name in _EXECUTING or name in _LATER:
+            return _noting(self._pooled, name, found, self)
+        return found
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._cursor, name, value)
@@ -93,22 +125,31 @@ class RawCursor:
     def __exit__(self, *raised: Any) -> Any:
         return self._cursor.__exit__(*raised)
 
-    def _noting(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def execute(statement: Any, *args: Any, **kwargs: Any) -> Any:
-            text = statement if isinstance(statement, str) and name != "callproc" else ""
-            kind = kind_of(text) if text else "write"
-            reads = database.get()
-            if reads is not None and kind in ("read", "write"):
-                reads.everything(f"a cursor in {place()}")
-            if kind == "write" and listening() and tracked.get():
-                why = f"a cursor in {named_once(place())}"
-                pending_on(self._pooled).innermost.add(EverythingChanged(why))
-            result = call(statement, *args, **kwargs)
-            if kind in ("write", "commit") and not _transaction_is_open(self._pooled):
-                committed(self._pooled)
-            return self if result is self._cursor else result
 
-        return execute
+def _noting(
+    pooled: Any, name: str, call: Callable[..., Any], cursor: RawCursor | None
+) -> Callable[..., Any]:
+    """A method that executes something; ``cursor`` is what it is of, unless the connection."""
+
+    def execute(statement: Any, *args: Any, **kwargs: Any) -> Any:
+        text = statement if isinstance(statement, str) and name != "callproc" else ""
+        kind = kind_of(text) if text else "write"
+        reads, write = database.get(), None
+        if reads is not None and kind in ("read", "write"):
+            reads.everything(f"a cursor in {place()}")
+        if kind == "write" and listening() and tracked.get():
+            write = EverythingChanged(f"a cursor in {named_once(place())}")
+            pending_on(pooled).innermost.add(write)
+        result = call(statement, *args, **kwargs)
+        if kind in ("write", "commit") and not _transaction_is_open(pooled):
+            committed(pooled)
+        if write is not None and name in _LATER:
+            pending_on(pooled).elsewhere = write
+        if cursor is None:
+            return RawCursor(result, pooled) if hasattr(result, "fetchone") else result
+        return cursor if result is cursor._cursor else result
+
+    return execute
 
 
 def _transaction_is_open(pooled: Any) -> bool:

@@ -12,7 +12,7 @@ _BEFORE: Final = re.compile(r"(?:\s+|\(|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTAL
 _WORD: Final = re.compile(r"[a-z]+", re.IGNORECASE)
 #: They neither show nor change rows.
 _NEITHER: Final = frozenset({
-    "begin", "desc", "describe", "end", "explain", "pragma", "release", "reset", "rollback",
+    "begin", "desc", "describe", "explain", "pragma", "release", "reset", "rollback",
     "savepoint", "set", "show", "start", "use",
 })  # fmt: skip
 _READS: Final = frozenset({"select", "values", "table"})
@@ -21,11 +21,31 @@ _HIDDEN: Final = re.compile(r"\b(insert|update|delete|merge|replace|into)\b", re
 _QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`")
 
 
+#: Databases in which a statement about tables, and the begin of a transaction, commit.
+IMPLICIT_COMMIT: Final = frozenset({"mysql", "mariadb", "oracle"})
+_COMMITS: Final = re.compile(
+    r"(alter|create|drop)(?!\s+temporary)|rename|truncate|grant|revoke|begin|start|lock"
+    r"|set\s+(session\s+|@@)?autocommit",
+    re.IGNORECASE,
+)
+
+
+def has_committed(statement: str, dialect: str) -> bool:
+    """Whether a statement in plain text has committed what was written before it."""
+    if kind_of(statement) == "commit":
+        return True
+    return dialect in IMPLICIT_COMMIT and bool(_COMMITS.match(_without_comments(statement)))
+
+
+def _without_comments(statement: str) -> str:
+    before = _BEFORE.match(statement)
+    return statement[before.end() :] if before else statement
+
+
 def kind_of(statement: str) -> Kind:
     """``"read"`` is a plain SELECT; ``"commit"`` ends a transaction; whatever is not known counts
     as ``"write"``."""
-    before = _BEFORE.match(statement)
-    text = statement[before.end() :] if before else statement
+    text = _without_comments(statement)
     word = _WORD.match(text)
     if word is None:
         return "write" if text.strip(" ;\n") else "neither"
@@ -33,7 +53,7 @@ def kind_of(statement: str) -> Kind:
     bare = _QUOTED.sub("''", text).rstrip("; \t\r\n")
     if ";" in bare:
         return "write"
-    if first == "commit":
+    if first in ("commit", "end"):
         return "commit"
     if first in ("prepare", "xa", "lock", "unlock"):
         return "neither" if first != "prepare" or "transaction" in bare.lower() else "write"

@@ -22,6 +22,7 @@ from .parameters import value_of
 from .raw_sql import kind_of
 from .selects import Asked, Plan, Shown, plan_of
 from .tables import ignored
+from .times import note_times
 
 #: Questions that an ``IN`` of so many values becomes at most; of more, its column decides.
 _MOST_VALUES = 100
@@ -76,6 +77,7 @@ def _read(reads: DatabaseReads, connection: Any, context: Any) -> None:
         reads.everything(f"{plan.unknown} in {place()}")
         return
     parameters = context.compiled_parameters[0] if context.compiled_parameters else {}
+    note_times(reads, plan.times, compiled.bind_names, parameters)
     ask(reads, plan, partial(_value, compiled.bind_names, parameters))
     if plan.shown:
         context.cursor = Cursor(context.cursor, partial(_note, reads, plan.shown))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -20,13 +20,11 @@ from ..render_context import current, database, tracked
 from . import compilers, raw_cursors, tables
 from .named import place
 from .old_rows import OURS, autocommits
-from .raw_sql import kind_of
+from .raw_sql import IMPLICIT_COMMIT, has_committed
 from .reading import known_here, read
-from .rewritten import rewritten
+from .rewritten import rewritten, taken_over, watch_hooks
 from .transactions import committed, pending_of
 from .writing import WROTE, before
-
-_IMPLICIT_COMMIT: Final = frozenset({"mysql", "mariadb", "oracle"})
 
 
 def install(
@@ -59,6 +57,8 @@ def _executing(
     connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
 ) -> None:
     reads = database.get()
+    if connection.dialect._has_events:
+        watch_hooks(connection.dialect)
     if reads is not None and OURS not in context.execution_options:
         read(reads, connection, statement, context)
     if listening() and tracked.get() and OURS not in context.execution_options:
@@ -71,7 +71,10 @@ def _cursor_executed(
     reads, wrote = database.get(), WROTE in context.__dict__
     if reads is None and not wrote:
         return
-    if OURS not in context.execution_options and rewritten(statement, parameters, context, many):
+    if OURS not in context.execution_options and (
+        rewritten(statement, parameters, context, many)
+        or taken_over(connection.dialect, statement, context)
+    ):
         why = f"a statement that a hook of the app's has rewritten, in {place()}"
         if reads is not None:
             reads.everything(why)
@@ -81,7 +84,7 @@ def _cursor_executed(
         return
     _fetch_what_is_not_committed_else(connection, cursor, context)
     if context.compiled is None:
-        _ended(connection, commits=kind_of(statement) == "commit")
+        _ended(connection, commits=has_committed(statement, connection.dialect.name))
 
 
 def _fetch_what_is_not_committed_else(connection: Any, cursor: Any, context: Any) -> None:
@@ -102,9 +105,9 @@ def _executed(
 ) -> None:
     context = getattr(result, "context", None)
     if context is not None and WROTE in context.__dict__:
-        commits = context.is_text and kind_of(context.unicode_statement) == "commit"
-        ddl = context.isddl and connection.dialect.name in _IMPLICIT_COMMIT
-        _ended(connection, commits=commits or ddl)
+        dialect = connection.dialect.name
+        said = context.is_text and has_committed(context.unicode_statement, dialect)
+        _ended(connection, commits=said or (context.isddl and dialect in IMPLICIT_COMMIT))
 
 
 def _ended(connection: Any, *, commits: bool) -> None:

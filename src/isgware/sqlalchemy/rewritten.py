@@ -1,14 +1,50 @@
-"""Whether an app's own ``before_cursor_execute`` has made another statement of one: SQLAlchemy's
-elements, from which reads and writes are recorded, do not say what was executed then.
+"""Whether an app's own ``before_cursor_execute`` has made another statement of one, or its
+``do_execute`` has executed something itself: SQLAlchemy's elements, from which reads and writes are
+recorded, do not say what was executed then.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, Final
 
 #: Comments, as tools that trace queries add them. MySQL executes those that begin with ``/*!``.
 _COMMENTS: Final = re.compile(r"(?:\s|;|/\*(?!!)(?:(?!\*/).)*\*/)*", re.DOTALL)
+
+
+#: On a dialect, and on an execution context: it is watched; the dialect has executed.
+_EXECUTED: Final = "_isgware_executed"
+_EXECUTING: Final = ("do_execute", "do_execute_no_params", "do_executemany")
+
+
+def watch_hooks(dialect: Any) -> None:
+    """Have a dialect with hooks of the app's note what it executes itself."""
+    if not dialect._has_events or _EXECUTED in dialect.__dict__:
+        return
+    dialect.__dict__[_EXECUTED] = True
+    for name in _EXECUTING:
+        original = getattr(dialect, name)
+
+        @functools.wraps(original)
+        def execute(
+            cursor: Any, statement: Any, *given: Any, original: Any = original, **named: Any
+        ) -> Any:
+            context = named.get("context") or (given[-1] if given else None)
+            if context is not None:
+                context.__dict__[_EXECUTED] = statement
+            return original(cursor, statement, *given, **named)
+
+        setattr(dialect, name, execute)
+
+
+def taken_over(dialect: Any, statement: str, context: Any) -> bool:
+    """Whether a hook has executed something in place of ``statement``."""
+    if not dialect._has_events or context.execute_style.name == "INSERTMANYVALUES":
+        return False
+    return any(getattr(dialect.dispatch, name) for name in _EXECUTING) and (
+        context.__dict__.get(_EXECUTED) != statement
+    )
 
 
 def rewritten(statement: str, parameters: Any, context: Any, many: bool) -> bool:

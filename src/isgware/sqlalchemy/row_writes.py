@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -25,8 +26,11 @@ from .old_rows import Held, OldRows
 from .writes import Change
 
 
-def inserted(dialect: Any, change: Change, context: Any, writes: Writes) -> None:
-    """Add the rows that were inserted, once they are: their keys are known then."""
+def inserted(
+    dialect: Any, change: Change, context: Any, writes: Writes, there: Collection[int] = ()
+) -> None:
+    """Add the rows that were inserted, once they are: their keys are known then. ``there``: the
+    numbers of those that were there before, of an upsert."""
     parameters = context.compiled_parameters
     names = key_columns(change.table)
     keys: list[Any] = [()] * len(parameters)
@@ -34,7 +38,9 @@ def inserted(dialect: Any, change: Change, context: Any, writes: Writes) -> None
         rows = list(context.inserted_primary_key_rows)
         keys = rows if len(rows) == len(parameters) else keys
     columns = [column_of(change.table, name) for name in names]
-    for values, key in zip(parameters, keys, strict=True):
+    for number, (values, key) in enumerate(zip(parameters, keys, strict=True)):
+        if number in there:
+            continue
         known = _given(change, values)
         if len(key or ()) != len(names) or not names or None in tuple(key):
             writes.add(Inserted(change.name, UNKNOWN, known))
@@ -72,6 +78,29 @@ def changed(
     if change.kind is Delete:
         for cascade in cascades_of(change.table):
             yield from _cascaded(old_rows, cascade, None if rows is None else [*rows], set())
+
+
+def upserted(
+    old_rows: OldRows, change: Change, rows: list[Held] | None, parameters: Sequence[Any]
+) -> tuple[list[Write], set[int]]:
+    """What an upsert changes of ``rows``, which are there, and the numbers of the parameters that
+    found them. Elsewhere than in SQLite others may add rows meanwhile, which it changes, too."""
+    dialect = old_rows.connection.dialect
+    numbers: dict[Any, list[int]] = {}
+    for number, values in enumerate(parameters):
+        given = {name: values[bind] for name, bind in (change.key or {}).items()}
+        numbers.setdefault(_text(given, given), []).append(number)
+    found: list[Write] = []
+    there: set[int] = set()
+    for row in rows or ():
+        mine = numbers.get(_text(row, change.key or ()), [])
+        there.update(mine)
+        found += _updated(dialect, change, row, parameters[mine[0]] if mine else {})
+    if len(numbers) < len(parameters):  # the later ones change what the first of them left
+        return [RowsChanged(change.name, None)], set(range(len(parameters)))
+    if rows is None or (dialect.name != "sqlite" and len(there) < len(parameters)):
+        found.append(RowsChanged(change.name, change.columns))
+    return found, there
 
 
 def unknown_rows(change: Change) -> Iterator[Write]:
@@ -116,8 +145,13 @@ def _same(
     bind = (change.bound or {}).get(name)
     if bind is None or name not in row or bind not in parameters:
         return False
-    value = stored(dialect, column_of(change.table, name), parameters[bind])
-    return type(value) is type(row[name]) and bool(value == row[name])
+    column = column_of(change.table, name)
+    value, held = stored(dialect, column, parameters[bind]), row[name]
+    if type(value) is not type(held) or repr(value) == repr(held):
+        return type(value) is type(held)
+    # Of several time zones, or of one scale, they are read back alike.
+    alike = getattr(column.type, "scale", None) is not None or isinstance(value, datetime)
+    return alike and bool(value == held)
 
 
 def _cascaded(

@@ -39,6 +39,7 @@ from .columns import (
 )
 from .compilers import Selected, selects_of
 from .equalities import Equalities, Given, joined
+from .times import Time, times_in
 
 _PLAN: Final = "_isgware_plan"
 #: Text in a query that names no column.
@@ -69,12 +70,13 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``whole``: tables that are asked nobody knows what. ``unknown``: why nobody knows even the
-    tables."""
+    tables. ``times``: see `times`."""
 
     asked: tuple[Asked, ...] = ()
     shown: tuple[Shown, ...] = ()
     whole: frozenset[str] = frozenset()
     unknown: str = ""
+    times: tuple[Time, ...] = ()
 
 
 def plan_of(compiled: Any) -> Plan:
@@ -96,6 +98,7 @@ class _Analysis:
         self._all = self._whole = False
         self._exist: set[int] = set()  # SELECTs of which only counts whether there are rows
         self._unknown = ""
+        self._times: list[Time] = []
 
     def plan(self) -> Plan:
         selects = selects_of(self._compiled)
@@ -113,9 +116,9 @@ class _Analysis:
             return Plan(unknown=self._unknown)
         tables = {table_name(table_of(element)) for element, _ in self._asked}
         if self._whole:
-            return Plan(whole=frozenset(tables))
+            return Plan(whole=frozenset(tables), times=tuple(self._times))
         asked = dict.fromkeys(self._question(element, given) for element, given in self._asked)
-        return Plan(tuple(asked), tuple(self._shown))
+        return Plan(tuple(asked), tuple(self._shown), times=tuple(self._times))
 
     def _question(self, element: Any, given: dict[str, Given]) -> Asked:
         name = table_name(table := table_of(element))
@@ -217,6 +220,7 @@ class _Analysis:
         todo = [expression]
         while todo:
             part = todo.pop()
+            self._times += times_in(part)
             if isinstance(part, SelectBase):
                 if isinstance(part, TextualSelect):
                     self._unknown = self._unknown or "text()"

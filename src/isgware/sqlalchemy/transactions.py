@@ -26,6 +26,8 @@ class Pending:
 
     ``unfinished``: calls that add writes of which not everything was known when they were executed,
     the keys of inserted rows. ``locked``: whether this transaction holds the lock of SQLite.
+    ``elsewhere``: what may be written where nobody sees it, committed, too; it is told when a
+    transaction ends, however it does.
     """
 
     def __init__(self) -> None:
@@ -33,13 +35,15 @@ class Pending:
         self._savepoints: list[tuple[str, Writes]] = []
         self.unfinished: list[Callable[[Writes], object]] = []
         self.locked = False
+        self.elsewhere: EverythingChanged | None = None
 
     @property
     def innermost(self) -> Writes:
         return self._savepoints[-1][1] if self._savepoints else self._writes
 
     def __bool__(self) -> bool:
-        return bool(self._writes or self._savepoints or self.unfinished or self.locked)
+        seen = self._writes or self._savepoints or self.unfinished or self.locked
+        return bool(seen or self.elsewhere)
 
     def finish(self) -> None:
         """Ask for what was not known before."""
@@ -77,14 +81,17 @@ class Pending:
         while self._savepoints:
             writes = self._savepoints.pop()[1]
             self.innermost.join(writes)
-        taken, self._writes, self.locked = self._writes, Writes(), False
+        if self.elsewhere is not None:
+            self._writes.add(self.elsewhere)
+        taken, self._writes, self.locked, self.elsewhere = self._writes, Writes(), False, None
         return taken
 
-    def drop(self) -> None:
-        """It was rolled back."""
-        self._writes, self.locked = Writes(), False
+    def drop(self) -> Writes:
+        """It was rolled back. Returns what may have been written all the same."""
+        self._writes = Writes()
         self._savepoints.clear()
         self.unfinished.clear()
+        return self.take()
 
 
 def pending_of(connection: Any) -> Pending:
@@ -146,7 +153,7 @@ def _rolling_back(original: Any, pooled: Any) -> None:
     pending = _of(pooled)
     original(pooled)
     if pending is not None:
-        pending.drop()
+        tell(told(pending.drop()))
 
 
 # Two-phase commits are of a `Connection`; one that was prepared may be committed by another.
@@ -178,4 +185,4 @@ def _rolling_back_prepared(
 ) -> None:
     original(connection, xid, *args, **kwargs)
     connection.engine.__dict__.get(_KEY, {}).pop(xid, None)
-    pending_of(connection).drop()
+    tell(told(pending_of(connection).drop()))

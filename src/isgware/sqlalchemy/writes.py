@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Table
+from sqlalchemy import TIMESTAMP, Table
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, ColumnClause
@@ -23,7 +23,8 @@ class Change:
     column, the name of the parameter that it is set to, where it is set to one; `None` if the rows
     are not those of the parameters. ``key``: likewise
     for the row that WHERE names, empty unless it names one by its key. ``where``: its conditions.
-    ``whole``: tables that are changed nobody knows how."""
+    ``conflict``: what an upsert changes of rows that are there; its ``key`` is what it finds them
+    by. ``whole``: tables that are changed nobody knows how."""
 
     kind: type
     table: Any
@@ -31,6 +32,7 @@ class Change:
     bound: Mapping[str, str] | None = None
     key: Mapping[str, str] | None = None
     where: tuple[Any, ...] = ()
+    conflict: Change | None = None
     whole: frozenset[str] = frozenset()
 
     @property
@@ -74,23 +76,58 @@ def _change(compiled: Any, state: Any) -> Change:
         return Change(kind, table, key=key, where=statement._where_criteria)
     bound, columns = _values(compiled, state, table)
     if kind is Insert:
-        return Change(kind, table, bound=bound)
+        clause = getattr(statement, "_post_values_clause", None)
+        if clause is None or type(clause).__name__ == "OnConflictDoNothing":
+            return Change(kind, table, bound=bound)
+        conflict = _conflict(clause, table, bound or {})
+        if conflict is None:
+            return _whole(kind, statement.table)
+        return Change(kind, table, bound=bound, conflict=conflict, whole=conflict.whole)
     key = _key(compiled, statement, table)
     whole = frozenset(tables_below(table, columns))
-    return Change(kind, table, columns, bound, key, statement._where_criteria, whole)
+    return Change(kind, table, columns, bound, key, statement._where_criteria, whole=whole)
 
 
 def _replaces(statement: Any, table: Any) -> bool:
     """Whether it may change rows that it does not name."""
-    clause = getattr(statement, "_post_values_clause", None)
-    if clause is not None and type(clause).__name__ != "OnConflictDoNothing":
-        return True
     return isinstance(statement, Insert | Update) and any(
         "REPLACE" in str(value).upper()
         for part in (*table.columns, *table.constraints)
         for name, value in part.dialect_kwargs.items()
         if "on_conflict" in name
     )
+
+
+def _conflict(clause: Any, table: Any, bound: Mapping[str, str]) -> Change | None:
+    """What ``ON CONFLICT … DO UPDATE`` changes; `None` if it finds rows by something else than
+    columns that are set to parameters, or changes their key."""
+    targets = getattr(clause, "inferred_target_elements", None) or ()
+    names = [getattr(target, "key", target) for target in targets]
+    where = getattr(clause, "inferred_target_whereclause", None)
+    if not names or where is not None or not all(name in table.columns for name in names):
+        return None
+    found = [table.columns[name].name for name in names]
+    said = dict(clause.update_values_to_set)
+    keys = {getattr(key, "key", key): value for key, value in said.items()}
+    if not set(found) <= set(bound) or not all(key in table.columns for key in keys):
+        return None
+    columns = {table.columns[key].name for key in keys}
+    columns |= {
+        column.name
+        for column in table.columns
+        if column.computed is not None or column.server_onupdate is not None
+    }
+    if columns & set(key_columns(table)):
+        return None
+    new = {
+        table.columns[key].name: bound[value.name]
+        for key, value in keys.items()
+        if isinstance(value, ColumnClause) and value.name in bound
+        and getattr(value.table, "name", "") == "excluded"
+    }  # fmt: skip
+    whole = frozenset(tables_below(table, columns))
+    by = {name: bound[name] for name in found}
+    return Change(Update, table, frozenset(columns), new, by, whole=whole)
 
 
 def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | None, frozenset[str]]:
@@ -103,6 +140,8 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
     given = set(compiled.column_keys or ())
     later = {*(compiled.postfetch or ()), *compiled.update_prefetch}
     bound, columns = {}, set()
+    # They change with their row, unless the table or the server says otherwise.
+    stamps = compiled.dialect.name in ("mysql", "mariadb")
     for column in table.columns:
         value = said.pop(column.key, None)
         if value is None and column.key in said:
@@ -120,6 +159,7 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
             value is not None or column.key in given or column in later
             or column.computed is not None or column.onupdate is not None
             or column.server_onupdate is not None
+            or (stamps and isinstance(column.type, TIMESTAMP))
         ):  # fmt: skip
             columns.add(column.name)
     if said:  # columns of another table, or called otherwise

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, Final
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable, DropIndex, DropTable
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import (
@@ -18,9 +20,9 @@ from ..core.database_reads import Writes
 from ..core.dependencies import EverythingChanged, TableChanged
 from .columns import table_name
 from .named import place
-from .old_rows import OldRows
+from .old_rows import Held, OldRows
 from .raw_sql import kind_of
-from .row_writes import changed, inserted, unknown_rows
+from .row_writes import changed, inserted, unknown_rows, upserted
 from .tables import ignored
 from .transactions import Pending, pending_of
 from .writes import Change, changes_of
@@ -36,8 +38,8 @@ _SAVEPOINTS: Final = (SavepointClause, RollbackToSavepointClause, ReleaseSavepoi
 
 
 def before(connection: Any, statement: str, context: Any) -> None:
-    """Note what ``statement`` is going to change. Never raises: what is not understood is
-    everything, and where the database refuses to be asked, it will refuse the statement, too."""
+    """Note what ``statement`` is going to change. What is not understood is everything. Raises what
+    the database raises when it is asked for rows that are about to be changed."""
     if WROTE in context.__dict__ or context.current_parameters is not None:
         return  # another batch of the same rows; a default that is asked for beforehand
     if not _may_write(context, statement):
@@ -47,7 +49,11 @@ def before(connection: Any, statement: str, context: Any) -> None:
     pending.finish()
     try:
         _note(connection, pending, statement, context)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, DBAPIError) and connection.dialect.name != "sqlite":
+            # A deadlock, say. The transaction is gone, and the app has to know: MySQL would carry
+            # out the statement in a new one, PostgreSQL refuse it and not say why.
+            raise
         log.debug("A statement was not understood: every page is renewed.", exc_info=True)
         pending.innermost.add(EverythingChanged(f"a statement in {place()}"))
 
@@ -107,23 +113,37 @@ def _ddl(element: Any) -> Writes:
 
 
 def _rows(connection: Any, pending: Pending, change: Change, context: Any) -> None:
-    if change.kind is Insert:
-        pending.unfinished.append(partial(inserted, connection.dialect, change, context))
-        return
     old_rows = OldRows(connection, pending)
     names, parameters = context.compiled.bind_names, context.compiled_parameters
-    try:
-        rows = old_rows.before(change, names, parameters)
-    except Exception:
-        if connection.dialect.name != "sqlite":
-            raise  # its transaction is not to be used any more
-        rows = None
     writes = pending.innermost
+    if change.kind is Insert:
+        there: Collection[int] = ()
+        if (conflict := change.conflict) is not None:
+            rows = _before(old_rows, conflict, names, parameters)
+            found, there = upserted(old_rows, conflict, rows, parameters)
+            for write in found:
+                writes.add(write)
+        pending.unfinished.append(
+            partial(inserted, connection.dialect, change, context, there=there)
+        )
+        return
+    rows = _before(old_rows, change, names, parameters)
     for write in changed(old_rows, change, rows, parameters):
         writes.add(write)
     if rows is not None and change.key is None and connection.dialect.name != "sqlite":
         # Elsewhere others may have made more rows fit the condition meanwhile.
         pending.unfinished.append(partial(_counted, change, context, len(rows)))
+
+
+def _before(
+    old_rows: OldRows, change: Change, names: Any, parameters: Sequence[Any]
+) -> list[Held] | None:
+    try:
+        return old_rows.before(change, names, parameters)
+    except Exception:
+        if old_rows.connection.dialect.name != "sqlite":
+            raise  # its transaction is not to be used any more
+        return None
 
 
 def _counted(change: Change, context: Any, count: int, writes: Writes) -> None:

@@ -2,9 +2,11 @@ import uuid
 
 from django.db import models
 
+from ...databases import NOCASE
+
 
 class Author(models.Model):
-    name = models.CharField(max_length=40, db_collation="NOCASE")
+    name = models.CharField(max_length=40, db_collation=NOCASE)
     active = models.BooleanField(default=True)
     mentor = models.ForeignKey("self", models.SET_NULL, null=True)
 

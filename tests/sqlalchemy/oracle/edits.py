@@ -6,11 +6,11 @@ An edit takes an engine and a source of random numbers; it commits, or rolls bac
 import decimal
 
 from sqlalchemy import bindparam, delete, event, func, insert, select, text, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.orm import Session
 
 from isgware.render_context import untracked
 
+from ...databases import BACKEND, upsert
 from .schema import (
     Book,
     Item,
@@ -211,9 +211,12 @@ def insert_from_a_select(session, rng):
 @in_session
 def upsert_a_tag(session, rng):
     statement = upsert(Tag).values(name=f"T{rng.randrange(6)}", weight=rng.randrange(5))
-    session.execute(
-        statement.on_conflict_do_update(["name"], set_={"weight": statement.excluded.weight})
-    )
+    if BACKEND == "mysql":
+        statement = statement.on_duplicate_key_update(weight=statement.inserted.weight)
+    else:
+        new = {"weight": statement.excluded.weight}
+        statement = statement.on_conflict_do_update(index_elements=["name"], set_=new)
+    session.execute(statement)
 
 
 @in_session

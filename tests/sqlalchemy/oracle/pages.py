@@ -67,11 +67,21 @@ def detail(n):
 
 
 def rows(statement, pick=lambda row: tuple(map(str, row))):
-    return lambda session: [pick(row) for row in session.execute(statement).unique()]
+    return _in_order(
+        statement, lambda session: [pick(row) for row in session.execute(statement).unique()]
+    )
 
 
 def items(statement):
-    return lambda session: [show(item) for item in session.scalars(statement).unique()]
+    return _in_order(
+        statement, lambda session: [show(item) for item in session.scalars(statement).unique()]
+    )
+
+
+def _in_order(statement, page):
+    """Rows that come in no order come in another as they are updated, from some databases."""
+    ordered = getattr(statement, "_order_by_clauses", ())
+    return page if ordered else lambda session: sorted(page(session))
 
 
 def lists(n, d, u):
@@ -181,13 +191,15 @@ def numbers(n, d, u):
             )
         ],
     )
-    subquery = select(Item.id, Item.maker_id, Item.title).where(Item.stock >= n).limit(5).subquery()
+    some = select(Item.id, Item.maker_id, Item.title).where(Item.stock >= n)
+    subquery = some.order_by(Item.id).limit(5).subquery()
     yield "subquery", rows(
         select(Maker.name, subquery.c.title).join(subquery, subquery.c.maker_id == Maker.id)
         .order_by(subquery.c.id)
     )  # fmt: skip
     yield "count of subquery", rows(select(func.count()).select_from(subquery))
-    yield "entity of subquery", items(select(aliased(Item, select(Item).limit(3 + n).subquery())))
+    some = select(Item).order_by(Item.id).limit(3 + n).subquery()
+    yield "entity of subquery", items(select(aliased(Item, some)))
     cte = select(Item.id, Item.maker_id).where(Item.stock == n).cte()
     yield "cte", rows(select(Maker.name).join(cte, cte.c.maker_id == Maker.id).order_by(Maker.id))
     tree = select(Review.id, Review.parent_id).where(Review.id == n).cte(recursive=True)
@@ -201,11 +213,7 @@ def numbers(n, d, u):
     )
     yield (
         "union all",
-        rows(
-            union_all(select(Item.title).where(Item.stock == n), select(Maker.name)).order_by(
-                "title"
-            )
-        ),
+        rows(union_all(select(Item.title).where(Item.stock == n), select(Maker.name))),
     )
     yield "union of rows", items(
         select(aliased(Item, union(
@@ -219,7 +227,13 @@ def numbers(n, d, u):
         rows(select(item_tag).where(item_tag.c.item_id == n).order_by(item_tag.c.tag_name)),
     )
     yield "raw", rows(text(f"SELECT title FROM item WHERE stock = {n} ORDER BY id"))
-    yield "json of rows", rows(select(func.group_concat(Item.title)).where(Item.maker_id == n))
+    yield (
+        "strings of rows",
+        rows(
+            select(func.aggregate_strings(Item.title, ",")).where(Item.maker_id == n),
+            lambda row: sorted((row[0] or "").split(",")),
+        ),
+    )
 
 
 def loads(n, d, u):
@@ -240,6 +254,7 @@ def loads(n, d, u):
                 select(Item)
                 .options(defer(Item.title), raiseload(Item.maker))
                 .where(Item.stock == n)
+                .order_by(Item.id)
             )
         ],
     )
@@ -302,7 +317,7 @@ def loads(n, d, u):
     yield (
         "partitions",
         lambda session: [
-            show(item)
+            (item.id, item.title)
             for part in session.scalars(
                 select(Item).order_by(Item.id).execution_options(yield_per=4)
             ).partitions()

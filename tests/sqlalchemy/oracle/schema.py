@@ -18,6 +18,7 @@ from sqlalchemy import (
     event,
     func,
     select,
+    text,
 )
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
@@ -29,12 +30,14 @@ from sqlalchemy.orm import (
     relationship,
 )
 
+from ... import databases
+
 MAKERS, TAGS, ITEMS, REVIEWS = 5, 5, 14, 20
-NOCASE = String(30, collation="NOCASE")
+NOCASE = String(30, collation=databases.NOCASE)
 
 
 class Base(DeclarativeBase):
-    pass
+    type_annotation_map = {str: String(60)}
 
 
 class Maker(Base):
@@ -120,8 +123,12 @@ Maker.total = column_property(
 
 def engine_for(path, *, recipe=True):
     """SQLite that enforces foreign keys; with SQLAlchemy's ``recipe`` for real transactions, or as
-    Python's driver has them."""
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 60})
+    Python's driver has them. Or the database of `tests.databases`."""
+    url = databases.database(path)
+    if databases.BACKEND != "sqlite":
+        more = {"isolation_level": databases.ISOLATION} if databases.ISOLATION else {}
+        return create_engine(url, **more)
+    engine = create_engine(url, connect_args={"timeout": 60})
 
     @event.listens_for(engine, "connect")
     def connected(connection, _):
@@ -158,6 +165,8 @@ def fill(engine, seed):
         session.flush()
         for _ in range(REVIEWS):
             session.add(new_review(rng, rng.randrange(1, ITEMS)))
+        if databases.BACKEND == "postgresql":  # what it numbers itself knows nothing of ours
+            session.execute(text("SELECT setval('maker_id_seq', 100)"))
         session.commit()
 
 

@@ -1,0 +1,112 @@
+"""Rows as the database holds them just before a query of the ORM changes them.
+
+They are asked for in its own transaction, locked: which they are, and the values by which questions
+are told apart. A loaded object's word is not enough: another process may have changed its row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator
+from contextvars import ContextVar
+from typing import Any, Final
+
+from django.core.exceptions import EmptyResultSet
+from django.db import transaction
+from django.db.models import Func
+from django.db.models.functions import Now, Random
+from django.db.models.sql.query import Query
+
+from ..core.database_reads import MAX_WRITES
+from .tables import by_value, unique_columns
+
+#: What runs: SQL of the app's own, that of a query of the ORM, or what is asked before a write.
+within: Final[ContextVar[int]] = ContextVar("isgware_within_query", default=0)
+THE_ORM: Final = 1
+OUR_OWN: Final = 2
+
+
+@contextlib.contextmanager
+def locked(compiler: Any, table: str) -> Iterator[None]:
+    """A transaction in which nobody else writes the rows that are about to be read."""
+    connection = compiler.connection
+    alone = connection.get_autocommit() and not connection.in_atomic_block
+    opened = transaction.atomic(connection.alias, savepoint=False)
+    with opened if alone else contextlib.nullcontext():
+        if connection.vendor == "sqlite":
+            token = within.set(OUR_OWN)
+            try:
+                # Takes the one lock for writing before anything is read, and changes nothing.
+                quote = connection.ops.quote_name
+                with connection.cursor() as cursor:
+                    cursor.execute(f"DELETE FROM {quote(table)} WHERE 0 = 1")
+            finally:
+                within.reset(token)
+        yield
+
+
+def rows_before(
+    compiler: Any, model: Any, fields: list[Any], changed: Collection[str] | None
+) -> list[dict[str, Any]] | None:
+    """The rows as they are, with ``fields``; `None` if there are too many, or which they are
+    cannot be asked. ``changed``: columns that are about to be; `None`: rows are to go."""
+    query = compiler.query.chain(klass=Query)
+    several = sum(count > 0 for count in query.alias_refcount.values()) > 1
+    if several or query.group_by is not None or _asks(query.where):
+        return None  # they may be others when the statement itself asks
+    query.clear_ordering(force=True)
+    query.extra, query.select_related, query.distinct = {}, False, False
+    query.clear_select_clause()
+    wanted = {
+        field.attname: field
+        for field in model._meta.local_concrete_fields
+        if field.primary_key or by_value(field) or field in fields
+    }
+    query.add_fields(list(wanted), allow_m2m=False)
+    features = compiler.connection.features
+    if features.has_select_for_update:
+        query.select_for_update = True
+        # As the UPDATE itself: rows that refer to these may come meanwhile.
+        query.select_for_no_key_update = (
+            features.has_select_for_no_key_update
+            and changed is not None
+            and not any(columns & set(changed) for columns in unique_columns(model))
+        )
+    if not query.select_for_update or features.supports_select_for_update_with_limit:
+        query.set_limits(high=MAX_WRITES + 1)
+    token = within.set(OUR_OWN)
+    try:
+        asked = query.get_compiler(connection=compiler.connection)
+        rows = list(asked.results_iter())
+    except EmptyResultSet:
+        return []
+    finally:
+        within.reset(token)
+    if len(rows) > MAX_WRITES:
+        return None
+    columns = [field.column for field in wanted.values()]
+    return [dict(zip(columns, row, strict=False)) for row in rows]
+
+
+def _asks(where: Any) -> bool:
+    """Whether other tables decide, which are not locked, or functions that change their mind."""
+    return any(
+        getattr(child, "contains_subquery", False)
+        or isinstance(getattr(child, "rhs", None), Query)
+        or hasattr(child, "query_object")
+        or (_asks(child) if hasattr(child, "children") else not _settled(child))
+        for child in where.children
+    )
+
+
+def _settled(condition: Any) -> bool:
+    """Whether it gives the same for the same row, whenever it is asked."""
+    return not hasattr(condition, "flatten") or all(
+        not isinstance(part, Func)
+        or (
+            type(part).__module__.startswith("django.db.models.")
+            and type(part) is not Func
+            and not isinstance(part, Now | Random)
+        )
+        for part in condition.flatten()
+    )

@@ -1,0 +1,101 @@
+"""What writes are told as: upserts, conditions not to be trusted, cursors of drivers, commits."""
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from isgware.core.dependencies import Inserted, RowsChanged, Updated
+from isgware.management import record_writes
+
+from ..databases import BACKEND
+from .test_dependencies import depends, label
+from .test_dependencies import room as room
+from .test_dependencies_oracle import newsroom as newsroom
+
+
+@contextmanager
+def copy(statement):
+    yield statement
+
+
+@pytest.fixture
+def told(room):
+    writes = []
+    record_writes.listen(writes.extend)
+    return writes
+
+
+def test_an_upsert_changes_the_rows_that_the_database_names(room, told):
+    Topic = room.models.Topic
+    Topic.objects.create(code="t1", label="old")
+    told.clear()
+    named = {} if BACKEND == "mysql" else {"unique_fields": ["code"]}
+    Topic.objects.bulk_create(
+        [Topic(code="t1", label="new"), Topic(code="t2", label="b")],
+        update_conflicts=True, update_fields=["label"], **named,
+    )  # fmt: skip
+    if BACKEND == "mysql":  # its keys are no numbers of the database's, so that it is not asked
+        assert told[0] == RowsChanged("newsroom_topic", {"label"})
+        return
+    key = {"code": "t1"}
+    assert told[:2] == [
+        Updated("newsroom_topic", "t1", {"label"}, key, key), Inserted("newsroom_topic", "t1", key),
+    ]  # fmt: skip
+
+
+def test_an_upsert_by_another_column_is_told_by_the_keys_that_come_back(room, told):
+    Post = room.models.Post
+    common = {"date": "2024-01-01", "author": room.author}
+    for url in ("/get/1", "/get/2", "/flat/1"):
+        depends(room, url)
+    told.clear()
+    Post.objects.bulk_create(
+        [Post(slug="s1", title="new", **common)], update_conflicts=True, update_fields=["title"],
+        **({} if BACKEND == "mysql" else {"unique_fields": ["slug"]}),
+    )  # fmt: skip
+    assert [label(room, url) for url in ("/get/1", "/get/2", "/flat/1")] == [
+        "REVALIDATED", "HIT", "HIT",
+    ]  # fmt: skip
+    assert told[0] == Updated("newsroom_post", 1, {"title"}, {"id": 1}, {"id": 1})
+    assert room.models.Post.objects.get(pk=1).title == "new"
+
+
+def test_a_condition_that_may_change_its_mind_is_not_trusted(room, told):
+    room.models.Post.objects.filter(date__lte=Now()).update(views=3)
+    assert told == [RowsChanged("newsroom_post", {"views"})]
+
+
+def test_a_request_right_after_a_commit_sees_it_and_leaves_the_connection_to_be_used(room):
+    """Django closes old connections when a request has ended."""
+    connection.settings_dict["CONN_MAX_AGE"] = 0
+    depends(room, "/get/1")
+    seen = []
+    with transaction.atomic():
+        transaction.on_commit(lambda: seen.append(label(room, "/get/1")))
+        room.models.Post.objects.filter(pk=1).update(title="new")
+        transaction.on_commit(lambda: seen.append(label(room, "/get/1")))
+    assert seen == ["REVALIDATED", "HIT"]
+    room.models.Post.objects.filter(pk=1).update(title="newer")
+    assert label(room, "/get/1") == "REVALIDATED"
+
+
+def test_prefetched_relations_are_no_sql_of_the_apps_own(room):
+    topic = room.models.Topic.objects.create(code="t1", label="l")
+    room.posts[0].topics.add(topic)
+    lines = depends(room, f"/prefetched/{room.author.pk}")
+    assert "newsroom.Topic:t1" in lines
+    assert not any(line.startswith("*") or line.endswith("[*]") for line in lines)
+
+
+def test_what_a_drivers_cursor_does_past_djangos_is_everything(room, monkeypatch):
+    """As psycopg's ``copy``, which has copied at the end of its block."""
+    depends(room, "/get/1")
+    with connection.cursor() as cursor:
+        driver = SimpleNamespace(copy=copy, close=lambda: None)
+        monkeypatch.setattr(cursor, "cursor", driver)
+        with cursor.copy("COPY newsroom_topic FROM STDIN"):
+            assert label(room, "/get/1") == "HIT"
+        assert label(room, "/get/1") == "REVALIDATED"
