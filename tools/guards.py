@@ -71,7 +71,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("rendering/clean_room.py", "rendering/test_clean_room.py", _P1)(
         ("renders have no context of a visitor",
-         "return contextvars.Context().run(run)", "return contextvars.copy_context().run(run)"),
+         "    context = contextvars.Context()\n", "    context = contextvars.copy_context()\n"),
         ("renders have nobody's address", 'REMOTE_ADDR: Final = "192.0.2.1"',
          'REMOTE_ADDR: Final = "203.0.113.9"'),
         ("renders are of GET", '"REQUEST_METHOD": "GET",', '"REQUEST_METHOD": "HEAD",'),
