@@ -194,8 +194,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "else False"),
     ),
     *_of("django/recorded_queries.py", "django/test_dependency_writes.py")(
-        ("Django: what a driver's cursor does is everything", "if name in _DIRECT and _active",
-         "if False"),
+        ("Django: what a driver's cursor does is everything",
+         "_active[0].raw.direct(found, self.db.alias) if _active else found", "found"),
     ),
     *_of("django/unseen.py", "django/test_unseen.py")(
         ("Django: a condition near now is noted",

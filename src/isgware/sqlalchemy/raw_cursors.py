@@ -32,7 +32,6 @@ def watch() -> None:
     original: Any = Pooled.cursor
     if getattr(original, "isgware", False):
         return
-    attribute: Any = Pooled.__getattr__
     below: Any = vars(Pooled)["driver_connection"].fget
 
     @functools.wraps(original)
@@ -48,13 +47,6 @@ def watch() -> None:
         finally:
             committed(self)
 
-    @functools.wraps(attribute)
-    def getattr_(self: Any, name: str) -> Any:  # of psycopg and sqlite3, connections execute, too
-        found = attribute(self, name)
-        if name not in _EXECUTING or (database.get() is None and not listening()):
-            return found
-        return _noting(self, name, found, None)
-
     @functools.wraps(below)
     def driver_connection(self: Any) -> Any:
         if database.get() is not None or listening():
@@ -64,10 +56,23 @@ def watch() -> None:
 
     cursor.isgware = True  # type: ignore[attr-defined]
     for name, function in (
-        ("cursor", cursor), ("commit", commit), ("__getattr__", getattr_),
-        ("driver_connection", property(driver_connection)),
+        ("cursor", cursor), ("commit", commit), ("driver_connection", property(driver_connection)),
+        *((name, _executing(name)) for name in _EXECUTING),
     ):  # fmt: skip
         setattr(Pooled, name, function)
+
+
+def _executing(name: str) -> property:
+    """A method with which connections of psycopg and sqlite3 execute, too. Of others there is none,
+    which `hasattr` has to find."""
+
+    def method(self: Any) -> Any:
+        found = getattr(self.dbapi_connection, name)
+        if (database.get() is None and not listening()) or _of_sqlalchemy(sys._getframe(1)):
+            return found
+        return _noting(self, name, found, None)
+
+    return property(method)
 
 
 def _taken(pooled: Any) -> None:

@@ -57,9 +57,8 @@ def _executing(
     connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
 ) -> None:
     reads = database.get()
-    if connection.dialect._has_events:
-        watch_hooks(connection.dialect)
     if reads is not None and OURS not in context.execution_options:
+        watch_hooks(connection.dialect)
         read(reads, connection, statement, context)
     if listening() and tracked.get() and OURS not in context.execution_options:
         before(connection, statement, context)

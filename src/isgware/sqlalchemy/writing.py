@@ -22,6 +22,7 @@ from .columns import table_name
 from .named import place
 from .old_rows import Held, OldRows
 from .raw_sql import kind_of
+from .rewritten import watch_hooks
 from .row_writes import changed, inserted, unknown_rows, upserted
 from .tables import ignored
 from .transactions import Pending, pending_of
@@ -45,6 +46,7 @@ def before(connection: Any, statement: str, context: Any) -> None:
     if not _may_write(context, statement):
         return
     context.__dict__[WROTE] = True
+    watch_hooks(connection.dialect)
     pending = pending_of(connection)
     pending.finish()
     try:
