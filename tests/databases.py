@@ -59,18 +59,12 @@ _OPTIONS = {"postgresql": "", "mysql": " CHARACTER SET utf8mb4"}
 
 
 def _run(url: URL, sql: str) -> bool:
-    engine = create_engine(_synchronous(url), isolation_level="AUTOCOMMIT")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with untracked(), engine.connect() as connection:
         result = connection.execute(text(sql))
         found = result.returns_rows and result.first() is not None
     engine.dispose()
     return found
-
-
-def _synchronous(url: URL) -> URL:
-    drivers = {"asyncpg": "psycopg", "asyncmy": "pymysql", "aiomysql": "pymysql"}
-    driver = url.get_driver_name()
-    return url.set(drivername=f"{url.get_backend_name()}+{drivers.get(driver, driver)}")
 
 
 def django_settings(path: object) -> dict[str, object]:

@@ -183,7 +183,6 @@ def test_rows_may_refer_to_one_that_is_being_changed(told, engine):
         other.execute(insert(Book).values(title="c", author_id=1, kind="book"))
 
 
-@postgresql
 def test_a_commit_in_two_phases(told, engine):
     with engine.connect() as connection:
         transaction = connection.begin_twophase()

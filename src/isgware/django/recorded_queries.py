@@ -79,7 +79,8 @@ def _install() -> None:
     _wrap_reads()
     _wrap_inserts()
     _wrap_updates()
-    _wrap_direct()
+    for name in _DIRECT:
+        setattr(CursorWrapper, name, _direct(name))
     connection_created.connect(_wrap_cursors, weak=False)
     post_migrate.connect(_migrated, weak=False)
 
@@ -174,15 +175,14 @@ def _plainly(original: Any, *given: Any, **named: Any) -> Any:
 _DIRECT: Final = frozenset({"copy", "copy_expert", "copy_from", "copy_to", "executescript"})
 
 
-def _wrap_direct() -> None:
-    original: Any = CursorWrapper.__getattr__
+def _direct(name: str) -> property:
+    """Of a driver that has no such method there is none."""
 
-    @functools.wraps(original)
-    def getattr_(self: Any, name: str) -> Any:
-        found = original(self, name)
-        return _active[0].raw.direct(found, self.db.alias) if name in _DIRECT and _active else found
+    def method(self: Any) -> Any:
+        found = getattr(self.cursor, name)
+        return _active[0].raw.direct(found, self.db.alias) if _active else found
 
-    CursorWrapper.__getattr__ = getattr_  # type: ignore[method-assign]
+    return property(method)
 
 
 def _wrap_cursors(connection: Any, **_: Any) -> None:
@@ -198,4 +198,4 @@ def _cursors(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> A
 
 def _migrated(using: str = "default", **_: Any) -> None:
     if _active:
-        _active[0].writes.note(EverythingChanged("migrate"), using)
+        _active[0].writes.note(EverythingChanged("migrate", tables=True), using)

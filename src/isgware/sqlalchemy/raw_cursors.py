@@ -15,8 +15,9 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.pool.base import _ConnectionFairy as Pooled
 
 from ..core.dependencies import EverythingChanged
-from ..management.record_writes import listening
+from ..management.record_writes import announcing, listening
 from ..render_context import database, tracked
+from .announcing import announce_pending, begins_by_itself
 from .named import place
 from .raw_sql import kind_of
 from .transactions import committed, pending_on
@@ -32,7 +33,6 @@ def watch() -> None:
     original: Any = Pooled.cursor
     if getattr(original, "isgware", False):
         return
-    attribute: Any = Pooled.__getattr__
     below: Any = vars(Pooled)["driver_connection"].fget
 
     @functools.wraps(original)
@@ -43,17 +43,12 @@ def watch() -> None:
         return RawCursor(found, self)
 
     def commit(self: Any) -> Any:  # else the pool's connection passes it to the driver's
+        if announcing():
+            announce_pending(pending_on(self))
         try:
             return self.dbapi_connection.commit()
         finally:
             committed(self)
-
-    @functools.wraps(attribute)
-    def getattr_(self: Any, name: str) -> Any:  # of psycopg and sqlite3, connections execute, too
-        found = attribute(self, name)
-        if name not in _EXECUTING or (database.get() is None and not listening()):
-            return found
-        return _noting(self, name, found, None)
 
     @functools.wraps(below)
     def driver_connection(self: Any) -> Any:
@@ -64,10 +59,30 @@ def watch() -> None:
 
     cursor.isgware = True  # type: ignore[attr-defined]
     for name, function in (
-        ("cursor", cursor), ("commit", commit), ("__getattr__", getattr_),
-        ("driver_connection", property(driver_connection)),
+        ("cursor", cursor), ("commit", commit), ("driver_connection", property(driver_connection)),
+        *((name, _executing(name)) for name in _EXECUTING),
     ):  # fmt: skip
         setattr(Pooled, name, function)
+
+
+#: Where SQLAlchemy makes its own cursors, nearly all of them.
+_MAKING: Final = frozenset({
+    DefaultExecutionContext.create_cursor.__code__,
+    DefaultExecutionContext.create_default_cursor.__code__,
+})  # fmt: skip
+
+
+def _executing(name: str) -> property:
+    """A method with which connections of psycopg and sqlite3 execute, too. Of others there is none,
+    which `hasattr` has to find."""
+
+    def method(self: Any) -> Any:
+        found = getattr(self.dbapi_connection, name)
+        if (database.get() is None and not listening()) or _of_sqlalchemy(sys._getframe(1)):
+            return found
+        return _noting(self, name, found, None)
+
+    return property(method)
 
 
 def _taken(pooled: Any) -> None:
@@ -80,6 +95,8 @@ def _taken(pooled: Any) -> None:
 
 
 def _of_sqlalchemy(frame: Any) -> bool:
+    if frame.f_code in _MAKING:
+        return True
     name = frame.f_globals.get("__name__", "")
     return name.startswith(("sqlalchemy.", "isgware.")) or isinstance(
         frame.f_locals.get("self"), DefaultExecutionContext
@@ -140,6 +157,8 @@ def _noting(
         if kind == "write" and listening() and tracked.get():
             write = EverythingChanged(f"a cursor in {named_once(place())}")
             pending_on(pooled).innermost.add(write)
+        if announcing():
+            _announce(pooled, text if name != "executescript" else "", kind)
         result = call(statement, *args, **kwargs)
         if kind in ("write", "commit") and not _transaction_is_open(pooled):
             committed(pooled)
@@ -150,6 +169,19 @@ def _noting(
         return cursor if result is cursor._cursor else result
 
     return execute
+
+
+def _announce(pooled: Any, statement: str, kind: str) -> None:
+    """What the statement will have committed when it has been executed."""
+    if kind == "commit" or (kind == "write" and _commits_itself(pooled, statement)):
+        announce_pending(pending_on(pooled))
+
+
+def _commits_itself(pooled: Any, statement: str) -> bool:
+    driver = pooled.dbapi_connection
+    if _transaction_is_open(pooled):
+        return False
+    return not hasattr(driver, "isolation_level") or not begins_by_itself(driver, statement)
 
 
 def _transaction_is_open(pooled: Any) -> bool:
