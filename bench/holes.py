@@ -1,9 +1,10 @@
 """What a page with two holes costs: filled, as a plain hit, and as the app's own answer.
 
-A Flask app whose view takes a while; CPU time per request in process, in turns in one run. Then the
-same page over loopback: filled by isgware, and by Varnish with ESI, which asks the app for each
-piece by a request of its own. There the CPU of all processes of a server counts. Varnish takes part
-where it is installed.
+A Flask app whose view takes a while, and a Django site with the middleware of a new project; CPU
+time per request in process, in turns in one run, and what a filled page takes more than a view
+behind the same middleware that looks up the same things. Then the Flask page over loopback: filled
+by isgware, and by Varnish with ESI, which asks the app for each piece by a request of its own.
+There the CPU of all processes of a server counts. Varnish takes part where it is installed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from flask import Flask, render_template_string, session
 
 from bench.contenders import cpu_of
 from bench.kit.apps import App, environ, ignored
+from bench.kit.django_holes import django_shop
 from bench.kit.esi import app_server, ask, varnish
 from bench.kit.machine import missing, program
 from bench.kit.report import Column, Report, options
@@ -106,26 +108,57 @@ def cpu_per_call(app: App, request: dict[str, Any]) -> float:
     return (time.process_time() - started) / CALLS * 1e6
 
 
-def measure(rounds: int = ROUNDS) -> list[tuple[str, float]]:
-    """Microseconds of CPU per call, medians over interleaved rounds."""
+Cases = dict[str, tuple[App, dict[str, Any]]]
+#: What a filled page is compared with: a view behind the same middleware that does what its holes
+#: do.
+LOOKS, MASKS = "a view that only looks at the session", "such a view with a token"
+
+
+def flask_cases() -> Cases:
     register()
     stored, bare = shop(True), shop(False)
     member = {"HTTP_COOKIE": cookie_of(stored)}
     gzip = {"HTTP_ACCEPT_ENCODING": "gzip"}
-    cases: dict[str, tuple[App, dict[str, Any]]] = {
+    return {
         "plain hit": (stored, environ("/page")),
         "filled": (stored, environ("/page") | member),
         "filled, gzip": (stored, environ("/page") | member | gzip),
-        "a view that only looks at the session": (bare, environ("/empty") | member),
+        LOOKS: (bare, environ("/empty") | member),
         "own answer": (bare, environ("/page") | member),
     }
+
+
+def django_cases() -> Cases:
+    stored, bare, cookies = django_shop()
+    member = {"HTTP_COOKIE": cookies}
+    gzip = {"HTTP_ACCEPT_ENCODING": "gzip"}
+    return {
+        "plain hit": (stored, environ("/page")),
+        "filled": (stored, environ("/page") | member),
+        "filled, gzip": (stored, environ("/page") | member | gzip),
+        "filled, with a CSRF token": (stored, environ("/form") | member),
+        LOOKS: (bare, environ("/look") | member),
+        MASKS: (bare, environ("/token") | member),
+    }
+
+
+def measure(cases: Cases, rounds: int = ROUNDS) -> list[tuple[str, float, float | None]]:
+    """Microseconds of CPU per call, the smallest of interleaved rounds: what else the machine does
+    only ever adds. Of filled pages also what they take more than the view to compare with."""
     times: dict[str, list[float]] = {name: [] for name in cases}
     for app, request in cases.values():
         cpu_per_call(app, request)
     for _ in range(rounds):
         for name, (app, request) in cases.items():
             times[name].append(cpu_per_call(app, request))
-    return [(name, statistics.median(values)) for name, values in times.items()]
+    least = {name: min(values) for name, values in times.items()}
+
+    def added(name: str) -> float | None:
+        if not name.startswith("filled"):
+            return None
+        return least[name] - least[MASKS if "token" in name else LOOKS]
+
+    return [(name, value, added(name)) for name, value in least.items()]
 
 
 def served(rounds: int, requests: int) -> list[tuple[str, float, float]]:
@@ -175,17 +208,22 @@ def _asked(
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = options("holes", __doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default: {ROUNDS}")
+    parser.add_argument("--no-server", action="store_true", help="in process alone")
     parser.add_argument("--requests", type=int, default=REQUESTS, help=f"default: {REQUESTS:,}")
     chosen = parser.parse_args(arguments)
     about = "A 15 kB page of a Flask app with two holes"
-    report = Report("holes", about, chosen.save, ("Flask", "Werkzeug", "granian", "varnishd"))
-    results = measure(chosen.rounds)
-    own = results[-1][1]
-    report.table(
-        ("", Column("µs", ".1f"), Column("of an own answer", ".2f")),
-        [(name, value, value / own) for name, value in results],
-        "process", "CPU per call in process, no server",
-    )  # fmt: skip
+    report = Report(
+        "holes", about, chosen.save, ("Flask", "Werkzeug", "Django", "granian", "varnishd")
+    )
+    for name, made in (("Flask", flask_cases), ("Django", django_cases)):
+        report.table(
+            (name, Column("µs", ".0f"), Column("more than such a view, µs", ".0f")),
+            measure(made(), chosen.rounds),
+            name.lower(), f"{name}: CPU per call in process, no server",
+        )  # fmt: skip
+    if chosen.no_server:
+        report.close()
+        return
     if not program("varnishd"):
         report.say(missing("varnishd"))
     report.table(

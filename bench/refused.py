@@ -1,99 +1,92 @@
-"""What wrapping costs a site whose declared pages are all refused, since each sets a cookie.
+"""What wrapping costs a site of which no page can be stored, since each answer sets a cookie.
 
-Bare and wrapped site get the same visits in turns; CPU time of the whole process, so that renders
-in the background count, too. The first visits, in which pages are tried, are part of it.
+Bare and wrapped site run in processes of their own and get the same visits in turns. CPU time is
+that of the whole process, so that renders in the background and garbage collection count, too. The
+first visits, in which pages are tried, are part of it. Where Python's objects lie in memory makes
+one process up to a tenth faster than the next, so there are several pairs of processes, and the
+median of all rounds' ratios is shown.
 """
 
 from __future__ import annotations
 
-import random
+import statistics
+import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Sequence
-from typing import Any, Final
 
-from bench.kit.apps import App, environ, ignored
+from bench.kit.machine import ROOT
 from bench.kit.report import Column, Report, options
+from bench.refused_sites import SITES, VISITS
 
-ROUTES, PAGES, VISITS, ROUNDS = 8, 2_000, 100, 40
-_PAGE: Final = """<html><title>{{ title }}</title>{% for row in rows %}
-<div><h2>{{ row.name|title }}</h2><p>{{ row.text|truncate(80) }}</p>
-<a href="/{{ row.id }}">{{ loop.index }}</a></div>
-{% endfor %}<input type=hidden value="{{ token }}"></html>"""
+PAIRS, ROUNDS = 8, 12
 
 
-def site() -> Any:
-    """A Flask site of which each page writes the session, as one with a CSRF token does."""
-    from flask import Flask, render_template, session
-    from jinja2 import DictLoader
+class Site:
+    """One process, which is told when to answer the visits of the next round."""
 
-    from isgware import revalidate
+    def __init__(self, name: str, kind: str, store: str, rounds: int) -> None:
+        command = [sys.executable, "-m", "bench.refused_sites", name, kind, store, str(rounds)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, cwd=ROOT,
+        )  # fmt: skip
+        if self._told() != "ready":
+            raise SystemExit(f"{name} ({kind}) did not start.")
 
-    app = Flask("refused")
-    app.secret_key = "bench"
-    app.jinja_loader = DictLoader({"page.html": _PAGE})
-    rows = [{"id": n, "name": f"name {n}", "text": "lorem ipsum " * 12} for n in range(60)]
+    def round(self) -> float:
+        """CPU seconds since the round before."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._told())
 
-    def view(number: int) -> str:
-        token = session["token"] = f"{random.random()}"
-        return render_template("page.html", title=f"page {number}", rows=rows, token=token)
+    def _told(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
 
-    for route in range(ROUTES):
-        endpoint, rule = f"route{route}", f"/route{route}/<int:number>"
-        app.add_url_rule(rule, endpoint, revalidate(60)(lambda number: view(number)))
-    return app
-
-
-def visited(chance: random.Random) -> list[str]:
-    """Paths of visits: few pages have many, and many have few."""
-    return [
-        f"/route{chance.randrange(ROUTES)}/{int(chance.paretovariate(0.6)) % PAGES}"
-        for _ in range(VISITS)
-    ]
+    def close(self) -> None:
+        self._process.communicate()
 
 
-def cpu(app: App, paths: Sequence[str]) -> float:
-    started = time.process_time()
-    for path in paths:
-        chunks = app(environ(path), ignored)
-        for _chunk in chunks:
-            pass
-        getattr(chunks, "close", lambda: None)()
-    return time.process_time() - started
-
-
-def measure(rounds: int = ROUNDS) -> tuple[float, float]:
-    """Seconds of CPU for a visit of the bare and of the wrapped site."""
-    from isgware.flask import ISG
-
-    bare, wrapped, chance = site(), site(), random.Random(1)
+def pair(name: str, rounds: int) -> list[tuple[float, float]]:
+    """Seconds of CPU that bare and wrapped site took in each round."""
     with tempfile.TemporaryDirectory() as directory:
-        isg = ISG(wrapped, store=f"file:{directory}/store", enabled=True)
-        # What each imports and compiles with its first visit is not what wrapping costs.
-        cpu(bare, ["/route0/0"]), cpu(wrapped, ["/route0/0"])
-        times = {"bare": 0.0, "wrapped": 0.0}
+        sites = [
+            Site(name, kind, f"file:{directory}/store", rounds) for kind in ("bare", "wrapped")
+        ]
+        taken = []
         for number in range(rounds):
-            paths = visited(chance)
-            turns = [("bare", bare), ("wrapped", wrapped)]
-            for name, app in turns if number % 2 else reversed(turns):
-                times[name] += cpu(app.wsgi_app, paths)
-        isg.core.close(0)
-    visits = rounds * VISITS
-    return times["bare"] / visits, times["wrapped"] / visits
+            turns = sites if number % 2 else sites[::-1]
+            took = {site: site.round() for site in turns}
+            taken.append((took[sites[0]], took[sites[1]]))
+        for site in sites:
+            site.close()
+    return taken
+
+
+def measure(name: str, pairs: int, rounds: int) -> tuple[float, float, float]:
+    """µs of CPU for a visit of the bare and of the wrapped site, and the median of the rounds'
+    ratios."""
+    taken = [one for _ in range(pairs) for one in pair(name, rounds)]
+    bare, wrapped = (1e6 * statistics.median(each) / VISITS for each in zip(*taken, strict=True))
+    return bare, wrapped, statistics.median(wrapped / bare for bare, wrapped in taken)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = options("refused", __doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of {VISITS} visits each")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help=f"of processes; default {PAIRS}")
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help=f"of {VISITS} visits each; default {ROUNDS}"
+    )
     chosen = parser.parse_args(arguments)
     report = Report(
-        "refused", "CPU of a visit, a site whose declared pages all set a cookie", chosen.save,
-        ("Flask", "Jinja2"),
+        "refused", "CPU of a visit, sites whose pages all set a cookie", chosen.save,
+        ("Flask", "Django", "Jinja2"),
     )  # fmt: skip
-    bare, wrapped = measure(chosen.rounds)
     report.table(
-        ("", Column("µs", ",.0f"), Column("x bare", ".3f")),
-        [("bare", bare * 1e6, 1.0), ("wrapped", wrapped * 1e6, wrapped / bare)],
+        ("", Column("bare, µs"), Column("wrapped, µs"), Column("x bare", ".3f")),
+        [(name, *measure(name, chosen.pairs, chosen.rounds)) for name in SITES],
     )
     report.close()
 

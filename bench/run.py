@@ -35,12 +35,15 @@ BENCHMARKS: Final = (
     Benchmark("herd", "a thousand visitors of one cold page, and of one stale page", 0.2, True),
     Benchmark("feel", "what visitors of a page feel while others are regenerated", 1, usual=True),
     Benchmark("storm", "a whole site stale at once", 2),
-    Benchmark("refused", "what wrapping costs where no declared page can be stored", 0.5),
+    Benchmark("refused", "what wrapping costs where no page can be stored", 3),
     Benchmark("existing_site", "hit rates and CPU of a site with logins and forms", 1),
     Benchmark("holes", "a page with two holes: filled, as a plain hit, own, by Varnish's ESI", 0.8),
     Benchmark("tokens", "a page with a CSRF token, beside an empty view of Django and Flask", 0.5),
+    Benchmark("dependency_recording", "what dependencies=True adds to renders and commits", 6),
+    Benchmark("dependencies_in_vain", "pages renewed in vain, and by table on the same edits", 4),
     Benchmark("loading", "how soon a loading page is there", 0.2),
     Benchmark("invalidation", "what invalidating costs, and when all hosts know of it", 6),
+    Benchmark("dependency_store", "what dependencies cost a store, by its pages", 4),
     Benchmark("build", "isgware build beside the app alone", 3),
     Benchmark("export", "an export, the first and later ones", 1),
     Benchmark("memory", "what pages take in a process", 2),
@@ -51,7 +54,7 @@ BENCHMARKS: Final = (
 
 def listed() -> str:
     lines = [
-        f"  {one.name:14}{one.takes:>4g} min  {'*' if one.usual else ' '} {one.about}"
+        f"  {one.name:22}{one.takes:>4g} min  {'*' if one.usual else ' '} {one.about}"
         for one in BENCHMARKS
     ]
     return "\n".join([*lines, "", "  * run when none is named"])

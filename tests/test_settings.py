@@ -147,6 +147,9 @@ def test_what_may_be_said(name: str, value: Any, expected: Any) -> None:
         ("cache_control", "none"), ("cache_control", None), ("cache_control", "some"),
         ("compress", "rot13"),
         ("compress", 5), ("debug", "maybe"), ("debug", 2), ("debug", None), ("downstream", 0),
+        ("dependencies_lag", -1), ("dependencies_lag", True), ("dependencies_lag", "soon"),
+        ("dependencies_lag", float("nan")), ("dependencies_lag", 86_400),
+        ("dependencies_durable", "always"), ("dependencies_durable", None),
         ("downstream", "soon"), ("downstream", float("inf")), ("downstream", True),
         ("enabled", "perhaps"), ("enabled", 7), ("executor", "threads"), ("memory", -1),
         ("memory", 1.5), ("memory", True), ("mount", "isg"), ("mount", "/"), ("mount", "/a/"),
@@ -208,3 +211,13 @@ def test_a_misspelt_option_of_the_environment_is_logged(caplog: pytest.LogCaptur
     assert caplog.messages == [
         "ISGWARE_STOER in the environment is no option. Did you mean ISGWARE_STORE?"
     ]
+
+
+@pytest.mark.parametrize(("name", "value"), [("dependencies_lag", 2), ("dependencies_durable", 1)])
+def test_what_says_how_dependencies_are_renewed_needs_them(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name}=.*: set dependencies=True, too"):
+        Settings.load({name: value})
+    for dependencies in (True, "soft"):
+        said = Settings.load({"dependencies": dependencies}, {name: value})
+        assert getattr(said, name) == value
+    assert getattr(Settings.load({name: 0}), name) == 0

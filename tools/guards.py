@@ -160,16 +160,174 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a page of another store is late", "begun.nonce != nonce or ", ""),
         ("what was forgotten makes stale", "self.floor = counter + 1", "pass"),
     ),
+    *_of("backends/redis/page_index.py", "backends/test_affected.py")(
+        ("a long list grows by a part", "if there then grow(names[at], parts[at])",
+         "if there then redis.call('PING')"),
+        ("nothing stays of a list whose pages went", "else shrink(names[at], parts[at]) end", "end"),
+        ("a page is listed once", "if there and not place then", "if there then"),
+        ("a page that goes leaves the index", "do enter({unpack(gone, at, math.min(at + 999, #gone))}, id, false) end", "do end"),
+    ),
+    *_of("backends/redis/page_scripts.py", "backends/test_affected.py")(
+        ("rows that were evicted take the index with them", "  redis.call('UNLINK', DEPENDENTS)\n", ""),
+    ),
+    *_of("backends/redis/dependents.py", "backends/test_affected.py", "backends/test_dependents.py")(
+        ("an index that was evicted is noticed",
+         "if redis.call('HEXISTS', DEPENDENTS, '=') == 0 then", "if false then"),
+        ("a page's row has the last word, not the index", "row.depended.has_any(wanted)", "True"),
+        ("who fills the known names counts its page as stale at once",
+         "        if moved:  # lest", "        if False:  # lest"),
+    ),
+    *_of("backends/sqlite/dependents.py", "backends/test_affected.py")(
+        ("a page of many names is one row", "    if len(packed) > _MAX_LISTED * SIZE:\n", "    if False:\n"),
+    ),
+    *_of("backends/sqlite/dependent_pages.py", "backends/test_affected.py")(
+        ("pages of many names are looked into", "row.depended.has_any(wanted)", "True"),
+    ),
+    *_of("storage/pending.py", "storage/test_pending.py")(
+        ("invalidations that wait become all", "if len(waiting) > _MAX_NAMES:", "if False:"),
+        ("what the store did not take waits on", "                    self.invalidate(names, hard)\n", ""),
+    ),
+    *_of("storage/dependencies.py", "storage/test_dependencies.py")(
+        ("changes of many tables that wait become everything",
+         "if self._owed.tables > _MAX_TABLES:", "if False:"),
+        ("migrate begins the shapes anew", "                    self.forget()  # every", "                    pass  # every"),
+    ),
+    *_of("core/depended.py", "backends/test_dependents.py")(
+        ("what is gone stays gone when names are rotated",
+         "if len(self.told) > _MAX_TOLD:", "if self.told:"),
+    ),
     *_of("core/depended.py", "django/test_dependencies.py", "backends/test_dependents.py")(
         ("a page whose name was told is gone", "if told.get(name, 0) > generation:", "if False:"),
         ("a soft change makes stale, not gone", "        if depended.soft:\n", "        if False:\n"),
     ),
-    *_of("storage/dependencies.py", "django/test_dependencies.py")(
+    *_of("management/dependency_verbs.py", "management/test_dependency_verbs.py")(
+        ("a store without dependencies is a clear error", "    need_dependents(page_store.backend)\n", ""),
+    ),
+    *_of("storage/dependency_state.py", "django/test_dependencies.py")(
         ("a page from before the option is stale", "(wanted is None and depended is None)", "True"),
+    ),
+    # Commits that are announced, and replicas that lag.
+    *_of("backends/dependents.py", "backends/test_intents.py")(
+        ("an intent is told again, since its commit may come late",
+         "    return now + max(age, INTENT_SECONDS)", "    return None"),
+        ("an intent ends by itself", "if not 0 <= age < INTENT_LAST:", "if not 0 <= age:"),
+        ("an intent of a clock that was put back ends", "if not 0 <= age < INTENT_LAST:",
+         "if age >= INTENT_LAST:"),
+    ),
+    *_of("backends/memory_intents.py", "backends/test_intents.py", "backends/test_told_times.py")(
+        ("an intent is told when its time is over", "if kept.due <= now or", "if"),
+        ("a clock that was put back delays no intent", " or kept.due > now + 2 * INTENT_LAST", ""),
+        ("after new shapes whole tables are told", "known = kept.version == version", "known = True"),
+        ("so many intents and no more", "if len(self._kept) >= MAX_INTENTS:", "if False:"),
+        ("what a page's own renders told does not limit it",
+         "return other if page and last == page else at", "return at"),
+        ("what a page's own renders told hides no other", "other if last == page else at\n",
+         "other\n"),
+        ("times that were forgotten limit every page", "self._floor = max(self._floor, at)", "pass"),
+        ("nothing is known from before the first lag", "= page.lag, now\n", "= page.lag, 0.0\n"),
+        ("shapes that came lately have any change count",
+         "(page.asked if self._new_shapes > since else b\"\")", "b\"\""),
+    ),
+    *_of("backends/memory_dependents.py", "backends/test_intents.py", "backends/test_told_times.py")(
+        ("what is told ends its intents", "self.intents.end(teller.intents)", "pass"),
+        ("when names are told is noted", "self._times.note(names, teller.page, teller.now)", "pass"),
+    ),
+    *_of("backends/sqlite/intents.py", "backends/test_intents.py", "backends/test_told_times.py")(
+        ("SQLite: an intent is told when its time is over", "WHERE due <= :now OR", "WHERE"),
+        ("SQLite: after new shapes whole tables are told", "names if known == version else tables",
+         "names"),
+        ("SQLite: what a page's own renders told does not limit it",
+         "CASE WHEN page = ? AND page != x'' THEN other ELSE at END",
+         "CASE WHEN page = ? AND 0 THEN other ELSE at END"),
+        ("SQLite: what a page's own renders told hides no other",
+         "CASE WHEN page = excluded.page THEN other ELSE at END", "other"),
+        ("SQLite: times that were forgotten limit every page", "SET floor = max(floor, ?)",
+         "SET floor = floor + 0 * ?"),
+        ("SQLite: shapes that came lately have any change count",
+         "(page.asked if new_shapes > since else b\"\")", "b\"\""),
+    ),
+    *_of("backends/sqlite/dependents.py", "backends/test_intents.py", "backends/test_told_times.py")(
+        ("SQLite: what is told ends its intents", "intents.end(db, teller.intents)", "pass"),
+    ),
+    *_of("backends/redis/intents.py", "backends/test_intents.py", "backends/test_told_times.py")(
+        ("Redis: after new shapes whole tables are told", "if version ~= it[3] then", "if false then"),
+        ("Redis: times that were lost limit every page",
+         "if redis.call('HGET', TIMES, '=') ~= nonce or not redis.call('ZSCORE', AT, '=') then",
+         "if false then"),
+        ("Redis: what a page's own renders told does not limit it",
+         "return page ~= '' and string.sub(known, 17) == page and other or at", "return at"),
+        ("Redis: what a page's own renders told hides no other",
+         "other = string.sub(known, 17) == page and before or at", "other = before"),
+        ("Redis: shapes that came lately have any change count",
+         "if tonumber(redis.call('HGET', STATE, 'lag_shapes')) <= since then", "if true then"),
+    ),
+    *_of("backends/redis/dependents.py", "backends/test_intents.py")(
+        ("Redis: what is told ends its intents", "  end_intent(ARGV[at])\n", ""),
+    ),
+    *_of("storage/dependencies.py", "storage/test_durable.py", "storage/test_replica_lag.py")(
+        ("what others announced is told", "        if not self.durable:\n            return 0\n",
+         "        return 0\n"),
+        ("a page of a replica is limited", "if left is None:", "if True:"),
+        ("what waits for the store ends what was announced", "self.tell(owed, intents)",
+         "self.tell(owed)"),
+    ),
+    *_of("storage/told_writes.py", "storage/test_durable.py")(
+        ("a store that is away refuses no commit",
+         "    except BackendUnavailable as error:\n        log.warning(\"A commit",
+         "    except ZeroDivisionError as error:\n        log.warning(\"A commit"),
+    ),
+    *_of("core/freshness.py", "storage/test_replica_lag.py")(
+        ("a page of a replica is gone when it is due", "not entry.depended.soft and entry.depended.overdue(now)",
+         "False"),
+    ),
+    *_of("core/stored_page.py", "storage/test_replica_lag.py")(
+        ("a page of a replica is fresh until it is due", "return min(until, due) if due else until",
+         "return until"),
+    ),
+    *_of("core/downstream.py", "storage/test_replica_lag.py")(
+        ("caches in front keep no page of a replica longer", "min(int(found[2]), lifetime)",
+         "int(found[2])"),
+        ("caches in front do not use one that is gone", 'found[3] if stale else "0"', "found[3]"),
+    ),
+    *_of("storage/page_store.py", "storage/test_replica_lag.py", "storage/test_durable.py")(
+        ("maintenance tells what others announced", "            self.dependencies.tell_overdue()\n",
+         "            pass\n"),
+        ("what was overdue before a process began is told before its first visit",
+         "                self.dependencies.look_first()\n", "                pass\n"),
+        ("of a store that is away nobody asks what is overdue",
+         "if self.dependencies is not None and self.backend.open_since is None:",
+         "if self.dependencies is not None:"),
+    ),
+    *_of("regeneration/page_renderer.py", "storage/test_replica_lag.py")(
+        ("who waits takes no page of a replica that is due",
+         "if entry.depended.overdue(self.page_store.now()):", "if False:"),
+    ),
+    *_of("management/record_writes.py", "management/test_record_writes.py")(
+        ("a listener that fails refuses no commit",
+         "        except Exception:\n            log.exception(\"A commit",
+         "        except ZeroDivisionError as e:\n            raise SystemExit from e\n            log.exception(\"A commit"),
+        ("what was rolled back is withdrawn", "        withdraw(announced or {})\n", ""),
+    ),
+    *_of("setting_checks.py", "test_settings.py")(
+        ("what says how dependencies are renewed needs them",
+         'if values.get(name) and not values.get("dependencies"):', "if False:"),
+    ),
+    *_of("django/commits.py", "django/test_announcing.py")(
+        ("Django: a commit is announced", "        self._announce()\n        try:", "        try:"),
+        ("Django: autocommit that is switched on commits, too",
+         "        if autocommit and self.by_hand:\n            self._announce()\n", ""),
+    ),
+    *_of("django/query_writes.py", "django/test_announcing.py")(
+        ("Django: a write that commits itself is announced",
+         "alone = announcing() and _alone(connection)", "alone = False"),
+        ("Django: SQL that commits itself is announced", "if alone and announcing():", "if False:"),
+        ("Django: a key that is changed is told",
+         "                finally:\n                    self.note(RowsChanged(table, None), using)\n",
+         "                finally:\n                    pass\n"),
     ),
     *_of("django/query_reads.py", "django/test_dependencies.py")(
         ("rows that are shown are noted", "            self._reads.rows(table, keys, columns)\n", "            pass\n"),
-        ("questions are noted", "reads.question(table, columns, equals, updates_only=anchored)", "pass"),
+        ("questions are noted", "reads.questions(table, columns, _combinations(values), updates_only=anchored)", "pass"),
         ("a row that was not found is a question", "if not rows or terms.whole", "if terms.whole"),
     ),
     *_of("django/query_writes.py", "django/test_dependencies.py")(
@@ -288,7 +446,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("rendering/page_maker.py", "promises/test_adaptive.py")(
         ("only a render for which the time was up changes the interval",
-         " or not replaces.fresh_until <= started", ""),
+         " or not replaces.revalidate_at <= started", ""),
         ("an adaptive page of an error has no interval", " or entry.code not in KEPT", ""),
         ("an adaptive page does not expire before it is stale",
          "expire = max(entry.expire, interval)", "expire = entry.expire"),
@@ -469,7 +627,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "return not abs(now - last) < self._dynamic_time", "return True"),
     ),
     *_of("django/site.py", "promises/test_declared.py")(
-        ("request.urlconf counts", "get_resolver(self.urlconf(visitor))", "get_resolver()"),
+        ("request.urlconf counts", "matched(visitor), self.urlconf(visitor)",
+         "matched(visitor), settings.ROOT_URLCONF"),
     ),
     # What may be stored.
     *_of("core/storable.py", "core/test_storable.py", _P2)(
@@ -866,8 +1025,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("routing/learned_routes.py", "promises/test_p7_floods.py")(
         ("learned_routes are bounded", "        if len(self._known) >= _MAX_LEARNED:\n", "        if False:\n"),
     ),
-    *_of("serving/passed_urls.py", "promises/test_p7_floods.py")(
-        ("URLs that pass are bounded", "if len(self._known) >= _MAX_PASSED:", "if False:"),
+    *_of("serving/hit_for_pass.py", "promises/test_p7_floods.py")(
+        ("URLs that pass are bounded", "if len(self._known) >= _MAX_LINES:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
         ("URLs with nothing to store are bounded", "if len(self._passed) >= _MAX_SILENT:", "if False:"),
@@ -884,11 +1043,38 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("error pages have a quota",
          "self._errors.excess(self._limit // 16, added) or", "None or"),
     ),
-    *_of("serving/refused_urls.py", "serving/test_refused_urls.py")(
+    *_of("serving/hit_for_pass.py", "serving/test_hit_for_pass.py")(
         ("refused URLs are looked at again when something has changed",
-         "known[2] != self._routes.epoch", "False"),
+         "known.epoch != self._routes.epoch", "False"),
         ("refused URLs are remembered of those only that are so for all",
-         "if not answer.skipped or not", "if not"),
+         "if (answer is not None and not answer.skipped) or not", "if not"),
+    ),
+    *_of("wsgi.py", "serving/test_hit_for_pass.py")(
+        ("who is known is not passed with the others",
+         "passes.answer is None or self._is_anybody(environ)", "True"),
+    ),
+    *_of("serving/unpromising_routes.py", "serving/test_unpromising_routes.py")(
+        ("routes without anything to store are bounded",
+         "if not answers and len(self._answers) >= _MAX_ROUTES:", "if False:"),
+        ("routes with something to store are always looked up",
+         "        if answers == _PROMISING:\n", "        if False:\n"),
+    ),
+    *_of("flask/matched.py", "flask/test_matched.py")(
+        ("a path that middleware has changed is matched", "adapter.path_info == known.text", "True"),
+        ("another method is matched", 'adapter.default_method == "GET"', "True"),
+        ("converters of the app run where Flask runs them",
+         'type(converter).__module__ == "werkzeug.routing.converters"', "True"),
+        ("the map is asked for what is not the request's own",
+         'if not args and kwargs == {"return_rule": True}:', "if True:"),
+        ("a match is the app's to change", "return rule, dict(arguments)", "return rule, arguments"),
+    ),
+    *_of("django/matched.py", "django/test_matched.py")(
+        ("a path that middleware has changed is resolved", "known.text != request.path_info", "False"),
+        ("another URL map is asked", 'hasattr(request, "urlconf")', "False"),
+        ("another language is resolved", "known.language != translation.get_language()", "False"),
+        ("converters of the project run where Django runs them",
+         "type(each).__module__ in _OWN for each in get_converters().values()",
+         "True for each in get_converters().values()"),
     ),
     *_of("regeneration/refused_routes.py", "regeneration/test_refused_routes.py")(
         ("refused routes are tried seldomer", "failed = min(failed, 12)", "failed = 0"),
@@ -1305,6 +1491,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
          'b"value" in field and not any(token in field for token in found)', "False"),
         ("the secret of clean rooms is in no page", "            if self.secret.encode() in data:\n", "            if False:\n"),
         ("a clean room sets no CSRF cookie", "        if name != _USED or not value or", "        if True or"),
+        ("a project's own CSRF code gets a whole request", "type(csrf) is CsrfViewMiddleware and ", ""),
+        ("the CSRF cookie ends when Django's does", "_after_secret(int(time()), ", "_after_secret(0, "),
     ),
     *_of("flask/csrf.py", "flask/test_csrf.py")(
         ("a form with a key of its own is not filled", "        except BadData:  # a form with a key of its own\n            return None\n",
@@ -1338,8 +1526,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("serving/hole_filling.py", "flask/test_holes.py")(
         ("HEAD runs no hole", 'if visitor.method == "HEAD":', "if False:"),
+        ("what the framework keeps of a request is not the run's", "if name.startswith(_WERKZEUGS):", "if False:"),
         ("a run that failed leaves placeholders", "self.response is None or self.response.code == 500", "False"),
-        ("a run has no conditions of its visitor", "if name not in _OF_THE_ANSWER and", "if"),
+        ("a run has no conditions of its visitor", "for name in environ.keys() & _OF_THE_ANSWER:", "for name in ():"),
         ("an answer before the holes is the visitor's", "not ran.run.reached and not ran.failed", "False"),
     ),
     *_of("rendering/placeholders.py", "flask/test_client_holes.py")(
@@ -1367,6 +1556,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a hole has a number", " or max(what.numbers) >= len(holes)", ""),
         ("no other site reads holes", "headers = [*_ANSWER_HEADERS]", "headers = [*_ANSWER_HEADERS, (\"Access-Control-Allow-Origin\", \"*\")]"),
         ("nobody keeps what was made for a visitor", '    ("Cache-Control", "private, no-store"),\n', ""),
+        ("what browsers ask for is counted", "self._answers.holes(there, detail).value += 1", "pass"),
         ("holes are made at the URL of their page", '"PATH_INFO": what.path, ', ""),
     ),
     *_of("core/client_holes.py", "flask/test_client_holes.py")(
@@ -1412,7 +1602,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("series are bounded", "if name not in self._names and len(self._names) >= MAX_SERIES:", "if False:"),
     ),
     *_of("serving/counted_answers.py", "serving/test_counted_answers.py")(
-        ("results are those that there are", ' and value.lower() in RESULTS:', ":"),
+        ("results are those that there are", 'result if result in RESULTS else "pass", reason', 'result or "pass", reason'),
         ("methods are not told apart", '                    reason = "method"  #', "                    pass  #"),
     ),
     *_of("cli/metrics.py", "cli/test_metrics.py")(
@@ -1446,6 +1636,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a converter that fails is no visitor's error", "        except Exception:  #",
          "        except ZeroDivisionError:  #"),
     ),
+    *_of("core/database_reads.py", "core/test_dependency_names.py")(
+        ("a page without rows depends on its question alone", "        if not shown:", "        if False:"),
+    ),
     # What SQLAlchemy reads and writes, for dependencies=.
     *_of("sqlalchemy/reading.py", "sqlalchemy/test_reading.py")(
         ("SQLAlchemy: raw SQL reads everything", 'if kind_of(statement) in ("read", "write"):',
@@ -1466,7 +1659,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: hits of a session from before are everything",
          "and session not in known_here().sessions:", "and False:"),
         ("SQLAlchemy: what SQLite commits with its last row is fetched",
-         "    _fetch_what_is_not_committed_else(connection, cursor, context)\n    if", "    if"),
+         "    _fetch_what_is_not_committed_else(connection, context)\n    result", "    result"),
         ("SQLAlchemy: autocommit tells at once", "if commits or autocommits(connection):",
          "if commits:"),
         ("SQLAlchemy: a commit in plain words tells", "if commits or autocommits(connection):",
@@ -1535,14 +1728,37 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("sqlalchemy/transactions.py", "sqlalchemy/test_transactions.py")(
         ("SQLAlchemy: a commit that failed may have happened",
-         "    finally:  # one that failed may have happened\n        tell(told(writes))",
-         "    except ZeroDivisionError:\n        pass\n    else:\n        tell(told(writes))"),
+         "    finally:  # one that failed may have happened\n        tell(writes, announced)",
+         "    except ZeroDivisionError:\n        pass\n    else:\n        tell(writes, announced)"),
         ("SQLAlchemy: the lock ends with its transaction", " or self.locked\n", "\n"),
         ("SQLAlchemy: what is rolled back is forgotten",
-         "    original(pooled)\n    if pending is not None:\n        tell(told(pending.drop()))",
+         "    original(pooled)\n    if pending is not None:\n        announced = pending.take_announced()\n        tell(told(pending.drop()), announced)",
          "    original(pooled)"),
         ("SQLAlchemy: what another process prepared is everything",
          'elif (args and args[0]) or kwargs.get("is_prepared"):', "elif False:"),
+    ),
+    *_of("sqlalchemy/transactions.py", "sqlalchemy/test_announcing.py")(
+        ("SQLAlchemy: a commit is announced", "announced = announce(writes, pending.take_announced())",
+         "announced = pending.take_announced()"),
+        ("SQLAlchemy: a commit in two phases is announced",
+         "announced = announce(batch, pending_of(connection).take_announced())",
+         "announced = pending_of(connection).take_announced()"),
+        ("SQLAlchemy: what was announced and rolled back is withdrawn",
+         "        tell(told(pending.drop()), announced)\n", "        pending.drop()\n"),
+    ),
+    *_of("sqlalchemy/announcing.py", "sqlalchemy/test_announcing.py")(
+        ("SQLAlchemy: the release of SQLite's outermost savepoint is announced",
+         "return bool(pending.opened_by) and clause.ident == pending.opened_by", "return False"),
+        ("SQLAlchemy: a COMMIT in plain words is announced",
+         "if has_committed(statement, connection.dialect.name):", "if False:"),
+        ("SQLAlchemy: what begins a transaction is not announced",
+         "not begins_by_itself(driver, statement)", "True"),
+    ),
+    *_of("sqlalchemy/raw_cursors.py", "sqlalchemy/test_announcing.py")(
+        ("SQLAlchemy: a commit of the driver is announced",
+         "        if announcing():\n            announce_pending(pending_on(self))\n", ""),
+        ("SQLAlchemy: what a cursor commits is announced",
+         "            _announce(pooled, text if", "            print(text if"),
     ),
     *_of("sqlalchemy/raw_cursors.py", "sqlalchemy/test_raw_cursors.py")(
         ("SQLAlchemy: cursors of the driver read everything",
@@ -1567,13 +1783,17 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("sqlalchemy/recorder.py", "sqlalchemy/test_rewritten.py")(
         ("SQLAlchemy: a rewritten statement reads everything",
-         "        if reads is not None:\n            reads.everything(why)\n", ""),
+         "    if changed and reads is not None:\n        reads.everything(_rewritten())\n", ""),
         ("SQLAlchemy: a rewritten statement writes everything",
-         "        if wrote:\n            pending_of(connection).innermost.add(EverythingChanged(why))\n", ""),
+         "        if changed:\n            pending_of(connection).innermost.add(EverythingChanged(_rewritten()))\n", ""),
+    ),
+    *_of("sqlalchemy/recorder.py", "sqlalchemy/test_recorder.py")(
+        ("SQLAlchemy: no hook of the app's comes before ours",
+         ".base_listen(insert=True)", ".base_listen()"),
     ),
     *_of("sqlalchemy/rewritten.py", "sqlalchemy/test_rewritten.py")(
         ("SQLAlchemy: other parameters make another statement",
-         "if parameters is not known and _differ(parameters, known):", "if False:"),
+         "if parameters is not known and _differ(parameters or (), known or ()):", "if False:"),
         ("SQLAlchemy: what a hook executes itself is another statement",
          "context.__dict__.get(_EXECUTED) != statement", "False"),
         ("SQLAlchemy: a comment ends where it ends", "(?:(?!\\*/).)*", ".*"),

@@ -41,9 +41,9 @@ def add(file: str, slug: str, name: str, text: str) -> None:
     with _connect(file) as db:
         db.execute("INSERT INTO comment (slug, name, text) VALUES (?, ?, ?)", [slug, name, text])
         db.execute(
-            "DELETE FROM comment WHERE slug = ?1 AND id NOT IN"
-            " (SELECT id FROM comment WHERE slug = ?1 ORDER BY id DESC LIMIT ?2)",
-            [slug, KEPT],
+            "DELETE FROM comment WHERE slug = :slug AND id NOT IN"
+            " (SELECT id FROM comment WHERE slug = :slug ORDER BY id DESC LIMIT :kept)",
+            {"slug": slug, "kept": KEPT},
         )
 
 

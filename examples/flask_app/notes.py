@@ -53,9 +53,10 @@ def add(file: str, kind: str, code: str, text: str) -> None:
     with _connect(file) as db:
         db.execute("INSERT INTO note (kind, code, text) VALUES (?, ?, ?)", (kind, code, text))
         db.execute(
-            "DELETE FROM note WHERE kind = ?1 AND code = ?2 AND id NOT IN"
-            " (SELECT id FROM note WHERE kind = ?1 AND code = ?2 ORDER BY id DESC LIMIT ?3)",
-            (kind, code, PER_ITEM),
+            "DELETE FROM note WHERE kind = :kind AND code = :code AND id NOT IN"
+            " (SELECT id FROM note WHERE kind = :kind AND code = :code"
+            "  ORDER BY id DESC LIMIT :kept)",
+            {"kind": kind, "code": code, "kept": PER_ITEM},
         )
 
 

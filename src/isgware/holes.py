@@ -334,16 +334,27 @@ def _outside_of_caches(use: Use) -> None:
 
 @dataclass(slots=True, eq=False)
 class HoleRun:
-    """One run of the app in which ``uses`` are made in place of its view, and tokens for some
-    places beside them. What came of it is handed over here, not in the body of the response."""
+    """One run of the app in which ``uses``, none of them twice, are made in place of its view, and
+    beside them tokens for some places, by kind. What came of it is handed over here, not in the
+    body of the response."""
 
     uses: Sequence[Use]
     tokens: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     reached: bool = False
-    outputs: dict[Use, str] = field(default_factory=dict)
-    values: dict[Any, bytes] = field(default_factory=dict)
+    #: In the order of ``uses``; ``None`` where nothing was made.
+    outputs: list[str | None] = field(init=False)
+    #: In the order of ``tokens``, by kind.
+    values: dict[str, Sequence[bytes]] = field(default_factory=dict)
     #: What holes have raised.
     errors: dict[Use, BaseException] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.outputs = [None] * len(self.uses)
+
+    def made(self) -> dict[Use, str]:
+        """What was made, by its hole."""
+        both = zip(self.uses, self.outputs, strict=True)
+        return {use: text for use, text in both if text is not None}
 
     def make(
         self, renderer: Renderer, request: Any,
@@ -354,10 +365,10 @@ class HoleRun:
         self.reached = True
         for kind, places in self.tokens.items():
             if tokens is not None:
-                self.values.update(zip(places, tokens(kind, places), strict=True))
-        for use in self.uses:
-            if use not in self.outputs and use not in self.errors:
+                self.values[kind] = tokens(kind, places)
+        for index, use in enumerate(self.uses):
+            if self.outputs[index] is None and not (self.errors and use in self.errors):
                 try:
-                    self.outputs[use] = rendered(use, renderer, request)
+                    self.outputs[index] = rendered(use, renderer, request)
                 except Exception as error:
                     self.errors[use] = error

@@ -38,8 +38,9 @@ class Rendering:
     recording: Recording | None = None
     #: The holes of a clean-room render; `holes.Markers`.
     holes: Any = None
-    #: The environ of a visitor's own request.
+    #: The environ of a visitor's own request, and what was found out about it: `Visitor.memo`.
     environ: Any = None
+    memo: Any = None
     policy: Policy | None = _later()
     arguments: dict[str, Any] | None = _later()  # there are some with a policy
     #: The policies of all decorators that ran, each with the arguments of its first run.
@@ -102,7 +103,9 @@ def declare(policy: Policy, arguments: dict[str, Any]) -> None:
     rendering = current.get()
     if rendering is None:
         return
-    if all(policy is not known for known, _ in rendering.ran):
+    if not rendering.ran:  # the usual case, in every visitor's own request, too
+        rendering.ran = ((policy, arguments),)
+    elif all(policy is not known for known, _ in rendering.ran):
         rendering.ran = (*rendering.ran, (policy, arguments))
     if rendering.policy is None and not rendering.mapped:  # the outermost of nested views counts
         rendering.policy = policy

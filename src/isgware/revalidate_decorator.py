@@ -82,8 +82,10 @@ def _named(
     view: Callable[..., Any], policy: Policy, args: tuple[Any, ...], arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """A view's arguments by name, also those that tags name and that came by position."""
+    if not args or not policy.placeholders:
+        return arguments
     missing = policy.placeholders - arguments.keys()
-    if not (missing and args):
+    if not missing:
         return arguments
     try:
         bound = inspect.signature(view).bind_partial(*args).arguments

@@ -11,7 +11,7 @@ import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .after_fork import settling
@@ -34,15 +34,13 @@ from .routing.visitor_check import VisitorCheck
 from .serving.counted_answers import CountedAnswers
 from .serving.delivery import Delivery
 from .serving.engine import Engine
+from .serving.hit_for_pass import HitForPass
 from .serving.learning import Learner
 from .serving.mode import Mode
-from .serving.passed_urls import PassedURLs
-from .serving.refused_urls import RefusedURLs
 from .serving.request_line import RequestLine
 from .settings import Settings
 from .storage.catalogue import Catalogue
 from .storage.counting import Counts
-from .storage.dependencies import dependencies_of
 from .storage.following import Telling
 from .storage.observing import Observing
 from .storage.open_store import open_store, shared
@@ -57,7 +55,7 @@ def _wall_clock() -> float:
     return time.time()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Runtime:
     """``now`` is the clock, in seconds since the epoch; ``store`` the backend behind its circuit
     breaker; ``mode`` tells whether isgware is ``on``, ``off``, in ``report`` or ``develop`` mode.
@@ -79,11 +77,10 @@ class Runtime:
     line: RequestLine
     process: Process
     variants: Variants
-    refused_urls: RefusedURLs
+    passed: HitForPass
     counts: Counts
     observing: Observing
     answers: CountedAnswers
-    passed: PassedURLs = field(default_factory=PassedURLs)
 
     @property
     def active(self) -> bool:
@@ -101,7 +98,6 @@ class Runtime:
         """Have visits counted anew: those who observe have come, or gone."""
         self.memory.unready()
         self.passed.clear()
-        self.refused_urls.clear()
 
     def close(self, timeout: float | None = None) -> None:
         """Stop regenerating, waiting ``timeout`` seconds at most for renders under way."""
@@ -197,7 +193,7 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
         line=line,
         process=Process(engine, memory),
         variants=variants,
-        refused_urls=RefusedURLs(engine.outcomes.routes),
+        passed=HitForPass(engine.outcomes.routes),
         counts=counts,
         observing=observing,
         answers=answers,
@@ -214,7 +210,9 @@ def engine_of(
     page_store = PageStore(store, memory, now, settings.offline_time)
     page_store.history = settings.history
     if settings.dependencies:
-        page_store.dependencies = dependencies_of(store, settings)
+        from .storage.dependencies import dependencies_of
+
+        page_store.dependencies = dependencies_of(store, settings, now)
     planner = Planner(settings, site, page_store, now, drafts)
     maintenance = Maintenance(
         settings.probe_interval,
@@ -250,4 +248,5 @@ def engine_of(
     outcomes = Outcomes(planner, page_store, failures, settings.dynamic_time, now)
     renderer = PageRenderer(settings, page_store, producer, outcomes, maintenance)
     background = Background(renderer, planner, pool, handoff)
-    return Engine(settings, planner, background, VisitorCheck(site, now), now)
+    visitors = VisitorCheck(site, now)
+    return Engine(settings, planner, background, visitors, now, site.has_url_map)

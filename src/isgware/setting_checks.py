@@ -88,6 +88,28 @@ def dependencies(name: str, value: Any) -> bool | str:
         raise _fail(name, value, "say True, False or 'soft'.") from None
 
 
+def lag(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if isinstance(value, bool) or not 0 <= number <= _MAX_LAG:
+        remedy = "give the seconds by which replicas may lag, such as 2, an hour at most; 0: none."
+        raise _fail(name, value, remedy)
+    return number
+
+
+#: Seconds. What was changed is remembered for so long.
+_MAX_LAG: Final = 3_600.0
+
+
+def of_dependencies(values: Mapping[str, Any]) -> None:
+    """What says how pages are renewed for what they show says nothing without that."""
+    for name in ("dependencies_durable", "dependencies_lag"):
+        if values.get(name) and not values.get("dependencies"):
+            raise _fail(name, values[name], "set dependencies=True, too, or leave it out.")
+
+
 def text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise _fail(name, value, "give a non-empty string.")

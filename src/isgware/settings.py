@@ -114,6 +114,16 @@ class Settings:
         checks.dependencies,
         "renew pages when what they show of the database changes: True, 'soft'",
     )
+    dependencies_durable: bool = _option(
+        False,
+        checks.flag,
+        "announce commits beforehand, so that those of writers that are killed renew pages, too",
+    )
+    dependencies_lag: float = _option(
+        0.0,
+        checks.lag,
+        "seconds by which replicas of the database may lag: pages are renewed once more then",
+    )
     untracked: tuple[str, ...] = _option(
         (), checks.strings, "models or tables on which no page depends, whatever it shows of them"
     )
@@ -182,6 +192,7 @@ class Settings:
                 values[name] = value
         for name, value in values.items():
             values[name] = known[name].metadata["check"](name, value)
+        checks.of_dependencies(values)
         return cls(**values)
 
 

@@ -25,7 +25,7 @@ from .rendering.clean_room import MARK, StartResponse, WSGIApp
 from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
 from .runtime import runtime_of
-from .serving.answer import Answer
+from .serving.answer import PREPARED, Answer
 from .serving.filling import fill
 from .serving.hole_filling import fill_holes
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
@@ -194,6 +194,12 @@ class ISG(Operations):
         if visitor is None:
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, runtime.site)
+        if mode == "on":
+            raw = self._line.of(visitor, environ)
+            passes = runtime.passed.find(raw)
+            if passes is not None and (passes.answer is None or self._is_anybody(environ)):
+                passes.cell.value += 1
+                return self._pass(visitor, passes.answer, environ, start_response, rendering)
         if visitor.path.startswith(self._mount):
             answered = self._at_mount(visitor, environ, start_response, rendering, mode)
             if answered is not None:
@@ -218,32 +224,30 @@ class ISG(Operations):
             return runtime.learner.without_store(
                 mode, visitor, self.application, environ, start_response, rendering
             )
-        return self._get(visitor, environ, start_response, rendering)
+        return self._get(visitor, raw, environ, start_response, rendering)
+
+    def _is_anybody(self, environ: Environ) -> bool:
+        """Whether a visitor without credentials and drafts asks."""
+        watched = "HTTP_COOKIE" in environ and self._line.is_watched(environ)
+        return not watched and environ.keys().isdisjoint(CREDENTIALS)
 
     def _prepared(
         self, ready: PreparedHit, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes] | None:
         """The answer out of a page that was served by this request line: as it is, though stale, or
         filled for the visitor. ``None`` if it is to be looked for again."""
-        if isinstance(ready, PreparedStale):
-            if not self._holds(ready, environ):
-                return None
-            if not isinstance(ready, PreparedFill):
-                return self._special(ready, environ, start_response)
-        elif not self._has_holes(ready, environ):
-            return None
-        visitor = visitor_of(environ)
+        runtime, page = self.runtime, ready.page
+        holds = isinstance(ready, PreparedStale) and self._holds(ready, environ)
+        if holds and not isinstance(ready, PreparedFill):
+            return self._special(ready, environ, start_response)
+        visitor = visitor_of(environ) if holds or self._has_holes(ready, environ) else None
         if visitor is None:
             return None
-        runtime, page = self.runtime, ready.page
-        if isinstance(ready, PreparedFill):
-            fills: Callable[..., Iterable[bytes]] = fill
-        elif runtime.engine.visitors.fills(visitor, page.entry, ready.shape or ()):
-            fills = fill_holes
-        else:
+        if not holds and not runtime.engine.visitors.fills(visitor, page.entry, ready.shape or ()):
             return None
+        fills: Callable[..., Iterable[bytes]] = fill if holds else fill_holes
         return fills(
-            visitor, Answer("HIT"), page, runtime.now(), runtime.site, self.application, environ,
+            visitor, PREPARED, page, runtime.now(), runtime.site, self.application, environ,
             runtime.answers.heard(visitor, start_response, page.entry),
             rendering_of(visitor, runtime.site),
         )  # fmt: skip
@@ -256,9 +260,8 @@ class ISG(Operations):
         if mode == "on" and visitor.path.startswith(self._client_path):
             from .serving.client_holes import ClientHoles
 
-            holes = ClientHoles(
-                self._mount, self.runtime.engine, self.runtime.site, self.application
-            )
+            run = self.runtime
+            holes = ClientHoles(self._mount, run.engine, run.site, self.application, run.answers)
             return holes(visitor, environ, start_response)
         if self._metrics is not None and visitor.path == self._metrics.path:
             return self._metrics(visitor, start_response)
@@ -293,25 +296,15 @@ class ISG(Operations):
         )
 
     def _get(
-        self, visitor: Visitor, environ: Environ, start_response: StartResponse,
+        self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
-        runtime, raw = self.runtime, self._line.of(visitor, environ)
-        counted = runtime.answers
-        if (passes := runtime.passed.find(raw)) is not None:
-            passes.value += 1
-            return call(self.application, environ, start_response, rendering)
+        runtime, counted = self.runtime, self.runtime.answers
         http, read_ahead = runtime.shared_cache, ReadAhead()
         if http is not None and http.passes_at_once(raw, environ):
             heard = counted.heard(visitor, start_response)
             return http.glance(visitor, raw, environ, heard, rendering)
         started = perf_counter()
-        known = None
-        if environ.keys().isdisjoint(CREDENTIALS):
-            known = runtime.refused_urls.find(raw)
-        if known is not None and not ("HTTP_COOKIE" in environ and self._line.is_watched(environ)):
-            known[1].value += 1
-            return self._own(visitor, known[0], environ, start_response, rendering)
         answer = self._decide(visitor, read_ahead)
         if runtime.settings.debug:
             log_decision(visitor, answer, runtime.now(), perf_counter() - started)
@@ -370,19 +363,26 @@ class ISG(Operations):
         if answer.detail == "authorization":
             runtime.delivery.check_credentials(visitor)
         if answer.refused:
-            runtime.refused_urls.remember(raw, answer, cell)
-        return self._own(visitor, answer, environ, start_response, rendering)
+            runtime.passed.add(raw, cell, answer)
+        return self._pass(visitor, answer, environ, start_response, rendering)
 
-    def _own(
-        self, visitor: Visitor, answer: Answer, environ: Environ, start_response: StartResponse,
-        rendering: Rendering,
+    def _pass(
+        self, visitor: Visitor, answer: Answer | None, environ: Environ,
+        start_response: StartResponse, rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
-        """The app's own answer, where a page is declared and this visitor does not get it."""
+        """The app's own answer. ``answer``: why, where a page is declared and this visitor does not
+        get it."""
+        if answer is None:
+            return call(self.application, environ, start_response, rendering)
+        watch = None
         if answer.refused:
-            start_response = self.runtime.learner.watching_refused(
-                visitor, answer.refused, answer.detail, start_response, rendering
+            self.runtime.engine.outcomes.routes.passed(answer.refused)
+            watch = self.runtime.learner.watching_refused(
+                visitor, answer.refused, answer.detail, rendering
             )
-        return passed_by(visitor, answer, self.application, environ, start_response, rendering)
+        return passed_by(
+            visitor, answer, self.application, environ, start_response, rendering, watch
+        )
 
     def _decide(self, visitor: Visitor, read_ahead: ReadAhead) -> Answer | None:
         """A defect of isgware's own must not become a visitor's error page."""

@@ -9,7 +9,9 @@ from bench import run
 from bench.kit import machine
 
 #: What benchmarks start or ask, and the list itself.
-OTHERS = {"__init__", "agreement", "contenders", "newcomer", "run", "sites", "visitors"}
+OTHERS = {
+    "__init__", "agreement", "contenders", "newcomer", "refused_sites", "run", "sites", "visitors",
+}  # fmt: skip
 
 
 def test_every_benchmark_is_listed() -> None:

@@ -211,3 +211,11 @@ def test_people_are_told_what_a_page_depends_on() -> None:
         "post[author=3, parent=NULL; date]",
         "stock[*]",
     ]
+
+
+def test_a_page_without_rows_depends_on_its_question_alone() -> None:
+    asked, shown = DatabaseReads(), DatabaseReads()
+    for reads in (asked, shown):
+        reads.question("post", {"a"}, {"a": 1})
+    shown.rows("post", [])
+    assert shown.finished({}).names == asked.finished({}).names

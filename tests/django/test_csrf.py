@@ -3,13 +3,15 @@
 import re
 
 import pytest
+from django.conf import settings
 from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.http import HttpResponse
-from django.middleware.csrf import get_token, rotate_token
+from django.middleware.csrf import CsrfViewMiddleware, get_token, rotate_token
 from django.template import engines
 from django.test.utils import override_settings
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
+from freezegun import freeze_time
 from werkzeug.test import Client
 
 from isgware import revalidate
@@ -32,9 +34,9 @@ def form(request):
     return HttpResponse(engines["django"].from_string(FORM + FILLER).render({}, request))
 
 
-def site(project, view=form, **settings):
-    settings.setdefault("MIDDLEWARE", [CSRF])
-    return project([path("form", view)], TEMPLATES=TEMPLATES, **settings)
+def site(project, view=form, **given):
+    given.setdefault("MIDDLEWARE", [CSRF])
+    return project([path("form", view)], TEMPLATES=TEMPLATES, **given)
 
 
 def tokens(reply):
@@ -214,6 +216,38 @@ def test_settings_of_the_cookie_hold(project):
     assert replies[1].headers["X-ISG-Cache"] == "HIT"
     for reply in replies:
         assert re.match(r"mine=\w{32};.*HttpOnly.*Path=/f", reply.headers["Set-Cookie"])
+
+
+class Marking(CsrfViewMiddleware):
+    """A project's own, which looks at more of a request than its cookies."""
+
+    def _set_csrf_cookie(self, request, response):
+        super()._set_csrf_cookie(request, response)
+        response.cookies[settings.CSRF_COOKIE_NAME]["comment"] = request.get_host()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"CSRF_COOKIE_DOMAIN": "localhost", "CSRF_COOKIE_SECURE": True},
+        {"CSRF_COOKIE_SAMESITE": False, "CSRF_COOKIE_AGE": None},
+        {"MIDDLEWARE": [f"{__name__}.Marking"]},
+    ],
+)
+def test_the_cookie_is_the_one_that_django_sends(project, given):
+    isg = site(project, **given)
+    visitor = Client(isg)
+    with freeze_time("2026-11-30 12:00:00.4"):
+        replies = [visitor.get("/form") for _ in range(2)]
+    secret = replies[0].headers["Set-Cookie"].partition(";")[0]
+    with freeze_time("2026-11-30 12:00:07.9"):
+        stored = visitor.get("/form", headers={"Cookie": secret})
+        own = visitor.get("/form?a=1", headers={"Cookie": secret, "Authorization": "Basic eDp5"})
+    assert [reply.headers["X-ISG-Cache"] for reply in (*replies, stored, own)] == [
+        "MISS", "HIT", "HIT", "BYPASS",
+    ]  # fmt: skip
+    assert stored.headers["Set-Cookie"] == own.headers["Set-Cookie"].strip()
 
 
 def test_a_form_that_is_not_declared_is_learned(project):

@@ -396,3 +396,58 @@ def test_a_nonce_of_the_page_is_the_scripts_too():
     nonce = re.search("nonce-([^']+)", got.headers["Content-Security-Policy"])[1]
     assert nonce not in ("bm9uY2Vub25jZW5vbmNl", "0" * 20)
     assert f'defer="defer" nonce="{nonce}"></script>' in got.text
+
+
+#: Two holes that show a stranger nothing of their own.
+ACCOUNTS = (
+    '{{ hole("_account.html", client=true) }}{{ hole("_account.html", client=true) }}' + FILLER
+)
+
+
+def test_requests_for_holes_are_counted_on_the_route_of_their_page():
+    shop = Shop(ACCOUNTS, observer=(told := []).append)
+    url = asks(shop.visitor().get("/page").text)
+    ann = shop.visitor("ann")
+    for asked_for in (url, url, re.sub("of=[0-9a-f]+", "of=0", url), "/_isg/holes?page=x"):
+        ann.get(asked_for)
+    shop.visitor().get(url)
+    fleet = shop.isg.stats().fleet
+    assert fleet.results == {"bypass": 5, "pass": 1, "miss": 1}
+    assert fleet.routes["shown"].requests == 1  # what a browser asks of a page that it has is none
+    assert fleet.reasons == []
+    shop.isg.close()
+    holes_asked = [event for event in told if getattr(event, "result", "") == "bypass"]
+    assert sorted((event.route, event.path, event.reason) for event in holes_asked) == [
+        ("shown", "/page", "filled"), ("shown", "/page", "filled"),
+        ("shown", "/page", "no-such-holes"), ("shown", "/page", "nothing-personal"),
+        ("undeclared", "/_isg/holes", "no-such-holes"),
+    ]  # fmt: skip
+
+
+def test_why_tells_what_becomes_of_a_request_for_holes():
+    shop = Shop(ACCOUNTS)
+    stranger, ann = shop.visitor(), shop.visitor("ann")
+    page_text = stranger.get("/page").text
+    url, script = asks(page_text), re.search('src="([^"]*)"', page_text)[1]
+    cookies = {"session": ann.get_cookie("session").value}
+    mine = shop.isg.why(url, cookies=cookies)
+    assert (mine.outcome, mine.detail, mine.route) == ("BYPASS", "filled", "shown")
+    assert "holes of /page are made in one run" in mine.follows
+    assert mine.holes == ("_account.html (in the browser)",)
+    told = [
+        shop.isg.why(each, cookies=cookies if each != url else {})
+        for each in (url, url.replace("of=", "of=0"), "/_isg/holes?page=/page", script)
+    ]
+    assert [(why.outcome, why.detail) for why in told] == [
+        ("BYPASS", "nothing-personal"), ("BYPASS", "no-such-holes"), ("BYPASS", "no-such-holes"),
+        ("PASS", "control"),
+    ]  # fmt: skip
+    assert "other holes in /page" in told[1].decided_by
+    assert "numbers of its holes" in told[2].decided_by
+    shop.isg.purge_all()
+    gone = shop.isg.why(url)
+    assert (gone.outcome, gone.detail) == ("REVALIDATED", "purged")
+    assert "is rendered first" in gone.follows
+    nowhere = shop.isg.why(url.replace("%2Fpage", "%2Fnowhere"))
+    assert "/nowhere would be PASS" in nowhere.decided_by
+    assert shop.renders == 1

@@ -278,12 +278,25 @@ def test_a_placeholder_in_which_the_session_is_taken_apart_is_read_by_the_page()
     assert "detail=cookie" in shop.visitor("ann").get("/page").headers["Cache-Status"]
 
 
-def test_a_member_who_comes_again_is_looked_at_again():
+def with_nonces(app):
+    """Have every answer of the app name a nonce: then its pages have places of their own."""
+
+    @app.after_request
+    def say(response):
+        response.headers["Content-Security-Policy"] = f"img-src 'nonce-{secrets.token_urlsafe(16)}'"
+        return response
+
+
+@pytest.mark.parametrize("places", [False, True], ids=["holes", "holes and a nonce"])
+def test_a_member_who_comes_again_is_looked_at_again(places):
     clock = FakeClock()
     shop = Shop(
         '{{ count() }}{% if session.get("vip") %}VIP{% endif %}|' + ACCOUNT + FILLER,
         clock=clock, executor=ManualExecutor(), secret="s" * 32,
     )  # fmt: skip
+
+    if places:
+        with_nonces(shop.app)
 
     @shop.app.post("/vip")
     def vip():
@@ -295,6 +308,7 @@ def test_a_member_who_comes_again_is_looked_at_again():
     for _ in range(3):
         got = ann.get("/page")
         assert got.text.startswith("1|<b>ann")
+        assert "|<b>stranger" in shop.visitor().get("/page").text
         assert "hit; ttl=" in got.headers["Cache-Status"]
     known = ann.get("/page", headers={"Authorization": "Basic eDp5"})
     assert "detail=authorization" in known.headers["Cache-Status"]

@@ -8,7 +8,17 @@ import pytest
 
 from isgware.core.database_reads import Writes
 from isgware.core.dependencies import Inserted, Write
-from isgware.management.record_writes import listen, listening, tell, unlisten
+from isgware.management.record_writes import (
+    announce,
+    announcing,
+    listen,
+    listening,
+    tell,
+    unlisten,
+    withdraw,
+)
+
+from ..announcements import announcing as with_announcements
 
 heard: list[list[Write]] = []
 
@@ -47,3 +57,34 @@ def test_one_that_raises_keeps_nothing_from_the_others(caplog: pytest.LogCapture
     tell([Inserted("post", 1)])
     assert len(heard) == 1
     assert "could not be renewed" in caplog.text
+
+
+def test_who_wants_to_know_beforehand_is_told_with_what_was_announced() -> None:
+    listen(heard.append)
+    assert not announcing()
+    writes = [Inserted("post", 1)]
+    with with_announcements() as beforehand:
+        assert announcing()
+        announced = announce(writes)
+        announce(writes, announced)
+        assert heard == []
+        tell(writes, announced)
+        assert beforehand.ended == ["token 1", "token 2"]
+        assert announce([]) == {}
+        tell([], announced)
+        withdraw(announced)
+    assert [what for what, _ in beforehand.events] == [
+        "announced", "announced", "told", "withdrawn", "withdrawn",
+    ]  # fmt: skip
+    assert heard == [writes]
+
+
+def test_one_that_cannot_be_announced_to_refuses_no_commit(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with with_announcements(lambda: 1 / 0) as beforehand:
+        announced = announce([Inserted("post", 1)])
+        withdraw({beforehand: ["token"]})
+    assert announced == {}
+    assert "it goes on without" in caplog.text
+    assert "in vain" in caplog.text

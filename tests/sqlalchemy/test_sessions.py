@@ -104,7 +104,7 @@ def test_switched_off_it_looks_nothing_up(engine, session, hook):
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     session.commit()
     assert not [line for line in statements if "SELECT book.title" in line or "book.title," in line]
-    assert "UPDATE" in statements[-1]
+    assert any("UPDATE" in line for line in statements)
 
 
 def test_a_session_that_is_left_open_goes_at_once(engine, hook, isg, told):

@@ -48,7 +48,7 @@ def test_what_is_rolled_back_is_told_to_nobody(told, session):
 
 def test_it_is_told_after_the_commit(told, engine, session, monkeypatch):
     seen = []
-    monkeypatch.setattr(transactions, "tell", lambda writes: seen.append(rows()))
+    monkeypatch.setattr(transactions, "tell", lambda writes, _: seen.append(rows()))
 
     def rows():
         with Session(engine) as other:

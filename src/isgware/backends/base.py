@@ -113,7 +113,7 @@ def row_of(entry: Entry) -> Row:
         status=entry.code,
         size=entry.size,
         rendered_at=entry.rendered_at,
-        revalidate=entry.revalidate,
+        revalidate=entry.lifetime,
         expire=entry.expire,
         keep_until=entry.expires_at + grace,
         render_seconds=entry.render_seconds,

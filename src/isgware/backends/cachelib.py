@@ -36,7 +36,17 @@ from .base import (
     notes_of,
     rows_after,
 )
-from .dependents import Begun, Dependents, Depending, Kept, KnownShapes
+from .dependents import (
+    INTENT_SECONDS,
+    Begun,
+    Dependents,
+    Depending,
+    Intent,
+    Kept,
+    KnownShapes,
+    Lagging,
+    Teller,
+)
 from .sqlite.database import Database
 
 log: Final = logging.getLogger("isgware")
@@ -219,8 +229,21 @@ class CachelibBackend:
     def shapes(self) -> KnownShapes:
         return self._dependents.shapes()
 
-    def tell(self, names: Mapping[bytes, str], nonce: str, version: int) -> int | KnownShapes:
-        return self._dependents.tell(names, nonce, version)
+    def tell(
+        self, names: Mapping[bytes, str], nonce: str, version: int, teller: Teller | None = None
+    ) -> int | KnownShapes:
+        return self._dependents.tell(names, nonce, version, teller)
+
+    def announce(
+        self, intent: Intent, version: int, now: float, seconds: float = INTENT_SECONDS
+    ) -> bool:
+        return self._dependents.announce(intent, version, now, seconds)
+
+    def tell_overdue(self, now: float) -> int:
+        return self._dependents.tell_overdue(now)
+
+    def seconds_left(self, page: Lagging, now: float) -> float | None:
+        return self._dependents.seconds_left(page, now)
 
     def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
         return self._dependents.depend(depending, nonce, generation)

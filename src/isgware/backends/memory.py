@@ -13,9 +13,8 @@ from ..core.freshness import Changes
 from ..core.stored_page import head_size
 from . import fork_safety as forks
 from .base import HELD, Before, Held, Job, Lease, Limits, Row, Standing, is_newer
-from .dependents import Begun, Depending, Kept, KnownShapes
 from .memory_counts import Counted
-from .memory_dependents import DependencyTables
+from .memory_dependents import DependencyTables, DependentPages
 from .memory_jobs import Jobs
 from .memory_versions import Versions
 
@@ -36,12 +35,13 @@ class _PagesInOrder:
 
     def add(self, row: Row, head: bytes, bodies: bytes) -> None:
         self.pages[row.key] = (row, head, bodies)
-        self.bytes += len(head) + len(bodies)
+        self.bytes += self._size(row.key)
 
     def remove(self, key: str) -> Row | None:
-        row, head, bodies = self.pages.pop(key, (None, b"", b""))
-        self.bytes -= len(head) + len(bodies)
-        return row
+        if key not in self.pages:
+            return None
+        self.bytes -= self._size(key)
+        return self.pages.pop(key)[0]
 
     def to_go(self, now: float, added: str) -> list[str]:
         """Keys of expired pages, and of the least recently used if there are too many; never the
@@ -59,11 +59,12 @@ class _PagesInOrder:
         return gone
 
     def _size(self, key: str) -> int:
-        _, head, bodies = self.pages[key]
-        return len(head) + len(bodies)
+        row, head, bodies = self.pages[key]
+        names = len(row.depended.names) if row.depended is not None else 0
+        return len(head) + len(bodies) + names
 
 
-class MemoryBackend:
+class MemoryBackend(DependentPages):
     """The protocol over dictionaries, each operation under one short lock."""
 
     #: Other processes cannot see what is stored.
@@ -185,12 +186,16 @@ class MemoryBackend:
                         self._variants[row.page_key].move_to_end(key)
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
-        with self._lock:
-            rows = [row for row, *_ in (*self._good.pages.values(), *self._errors.pages.values())]
+        rows = self._all_rows()
         rows.sort(key=lambda row: (row.path, row.query, row.key))  # as others do, whatever was used
         return (
             row for row in rows if row.path.startswith(prefix) and (tag is None or tag in row.tags)
         )
+
+    def _all_rows(self) -> list[Row]:
+        with self._lock:
+            pages = (*self._good.pages.values(), *self._errors.pages.values())
+        return [page[0] for page in pages]
 
     def sizes(self) -> tuple[int, int]:
         """Pages and their bytes."""
@@ -246,44 +251,6 @@ class MemoryBackend:
             self._floor = last
         elif table is self._soft:
             self._soft_floor = last
-
-    def begun(self) -> Begun:
-        with self._lock:
-            return self._dependencies.begun(self._nonce)
-
-    def shapes(self) -> KnownShapes:
-        with self._lock:
-            return self._dependencies.known_shapes(self._nonce)
-
-    def tell(self, names: Mapping[bytes, str], nonce: str, version: int) -> int | KnownShapes:
-        with self._lock:
-            tables = self._dependencies
-            if (nonce, version) != (self._nonce, tables.version):
-                return tables.known_shapes(self._nonce)
-            self._move_to(tables.tell(names, self._counter))
-            return self._counter
-
-    def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
-        with self._lock:
-            tables = self._dependencies
-            kept = tables.depend(depending, self._nonce, generation)
-            if tables.full:
-                self._move_to(tables.forget(self._counter))
-            return kept if nonce == self._nonce else Kept.MAYBE
-
-    def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
-        wanted = set(names)
-        return (row for row in self.rows() if row.depended and row.depended.has_any(wanted))
-
-    def forget(self) -> int:
-        with self._lock:
-            self._move_to(self._dependencies.forget(self._counter))
-            return self._counter
-
-    def _move_to(self, counter: int) -> None:
-        if counter != self._counter:
-            self._counter = counter
-            self.version[0] += 2
 
     def acquire(
         self, key: str, ttl: float, now: float, *, generation: int, overtake_before: int

@@ -1,12 +1,28 @@
-"""The tables of `dependents` in dictionaries. Whoever uses them holds a lock."""
+"""The tables of `dependents` in dictionaries, used under a lock, and `DependentPages`, the part of
+`MemoryBackend` that does so."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..core.dependencies import Shape
 from ..core.dependency_names import any_name, split
-from .dependents import MAX_KNOWN, MAX_UNHEARD, Begun, Depending, Kept, KnownShapes
+from .base import Row
+from .dependents import (
+    INTENT_SECONDS,
+    MAX_KNOWN,
+    MAX_UNHEARD,
+    Begun,
+    Depending,
+    Intent,
+    Kept,
+    KnownShapes,
+    Lagging,
+    Teller,
+)
+from .memory_intents import Intents, ToldTimes
 
 
 class DependencyTables:
@@ -27,6 +43,8 @@ class DependencyTables:
         self._max_told = max_told
         self._max_known = max_known
         self._max_unheard = max_unheard
+        self.intents = Intents()
+        self._times = ToldTimes()
 
     def begun(self, nonce: str) -> Begun:
         return Begun(nonce, self.writes, self.version)
@@ -34,9 +52,12 @@ class DependencyTables:
     def known_shapes(self, nonce: str) -> KnownShapes:
         return KnownShapes(nonce, self.version, frozenset(self.shapes))
 
-    def tell(self, names: Mapping[bytes, str], counter: int) -> int:
+    def tell(self, names: Mapping[bytes, str], counter: int, teller: Teller | None = None) -> int:
         """Returns the counter, one more than ``counter`` if anybody depends on any of it."""
         self.writes += 1
+        if teller is not None:
+            self.intents.end(teller.intents)
+            self._times.note(names, teller.page, teller.now)
         heard = [name for name in names if name in self.known]
         for name in names:
             if name not in self.known:
@@ -54,6 +75,16 @@ class DependencyTables:
                 oldest = next(iter(self.told))
                 self.floor = max(self.floor, self.told.pop(oldest)[0])
         return counter
+
+    def tell_overdue(self, counter: int, now: float) -> tuple[int, int]:
+        """How many, and the counter."""
+        overdue = self.intents.overdue(self.version, now)
+        for names in overdue:
+            counter = self.tell(names, counter, Teller(now))
+        return len(overdue), counter
+
+    def seconds_left(self, page: Lagging, now: float) -> float | None:
+        return self._times.left(page, self.version, now)
 
     def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
         """See `Dependents.depend`."""
@@ -84,10 +115,77 @@ class DependencyTables:
         return len(self.known) > self._max_known
 
     def forget(self, counter: int) -> int:
-        """Begin anew. Pages whose render knew only ``counter`` are stale."""
+        """See `Dependents.forget`. Pages whose render knew only ``counter`` are stale."""
         self.known.clear()
         self.shapes.clear()
-        self.told.clear()
         self.version += 1
         self.floor = counter + 1
         return self.floor
+
+
+class DependentPages(ABC):
+    version: list[int]
+    _lock: threading.Lock
+    _nonce: str
+    _counter: int
+    _dependencies: DependencyTables
+
+    @abstractmethod
+    def _all_rows(self) -> list[Row]: ...
+
+    def begun(self) -> Begun:
+        with self._lock:
+            return self._dependencies.begun(self._nonce)
+
+    def shapes(self) -> KnownShapes:
+        with self._lock:
+            return self._dependencies.known_shapes(self._nonce)
+
+    def tell(
+        self, names: Mapping[bytes, str], nonce: str, version: int, teller: Teller | None = None
+    ) -> int | KnownShapes:
+        with self._lock:
+            tables = self._dependencies
+            if (nonce, version) != (self._nonce, tables.version):
+                return tables.known_shapes(self._nonce)
+            self._move_to(tables.tell(names, self._counter, teller))
+            return self._counter
+
+    def announce(
+        self, intent: Intent, version: int, now: float, seconds: float = INTENT_SECONDS
+    ) -> bool:
+        with self._lock:
+            return self._dependencies.intents.add(intent, version, now, seconds)
+
+    def tell_overdue(self, now: float) -> int:
+        with self._lock:
+            count, counter = self._dependencies.tell_overdue(self._counter, now)
+            self._move_to(counter)
+            return count
+
+    def seconds_left(self, page: Lagging, now: float) -> float | None:
+        with self._lock:
+            return self._dependencies.seconds_left(page, now)
+
+    def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
+        with self._lock:
+            tables = self._dependencies
+            kept = tables.depend(depending, self._nonce, generation)
+            if tables.full:
+                self._move_to(tables.forget(self._counter))
+            return kept if nonce == self._nonce else Kept.MAYBE
+
+    def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
+        """Looks at every row: there are at most 100,000."""
+        wanted = set(names)
+        return (row for row in self._all_rows() if row.depended and row.depended.has_any(wanted))
+
+    def forget(self) -> int:
+        with self._lock:
+            self._move_to(self._dependencies.forget(self._counter))
+            return self._counter
+
+    def _move_to(self, counter: int) -> None:
+        if counter != self._counter:
+            self._counter = counter
+            self.version[0] += 2

@@ -128,6 +128,7 @@ def page_lines(info: PageInfo, entry: Entry | None, labels: Labels | None = None
         ("in browsers", ", ".join(places_summary(entry.client_holes)) if entry else ""),
         ("reads", "; ".join(_reads(entry))),
         ("depends on", shortened(lines_of(entry, labels or {}))),
+        ("lag", _lag(entry)),
         ("unseen", "; ".join(unseen_by(entry))),
         ("rendered in", f"{info.render_seconds:.3f} s"),
         ("renders", "; ".join(_renders(entry, info.rendered_at + info.age))),
@@ -152,6 +153,11 @@ def _reads(entry: Entry | None) -> tuple[str, ...]:
     if entry is None:
         return ()
     return listed(entry.reads, entry.hole_reads, entry.client_reads)
+
+
+def _lag(entry: Entry | None) -> str:
+    due = entry is not None and entry.depended is not None and entry.depended.due
+    return "dependencies_lag limits its ttl: rendered shortly after a change" if due else ""
 
 
 def _version(entry: Entry | None) -> str:

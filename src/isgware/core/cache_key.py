@@ -62,7 +62,7 @@ def cgi_name(field: str) -> str:
     return name if name == "CONTENT_TYPE" else "HTTP_" + name
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Visitor:
     """A request as it arrived. ``headers`` maps CGI names (``HTTP_ACCEPT``) to values. ``memo``
     caches what was found out about the visitor, so that it is looked up once.

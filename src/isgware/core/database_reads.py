@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from .dependencies import (
     KEY,
-    UNKNOWN,
     UPDATES_ONLY,
     EverythingChanged,
     Question,
@@ -29,7 +29,7 @@ from .dependency_names import (
     STAR,
     Shapes,
     any_name,
-    row_name,
+    row_names,
     rows_name,
     shape_name,
     table_name,
@@ -43,16 +43,21 @@ MAX_WRITES: Final = 1_000
 #: Shapes of questions on one table; further ones are questions on the whole of it.
 MAX_SHAPES: Final = 200
 
-_Asked = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
+#: What the questions of one shape look at, and of what the value is asked; then their values.
+_Kind = tuple[tuple[str, ...], tuple[str, ...]]
+_Values = tuple[str, ...]
+_NONE: Final[dict[_Kind, dict[_Values, None]]] = {}
 
 
 class DatabaseReads:
     """The reads of one render. ``why``: what made it depend on everything, if something did."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: bytes = b"") -> None:
+        #: Whose render it is: a name of the page.
+        self.page = page
         self.why = ""
         self._rows: dict[str, dict[Any, None]] = {}
-        self._asked: dict[str, dict[_Asked, None]] = {}
+        self._asked: dict[str, dict[_Kind, dict[_Values, None]]] = {}
         self._whole: set[str] = set()
         self.full: set[str] = set()
         self._notes: dict[str, str] = {}
@@ -69,13 +74,19 @@ class DatabaseReads:
         if table in self._whole:
             return
         if columns is not None:
-            looked_at = tuple(sorted(columns))
-            for key in keys:
-                text = canonical(key)
-                self._ask(table, (looked_at, () if text is None else ((KEY, text),)))
+            looked_at = _looked_at(columns)
+            texts = [canonical(key) for key in keys]
+            found = [(text,) for text in texts if text is not None]
+            if found:
+                self._ask(table, (looked_at, (KEY,)), found)
+            if len(found) < len(texts):
+                self._ask(table, (looked_at, ()), ((),))
+            return
+        shown = dict.fromkeys(keys)
+        if not shown:  # else it would depend on all rows of the table that nobody can name
             return
         known = self._rows.setdefault(table, {})
-        known.update(dict.fromkeys(keys))
+        known.update(shown)
         if len(known) > MAX_READS:
             self._fill(table)
 
@@ -86,27 +97,37 @@ class DatabaseReads:
         """A question on a table that is decided by ``columns``, `None`: by all of them. ``equals``:
         the values that each row has which matters, of integers, booleans, UUIDs and `None`.
         ``updates_only``: rows that are inserted or deleted do not matter."""
+        self.questions(table, columns, (equals or {},), updates_only=updates_only)
+
+    def questions(
+        self, table: str, columns: Iterable[str] | None, several: Iterable[Mapping[str, Any]],
+        *, updates_only: bool = False,
+    ) -> None:  # fmt: skip
+        """The same for several ``equals``."""
+        if columns is not None:
+            columns = frozenset(columns)
+        asked: dict[_Kind, list[_Values]] = {}
+        for equals in several:
+            known = {name: text for name in equals if (text := canonical(equals[name])) is not None}
+            if columns is None and not known:
+                self.table(table)
+                return
+            looked_at = (
+                (ALL_COLUMNS,)
+                if columns is None
+                else _looked_at(columns, tuple(equals), updates_only)
+            )
+            names = tuple(sorted(known)) if len(known) > 1 else tuple(known)
+            asked.setdefault((looked_at, names), []).append(tuple([known[name] for name in names]))
+        for kind, values in asked.items():
+            self._ask(table, kind, values)
+
+    def _ask(self, table: str, kind: _Kind, values: Iterable[_Values]) -> None:
         if table in self._whole:
             return
-        values = []
-        for name, value in (equals or {}).items():
-            text = canonical(value)
-            if text is not None:
-                values.append((name, text))
-        if columns is None and not values:
-            self.table(table)
-            return
-        looked_at = (
-            (ALL_COLUMNS,) if columns is None else tuple(sorted({*columns, *(equals or ())}))
-        )
-        if updates_only and columns is not None:
-            looked_at = (*looked_at, UPDATES_ONLY)
-        self._ask(table, (looked_at, tuple(sorted(values))))
-
-    def _ask(self, table: str, asked: _Asked) -> None:
-        known = self._asked.setdefault(table, {})
-        known[asked] = None
-        if len(known) > MAX_READS:
+        asked = self._asked.setdefault(table, {})
+        asked.setdefault(kind, {}).update(dict.fromkeys(values))
+        if sum(map(len, list(asked.values()))) > MAX_READS:
             self._fill(table)
 
     def table(self, table: str) -> None:
@@ -138,8 +159,11 @@ class DatabaseReads:
 
     def finished(self, shapes: Shapes) -> Dependencies:
         """What the page depends on. ``shapes``: those that the store knows."""
-        for table in {*self._rows, *self._asked}:
-            self._unknown_keys(table)
+        keys: dict[str, list[str | None]] = {}
+        for table, rows in list(self._rows.items()):
+            keys[table] = found = list(map(canonical, rows))
+            if None in found:
+                self.table(table)
         while self._count() > MAX_READS:
             self._fill(max({*self._rows, *self._asked}, key=self._count_of))
         names = {EVERY: None}
@@ -149,37 +173,36 @@ class DatabaseReads:
             texts.append(f"* {self.why}")
         for table in sorted({*self._whole, *self._rows, *self._asked}):
             names[table_name(table)] = None
-            names.update(dict.fromkeys(self._row_names(table)))
+            if table in self._whole:
+                names[any_name(table)] = None
+            if table in self._whole or table in self._rows:
+                names[rows_name(table)] = None
+            if table in self._rows:
+                names.update(dict.fromkeys(row_names(table, map(str, keys[table]))))
             known = set(shapes.get(table, ()))
-            for columns, equals in self._asked.get(table, ()):
-                shape = Shape(table, columns, tuple(name for name, _ in equals))
+            for (columns, equals), asked in self._asked.get(table, _NONE).items():
+                shape = Shape(table, columns, equals)
                 if shape not in known and len(known) >= MAX_SHAPES:
                     names[any_name(table)] = None
                     continue
                 if shape not in known:
                     known.add(shape)
                     new.add(shape)
-                names[shape_name(shape, (value for _, value in equals))] = None
+                for values in asked:
+                    names[shape_name(shape, values)] = None
                 if equals:
                     names[shape_name(shape)] = None
             texts += self._texts(table)
         texts += (MARK + note.replace("\n", " ") for note in self._notes.values())
-        return Dependencies(b"".join(names), "\n".join(texts), frozenset(new), frozenset(self.full))
-
-    def _row_names(self, table: str) -> Iterable[bytes]:
-        if table in self._whole:
-            yield any_name(table)
-        if table in self._whole or table in self._rows:
-            yield rows_name(table)
-        for key in self._rows.get(table, ()):
-            yield row_name(table, str(canonical(key)))
-
-    def _unknown_keys(self, table: str) -> None:
-        if any(key is UNKNOWN or canonical(key) is None for key in self._rows.get(table, ())):
-            self.table(table)
+        return Dependencies(
+            b"".join(names), "\n".join(texts), frozenset(new), frozenset(self.full),
+            frozenset(self._asked),
+        )  # fmt: skip
 
     def _count_of(self, table: str) -> int:
-        return len(self._rows.get(table, ())) + len(self._asked.get(table, ()))
+        return len(self._rows.get(table, ())) + sum(
+            map(len, self._asked.get(table, _NONE).values())
+        )
 
     def _count(self) -> int:
         return sum(map(self._count_of, {*self._rows, *self._asked}))
@@ -187,35 +210,58 @@ class DatabaseReads:
     def _texts(self, table: str) -> Iterable[str]:
         if table in self._whole:
             yield f"{table}[*]"
-        for key in self._rows.get(table, ()):
-            yield f"{table}:{_key_text(key)}"
-        for columns, equals in self._asked.get(table, ()):
-            yield _question_text(table, columns, equals)
+        yield from [f"{table}:{_key_text(key)}" for key in self._rows.get(table, ())]
+        for kind, asked in self._asked.get(table, _NONE).items():
+            yield from _question_texts(table, kind, asked)
 
 
 def _key_text(key: Any) -> str:
     return ",".join(map(str, key)) if isinstance(key, tuple) else str(key)
 
 
-def _question_text(table: str, columns: tuple[str, ...], equals: Iterable[tuple[str, str]]) -> str:
-    given = dict(equals)
-    rest = [name for name in columns if name not in given and name not in (KEY, UPDATES_ONLY)]
-    if KEY in given:
-        return f"{table}:{given[KEY]}({', '.join(rest)})"
-    said = [f"{name}={'NULL' if value == chr(0) else value}" for name, value in given.items()]
-    return f"{table}[{'; '.join(part for part in (', '.join(said), ', '.join(rest)) if part)}]"
+@lru_cache(maxsize=4_096)
+def _looked_at(
+    columns: frozenset[str], equals: tuple[str, ...] = (), updates_only: bool = False
+) -> tuple[str, ...]:
+    found = tuple(sorted(columns.union(equals)))
+    return (*found, UPDATES_ONLY) if updates_only else found
+
+
+def _question_texts(table: str, kind: _Kind, asked: Iterable[_Values]) -> list[str]:
+    equals, rest = kind[1], _rest_of(kind)
+    if KEY in equals:
+        at = equals.index(KEY)
+        return [f"{table}:{values[at]}({rest})" for values in asked]
+    if not equals:
+        return [f"{table}[{rest}]"]
+    end = f"; {rest}]" if rest else "]"
+    return [f"{table}[{', '.join(map(_equality_text, equals, values))}{end}" for values in asked]
+
+
+def _equality_text(name: str, value: str) -> str:
+    return f"{name}={'NULL' if value == chr(0) else value}"
+
+
+@lru_cache(maxsize=4_096)
+def _rest_of(kind: _Kind) -> str:
+    columns, equals = kind
+    return ", ".join(
+        name for name in columns if name not in equals and name not in (KEY, UPDATES_ONLY)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """What a page depends on: its ``names`` one after the other, and ``texts``, a line for each.
     ``shapes``: those among its questions that the store did not know. ``full``: tables of which it
-    reads too much, so that it depends on the whole of them."""
+    reads too much, so that it depends on the whole of them. ``asked``: tables that it asks
+    questions of."""
 
     names: bytes = b""
     texts: str = ""
     shapes: frozenset[Shape] = frozenset()
     full: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -227,7 +273,8 @@ class Writes:
 
     def add(self, write: Write) -> None:
         if isinstance(write, EverythingChanged):
-            self.everything = self.everything or write
+            if self.everything is None or write.tables:
+                self.everything = write
             return
         known = self._tables.setdefault(write.table, [])
         if known and isinstance(known[0], TableChanged):
@@ -236,6 +283,10 @@ class Writes:
             known[:] = [TableChanged(write.table)]
         else:
             known.append(write)
+
+    @property
+    def tables(self) -> int:
+        return len(self._tables)
 
     def join(self, inner: Writes) -> None:
         """A savepoint was released: what was written in it is written in this."""

@@ -30,7 +30,7 @@ class Action(Enum):
     OWN = "own"  # the app's answer to the visitor's own request
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Facts:
     """``state`` is ``None`` when nothing is stored. ``dynamic`` says why the page was found not
     storable a while ago, ``failing`` why its last render failed, ``due`` whether to retry it."""

@@ -13,32 +13,54 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from .dependency_names import SIZE, split
-
 #: What is wrong with a page from the start. ``MAYBE``: the store did not take it, or has forgotten
 #: what was written meanwhile; ``CHANGED``: something that it shows was written meanwhile.
 NOTHING: Final = 0
 MAYBE: Final = 1
 CHANGED: Final = 2
+#: Names that a mirror keeps although they lie below the floor: their pages are gone, not stale.
+_MAX_TOLD: Final = 100_000
+#: Names that are sooner found one by one.
+_FEW: Final = 10
 #: Texts of a page's dependencies are never longer than this once they are decompressed.
 _MAX_TEXT: Final = 4 * 1024**2
+#: Bytes of a name; see `core.dependency_names`.
+SIZE: Final = 8
+
+
+def split(blob: bytes) -> Iterable[bytes]:
+    """The names in the one blob in which a page keeps them."""
+    return (blob[at : at + SIZE] for at in range(0, len(blob), SIZE))
 
 
 @dataclass(frozen=True, slots=True)
 class Depended:
     """``names`` one after the other; ``texts`` a line for each dependency, compressed. ``soft``:
-    a change makes the page stale, not gone. ``late``: see `NOTHING` and its like."""
+    a change makes the page stale, not gone. ``late``: see `NOTHING` and its like. ``due``: when the
+    page is to be renewed, since something of it was changed shortly before its render and replicas
+    of the database may lag; 0 if never. By the wall clock, as the times of an `Entry`."""
 
     names: bytes
     texts: bytes = b""
     soft: bool = False
     late: int = NOTHING
+    due: float = 0.0
+
+    def overdue(self, now: float) -> bool:
+        return self.due != 0.0 and now >= self.due
 
     @property
     def size(self) -> int:
         return len(self.names) + len(self.texts)
 
     def has_any(self, names: Set[bytes]) -> bool:
+        """Few names are looked for as bytes, which is faster than to take the blob apart."""
+        if len(names) <= _FEW:
+            for name in names:
+                if name in self.names:
+                    break
+            else:
+                return False
         return not names.isdisjoint(split(self.names))
 
     def lines(self) -> list[str]:
@@ -52,12 +74,14 @@ class Depended:
 
 
 def without_texts(depended: Depended | None) -> Depended | None:
-    """What its row in the catalogue says."""
-    return replace(depended, texts=b"") if depended is not None and depended.texts else depended
+    """What its row in the catalogue says. When it is to be renewed is in the row's times."""
+    if depended is None or not (depended.texts or depended.due):
+        return depended
+    return replace(depended, texts=b"", due=0.0)
 
 
 def packed(depended: Depended | None) -> bytes | None:
-    """All but the texts, in bytes."""
+    """What a row says, in bytes."""
     if depended is None:
         return None
     return bytes([depended.late << 1 | depended.soft]) + depended.names
@@ -75,18 +99,20 @@ def compressed(texts: str) -> bytes:
     return zlib.compress(texts.encode("utf-8", "replace"), 1)[: 2 * _MAX_TEXT] if texts else b""
 
 
-def _checked(names: bytes, texts: bytes, soft: Any, late: Any) -> Depended:
+def _checked(names: bytes, texts: bytes, soft: Any, late: Any, due: Any = 0.0) -> Depended:
     """What was read from a store, if it can be judged by. Raises `ValueError` otherwise."""
     known = late in (NOTHING, MAYBE, CHANGED) and type(late) is int
-    if not known or type(soft) is not bool or len(names) % SIZE:
+    timed = type(due) in (int, float) and 0 <= due < 1e15
+    if not known or not timed or type(soft) is not bool or len(names) % SIZE:
         raise ValueError("no dependencies")
-    return Depended(names, texts, soft, late)
+    return Depended(names, texts, soft, late, due)
 
 
 def described_dependencies(depended: Depended) -> Any:
     """What JSON can hold of it, as part of a stored page."""
     names, texts = (b64encode(data).decode() for data in (depended.names, depended.texts))
-    return [names, texts, depended.soft, depended.late]
+    due = [depended.due] if depended.due else []
+    return [names, texts, depended.soft, depended.late, *due]
 
 
 def depended_from(raw: Any) -> Depended | None:
@@ -94,8 +120,9 @@ def depended_from(raw: Any) -> Depended | None:
     else."""
     if raw is None:
         return None
-    names, texts, soft, late = raw
-    return _checked(b64decode(names, validate=True), b64decode(texts, validate=True), soft, late)
+    names, texts, soft, late, *due = raw
+    blobs = [b64decode(data, validate=True) for data in (names, texts)]
+    return _checked(blobs[0], blobs[1], soft, late, due[0] if due else 0.0)
 
 
 @dataclass(slots=True)
@@ -116,7 +143,8 @@ class Tellings:
                 self.last = max(self.last, value)
         if floor > self.floor:
             self.floor = floor
-            for name in [name for name, value in list(self.told.items()) if value <= floor]:
+        if len(self.told) > _MAX_TOLD:  # below the floor pages are stale, whatever was told
+            for name in [name for name, value in list(self.told.items()) if value <= self.floor]:
                 self.told.pop(name, None)
                 self.said.pop(name, None)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 
 from ..errors import ConfigurationError
 from .dependencies import Shape, TableChanged, Updated, Write
@@ -18,7 +19,12 @@ Labels = Mapping[str, tuple[str, ...]]
 
 
 def labels_as_shapes(labels: Labels) -> frozenset[Shape]:
-    return frozenset(Shape("", (label,), tables) for label, tables in labels.items())
+    return _as_shapes(tuple(labels.items()))
+
+
+@lru_cache(maxsize=8)  # each render asks for them
+def _as_shapes(labels: tuple[tuple[str, tuple[str, ...]], ...]) -> frozenset[Shape]:
+    return frozenset(Shape("", (label,), tables) for label, tables in labels)
 
 
 def labels_in(shapes: Iterable[Shape]) -> dict[str, tuple[str, ...]]:

@@ -22,9 +22,12 @@ So who changes a row has to know the shapes of the questions that pages ask.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
+from .depended import SIZE as SIZE
+from .depended import split as split
 from .dependencies import (
     KEY,
     UNKNOWN,
@@ -42,7 +45,6 @@ from .dependencies import (
     versions_of,
 )
 
-SIZE: Final = 8
 #: In `Shape.columns`: all of them.
 ALL_COLUMNS: Final = "*"
 
@@ -52,35 +54,79 @@ Shapes = Mapping[str, Collection[Shape]]
 
 def hashed(*parts: str) -> bytes:
     """A name. Parts are told apart whatever they hold."""
-    text = "\0".join(f"{len(part)}:{part}" for part in parts)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=SIZE).digest()
+    return _digest(_joined(parts))
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "\0".join([f"{len(part)}:{part}" for part in parts])
+
+
+def _digest(text: str) -> bytes:
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "surrogatepass")
+    return blake2b(data, digest_size=SIZE).digest()
 
 
 EVERY: Final = hashed("every")
 STAR: Final = hashed("star")
 
+# A page may have a thousand names of few tables and shapes: what they have in common is kept.
+_kept: Final = lru_cache(maxsize=4_096)
 
+
+@_kept
 def table_name(table: str) -> bytes:
     return hashed("table", table)
 
 
+@_kept
 def rows_name(table: str) -> bytes:
     return hashed("rows", table)
 
 
+@_kept
 def any_name(table: str) -> bytes:
     return hashed("any", table)
 
 
 def row_name(table: str, key: str) -> bytes:
     """``key`` is canonical."""
-    return hashed("row", table, key)
+    return row_names(table, (key,))[0]
+
+
+def row_names(table: str, keys: Iterable[str]) -> list[bytes]:
+    start = _of_rows(table)
+    return [_digest(f"{start}{len(key)}:{key}") for key in keys]
+
+
+@_kept
+def _of_rows(table: str) -> str:
+    return _joined(("row", table, ""))[:-2]
 
 
 def shape_name(shape: Shape, values: Iterable[str] | None = None) -> bytes:
     """The questions of a shape that ask for ``values``; without, all of them."""
-    kind = (shape.table, "\0".join(shape.columns), "\0".join(shape.equals))
-    return hashed("shape", *kind) if values is None else hashed("asked", *kind, *values)
+    if values is None:
+        return _any_of_shape(shape)
+    return _digest(
+        "".join([_asked_of_shape(shape), *[f"\0{len(value)}:{value}" for value in values]])
+    )
+
+
+@_kept
+def _any_of_shape(shape: Shape) -> bytes:
+    return hashed("shape", *_parts_of(shape))
+
+
+@_kept
+def _asked_of_shape(shape: Shape) -> str:
+    return _joined(("asked", *_parts_of(shape)))
+
+
+def _parts_of(shape: Shape) -> tuple[str, str, str]:
+    return shape.table, "\0".join(shape.columns), "\0".join(shape.equals)
 
 
 def names_of_writes(writes: Iterable[Write], shapes: Shapes) -> dict[bytes, Write]:
@@ -143,11 +189,6 @@ def _asked(write: RowWrite, shape: Shape) -> Iterable[bytes]:
 def touched_row(table: str, key: str) -> Write:
     """What is said of a row of which nobody knows how it changed, nor if it was there."""
     return Updated(table, key, None)
-
-
-def split(blob: bytes) -> Iterable[bytes]:
-    """The names in the one blob in which a page keeps them."""
-    return (blob[at : at + SIZE] for at in range(0, len(blob), SIZE))
 
 
 def key_text(key: object) -> str | None:

@@ -25,6 +25,9 @@ NAME: Final = "X-Accel-Expires"
 _PRIVATE: Final = "private, max-age=0, must-revalidate"
 _NOT_SHARED: Final = ("private", "no-store", "no-cache")
 _OWN: Final = re.compile(r"(public, max-age=0, s-maxage=)\d+(, stale-while-revalidate=)\d+\Z")
+_LIFETIMES: Final = re.compile(
+    r"(public, max-age=0, s-maxage=)(\d+), stale-while-revalidate=(\d+)\Z"
+)
 _FROM_NOW: Final = re.compile(r"^(public, max-age=0, s-maxage=)(\d+)(?=, stale-while-revalidate=)")
 
 
@@ -85,6 +88,21 @@ def extended(headers: list[tuple[str, str]], age: int) -> list[tuple[str, str]]:
         (name, _FROM_NOW.sub(lambda found: f"{found[1]}{int(found[2]) + age}", value))
         if name == "Cache-Control"
         else (name, value)
+        for name, value in headers
+    ]
+
+
+def limited(headers: list[tuple[str, str]], lifetime: int, stale: bool) -> list[tuple[str, str]]:
+    """Headers of a page that is to be renewed when it is ``lifetime`` seconds old: caches in front
+    keep it no longer, and where it is not ``stale`` then, but gone, they do not use it afterwards.
+    A lifetime that the view itself set is left alone."""
+
+    def shorter(found: re.Match[str]) -> str:
+        window = found[3] if stale else "0"
+        return f"{found[1]}{min(int(found[2]), lifetime)}, stale-while-revalidate={window}"
+
+    return [
+        (name, _LIFETIMES.sub(shorter, value)) if name == "Cache-Control" else (name, value)
         for name, value in headers
     ]
 

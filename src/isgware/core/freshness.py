@@ -178,7 +178,9 @@ def judge(
         if soft.get(name, 0) > generation:
             stale = True
     if entry.depended is not None:
-        if mirror.tellings.gone(entry.depended, generation):
+        if mirror.tellings.gone(entry.depended, generation) or (
+            not entry.depended.soft and entry.depended.overdue(now)
+        ):
             return State.GONE
         stale = stale or mirror.tellings.changed(entry.depended, generation)
     if now >= entry.expires_at:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Final
 
+from .encoded_headers import encoded_headers
+from .place_groups import PlaceGroups, grouped
 from .places import between, in_body, in_headers, joined
 from .spliced_gzip import SplicedGzip
 from .stored_page import Entry
@@ -18,15 +20,17 @@ PLACE_BYTES: Final = 6_000
 class Template:
     """The parts of ``entry`` between its places. Made once, filled by any thread."""
 
-    __slots__ = ("_body", "_entry", "_gzip", "_in_body", "_lines")
+    __slots__ = ("_body", "_entry", "_gzip", "_heads", "_in_body", "_lines", "groups")
 
     def __init__(self, entry: Entry) -> None:
         there = in_body(entry.places)
+        self.groups: PlaceGroups = grouped(entry.places)
         self._entry = entry
+        self._heads: dict[bool, tuple[HeaderList, list[int]]] = {}
         self._in_body = len(there)
         self._body = between(entry.body, there)
         self._lines = [
-            (index, between(entry.headers[index][1].encode("latin-1"), places), len(places))
+            (entry.headers[index], between(entry.headers[index][1].encode("latin-1"), places))
             for index, places in in_headers(entry.places).items()
         ]
         self._gzip: SplicedGzip | None = None
@@ -34,18 +38,33 @@ class Template:
     def filled(self, values: Sequence[bytes], compressed: bool) -> tuple[HeaderList, bytes]:
         """Headers and body with ``values``, one for each place of the entry in order.
         ``compressed``: return the body as a gzip member; the entry must have one."""
-        start = self._in_body
-        headers = list(self._entry.headers)
-        for index, pieces, count in self._lines:
-            line = joined(pieces, values[start : start + count])
-            headers[index] = headers[index][0], line.decode("latin-1")
-            start += count
-        inside = values[: self._in_body]
+        head, where = self._heads.get(compressed) or self._head(compressed)
+        headers, inside = head.copy(), values
+        if where:
+            start = self._in_body
+            inside = values[:start]
+            for index, (pair, pieces) in zip(where, self._lines, strict=True):
+                end = start + len(pieces) - 1
+                line = joined(pieces, values[start:end])
+                headers[index] = pair[0], line.decode("latin-1")
+                start = end
         if not compressed:
             return headers, joined(self._body, inside)
         if self._gzip is None:
             self._gzip = SplicedGzip(self._body, self._compressed())
         return headers, self._gzip.filled(inside)
+
+    def _head(self, compressed: bool) -> tuple[HeaderList, list[int]]:
+        """The headers, and where those with places are among them: they are kept as they are."""
+        headers = encoded_headers(self._entry, "gzip" if compressed else "identity")
+        where, index = [], 0
+        for pair, _ in self._lines:
+            while headers[index] is not pair:
+                index += 1
+            where.append(index)
+            index += 1
+        self._heads[compressed] = made = headers, where
+        return made
 
     def _compressed(self) -> list[memoryview]:
         view = memoryview(self._entry.encodings["gzip"])

@@ -92,7 +92,7 @@ def restored(
         order=order,
         fingerprint=page.fingerprint,
         tags=tuple(dict.fromkeys((*version.tags, *page.tags))),
-        depended=None if depended is None else replace(depended, late=NOTHING),
+        depended=None if depended is None else replace(depended, late=NOTHING, due=0.0),
         version=page.version + 1,
         restored=version.version,
         interval=page.interval,

@@ -6,14 +6,14 @@ clean-room render. `promising` calls it for a visitor's own answer, before such 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
 from ..adaptive import Adaptive
-from ..http.cache_control import TOKEN, effective, shared_lifetime
-from ..http.fields import Headers, sound_headers, sound_status
+from ..http.cache_control import TARGETED, TOKEN, effective, shared_lifetime
+from ..http.fields import Headers, sound_headers, sound_status, values
 from ..http.lifetime import explicit_lifetime, initial_age
 from ..policy import UNKEYABLE, Policy
 from .cache_key import Request
@@ -29,6 +29,9 @@ MAX_LEARNED: Final = 8
 
 #: Stands for a request that is not known: no redirect leads to it.
 _ANYWHERE: Final = Request("http", "", "", "\0")
+_UNDECLARED: Final = Policy()
+#: Fields that can give a lifetime for shared caches.
+_SAY_LIFETIMES: Final = frozenset(("cache-control", *TARGETED))
 #: Reasons by which an app marks a page as personal.
 WITHDRAWING: Final = frozenset({
     "no-store", "private", "set-cookie", "vary-star", "revalidate-0", "token-not-found",
@@ -49,20 +52,19 @@ class Response:
         return int(self.status[:3])
 
     def all(self, name: str) -> list[str]:
-        return [value for key, value in self.headers if key.lower() == name]
+        return values(self.headers, name)
 
     def first(self, name: str) -> str:
         return next(iter(self.all(name)), "")
 
 
-def streams(headers: Iterable[tuple[str, str]]) -> bool:
+def streams(headers: Sequence[tuple[str, str]]) -> bool:
     """Whether a response has no end: server-sent events, or a multipart response whose parts
     replace each other (pictures of a camera, server push)."""
-    return any(
-        name.lower() == "content-type"
-        and value.lower().startswith(("text/event-stream", "multipart/x-mixed-replace"))
-        for name, value in headers
-    )
+    for kind in values(headers, "content-type"):
+        if kind.lower().startswith(("text/event-stream", "multipart/x-mixed-replace")):
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +188,15 @@ def promising(
     response = Response(status, headers, b"")
     if not sound_status(status) or response.code not in KEPT | TEMPORARY:
         return "status"
+    if default is None and not full:
+        if _SAY_LIFETIMES.isdisjoint([name.lower() for name, _ in headers]):
+            return "no-lifetime"  # most answers, so that the rest is not read
     if streams(headers):
         return "streaming"
     verdict = storable(
         response,
         _ANYWHERE,
-        Policy(),
+        _UNDECLARED,
         declared=False,
         keyed=frozenset(varies(headers) - {"*"}),
         default=default,
@@ -222,8 +227,11 @@ def withdrawal(headers: Headers, of_view: ViewDirectives) -> Refusal | None:
 
 def for_everybody(status: str, headers: Headers) -> bool:
     """Whether the status and headers of an answer to a declared URL would allow it to be stored."""
+    for name, _ in headers:  # the most frequent reason
+        if name.lower() == "set-cookie":
+            return False
     response = Response(status, headers, b"")
-    if response.all("set-cookie") or not sound_status(status) or response.code not in KEPT:
+    if not sound_status(status) or response.code not in KEPT:
         return False
     anywhere = Request("http", "", "", "\0")
     refusal = _refused(response, anywhere, ViewDirectives(), True)

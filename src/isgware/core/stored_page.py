@@ -102,11 +102,25 @@ class Entry:
         return int(self.status[:3])
 
     @property
-    def fresh_until(self) -> float:
+    def revalidate_at(self) -> float:
         """Infinity for ``revalidate=None``, which means "until invalidated"."""
         if self.revalidate is None:
             return float("inf")
         return self.rendered_at + self.revalidate
+
+    @property
+    def fresh_until(self) -> float:
+        """`revalidate_at`, or earlier because of `Depended.due`."""
+        until = self.revalidate_at
+        due = 0.0 if self.depended is None else self.depended.due
+        return min(until, due) if due else until
+
+    @property
+    def lifetime(self) -> float | None:
+        """Seconds fresh from the render; `None` until invalidated."""
+        if self.depended is None or not self.depended.due:
+            return self.revalidate
+        return max(0.0, self.fresh_until - self.rendered_at)
 
     @property
     def expires_at(self) -> float:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..core import series
-from ..management.fleet_counts import CHANGING, NOT_REASONS, Totals
-from ..storage.counting import SERVED
+from ..management.fleet_counts import NOT_REASONS, Totals
+from ..storage.counting import SERVED, wants_page
 
 #: Routes under which is counted what has no route of its own.
 NO_ROUTES: Final = ("undeclared", "other")
@@ -66,7 +66,7 @@ def route_totals(totals: Totals) -> dict[str, RouteTotals]:
         if not labels or kind in (series.INVALIDATIONS, "since"):
             continue
         route = found.setdefault(labels[0], RouteTotals())
-        if kind == series.REQUESTS and labels[-1] != CHANGING:
+        if kind == series.REQUESTS and wants_page(*labels[-2:]):
             _count(route, labels[1], labels[2], int(amount))
         elif kind == series.RENDERS:
             route.renders[labels[1]] += int(amount)

@@ -9,8 +9,7 @@ from ..backends.base import KEPT, MINUTES
 from ..backends.breaker import Breaker
 from ..core import series
 from ..core.series import parts_of
-from ..management.fleet_counts import CHANGING
-from ..storage.counting import SERVED
+from ..storage.counting import SERVED, wants_page
 
 #: Minutes that are shown.
 LENGTH: Final = KEPT[MINUTES] // MINUTES
@@ -127,7 +126,7 @@ class Watch:
                 continue
             if parts[0] == series.RENDERS:
                 minute.renders += int(amount)
-            elif parts[0] == series.REQUESTS and parts[-1] != CHANGING:
+            elif parts[0] == series.REQUESTS and wants_page(*parts[-2:]):
                 minute.asked += int(amount)
                 minute.served += int(amount) if parts[2] in SERVED else 0
         return minutes

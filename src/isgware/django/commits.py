@@ -35,6 +35,9 @@ class Waiting:
             self.done = True
             self._action()
 
+    def before_commit(self) -> None:
+        """It is about to be called. Raises no `Exception`."""
+
 
 def when_committed(waiting: Waiting, using: str) -> None:
     """Run ``waiting`` once the open transaction of ``using`` is committed; at once if there is
@@ -82,7 +85,13 @@ class _Guard:
         hooks = [hook[1] for hook in self._connection.run_on_commit]
         return [hook for hook in hooks if isinstance(hook, Waiting)]
 
+    def _announce(self) -> None:
+        for each in [*self._hooks(), *self.by_hand]:
+            if not each.done:
+                each.before_commit()
+
     def _commit(self) -> None:
+        self._announce()
         try:
             self._originals[0]()
         except BaseException:  # the database may have committed without its answer arriving
@@ -102,6 +111,8 @@ class _Guard:
 
     def _set_autocommit(self, autocommit: bool, *args: Any, **kwargs: Any) -> None:
         """Some databases commit here."""
+        if autocommit and self.by_hand:
+            self._announce()
         self._originals[2](autocommit, *args, **kwargs)
         if autocommit:
             self._run(self._taken())

@@ -47,9 +47,7 @@ class DjangoRenderer:
     def function(
         self, function: Callable[..., Any], arguments: dict[str, Any], request: Any
     ) -> Any:
-        if inspect.iscoroutinefunction(function):
-            function = async_to_sync(function)
-        return function(_current(request), **arguments)
+        return _synchronous(function)(_current(request), **arguments)
 
     def template(self, name: str, arguments: dict[str, Any], request: Any) -> Any:
         return render_to_string(name, arguments, _current(request))
@@ -57,6 +55,11 @@ class DjangoRenderer:
     def uncached(self, request: Any) -> None:
         """As ``UpdateCacheMiddleware`` asks for."""
         _current(request)._cache_update_cache = False
+
+
+@functools.lru_cache(maxsize=1_024)
+def _synchronous(function: Callable[..., Any]) -> Callable[..., Any]:
+    return async_to_sync(function) if inspect.iscoroutinefunction(function) else function
 
 
 RENDERER: Final[Renderer] = DjangoRenderer()
@@ -86,16 +89,23 @@ def _hook(original: Callable[..., Any]) -> Callable[..., Any]:
         except Http404:  # so it was when the page was rendered
             match = ResolverMatch(lambda request: None, (), {})
             request.resolver_match = match
-        return _in_place_of(match.func, run), match.args, match.kwargs
+        return _in_place_of(match.func), match.args, match.kwargs
 
     return resolve_request
 
 
-def _in_place_of(original: Any, run: HoleRun) -> Callable[..., Any]:
+def _in_place_of(original: Any) -> Callable[..., Any]:
     """A view that makes the holes. Middleware that looks at a view finds what the other has."""
+    try:
+        return _known_in_place_of(original)
+    except TypeError:  # a callable without a hash
+        return _made_in_place_of(original)
 
+
+def _made_in_place_of(original: Any) -> Callable[..., Any]:
     @functools.wraps(original)
     def view(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        run: HoleRun = request.environ[HOLES]
         RENDERER.uncached(request)
         run.make(RENDERER, request, lambda kind, places: _tokens(request, places))
         return HttpResponse(headers={"Cache-Control": "no-store"})
@@ -103,6 +113,9 @@ def _in_place_of(original: Any, run: HoleRun) -> Callable[..., Any]:
     for name in _ASYNC:
         view.__dict__.pop(name, None)
     return view
+
+
+_known_in_place_of: Final = functools.lru_cache(maxsize=1_024)(_made_in_place_of)
 
 
 def _tokens(request: Any, places: Sequence[Place]) -> list[bytes]:

@@ -12,7 +12,7 @@ from ..errors import ConfigurationError, ISGError
 from ..management import record_writes
 from ..management.operations import Operations
 from ..routing.variants import Functions
-from ..serving.passthrough import HeaderList, looking, visitor_of
+from ..serving.passthrough import HeaderList
 from ..storage.catalogue import PageInfo
 
 log: Final = logging.getLogger("isgware")
@@ -50,12 +50,11 @@ class ISG(Operations):
         site = DjangoSite()
 
         def noted(environ: Any, start_response: Any) -> Iterable[bytes]:
-            def look(line: str, headers: HeaderList) -> None:
-                visitor = visitor_of(environ)
-                if visitor is not None:
-                    site.note_urlconf(visitor)
+            def told(line: str, headers: HeaderList, exc_info: Any = None) -> Any:
+                site.note_urlconf(environ)
+                return start_response(line, headers, *(() if exc_info is None else (exc_info,)))
 
-            answer: Iterable[bytes] = application(watched(environ), looking(start_response, look))
+            answer: Iterable[bytes] = application(watched(environ), told)
             return answer
 
         self._core: Final = wsgi.ISG(noted, site=site, framework=configured(), **options)

@@ -206,8 +206,7 @@ class _Query:
             for (name, column), found in terms.equals.items()
             if name == alias
         }
-        for equals in _combinations(values):
-            reads.question(table, columns, equals, updates_only=anchored)
+        reads.questions(table, columns, _combinations(values), updates_only=anchored)
 
 
 def _combinations(values: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:

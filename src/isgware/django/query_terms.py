@@ -10,18 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models.expressions import Col, RawSQL, ResolvedOuterRef
+from django.db.models.expressions import Col, OrderBy, RawSQL, ResolvedOuterRef, Value
 from django.db.models.fields.related import ForeignKey
 from django.db.models.fields.reverse_related import ForeignObjectRel
 from django.db.models.functions import Now
-from django.db.models.lookups import Exact, In, IsNull
+from django.db.models.lookups import Exact, In, IsNull, Lookup
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.datastructures import BaseTable, Join
 from django.db.models.sql.query import Query
-from django.db.models.sql.where import ExtraWhere
+from django.db.models.sql.where import ExtraWhere, WhereNode
 
 from .tables import by_value
 
@@ -70,10 +71,18 @@ class Terms:
         stack = [expression]
         while stack:
             item = stack.pop()
-            if item is None or isinstance(item, str | int | float | bytes | bool):
+            kind: Any = type(item)
+            role = _role(kind)
+            if role == _NOTHING:
                 continue
-            if isinstance(item, Col):
+            if role == _COLUMN:
                 self._note(item.alias, str(item.target.column))
+            elif role == _NODE:
+                stack.extend(item.children)
+            elif role == _LOOKUP:
+                stack += (item.lhs, item.rhs)
+            elif role == _ORDER:
+                stack.append(item.expression)
             elif isinstance(item, Query):
                 self._enter(item)
             elif isinstance(item, list | tuple | set | frozenset):
@@ -227,6 +236,8 @@ class Terms:
 
     def spread(self) -> None:
         """Equalities hold on both sides of a join."""
+        if not self.equals or len(self.aliases) < 2:
+            return
         for _ in range(2):
             for alias in self.aliases:
                 join = self.query.alias_map[alias]
@@ -243,6 +254,22 @@ class Terms:
         yield self
         for each in self.inner:
             yield from each.all()
+
+
+_OTHER, _NOTHING, _COLUMN, _NODE, _LOOKUP, _ORDER = range(6)
+
+
+@lru_cache(maxsize=4_096)
+def _role(kind: Any) -> int:
+    """What the items of a class are, as far as the class alone tells it."""
+    if kind in (type(None), Value) or issubclass(kind, str | int | float | bytes):
+        return _NOTHING
+    if issubclass(kind, Col):
+        return _COLUMN
+    if kind in (WhereNode, OrderBy):
+        return _NODE if kind is WhereNode else _ORDER
+    plain = issubclass(kind, Lookup) and kind.__module__ == Lookup.__module__
+    return _LOOKUP if plain and not hasattr(kind, "query") else _OTHER
 
 
 def join_columns(join: Any) -> Sequence[tuple[str, str]]:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from django.db import connections, transaction
 from django.db.models import FileField
 from django.db.models.sql import constants
 
@@ -26,7 +27,7 @@ from ..core.dependencies import (
     Updated,
     Write,
 )
-from ..management.record_writes import tell
+from ..management.record_writes import Announced, announce, announcing, tell
 from .commits import Waiting, last_waiting, when_committed
 from .old_rows import locked, rows_before
 from .tables import Tables, by_value, cascaded, key_column
@@ -49,11 +50,19 @@ class Told(Waiting):
         self.writes = Writes()
         super().__init__(self._tell)
         self._made = made
+        self._announced: Announced = {}
+
+    def before_commit(self) -> None:
+        self._make()
+        announce(self.writes, self._announced)
 
     def _tell(self) -> None:
+        self._make()
+        tell(self.writes, self._announced)
+
+    def _make(self) -> None:
         with contextlib.suppress(Exception):  # it says so itself when it is asked for more
             self._made()
-        tell(self.writes)
 
 
 class QueryWrites:
@@ -75,6 +84,32 @@ class QueryWrites:
         if told is not last:
             when_committed(told, using)
 
+    @contextlib.contextmanager
+    def committed(self, connection: Any) -> Iterator[None]:
+        """A transaction around a statement that would be committed by itself, if commits are
+        announced: what it has written is known only afterwards."""
+        alone = announcing() and _alone(connection)
+        opened = transaction.atomic(connection.alias, savepoint=False)
+        with opened if alone else contextlib.nullcontext():
+            yield
+
+    @contextlib.contextmanager
+    def everything(self, why: str, using: str) -> Iterator[None]:
+        """Around SQL that may write anything, and may have if it raised. It may not run within a
+        transaction, so it is announced itself if it is committed by itself."""
+        told, connection = Told(self._made), connections[using]
+        told.writes.add(EverythingChanged(why))
+        alone = _alone(connection)
+        if alone and announcing():
+            told.before_commit()
+        try:
+            yield
+        finally:
+            if alone and _alone(connection):
+                told()
+            else:
+                self.note(EverythingChanged(why), using)
+
     def counts(self, table: str) -> bool:
         return table not in self._tables.ignored
 
@@ -85,14 +120,15 @@ class QueryWrites:
         table = query.get_meta().db_table
         if not self.counts(table):
             return execute()
-        try:
-            rows = execute()
-        except BaseException:
-            # Without a transaction some of several statements may have been committed.
-            self.note(RowsChanged(table, None), using)
-            raise
-        for write in self._inserted(compiler, rows, returning):
-            self.note(write, using)
+        with self.committed(compiler.connection):
+            try:
+                rows = execute()
+            except BaseException:
+                # Without a transaction some of several statements may have been committed.
+                self.note(RowsChanged(table, None), using)
+                raise
+            for write in self._inserted(compiler, rows, returning):
+                self.note(write, using)
         return rows
 
     def _inserted(self, compiler: Any, rows: Any, returning: Any) -> Iterator[Write]:
@@ -143,8 +179,11 @@ class QueryWrites:
         counting = _COUNT if result_type in (None, constants.NO_RESULTS) else result_type
         key = key_column(model)
         if not key or key in columns:
-            with self._failing(table, None, using):
-                return execute(result_type)
+            with self.committed(compiler.connection):
+                try:
+                    return execute(result_type)
+                finally:
+                    self.note(RowsChanged(table, None), using)
         with locked(compiler, table):
             fields = [field for field, _ in columns.values()]
             rows = rows_before(compiler, model, fields, changed)
@@ -167,11 +206,12 @@ class QueryWrites:
         if not self.counts(table):
             return execute(result_type)
         if table != meta.db_table or not key_column(model):
-            with self._failing(table, None, using):
-                count = execute(result_type)
-            for other in (table, *cascaded(model)):
-                if self.counts(other):
-                    self.note(RowsChanged(other, None), using)
+            with self.committed(compiler.connection):
+                with self._failing(table, None, using):
+                    count = execute(result_type)
+                for other in (table, *cascaded(model)):
+                    if self.counts(other):
+                        self.note(RowsChanged(other, None), using)
             return count
         with locked(compiler, table):
             rows = rows_before(compiler, model, [], None)
@@ -195,6 +235,11 @@ class QueryWrites:
         except BaseException:
             self.note(RowsChanged(table, columns), using)
             raise
+
+
+def _alone(connection: Any) -> bool:
+    """Whether a statement is committed by itself."""
+    return bool(connection.get_autocommit()) and not connection.in_atomic_block
 
 
 def _counted(found: Any) -> int | None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
-from ..core.dependencies import EverythingChanged
 from ..render_context import database, tracked
 from ..rendering.callers import Callers, where
 from .old_rows import within
@@ -114,12 +113,12 @@ class RawSQL:
     @contextlib.contextmanager
     def _noted(self, block: contextlib.AbstractContextManager[Any], using: str) -> Iterator[Any]:
         place = where(_CALLERS.caller())
+        why = f"SQL of the app's own ({place})"
         try:
-            with block as given:
+            with self._writes.everything(why, using), block as given:
                 yield given
-        finally:  # also if it raised: some of it may be done
+        finally:
             self._say(place)
-            self._writes.note(EverythingChanged(f"SQL of the app's own ({place})"), using)
 
     def _say(self, place: str) -> None:
         if place not in self._told and len(self._told) < 1_000 and not _migrating():

@@ -37,8 +37,10 @@ from ..policy import Policy, policy_of
 from ..render_context import note_error
 from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site, origin_of
+from ..serving.passthrough import visitor_of
 from . import csrf
 from .caches import cache_middleware, inner_cache
+from .matched import MATCHED, Matched, matched
 from .recorded_session import BOOKKEEPING
 from .variants import asked
 
@@ -82,20 +84,26 @@ class DjangoSite(Site):
         policy = policy_of(found.func) if found is not None else None
         if found is None or policy is None:
             return None
-        return Match(found.view_name or found.route, policy, found.kwargs)
+        return Match(found.view_name or found.route, policy, dict(found.kwargs))
 
     def endpoint(self, visitor: Visitor) -> str | None:
         found = self._resolved(visitor)
         return None if found is None else found.view_name or found.route
 
     def _resolved(self, visitor: Visitor) -> ResolverMatch | None:
-        path = decoded(visitor.path)
-        language = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
-        try:
-            with translation.override(language):
-                return get_resolver(self.urlconf(visitor)).resolve(path)
-        except Resolver404:
-            return None
+        """What the URL map has for this URL, looked up once a request."""
+        known, urlconf = matched(visitor), self.urlconf(visitor)
+        if known is None or known.urlconf != urlconf:
+            path, found = decoded(visitor.path), None
+            language = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
+            try:
+                with translation.override(language):
+                    found = get_resolver(urlconf).resolve(path)
+            except Resolver404:
+                pass
+            known = Matched(visitor.path, path, language, urlconf, found)
+            visitor.memo[MATCHED] = known
+        return known.found
 
     def redirects_to(self, visitor: Visitor) -> str | None:
         """As ``CommonMiddleware`` does with ``APPEND_SLASH``."""
@@ -119,12 +127,16 @@ class DjangoSite(Site):
         found = self._urlconfs.get((host, visitor.path)) or self._urlconfs.get((host, ""))
         return found or settings.ROOT_URLCONF
 
-    def note_urlconf(self, visitor: Visitor) -> None:
+    def note_urlconf(self, environ: dict[str, Any]) -> None:
         """Learn the URL map under which Django has just handled this request in this thread. A
         response that was made before a map was chosen counts as under the main one, so another map
         replaces the main one for its host."""
-        used, main = get_urlconf() or settings.ROOT_URLCONF, settings.ROOT_URLCONF
+        main = settings.ROOT_URLCONF
+        used = get_urlconf() or main
         if used == main and not self.several_maps:
+            return
+        visitor = visitor_of(environ)
+        if visitor is None:
             return
         host = origin_of(self, visitor)[1]
         if len(self._urlconfs) >= _MAX_URLCONFS:

@@ -66,9 +66,10 @@ class ISG(Operations):
         }
         from .. import wsgi  # what serves pages is loaded when an app is wrapped
 
-        install(app)
+        site = FlaskSite(app)
+        install(app, site.hand_over)
         install_holes(app)
-        core = wsgi.ISG(app.wsgi_app, site=FlaskSite(app), framework=configured, **self._options)
+        core = wsgi.ISG(app.wsgi_app, site=site, framework=configured, **self._options)
         self._core = core
         if core.runtime.engine.page_store.dependencies is not None:
             watch_caches()

@@ -9,6 +9,7 @@ from typing import Any, Final
 from flask import Flask, current_app, has_request_context, render_template, session
 from flask import request as flask_request
 
+from ..after_fork import OwnLock
 from ..holes import HOLES, HoleRun, Renderer, renderers
 from ..page import page
 from . import csrf
@@ -37,28 +38,41 @@ class FlaskRenderer:
 
 
 RENDERER: Final[Renderer] = FlaskRenderer()
+_REPLACED: Final = "isgware.holes"
+_replacing: Final = OwnLock()
 renderers.insert(0, RENDERER)
 
 
 def install_holes(app: Flask) -> None:
-    """Give templates of ``app`` the global ``hole``, and have runs for holes make them, and the
-    tokens of the page, in place of the view."""
-    dispatch = app.dispatch_request
+    """Give templates of ``app`` the global ``hole``."""
     create = app.create_jinja_environment
-
-    def dispatch_request(*given: Any) -> Any:
-        run = flask_request.environ.get(HOLES)
-        if not isinstance(run, HoleRun):
-            return dispatch(*given)
-        run.make(RENDERER, None, lambda kind, places: csrf.made(app, places, session))
-        return app.response_class(headers={"Cache-Control": "no-store"})
 
     def create_jinja_environment() -> Any:
         environment = create()
         environment.globals.setdefault("hole", page.hole)
         return environment
 
-    app.dispatch_request = dispatch_request  # type: ignore[method-assign]
     if "jinja_env" in app.__dict__:  # it was used already
         app.jinja_env.globals.setdefault("hole", page.hole)
     app.create_jinja_environment = create_jinja_environment  # type: ignore[method-assign]
+
+
+def replace_view(app: Flask) -> None:
+    """From the first run for holes on: such runs make the holes, and the tokens of the page, in
+    place of the view."""
+    if _REPLACED in app.extensions:
+        return
+    dispatch = app.dispatch_request
+
+    def dispatch_request(*given: Any) -> Any:
+        run = flask_request.environ.get(HOLES)
+        if not isinstance(run, HoleRun):
+            return dispatch(*given)
+        run.make(RENDERER, None, lambda kind, places: csrf.made(app, places, session))
+        response = app.response_class()
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    with _replacing():
+        if app.extensions.setdefault(_REPLACED, dispatch_request) is dispatch_request:
+            app.dispatch_request = dispatch_request  # type: ignore[method-assign]

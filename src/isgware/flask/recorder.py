@@ -19,13 +19,16 @@ from werkzeug.local import LocalProxy
 
 from ..core.cache_key import cgi_name
 from ..core.header_reads import LEARNED
+from ..holes import HOLES
 from ..recording import COOKIES, EVERYTHING, OPENED, SESSION, Recording
+from ..render_context import current
 from ..rendering.callers import Callers, where
 from ..rendering.clean_room import MARK, session_values
 from ..rendering.foreign_middleware import foreign_middleware
 from ..rendering.recorded_environ import RecordedEnviron
 from ..rendering.recorded_mappings import Notes, opening, recorded
 from . import csrf, languages
+from .holes import replace_view
 
 #: Modules that only pass calls on.
 _THROUGH: Final = frozenset({
@@ -45,8 +48,9 @@ BOOKKEEPING: Final = frozenset({"_permanent", "_fresh", "_remember"})
 _GUARDED: Final = "_isgware_guarded"
 
 
-def install(app: Flask) -> None:
-    """Record the reads of every clean-room render of ``app`` from now on."""
+def install(app: Flask, own: Callable[[RequestContext], None] = lambda context: None) -> None:
+    """Record the reads of every clean-room render of ``app`` from now on. ``own`` is called with
+    the context of any other request."""
     original = app.request_context
     foreign = foreign_middleware(
         app.wsgi_app, lambda inner: getattr(inner, "__func__", None) is Flask.wsgi_app
@@ -55,8 +59,12 @@ def install(app: Flask) -> None:
     def request_context(environ: dict[str, Any]) -> RequestContext:
         rendering = environ.get(MARK)
         recording = getattr(rendering, "recording", None)
+        if HOLES in environ:
+            replace_view(app)
         if recording is None:
-            return original(environ)
+            context = original(environ)
+            own(context)
+            return context
         if foreign:
             recording.read(COOKIES, EVERYTHING, lambda: foreign)
         recording.attached = True
@@ -193,6 +201,9 @@ def _not_saved(original: Callable[..., Any]) -> Callable[..., Any]:
     read."""
 
     def save_session(app: Flask, session: Any, response: Any) -> Any:
+        rendering = current.get()
+        if rendering is not None and rendering.recording is None:  # a visitor's own request
+            return original(app, session, response)
         # Outside of any request a stored page is filled for a visitor.
         recording = _recording(flask_request) if has_request_context() else None
         if recording is None:

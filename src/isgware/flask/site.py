@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from flask import Flask
+from flask.ctx import RequestContext
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import MapAdapter
@@ -16,14 +17,17 @@ from ..core.cache_key import Visitor, decoded
 from ..core.places import Place
 from ..errors import ConfigurationError
 from ..policy import policy_of
+from ..render_context import current
 from ..revalidate_decorator import wrapped_by_revalidate
 from ..routing.framework import Filled, Match, Route, Site, built, redirect_of
 from ..routing.inner_caches import module_of, wrappers
 from . import csrf
+from .matched import Found, Matched, only_werkzeugs_converters, prepare
 from .recorder import BOOKKEEPING
 
 #: Hosts whose adapters are kept: any visitor can name another.
 _MAX_ADAPTERS: Final = 64
+_MATCHED: Final = "flask-rule"
 
 
 class FlaskSite(Site):
@@ -37,6 +41,7 @@ class FlaskSite(Site):
         self._app = app
         self._checked = False
         self._adapters: dict[tuple[str, ...], MapAdapter] = {}
+        self._own_converters = False
 
     def fill(self, kind: str, places: Sequence[Place], visitor: Visitor) -> Filled | None:
         if kind == csrf.KIND:
@@ -46,18 +51,42 @@ class FlaskSite(Site):
     def match(self, visitor: Visitor) -> Match | None:
         if not self._checked:
             self.check()
-        try:
-            adapter = self._adapter(visitor)
-            if adapter is None:
-                return None
-            rule, arguments = adapter.match(decoded(visitor.path), return_rule=True)
-        except (HTTPException, ValueError):
+        found = self._matched(visitor)
+        if found is None:
             return None
+        rule, arguments = found
         view = self._app.view_functions.get(rule.endpoint)
         policy = policy_of(view) if view is not None else None
         return Match(rule.endpoint, policy, arguments) if policy is not None else None
 
+    def _matched(self, visitor: Visitor) -> Found | None:
+        """What the URL map has for a GET of this URL, looked up once a request."""
+        known = visitor.memo.get(_MATCHED)
+        if known is not None and known.path == visitor.path:
+            found: Found | None = known.found
+            return found
+        path, adapter = decoded(visitor.path), None
+        try:
+            adapter = self._adapter(visitor)
+            found = None if adapter is None else adapter.match(path, return_rule=True)
+        except (HTTPException, ValueError):
+            found = None
+        visitor.memo[_MATCHED] = Matched(visitor.path, path, adapter, found)
+        return found
+
+    def hand_over(self, context: RequestContext) -> None:
+        """Spare Flask the look into its URL map for the visitor's own request that is under way, if
+        isgware has just looked for the very same."""
+        rendering = current.get()
+        if rendering is None or rendering.environ is not context.request.environ:
+            return
+        known = rendering.memo.get(_MATCHED)
+        if known is not None and known.found is not None and self._own_converters:
+            prepare(context.url_adapter, known)
+
     def endpoint(self, visitor: Visitor) -> str | None:
+        if visitor.method == "GET" and (found := self._matched(visitor)) is not None:
+            return str(found[0].endpoint)
         adapter = self._adapter(visitor)
         if adapter is None:
             return None
@@ -92,6 +121,7 @@ class FlaskSite(Site):
     def check(self) -> None:
         """Raise `ConfigurationError` for what cannot work, once all routes are known."""
         views = self._app.view_functions
+        self._own_converters = only_werkzeugs_converters(self._app.url_map)
         for rule in self._app.url_map.iter_rules():
             view = views.get(rule.endpoint)
             policy = policy_of(view) if view is not None else None

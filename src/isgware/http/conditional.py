@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from .dates import http_date
@@ -89,8 +90,11 @@ def choose_encoding(accept: str | None, stored: Iterable[str]) -> str:
 
     Identity is always stored. It is sent even if the client refuses it: a 406 helps nobody.
     """
-    if not accept:
-        return "identity"
+    return _chosen(accept[:1000], tuple(stored)) if accept else "identity"
+
+
+@lru_cache(maxsize=512)
+def _chosen(accept: str, stored: tuple[str, ...]) -> str:
     weights = _weights(accept)
     rest = weights.get("*", 0.0)
     available = {"identity", *stored}
@@ -109,7 +113,7 @@ def choose_encoding(accept: str | None, stored: Iterable[str]) -> str:
 
 def _weights(accept: str) -> dict[str, float]:
     weights: dict[str, float] = {}
-    for item in accept[:1000].split(","):
+    for item in accept.split(","):
         name, _, parameters = item.partition(";")
         name = name.strip().lower()
         if name == "x-gzip":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from operator import itemgetter, methodcaller
 from typing import Any, Final
 
 Headers = tuple[tuple[str, str], ...]
@@ -15,14 +17,20 @@ DROPPED: Final = frozenset({
     "transfer-encoding", "upgrade", "date", "age", "x-isg-cache",
     "cache-status", "content-length", "etag",
 })  # fmt: skip
+_FIRST: Final = itemgetter(0)
+_LOWER: Final = methodcaller("lower")  # of bytes, too: such names are refused elsewhere
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _STATUS = re.compile(r"[1-5][0-9][0-9]( [\t\x20-\x7e\x80-\xff]*)?\Z")
 
 
-def values(headers: Headers, name: str) -> list[str]:
-    """All lines of a field."""
-    return [value for key, value in headers if key.lower() == name]
+def values(headers: Sequence[tuple[str, str]], name: str) -> list[str]:
+    """All lines of a field, whose ``name`` is given in lower case. Most headers lack the field that
+    is looked for, which is found out without a loop in Python."""
+    names = list(map(_LOWER, map(_FIRST, headers)))
+    if name not in names:
+        return []
+    return [pair[1] for known, pair in zip(names, headers, strict=True) if known == name]
 
 
 def sound_headers(headers: Any) -> bool:

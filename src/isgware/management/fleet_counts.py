@@ -11,15 +11,13 @@ from ..backends.breaker import Breaker
 from ..core import series
 from ..core.series import parts_of
 from ..errors import BackendUnavailable
-from ..storage.counting import SERVED
+from ..storage.counting import SERVED, wants_page
 from .advice import advice_on
 
 Totals = dict[tuple[str, ...], float]
 #: Reasons that are told, the most frequent first, and routes of each.
 _REASONS: Final = 10
 _ROUTES: Final = 5
-#: The reason of requests that change things: no page could have answered them.
-CHANGING: Final = "method"
 #: Details that tell how a page was answered, not why one was rendered.
 NOT_REASONS: Final = ("", "filled")
 
@@ -91,7 +89,7 @@ def summed(totals: Totals) -> Fleet:
     served: Counter[str] = Counter()
     for (route, result, reason), amount in kinds[series.REQUESTS].items():
         results[result] += int(amount)
-        if reason != CHANGING:
+        if wants_page(result, reason):
             asked[route] += int(amount)
             if result in SERVED:
                 served[route] += int(amount)

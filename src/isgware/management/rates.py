@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
 
 from ..backends.base import MINUTES
 from ..backends.breaker import Breaker
 from ..core import series
 from ..core.series import parts_of
-from ..storage.counting import SERVED
-
-#: The reason of requests that change things: no page could have answered them.
-_CHANGING: Final = "method"
+from ..storage.counting import SERVED, wants_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,11 @@ def rates(store: Breaker, now: float) -> Rates:
             requests[labels[0], labels[1], labels[2]] += int(amount)
         elif kind == series.RENDERS:
             renders += amount
-    asked = [(result, number) for (_, result, why), number in requests.items() if why != _CHANGING]
+    asked = [
+        (result, number)
+        for (_, result, reason), number in requests.items()
+        if wants_page(result, reason)
+    ]
     pages = sum(number for _, number in asked)
     served = sum(number for result, number in asked if result in SERVED)
     return Rates(

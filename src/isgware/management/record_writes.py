@@ -1,7 +1,7 @@
 """Tells every ISG of this process that depends on it what a transaction has written.
 
-Recorders (`isgware.django`, `isgware.sqlalchemy`) call `tell` after a commit; each ISG with
-``dependencies=`` listens.
+Recorders (`isgware.django`, `isgware.sqlalchemy`) call `announce` before a commit and `tell` after
+it; each ISG with ``dependencies=`` listens.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import sys
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from ..core.dependencies import Write
 from ..core.dependency_texts import said_of
@@ -24,6 +24,8 @@ from ..storage.page_store import PageStore
 
 log: Final = logging.getLogger("isgware")
 Listener = Callable[[list[Write]], object]
+#: What each listener calls what was announced to it.
+Announced = dict["Announcing", list[str]]
 _listeners: Final[list[Listener]] = []
 
 
@@ -47,12 +49,22 @@ class PagesOf:
         self._page_store = weakref.ref(page_store)
         self._mode = mode
 
-    def __call__(self, writes: list[Write]) -> None:
+    def __call__(self, writes: list[Write], intents: Iterable[str] = ()) -> None:
         page_store = self._page_store()
         if page_store is None:
             unlisten(self)
         elif self._mode() != "off":
-            told_writes.tell(page_store, writes)
+            told_writes.tell(page_store, writes, intents)
+
+    @property
+    def announces(self) -> bool:
+        page_store = self._page_store()
+        dependencies = page_store.dependencies if page_store is not None else None
+        return dependencies is not None and dependencies.durable and self._mode() != "off"
+
+    def announce(self, writes: list[Write]) -> str:
+        page_store = self._page_store()
+        return told_writes.announce(page_store, writes) if page_store is not None else ""
 
 
 def _say_that_a_render_writes(write: Write) -> None:
@@ -99,6 +111,15 @@ def made_by(make: Callable[[], object]) -> None:
         _makers.append(make)
 
 
+class Announcing(Protocol):
+    """A listener that may want to know of a commit beforehand."""
+
+    @property
+    def announces(self) -> bool: ...
+    def announce(self, writes: list[Write]) -> str: ...
+    def __call__(self, writes: list[Write], intents: Iterable[str] = ()) -> None: ...
+
+
 class Toucher(Protocol):
     def touched(self, *names: str) -> None: ...
 
@@ -130,15 +151,51 @@ def listening() -> bool:
     return bool(_listeners)
 
 
-def tell(writes: Iterable[Write]) -> None:
+def announcing() -> bool:
+    """Whether anybody wants to know of commits beforehand."""
+    return any(getattr(each, "announces", False) for each in _listeners)
+
+
+def announce(writes: Iterable[Write], before: Announced | None = None) -> Announced:
+    """What a transaction has written, just before it is committed. What is returned is for `tell`.
+    ``before``: what was announced of the same transaction already. Raises no `Exception`: no commit
+    is refused because of pages."""
+    batch, announced = list(writes), {} if before is None else before
+    for listener in list(_listeners) if batch else ():
+        try:
+            if getattr(listener, "announces", False):
+                wants = cast(Announcing, listener)
+                token = wants.announce(batch)
+                announced.setdefault(wants, []).extend([token] if token else [])
+        except Exception:
+            log.exception("A commit could not be announced; it goes on without.")
+    return announced
+
+
+def withdraw(announced: Announced) -> None:
+    """What was announced was rolled back. Never raises."""
+    for listener, tokens in announced.items():
+        if tokens:
+            try:
+                listener([], tokens)
+            except Exception:
+                log.exception("What was announced and rolled back renews pages in vain.")
+
+
+def tell(writes: Iterable[Write], announced: Announced | None = None) -> None:
     """What a transaction has written, once it is committed, or may be. Never raises."""
     batch = list(writes)
     if not batch:
+        withdraw(announced or {})
         return
     if database.get() is not None:
         _say_that_a_render_writes(batch[0])
     for listener in list(_listeners):
         try:
-            listener(batch)
+            wants = cast(Announcing, listener)
+            if announced and (intents := announced.get(wants)):
+                wants(batch, intents)
+            else:
+                listener(batch)
         except Exception:
             log.exception("Records were changed; the pages that show them could not be renewed.")

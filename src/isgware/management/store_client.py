@@ -43,7 +43,7 @@ class Connection(Invalidations):
         self._page_store = PageStore(
             self.store, Memory(0), settings.clock or _wall_clock, settings.offline_time
         )
-        self._page_store.dependencies = Dependencies(self.store, soft=False)
+        self._page_store.dependencies = Dependencies(self.store, self._page_store.now)
         self.catalogue = Catalogue(
             self._page_store, settings.build_id, settings.clock or _wall_clock
         )

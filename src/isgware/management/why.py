@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.cache_key import Request, Visitor, cgi_name
+from ..core.client_holes import ASK_PATH
 from ..core.decide import Action, Decision, decide
 from ..core.dependency_labels import labelled_text
 from ..core.freshness import Generations, State
@@ -29,7 +30,7 @@ from ..storage.notes import Failure, Refusal, noted_failure, noted_refusal
 from ..storage.process_cache import Page
 from .dependency_verbs import lines_of, unseen_by
 from .regenerate_now import Verbs
-from .why_reasons import changed_by, decider, policy_text, readable
+from .why_reasons import changed_by, decider, fresh_until, policy_text, readable
 from .why_report import Why as Why
 from .why_shared_cache import own, page_parts
 
@@ -86,6 +87,10 @@ class _Case:
         mode = self.runtime.mode()
         if mode == "off":
             return self._pass("disabled", "isgware is switched off.", "enabled")
+        if mode == "on" and self.visitor.path.startswith(self.runtime.settings.mount + ASK_PATH):
+            from .why_client_holes import about_holes
+
+            return about_holes(self.runtime, self.visitor, self._page)
         if self.runtime.drafts is not None and self.runtime.settings.is_control_path(
             self.visitor.path
         ):
@@ -109,10 +114,14 @@ class _Case:
             )  # fmt: skip
         return self._stored_or_not(plan, plan.target)
 
+    def _page(self, visitor: Visitor) -> Why:
+        return _Case(self.runtime, visitor).why()
+
     def _passed(self) -> bool:
         """Whether requests for this URL go to the app without a check, for a few seconds."""
         environ = {**self.visitor.headers, "HTTP_HOST": self.visitor.host}
-        return self.runtime.line.of(self.visitor, environ) in self.runtime.passed
+        known = self.runtime.passed.find(self.runtime.line.of(self.visitor, environ))
+        return known is not None and known.answer is None
 
     def _say(self, outcome: str, target: Target | None, **found: Any) -> Why:
         visitor, planner = self.visitor, self.engine.planner
@@ -304,8 +313,7 @@ class _Case:
                 said.append("the loading page is for browsers that open the page, while it renders")
             return "; ".join(said)
         if state is State.FRESH:
-            left = page.ttl(self.now)
-            return "fresh until told" if left is None else f"fresh for another {duration(left)}"
+            return fresh_until(page, self.now)
         mirror: Generations = self.engine.page_store.mirror
         text = changed_by(page, mirror, self.now, target.policy.fingerprint)
         dependencies = self.engine.page_store.dependencies

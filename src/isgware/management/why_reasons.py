@@ -98,6 +98,19 @@ def _bypass_cookie(visitor: Visitor, target: Target, site: Site) -> str:
     return f"the cookie {name!r}, named in bypass="
 
 
+#: Why a page with `Depended.due` is renewed.
+REPLICAS: Final = "dependencies_lag: replicas may not have had yet what had just been changed"
+
+
+def fresh_until(page: Page, now: float) -> str:
+    """For how long a stored page is fresh."""
+    left, depended = page.ttl(now), page.entry.depended
+    if left is None:
+        return "fresh until told"
+    said = f"fresh for another {duration(left)}"
+    return f"{said} ({REPLICAS})" if depended is not None and depended.due else said
+
+
 def changed_by(page: Page, mirror: Generations, now: float, fingerprint: str) -> str:
     """Why a stored page is not fresh: the first reason that applies in `judge`."""
     entry = page.entry
@@ -114,6 +127,11 @@ def changed_by(page: Page, mirror: Generations, now: float, fingerprint: str) ->
     if entry.depended is not None:
         if text := mirror.tellings.why(entry.depended, entry.generation):
             return text
+        if entry.depended.overdue(now):
+            return (
+                f"{REPLICAS} when it was rendered, {duration(now - entry.rendered_at)} ago: it is "
+                "renewed once more"
+            )
     if now >= entry.expires_at:
         return f"expire={entry.expire:g}: it was rendered {duration(now - entry.rendered_at)} ago"
     if entry.fingerprint != fingerprint:

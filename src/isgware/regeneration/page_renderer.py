@@ -83,6 +83,8 @@ class PageRenderer:
             # What was written and is not known to the counter may have been before they came.
             if mirror.tellings.changed(entry.depended, entry.generation):
                 return False
+            if entry.depended.overdue(self.page_store.now()):
+                return False  # as a replica had it that may have lagged
         return accepts(entry.generation, entry.nonce, page.names, mirror, arrival)
 
     def _lead(

@@ -36,7 +36,7 @@ _LOOKUPS: Final = 16
 _SHOWN: Final = frozenset({"private", "no-store", "vary-star", "revalidate-0"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Route:
     fingerprint: str
     reasons: set[str] = field(default_factory=set)

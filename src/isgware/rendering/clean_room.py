@@ -20,6 +20,7 @@ from typing import Any, Final
 from ..core.cache_key import Request, cgi_name
 from ..core.storable import Response, streams
 from ..errors import ISGError
+from ..http.fields import values
 from ..render_context import Rendering, current, database
 from ..version import VERSION
 
@@ -184,7 +185,7 @@ class _Collector:
         self._max_page = max_page
         self._ends = ends
         self._wanted = wanted
-        self._measured = False
+        self._announced: list[str] = []
         self._given_up = False
         self._head: tuple[str, list[tuple[str, str]]] | None = None
         self._chunks: list[bytes] = []
@@ -211,7 +212,7 @@ class _Collector:
             raise BrokenResponse("The app called start_response twice without exc_info.")
         self._head = (status, list(headers))
         self.streams = streams(headers)
-        self._measured = any(name.lower() == "content-length" for name, _ in headers)
+        self._announced = values(headers, "content-length")
         return self._write
 
     def _write(self, chunk: bytes) -> None:
@@ -225,7 +226,7 @@ class _Collector:
         self._size += len(chunk)
         if self._size <= self._max_page:
             self._chunks.append(chunk)
-        if self._measured:
+        if self._announced:
             self._given_up = not self._wanted()
         elif time.monotonic() > self._ends or not self._wanted():
             self.streams = True  # a render is given up only after its time is over
@@ -240,7 +241,7 @@ class _Collector:
             reason = "streaming" if self.streams else GIVEN_UP if self._given_up else "too-big"
             return Unfit(reason, Response(status, tuple(headers), b""))
         response = Response(status, tuple(headers), b"".join(self._chunks))
-        for announced in response.all("content-length"):
+        for announced in self._announced:
             if announced.strip() != str(len(response.body)):
                 raise BrokenResponse(
                     f"The app announced {announced} bytes and sent {len(response.body)}."

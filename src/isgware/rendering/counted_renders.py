@@ -9,7 +9,6 @@ from typing import Any
 
 from ..core.cache_key import decoded
 from ..core.stored_page import Entry
-from ..events import RenderEvent
 from ..routing.target import Target
 from ..storage.counting import Counts
 from ..storage.observing import Observing
@@ -70,6 +69,8 @@ class CountedProducer(Producer):
                        status=entry.code, size=size, unchanged=unchanged)  # fmt: skip
 
     def _tell(self, target: Target, began: float, **told: Any) -> None:
+        from ..events import RenderEvent  # for those who have observers
+
         at = target.request
         event = RenderEvent(
             at=began,

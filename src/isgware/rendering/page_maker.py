@@ -48,7 +48,7 @@ from .value_holes import NOT_FOUND, cookies_taken
 log: Final = logging.getLogger("isgware")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PageView:
     """A whole page as ``accept`` gets it; the body is not encoded."""
 
@@ -275,7 +275,7 @@ def _fitted(
     """With the lifetime that follows from what a render found whose page's time was up. ``own``:
     isgware says for how long caches may keep the page."""
     entry = made.entry
-    if adaptive is None or entry.code not in KEPT or not replaces.fresh_until <= started:
+    if adaptive is None or entry.code not in KEPT or not replaces.revalidate_at <= started:
         return made
     interval = adaptive.after(replaces.interval, made.unchanged)
     expire = max(entry.expire, interval)

@@ -45,7 +45,7 @@ MISPLACED: Final = "client-hole-misplaced"
 _APART: Final = b"\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """What came of one run for placeholders: those of the holes ``numbers``. ``noted`` is
     what it was seen to ask of its visitor."""
@@ -56,7 +56,7 @@ class Run:
     noted: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Placeholders:
     """Those of one page: ``texts`` has one for each of ``markers``, most of them made in ``runs``.
     ``reads`` is what holes ask of a visitor, ``client_reads`` the same of those that the browser
@@ -156,7 +156,7 @@ def _cut(body: bytes, places: Places, lengths: Sequence[int]) -> list[tuple[byte
     return parts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PlaceholderMaker:
     """``in_a_run``: the framework is known, so that holes can be made in place of a view and what
     they read is recorded; else functions are called by themselves."""
@@ -217,13 +217,14 @@ class PlaceholderMaker:
     ) -> Run | Refusal:  # fmt: skip
         """Render the placeholders ``numbers`` of a page into ``texts``, in a run of their own."""
         uses = rendering.holes.uses
-        run = HoleRun([uses[n] for n in numbers])
+        run = HoleRun(list(dict.fromkeys(uses[n] for n in numbers)))
         ran = self._run(request, run, rendering.database)
         if isinstance(ran, Refusal):
             return ran
         theirs, tokens = ran
+        made = run.made()
         for n in numbers:
-            texts[n] = run.outputs[uses[n]]
+            texts[n] = made[uses[n]]
         if refusal := _shows_bait(theirs.recording, [texts[n] for n in numbers]):
             return refusal
         rendering.tags += theirs.tags

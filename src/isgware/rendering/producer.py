@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ..core.database_reads import DatabaseReads
 from ..core.page_versions import has_versions, packed
 from ..core.storable import ViewDirectives, unread
 from ..core.stored_page import Entry
@@ -123,7 +122,11 @@ class Producer:
         dependencies = self._page_store.dependencies
         began_reading = None
         if dependencies is not None:
-            rendering.database, began_reading = DatabaseReads(), dependencies.begin()
+            from ..core.database_reads import DatabaseReads
+            from ..core.dependency_names import hashed
+
+            page = hashed("page", target.key)
+            rendering.database, began_reading = DatabaseReads(page), dependencies.begin()
         started, clock = self._now(), time.perf_counter()
         try:
             response = render(

@@ -6,14 +6,17 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..backends.dependents import Depending
 from ..core.storable import Response
 from ..core.stored_page import Entry
 from ..storage.process_cache import Page
 
+if TYPE_CHECKING:
+    from ..backends.dependents import Depending
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rendered:
     """A page was made and stored. ``learned``: headers that it varies by; ``stored``: the store has
     it, too; ``found``: another render had stored it already; ``elsewhere``: another process did,
@@ -71,7 +74,7 @@ class Elsewhere:
 Outcome = Rendered | Refused | Failed | Elsewhere
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Made:
     """A page that may be stored. ``said``: the policy of the decorator that ran, if decorators are
     learned. ``default``: the ``ISG(revalidate=)`` that made the page storable, if nothing else did.

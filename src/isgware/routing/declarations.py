@@ -55,7 +55,18 @@ class Declarations:
         self._pairs: dict[tuple[int, int], tuple[Policy, Policy, Policy]] = {}
 
     def match(self, visitor: Visitor) -> Match | None:
-        """The declared route of this URL. Its tags are checked when it is first used."""
+        """The declared route of this URL, looked up once a request, unless what is looked up may
+        depend on what its render shows."""
+        if self._site.several_maps:
+            return self._match(visitor)
+        known = visitor.memo.get("declared")
+        if known is None or known[0] != visitor.path:
+            known = visitor.memo["declared"] = visitor.path, self._match(visitor)
+        found: Match | None = known[1]
+        return found
+
+    def _match(self, visitor: Visitor) -> Match | None:
+        """The tags of a route are checked when it is first used."""
         found, pattern = self._site.match(visitor), self._routes.match(visitor)
         if found is not None:
             decorator, policy, arguments = found.policy.fingerprint, found.policy, found.arguments

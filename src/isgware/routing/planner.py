@@ -43,20 +43,17 @@ log: Final = logging.getLogger("isgware")
 _LEARNED: Final = LearnedRoute(undeclared=True)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Plan:
     """``target`` is ``None`` if no page may be stored for the URL. ``bypass``: why the visitor gets
     the app's own answer. ``plain``: the raw request line alone identifies the page. ``cookies``: a
-    visitor with cookies must be checked all the same. ``skipped``: the route, if its pages are not
-    looked up."""
+    visitor with cookies must be checked all the same."""
 
     target: Target | None
     bypass: str = ""
     cacheable_by_request_line: bool = False
     cookies: bool = False
     vary_cookie: bool = False
-    skipped: str = ""
-    for_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +103,15 @@ class Planner:
 
     def plan(
         self, visitor: Visitor, at: tuple[str, str] | None = None, *, again: bool = False,
-        skips: Callable[[Match], str] | None = None, serving: bool = False,
+        serving: bool = False,
     ) -> Plan | None:  # fmt: skip
         """``None``: the URL is not declared, and nothing has been learned of it. ``at``: the scheme
         and host of the page, in place of ``base_url``. ``again``: as for `LearnedRoutes.find`.
-        ``skips``: returns why pages of a declared route are not looked up; empty if they are.
 
         ``serving``: a stored page may be the answer. Then a decorator that is known only from the
         store does not count, since the code may have changed. A render would find that out.
         """
         match = self.match(visitor)
-        if match is not None and skips is not None and (reason := skips(match)):
-            own = self._bypass(visitor, match.policy)
-            for_all = not own and match.policy.bypass is None
-            return Plan(None, own or reason, skipped=match.route, for_all=for_all)
         visitor = self._as_seen(visitor)
         refusal = url_refusal(visitor) or self._untrusted(visitor)
         if refusal:
@@ -150,7 +142,7 @@ class Planner:
         )  # fmt: skip
         return Plan(
             target,
-            self._bypass(visitor, policy) or ("odd-tag" if tags is None else ""),
+            self.bypass(visitor, policy) or ("odd-tag" if tags is None else ""),
             cacheable_by_request_line=not rules.headers
             and not rules.cookies
             and not rules.variants
@@ -294,7 +286,9 @@ class Planner:
                 )  # fmt: skip
             return None
 
-    def _bypass(self, visitor: Visitor, policy: Policy) -> str:
+    def bypass(self, visitor: Visitor, policy: Policy) -> str:
+        """Why this visitor gets the app's own answer, whatever is stored; empty if nothing is
+        against a stored page."""
         headers = visitor.headers
         if has_credentials(headers):
             return "authorization"

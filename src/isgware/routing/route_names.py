@@ -28,6 +28,9 @@ class RouteNames:
     def of(self, visitor: Visitor) -> str:
         """The route of a request. A URL that the app only redirects from has the route of its
         target."""
+        known: str | None = visitor.memo.get("route")
+        if known is not None and not self._site.several_maps:
+            return known
         at = (visitor.method, visitor.scheme, visitor.host, visitor.script_name, visitor.path)
         name = self._known.get(at)
         if name is None:
@@ -36,6 +39,7 @@ class RouteNames:
                 if len(self._known) >= _MAX_NAMES:
                     self._known.clear()
                 self._known[at] = name
+        visitor.memo["route"] = name
         return name
 
     def of_page(self, route: str, request: Visitor | Request) -> str:

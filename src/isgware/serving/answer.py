@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ..rendering.result import Failed
 from ..storage.process_cache import Page
-from .loading_page import Reply
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that isgware makes itself."""
+
+    status: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+
+
+@dataclass(slots=True, eq=False)
 class Answer:
     """What a visitor gets: a stored page, an error made for them, isgware's own ``reply``, or (all
     ``None``) the app's own answer. ``forward`` is RFC 9211's reason for asking the app.
@@ -38,3 +47,7 @@ class Answer:
     absent: bool = False
     refused: str = ""
     skipped: bool = False
+
+
+#: What was decided about a visitor whose page was served by the same request line before.
+PREPARED: Final = Answer("HIT")

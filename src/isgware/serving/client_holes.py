@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 from urllib.parse import quote
 
 from ..core.cache_key import Visitor
@@ -24,6 +24,7 @@ from ..holes import HoleRun, Use
 from ..http import cache_status as status
 from ..rendering.clean_room import StartResponse, WSGIApp
 from ..routing.framework import Site
+from .counted_answers import CountedAnswers
 from .engine import Engine
 from .hole_filling import EARLY, FAILED, FILLED, Ran, run_holes
 from .passthrough import HTML, Environ, HeaderList, rendering_of
@@ -49,14 +50,22 @@ _ANSWER_HEADERS: Final = (
 )
 
 
+#: Status line, reason, cookies of the run, and body.
+Told = tuple[str, str, HeaderList, bytes]
+
+
 class ClientHoles:
     """What lies at the URLs of client holes, below the control endpoint's mount."""
 
-    def __init__(self, mount: str, engine: Engine, site: Site, application: WSGIApp) -> None:
+    def __init__(
+        self, mount: str, engine: Engine, site: Site, application: WSGIApp,
+        answers: CountedAnswers,
+    ) -> None:  # fmt: skip
         self._mount = mount
         self._engine = engine
         self._site = site
         self._application = application
+        self._answers = answers
 
     def __call__(
         self, visitor: Visitor, environ: Environ, start_response: StartResponse
@@ -70,26 +79,23 @@ class ClientHoles:
             body = SCRIPT.encode()
             start_response("200 OK", [*_SCRIPT_HEADERS, ("Content-Length", str(len(body)))])
         else:
-            line, headers, body = self._answer(visitor, environ)
-            start_response(line, headers)
+            what = asked(visitor.query) if visitor.path == self._mount + ASK_PATH else None
+            there = visitor if what is None else page_visit(what, visitor, environ)
+            line, detail, more, body = self._answer(what, there, visitor.method)
+            self._answers.holes(there, detail).value += 1
+            start_response(line, [*_answer_headers(detail, body), *more])
         return [] if visitor.method == "HEAD" else [body]
 
-    def _answer(self, visitor: Visitor, environ: Environ) -> tuple[str, HeaderList, bytes]:
-        what = asked(visitor.query) if visitor.path == self._mount + ASK_PATH else None
-        if what is None:
-            return "404 NOT FOUND", _answer_headers(UNKNOWN, b""), b""
-        there = _at(what, visitor, environ)
-        entry = self._entry(there)
-        holes = _named(entry, what) if entry is not None else None
+    def _answer(self, what: Asked | None, there: Visitor, method: str) -> Told:
+        entry = self._entry(there) if what is not None else None
+        holes = holes_asked(entry, what) if entry is not None and what is not None else None
         if entry is None or holes is None:
-            return "404 NOT FOUND", _answer_headers(UNKNOWN, b""), b""
-        if visitor.method == "HEAD" or not self._concerns(there, entry):
-            return "204 NO CONTENT", _answer_headers(NOTHING, b""), b""
-        run = HoleRun([Use(*used_in(place)) for place in holes.values()])
+            return "404 NOT FOUND", UNKNOWN, [], b""
+        if method == "HEAD" or not self._concerns(there, entry):
+            return "204 NO CONTENT", NOTHING, [], b""
+        run = HoleRun(list(dict.fromkeys(Use(*used_in(place)) for place in holes.values())))
         rendering = rendering_of(there, self._site)
-        ran = run_holes(
-            run, entry.request.url, self._site, self._application, there.headers, rendering
-        )
+        ran = run_holes(run, entry.request, self._site, self._application, there.headers, rendering)
         return _reply(ran, holes)
 
     def _concerns(self, there: Visitor, entry: Entry) -> bool:
@@ -107,7 +113,7 @@ class ClientHoles:
         return answer.page.entry if answer is not None and answer.page is not None else None
 
 
-def _at(what: Asked, visitor: Visitor, environ: Environ) -> Visitor:
+def page_visit(what: Asked, visitor: Visitor, environ: Mapping[str, Any]) -> Visitor:
     """The visitor's own request, at the URL of the page."""
     raw = quote((visitor.script_name + what.path).encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
     raw += f"?{what.query}" if what.query else ""
@@ -121,7 +127,7 @@ def _at(what: Asked, visitor: Visitor, environ: Environ) -> Visitor:
     )
 
 
-def _named(entry: Entry, what: Asked) -> dict[int, Place] | None:
+def holes_asked(entry: Entry, what: Asked) -> dict[int, Place] | None:
     """Holes of the page by their numbers; ``None`` if these are not the ones that are meant."""
     holes = entry.client_holes
     if not holes or what.of != digest(holes) or max(what.numbers) >= len(holes):
@@ -129,26 +135,25 @@ def _named(entry: Entry, what: Asked) -> dict[int, Place] | None:
     return {number: holes[number] for number in what.numbers}
 
 
-def _reply(ran: Ran | None, holes: dict[int, Place]) -> tuple[str, HeaderList, bytes]:
+def _reply(ran: Ran | None, holes: dict[int, Place]) -> Told:
     """What a run has come to. One that did not reach the holes leaves placeholders, as one that
     failed does; its cookies are passed on."""
     if ran is None:
-        return "204 NO CONTENT", _answer_headers(EARLY, b""), b""
+        return "204 NO CONTENT", EARLY, [], b""
     if ran.failed:
-        return "500 INTERNAL SERVER ERROR", [*_answer_headers(FAILED, b""), *ran.cookies], b""
+        return "500 INTERNAL SERVER ERROR", FAILED, ran.cookies, b""
     if not ran.run.reached:
         early = ran.response
         told = early is not None and early.code >= 400
         line = early.status if told and early is not None else "204 NO CONTENT"
-        return line, [*_answer_headers(EARLY, b""), *ran.cookies], b""
-    outputs = ran.run.outputs
+        return line, EARLY, ran.cookies, b""
+    outputs = ran.run.made()
     made = [
         (number, outputs[use])
         for number, use in ((n, Use(*used_in(place))) for n, place in holes.items())
         if use in outputs
     ]
-    body = answered(made)
-    return "200 OK", [*_answer_headers(FILLED, body), *ran.cookies], body
+    return "200 OK", FILLED, ran.cookies, answered(made)
 
 
 def _answer_headers(detail: str, body: bytes) -> HeaderList:

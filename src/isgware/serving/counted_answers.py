@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from ..core.cache_key import Visitor, decoded
 from ..core.stored_page import Entry
-from ..events import DecisionEvent
 from ..rendering.clean_room import StartResponse
 from ..routing.route_names import RouteNames
 from ..storage.counting import Cell, Counts
@@ -72,6 +71,10 @@ class CountedAnswers:
         if visitor is None:
             return ready.cell
         return self._cell(visitor, self._names.of_page(entry.route, visitor), "prefetch")
+
+    def holes(self, there: Visitor, detail: str) -> Cell:
+        """Counts what became of a browser's request for the holes of the page at ``there``."""
+        return self._cell(there, self._names.of(there), "bypass", detail)
 
     def heard(
         self, visitor: Visitor, start_response: StartResponse, page: Entry | None = None
@@ -134,6 +137,8 @@ class TellingCell(Cell):
 
     @value.setter
     def value(self, value: int) -> None:
+        from ..events import DecisionEvent  # for those who have observers
+
         self._cell.value += 1
         self._observing.tell(DecisionEvent(at=self._now(), **self._told))
 
@@ -146,11 +151,8 @@ def _ahead(environ: Mapping[str, Any], result: str) -> str:
 
 
 def told_by(headers: HeaderList) -> tuple[str, str]:
-    """Result and reason of an answer."""
-    result, reason = "pass", ""
-    for name, value in headers:
-        if name == "X-ISG-Cache" and value.lower() in RESULTS:
-            result = value.lower()
-        elif name == "Cache-Status" and value.startswith(_OURS):
-            reason = value.partition("; detail=")[2].strip('"')
-    return result, reason
+    """Result and reason of an answer. isgware's own headers come after the app's."""
+    last = dict(headers)
+    result, said = last.get("X-ISG-Cache", "").lower(), last.get("Cache-Status", "")
+    reason = said.partition("; detail=")[2].strip('"') if said.startswith(_OURS) else ""
+    return result if result in RESULTS else "pass", reason

@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..backends.read_ahead import ReadAhead
 from ..core.cache_key import Visitor
@@ -22,13 +24,16 @@ from ..routing.visitor_check import VisitorCheck
 from ..settings import Settings
 from ..storage.process_cache import Page
 from .answer import Answer
-from .loading_page import Fallback
+from .unpromising_routes import UnpromisingRoutes
+
+if TYPE_CHECKING:
+    from .loading_page import Fallback
 
 
 class Engine:
     def __init__(
         self, settings: Settings, planner: Planner, background: Background,
-        visitors: VisitorCheck, now: Callable[[], float],
+        visitors: VisitorCheck, now: Callable[[], float], has_url_map: bool = False,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.planner = planner
@@ -38,21 +43,43 @@ class Engine:
         self.outcomes = self.renderer.outcomes
         self.visitors = visitors
         self.now = now
-        self.fallback = Fallback(
-            settings, planner, self.page_store, self.outcomes,
+        self.unpromising = UnpromisingRoutes()
+        #: Whether undeclared routes can be told apart. Responses to visitors' own requests are
+        #: looked up by their URL in any case.
+        self.learns_by_route = has_url_map and settings.cache_control != "full"
+
+    @cached_property
+    def fallback(self) -> Fallback:
+        """Loading pages and lists of pages, for the routes that have them."""
+        from .loading_page import Fallback
+
+        background = self.background
+        return Fallback(
+            self.settings, self.planner, self.page_store, self.outcomes,
             under_way=background.under_way,
             start=lambda target: background.schedule(target, urgent=True),
             background=lambda name, work: background.pool.submit(Work(name, work)),
-            now=now,
+            now=self.now,
         )  # fmt: skip
 
     def visit(self, visitor: Visitor, read_ahead: ReadAhead | None = None) -> Answer | None:
         """The answer to this GET or HEAD; ``None`` if its URL is not declared."""
+        match = self.planner.match(visitor)
+        if match is not None and (reason := self.outcomes.skips(match)):
+            own = self.planner.bypass(visitor, match.policy)
+            for_all = not own and match.policy.bypass is None
+            return Answer("BYPASS", own or reason, refused=match.route, skipped=for_all)
+        if match is None and self.skips_undeclared(visitor):
+            return None
         self.page_store.begin(read_ahead)
         try:
             return self._visit(visitor)
         finally:
             self.page_store.end()
+
+    def skips_undeclared(self, visitor: Visitor) -> bool:
+        """Whether this request of an undeclared route is not looked up."""
+        return self.learns_by_route and self.unpromising.skips(self.planner.names.of(visitor))
 
     def _visit(self, visitor: Visitor) -> Answer | None:
         self.page_store.sync()
@@ -60,13 +87,13 @@ class Engine:
         arrival = self.page_store.mirror.counter
         deadline = time.monotonic() + self.settings.wait_time
         while True:
-            plan = self.planner.plan(visitor, skips=self.outcomes.skips, serving=True)
+            plan = self.planner.plan(visitor, serving=True)
             if plan is None:
                 return None
+            if plan.target is not None and not plan.target.declared:
+                self.unpromising.promising(self.planner.names.of(visitor))
             if plan.target is None:
-                self.outcomes.routes.passed(plan.skipped)
-                reason, group = plan.bypass, plan.skipped
-                return Answer("BYPASS", reason, refused=group, skipped=plan.for_all)
+                return Answer("BYPASS", plan.bypass)
             answer = self._answer(visitor, plan, plan.target, arrival, deadline)
             if answer is not None:
                 return (
@@ -90,13 +117,14 @@ class Engine:
             reply = self.fallback.loading(visitor, target, state, decision)
             if reply is not None:
                 return Answer("LOADING", "loading", reply=reply)
-        elif self.fallback.unlisted(target, state, decision):
+        elif target.policy.fallback != "blocking" and self.fallback.unlisted(
+            target, state, decision
+        ):
             return Answer("BYPASS", "not-listed", forward="miss", absent=True)
         if decision.schedule and not self.background.schedule(target) and decision.label == "STALE":
             decision = replace(decision, detail="regeneration-dropped")
         if decision.action is Action.OWN:
             refused = target.group if facts.dynamic else ""
-            self.outcomes.routes.passed(refused)
             return Answer("BYPASS", decision.detail, refused=refused)
         if decision.action is Action.SERVE:
             return Answer(
@@ -195,7 +223,8 @@ class Engine:
     def after_fork(self) -> None:
         """Make new locks and threads: those of the parent process are not usable."""
         self.renderer.after_fork()
-        self.fallback.after_fork()
+        if "fallback" in self.__dict__:
+            self.fallback.after_fork()
         self.outcomes.failures.reset_lock()
         self.background.handoff.after_fork()
 

@@ -11,11 +11,12 @@ import base64
 import logging
 import os
 import secrets
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from ..core.cache_key import Visitor, cookie_pairs
-from ..core.places import COOKIE, NONCE, Place, Places
+from ..core.place_groups import PlaceGroups
+from ..core.places import COOKIE, Place
 from ..core.preconditions import Answer as Sent
 from ..core.preconditions import without_body
 from ..core.redirects import redirected
@@ -30,7 +31,7 @@ from .passthrough import Environ, passed_by
 from .stored_answer import said_of
 
 log: Final = logging.getLogger("isgware")
-_NOTHING: Final[Mapping[Place, bytes]] = {}
+_NOTHING: Final[Mapping[Any, Any]] = {}
 
 
 def fill(
@@ -53,7 +54,7 @@ def filled(page: Page, visitor: Visitor, site: Site, label: str, said: str) -> S
     """The page for this very visitor; or why they get the app's own answer. ``said`` is its
     Cache-Status."""
     try:
-        found = values_of(page.entry.places, visitor, site)
+        found = values_of(page.template().groups, visitor, site)
         if found is None:
             return NO_TOKEN
         values, more = found
@@ -69,44 +70,44 @@ def filled(page: Page, visitor: Visitor, site: Site, label: str, said: str) -> S
 
 def lacks_token(page: Page, visitor: Visitor) -> bool:
     """Whether the app has to answer this visitor, since they have no token of their own yet."""
-    return any(
-        place.kind.startswith(COOKIE) and _cookie(place, visitor) is None
-        for place in page.entry.places
-    )
+    cookies = page.template().groups.cookies
+    return any(_cookie(each.places[0], visitor) is None for each in cookies)
 
 
 def values_of(
-    places: Places, visitor: Visitor, site: Site, known: Mapping[Place, bytes] = _NOTHING
-) -> tuple[list[bytes], list[tuple[str, str]]] | None:
+    groups: PlaceGroups, visitor: Visitor, site: Site,
+    tokens: Mapping[str, Sequence[bytes]] = _NOTHING, nonces: Mapping[object, bytes] = _NOTHING,
+) -> tuple[list[bytes], list[tuple[str, str]]] | None:  # fmt: skip
     """What stands in each place for this visitor, and the headers that come with it; ``None`` if
-    the app has to give it to them. Raises whatever the framework raises, and ValueError for a place
-    of a kind that this process does not know. ``known`` ones are made already."""
-    values: dict[Place, bytes] = dict(known)
+    the app has to give it to them. ``tokens``, by kind, and ``nonces``, by number, are made
+    already. Raises whatever the framework raises, and ValueError for a place of a kind that this
+    process does not know."""
+    values = [b""] * groups.count
     headers: list[tuple[str, str]] = []
-    nonces: dict[object, bytes] = {}
-    theirs: dict[str, list[Place]] = {}
-    for place in places:
-        if place in known:
-            continue
-        if place.kind == NONCE:
-            which = place.arguments, place.length
-            values[place] = nonces.setdefault(which, _nonce(place))
-        elif place.kind.startswith(COOKIE):
-            cookie = _cookie(place, visitor)
-            if cookie is None:
-                return None
-            values[place] = cookie
-        else:
-            theirs.setdefault(place.kind, []).append(place)
-    for kind, group in theirs.items():
-        found = site.fill(kind, group, visitor)
-        if found is None:
+    for group in groups.nonces:
+        place = group.places[0]
+        nonce = nonces.get(place.arguments[0]) or _nonce(place)
+        for index in group.indexes:
+            values[index] = nonce
+    for group in groups.cookies:
+        cookie = _cookie(group.places[0], visitor)
+        if cookie is None:
             return None
-        values.update(zip(group, found.values, strict=True))
-        headers += found.headers
-    if any(place.fixed and len(values[place]) != place.length for place in places):
-        raise ValueError("a token is not as long as those of the clean room")
-    return [values[place] for place in places], headers
+        values[group.indexes[0]] = cookie
+    for group in groups.tokens:
+        made = tokens.get(group.kind)
+        if made is None:
+            found = site.fill(group.kind, group.places, visitor)
+            if found is None:
+                return None
+            made = found.values
+            headers += found.headers
+        for index, value in zip(group.indexes, made, strict=True):
+            values[index] = value
+    for index, length in groups.lengths:
+        if len(values[index]) != length:
+            raise ValueError("a token is not as long as those of the clean room")
+    return values, headers
 
 
 def _nonce(place: Place) -> bytes:

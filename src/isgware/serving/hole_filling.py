@@ -10,24 +10,22 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any, Final
 
-from ..core.cache_key import Visitor
-from ..core.hole_places import charset_of, encoded, inside, outside, used_in
-from ..core.places import COOKIE, HOLE, NONCE, Place, between, joined
+from ..core.cache_key import Request, Visitor
 from ..core.preconditions import without_body
 from ..core.redirects import redirected
 from ..core.storable import Response
 from ..core.tokens import nonces
-from ..holes import HOLES, PLAIN, HoleRun, Use
+from ..holes import HOLES, PLAIN, HoleRun
 from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, Unfit, WSGIApp, capture
 from ..routing.framework import Site
 from ..storage.process_cache import Page
 from .answer import Answer
 from .filling import lacks_token, values_of
+from .hole_plan import hole_plan
 from .passthrough import Environ, bypassed, call, passed_by, within
 from .stored_answer import said_of
 
@@ -43,16 +41,12 @@ _OF_THE_ANSWER: Final = frozenset({
     "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_IF_RANGE", "HTTP_IF_UNMODIFIED_SINCE",
     "HTTP_RANGE", "HTTP_TRANSFER_ENCODING",
 })  # fmt: skip
+_WERKZEUGS: Final = "werkzeug."
 #: An answer that comes before the holes and is larger is asked for once more, and not collected.
 _MAX_EARLY: Final = 1 << 20
 
 
-@lru_cache(maxsize=1_024)
-def _use(place: Place) -> Use:
-    return Use(*used_in(place))
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ran:
     """What came of a run. ``response`` is ``None`` if it raised."""
 
@@ -65,8 +59,8 @@ class Ran:
 
     @property
     def cookies(self) -> list[tuple[str, str]]:
-        said = self.response.headers if self.response is not None else ()
-        return [pair for pair in said if pair[0].lower() == "set-cookie"]
+        said = self.response.all("set-cookie") if self.response is not None else ()
+        return [("Set-Cookie", line) for line in said]
 
 
 def fill_holes(
@@ -83,9 +77,9 @@ def fill_holes(
         return own("no-token")
     if visitor.method == "HEAD":
         return _head(visitor, answer, page, now, start_response)
-    uses = list(map(_use, page.entry.holes))
-    run = HoleRun(uses, _by_kind(page.entry.places) if site.records else {})
-    ran = run_holes(run, page.entry.request.url, site, application, environ, rendering)
+    plan = hole_plan(page)
+    run = HoleRun(plan.uses, plan.tokens if site.records else {})
+    ran = run_holes(run, page.entry.request, site, application, environ, rendering)
     if ran is None:
         return own(EARLY)
     early = ran.response
@@ -98,7 +92,7 @@ def fill_holes(
         whole = page.for_holes()
         status_line, lines, body = whole.filled(
             values, visitor.header("Accept-Encoding"), answer.label,
-            said_of(replace(answer, detail=detail), page, now),
+            said_of(answer, page, now, detail),
         )  # fmt: skip
     except Exception:
         log.exception("The holes of a page could not be put in; the app answers for itself.")
@@ -106,7 +100,7 @@ def fill_holes(
     if answer.label != "MISS":
         page.used = page.visited = True
     lines = redirected(lines, page.entry, visitor.query)
-    start_response(status_line, [*lines, *headers])
+    start_response(status_line, lines + headers)
     return [*body]
 
 
@@ -115,7 +109,7 @@ def _head(
 ) -> Iterable[bytes]:
     """The headers of a filled page, without running holes; nobody knows its length."""
     whole = page.for_holes()
-    said = said_of(replace(answer, detail=FILLED), page, now)
+    said = said_of(answer, page, now, FILLED)
     values = [b""] * len(whole.entry.places)
     sent = whole.filled(values, visitor.header("Accept-Encoding"), answer.label, said)
     line, lines, _ = without_body(sent)
@@ -126,18 +120,16 @@ def _head(
 
 
 def run_holes(
-    run: HoleRun, url: str, site: Site, application: WSGIApp, environ: Mapping[str, Any],
+    run: HoleRun, request: Request, site: Site, application: WSGIApp, environ: Mapping[str, Any],
     rendering: Rendering,
 ) -> Ran | None:  # fmt: skip
-    """Have the app make ``run`` for whoever sends ``environ``. ``url`` is for the log. ``None``:
-    the app answers before the holes, with what is too long to be collected here."""
+    """Have the app make ``run`` for whoever sends ``environ``; the page is that of ``request``.
+    ``None``: the app answers before the holes, with what is too long to be collected here."""
     inner = _of_the_visitor(environ)
-    inner |= {
-        "REQUEST_METHOD": "GET",
-        "CONTENT_LENGTH": "0",
-        "wsgi.input": io.BytesIO(),
-        HOLES: run,
-    }
+    inner["REQUEST_METHOD"] = "GET"
+    inner["CONTENT_LENGTH"] = "0"
+    inner["wsgi.input"] = io.BytesIO()
+    inner[HOLES] = run
     response: Response | Unfit | None
     try:
         if site.records:
@@ -149,67 +141,47 @@ def run_holes(
                 run.make(PLAIN, inner)
             response = Response("200 OK", (), b"")
     except Exception:
-        log.exception("The holes of %s could not be run.", url)
+        log.exception("The holes of %s could not be run.", request.url)
         response = None
     for use, error in run.errors.items():
-        log.error("The hole %r of %s raised.", use.name, url, exc_info=error)
+        log.error("The hole %r of %s raised.", use.name, request.url, exc_info=error)
     if isinstance(response, Unfit):
         return Ran(run, response.head) if run.reached else None
     return Ran(run, response)
 
 
 def _of_the_visitor(environ: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in environ.items()
-        if name not in _OF_THE_ANSWER and name[:9] != "werkzeug."
-    }
+    """Without what a server or a framework keeps of the request itself."""
+    kept = dict(environ)
+    for name in environ.keys() & _OF_THE_ANSWER:
+        del kept[name]
+    if _WERKZEUGS in " ".join(environ):  # a loop takes longer than all else here
+        for name in environ:
+            if name.startswith(_WERKZEUGS):
+                del kept[name]
+    return kept
 
 
-def _by_kind(places: Iterable[Place]) -> dict[str, list[Place]]:
-    """Places for which the framework has to make something."""
-    found: dict[str, list[Place]] = {}
-    for place in places:
-        if place.kind != NONCE and not place.kind.startswith(COOKIE):
-            found.setdefault(place.kind, []).append(place)
-    return found
+def _told(ran: Ran) -> dict[object, bytes]:
+    """The nonces of the run, which its holes have used, by their number."""
+    if ran.response is None:
+        return {}
+    said = nonces(ran.response.headers, b"")
+    return {token.arguments[0]: token.text.encode() for token in said}
 
 
 def _values(
     page: Page, visitor: Visitor, site: Site, ran: Ran
 ) -> tuple[list[bytes], list[tuple[str, str]]]:
     """What stands in each place of the page with places for its holes, and headers beside it."""
-    entry, run = page.entry, ran.run
-    known = {} if ran.failed else {**run.values, **_nonces(ran, entry.places)}
-    found = values_of(entry.places, visitor, site, known)
-    if found is None:
-        raise LookupError("the visitor has no token of their own")
-    tokens = dict(zip(entry.places, found[0], strict=True))
-    own = iter([tokens[place] for place in outside(entry.places, entry.holes)] if tokens else ())
-    every, charset = [], charset_of(entry.headers)
-    for place in page.for_holes().entry.places:  # tokens and holes, each in the order of the page
-        if place.kind != HOLE:
-            every.append(next(own))
-            continue
-        made = None if ran.failed else run.outputs.get(_use(place))
-        text = _placeholder(page, place, tokens) if made is None else encoded(made, charset)
-        every.append(text)
-    return every, [*found[1], *ran.cookies]
-
-
-def _nonces(ran: Ran, places: Iterable[Place]) -> dict[Place, bytes]:
-    """The nonces of the run, which its holes have used, for the places of the page's."""
-    own = [place for place in places if place.kind == NONCE]
-    if not own or ran.response is None:
-        return {}
-    said = nonces(ran.response.headers, b"")
-    made = {token.arguments[0]: token.text.encode() for token in said}
-    return {place: made[place.arguments[0]] for place in own if place.arguments[0] in made}
-
-
-def _placeholder(page: Page, hole: Place, tokens: dict[Place, bytes]) -> bytes:
-    """What stands in the page where a hole could not be made."""
-    text = page.entry.body[hole.offset : hole.end]
-    places = inside(page.entry.places, hole)
-    values = [tokens[replace(place, offset=place.offset + hole.offset)] for place in places]
-    return joined(between(text, places), values)
+    plan, run, failed = hole_plan(page), ran.run, ran.failed
+    tokens: list[bytes] = []
+    headers: list[tuple[str, str]] = []
+    if plan.groups.count:
+        known = {} if failed or not plan.groups.nonces else _told(ran)
+        found = values_of(plan.groups, visitor, site, {} if failed else run.values, known)
+        if found is None:
+            raise LookupError("the visitor has no token of their own")
+        tokens, headers = found
+    outputs = [None] * len(plan.uses) if failed else run.outputs
+    return plan.values(outputs, tokens), [*headers, *ran.cookies]

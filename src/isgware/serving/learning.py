@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,10 +23,11 @@ from ..core.redirects import redirected
 from ..core.storable import for_everybody, promising, varies
 from ..core.stored_page import Entry
 from ..http import cache_status as status
+from ..http.fields import Headers
 from ..regeneration.local_queue import Work
 from ..render_context import Rendering
 from ..rendering.clean_room import StartResponse, WSGIApp
-from ..rendering.result import Failed, Made
+from ..rendering.result import Failed, Made, Refused
 from ..routing.framework import Site
 from ..routing.learned_routes import LearnedRoute
 from ..routing.planner import Target, has_credentials
@@ -34,7 +35,7 @@ from ..storage.process_cache import Page
 from .after_answer import Following
 from .engine import Engine
 from .filling import filled
-from .own_cookies import for_nobody
+from .own_cookies import for_nobody, without_set_cookie
 from .passthrough import Environ, HeaderList, bypassed, call, looking, not_there
 
 log: Final = logging.getLogger("isgware")
@@ -71,10 +72,17 @@ class Learner:
             if learning is None:
                 behind.nothing()
                 nothing_to_store = not has_credentials(visitor.headers)
+            self._note(visitor, promising=learning is not None, nothing=nothing_to_store)
             return learning
 
         answer = call(application, environ, looking(start_response, look), rendering)
         return behind.pass_on(answer), nothing_to_store
+
+    def _note(self, visitor: Visitor, *, promising: bool, nothing: bool) -> None:
+        engine = self._engine
+        if engine.learns_by_route and (promising or nothing):
+            route = engine.planner.names.of(visitor)
+            (engine.unpromising.promising if promising else engine.unpromising.answered)(route)
 
     def learn(
         self, visitor: Visitor, line: str, headers: HeaderList, behind: Following
@@ -108,13 +116,28 @@ class Learner:
         return bypassed(headers, "learning")
 
     def _worth_rendering(self, visitor: Visitor, line: str, headers: HeaderList) -> Target | None:
-        settings = self._engine.settings
         if not self._observes or visitor.method != "GET":
             return None
-        if has_credentials(visitor.headers):
+        # Most answers are refused for what they are without their cookies.
+        fields = without_set_cookie(headers)
+        if self._verdict(line, fields) is not None or has_credentials(visitor.headers):
             return None
-        fields = for_nobody(self._site, visitor, tuple(headers))
-        verdict = promising(
+        if len(fields) != len(headers):
+            if self._engine.skips_undeclared(visitor):
+                return None  # to open the session that is sent costs more than all else
+            fields = for_nobody(self._site, visitor, tuple(headers))
+            if self._verdict(line, fields) is not None:
+                return None
+        target = self._engine.planner.undeclared_target(visitor, varies(fields), None, {})
+        if target is None:
+            return None
+        outcomes, fingerprint = self._engine.outcomes, target.policy.fingerprint
+        return None if outcomes.refusal(target.key, target.group, fingerprint) else target
+
+    def _verdict(self, line: str, fields: Headers) -> str | None:
+        """Why an answer with these fields merits no render; ``None`` if it does."""
+        settings = self._engine.settings
+        return promising(
             line,
             fields,
             default=settings.revalidate,
@@ -122,33 +145,25 @@ class Learner:
             full=settings.cache_control == "full",
             now=self._engine.now(),
         )
-        if verdict is not None:
-            return None
-        target = self._engine.planner.undeclared_target(visitor, varies(fields), None, {})
-        if target is None:
-            return None
-        outcomes, fingerprint = self._engine.outcomes, target.policy.fingerprint
-        return None if outcomes.refusal(target.key, target.group, fingerprint) else target
 
     # Declared routes whose pages are refused.
 
     def watching_refused(
-        self, visitor: Visitor, group: str, reason: str, start_response: StartResponse,
-        rendering: Rendering,
-    ) -> StartResponse:  # fmt: skip
-        """A ``start_response`` that checks whether the app's own answer looks storable, while pages
-        of its route are skipped. If it does, the page is tried at once."""
+        self, visitor: Visitor, group: str, reason: str, rendering: Rendering
+    ) -> Callable[[str, HeaderList], None] | None:
+        """What checks whether the app's own answer looks storable, while pages of its route are
+        skipped. If it does, the page is tried at once. ``None`` if no check is needed."""
         routes = self._engine.outcomes.routes
         cookies = "HTTP_COOKIE" in visitor.headers
         if visitor.method != "GET" or not routes.hints_at_change(group, reason, cookies=cookies):
-            return start_response
+            return None
 
         def look(line: str, headers: HeaderList) -> None:
             never = rendering.revalidate == 0 and rendering.revalidate is not False
             if not (never or rendering.refused) and for_everybody(line, tuple(headers)):
                 self._try(visitor, group)
 
-        return looking(start_response, look)
+        return look
 
     def _try(self, visitor: Visitor, group: str) -> None:
         engine = self._engine
@@ -199,7 +214,9 @@ class Learner:
         told = looking(start_response, lambda _, headers: bypassed(headers, detail))
         return call(application, environ, told, rendering)
 
-    def _develop(self, visitor: Visitor, target: Target) -> Made | str:
+    def _rendered(self, visitor: Visitor, target: Target) -> Made | Refused | Failed:
+        """The clean-room render for this visitor: once more with headers of theirs that it has
+        looked at."""
         made = self._engine.renderer.producer.attempt(target, None)
         if isinstance(made, Made) and any(visitor.header(header_of(name)) for name in made.learned):
             known = self._engine.planner.learned_route(target.base)
@@ -208,6 +225,10 @@ class Learner:
             again = self._engine.planner.plan(visitor)
             if again is not None and again.target is not None:
                 made = self._engine.renderer.producer.attempt(again.target, None)
+        return made
+
+    def _develop(self, visitor: Visitor, target: Target) -> Made | str:
+        made = self._rendered(visitor, target)
         if isinstance(made, Made):
             found = self._engine.visitors.personal(visitor, target.policy, made.entry)
             return made if found is None else found.detail
@@ -233,7 +254,9 @@ class Learner:
 
         def whole(body: bytes) -> None:
             if chosen is not None and visitor.method == "GET" and self._report_due(chosen):
-                work = Work("report:" + chosen.key, lambda: self._judge(chosen, line, body))
+                work = Work(
+                    "report:" + chosen.key, lambda: self._judge(visitor, chosen, line, body)
+                )
                 self._engine.background.pool.submit(work)
 
         chunks = call(application, environ, looking(start_response, look), rendering)
@@ -250,8 +273,13 @@ class Learner:
         self._reported[target.key] = now + self._engine.settings.dynamic_time
         return True
 
-    def _judge(self, target: Target, line: str, body: bytes) -> None:
-        made = self._engine.renderer.producer.attempt(target, None)
+    def _judge(self, visitor: Visitor, target: Target, line: str, body: bytes) -> None:
+        made = self._rendered(visitor, target)
+        if isinstance(made, Made) and self._engine.visitors.personal(
+            visitor, target.policy, made.entry
+        ):
+            self._reported.pop(target.key, None)  # they would get the very answer that they got
+            return
         if isinstance(made, Failed):
             verdict, text = "failed", f"would fail in the clean room: {made.reason}"
         elif not isinstance(made, Made):

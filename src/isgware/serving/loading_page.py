@@ -21,7 +21,6 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +34,7 @@ from ..routing.planner import Planner, Target, shown
 from ..settings import Settings
 from ..storage.page_store import PageStore
 from ..storage.process_cache import Page
+from .answer import Reply
 from .browser_navigation import is_bot, navigates
 from .listed_paths import Listings
 from .loading_page_html import BUILT_IN, Template, template, text_of
@@ -45,15 +45,6 @@ _REMEMBERED: Final = 60.0
 _MAX_PROMISED: Final = 8_192
 _KEY: Final = re.compile(r"[0-9a-f]{40}\Z")
 _APP: Final = "app:"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer that isgware makes itself."""
-
-    status: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes = b""
 
 
 class Fallback:

@@ -6,12 +6,17 @@ The session has been saved when the answer begins, so it is opened as for the ne
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ..core.cache_key import Visitor
 from ..http.fields import Headers
 from ..rendering.value_holes import without_cookies
 from ..routing.framework import Site
+
+
+def without_set_cookie(headers: Iterable[tuple[str, str]]) -> Headers:
+    return tuple([pair for pair in headers if pair[0].lower() != "set-cookie"])
 
 
 def for_nobody(site: Site, visitor: Visitor, headers: Headers) -> Headers:

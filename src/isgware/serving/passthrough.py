@@ -7,6 +7,7 @@ Nothing is buffered here: the app's iterable goes to the server unchanged. Only 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.exceptions import NotFound
@@ -90,9 +91,10 @@ def not_there(
 def passed_by(
     visitor: Visitor, answer: Answer, application: WSGIApp, environ: Environ,
     start_response: StartResponse, rendering: Rendering,
+    watch: Callable[[str, HeaderList], object] | None = None,
 ) -> Iterable[bytes]:  # fmt: skip
     """The app's response where no page can be served: the error it has just raised, or its answer
-    to this visitor's own request."""
+    to this visitor's own request, which ``watch`` sees first."""
     failed = answer.failure
     if failed is not None:
         if failed.response is None:
@@ -101,9 +103,16 @@ def passed_by(
         headers = bypassed(list(failed.response.headers), answer.detail, answer.forward)
         start_response(failed.response.status, headers)
         return [] if visitor.method == "HEAD" else [failed.response.body]
-    told = looking(
-        start_response, lambda _, headers: bypassed(headers, answer.detail, answer.forward)
-    )
+    detail, forward = answer.detail, answer.forward
+
+    def told(line: str, headers: HeaderList, exc_info: Any = None) -> Callable[[bytes], object]:
+        if watch is not None:
+            watch(line, headers)
+        sent = bypassed(headers, detail, forward)
+        if exc_info is None:
+            return start_response(line, sent)
+        return start_response(line, sent, exc_info)
+
     return call(application, environ, told, rendering)
 
 
@@ -114,8 +123,12 @@ def bypassed(headers: HeaderList, detail: str, forward: str = "bypass") -> Heade
         headers.append(("Cache-Control", "private, no-store"))
     elif detail in _BY_COOKIE:
         headers = by_cookie(headers)
+    return [*headers, *_reason(detail, forward)]
+
+
+@lru_cache(maxsize=256)
+def _reason(detail: str, forward: str) -> HeaderList:
     return [
-        *headers,
         ("X-ISG-Cache", "BYPASS"),
         ("Cache-Status", status.forwarded(forward, detail=detail)),
     ]
@@ -147,5 +160,6 @@ def rendering_of(visitor: Visitor, site: Site) -> Rendering:
     it."""
     scheme, host = site.origin(visitor)
     return Rendering(
-        False, scheme, host, visitor.script_name, mapped=site.has_url_map, environ=visitor.headers
-    )
+        False, scheme, host, visitor.script_name, mapped=site.has_url_map,
+        environ=visitor.headers, memo=visitor.memo,
+    )  # fmt: skip

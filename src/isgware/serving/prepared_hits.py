@@ -30,6 +30,8 @@ _NOTHING: Final = ("", "0", None)
 
 def credentials_unlisted(environ: Mapping[str, Any]) -> bool:
     """Whether this environ may have a client certificate under a name that is not listed."""
+    if "SSL_CLIENT_" not in " ".join(environ):  # a tenth of the cost
+        return False
     return environ.keys().isdisjoint(CREDENTIALS) and any(
         name.startswith("SSL_CLIENT_") for name in environ
     )

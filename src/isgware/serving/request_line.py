@@ -31,6 +31,11 @@ class RequestLine:
         self.watched = watched
 
     def of(self, visitor: Visitor, environ: Environ) -> Raw:
+        if not self.origin_headers:
+            try:
+                return ENCODED(environ) if "HTTP_ACCEPT_ENCODING" in environ else UNENCODED(environ)
+            except KeyError:
+                pass
         raw: Raw = (
             visitor.method, visitor.scheme, environ.get("HTTP_HOST"), visitor.script_name,
             visitor.path, visitor.query,

@@ -25,14 +25,15 @@ def stored_answer(
     return fitted(made, page.entry, environ)
 
 
-def said_of(answer: Answer, page: Page, now: float) -> str:
-    """The Cache-Status of ``page`` for this answer."""
+def said_of(answer: Answer, page: Page, now: float, detail: str = "") -> str:
+    """The Cache-Status of ``page`` for this answer, with another ``detail`` if one is given."""
+    detail = detail or answer.detail
     if answer.label == "HIT":
-        return status.hit(page.ttl(now), answer.detail)
+        return status.hit(page.ttl(now), detail)
     if answer.label == "STALE":
         left = min(page.ttl(now) or 0.0, 0.0)
-        return status.forwarded("stale", ttl=left, detail=answer.detail)
+        return status.forwarded("stale", ttl=left, detail=detail)
     return status.forwarded(
         answer.forward, ttl=page.ttl(now), stored=answer.stored, collapsed=answer.collapsed,
-        detail=answer.detail,
+        detail=detail,
     )  # fmt: skip

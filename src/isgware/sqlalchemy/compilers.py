@@ -41,10 +41,7 @@ def watch() -> None:
     if getattr(original, "isgware", False):
         return
     if original is None or tuple(inspect.signature(original).parameters) != _PARAMETERS:
-        raise ConfigurationError(
-            f"dependencies= does not know SQLAlchemy {sqlalchemy.__version__}. Use a release that "
-            "isgware was tested with, from 2.0 on, or switch dependencies off."
-        )
+        raise unknown_release()
 
     @functools.wraps(original)
     def noted(
@@ -62,6 +59,13 @@ def watch() -> None:
 
     noted.isgware = True  # type: ignore[attr-defined]
     setattr(SQLCompiler, _HOOKED, noted)
+
+
+def unknown_release() -> ConfigurationError:
+    return ConfigurationError(
+        f"dependencies= does not know SQLAlchemy {sqlalchemy.__version__}. Use a release that "
+        "isgware was tested with, from 2.0 on, or switch dependencies off."
+    )
 
 
 def selects_of(compiled: Any) -> list[Selected] | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -71,7 +72,10 @@ class OldRows:
         if len(parameters) != 1 or not all(map(self._settled, change.where)):
             return None
         conditions = [_filled(each, names, parameters[0]) for each in change.where]
-        return self._select(change.table, conditions, {}, change.columns, shared=shared)
+        names = _names(change.table, change.columns)
+        locks = self.connection.dialect.name in _LOCKING
+        statement = _statement(change.table, conditions, names, locks, shared)
+        return self._rows(statement, {}, names)
 
     def with_values(
         self, table: Any, columns: Sequence[str], values: Iterable[tuple[Any, ...]],
@@ -82,25 +86,16 @@ class OldRows:
         given: list[Any] = list(values)
         if len(given) > MOST:
             return None
-        asked = [column_of(table, name) for name in columns]
-        if raw:
-            asked = [type_coerce(column, NullType()) for column in asked]
-        if len(asked) == 1:
+        if len(columns) == 1:
             given = [value for (value,) in given]
-            condition = asked[0].in_(bindparam(_KEYS, expanding=True))
-        else:
-            condition = tuple_(*asked).in_(bindparam(_KEYS, expanding=True))
-        return self._select(table, [condition], {_KEYS: given}, more, shared=shared)
+        names = _names(table, more)
+        locks = self.connection.dialect.name in _LOCKING
+        statement = _by_values(table, tuple(columns), names, raw, locks, shared)
+        return self._rows(statement, {_KEYS: given}, names)
 
-    def _select(
-        self, table: Any, conditions: Iterable[Any], given: dict[str, Any], more: Iterable[str],
-        *, shared: bool,
-    ) -> list[Held] | None:  # fmt: skip
-        names = tuple(dict.fromkeys((*_watched(table), *more)))
-        statement = select(*(column_of(table, name) for name in names)).where(*conditions)
-        statement = statement.limit(MOST + 1)
-        if self.connection.dialect.name in _LOCKING:
-            statement = statement.with_for_update(of=table, key_share=shared)
+    def _rows(
+        self, statement: Any, given: dict[str, Any], names: Sequence[str]
+    ) -> list[Held] | None:
         result = self.connection.execute(statement, given, execution_options={OURS: True})
         rows = result.cursor.fetchall()
         result.close()
@@ -137,6 +132,32 @@ class OldRows:
                 cursor.close()
             self.pending.locked = in_transaction(connection)
         return self.pending.locked
+
+
+def _names(table: Any, more: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*_watched(table), *sorted(more))))
+
+
+def _statement(
+    table: Any, conditions: Iterable[Any], names: Iterable[str], locks: bool, shared: bool
+) -> Any:
+    statement = select(*(column_of(table, name) for name in names)).where(*conditions)
+    statement = statement.limit(MOST + 1)
+    return statement.with_for_update(of=table, key_share=shared) if locks else statement
+
+
+@lru_cache(maxsize=256)  # they are dear to make
+def _by_values(
+    table: Any, columns: tuple[str, ...], names: tuple[str, ...], raw: bool, locks: bool,
+    shared: bool,
+) -> Any:  # fmt: skip
+    """Asks for the rows whose ``columns`` have one of the values of the parameter `_KEYS`."""
+    asked = [column_of(table, name) for name in columns]
+    if raw:
+        asked = [type_coerce(column, NullType()) for column in asked]
+    one = asked[0] if len(asked) == 1 else tuple_(*asked)
+    condition = one.in_(bindparam(_KEYS, expanding=True))
+    return _statement(table, [condition], names, locks, shared)
 
 
 def _watched(table: Any) -> tuple[str, ...]:

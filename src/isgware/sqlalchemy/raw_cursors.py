@@ -15,8 +15,9 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.pool.base import _ConnectionFairy as Pooled
 
 from ..core.dependencies import EverythingChanged
-from ..management.record_writes import listening
+from ..management.record_writes import announcing, listening
 from ..render_context import database, tracked
+from .announcing import announce_pending, begins_by_itself
 from .named import place
 from .raw_sql import kind_of
 from .transactions import committed, pending_on
@@ -42,6 +43,8 @@ def watch() -> None:
         return RawCursor(found, self)
 
     def commit(self: Any) -> Any:  # else the pool's connection passes it to the driver's
+        if announcing():
+            announce_pending(pending_on(self))
         try:
             return self.dbapi_connection.commit()
         finally:
@@ -60,6 +63,13 @@ def watch() -> None:
         *((name, _executing(name)) for name in _EXECUTING),
     ):  # fmt: skip
         setattr(Pooled, name, function)
+
+
+#: Where SQLAlchemy makes its own cursors, nearly all of them.
+_MAKING: Final = frozenset({
+    DefaultExecutionContext.create_cursor.__code__,
+    DefaultExecutionContext.create_default_cursor.__code__,
+})  # fmt: skip
 
 
 def _executing(name: str) -> property:
@@ -85,6 +95,8 @@ def _taken(pooled: Any) -> None:
 
 
 def _of_sqlalchemy(frame: Any) -> bool:
+    if frame.f_code in _MAKING:
+        return True
     name = frame.f_globals.get("__name__", "")
     return name.startswith(("sqlalchemy.", "isgware.")) or isinstance(
         frame.f_locals.get("self"), DefaultExecutionContext
@@ -145,6 +157,8 @@ def _noting(
         if kind == "write" and listening() and tracked.get():
             write = EverythingChanged(f"a cursor in {named_once(place())}")
             pending_on(pooled).innermost.add(write)
+        if announcing():
+            _announce(pooled, text if name != "executescript" else "", kind)
         result = call(statement, *args, **kwargs)
         if kind in ("write", "commit") and not _transaction_is_open(pooled):
             committed(pooled)
@@ -155,6 +169,19 @@ def _noting(
         return cursor if result is cursor._cursor else result
 
     return execute
+
+
+def _announce(pooled: Any, statement: str, kind: str) -> None:
+    """What the statement will have committed when it has been executed."""
+    if kind == "commit" or (kind == "write" and _commits_itself(pooled, statement)):
+        announce_pending(pending_on(pooled))
+
+
+def _commits_itself(pooled: Any, statement: str) -> bool:
+    driver = pooled.dbapi_connection
+    if _transaction_is_open(pooled):
+        return False
+    return not hasattr(driver, "isolation_level") or not begins_by_itself(driver, statement)
 
 
 def _transaction_is_open(pooled: Any) -> bool:

@@ -41,8 +41,8 @@ def known_here() -> Known:
     rendering = current.get()
     if rendering is None or not rendering.prerendering:
         return Known()
-    found: Known = rendering.__dict__.setdefault("sqlalchemy", Known())
-    return found
+    found: Known | None = rendering.__dict__.get("sqlalchemy")
+    return found if found is not None else rendering.__dict__.setdefault("sqlalchemy", Known())
 
 
 def read(reads: DatabaseReads, connection: Any, statement: str, context: Any) -> None:
@@ -90,8 +90,7 @@ def ask(reads: DatabaseReads, plan: Plan, value_of: Callable[[Any], Any]) -> Non
     for asked in plan.asked:
         if ignored(asked.table):
             continue
-        for equals in _equals(asked, value_of):
-            reads.question(asked.table, asked.columns, equals)
+        reads.questions(asked.table, asked.columns, _equals(asked, value_of))
 
 
 def _value(names: Any, parameters: Any, given: Any) -> Any:

@@ -18,10 +18,13 @@ _EXECUTED: Final = "_isgware_executed"
 _EXECUTING: Final = ("do_execute", "do_execute_no_params", "do_executemany")
 
 
-def watch_hooks(dialect: Any) -> None:
-    """Have a dialect with hooks of the app's note what it executes itself."""
-    if not dialect._has_events or _EXECUTED in dialect.__dict__:
-        return
+def watch_hooks(dialect: Any) -> bool:
+    """Have a dialect with hooks of the app's note what it executes itself; returns whether it has
+    any beside ours."""
+    if not _has_hooks(dialect):
+        return False
+    if _EXECUTED in dialect.__dict__:
+        return True
     dialect.__dict__[_EXECUTED] = True
     for name in _EXECUTING:
         original = getattr(dialect, name)
@@ -36,23 +39,26 @@ def watch_hooks(dialect: Any) -> None:
             return original(cursor, statement, *given, **named)
 
         setattr(dialect, name, execute)
+    return True
+
+
+def _has_hooks(dialect: Any) -> bool:
+    return any(len(getattr(dialect.dispatch, name)) > 1 for name in _EXECUTING)
 
 
 def taken_over(dialect: Any, statement: str, context: Any) -> bool:
     """Whether a hook has executed something in place of ``statement``."""
-    if not dialect._has_events or context.execute_style.name == "INSERTMANYVALUES":
+    if context.execute_style.name == "INSERTMANYVALUES":
         return False
-    return any(getattr(dialect.dispatch, name) for name in _EXECUTING) and (
-        context.__dict__.get(_EXECUTED) != statement
-    )
+    return _has_hooks(dialect) and context.__dict__.get(_EXECUTED) != statement
 
 
 def rewritten(statement: str, parameters: Any, context: Any, many: bool) -> bool:
-    """``statement`` and ``parameters`` are what was executed."""
+    """``statement`` and ``parameters`` are what is executed; `None` if it has no parameters."""
     if context.execute_style.name == "INSERTMANYVALUES":  # SQLAlchemy makes batches of it
         return False
     known = context.parameters if many else context.parameters[0]
-    if parameters is not known and _differ(parameters, known):
+    if parameters is not known and _differ(parameters or (), known or ()):
         return True
     if statement is context.statement:
         return False

@@ -6,7 +6,7 @@ There may be several ISGs in a process; a table does not count if it does for no
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -105,6 +105,9 @@ class Labels(Mapping[str, tuple[str, ...]]):
 
     def __len__(self) -> int:
         return len(self._now())
+
+    def items(self) -> ItemsView[str, tuple[str, ...]]:  # else each item is looked up by itself
+        return self._now().items()
 
 
 def _labels() -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..core.database_reads import Writes
-from ..core.dependencies import EverythingChanged
-from ..management.record_writes import tell
+from ..core.dependencies import EverythingChanged, TableChanged
+from ..management.record_writes import Announced, announce, tell
 from .tables import told
 
 log: Final = logging.getLogger("isgware")
@@ -25,16 +25,21 @@ class Pending:
     """The writes of the transaction under way on one connection of the driver.
 
     ``unfinished``: calls that add writes of which not everything was known when they were executed,
-    the keys of inserted rows. ``locked``: whether this transaction holds the lock of SQLite.
-    ``elsewhere``: what may be written where nobody sees it, committed, too; it is told when a
-    transaction ends, however it does.
+    the keys of inserted rows; they are of tables in ``inserting``. ``locked``: whether this
+    transaction holds the lock of SQLite. ``elsewhere``: what may be written where nobody sees it,
+    committed, too; it is told when a transaction ends, however it does. ``opened_by``: the
+    savepoint that began it, if one did. ``announced``: what was announced of it before a statement
+    that may have committed.
     """
 
     def __init__(self) -> None:
         self._writes = Writes()
         self._savepoints: list[tuple[str, Writes]] = []
         self.unfinished: list[Callable[[Writes], object]] = []
+        self.inserting: set[str] = set()
         self.locked = False
+        self.opened_by = ""
+        self.announced: Announced = {}
         self.elsewhere: EverythingChanged | None = None
 
     @property
@@ -43,11 +48,12 @@ class Pending:
 
     def __bool__(self) -> bool:
         seen = self._writes or self._savepoints or self.unfinished or self.locked
-        return bool(seen or self.elsewhere)
+        return bool(seen or self.elsewhere or self.announced)
 
     def finish(self) -> None:
         """Ask for what was not known before."""
         unfinished, self.unfinished = self.unfinished, []
+        self.inserting.clear()
         for call in unfinished:
             try:
                 call(self.innermost)
@@ -75,6 +81,19 @@ class Pending:
             while self._savepoints.pop()[0] != name:
                 pass
 
+    def so_far(self) -> Writes:
+        """All of it, as far as it is known; it stays pending."""
+        writes = Writes()
+        for each in (self._writes, *(inner for _, inner in self._savepoints)):
+            writes.join(each)
+        for table in self.inserting:
+            writes.add(TableChanged(table))
+        return writes
+
+    def take_announced(self) -> Announced:
+        announced, self.announced = self.announced, {}
+        return announced
+
     def take(self) -> Writes:
         """All of it; nothing is pending afterwards."""
         self.finish()
@@ -84,11 +103,13 @@ class Pending:
         if self.elsewhere is not None:
             self._writes.add(self.elsewhere)
         taken, self._writes, self.locked, self.elsewhere = self._writes, Writes(), False, None
+        self.opened_by = ""
         return taken
 
     def drop(self) -> Writes:
         """It was rolled back. Returns what may have been written all the same."""
         self._writes = Writes()
+        self.inserting.clear()
         self._savepoints.clear()
         self.unfinished.clear()
         return self.take()
@@ -112,7 +133,7 @@ def committed(pooled: Any) -> None:
     """What is pending on a connection, or on one of the pool, is committed."""
     pending = _of(pooled)
     if pending is not None:
-        tell(told(pending.take()))
+        tell(told(pending.take()), pending.take_announced())
 
 
 def _of(pooled: Any) -> Pending | None:
@@ -142,18 +163,20 @@ def _committing(original: Any, pooled: Any) -> None:
     if pending is None:
         original(pooled)
         return
-    writes = pending.take()
+    writes = list(told(pending.take()))
+    announced = announce(writes, pending.take_announced())
     try:
         original(pooled)
     finally:  # one that failed may have happened
-        tell(told(writes))
+        tell(writes, announced)
 
 
 def _rolling_back(original: Any, pooled: Any) -> None:
     pending = _of(pooled)
     original(pooled)
     if pending is not None:
-        tell(told(pending.drop()))
+        announced = pending.take_announced()
+        tell(told(pending.drop()), announced)
 
 
 # Two-phase commits are of a `Connection`; one that was prepared may be committed by another.
@@ -174,10 +197,12 @@ def _committing_prepared(
         writes.join(prepared)
     elif (args and args[0]) or kwargs.get("is_prepared"):
         writes.add(EverythingChanged("a transaction that another process prepared"))
+    batch = list(told(writes))
+    announced = announce(batch, pending_of(connection).take_announced())
     try:
         original(connection, xid, *args, **kwargs)
     finally:
-        tell(told(writes))
+        tell(batch, announced)
 
 
 def _rolling_back_prepared(
@@ -185,4 +210,6 @@ def _rolling_back_prepared(
 ) -> None:
     original(connection, xid, *args, **kwargs)
     connection.engine.__dict__.get(_KEY, {}).pop(xid, None)
-    tell(told(pending_of(connection).drop()))
+    pending = pending_of(connection)
+    announced = pending.take_announced()
+    tell(told(pending.drop()), announced)

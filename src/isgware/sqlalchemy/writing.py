@@ -22,15 +22,16 @@ from .columns import table_name
 from .named import place
 from .old_rows import Held, OldRows
 from .raw_sql import kind_of
-from .rewritten import watch_hooks
 from .row_writes import changed, inserted, unknown_rows, upserted
 from .tables import ignored
 from .transactions import Pending, pending_of
 from .writes import Change, changes_of
 
 log: Final = logging.getLogger("isgware")
-#: On an execution context: it may have written or committed, so that its end is looked at.
+#: On an execution context: it may write or commit, and that was noted.
 WROTE: Final = "_isgware_wrote"
+#: On a compiled statement: no execution of it writes.
+_ONLY_READS: Final = "_isgware_only_reads"
 #: Places of raw SQL that were named; more are not.
 _MOST_PLACES: Final = 100
 _named: Final[set[str]] = set()
@@ -38,15 +39,22 @@ _named: Final[set[str]] = set()
 _SAVEPOINTS: Final = (SavepointClause, RollbackToSavepointClause, ReleaseSavepointClause)
 
 
-def before(connection: Any, statement: str, context: Any) -> None:
-    """Note what ``statement`` is going to change. What is not understood is everything. Raises what
-    the database raises when it is asked for rows that are about to be changed."""
+def only_reads(context: Any) -> bool:
+    """Whether a statement is known to write nothing, since `before` has looked at it."""
+    return context is not None and _ONLY_READS in getattr(context.compiled, "__dict__", ())
+
+
+def before(connection: Any, statement: str, context: Any) -> bool:
+    """Note what ``statement`` is going to change; returns whether it may write, or commit, and is
+    seen for the first time. What is not understood is everything. Raises what the database raises
+    when it is asked for rows that are about to be changed."""
     if WROTE in context.__dict__ or context.current_parameters is not None:
-        return  # another batch of the same rows; a default that is asked for beforehand
+        return False  # another batch of the same rows; a default that is asked for beforehand
     if not _may_write(context, statement):
-        return
+        if context.compiled is not None and not context.is_text:
+            context.compiled.__dict__[_ONLY_READS] = True
+        return False
     context.__dict__[WROTE] = True
-    watch_hooks(connection.dialect)
     pending = pending_of(connection)
     pending.finish()
     try:
@@ -58,6 +66,7 @@ def before(connection: Any, statement: str, context: Any) -> None:
             raise
         log.debug("A statement was not understood: every page is renewed.", exc_info=True)
         pending.innermost.add(EverythingChanged(f"a statement in {place()}"))
+    return True
 
 
 def _may_write(context: Any, statement: str) -> bool:
@@ -128,6 +137,7 @@ def _rows(connection: Any, pending: Pending, change: Change, context: Any) -> No
         pending.unfinished.append(
             partial(inserted, connection.dialect, change, context, there=there)
         )
+        pending.inserting.add(change.name)
         return
     rows = _before(old_rows, change, names, parameters)
     for write in changed(old_rows, change, rows, parameters):

@@ -27,6 +27,16 @@ _PAUSE: Final = 5.0
 _PATIENCE: Final = 1.0
 #: Results of requests for which nothing was rendered.
 SERVED: Final = ("hit", "stale", "filled", "prefetch")
+#: Requests of the script that fills holes in the browser, by result and reason.
+_OF_HOLES: Final = frozenset({
+    ("bypass", "filled"), ("bypass", "nothing-personal"), ("bypass", "no-such-holes"),
+})  # fmt: skip
+
+
+def wants_page(result: str, reason: str) -> bool:
+    """Whether a page could have answered such a request: not one that changes things, or one for
+    the holes of a page that its browser has already."""
+    return reason != "method" and (result, reason) not in _OF_HOLES
 
 
 class Cell:

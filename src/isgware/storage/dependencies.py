@@ -7,27 +7,44 @@ what it owes to a store that is away, and that a page which the store did not ta
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any, Final
 
 from ..backends.base import Row
 from ..backends.breaker import Breaker
-from ..backends.dependents import Begun, Dependents, Depending, Kept, KnownShapes
+from ..backends.dependents import (
+    MAX_INTENTS,
+    Begun,
+    Dependents,
+    Depending,
+    Intent,
+    Kept,
+    KnownShapes,
+    Lagging,
+    Teller,
+)
 from ..core.database_reads import DatabaseReads, Writes
 from ..core.depended import CHANGED, MAYBE, Depended, compressed
 from ..core.dependencies import EverythingChanged, TableChanged, Write
 from ..core.dependency_labels import Labels, labels_as_shapes, labels_in
-from ..core.dependency_names import EVERY, names_of_writes
+from ..core.dependency_names import EVERY, any_name, names_of_writes
 from ..core.dependency_texts import said_of
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable, ConfigurationError
 from ..settings import Settings
+from .dependency_state import late
 
 log: Final = logging.getLogger("isgware")
 #: More names of one commit become those of their tables.
 _MAX_NAMES: Final = 10_000
+#: Tables whose changes wait for a store that is away.
+_MAX_TABLES: Final = 1_000
+#: Of more, tables are announced.
+_MAX_ANNOUNCED: Final = 1_000
 #: Attempts with newer shapes; they grow seldom.
 _TRIES: Final = 10
 _NO_SHAPES: Final = KnownShapes()
@@ -35,20 +52,32 @@ _NO_SHAPES: Final = KnownShapes()
 
 @dataclass(frozen=True, slots=True)
 class RenderBegun:
-    """What a render has taken before its first read. ``begun`` is `None` if the store was away."""
+    """What a render has taken before its first read, and when. ``begun`` is `None` if the store was
+    away."""
 
     begun: Begun | None
     shapes: KnownShapes
+    at: float
 
 
 class Dependencies:
-    """``soft``: a change makes pages stale; else it purges them."""
+    """``soft``: a change makes pages stale; else it purges them. ``durable``: commits are
+    announced. ``lag``: seconds by which replicas of the database may lag."""
 
-    def __init__(self, store: Breaker, *, soft: bool) -> None:
+    def __init__(
+        self, store: Breaker, now: Callable[[], float], *, soft: bool = False,
+        durable: bool = False, lag: float = 0.0,
+    ) -> None:  # fmt: skip
         self.soft = soft
+        self.durable = durable
+        self._lag = lag
+        self._looked = False
+        self._now = now
         self._store = store
         self._shapes = _NO_SHAPES
         self._owed = Writes()
+        #: Of what is owed.
+        self._owed_intents: list[str] = []
         #: What people call tables, as far as this process knows.
         self.labels: Labels = {}
         self._lock = threading.Lock()
@@ -62,16 +91,17 @@ class Dependencies:
 
     def begin(self) -> RenderBegun:
         """Call it before the first read of a render."""
+        at = self._now()
         try:
             for _ in range(3):
                 shapes = self._shapes
                 begun = self._store.call(self._backend.begun, returns=Begun)
                 if (begun.nonce, begun.version) == (shapes.nonce, shapes.version):
-                    return RenderBegun(begun, shapes)
+                    return RenderBegun(begun, shapes, at)
                 self._shapes = self._store.call(self._backend.shapes, returns=KnownShapes)
-            return RenderBegun(begun, _NO_SHAPES)  # all of its shapes count as new
+            return RenderBegun(begun, _NO_SHAPES, at)  # all of its shapes count as new
         except BackendUnavailable:
-            return RenderBegun(None, _NO_SHAPES)
+            return RenderBegun(None, _NO_SHAPES, at)
 
     def finish(self, reads: DatabaseReads, began: RenderBegun) -> tuple[Depended, Depending | None]:
         """What the page keeps, and what the store is told with it."""
@@ -80,7 +110,11 @@ class Dependencies:
         if began.begun is None:
             return replace(depended, late=MAYBE), None
         new = found.shapes | (labels_as_shapes(self.labels) - began.shapes.shapes)
-        return depended, Depending(found.names, began.begun, new)
+        lagging = None
+        if self._lag:
+            asked = b"".join(map(any_name, sorted(found.asked)))
+            lagging = Lagging(found.names, asked, reads.page, self._lag, began.at)
+        return depended, Depending(found.names, began.begun, new, lagging)
 
     def past_own_writes(
         self, depending: Depending, told: tuple[int, int], counter: Callable[[], int],
@@ -100,7 +134,7 @@ class Dependencies:
     def met(self, entry: Entry, depending: Depending | None) -> Entry:
         """Tell the store what a page depends on that is about to be stored. Returns the page as it
         counts: as one that was never fresh, if something of it was changed meanwhile, or if the
-        store cannot tell."""
+        store cannot tell; as one to be renewed soon, if that was shortly before."""
         if depending is None:
             return entry
         try:
@@ -108,46 +142,105 @@ class Dependencies:
                 self._backend.depend, depending, entry.nonce, entry.generation,
                 returns=Kept, kind="pages",
             )  # fmt: skip
+            if kept is Kept.AS_IT_WAS:
+                return self._limited(entry, depending.lagging)
         except BackendUnavailable:
             kept = Kept.MAYBE
-        if kept is Kept.AS_IT_WAS:
-            return entry
         return late(entry, CHANGED if kept is Kept.CHANGED else MAYBE)
+
+    def _limited(self, entry: Entry, lagging: Lagging | None) -> Entry:
+        """Raises `BackendUnavailable`."""
+        if lagging is None or entry.depended is None:
+            return entry
+        left = self._store.call(
+            self._backend.seconds_left, lagging, self._now(), returns=float | NoneType,
+            kind="pages",
+        )  # fmt: skip
+        if left is None:
+            return entry
+        return replace(entry, depended=replace(entry.depended, due=self._now() + left))
+
+    # What is about to be written.
+
+    def announce(self, writes: Iterable[Write]) -> str:
+        """Before their commit. Returns the token of an intent, empty if the store has too many.
+        Raises `BackendUnavailable`."""
+        batch, shapes = list(writes), self._shapes
+        names = _names(batch, shapes)
+        tables = _names(_coarse(batch), shapes)
+        short = names if len(names) <= _MAX_ANNOUNCED else tables
+        said = f"a writer ended while it committed: {next(iter(names.values()))}"
+        intent = Intent(secrets.token_hex(8), b"".join(short), b"".join(tables), said)
+        taken = self._store.apart(
+            self._backend.announce, intent, shapes.version, self._now(), returns=bool,
+            kind="invalidate",
+        )  # fmt: skip
+        if not taken:
+            log.warning("So many writers were killed that this commit is not announced.")
+        return intent.token if taken else ""
+
+    def look_first(self) -> None:
+        """What was overdue before this process began is told before its first visit."""
+        if not self._looked:
+            self._looked = True
+            self.tell_overdue()
+
+    def tell_overdue(self) -> int:
+        """Tell what others have announced and never told. Raises `BackendUnavailable`."""
+        if not self.durable:
+            return 0
+        return self._store.apart(
+            self._backend.tell_overdue, self._now(), returns=int, kind="invalidate"
+        )
 
     # What was written.
 
-    def tell(self, writes: Iterable[Write]) -> tuple[int, Iterable[bytes]]:
-        """Tell the store what a commit has changed. Returns its counter then, and the names.
-        Raises `BackendUnavailable`."""
+    def tell(
+        self, writes: Iterable[Write], intents: Iterable[str] = (), page: bytes = b""
+    ) -> tuple[int, Iterable[bytes]]:
+        """Tell the store what a commit has changed, which ``intents`` have announced. ``page``:
+        whose render has written. Returns the store's counter then, and the names. Raises
+        `BackendUnavailable`."""
         batch = list(writes)
+        teller = Teller(self._now(), page, tuple(intents))
         shapes = self._shapes
         for _ in range(_TRIES):
             names = _names(batch, shapes)
             found = self._store.apart(
-                self._backend.tell, names, shapes.nonce, shapes.version,
+                self._backend.tell, names, shapes.nonce, shapes.version, teller,
                 returns=int | KnownShapes, kind="invalidate",
             )  # fmt: skip
             if isinstance(found, int):
+                if any(isinstance(write, EverythingChanged) and write.tables for write in batch):
+                    self.forget()  # every page is renewed: questions of the old tables can go
                 return found, names
             self._shapes = shapes = found
-        return self._tell_everything(), (EVERY,)
+        return self._tell_everything(teller), (EVERY,)
 
-    def _tell_everything(self) -> int:
+    def _tell_everything(self, teller: Teller) -> int:
         """Whatever the shapes are: its name is in no shape."""
         shapes = self._store.apart(self._backend.shapes, returns=KnownShapes)
         names = {EVERY: "questions changed all the time"}
         found = self._store.apart(
-            self._backend.tell, names, shapes.nonce, shapes.version, returns=int | KnownShapes
-        )
+            self._backend.tell, names, shapes.nonce, shapes.version, teller,
+            returns=int | KnownShapes,
+        )  # fmt: skip
         if not isinstance(found, int):
             raise BackendUnavailable("The store's questions change all the time.")
         return found
 
-    def owe(self, writes: Iterable[Write]) -> None:
-        """To be told when the store is back. Bounded: more of one table become the table."""
+    def owe(self, writes: Iterable[Write], intents: Iterable[str] = ()) -> None:
+        """To be told when the store is back. Bounded: more of one table become the table, more
+        tables become everything."""
         with self._lock:
+            self._owed_intents = [*self._owed_intents, *intents][-MAX_INTENTS:]
             for write in writes:
                 self._owed.add(write)
+            self._bound()
+
+    def _bound(self) -> None:
+        if self._owed.tables > _MAX_TABLES:
+            self._owed = Writes(EverythingChanged("more was changed than could wait for the store"))
 
     def pay(self) -> None:
         """Tell what is owed, if the store takes it."""
@@ -155,12 +248,15 @@ class Dependencies:
             return
         with self._lock:
             owed, self._owed = self._owed, Writes()
+            intents, self._owed_intents = self._owed_intents, []
         try:
-            self.tell(owed)
+            self.tell(owed, intents)
         except BackendUnavailable:
             with self._lock:
                 owed.join(self._owed)
                 self._owed = owed
+                self._bound()
+                self._owed_intents = [*intents, *self._owed_intents][-MAX_INTENTS:]
 
     def all_labels(self) -> Labels:
         """With those that the store knows. Raises `BackendUnavailable`."""
@@ -181,40 +277,40 @@ class Dependencies:
         self._store.apart(self._backend.forget, returns=int, kind="invalidate")
 
 
-def dependencies_of(store: Breaker, settings: Settings) -> Dependencies:
+def dependencies_of(store: Breaker, settings: Settings, now: Callable[[], float]) -> Dependencies:
     """Raises `ConfigurationError` for a store that cannot tell what pages depend on."""
+    need_dependents(store)
+    return Dependencies(
+        store, now, soft=settings.dependencies == "soft", durable=settings.dependencies_durable,
+        lag=settings.dependencies_lag,
+    )  # fmt: skip
+
+
+def need_dependents(store: Breaker) -> None:
+    """Raises `ConfigurationError` for a store that keeps no dependencies."""
     if not isinstance(store.backend, Dependents):
         raise ConfigurationError(
-            "dependencies= needs a store that keeps them: file:, memory: or redis://, or one of "
-            "these as coordinator= beside another store."
+            "dependencies= needs a store that keeps them: file:, memory: or redis://, or file: or "
+            "redis:// as coordinator= beside a cachelib cache or Memcached. A backend of your own "
+            "needs the methods of isgware.backends.dependents.Dependents."
         )
-    return Dependencies(store, soft=settings.dependencies == "soft")
 
 
 def _next(rows: Iterator[Row]) -> Row | None:
     return next(rows, None)
 
 
-def as_recorded(entry: Entry, wanted: Dependencies | None) -> bool:
-    """Whether what a page depends on was recorded as the option ``dependencies`` wants it."""
-    depended = entry.depended
-    if entry.own or wanted is None or depended is None:
-        return entry.own or (wanted is None and depended is None)
-    return depended.soft == wanted.soft
-
-
-def late(entry: Entry, why: int) -> Entry:
-    """The page as one that was never fresh."""
-    depended = entry.depended
-    return entry if depended is None else replace(entry, depended=replace(depended, late=why))
-
-
 def _names(batch: Sequence[Write], shapes: KnownShapes) -> dict[bytes, str]:
     names = names_of_writes(batch, shapes.by_table)
     if len(names) > _MAX_NAMES:
-        coarse = {
-            write if isinstance(write, EverythingChanged) else TableChanged(write.table)
-            for write in batch
-        }
-        names = names_of_writes(coarse, shapes.by_table)
+        names = names_of_writes(_coarse(batch), shapes.by_table)
     return {name: said_of(write) for name, write in names.items()}
+
+
+def _coarse(batch: Iterable[Write]) -> list[Write]:
+    """The tables of what was written."""
+    coarse = (
+        write if isinstance(write, EverythingChanged) else TableChanged(write.table)
+        for write in batch
+    )
+    return list(dict.fromkeys(coarse))

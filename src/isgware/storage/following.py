@@ -12,11 +12,13 @@ import logging
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..backends.breaker import Breaker
-from ..events import DecisionEvent, Event
 from .observing import Observing
+
+if TYPE_CHECKING:
+    from ..events import DecisionEvent, Event
 
 log: Final = logging.getLogger("isgware")
 #: Decisions in one message, and characters of a path or query in it: a datagram has 200 kB.
@@ -48,6 +50,8 @@ class Telling:
             self._observing.follow(self._tell if follows else None)
 
     def _tell(self, events: Sequence[Event], dropped: int) -> None:
+        from ..events import DecisionEvent
+
         told = [_as_json(event) for event in events if isinstance(event, DecisionEvent)]
         process = f"{os.getpid()}-{self._name}"
         for start in range(0, len(told), _TOGETHER):
@@ -78,6 +82,8 @@ class Log:
 
     def read(self, seconds: float) -> Iterator[DecisionEvent]:
         """What comes within so many seconds, at once if there is something."""
+        from ..events import DecisionEvent
+
         message = self._follower.read(seconds)
         if message is None:
             return

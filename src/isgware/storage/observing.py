@@ -15,15 +15,17 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..after_fork import settling
-from ..events import Event
+
+if TYPE_CHECKING:
+    from ..events import Event
 
 log: Final = logging.getLogger("isgware")
 Observer = Callable[..., object]
 #: Takes events that wait, for those who follow the log.
-Follow = Callable[[Sequence[Event], int], object]
+Follow = Callable[["Sequence[Event]", int], object]
 #: Events that wait; more are dropped.
 MAX_WAITING: Final = 10_000
 #: Seconds in which events gather, so that a thread is not woken for each.

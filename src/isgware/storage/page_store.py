@@ -10,11 +10,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..backends.base import Before, Lease, Row, row_of, standing_of
 from ..backends.breaker import Breaker
-from ..backends.dependents import Depending
 from ..backends.read_ahead import Copy, ReadAhead, current
 from ..core.depended import MAYBE, NOTHING
 from ..core.freshness import Changes, Generations, State, judge
@@ -22,9 +21,13 @@ from ..core.storable import GONE
 from ..core.stored_page import Entry, decode, encode, head_of
 from ..errors import BackendUnavailable
 from ..render_context import note_invalidation
-from .dependencies import Dependencies, as_recorded, late
+from .dependency_state import as_recorded, late
 from .pending import Pending, newer, same_render
 from .process_cache import Memory, Page, key_name
+
+if TYPE_CHECKING:
+    from ..backends.dependents import Depending
+    from .dependencies import Dependencies
 
 log: Final = logging.getLogger("isgware")
 #: Seconds after which the store is asked again for a page whose copy in memory is stale.
@@ -54,6 +57,7 @@ class PageStore:
         self._pending = Pending(
             backend, memory, clock, lambda: self.mirror, self._put,
             lambda key, base: self._fetch(key, base, None),
+            lambda names, hard: self.invalidate(names, hard=hard),
         )  # fmt: skip
 
     def begin(self, read_ahead: ReadAhead | None = None) -> None:
@@ -64,12 +68,17 @@ class PageStore:
     def end(self) -> None:
         self.backend.end()
 
+    def now(self) -> float:
+        return self._clock()
+
     def sync(self) -> None:
         """Update the copy of the table, if the version shows that it is behind."""
         version = self.backend.version[0]
         if version == self.settled and self._offline_since is None:
             return
         try:
+            if self.dependencies is not None:
+                self.dependencies.look_first()
             for _ in range(3):
                 self._pull()
                 after = self.backend.version[0]
@@ -299,7 +308,7 @@ class PageStore:
                 self.backend.release(lease)
             except BackendUnavailable as error:
                 log.debug("A lease could not be released yet: %s", error)
-                self._pending.later(lambda: self.backend.release(lease))
+                self._pending.release(lease)
 
     def invalidate(self, names: Sequence[str], *, hard: bool) -> None:
         """Invalidate in the backend, and count it here even if the copy of the table cannot be
@@ -322,7 +331,7 @@ class PageStore:
             self._mark(names, self.mirror.counter + 1, hard=hard)
             self.settled = -1  # and prepared answers are checked again
             self.memory.unready()
-            self._pending.later(lambda: self.invalidate(names, hard=hard))
+            self._pending.invalidate(names, hard)
 
     def _mark(self, names: Sequence[str], counter: int, hard: bool) -> None:
         rows = tuple((name, counter) for name in names)
@@ -338,7 +347,7 @@ class PageStore:
 
     def maintain(self) -> None:
         """Periodic work, about once a second: check the store's files, retry pending operations,
-        report visits."""
+        report visits, tell what others have announced and never told."""
         verify = getattr(getattr(self.backend.backend, "database", None), "verify", None)
         if verify is not None:
             verify()
@@ -347,6 +356,8 @@ class PageStore:
         if now - self._flushed > _FLUSH_SECONDS:
             self._flushed = now
             self.flush_recency()
+        if self.dependencies is not None and self.backend.open_since is None:
+            self.dependencies.tell_overdue()
 
     def flush_recency(self) -> None:
         """Report to the backend, in one batch, which pages were visited recently."""

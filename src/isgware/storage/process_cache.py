@@ -7,21 +7,23 @@ algorithm, by the second in which an answer of the page was last prepared.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from ..core.cache_key import narrow_query
-from ..core.downstream import accel_expires, extended, lifetime_in_front, spent
+from ..core.downstream import accel_expires, extended, lifetime_in_front, limited, spent
+from ..core.encoded_headers import encoded_headers
 from ..core.filled_page import for_holes
 from ..core.freshness import names_of
 from ..core.page_template import PLACE_BYTES, Template
 from ..core.preconditions import Answer
 from ..core.stored_page import Entry
 from ..http import cache_status as status
-from ..http.conditional import choose_encoding, etag_for
+from ..http.conditional import choose_encoding
 from ..http.fields import Headers
 
 #: The parts of the request line as the server passed it on; Accept-Encoding is last, if present.
@@ -34,9 +36,6 @@ _ANSWER: Final = 1_472
 #: Longer request lines are looked up by key each time: the sender controls their length.
 _MAX_RAW: Final = 1_024
 _RAWS_PER_PAGE: Final = 32
-# Pairs that most answers have: one object for all.
-_VARY: Final = ("Vary", "Accept-Encoding")
-_CODED: Final = {name: ("Content-Encoding", name) for name in ("br", "zstd", "gzip")}
 
 
 class Page:
@@ -45,12 +44,12 @@ class Page:
     ``seen``: the invalidation counter when it was last known to be current. ``looked_up``: when the
     store was last asked for the page, by the clock; 0 if never. ``used``: visited since the clock
     hand passed; ``visited``: visited since the last report to the store. ``raws``: the request
-    lines by which it is found.
+    lines by which it is found. ``hole_plan`` is what `serving` has worked out of its holes.
     """
 
     __slots__ = (
-        "_base", "_for_holes", "_head", "_template", "entry", "looked_up", "raws", "seen", "size",
-        "used", "visited",
+        "_base", "_for_holes", "_head", "_template", "entry", "hole_plan", "looked_up", "raws",
+        "seen", "size", "used", "visited",
     )  # fmt: skip
 
     def __init__(self, entry: Entry, seen: int, base: str, looked_up: float = 0.0) -> None:
@@ -68,6 +67,7 @@ class Page:
         self._head: tuple[str, Headers, int] = ("", (), 0)
         self._template: Template | None = None
         self._for_holes: Page | None = None
+        self.hole_plan: Any = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,9 +85,8 @@ class Page:
         return max(0, int(now - self.entry.rendered_at))
 
     def ttl(self, now: float) -> float | None:
-        if self.entry.revalidate is None:
-            return None
-        return self.entry.fresh_until - now
+        until = self.entry.fresh_until
+        return None if until == math.inf else until - now
 
     def answer(
         self, accept_encoding: str | None, now: float, label: str, cache_status: str
@@ -102,6 +101,9 @@ class Page:
             longer = extended(headers, age)
             left = left if longer == headers else lifetime
             headers = longer
+        if entry.depended is not None and entry.depended.due:
+            rest = max(0, int(entry.depended.due - now))
+            headers, left = limited(headers, age + rest, entry.depended.soft), min(left, rest)
         if lifetime:
             headers.append(accel_expires(1 if label == "STALE" else left))
         body = entry.body if encoding == "identity" else entry.encodings[encoding]
@@ -111,14 +113,20 @@ class Page:
         self, values: Sequence[bytes], accept_encoding: str | None, label: str, cache_status: str
     ) -> Answer:
         """The answer of a page with places, with the ``values`` of one visitor."""
-        entry, template = self.entry, self._template
-        if template is None:
-            template = self._template = Template(entry)
+        entry = self.entry
         compressed = choose_encoding(accept_encoding, entry.encodings) == "gzip"
-        headers, body = template.filled(values, compressed)
-        headers = self._headers_of(headers, "gzip" if compressed else "identity", len(body))
+        headers, body = self.template().filled(values, compressed)
+        if entry.code != 204:
+            headers.append(("Content-Length", str(len(body))))
         headers += [("X-ISG-Cache", label), ("Cache-Status", cache_status)]
         return entry.status, headers, (body,) if body else ()
+
+    def template(self) -> Template:
+        """The page split at its places. Made on first use."""
+        made = self._template
+        if made is None:
+            made = self._template = Template(self.entry)
+        return made
 
     def for_holes(self) -> Page:
         """The page with places for its holes, for visitors who have something of their own in them.
@@ -144,25 +152,10 @@ class Page:
     def _make_head(self, encoding: str) -> Headers:
         entry = self.entry
         body = entry.body if encoding == "identity" else entry.encodings[encoding]
-        return tuple(self._headers_of(list(entry.headers), encoding, len(body)))
-
-    def _headers_of(
-        self, headers: list[tuple[str, str]], encoding: str, length: int
-    ) -> list[tuple[str, str]]:
-        entry = self.entry
-        if entry.encodings:
-            vary = [value for name, value in headers if name.lower() == "vary"]
-            headers = [pair for pair in headers if pair[0].lower() != "vary"]
-            if not any("accept-encoding" in value.lower() for value in vary):
-                vary.append("Accept-Encoding")
-            headers.append(_VARY if vary == ["Accept-Encoding"] else ("Vary", ", ".join(vary)))
-        if encoding != "identity":
-            headers.append(_CODED[encoding])
-        if entry.etag:
-            headers.append(("ETag", etag_for(entry.etag, encoding)))
+        headers = encoded_headers(entry, encoding)
         if entry.code != 204:  # which must not have one (RFC 9110, section 8.6)
-            headers.append(("Content-Length", str(length)))
-        return headers
+            headers.append(("Content-Length", str(len(body))))
+        return tuple(headers)
 
 
 @lru_cache(maxsize=4_096)
@@ -172,20 +165,18 @@ def _age(seconds: int) -> tuple[str, str]:
 
 def worth_remembering(raw: Raw) -> bool:
     """Whether a raw request line is short enough for the key of a table."""
-    return sum(map(len, _strings(raw))) <= _MAX_RAW
+    return _length(raw) <= _MAX_RAW
 
 
 def _cost(raw: Raw) -> int:
     """Bytes that an answer takes, including the request line by which it is found."""
-    return _ANSWER + len("".join(_strings(raw)))
+    return _ANSWER + _length(raw)
 
 
-def _strings(raw: Raw) -> Iterator[str]:
-    for part in raw:
-        if isinstance(part, tuple):
-            yield from _strings(part)
-        elif part:
-            yield part
+def _length(raw: Raw) -> int:
+    """Characters in all."""
+    parts = (*raw[0], *raw[1]) if isinstance(raw[0], tuple) else raw
+    return sum(map(len, filter(None, parts)))
 
 
 def key_name(key: str) -> str:

@@ -35,8 +35,12 @@ local counted = redis.call('ZCARD', USED[0]) + redis.call('ZCARD', USED[1])
 if redis.call('HLEN', ROWS) > counted + 2 then
   redis.call('UNLINK', ROWS, PATHS, ENDS, USED[0], USED[1])
 end
+if redis.call('HLEN', ROWS) == 0 then  -- so does the index, which knows every row from now on
+  redis.call('UNLINK', DEPENDENTS)
+  redis.call('HSET', DEPENDENTS, '=', 1)
+end
 
-local used = unlist(it.key) and it.now or it.now - it.probation
+local used = unlist(it.key, row.depends) and it.now or it.now - it.probation
 list(it.key, row, json, used)
 
 local gone = {}
@@ -114,8 +118,9 @@ local page = P..'page:'..it.key
 redis.call('SET', P..'head:'..it.key, range(page, 0, 12)..ARGV[3], 'EX', it.ttl)
 redis.call('EXPIRE', page, it.ttl)
 redis.call('EXPIRE', P..'versions:'..it.key, it.ttl)
-unlist(it.key)
-list(it.key, decoded(json), json, it.now)
+local row = decoded(json)
+unlist(it.key, row.depends)
+list(it.key, row, json, it.now)
 return 1
 """
 

@@ -8,8 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeVar
 
 from ..base import Limits, Row
-from ..dependents import Begun, Depending, Kept, KnownShapes
-from . import dependents
+from ..dependents import (
+    INTENT_SECONDS,
+    Begun,
+    Depending,
+    Intent,
+    Kept,
+    KnownShapes,
+    Lagging,
+    Teller,
+)
+from . import dependents, intents
 from .database import Database
 from .dependents import Unannounced
 
@@ -30,12 +39,14 @@ class DependentPages(ABC):
     def shapes(self) -> KnownShapes:
         return self.database.read(dependents.shapes)
 
-    def tell(self, names: Mapping[bytes, str], nonce: str, version: int) -> int | KnownShapes:
+    def tell(
+        self, names: Mapping[bytes, str], nonce: str, version: int, teller: Teller | None = None
+    ) -> int | KnownShapes:
         """Announced, which waits for the disk, only if somebody depends on it."""
         limit = self._limits.names
 
         def work(db: sqlite3.Connection, announced: bool) -> int | KnownShapes:
-            return dependents.tell(db, names, nonce, version, limit, announced=announced)
+            return dependents.tell(db, names, nonce, version, limit, teller, announced=announced)
 
         if not self.database.read(lambda db: dependents.any_known(db, names)):
             try:
@@ -43,6 +54,25 @@ class DependentPages(ABC):
             except Unannounced:
                 pass  # a page has come to depend on it just now
         return self.database.announce(lambda db: work(db, True))
+
+    def announce(
+        self, intent: Intent, version: int, now: float, seconds: float = INTENT_SECONDS
+    ) -> bool:
+        return self.database.write(lambda db: intents.add(db, intent, version, now, seconds))
+
+    def tell_overdue(self, now: float) -> int:
+        """Nothing is written as long as nothing is overdue."""
+        if not self.database.read(lambda db: intents.any_overdue(db, now)):
+            return 0
+        limit = self._limits.names
+        return self.database.announce(lambda db: dependents.tell_overdue(db, now, limit))
+
+    def seconds_left(self, page: Lagging, now: float) -> float | None:
+        version = self.database.read(lambda db: dependents.begun(db).version)
+        left, remember = self.database.read(lambda db: intents.seconds_left(db, page, version, now))
+        if remember:
+            self.database.write(lambda db: intents.remember(db, page, version, now))
+        return left
 
     def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
         """Where the store knows all of it already, nothing is written."""
@@ -60,10 +90,18 @@ class DependentPages(ABC):
         return kept
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
-        wanted = list(names)
-        ids = self.database.read(lambda db: dependents.pages_of(db, wanted))
-        for start in range(0, len(ids), _AT_ONCE):
-            yield from self._rows_by_id(ids[start : start + _AT_ONCE])
+        wanted = set(names)
+        seen: set[int] = set()
+        for name in dependents.listed_under(wanted):
+            last = -1
+            while batch := self._pages_after(name, last):
+                rows = self._rows_by_id([page for page in batch if page not in seen])
+                yield from (row for row in rows if row.depended and row.depended.has_any(wanted))
+                seen.update(batch)
+                last = batch[-1]
+
+    def _pages_after(self, name: int, page: int) -> list[int]:
+        return self.database.read(lambda db: dependents.pages_after(db, name, page, _AT_ONCE))
 
     def forget(self) -> int:
         return self.database.announce(dependents.forget)

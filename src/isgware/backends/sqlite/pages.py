@@ -13,6 +13,7 @@ import sqlite3
 from typing import Any, Final
 
 from ...core.depended import packed, unpacked
+from ...core.dependency_names import SIZE
 from ...core.stored_page import head_size
 from ..base import Before, Limits, Row, Standing, is_newer
 from . import dependents, versions
@@ -79,6 +80,7 @@ def put(
         count(db, old[4], -1, -old[5])
         db.execute("DELETE FROM tags WHERE page = ?", (old[0],))
     used = now if old else now - _PROBATION
+    size += _of_names(row)
     split = head_size(data)
     head, bodies = (data[:split], data[split:]) if split else (data, None)
     values = _values(row)
@@ -108,7 +110,7 @@ def put_head(db: sqlite3.Connection, row: Row, head: bytes, standing: Standing, 
     ).fetchone()
     if there is None:  # written by an earlier release, or stored elsewhere
         return False
-    renewed = len(head) + there[0]
+    renewed = len(head) + there[0] + _of_names(row)
     db.execute("DELETE FROM tags WHERE page = ?", (page,))
     values = _values(row)
     db.execute(_RENEW, (*values, now, renewed, head, page))
@@ -116,6 +118,11 @@ def put_head(db: sqlite3.Connection, row: Row, head: bytes, standing: Standing, 
     _tag(db, page, row)
     count(db, kind, 0, renewed - size)
     return True
+
+
+def _of_names(row: Row) -> int:
+    """Bytes that the names of a page take beside it."""
+    return dependents.BYTES_A_NAME * (len(row.depended.names) // SIZE) if row.depended else 0
 
 
 def _kept(db: sqlite3.Connection, key: str) -> Any:

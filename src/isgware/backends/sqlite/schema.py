@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from . import counts, dependents, pages
+from . import counts, dependents, intents, pages
 
 SCHEMA: Final = """
 CREATE TABLE pages (
@@ -74,6 +74,7 @@ def add_tables(connection: sqlite3.Connection) -> None:
         (_has_dependents, dependents.TABLES.split(";")),
         (_has_routes, pages.ROUTE),
         (_has_counted_routes, counts.ROUTES),
+        (_has_intents, intents.TABLES.split(";")),
     ):
         if not there(connection):
             connection.execute("BEGIN IMMEDIATE")
@@ -90,6 +91,11 @@ def _has_soft_floor(connection: sqlite3.Connection) -> bool:
 
 def _has_bodies(connection: sqlite3.Connection) -> bool:
     known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'bodies'"
+    return connection.execute(known).fetchone() is not None
+
+
+def _has_intents(connection: sqlite3.Connection) -> bool:
+    known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'intents'"
     return connection.execute(known).fetchone() is not None
 
 

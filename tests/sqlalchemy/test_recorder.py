@@ -1,0 +1,55 @@
+"""Where executions are watched, and what that leaves as it was."""
+
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import create_engine, event, insert, select
+from sqlalchemy.engine import Dialect, Engine
+
+from isgware.core.dependencies import Inserted
+from isgware.sqlalchemy import recorder
+
+from .models import Base, Shelf
+from .recording import clean_room, telling
+
+
+@pytest.fixture
+def plain():
+    """An engine without hooks of the app's."""
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+@contextmanager
+def handling(target):
+    """A hook that executes statements itself, so that SQLAlchemy does not."""
+    handled = []
+
+    def execute(cursor, statement, parameters, context):
+        handled.append(statement)
+        cursor.execute(statement, parameters)
+        return True
+
+    event.listen(target, "do_execute", execute)
+    yield handled
+    event.remove(target, "do_execute", execute)
+
+
+def test_engines_stay_on_their_fast_path(plain):
+    with telling(), plain.connect() as connection:
+        assert (plain._has_events, connection._has_events) == (False, False)
+
+
+@pytest.mark.parametrize("target", ["engine", "all engines"])
+def test_what_a_hook_executes_itself_is_recorded(plain, target):
+    event.remove(Dialect, "do_execute", recorder._execute)  # the app's hook was there before
+    with handling(plain if target == "engine" else Engine) as handled, telling() as told:
+        with plain.begin() as connection:
+            connection.execute(insert(Shelf).values(id=1))
+        assert Inserted in {type(write) for write in told()}
+        with clean_room() as found, plain.connect() as connection:
+            assert connection.scalars(select(Shelf.id)).all() == [1]
+    assert "shelf:1" in found
+    assert len(handled) == 2
