@@ -8,13 +8,15 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """``text`` stands in ``file`` exactly once; ``without`` in its place, the guard is off."""
+    """``text`` stands in ``file`` exactly once; ``without`` in its place, the guard is off.
+    ``environ``: variables that the tests run with."""
 
     name: str
     file: str
     text: str
     without: str
     tests: tuple[str, ...]
+    environ: tuple[tuple[str, str], ...] = ()
 
 
 def _of(file: str, *tests: str) -> _Table:
