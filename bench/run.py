@@ -43,6 +43,7 @@ BENCHMARKS: Final = (
     Benchmark("dependencies_in_vain", "pages renewed in vain, and by table on the same edits", 4),
     Benchmark("loading", "how soon a loading page is there", 0.2),
     Benchmark("invalidation", "what invalidating costs, and when all hosts know of it", 6),
+    Benchmark("dependency_store", "what dependencies cost a store, by its pages", 4),
     Benchmark("build", "isgware build beside the app alone", 3),
     Benchmark("export", "an export, the first and later ones", 1),
     Benchmark("memory", "what pages take in a process", 2),

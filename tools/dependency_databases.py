@@ -4,7 +4,7 @@
 (``apt install postgresql mariadb-server``), on loopback, in a temporary directory, as an
 unprivileged user if this is root. What Python drivers are missing is installed into a directory of
 its own; ``mysqlclient`` is compiled (``apt install gcc libmariadb-dev pkg-config``). The oracles
-run longer with ``ORACLE_EDITS=10000 ISGWARE_ORACLE=10000``. Prints what it ran, and exits with 1 if
+run longer with ``ORACLE_EDITS=10000``. Prints what it ran, and exits with 1 if
 any of it failed.
 """
 
@@ -51,7 +51,7 @@ RUNS: Final = {
         for isolation in ("READ COMMITTED", "REPEATABLE READ")
     ),
 }
-EDITS: Final = {"ORACLE_EDITS": "200", "ISGWARE_ORACLE": "50"}
+EDITS: Final = {"ORACLE_EDITS": "200"}
 #: A thread that ends leaves its connection to be closed with it, of which psycopg warns.
 _WARNINGS: Final = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
 _OPTIONS: Final = [

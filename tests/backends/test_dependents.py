@@ -133,7 +133,8 @@ def run(world: World, actors: list[Steps], order: list[int]) -> None:
 
 
 @pytest.fixture(params=["memory:", "file:", "redis:"])
-def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Any]]:
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Makes empty stores, with limits if they are given."""
     if request.param == "memory:":
         yield MemoryBackend
         return
@@ -141,13 +142,13 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
         server = request.getfixturevalue("redis_server")
         connected = request.getfixturevalue("connected")
         spaces = itertools.count()
-        yield lambda: connected(server, Limits(), namespace=f"space{next(spaces)}")
+        yield lambda limits=None: connected(server, limits, namespace=f"space{next(spaces)}")
         return
     numbers = itertools.count()
     made = []
 
-    def make() -> SQLiteBackend:
-        made.append(SQLiteBackend(tmp_path / str(next(numbers)), timeout=30.0))
+    def make(limits: Limits | None = None) -> SQLiteBackend:
+        made.append(SQLiteBackend(tmp_path / str(next(numbers)), limits, timeout=30.0))
         return made[-1]
 
     yield make
@@ -281,19 +282,71 @@ def test_a_table_that_redis_has_evicted_makes_every_page_with_dependencies_stale
 
 
 def test_more_names_than_the_limit_make_stale_what_was_forgotten_and_nothing_gone(
-    tmp_path: Path,
+    fresh: Callable[..., Any],
 ) -> None:
-    limits = Limits(names=10)
-    for backend in (MemoryBackend(limits), SQLiteBackend(tmp_path, limits, timeout=30.0)):
-        names = [bytes([n]) * 8 for n in range(40)]
-        dependent(backend, b"".join(names))
-        for name in names:
-            told(backend, {name: "x"})
-        changes = backend.sync("", 0)
-        assert 0 < len(changes.told) <= 10
-        assert changes.told_floor >= 30
-        assert changes.floor == changes.soft_floor == 0
-        backend.close()
+    backend = fresh(Limits(names=10))
+    names = [bytes([n]) * 8 for n in range(40)]
+    dependent(backend, b"".join(names))
+    for name in names:
+        told(backend, {name: "x"})
+    changes = backend.sync("", 0)
+    assert 0 < len(changes.told) <= 10
+    assert changes.told_floor >= 30
+    assert changes.floor == changes.soft_floor == 0
+    mirror = Generations()
+    mirror.apply(changes)
+    assert mirror.tellings.changed(Depended(A), 0)
+    assert not mirror.tellings.gone(Depended(A), 0)
+    assert not mirror.tellings.changed(Depended(A), changes.counter)
+
+
+def test_a_flood_of_soft_invalidations_makes_pages_stale_and_forgets_no_dependency(
+    fresh: Callable[..., Any],
+) -> None:
+    backend = fresh(Limits(names=10))
+    dependent(backend, A + B)
+    told(backend, {A: "a"})
+    for number in range(40):
+        backend.invalidate([f"tag:{number}"], False)
+    mirror = Generations()
+    mirror.apply(backend.sync("", 0))
+    assert (mirror.floor, mirror.tellings.floor) == (0, 0)
+    assert mirror.soft_floor >= 30
+    assert mirror.tellings.gone(Depended(A), 0)
+    assert not mirror.tellings.changed(Depended(B), 0)
+
+
+def test_when_too_many_names_are_known_pages_are_stale_and_what_is_gone_stays_gone(
+    fresh: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("sqlite", "redis"):
+        monkeypatch.setattr(f"isgware.backends.{place}.dependents.MAX_KNOWN", 3)
+    backend = fresh()
+    if isinstance(backend, MemoryBackend):
+        backend._dependencies = DependencyTables(100, max_known=3)
+    reads = DatabaseReads()
+    reads.question("post", {"date"}, {"author": 3})
+    found = reads.finished({})  # four names
+    early = backend.shapes()
+    told(backend, {B: "b"})
+    dependent(backend, A)
+    told(backend, {A: "a"})
+    nonce, generation = backend.sync("", 0).nonce, backend.sync("", 0).counter
+    version = backend.version[0]
+    depending = Depending(found.names, backend.begun(), found.shapes)
+    assert backend.depend(depending, nonce, generation) is Kept.AS_IT_WAS
+    assert backend.version[0] != version
+    assert backend.shapes().shapes == frozenset()
+    assert backend.shapes().version > early.version
+    mirror = Generations()
+    mirror.apply(backend.sync("", 0))
+    tellings = mirror.tellings
+    assert tellings.changed(Depended(found.names), generation)
+    assert not tellings.gone(Depended(found.names), generation)
+    assert tellings.gone(Depended(A), generation - 1)
+    assert told(backend, {A: "a"}) == mirror.counter  # nobody depends on it now
+    dependent(backend, A)
+    assert told(backend, {A: "a"}) == mirror.counter + 1
 
 
 def test_of_very_many_writes_a_render_under_way_knows_that_it_may_have_missed_some() -> None:

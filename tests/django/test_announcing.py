@@ -11,14 +11,14 @@ from isgware.testing import FakeClock
 
 from ..announcements import announcing
 from ..storage.test_durable import kill
-from .test_dependencies_oracle import newsroom as newsroom
+from .newsroom.site import newsroom as newsroom
 
 BOTH = ["announced", "told"]
 
 
 @pytest.fixture
 def models(newsroom):
-    return newsroom(None, "memory:", dependencies_durable=True).models
+    return newsroom("memory:", dependencies_durable=True).models
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ Post.objects.filter(pk=1).update(title="after")
 
 def test_a_process_that_is_killed_between_its_commit_and_telling(newsroom, tmp_path):
     clock = FakeClock(time.time())
-    room = newsroom(None, f"file:{tmp_path}/store", dependencies_durable=True, clock=clock)
+    room = newsroom(f"file:{tmp_path}/store", dependencies_durable=True, clock=clock)
     author = room.models.Author.objects.create(name="ann")
     room.models.Post.objects.create(title="p", slug="s", date="2024-01-01", author=author)
     for client in room.clients:

@@ -9,9 +9,9 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from ..databases import BACKEND
+from .newsroom.site import newsroom as newsroom
 from .test_dependencies import depends, label
 from .test_dependencies import room as room
-from .test_dependencies_oracle import newsroom as newsroom
 from .test_dependency_writes import told as told
 
 postgresql = pytest.mark.skipif(BACKEND != "postgresql", reason="a matter of PostgreSQL")

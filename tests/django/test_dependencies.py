@@ -4,7 +4,8 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from django.db import connection, transaction
+from django.db import connection, models, transaction
+from django.test.utils import CaptureQueriesContext
 from werkzeug.test import Client
 
 import isgware
@@ -15,13 +16,13 @@ from isgware.django import query_writes
 from isgware.management import record_writes
 
 from ..databases import BACKEND
-from .test_dependencies_oracle import newsroom as newsroom
+from .newsroom.site import newsroom as newsroom
 
 
 @pytest.fixture
 def room(newsroom, tmp_path):
     record_writes._touchers.clear()  # apps of other tests, which know no models
-    room = newsroom(None, f"file:{tmp_path}/store", secret="a secret of some length")
+    room = newsroom(f"file:{tmp_path}/store", secret="a secret of some length")
     room.author = room.models.Author.objects.create(name="ann")
     room.posts = [
         room.models.Post.objects.create(
@@ -240,7 +241,7 @@ def test_what_a_render_writes_renews_other_pages_and_not_its_own(room, caplog):
 
 
 def test_sessions_and_untracked_models_do_not_count(newsroom, tmp_path):
-    room = newsroom(None, f"file:{tmp_path}/store", untracked=["newsroom.Topic"])
+    room = newsroom(f"file:{tmp_path}/store", untracked=["newsroom.Topic"])
     assert depends(room, "/flat/1") == []
     room.models.Topic.objects.create(code="x", label="x")
     assert label(room, "/flat/1") == "HIT"
@@ -248,7 +249,7 @@ def test_sessions_and_untracked_models_do_not_count(newsroom, tmp_path):
 
 def test_what_the_database_makes_of_other_tables_is_declared(newsroom, tmp_path):
     derived = {"newsroom.Topic": ["newsroom.Author"]}
-    room = newsroom(None, f"file:{tmp_path}/store", derived=derived)
+    room = newsroom(f"file:{tmp_path}/store", derived=derived)
     depends(room, "/flat/1")
     room.models.Author.objects.create(name="x")
     assert label(room, "/flat/1") == "REVALIDATED"
@@ -256,11 +257,11 @@ def test_what_the_database_makes_of_other_tables_is_declared(newsroom, tmp_path)
 
 def test_a_model_that_is_not_there_is_an_error(newsroom, tmp_path):
     with pytest.raises(isgware.ConfigurationError, match="untracked"):
-        newsroom(None, f"file:{tmp_path}/store", untracked=["newsroom.Nothing"])
+        newsroom(f"file:{tmp_path}/store", untracked=["newsroom.Nothing"])
 
 
 def test_a_page_from_before_the_option_is_stale(newsroom, tmp_path):
-    room = newsroom(None, f"file:{tmp_path}/store", dependencies=False)
+    room = newsroom(f"file:{tmp_path}/store", dependencies=False)
     assert label(room, "/get/1") == "MISS"
     other = isgware.django.ISG(
         room.isgs[0].core.application, **room.options | {"dependencies": True}
@@ -270,7 +271,7 @@ def test_a_page_from_before_the_option_is_stale(newsroom, tmp_path):
 
 
 def test_a_soft_change_makes_pages_stale(newsroom, tmp_path):
-    room = newsroom(None, f"file:{tmp_path}/store", dependencies="soft")
+    room = newsroom(f"file:{tmp_path}/store", dependencies="soft")
     room.models.Author.objects.create(name="ann")
     depends(room, "/annotated/1")
     room.models.Author.objects.create(name="bob")
@@ -329,3 +330,53 @@ def test_rows_that_came_between_the_look_and_the_write_are_not_missed(room, monk
     monkeypatch.setattr(query_writes, "rows_before", lambda *_: [])
     room.models.Post.objects.update(views=9)
     assert label(room, "/get/1") == "REVALIDATED"
+
+
+def test_a_row_that_gets_another_key_is_another_row(room):
+    room.models.Topic.objects.create(code="x", label="x")
+    depends(room, "/topics_counted/1")
+    room.models.Topic.objects.filter(pk="x").update(code="y")
+    assert label(room, "/topics_counted/1") == "REVALIDATED"
+
+
+def test_rows_with_keys_of_several_columns(room):
+    if not hasattr(models, "CompositePrimaryKey"):
+        pytest.skip("since Django 5.2")
+    depends(room, "/seats/1")
+    seat = room.models.Seat.objects.create(row=1, number=2)
+    assert label(room, "/seats/1") == "REVALIDATED"
+    seat.taken = True
+    seat.save()
+    assert label(room, "/seats/1") == "REVALIDATED"
+    room.models.Seat.objects.create(row=1, number=3)
+    label(room, "/seats/1")
+    room.models.Seat.objects.filter(row=1, number=3).delete()
+    assert label(room, "/seats/1") == "REVALIDATED"
+
+
+@pytest.mark.skipif(BACKEND != "sqlite", reason="others do not lock the other tables")
+def test_rows_are_known_that_other_tables_decide(room):
+    bob = room.models.Author.objects.create(name="bob")
+    post = room.models.Post.objects.create(title="b", slug="b", date="2024-01-01", author=bob)
+    for url in ("/get/1", f"/get/{post.pk}"):
+        depends(room, url)
+    room.models.Post.objects.filter(author__name="bob").update(views=9)
+    assert [label(room, url) for url in ("/get/1", f"/get/{post.pk}")] == ["HIT", "REVALIDATED"]
+
+
+def test_of_a_bulk_update_each_row_has_its_own_value(room):
+    bob, eve = (room.models.Author.objects.create(name=name) for name in ("bob", "eve"))
+    urls = [f"/count/{author.pk}" for author in (room.author, bob, eve)]
+    for url in urls:
+        depends(room, url)
+    room.posts[1].author = bob
+    room.models.Post.objects.bulk_update(room.posts, ["author"])
+    found = [label(room, url) for url in urls]
+    assert found == ["REVALIDATED", "REVALIDATED", "HIT"]
+
+
+def test_a_write_that_django_does_not_send_locks_nothing(room):
+    with CaptureQueriesContext(connection) as sent:
+        assert room.models.Post.objects.filter(pk__in=[]).update(views=1) == 0
+        assert room.models.Comment.objects.filter(pk__in=[]).delete()[0] == 0
+    assert [query["sql"] for query in sent if "newsroom" in query["sql"]] == []

@@ -11,9 +11,9 @@ from isgware.core.dependencies import Inserted, RowsChanged, Updated
 from isgware.management import record_writes
 
 from ..databases import BACKEND
+from .newsroom.site import newsroom as newsroom
 from .test_dependencies import depends, label
 from .test_dependencies import room as room
-from .test_dependencies_oracle import newsroom as newsroom
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from isgware.cli.commands import commands
 from isgware.cli.subject import subject_of
 
 from .newsroom.pages import PAGES
-from .test_dependencies_oracle import newsroom as newsroom
+from .newsroom.site import newsroom as newsroom
 
 
 def posts(**conditions):
@@ -36,7 +36,7 @@ def posts(**conditions):
 )
 def test_what_no_change_tells_of_is_named(newsroom, tmp_path, monkeypatch, page, notes):
     monkeypatch.setitem(PAGES, "page", page)
-    room = newsroom(None, f"file:{tmp_path}/store")
+    room = newsroom(f"file:{tmp_path}/store")
     assert room.clients[0].get("/page/1").status_code == 200
     unseen = room.isgs[0].why("/page/1", host="localhost").unseen
     assert len(unseen) == len(notes)

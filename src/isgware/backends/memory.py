@@ -35,12 +35,13 @@ class _PagesInOrder:
 
     def add(self, row: Row, head: bytes, bodies: bytes) -> None:
         self.pages[row.key] = (row, head, bodies)
-        self.bytes += len(head) + len(bodies)
+        self.bytes += self._size(row.key)
 
     def remove(self, key: str) -> Row | None:
-        row, head, bodies = self.pages.pop(key, (None, b"", b""))
-        self.bytes -= len(head) + len(bodies)
-        return row
+        if key not in self.pages:
+            return None
+        self.bytes -= self._size(key)
+        return self.pages.pop(key)[0]
 
     def to_go(self, now: float, added: str) -> list[str]:
         """Keys of expired pages, and of the least recently used if there are too many; never the
@@ -58,8 +59,9 @@ class _PagesInOrder:
         return gone
 
     def _size(self, key: str) -> int:
-        _, head, bodies = self.pages[key]
-        return len(head) + len(bodies)
+        row, head, bodies = self.pages[key]
+        names = len(row.depended.names) if row.depended is not None else 0
+        return len(head) + len(bodies) + names
 
 
 class MemoryBackend(DependentPages):
@@ -184,12 +186,16 @@ class MemoryBackend(DependentPages):
                         self._variants[row.page_key].move_to_end(key)
 
     def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]:
-        with self._lock:
-            rows = [row for row, *_ in (*self._good.pages.values(), *self._errors.pages.values())]
+        rows = self._all_rows()
         rows.sort(key=lambda row: (row.path, row.query, row.key))  # as others do, whatever was used
         return (
             row for row in rows if row.path.startswith(prefix) and (tag is None or tag in row.tags)
         )
+
+    def _all_rows(self) -> list[Row]:
+        with self._lock:
+            pages = (*self._good.pages.values(), *self._errors.pages.values())
+        return [page[0] for page in pages]
 
     def sizes(self) -> tuple[int, int]:
         """Pages and their bytes."""

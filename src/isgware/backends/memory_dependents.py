@@ -115,10 +115,9 @@ class DependencyTables:
         return len(self.known) > self._max_known
 
     def forget(self, counter: int) -> int:
-        """Begin anew. Pages whose render knew only ``counter`` are stale."""
+        """See `Dependents.forget`. Pages whose render knew only ``counter`` are stale."""
         self.known.clear()
         self.shapes.clear()
-        self.told.clear()
         self.version += 1
         self.floor = counter + 1
         return self.floor
@@ -132,7 +131,7 @@ class DependentPages(ABC):
     _dependencies: DependencyTables
 
     @abstractmethod
-    def rows(self, prefix: str = "", tag: str | None = None) -> Iterator[Row]: ...
+    def _all_rows(self) -> list[Row]: ...
 
     def begun(self) -> Begun:
         with self._lock:
@@ -177,8 +176,9 @@ class DependentPages(ABC):
             return kept if nonce == self._nonce else Kept.MAYBE
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
+        """Looks at every row: there are at most 100,000."""
         wanted = set(names)
-        return (row for row in self.rows() if row.depended and row.depended.has_any(wanted))
+        return (row for row in self._all_rows() if row.depended and row.depended.has_any(wanted))
 
     def forget(self) -> int:
         with self._lock:

@@ -273,7 +273,8 @@ class Writes:
 
     def add(self, write: Write) -> None:
         if isinstance(write, EverythingChanged):
-            self.everything = self.everything or write
+            if self.everything is None or write.tables:
+                self.everything = write
             return
         known = self._tables.setdefault(write.table, [])
         if known and isinstance(known[0], TableChanged):
@@ -282,6 +283,10 @@ class Writes:
             known[:] = [TableChanged(write.table)]
         else:
             known.append(write)
+
+    @property
+    def tables(self) -> int:
+        return len(self._tables)
 
     def join(self, inner: Writes) -> None:
         """A savepoint was released: what was written in it is written in this."""

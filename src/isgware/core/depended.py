@@ -18,6 +18,10 @@ from typing import Any, Final
 NOTHING: Final = 0
 MAYBE: Final = 1
 CHANGED: Final = 2
+#: Names that a mirror keeps although they lie below the floor: their pages are gone, not stale.
+_MAX_TOLD: Final = 100_000
+#: Names that are sooner found one by one.
+_FEW: Final = 10
 #: Texts of a page's dependencies are never longer than this once they are decompressed.
 _MAX_TEXT: Final = 4 * 1024**2
 #: Bytes of a name; see `core.dependency_names`.
@@ -50,6 +54,13 @@ class Depended:
         return len(self.names) + len(self.texts)
 
     def has_any(self, names: Set[bytes]) -> bool:
+        """Few names are looked for as bytes, which is faster than to take the blob apart."""
+        if len(names) <= _FEW:
+            for name in names:
+                if name in self.names:
+                    break
+            else:
+                return False
         return not names.isdisjoint(split(self.names))
 
     def lines(self) -> list[str]:
@@ -132,7 +143,8 @@ class Tellings:
                 self.last = max(self.last, value)
         if floor > self.floor:
             self.floor = floor
-            for name in [name for name, value in list(self.told.items()) if value <= floor]:
+        if len(self.told) > _MAX_TOLD:  # below the floor pages are stale, whatever was told
+            for name in [name for name, value in list(self.told.items()) if value <= self.floor]:
                 self.told.pop(name, None)
                 self.said.pop(name, None)
 

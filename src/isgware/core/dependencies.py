@@ -178,9 +178,11 @@ class TableChanged:
 
 @dataclass(frozen=True, slots=True)
 class EverythingChanged:
-    """``why`` is for people: what did it, and where."""
+    """``why`` is for people: what did it, and where. ``tables``: it may have changed the tables
+    themselves, so that questions will be others."""
 
     why: str = field(default="", compare=False)
+    tables: bool = field(default=False, compare=False)
 
 
 RowWrite = Inserted | Deleted | Updated

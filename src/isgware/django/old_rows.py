@@ -18,12 +18,24 @@ from django.db.models.functions import Now, Random
 from django.db.models.sql.query import Query
 
 from ..core.database_reads import MAX_WRITES
-from .tables import by_value, unique_columns
+from .tables import by_value, key_column, unique_columns
 
 #: What runs: SQL of the app's own, that of a query of the ORM, or what is asked before a write.
 within: Final[ContextVar[int]] = ContextVar("isgware_within_query", default=0)
 THE_ORM: Final = 1
 OUR_OWN: Final = 2
+
+
+def never(compiler: Any) -> bool:
+    """Whether no row can meet the condition, such as ``pk__in=[]``: Django sends nothing then, and
+    nothing may be locked for it."""
+    try:
+        compiler.compile(compiler.query.where)
+    except EmptyResultSet:
+        return True
+    except Exception:  # the statement itself says what is wrong, or needs no condition at all
+        return False
+    return False
 
 
 @contextlib.contextmanager
@@ -52,7 +64,8 @@ def rows_before(
     cannot be asked. ``changed``: columns that are about to be; `None`: rows are to go."""
     query = compiler.query.chain(klass=Query)
     several = sum(count > 0 for count in query.alias_refcount.values()) > 1
-    if several or query.group_by is not None or _asks(query.where):
+    unlocked = several and compiler.connection.vendor != "sqlite"  # whose lock is of all tables
+    if unlocked or query.group_by is not None or _asks(query.where):
         return None  # they may be others when the statement itself asks
     query.clear_ordering(force=True)
     query.extra, query.select_related, query.distinct = {}, False, False
@@ -85,7 +98,8 @@ def rows_before(
     if len(rows) > MAX_WRITES:
         return None
     columns = [field.column for field in wanted.values()]
-    return [dict(zip(columns, row, strict=False)) for row in rows]
+    found = [dict(zip(columns, row, strict=False)) for row in rows]
+    return list({row[key_column(model)]: row for row in found}.values()) if several else found
 
 
 def _asks(where: Any) -> bool:

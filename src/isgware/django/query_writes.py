@@ -28,8 +28,9 @@ from ..core.dependencies import (
     Write,
 )
 from ..management.record_writes import Announced, announce, announcing, tell
+from .bulk_updates import value_of_row
 from .commits import Waiting, last_waiting, when_committed
-from .old_rows import locked, rows_before
+from .old_rows import locked, never, rows_before
 from .tables import Tables, by_value, cascaded, key_column
 
 #: Of the results of a query: how many rows it changed. Before Django 5.2 its cursor tells.
@@ -172,7 +173,7 @@ class QueryWrites:
         query, using = compiler.query, compiler.connection.alias
         meta = query.get_meta()
         table, model = meta.db_table, meta.concrete_model
-        if not self.counts(table) or not query.values:
+        if not self.counts(table) or not query.values or never(compiler):
             return execute(result_type)
         columns = {field.column: (field, value) for field, _, value in query.values}
         changed = frozenset(columns) | _generated(model)
@@ -203,7 +204,7 @@ class QueryWrites:
         using = compiler.connection.alias
         meta = compiler.query.get_meta()
         table, model = compiler.query.base_table or meta.db_table, meta.concrete_model
-        if not self.counts(table):
+        if not self.counts(table) or never(compiler):
             return execute(result_type)
         if table != meta.db_table or not key_column(model):
             with self.committed(compiler.connection):
@@ -278,7 +279,8 @@ def _updated(
 ) -> Write | None:
     old = _by_value(model, row)
     new, changed = dict(old), set[str]()
-    for column, (field, value) in columns.items():
+    for column, (field, given) in columns.items():
+        value = value_of_row(given, row[key_column(model)])
         new.pop(column, None)
         if hasattr(value, "resolve_expression"):
             changed.add(column)

@@ -198,4 +198,4 @@ def _cursors(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> A
 
 def _migrated(using: str = "default", **_: Any) -> None:
     if _active:
-        _active[0].writes.note(EverythingChanged("migrate"), using)
+        _active[0].writes.note(EverythingChanged("migrate", tables=True), using)

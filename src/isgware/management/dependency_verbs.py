@@ -9,12 +9,13 @@ from ..core.stored_page import Entry
 from ..core.unseen import notes_in, without_notes
 from ..errors import ConfigurationError
 from ..storage.catalogue import Catalogue, PageInfo
-from ..storage.dependencies import Dependencies
+from ..storage.dependencies import Dependencies, need_dependents
 from ..storage.page_store import PageStore
 
 
 def dependencies_in(page_store: PageStore) -> Dependencies:
-    """Raises `ConfigurationError` if the option ``dependencies`` is off."""
+    """Raises `ConfigurationError` if the option ``dependencies`` is off or the store keeps none."""
+    need_dependents(page_store.backend)
     found = page_store.dependencies
     if found is None:
         raise ConfigurationError("No page knows what it depends on: set dependencies=True.")

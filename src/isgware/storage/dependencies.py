@@ -41,6 +41,8 @@ from .dependency_state import late
 log: Final = logging.getLogger("isgware")
 #: More names of one commit become those of their tables.
 _MAX_NAMES: Final = 10_000
+#: Tables whose changes wait for a store that is away.
+_MAX_TABLES: Final = 1_000
 #: Of more, tables are announced.
 _MAX_ANNOUNCED: Final = 1_000
 #: Attempts with newer shapes; they grow seldom.
@@ -209,6 +211,8 @@ class Dependencies:
                 returns=int | KnownShapes, kind="invalidate",
             )  # fmt: skip
             if isinstance(found, int):
+                if any(isinstance(write, EverythingChanged) and write.tables for write in batch):
+                    self.forget()  # every page is renewed: questions of the old tables can go
                 return found, names
             self._shapes = shapes = found
         return self._tell_everything(teller), (EVERY,)
@@ -226,11 +230,17 @@ class Dependencies:
         return found
 
     def owe(self, writes: Iterable[Write], intents: Iterable[str] = ()) -> None:
-        """To be told when the store is back. Bounded: more of one table become the table."""
+        """To be told when the store is back. Bounded: more of one table become the table, more
+        tables become everything."""
         with self._lock:
             self._owed_intents = [*self._owed_intents, *intents][-MAX_INTENTS:]
             for write in writes:
                 self._owed.add(write)
+            self._bound()
+
+    def _bound(self) -> None:
+        if self._owed.tables > _MAX_TABLES:
+            self._owed = Writes(EverythingChanged("more was changed than could wait for the store"))
 
     def pay(self) -> None:
         """Tell what is owed, if the store takes it."""
@@ -245,6 +255,7 @@ class Dependencies:
             with self._lock:
                 owed.join(self._owed)
                 self._owed = owed
+                self._bound()
                 self._owed_intents = [*intents, *self._owed_intents][-MAX_INTENTS:]
 
     def all_labels(self) -> Labels:
@@ -268,15 +279,21 @@ class Dependencies:
 
 def dependencies_of(store: Breaker, settings: Settings, now: Callable[[], float]) -> Dependencies:
     """Raises `ConfigurationError` for a store that cannot tell what pages depend on."""
-    if not isinstance(store.backend, Dependents):
-        raise ConfigurationError(
-            "dependencies= needs a store that keeps them: file:, memory: or redis://, or one of "
-            "these as coordinator= beside another store."
-        )
+    need_dependents(store)
     return Dependencies(
         store, now, soft=settings.dependencies == "soft", durable=settings.dependencies_durable,
         lag=settings.dependencies_lag,
     )  # fmt: skip
+
+
+def need_dependents(store: Breaker) -> None:
+    """Raises `ConfigurationError` for a store that keeps no dependencies."""
+    if not isinstance(store.backend, Dependents):
+        raise ConfigurationError(
+            "dependencies= needs a store that keeps them: file:, memory: or redis://, or file: or "
+            "redis:// as coordinator= beside a cachelib cache or Memcached. A backend of your own "
+            "needs the methods of isgware.backends.dependents.Dependents."
+        )
 
 
 def _next(rows: Iterator[Row]) -> Row | None:

@@ -57,6 +57,7 @@ class PageStore:
         self._pending = Pending(
             backend, memory, clock, lambda: self.mirror, self._put,
             lambda key, base: self._fetch(key, base, None),
+            lambda names, hard: self.invalidate(names, hard=hard),
         )  # fmt: skip
 
     def begin(self, read_ahead: ReadAhead | None = None) -> None:
@@ -307,7 +308,7 @@ class PageStore:
                 self.backend.release(lease)
             except BackendUnavailable as error:
                 log.debug("A lease could not be released yet: %s", error)
-                self._pending.later(lambda: self.backend.release(lease))
+                self._pending.release(lease)
 
     def invalidate(self, names: Sequence[str], *, hard: bool) -> None:
         """Invalidate in the backend, and count it here even if the copy of the table cannot be
@@ -330,7 +331,7 @@ class PageStore:
             self._mark(names, self.mirror.counter + 1, hard=hard)
             self.settled = -1  # and prepared answers are checked again
             self.memory.unready()
-            self._pending.later(lambda: self.invalidate(names, hard=hard))
+            self._pending.invalidate(names, hard)
 
     def _mark(self, names: Sequence[str], counter: int, hard: bool) -> None:
         rows = tuple((name, counter) for name in names)

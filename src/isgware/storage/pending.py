@@ -3,30 +3,36 @@ another process may have another version."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
+from ..backends.base import Lease
 from ..backends.breaker import Breaker
-from ..core.freshness import Generations
+from ..core.freshness import ALL, Generations
 from ..core.stored_page import Entry, decode
 from ..errors import BackendUnavailable
 from .process_cache import Memory, Page, key_name
 
 #: Number of pages made without the backend that are remembered, the latest ones.
 _MAX_LOCAL: Final = 10_000
+#: Names of one kind that wait; more become `ALL`.
+_MAX_NAMES: Final = 10_000
 #: Longest pause, in seconds, between tries with a backend that answers but stores no pages.
 _MAX_PAUSE: Final = 60.0
 
 
 class Pending:
-    """``put`` stores a page, ``fetch`` reads one into memory by key and base key."""
+    """``put`` stores a page, ``fetch`` reads one into memory by key and base key, ``invalidate``
+    takes names and whether hard."""
 
     def __init__(
         self, backend: Breaker, memory: Memory, clock: Callable[[], float],
         mirror: Callable[[], Generations], put: Callable[[Entry], bool],
-        fetch: Callable[[str, str], object],
+        fetch: Callable[[str, str], object], invalidate: Callable[[list[str], bool], object],
     ) -> None:  # fmt: skip
         self._backend = backend
         self._memory = memory
@@ -34,15 +40,26 @@ class Pending:
         self._mirror = mirror
         self._put = put
         self._fetch = fetch
-        #: Bounded; at the limit the oldest is dropped: then a lease expires later, or a page goes
-        #: stale.
-        self._actions: deque[Callable[[], object]] = deque(maxlen=1_000)
+        self._invalidate = invalidate
+        #: Bounded; at the limit the oldest is dropped: a lease expires by itself.
+        self._releases: deque[Lease] = deque(maxlen=1_000)
+        #: Names to invalidate, soft and hard. None is dropped: at the limit they become all.
+        self._names: tuple[set[str], set[str]] = (set(), set())
+        self._lock = threading.Lock()
         #: Base keys of pages of which others may have another version, by key.
         self._local_only: dict[str, str] = {}
         self._pause = self._try_at = 0.0
 
-    def later(self, action: Callable[[], object]) -> None:
-        self._actions.append(action)
+    def release(self, lease: Lease) -> None:
+        self._releases.append(lease)
+
+    def invalidate(self, names: Iterable[str], hard: bool) -> None:
+        with self._lock:
+            waiting = self._names[hard]
+            waiting.update(names)
+            if len(waiting) > _MAX_NAMES:
+                waiting.clear()
+                waiting.add(ALL)
 
     def stored_locally(self, key: str, base: str) -> None:
         """See `PageStore.stored_locally`."""
@@ -52,7 +69,9 @@ class Pending:
         self._local_only[key] = base
 
     def retry(self) -> None:
-        self._retry_actions()
+        with contextlib.suppress(BackendUnavailable):
+            self._retry_names()
+            self._retry_releases()
         if (
             self._local_only
             and self._backend.open_since is None
@@ -60,14 +79,26 @@ class Pending:
         ):
             self._store_local_pages()
 
-    def _retry_actions(self) -> None:
-        while self._actions:
-            action = self._actions.popleft()
+    def _retry_names(self) -> None:
+        for hard in (True, False):
+            with self._lock:
+                names = list(self._names[hard])
+                self._names[hard].clear()
+            if names:
+                try:
+                    self._invalidate(names, hard)
+                except BackendUnavailable:
+                    self.invalidate(names, hard)
+                    raise
+
+    def _retry_releases(self) -> None:
+        while self._releases:
+            lease = self._releases.popleft()
             try:
-                action()
+                self._backend.release(lease)
             except BackendUnavailable:
-                self._actions.appendleft(action)
-                return
+                self._releases.appendleft(lease)
+                raise
 
     def _store_local_pages(self) -> None:
         stored: dict[str, str] = {}

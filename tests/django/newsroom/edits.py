@@ -1,11 +1,12 @@
 """Every kind of write, each with random arguments."""
 
 import datetime
+from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Count, F
+from django.db.models.functions import Upper
 
-from .models import Author, Comment, Post, Story, Topic
+from .models import Author, Comment, Draft, Post, Rating, Seat, Story, Topic
 
 EDITS = {}
 
@@ -32,7 +33,7 @@ def new_post(random, kind=Post, **fields):
     return kind(
         title=f"t{number}", slug=slug, date=day(random), author=author,
         price=random.choice([None, "1.50", "2"]), state=random.choice("dp"),
-        views=random.randint(0, 9), **fields,
+        views=random.randint(0, 9), uid=UUID(int=random.randint(1, 4)), **fields,
     )  # fmt: skip
 
 
@@ -104,6 +105,94 @@ def bulk_update(random):
 
 
 @edit
+def bulk_move(random):
+    posts = list(Post.objects.order_by("-pk")[:3])
+    for post in posts:
+        post.author, post.views = some(random, Author), random.choice([1, F("views") + 1])
+    Post.objects.bulk_update(posts, ["author", "views"])
+
+
+@edit
+def count_up_one(random):
+    if post := some(random, Post):
+        post.views = F("views") + 1
+        post.save(update_fields=["views"])
+
+
+@edit
+def number(random):
+    if post := some(random, Post):
+        post.uid = UUID(int=random.randint(1, 4))
+        post.save()
+
+
+@edit
+def shout(random):
+    Post.objects.filter(pk__lt=random.randint(1, 6)).update(title=Upper("title"), state="p")
+
+
+@edit
+def update_by_relation(random):
+    found = Post.objects.filter(author__name="ann", comment__approved=True)
+    found.update(views=random.randint(0, 9))
+
+
+@edit
+def update_by_aggregate(random):
+    busy = Author.objects.annotate(posts=Count("post")).filter(posts__gt=random.randint(0, 3))
+    busy.update(active=random.random() < 0.5)
+
+
+@edit
+def delete_by_aggregate(random):
+    quiet = Topic.objects.annotate(posts=Count("post")).filter(posts=0, code__startswith="n")
+    quiet.delete()
+
+
+@edit
+def update_to_nothing(random):
+    Post.objects.filter(pk__in=[]).update(title="never")
+    Comment.objects.filter(pk__in=[]).delete()
+
+
+@edit
+def draft(random):
+    if found := some(random, Draft):
+        found.state = "d"
+        found.save()
+
+
+@edit
+def copy(random):
+    if post := some(random, Post):
+        post.pk, post.slug = None, f"z{random.randint(1, 10**6)}"
+        post._state.adding = True
+        post.save()
+
+
+@edit
+def overwrite(random):
+    """A row that nobody has loaded."""
+    if keys := list(Topic.objects.values_list("pk", flat=True)):
+        Topic(code=random.choice(keys), label=f"o{random.randint(1, 99)}").save()
+
+
+@edit
+def another_key(random):
+    free = Topic.objects.filter(post=None).order_by("pk").first()
+    code = f"t{random.randint(4, 6)}"
+    if free and not Topic.objects.filter(pk=code).exists():
+        Topic.objects.filter(pk=free.pk).update(code=code)
+
+
+@edit
+def promote(random):
+    posts = Post.objects.filter(story=None)
+    if posts:
+        Story(post_ptr=random.choice(list(posts)), mood="new").save_base(raw=True)
+
+
+@edit
 def bulk_create(random):
     Comment.objects.bulk_create(
         Comment(post=post, text=f"b{random.randint(1, 99)}", approved=random.random() < 0.5)
@@ -120,6 +209,22 @@ def upsert(random):
 
 
 @edit
+def upsert_posts(random):
+    author = some(random, Author) or Author.objects.create(name="ann")
+    Post.objects.bulk_create(
+        [Post(title=f"up{n}", slug=f"s{n}", date=day(random), author=author, views=n)
+         for n in (1, random.randint(2, 9))],
+        update_conflicts=True, unique_fields=["slug"], update_fields=["title", "author", "views"],
+    )  # fmt: skip
+
+
+@edit
+def ignore_posts(random):
+    posts = [new_post(random) for _ in range(2)]
+    Post.objects.bulk_create(posts, ignore_conflicts=True)
+
+
+@edit
 def ignore_conflicts(random):
     Topic.objects.bulk_create(
         [Topic(code=f"t{random.randint(1, 4)}", label="i")], ignore_conflicts=True
@@ -132,15 +237,31 @@ def get_or_create(random):
 
 
 @edit
-def update_or_create(random):
-    code = f"t{random.randint(1, 3)}"
-    Topic.objects.update_or_create(code=code, defaults={"label": f"u{random.randint(1, 99)}"})
-
-
-@edit
 def delete_post(random):
     if post := some(random, Post):
         post.delete()
+
+
+@edit
+def delete_posts(random):
+    Post.objects.filter(views__gt=random.randint(4, 12)).delete()
+
+
+@edit
+def delete_story(random):
+    if found := some(random, Story):
+        found.delete(keep_parents=random.random() < 0.5)
+
+
+@edit
+def delete_topic(random):
+    if topic := some(random, Topic):
+        topic.delete()
+
+
+@edit
+def delete_at_once(random):
+    Comment.objects.filter(post=some(random, Post))._raw_delete("default")
 
 
 @edit
@@ -177,12 +298,6 @@ def topics_add(random):
     post, topic = some(random, Post), some(random, Topic)
     if post and topic:
         post.topics.add(topic)
-
-
-@edit
-def topics_set(random):
-    if post := some(random, Post):
-        post.topics.set(Topic.objects.all()[: random.randint(0, 2)])
 
 
 @edit
@@ -224,58 +339,42 @@ def nothing(random):
 
 
 @edit
-def raw(random):
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE newsroom_post SET views = views + 1 WHERE id % 2 = 0")
-
-
-@edit
-def together(random):
-    with transaction.atomic():
-        title(random)
-        move(random)
-        comment(random)
-
-
-@edit
-def rolled_back(random):
-    try:
-        with transaction.atomic():
-            create(random)
-            raise LookupError
-    except LookupError:
-        pass
-
-
-@edit
-def partly_rolled_back(random):
-    with transaction.atomic():
-        title(random)
-        try:
-            with transaction.atomic():
-                delete_post(random)
-                raise LookupError
-        except LookupError:
-            comment(random)
-
-
-@edit
-def with_a_hook_that_raises(random):
-    def fail():
-        raise LookupError
-
-    try:
-        with transaction.atomic():
-            transaction.on_commit(fail)
-            title(random)
-            transaction.on_commit(fail)
-    except LookupError:
-        pass
-
-
-@edit
 def many_to_many_by_hand(random):
     through = Post.topics.through
     post, topic = some(random, Post), some(random, Topic)
     if post and topic and not through.objects.filter(post=post, topic=topic).exists():
         through.objects.create(post=post, topic=topic)
+
+
+@edit
+def topics_remove(random):
+    if topic := some(random, Topic):
+        topic.post_set.remove(*topic.post_set.all()[:1])
+
+
+@edit
+def topics_create(random):
+    if post := some(random, Post):
+        post.topics.create(code=f"n{random.randint(1, 10**6)}", label="made")
+
+
+@edit
+def befriend(random):
+    one, other = some(random, Author), some(random, Author)
+    if one and other:
+        random.choice([one.friends.add, one.friends.remove])(other)
+
+
+def fill(random):
+    """What there is at the beginning."""
+    ann, bob = (Author.objects.create(name=name) for name in ("ann", "Bob"))
+    for number in range(1, 4):
+        Topic.objects.create(code=f"T{number}", label=f"l{number}")
+        author = random.choice((ann, bob))
+        post = Post.objects.create(
+            title=f"p{number}", slug=f"s{number}", date=day(random), author=author,
+            views=number, uid=UUID(int=number),
+        )  # fmt: skip
+        post.comment_set.create(text=f"c{number}")
+        Seat.objects.create(row=number, number=1)
+        Rating.objects.create(author=author, post=post, stars=number)

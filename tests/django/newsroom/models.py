@@ -9,6 +9,7 @@ class Author(models.Model):
     name = models.CharField(max_length=40, db_collation=NOCASE)
     active = models.BooleanField(default=True)
     mentor = models.ForeignKey("self", models.SET_NULL, null=True)
+    friends = models.ManyToManyField("self")
 
     class Meta:
         app_label = "newsroom"
@@ -55,4 +56,39 @@ class Comment(models.Model):
         app_label = "newsroom"
 
 
-MODELS = (Author, Topic, Post, Story, Comment)
+class Draft(Post):
+    class Meta:
+        app_label = "newsroom"
+        proxy = True
+
+
+class Rating(models.Model):
+    author = models.ForeignKey(Author, models.CASCADE)
+    post = models.ForeignKey(Post, models.SET_NULL, null=True)
+    stars = models.IntegerField(default=0)
+    if hasattr(models, "GeneratedField"):  # and, since Django 5.0, too, values of the database's
+        twice = models.GeneratedField(
+            expression=models.F("stars") * 2, output_field=models.IntegerField(), db_persist=True
+        )
+        kind = models.IntegerField(db_default=1)
+    else:
+        twice, kind = models.IntegerField(default=0), models.IntegerField(default=1)
+
+    class Meta:
+        app_label = "newsroom"
+        ordering = ("-stars", "pk")
+        constraints = (models.UniqueConstraint(fields=["author", "post"], name="once"),)
+
+
+class Seat(models.Model):
+    row = models.IntegerField()
+    number = models.IntegerField()
+    taken = models.BooleanField(default=False)
+    if hasattr(models, "CompositePrimaryKey"):  # since Django 5.2
+        pk = models.CompositePrimaryKey("row", "number")
+
+    class Meta:
+        app_label = "newsroom"
+
+
+MODELS = (Author, Topic, Post, Story, Comment, Rating, Seat)

@@ -127,8 +127,8 @@ def _count(result, made, found, number):
         result.hits += hits
 
 
-def processes(directory, seed, rounds, *, count=60, recipe=True):
-    """Two processes over one store in a file, each with its own memory."""
+def processes(directory, seed, rounds, *, count=60, recipe=True, **options):
+    """Two processes over one store in a file, each with its own memory; ``options`` of ISGs."""
     engine = engine_for(directory / f"shop-{seed}", recipe=recipe)
     fill(engine, seed)
     engine.dispose()
@@ -136,7 +136,7 @@ def processes(directory, seed, rounds, *, count=60, recipe=True):
     ends, workers, result = [], [], Result()
     for number in range(2):
         ours, theirs = context.Pipe()
-        arguments = (str(directory), seed, count, recipe, number, theirs)
+        arguments = (str(directory), seed, count, recipe, number, theirs, options)
         worker = context.Process(target=_serve, args=arguments, daemon=True)
         worker.start()
         ends.append(ours)
@@ -160,10 +160,10 @@ def processes(directory, seed, rounds, *, count=60, recipe=True):
     return result
 
 
-def _serve(directory, seed, count, recipe, number, end):
+def _serve(directory, seed, count, recipe, number, end, options):
     logging.getLogger("isgware").setLevel(logging.ERROR)
     engine = engine_for(f"{directory}/shop-{seed}", recipe=recipe)
-    shop = Shop(engine, some_pages(seed, count), f"file:{directory}/pages-{seed}")
+    shop = Shop(engine, some_pages(seed, count), f"file:{directory}/pages-{seed}", **options)
     while (command := end.recv())[0] != "end":
         if command[0] == "work":
             end.send(work([shop], f"{command[1]} {number}"))

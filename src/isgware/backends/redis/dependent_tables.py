@@ -34,6 +34,18 @@ local function begin_anew(nonce)
   return counter
 end
 
+-- `known` and the shapes are emptied, and every page with dependencies is stale.
+local function rotate(nonce)
+  redis.call('UNLINK', SHAPES, KNOWN)
+  redis.call('SADD', SHAPES, '='..nonce)
+  redis.call('SETBIT', KNOWN, BITS, 1)
+  local counter = redis.call('HINCRBY', STATE, 'counter', 1)
+  redis.call('HINCRBY', STATE, 'shapes', 1)
+  redis.call('HSET', STATE, 'told_floor', counter, 'known', 0)
+  tell(nonce..' '..counter..' -')
+  return counter
+end
+
 local function there(found)
   return found and type(found) ~= 'table' and found ~= 0
 end
@@ -52,25 +64,64 @@ local function dependencies(fresh)
   return {nonce, it[1], it[2]}
 end
 
-local function places(name)
-  local one, other = struct.unpack('>I4I4', name)
-  return {one % BITS, (one + other) % BITS, (one + 2 * other) % BITS, (one + 3 * other) % BITS}
+-- Call ``work`` with each name that is not known, its place in the filter, the word that is there
+-- and the bits that it would have besides. A name is four bits of one word; 1,000 words are read at
+-- once, since one by one, and bit by bit, a page of 1,000 names took 12 ms.
+local function each_unknown(names, work)
+  local one = {}
+  for at = 0, 31 do one[at] = bit.lshift(1, at) end
+  for start = 1, #names, 1000 do
+    local last, bits, asked = math.min(start + 999, #names), {}, {}
+    for at = start, last do
+      local a, b, c, d, e, f, g = string.byte(names[at], 1, 7)
+      bits[#bits + 1] = bit.bor(one[d % 32], one[e % 32], one[f % 32], one[g % 32])
+      local size = #asked
+      asked[size + 1], asked[size + 2] = 'GET', 'u32'
+      asked[size + 3] = (a * 65536 + b * 256 + c) * 32 % BITS
+    end
+    local words = redis.call('BITFIELD', KNOWN, unpack(asked))
+    for at = 1, #bits do
+      if bit.band(words[at], bits[at]) ~= bits[at] then
+        work(names[start + at - 1], asked[3 * at], words[at], bits[at])
+      end
+    end
+  end
 end
 
-local function is_known(name)
-  for _, place in ipairs(places(name)) do
-    if redis.call('GETBIT', KNOWN, place) == 0 then return false end
+-- Make names known. Returns how many were not.
+local function learn(names)
+  local words, count, asked = {}, 0, {}
+  each_unknown(names, function(_, place, word, bits)
+    words[place] = bit.bor(words[place] or word, bits)
+    count = count + 1
+  end)
+  for place, word in pairs(words) do
+    local size = #asked
+    asked[size + 1], asked[size + 2], asked[size + 3] = 'SET', 'u32', place
+    asked[size + 4] = word % 4294967296
+    if size > 4000 then
+      redis.call('BITFIELD', KNOWN, unpack(asked))
+      asked = {}
+    end
   end
-  return true
+  if #asked > 0 then redis.call('BITFIELD', KNOWN, unpack(asked)) end
+  return count
 end
 
--- Whether it was not known.
-local function know(name)
-  local new = false
-  for _, place in ipairs(places(name)) do
-    if redis.call('SETBIT', KNOWN, place, 1) == 0 then new = true end
+-- Whether any of the names was told after that write, though nobody depended on it.
+local function any_unheard(names, writes)
+  local some = redis.call('ZRANGEBYSCORE', UNHEARD, '('..writes, '+inf', 'LIMIT', 0, #names)
+  if #some < #names then
+    local told = {}
+    for _, name in ipairs(some) do told[name] = true end
+    for _, name in ipairs(names) do if told[name] then return true end end
+    return false
   end
-  return new
+  for _, name in ipairs(names) do
+    local number = redis.call('ZSCORE', UNHEARD, name)
+    if number and tonumber(number) > writes then return true end
+  end
+  return false
 end
 
 -- Forget the oldest tenth of a table that is too long; they raise its floor.

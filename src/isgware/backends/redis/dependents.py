@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import secrets
 from abc import ABC, abstractmethod
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ...core.dependencies import Shape
-from ...core.dependency_names import any_name, split
+from ...core.dependency_names import EVERY, any_name, split
 from ..base import Limits, Row
 from ..dependents import (
     INTENT_LAST,
@@ -31,11 +30,11 @@ from . import intents
 from .dependent_tables import TABLES
 from .pubsub import Subscription
 from .scripts import Script
-from .values import row_from
+from .values import name_text, row_from
 
 _BEGUN: Final = Script(TABLES + "return dependencies(ARGV[1])")
 _SHAPES: Final = Script(TABLES + "return all_shapes(dependencies(ARGV[1]))")
-_FORGET: Final = Script(TABLES + "return begin_anew(dependencies(ARGV[1])[1])")
+_FORGET: Final = Script(TABLES + "return rotate(dependencies(ARGV[1])[1])")
 _TELL: Final = Script(
     TABLES
     + intents.TABLES
@@ -70,32 +69,78 @@ redis.call('DEL', P..'room')
 local it = dependencies(ARGV[1])
 local page, begun = ARGV[2], ARGV[4]
 local generation, writes, limit = tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local changed, added, learned = false, 0, 0
-local at = 8
-for _ = 1, tonumber(ARGV[7]) do  -- names of the page
-  local number = redis.call('ZSCORE', UNHEARD, ARGV[at])
-  if number and tonumber(number) > writes then changed = true end
-  if know(ARGV[at]) then learned = learned + 1 end
-  at = at + 1
-end
-local suspects = tonumber(ARGV[at])
-at = at + 1
-for _ = 1, suspects do  -- any change of a table of which it brings new questions
-  local number = redis.call('ZSCORE', UNHEARD, ARGV[at])
-  if number and tonumber(number) > writes then changed = true end
-  local told = redis.call('ZSCORE', TOLD, ARGV[at])
+local names, tables, added = {}, {}, 0
+for at = 1, #ARGV[7], 8 do names[#names + 1] = string.sub(ARGV[7], at, at + 7) end
+-- Any change of a table of which it brings new questions.
+for at = 1, #ARGV[8], 8 do tables[#tables + 1] = string.sub(ARGV[8], at, at + 7) end
+local changed = any_unheard(names, writes) or any_unheard(tables, writes)
+for _, name in ipairs(tables) do
+  local told = redis.call('ZSCORE', TOLD, name)
   if told and tonumber(told) > generation then changed = true end
-  at = at + 1
 end
-for shape = at, #ARGV do added = added + redis.call('SADD', SHAPES, ARGV[shape]) end
+for at = 9, #ARGV do added = added + redis.call('SADD', SHAPES, ARGV[at]) end
 if added > 0 then redis.call('HINCRBY', STATE, 'shapes', 1) end
 local floor = tonumber(redis.call('HGET', STATE, 'unheard_floor'))
-if redis.call('HINCRBY', STATE, 'known', learned) > limit then begin_anew(it[1]) end
-if it[1] ~= page or it[1] ~= begun or writes < floor then return 'maybe' end
-return changed and 'changed' or 'as it was'
+local full = redis.call('HINCRBY', STATE, 'known', learn(names)) > limit
+if full then rotate(it[1]) end
+local maybe = it[1] ~= page or it[1] ~= begun or writes < floor
+return {maybe and 'maybe' or changed and 'changed' or 'as it was', full and 1 or 0}
 """
 )
-_BATCH: Final = 1_000
+#: Rows of pages that the index says have one of the names, and where to go on: with which name, and
+#: which part of its list. If the index does not know every row, a token under which to fill it.
+_AFFECTED: Final = Script("""
+if redis.call('HEXISTS', DEPENDENTS, '=') == 0 then
+  redis.call('DEL', P..'room')
+  redis.call('HSET', DEPENDENTS, '~', ARGV[2])
+  return ARGV[2]
+end
+local at, part, lists, size = tonumber(ARGV[4]), tonumber(ARGV[5]), {}, 0
+while at <= #ARGV and size < 8 * tonumber(ARGV[3]) do
+  local list = redis.call('HGET', DEPENDENTS, ARGV[at])
+  local parts = parts_of(list)
+  if parts then list = redis.call('HGET', DEPENDENTS, ARGV[at]..part) end
+  lists[#lists + 1] = list or ''
+  size = size + #lists[#lists]
+  part = part + 1
+  if part >= (parts or 1) then at, part = at + 1, 0 end
+end
+local found, seen, ids = {at, part, {}}, {}, table.concat(lists)
+for from = 1, #ids, 8 do
+  local id = string.sub(ids, from, from + 7)
+  local key = not seen[id] and redis.call('HGET', DEPENDENTS, 'k'..id)
+  local row = key and redis.call('HGET', ROWS, key)
+  if row then found[3][#found[3] + 1] = row end
+  seen[id] = true
+end
+return found
+""")
+#: Some of the rows that have any of the names, and where to go on. With a token all of them are
+#: entered in the index.
+_LOOK: Final = Script("""
+redis.call('DEL', P..'room')
+local cursor, rows = unpack(redis.call('HSCAN', ROWS, ARGV[2], 'COUNT', ARGV[3]))
+local token, wanted, found = ARGV[4], {}, {}
+if redis.call('HGET', DEPENDENTS, '~') ~= token then token = '' end
+for at = 5, #ARGV do wanted[ARGV[at]] = true end
+for at = 1, #rows, 2 do
+  local depends = string.match(rows[at + 1], '"depends":"([^"]*)"')
+  for name in string.gmatch(string.sub(depends or '', 2), '............') do
+    if wanted[name] then
+      found[#found + 1] = rows[at + 1]
+      break
+    end
+  end
+  if token ~= '' and depends then reindex(rows[at], nil, depends) end
+end
+if token ~= '' and cursor == '0' then
+  redis.call('HDEL', DEPENDENTS, '~')
+  redis.call('HSET', DEPENDENTS, '=', 1)
+end
+return {cursor, found}
+""")
+#: Rows that one script looks at.
+_BATCH: Final = 500
 
 
 class DependentPages(ABC):
@@ -163,26 +208,48 @@ class DependentPages(ABC):
         return float(found) if found else None
 
     def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
-        begun, names = depending.begun, list(split(depending.names))
+        begun = depending.begun
         tables = sorted({shape.table for shape in depending.shapes if shape.table})
-        found = self._run(
+        kept, moved = self._run(
             _DEPEND, secrets.token_hex(8), nonce, generation, begun.nonce, begun.writes, MAX_KNOWN,
-            len(names), *names, len(tables), *map(any_name, tables),
+            depending.names, b"".join(map(any_name, tables)),
             *(json.dumps(shape, separators=(",", ":")) for shape in depending.shapes),
         )  # fmt: skip
-        return Kept(found.decode())
+        if moved:  # lest this process count the page as fresh until the message comes
+            self._subscription.moved()
+        return Kept(kept.decode())
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
-        """Looks at every row."""
-        wanted, cursor = set(names), 0
-        while True:
-            scan = functools.partial(_scan, self.prefix + "rows", cursor)
-            cursor, rows = self._ask(scan)
-            for key, text in rows.items():
-                row = None if key.startswith(b"=") else row_from(text)
-                if row is not None and row.depended and row.depended.has_any(wanted):
+        """From the index; see `page_index`."""
+        wanted, seen = set(names), set()
+        for row in map(row_from, self._rows_of_names([name_text(name) for name in wanted])):
+            if row is not None and row.depended and row.depended.has_any(wanted):
+                if row.key not in seen:
                     yield row
-            if not cursor:
+                seen.add(row.key)
+
+    def _rows_of_names(self, texts: list[str]) -> Iterator[bytes]:
+        """Some twice, and some of other names."""
+        if name_text(EVERY) in texts:
+            yield from self._all_rows(b"", texts)
+            return
+        first = at = 6
+        part = 0
+        while at < first + len(texts):
+            found = self._run(_AFFECTED, "", secrets.token_hex(8), _BATCH, at, part, *texts)
+            if isinstance(found, bytes):
+                yield from self._all_rows(found, texts)
+                return
+            at, part, rows = found
+            yield from rows
+
+    def _all_rows(self, token: bytes, texts: list[str]) -> Iterator[bytes]:
+        """Looks at every row. With a token they are entered in the index."""
+        cursor = b"0"
+        while True:
+            cursor, rows = self._run(_LOOK, "", cursor, _BATCH, token, *texts)
+            yield from rows
+            if cursor == b"0":
                 return
 
     def forget(self) -> int:
@@ -190,10 +257,6 @@ class DependentPages(ABC):
             return int(self._run(_FORGET, secrets.token_hex(8)))
         finally:
             self._subscription.moved()
-
-
-def _scan(key: str, cursor: int, client: Any) -> Any:
-    return client.hscan(key, cursor, count=_BATCH)
 
 
 def _shapes(found: Any) -> KnownShapes:

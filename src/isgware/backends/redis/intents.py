@@ -77,15 +77,17 @@ TELL: Final = """
 -- Known names move the counter, which is returned then; the others are unheard.
 local function tell_names(it, pairs_of, sender, limit, unheard_limit)
   local writes = redis.call('HINCRBY', STATE, 'writes', 1)
-  local counter = nil
-  for _, pair in ipairs(pairs_of) do
-    local name = pair[1]
-    if is_known(name) then
+  local names, nobody, counter = {}, {}, nil
+  for _, pair in ipairs(pairs_of) do names[#names + 1] = pair[1] end
+  each_unknown(names, function(name)
+    nobody[name] = true
+    redis.call('ZADD', UNHEARD, writes, name)
+  end)
+  for at, name in ipairs(names) do
+    if not nobody[name] then
       counter = counter or redis.call('HINCRBY', STATE, 'counter', 1)
       redis.call('ZADD', TOLD, counter, name)
-      redis.call('HSET', SAID, name, pair[2])
-    else
-      redis.call('ZADD', UNHEARD, writes, name)
+      redis.call('HSET', SAID, name, pairs_of[at][2])
     end
   end
   trim(UNHEARD, unheard_limit, 'unheard_floor')

@@ -18,8 +18,10 @@ import hashlib
 from typing import Any, Final
 
 from .dependent_tables import TABLES
+from .page_index import INDEX
 
-_PRELUDE: Final = """
+_PRELUDE: Final = (
+    """
 local P = string.sub(KEYS[1], 1, -6)
 local STATE, NAMES, ROWS, PATHS, ENDS = KEYS[1], P..'names', P..'rows', P..'paths', P..'ends'
 local HARD = P..'hard'
@@ -108,9 +110,14 @@ local function newer(kept, it, fresh)
   return kept[2] > it.generation or (kept[2] == it.generation and kept[3] > it.order)
 end
 
--- Take a page out of the catalogue. True if it stood there.
-local function unlist(key)
+"""
+    + INDEX
+    + """
+-- Take a page out of the catalogue. True if it stood there. ``depends``: of the row that is listed
+-- in its place.
+local function unlist(key, depends)
   local row = decoded(redis.call('HGET', ROWS, key) or '')
+  reindex(key, row and row.depends, depends)
   redis.call('ZREM', USED[0], key)
   redis.call('ZREM', USED[1], key)
   redis.call('ZREM', ENDS, key)
@@ -151,6 +158,7 @@ local function drop(key)
   redis.call('DEL', P..'page:'..key, P..'head:'..key)
 end
 """
+)
 
 _ROWS: Final = """
 local index = ARGV[1]
@@ -275,7 +283,7 @@ redis.call('DEL', P..'room')
 for key, kind in pairs({
   [STATE] = 'hash', [NAMES] = 'zset', [ROWS] = 'hash', [PATHS] = 'zset', [ENDS] = 'zset',
   [NOTES] = 'zset', [HARD] = 'zset', [USED[0]] = 'zset', [USED[1]] = 'zset',
-  [VERSIONS] = 'zset', [KEPT] = 'hash',
+  [VERSIONS] = 'zset', [KEPT] = 'hash', [DEPENDENTS] = 'hash',
 }) do
   local found = redis.call('TYPE', key).ok
   if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
@@ -321,3 +329,9 @@ STANDING: Final = Script(
     "return it and {it[1], string.format('%d', it[2]), string.format('%d', it[3])}"
 )
 PING: Final = Script(_PING)
+#: Pages and their bytes, error pages included.
+SIZES: Final = Script(
+    "local bytes = redis.call('HMGET', ROWS, '=0', '=1') "
+    "return {redis.call('ZCARD', PATHS), "
+    "string.format('%d', (tonumber(bytes[1]) or 0) + (tonumber(bytes[2]) or 0))}"
+)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Final
 
-from ...core.depended import packed, unpacked
+from ...core.depended import Depended, packed, unpacked
+from ...core.dependency_names import SIZE, split
 from ...core.stored_page import head_size
 from ..base import NotTaken, Row
 from ..cachelib import MARK
@@ -17,6 +18,8 @@ from ..cachelib import MARK
 #: Bytes behind an entry: nonce, generation, order and end as JSON, filled up with spaces.
 TAIL: Final = 128
 UNTIL: Final = struct.Struct(">d")
+#: What `page_index` takes for each name of a page, about, as ``max_bytes`` counts it.
+BYTES_A_NAME: Final = 24
 _FIELDS: Final = tuple(field.name for field in fields(Row))
 
 
@@ -49,12 +52,30 @@ def dumped(value: Any) -> bytes:
 
 
 def dumped_row(row: Row, size: int) -> bytes:
-    """A row with the bytes that its page takes. It is base64 for its dependencies."""
-    held = packed(row.depended)
+    """A row with the ``size`` of its page; what the index of its names takes is counted, too."""
     kept = {name: getattr(row, name) for name in _FIELDS if name != "depended"}
-    if held is not None:
-        kept["depended"] = b64encode(held).decode()
+    if row.depended is not None:
+        kept["depends"] = _text_of(row.depended)
+        size += BYTES_A_NAME * (len(row.depended.names) // SIZE)
     return dumped(kept | {"bytes": size})
+
+
+def name_text(name: bytes) -> str:
+    """A name as scripts know it, 12 characters."""
+    return b64encode(name + b"\0").decode()
+
+
+def _text_of(depended: Depended) -> str:
+    """A digit for the flags, then the `name_text` of each name, which all have one length."""
+    flags, *_ = packed(depended) or b""
+    names = b"".join(name + b"\0" for name in split(depended.names))
+    return f"{flags}{b64encode(names).decode()}"
+
+
+def _depended_from(text: str) -> Depended | None:
+    padded = b64decode(text[1:], validate=True)
+    names = (padded[at : at + SIZE] for at in range(0, len(padded), SIZE + 1))
+    return unpacked(bytes([int(text[:1])]) + b"".join(names))
 
 
 def loaded(data: bytes) -> Any:
@@ -88,8 +109,9 @@ def row_from(text: bytes) -> Row | None:
     """``None`` for a line that is not as we write it."""
     found = loaded(text)
     try:
-        held = found.pop("depended", None)
-        depended = unpacked(b64decode(held, validate=True)) if held is not None else None
+        held = found.pop("depends", None)
+        depended = _depended_from(held) if held is not None else None
+        found.setdefault("route", "")  # an earlier release does not say it
         kept = {name: found[name] for name in _FIELDS if name != "depended"}
         row = Row(**kept | {"tags": tuple(found["tags"]), "depended": depended})
     except (TypeError, KeyError, ValueError, AttributeError):

@@ -90,10 +90,18 @@ class DependentPages(ABC):
         return kept
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
-        wanted = list(names)
-        ids = self.database.read(lambda db: dependents.pages_of(db, wanted))
-        for start in range(0, len(ids), _AT_ONCE):
-            yield from self._rows_by_id(ids[start : start + _AT_ONCE])
+        wanted = set(names)
+        seen: set[int] = set()
+        for name in dependents.listed_under(wanted):
+            last = -1
+            while batch := self._pages_after(name, last):
+                rows = self._rows_by_id([page for page in batch if page not in seen])
+                yield from (row for row in rows if row.depended and row.depended.has_any(wanted))
+                seen.update(batch)
+                last = batch[-1]
+
+    def _pages_after(self, name: int, page: int) -> list[int]:
+        return self.database.read(lambda db: dependents.pages_after(db, name, page, _AT_ONCE))
 
     def forget(self) -> int:
         return self.database.announce(dependents.forget)

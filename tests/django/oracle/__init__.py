@@ -1,0 +1,1 @@
+"""An oracle for ``dependencies=`` in Django: two processes, random edits, every page compared."""
