@@ -73,7 +73,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("rendering/clean_room.py", "rendering/test_clean_room.py", _P1)(
         ("renders have no context of a visitor",
-         "return contextvars.Context().run(run)", "return contextvars.copy_context().run(run)"),
+         "    context = contextvars.Context()\n", "    context = contextvars.copy_context()\n"),
         ("renders have nobody's address", 'REMOTE_ADDR: Final = "192.0.2.1"',
          'REMOTE_ADDR: Final = "203.0.113.9"'),
         ("renders are of GET", '"REQUEST_METHOD": "GET",', '"REQUEST_METHOD": "HEAD",'),
@@ -389,6 +389,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a restored version bears the names of both",
          "(*version.tags, *page.tags)", "(*version.tags,)"),
     ),
+    *_of("core/freshness.py", "promises/test_p6_invalidation_wins.py")(
+        ("a route is a name of the pages that were rendered for it",
+         "(*names, route_name(route)) if route else names", "names"),
+    ),
+    *_of("management/route_pages.py", "dashboard/test_pages.py")(
+        ("pages of a route are found under other names, too",
+         "if route_of.by_url(row) == route:", "if False:"),
+    ),
     *_of("core/freshness.py", "core/test_page_versions.py")(
         ("a restored version outlives its policy", " and not entry.restored\n", "\n"),
     ),
@@ -424,9 +432,28 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what regenerate began before a restore is dropped",
          "if mirror.soft.get(key_name(entry.key), 0) > before:", "if False:"),
     ),
+    *_of("adaptive.py", "test_adaptive.py")(
+        ("an adaptive interval has bounds that can be meant",
+         "if self.low > self.high:", "if False:"),
+        ("an adaptive interval is a number of seconds",
+         "isinstance(value, bool) or not isinstance(value, int | float) or ", ""),
+        ("an adaptive interval is finite", " or not math.isfinite(value):", ":"),
+        ("an adaptive interval is more than nothing", "    if value <= 0:\n", "    if value < 0:\n"),
+        ("an adaptive interval stays within its bounds",
+         "min(max(interval, self.low), self.high)", "interval"),
+        ("an adaptive interval begins at its lower bound",
+         "        if interval is None:\n            return self.low\n        return self.within(",
+         "        if interval is None:\n            return self.high\n        return self.within("),
+        ("an adaptive interval is halved by a change", "interval / 2)", "interval)"),
+    ),
     *_of("rendering/page_maker.py", "promises/test_adaptive.py")(
         ("only a render for which the time was up changes the interval",
          " or not replaces.revalidate_at <= started", ""),
+        ("an adaptive page of an error has no interval", " or entry.code not in KEPT", ""),
+        ("an adaptive page does not expire before it is stale",
+         "expire = max(entry.expire, interval)", "expire = entry.expire"),
+        ("an adaptive interval leaves the app's own Cache-Control",
+         "if own else entry.headers", "if True else entry.headers"),
     ),
     *_of("core/storable.py", "promises/test_adaptive.py")(
         ("the interval goes on where it was", "revalidate.within(interval)",
@@ -435,6 +462,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("rendering/page_maker.py", "promises/test_shrink_limit.py")(
         ("a page that is suddenly short is refused",
          "if limit is not None and shrunk(old, new, limit):", "if False:"),
+        ("a forced render may shrink its page", "None if target.forced else ", ""),
+    ),
+    *_of("option_checks.py", "promises/test_shrink_limit.py")(
+        ("a share is between 0 and 1", " or not 0 < value <= 1:", ":"),
     ),
     *_of("core/unchanged.py", "promises/test_shrink_limit.py")(
         ("pages that are gone may be short", "whole and len(new.body)", "len(new.body)"),
@@ -794,6 +825,38 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("actions are asked for by forms of the dashboard", "if session is not None and (refusal := self._login.refusal(visitor, request, session)):", "if False:"),
         ("what is asked of Why is in no URL", "given = {} if view.posted else dict(request.args)", "given = dict(request.args)"),
         ("stored pages are shown in a sandbox", "(*kinds, \"text/plain\")[0], policy=SANDBOX)", "(*kinds, \"text/plain\")[0])"),
+    ),
+    *_of("serving/counted_answers.py", "serving/test_counted_answers.py")(
+        ("stored pages that are fetched ahead are counted apart",
+         'return "prefetch" if said.lower().startswith("prefetch") else result', "return result"),
+        ("only stored pages are counted as fetched ahead",
+         'environ.get("HTTP_SEC_PURPOSE", "") if result in _STORED else ""',
+         'environ.get("HTTP_SEC_PURPOSE", "")'),
+    ),
+    *_of("wsgi.py", "serving/test_counted_answers.py")(
+        ("a prepared hit that is fetched ahead is counted apart",
+         '            or "HTTP_SEC_PURPOSE" in environ\n', ""),
+    ),
+    *_of("rendering/clean_room.py", "test_opentelemetry.py")(
+        ("what an app does lies below the span of its render", "        context.run(enter)\n", "        pass\n"),
+    ),
+    *_of("storage/observing.py", "test_opentelemetry.py")(
+        ("spans of an observer break no render",
+         "                entered.append((number, made, made.__enter__()))\n            except Exception:",
+         "                entered.append((number, made, made.__enter__()))\n            except KeyError:"),
+    ),
+    *_of("backends/memory_counts.py", "backends/test_memory.py")(
+        ("routes of a store are bounded, in memory", "if len(self._routes) >= MAX_ROUTES:", "if False:"),
+    ),
+    *_of("backends/sqlite/counts.py", "backends/test_sqlite.py")(
+        ("routes of a store are bounded, in SQLite", "    return set(new[room:])\n", "    return set()\n"),
+    ),
+    *_of("backends/redis/counts.py", "backends/test_redis.py")(
+        ("routes of a store are bounded, in Redis", "if redis.call('SCARD', routes) < most_routes then", "if true then"),
+    ),
+    *_of("core/render_log.py", "core/test_render_log.py")(
+        ("past renders of a page are few", '*before.split("\\n")[1 - LAST :]', '*before.split("\\n")'),
+        ("past renders are no more than lines of ours", "except (ValueError, KeyError):", "except ZeroDivisionError:"),
     ),
     *_of("dashboard/page_details.py", "dashboard/test_pages.py")(
         ("numbers of versions are short", 're.fullmatch("[0-9]{1,9}", text)', "text.isdecimal()"),

@@ -34,7 +34,8 @@ class RenderEvent:
     """A render of a page that has ended. ``at``: when it began, in seconds since the epoch;
     ``seconds``: how long it took; ``outcome``: ``rendered``, ``refused`` (the page may not be
     stored, for ``reason``) or ``failed``; ``status``: 0 if there is no answer; ``size``: bytes of
-    the body; ``unchanged``: status and body are those of the page that it replaces."""
+    the body; ``by``: who asked for it, ``visitor``, ``background``, ``worker``, ``build`` or
+    ``regenerate``; ``unchanged``: status and body are those of the page that it replaces."""
 
     kind: ClassVar[str] = "render"
 
@@ -50,6 +51,7 @@ class RenderEvent:
     status: int = 0
     size: int = 0
     unchanged: bool = False
+    by: str = ""
 
 
 Event = DecisionEvent | RenderEvent

@@ -42,6 +42,12 @@ def duration(seconds: float | None) -> str:
     return f"{sign}{left:.0f} s"
 
 
+def expiry(seconds: float | None) -> str:
+    """When a page expires; ``None`` if nothing but an invalidation ends it, as one that was
+    restored."""
+    return "never expires" if seconds is None else f"expires in {duration(seconds)}"
+
+
 def size(count: float) -> str:
     for unit in ("B", "kB", "MB"):
         if count < 1_000:

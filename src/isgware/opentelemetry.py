@@ -6,6 +6,9 @@ process, or to ``tracer_provider``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from .errors import ConfigurationError
@@ -20,16 +23,18 @@ except ImportError as missing:
         "isgware.opentelemetry needs opentelemetry-api: pip install 'isgware[otel]'"
     ) from missing
 
-#: Nanoseconds of a second: OpenTelemetry's times are whole numbers of them.
-_SECOND: Final = 1_000_000_000
+#: Where the context of a render has its span.
+_RENDER: Final = "isgware.render"
 
 
 class Observer:
-    """A render becomes a span ``isgware.render``, of the time that it took, below the span that was
-    current where it ran: that of the request for which a visitor waits; a background render has a
-    trace of its own. It has the attributes ``isgware.route``, ``isgware.outcome``,
-    ``isgware.reason``, ``isgware.unchanged``, ``isgware.size``, ``url.path`` and
-    ``http.response.status_code``; a failed one has the status ``ERROR``.
+    """A render becomes a span ``isgware.render``. It is the current one while the app runs, so that
+    spans which the app's own instrumentation makes (of its database, say) lie below it. It lies
+    below the span that is current where it was begun: that of the request for which a visitor
+    waits; a background render has a trace of its own. It has the attributes ``isgware.route``,
+    ``isgware.outcome``, ``isgware.reason``, ``isgware.by``, ``isgware.unchanged``,
+    ``isgware.size``, ``url.path`` and ``http.response.status_code``; a failed one has the status
+    ``ERROR``.
 
     A decision is attributes of the span that is current while the visitor is served, as the
     instrumentation of a server or framework makes it: ``isgware.route``, ``isgware.result`` and
@@ -39,28 +44,36 @@ class Observer:
     def __init__(self, tracer_provider: trace.TracerProvider | None = None) -> None:
         self._tracer = trace.get_tracer("isgware", VERSION, tracer_provider)
 
-    def capture(self, event: Event) -> Any:
+    @contextmanager
+    def span(self, path: str) -> Iterator[Callable[[], object]]:
+        """Around a render. Gives what makes its span the current one in another context: the app
+        runs in an empty one."""
+        span = self._tracer.start_span(
+            "isgware.render", kind=SpanKind.INTERNAL, attributes={"url.path": path}
+        )
+        within = context.set_value(_RENDER, span, trace.set_span_in_context(span))
+        token = context.attach(within)
+        try:
+            yield partial(context.attach, within)
+        finally:
+            context.detach(token)
+            span.end()
+
+    def capture(self, event: Event) -> None:
         """By the thread of the request or render, at once: only there its span is current."""
         if isinstance(event, RenderEvent):
-            return context.get_current()
+            rendered = context.get_value(_RENDER)
+            if isinstance(rendered, trace.Span):
+                rendered.set_attributes(_rendered(event))
+                if event.outcome == "failed":
+                    rendered.set_status(Status(StatusCode.ERROR, event.reason))
+            return
         span = trace.get_current_span()
         if span.is_recording():
             span.set_attributes(_decided(event))
-        return None
 
-    def __call__(self, event: Event, captured: Any = None) -> None:
-        if not isinstance(event, RenderEvent):
-            return
-        span = self._tracer.start_span(
-            "isgware.render",
-            context=captured,
-            kind=SpanKind.INTERNAL,
-            attributes=_rendered(event),
-            start_time=int(event.at * _SECOND),
-        )
-        if event.outcome == "failed":
-            span.set_status(Status(StatusCode.ERROR, event.reason))
-        span.end(int((event.at + event.seconds) * _SECOND))
+    def __call__(self, event: Event, captured: None = None) -> None:
+        """All is said already."""
 
 
 def _decided(event: DecisionEvent) -> dict[str, str]:
@@ -72,9 +85,9 @@ def _rendered(event: RenderEvent) -> dict[str, Any]:
     found: dict[str, Any] = {
         "isgware.route": event.route,
         "isgware.outcome": event.outcome,
+        "isgware.by": event.by,
         "isgware.unchanged": event.unchanged,
         "isgware.size": event.size,
-        "url.path": event.path,
     }
     if event.reason:
         found["isgware.reason"] = event.reason

@@ -117,7 +117,7 @@ class ISG(Operations):
         now = wall_clock() if self._own_clock is None else self._own_clock()
         if (
             ready.version != self._version[0][0]
-            or (not ready.since <= now < ready.until and not ready.renew(now))
+            or ((now < ready.since or now >= ready.until) and not ready.renew(now))
             or (
                 "HTTP_COOKIE" in environ
                 and (
@@ -138,6 +138,7 @@ class ISG(Operations):
             or "SSL_CLIENT_CERT" in environ
             or "HTTP_RANGE" in environ
             or "HTTP_IF_MATCH" in environ
+            or "HTTP_SEC_PURPOSE" in environ
             or (
                 ready.dated
                 and ("HTTP_IF_UNMODIFIED_SINCE" in environ or (ready.own and ready.unlike(environ)))
@@ -159,11 +160,11 @@ class ISG(Operations):
     def _special(
         self, ready: PreparedHit, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """A hit for somebody who has the page, wants a part of it, or is known."""
+        """A hit for who has the page, wants a part of it, is known, or fetches it ahead."""
         answer = ready.conditional(environ)
         if answer is None:
             return self._slow(environ, start_response)
-        ready.cell.value += 1
+        self.runtime.answers.served(ready, environ).value += 1
         start_response(answer[0], answer[1].copy())
         return [*answer[2]]
 
@@ -298,8 +299,7 @@ class ISG(Operations):
         self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
-        runtime = self.runtime
-        counted = runtime.answers
+        runtime, counted = self.runtime, self.runtime.answers
         http, read_ahead = runtime.shared_cache, ReadAhead()
         if http is not None and http.passes_at_once(raw, environ):
             heard = counted.heard(visitor, start_response)

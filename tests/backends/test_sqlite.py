@@ -432,9 +432,12 @@ def test_a_store_of_an_earlier_release_gets_what_it_lacks(tmp_path: Path) -> Non
             db.execute("DROP TABLE versions")
             db.execute("DELETE FROM totals WHERE kind = 3")
             db.execute("ALTER TABLE pages DROP COLUMN head")
+            db.execute("ALTER TABLE pages DROP COLUMN route")
 
         store.database.write(go_back)
     with closing(SQLiteBackend(tmp_path, timeout=20.0)) as store:
         assert store.get(page.key, START) == encode(page)
-        replace_page(store, page, b"version")
+        assert [row.route for row in store.rows()] == [""]
+        replace_page(store, page, b"version", route="post")
         assert store.history(page.key, START) == [b"version"]
+        assert [row.route for row in store.rows()] == ["post"]

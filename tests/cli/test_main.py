@@ -164,7 +164,9 @@ def label(client: Client, path: str) -> str:
 
 @pytest.mark.parametrize(("command", "then"), [("revalidate", "STALE"), ("purge", "REVALIDATED")])
 @pytest.mark.parametrize(
-    "what", [("/posts/a",), ("--tag", "posts"), ("/posts/*",), ("/x", "/posts/a", "--tag", "y")],
+    "what",
+    [("/posts/a",), ("--tag", "posts"), ("--route", "post"), ("/posts/*",),
+     ("/x", "/posts/a", "--tag", "y")],
     ids=" ".join,
 )  # fmt: skip
 def test_pages_become_stale_or_go(
@@ -253,6 +255,8 @@ def test_a_directory_without_a_store_is_left_as_it_is(
         ("purge",),
         ("revalidate",),
         ("revalidate", "--now", "--tag", "x"),
+        ("revalidate", "--now", "--route", "post"),
+        ("purge", "--route", "posts"),
         ("purge", "posts"),
         ("purge", "/ok", "//evil"),
         ("purge", "--tag", "\n"),

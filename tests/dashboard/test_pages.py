@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,6 +13,8 @@ from flask import Flask
 from werkzeug.test import Client, TestResponse
 
 from isgware import ISG, Policy, RegenerationError, revalidate
+from isgware.backends.base import row_of
+from isgware.core.stored_page import encode
 from isgware.flask import ISG as FlaskISG
 
 from .conftest import BEARER, SECRET, App, Clock, log_in, token_of
@@ -276,8 +279,38 @@ def test_a_route_is_acted_on_and_no_other(owner: Client, isg: ISG, verb: str, af
     for path in ("/posts/1", "/posts/2", "/"):
         Client(isg).get(path)
     text = act(owner, "/routes", verb=verb, route="/posts/<id>").text
-    assert "2 pages of /posts/&lt;id&gt;" in text
+    assert "all pages of /posts/&lt;id&gt;" in text
     assert [cache(isg, path) for path in ("/posts/1", "/posts/2", "/")] == [after, after, "HIT"]
+
+
+def test_a_route_reaches_pages_that_were_stored_under_another_name(owner: Client, isg: ISG) -> None:
+    """It was renamed since, or an earlier release stored them."""
+    Client(isg).get("/posts/1")
+    store = isg.runtime.store.backend
+    key = next(isg.runtime.catalogue.listed("/posts/1"))[0].key
+    entry = isg.runtime.catalogue.entry(key)
+    assert entry is not None
+    renamed = replace(entry, route="as_it_was", order=entry.order + 1)
+    store.put(row_of(renamed), encode(renamed), 0.0)
+    isg.runtime.memory.discard(key)
+    act(owner, "/routes", verb="purge", route="/posts/<id>")
+    assert cache(isg, "/posts/1") == "REVALIDATED"
+
+
+def test_a_route_is_acted_on_that_a_pattern_for_several_declares() -> None:
+    app = Flask("shop")
+    app.get("/posts/<int:id>")(lambda id: "post")
+    app.get("/posts/<int:id>/more", endpoint="more")(lambda id: "more")
+    routes = {"/<path:any>": Policy(revalidate=60)}
+    isg = FlaskISG(app, store="memory:", routes=routes, secret=SECRET, enabled=True)
+    for path in ("/posts/1", "/posts/1/more"):
+        Client(app).get(path)
+    owner = Client(app)
+    log_in(owner)
+    act(owner, "/routes", verb="purge", route="more")
+    found = [Client(app).get(path).headers["X-ISG-Cache"] for path in ("/posts/1", "/posts/1/more")]
+    assert found == ["HIT", "REVALIDATED"]
+    isg.close(0)
 
 
 # Why.
@@ -345,6 +378,28 @@ def test_what_cannot_be_seen_is_written_as_an_escape(owner: Client, isg: ISG) ->
     text = owner.get("/_isg/pages").text
     assert "\u202e" not in text.replace('value="/posts/a\u202eb"', "")
     assert "\\u202e" in text
+
+
+def test_the_last_renders_are_told_with_who_asked_for_them(
+    owner: Client, isg: ISG, app: App, clock: Clock
+) -> None:
+    Client(isg).get("/posts/1")
+    for _ in range(6):
+        clock.now += 1
+        isg.regenerate("/posts/1")
+    app.renders -= 1  # as it was
+    isg.regenerate("/posts/1")
+    app.broken["/posts/1"] = ValueError("out of stock")
+    with pytest.raises(RegenerationError):
+        isg.regenerate("/posts/1")
+    found = owner.get("/_isg/page?path=/posts/1", headers=BEARER).get_json()["renders"]
+    assert [(render["found"], render["by"]) for render in found] == [
+        ("failed", "regenerate"), ("unchanged", "regenerate"), *[("changed", "regenerate")] * 4,
+    ]  # fmt: skip
+    assert "out of stock" in found[0]["error"]
+    assert found[0]["seconds"] > 0
+    text = owner.get("/_isg/page?path=/posts/1").text
+    assert "a call of regenerate" in text
 
 
 def test_an_exception_that_flask_turned_into_a_500_is_told_with_its_last_line() -> None:

@@ -270,6 +270,10 @@ def test_a_short_secret_opens_the_endpoint_and_no_dashboard(app, caplog):
         assert site.get(path).status_code == 401
         closed = site.get(path, headers=bearer)
         assert (closed.status_code, "16 characters" in closed.json["message"]) == (403, True)
+        page = site.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert (page.status_code, page.mimetype) == (403, "text/html")
+        assert "closed" in page.text
+        assert "16" not in page.text  # nor is a stranger told what to guess
     with pytest.raises(ConfigurationError, match="16 characters"):
         login_link(isg)
     isg.close(0)

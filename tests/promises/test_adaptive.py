@@ -176,6 +176,31 @@ def test_a_view_may_say_it(a_page: Page) -> None:
     assert a_page.renewed() == 20
 
 
+def test_a_page_that_its_view_lets_expire_early_is_served_while_it_is_fresh(a_page: Page) -> None:
+    def view(environ: Any) -> Any:
+        page.expire = 12
+        return html("text")
+
+    a_page.site.views["/p"] = view
+    a_page.start()
+    assert a_page.renewed() == 20
+    a_page.clock.tick(19)
+    forget(a_page.isg)  # what is prepared is judged by its freshness alone
+    assert a_page.visit().cache == "HIT"
+
+
+def test_a_page_that_is_gone_has_no_interval(a_page: Page) -> None:
+    a_page.start()
+    assert [a_page.renewed(), a_page.renewed(), a_page.renewed()] == [20, 40, 80]
+    a_page.site.views["/p"] = lambda environ: html("gone", status="404 Not Found")
+    a_page.clock.tick(81)
+    a_page.visit()
+    a_page.later.run()
+    assert (a_page.visit().code, a_page.visit().cache) == (404, "HIT")
+    a_page.clock.tick(11)
+    assert a_page.visit().cache == "STALE"
+
+
 def test_a_view_that_says_its_own_cache_control_keeps_it(a_page: Page) -> None:
     said = ("Cache-Control", "public, max-age=0, s-maxage=7, stale-while-revalidate=1")
     a_page.site.views["/p"] = lambda environ: html("text", said)

@@ -365,6 +365,7 @@ def test_show_and_why_say_that_a_page_is_restored(workers: Workers) -> None:
     workers.renew("b")
     workers.one.restore("/p", 1)
     assert "restored    version 1, until told otherwise" in str(workers.one.why("/p"))
+    assert "never expires" in str(workers.one.why("/p"))
     info, entry = next(workers.one.runtime.catalogue.stored("/p"))
     assert "3: version 1 restored" in page_lines(info, entry)
 

@@ -8,6 +8,7 @@ from isgware import Policy, RegenerationError, page
 from isgware.backends.base import Limits
 from isgware.backends.memory import MemoryBackend
 from isgware.backends.sqlite.backend import SQLiteBackend
+from isgware.management.route_pages import invalidate_route
 from tests.promises.kit import MARK, Gate, Later, eventually, html, visit
 
 ROUTES = {"/<path:x>": Policy(revalidate=60, expire=600, tags=["t"])}
@@ -17,6 +18,7 @@ PURGES = {
     "tag": lambda isg: isg.purge_tag("t"),
     "late-tag": lambda isg: isg.purge_tag("late"),
     "all": lambda isg: isg.purge_all(),
+    "route": lambda isg: invalidate_route(isg.runtime, "/<path:x>", hard=True),
     "url": lambda isg: isg.purge_path("/slow?"),
     "post": lambda isg: visit(isg, "/slow", method="POST"),
 }

@@ -101,7 +101,7 @@ def test_the_store_is_looked_into_by_some_visits(routes: RefusedRoutes) -> None:
     for _ in range(160):
         looked += not routes.skips(ROUTE, POLICY, NOW)
         routes.passed(ROUTE)
-    assert looked == 16 + 9
+    assert looked == 16 + 4
     routes.found(ROUTE)
     passing(routes, 1)
     assert not routes.skips(ROUTE, POLICY, NOW)

@@ -10,6 +10,7 @@ from werkzeug.test import Client
 from isgware import ISG, Policy
 from isgware.core.series import REQUESTS, parts_of
 from isgware.serving.counted_answers import told_by
+from tests.promises.kit import Clock, Manual
 
 
 @pytest.mark.parametrize(
@@ -43,4 +44,28 @@ def test_methods_are_counted_together_whatever_they_are_called() -> None:
     counts = {parts_of(name): amount for _, name, amount in isg.runtime.store.counts(0, 0.0)}
     found = {parts[1:]: amount for parts, amount in counts.items() if parts[0] == REQUESTS}
     assert found == {("/", "bypass", "method"): 3}
+    isg.close(0)
+
+
+@pytest.mark.parametrize("nonce", [False, True], ids=["plain", "filled"])
+def test_a_stored_page_that_is_fetched_ahead_is_a_prefetch(nonce: bool) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        policy = [("Content-Security-Policy", f"script-src 'nonce-{'n' * 16}'")] if nonce else []
+        start_response("200 OK", [("Content-Type", "text/html"), *policy])
+        return [b"page"]
+
+    clock = Clock()
+    isg = ISG(app, store="memory:", enabled=True, clock=clock, executor=Manual(),
+              routes={"/<p>": Policy(revalidate=60)})  # fmt: skip
+    client, ahead = Client(isg), {"Sec-Purpose": "prefetch;prerender"}
+    client.get("/p", headers=ahead)  # rendered for it: a miss
+    for headers in (ahead, ahead, {}, {"Sec-Purpose": "other"}, ahead | {"Range": "bytes=0-1"}):
+        client.get("/p", headers=headers)
+    clock.now += 61
+    for _ in range(2):  # stale, and stale from what is prepared
+        client.get("/p", headers=ahead)
+    isg.runtime.counts.flush()
+    counts = {parts_of(name): amount for _, name, amount in isg.runtime.store.counts(0, 0.0)}
+    found = {parts[2]: amount for parts, amount in counts.items() if parts[0] == REQUESTS}
+    assert found == {"miss": 1, "prefetch": 5, "filled" if nonce else "hit": 2}
     isg.close(0)

@@ -55,7 +55,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A page's row in the catalogue. ``depended`` says no texts."""
+    """A page's row in the catalogue. ``depended`` says no texts. ``route``: the one that it was
+    rendered for; empty if an earlier release wrote the row."""
 
     key: str
     page_key: str
@@ -78,6 +79,7 @@ class Row:
     error_quota: bool
     tags: tuple[str, ...]
     depended: Depended | None = None
+    route: str = ""
 
 
 #: Nonce, generation and order: which render of its page an entry is of.
@@ -123,6 +125,7 @@ def row_of(entry: Entry) -> Row:
         error_quota=entry.error_quota,
         tags=entry.tags,
         depended=without_texts(entry.depended),
+        route=entry.route,
     )
 
 
@@ -296,8 +299,9 @@ class Counters(Protocol):
 
     ``add_counts`` adds to totals, which are kept for ever, and to the periods of ``now``: see
     `KEPT`. ``number`` grows with each call of a ``process``: one that was added already is not
-    added again. A name that is new when there are `MAX_SERIES` is counted as `overflow_of` it.
-    The total `SINCE` is when the first were added.
+    added again. A name that is new when there are `MAX_SERIES`, or of a route that is new when
+    there are `MAX_ROUTES`, is counted as `overflow_of` it. The total `SINCE` is when the first were
+    added.
     ``counts`` are the totals by name (``period`` 0), or begin, name and amount in each period of
     so many seconds.
     """

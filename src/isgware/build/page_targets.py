@@ -13,6 +13,7 @@ from typing import Any, Final
 from ..backends.base import Lease, Row
 from ..core.cache_key import Visitor, cgi_name
 from ..core.local_path import local_path
+from ..core.render_log import BUILD
 from ..core.stored_page import Entry
 from ..errors import ISGError
 from ..policy import Policy
@@ -106,11 +107,11 @@ class Targets:
             outcome = "failed" if plan.bypass in MISTAKES or plan.target is None else "dynamic"
             yield Made(outcome, path, plan.bypass)
         else:
-            yield Job(plan.target, path)
+            yield Job(dataclasses.replace(plan.target, by=BUILD), path)
             for headers in variants(plan.target.policy, self._planner.values):
                 other = planner.plan(dataclasses.replace(visitor, headers=headers), at)
                 if other is not None and other.target is not None and not other.bypass:
-                    yield Job(other.target, path)
+                    yield Job(dataclasses.replace(other.target, by=BUILD), path)
 
 
 def visitor_for(path: str, origin: Origin) -> Visitor:

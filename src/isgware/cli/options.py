@@ -9,6 +9,7 @@ import click
 
 from ..core.local_path import local_path
 from ..formatting import printable
+from ..management.route_pages import invalidate_route
 from .subject import Subject
 
 OUTPUT: Final = click.option(
@@ -17,6 +18,10 @@ OUTPUT: Final = click.option(
 BUILDS: Final = click.option("--builds", is_flag=True, help="Pages of every build.")
 PATHS: Final = click.argument("paths", metavar="[PATH]...", nargs=-1)
 TAGS: Final = click.option("--tag", "tags", metavar="TAG", multiple=True, help="By tag.")
+
+ROUTES: Final = click.option(
+    "--route", "routes", metavar="ROUTE", multiple=True, help="Every page of a route of the app."
+)
 
 
 def need(condition: bool, message: str) -> None:
@@ -42,7 +47,17 @@ def no_such_tag(tag: str) -> str:
     return f"No stored page has the tag {printable(repr(tag))}."
 
 
-def say(done: str, paths: Sequence[str], tags: Sequence[str]) -> None:
-    named = [printable(path) for path in paths] + [f"tag {printable(tag)}" for tag in tags]
+def invalidate_routes(subject: Subject, routes: Sequence[str], *, hard: bool) -> None:
+    """Raises `ConfigurationError` for a route that is not declared."""
+    if routes:
+        runtime = subject.need_app("--route").core.runtime
+        for route in dict.fromkeys(routes):
+            invalidate_route(runtime, route, hard=hard)
+
+
+def say(done: str, paths: Sequence[str], tags: Sequence[str], routes: Sequence[str]) -> None:
+    named = [printable(path) for path in paths]
+    named += [f"tag {printable(tag)}" for tag in tags]
+    named += [f"route {printable(route)}" for route in routes]
     if named:
         click.echo(f"{done}: {', '.join(named)}.")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..core.dependency_labels import Labels
 from ..core.places import places_summary
 from ..core.reads import listed
+from ..core.render_log import renders_of
 from ..core.stored_page import Entry
 from ..formatting import duration, printable, size
 from ..management.dependency_verbs import lines_of, unseen_by
@@ -98,9 +99,10 @@ def details(info: PageInfo, entry: Entry | None, labels: Labels | None = None) -
     found["interval"] = entry.interval if entry else None
     found["version"] = entry.version if entry else 0
     found["restored"] = entry.restored if entry else 0
-    found["expires"] = entry.rendered_at + entry.expire if entry else None
+    found["expires"] = entry.expires_at if entry and not entry.restored else None
     found["route"] = entry.route if entry else ""
     found["etag"] = entry.etag if entry else ""
+    found["renders"] = list(map(dataclasses.asdict, renders_of(entry))) if entry else []
     found["reads"] = list(_reads(entry))
     found["depends"] = lines_of(entry, labels or {})
     found["unseen"] = unseen_by(entry)
@@ -129,6 +131,7 @@ def page_lines(info: PageInfo, entry: Entry | None, labels: Labels | None = None
         ("lag", _lag(entry)),
         ("unseen", "; ".join(unseen_by(entry))),
         ("rendered in", f"{info.render_seconds:.3f} s"),
+        ("renders", "; ".join(_renders(entry, info.rendered_at + info.age))),
         ("failures", f"{info.failures}: {info.last_error}" if info.failures else ""),
     ]
     lines = [info.url, *_aligned(rows)]
@@ -138,6 +141,12 @@ def page_lines(info: PageInfo, entry: Entry | None, labels: Labels | None = None
         lines += ["", *(f"  {name}: {value}" for name, value in entry.headers)]
         lines += [f"  ETag: {entry.etag}"] if entry.etag else []
     return "\n".join(map(printable, lines))
+
+
+def _renders(entry: Entry | None, now: float) -> Iterator[str]:
+    for render in renders_of(entry) if entry is not None else ():
+        by = f" by {render.by}" if render.by else ""
+        yield f"{render.found or 'made'} {duration(max(0.0, now - render.at))} ago{by}"
 
 
 def _reads(entry: Entry | None) -> tuple[str, ...]:

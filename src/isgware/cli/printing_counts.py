@@ -25,9 +25,9 @@ def fleet_lines(fleet: Fleet | None) -> list[str]:
     if fleet.renders:
         lines.append(
             f"renders       {sum(fleet.renders.values()):,} ({_listed(fleet.renders)}), "
-            f"{duration(fleet.render_seconds)} in all; {fleet.unchanged_renders:,} changed nothing"
+            f"{_spent(fleet.render_seconds)} in all; {fleet.unchanged_renders:,} changed nothing"
         )
-    lines.append(f"saved         {duration(fleet.saved_seconds)} of rendering")
+    lines.append(f"saved         {_spent(fleet.saved_seconds)} of rendering")
     lines += _routes(fleet)
     if fleet.reasons:
         lines += ["", "Why pages were not served"]
@@ -50,6 +50,10 @@ def _routes(fleet: Fleet) -> list[str]:
             f"{route.renders:>8,}  {mean}"
         )
     return lines
+
+
+def _spent(seconds: float) -> str:
+    return duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"
 
 
 def _ratio(ratio: float | None) -> str:

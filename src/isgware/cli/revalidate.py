@@ -10,13 +10,23 @@ from ..errors import ISGError, UnknownHost
 from ..formatting import printable
 from ..management.operations import Operations
 from ..setting_checks import checked_base_url
-from .options import PATHS, TAGS, check_paths, need, say, say_unknown
+from .options import (
+    PATHS,
+    ROUTES,
+    TAGS,
+    check_paths,
+    invalidate_routes,
+    need,
+    say,
+    say_unknown,
+)
 from .subject import Subject
 
 
 @click.command
 @PATHS
 @TAGS
+@ROUTES
 @click.option("--now", is_flag=True, help="Render each PATH now, and wait for it.")
 @click.option("--force", is_flag=True, help="With --now: however short the new page is.")
 @click.option("--base-url", metavar="URL", help="With --now: scheme and host of the pages.")
@@ -24,14 +34,18 @@ def revalidate(
     subject: Subject,
     paths: Sequence[str],
     tags: Sequence[str],
+    routes: Sequence[str],
     now: bool,
     force: bool,
     base_url: str | None,
 ) -> None:
     """Make pages stale: the next visitor gets the old one and starts a render. With --now they
     are rendered in this call; a page whose render fails stays as it is."""
-    need(bool(paths or tags), "Name a PATH, or a --tag.")
-    need(not (now and tags), "--now takes paths: what bears a tag is not known beforehand.")
+    need(bool(paths or tags or routes), "Name a PATH, a --tag or a --route.")
+    need(
+        not (now and (tags or routes)),
+        "--now takes paths: which pages have a tag or a route is not known beforehand.",
+    )
     need(now or not force, "--force is for --now.")
     need(base_url is None or now, "--base-url is for --now: other pages are known by path alone.")
     subject.need_active()
@@ -40,11 +54,12 @@ def revalidate(
         return
     check_paths(paths)
     say_unknown(subject, tags)
+    invalidate_routes(subject, routes, hard=False)
     if tags:
         subject.verbs.revalidate_tag(*tags)
     for path in paths:
         subject.verbs.revalidate_path(path)
-    say("Stale now", paths, tags)
+    say("Stale now", paths, tags, routes)
 
 
 def _regenerate(isg: Operations, paths: Sequence[str], base_url: str | None, force: bool) -> None:

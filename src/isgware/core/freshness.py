@@ -1,10 +1,11 @@
 """Whether a page is fresh, stale, expired or gone: by the clock, and by later invalidations.
 
-Theory. A backend counts invalidations. For each name (a tag, a path, everything below a path, all)
-it remembers the counter's value at the last soft and the last hard invalidation. An entry keeps the
-counter's value from before its render began, its *generation*. It is stale, or gone, when one of
-its names was invalidated later than that. So the cost of an invalidation does not depend on the
-number of pages, and a render that began before an invalidation may be stored after it.
+Theory. A backend counts invalidations. For each name (a tag, a route, a path, everything below a
+path, all) it remembers the counter's value at the last soft and the last hard invalidation. An
+entry keeps the counter's value from before its render began, its *generation*. It is stale, or
+gone, when one of its names was invalidated later than that. So the cost of an invalidation does not
+depend on the number of pages, and a render that began before an invalidation may be stored after
+it.
 
 `Generations` is a process's copy of that table.
 """
@@ -48,10 +49,16 @@ def below_name(prefix: str) -> str:
     return "below:" + prefix
 
 
-def names_of(path: str, query: str, tags: Iterable[str]) -> tuple[str, ...]:
-    """All names under which a page can be invalidated."""
+def route_name(route: str) -> str:
+    """The name of every page that was rendered for a route."""
+    return "route:" + route
+
+
+def names_of(path: str, query: str, tags: Iterable[str], route: str = "") -> tuple[str, ...]:
+    """All names under which a page can be invalidated. ``route`` is empty if it has none."""
     below = [below_name(path[: at + 1]) for at, char in enumerate(path) if char == "/"]
-    return (ALL, path_name(path), url_name(path, query), *below, *map(tag_name, tags))
+    names = (ALL, path_name(path), url_name(path, query), *below, *map(tag_name, tags))
+    return (*names, route_name(route)) if route else names
 
 
 @dataclass(frozen=True, slots=True)

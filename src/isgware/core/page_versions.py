@@ -96,4 +96,5 @@ def restored(
         version=page.version + 1,
         restored=version.version,
         interval=page.interval,
+        renders=page.renders,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Final
 
-#: At most so many routes are counted apart in a process, and so many series in a store.
+#: At most so many routes and series are counted apart, in a process and in a store.
 MAX_ROUTES: Final = 1_000
 MAX_SERIES: Final = 10_000
 OTHER: Final = "other"
@@ -28,6 +29,7 @@ def name_of(kind: str, route: str, *labels: str) -> str:
     return json.dumps((kind, route, *labels), separators=(",", ":"))
 
 
+@lru_cache(MAX_SERIES)
 def parts_of(name: str) -> tuple[str, ...]:
     """The parts of a name; empty for one that nobody here has made."""
     try:
@@ -36,6 +38,12 @@ def parts_of(name: str) -> tuple[str, ...]:
         return ()
     known = isinstance(parts, list) and all(isinstance(part, str) for part in parts)
     return tuple(parts) if known else ()
+
+
+def route_of(name: str) -> str:
+    """Empty for a series of no route, and of `OTHER`."""
+    route = (*parts_of(name), "", "")[1]
+    return "" if route == OTHER else route
 
 
 def overflow_of(name: str) -> str:

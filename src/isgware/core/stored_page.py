@@ -54,6 +54,8 @@ class Entry:
     ``client_holes``: the elements in the body of holes that the browser fills. ``client_reads``:
     what filling them reads of a visitor; ``None`` if they are filled for every visitor.
 
+    ``renders``: the last renders of the page, as `core.render_log` writes them.
+
     ``depended``: what of a database its render has read; ``None`` where that was not recorded.
     """
 
@@ -93,6 +95,7 @@ class Entry:
     depended: Depended | None = None
     interval: float | None = None
     restored: int = 0
+    renders: str = ""
 
     @property
     def code(self) -> int:
@@ -135,7 +138,7 @@ _PLAIN: Final = (
     "anonymous", "error_quota", "tombstone", "own", "validator",
 )  # fmt: skip
 #: Values for fields that pages stored by an earlier release do not have.
-_LATER: Final[dict[str, Any]] = {"version": 0, "interval": None, "restored": 0}
+_LATER: Final[dict[str, Any]] = {"version": 0, "interval": None, "restored": 0, "renders": ""}
 #: Shared by many pages, so that a process with many of them holds each value once.
 _SHARED: Final = ("status", "nonce", "fingerprint", "build_id", "route")
 #: As if it were an encoding: a release that knows no dependencies takes such a page for no page.
@@ -255,7 +258,7 @@ def _pairs(raw: Any) -> Headers:
 _NUMBERS: Final = ("rendered_at", "expire", "render_seconds")
 _STRINGS: Final = (
     "key", "status", "etag", "last_modified", "nonce", "fingerprint", "build_id", "route",
-    "validator",
+    "validator", "renders",
 )  # fmt: skip
 
 

@@ -11,9 +11,8 @@ from werkzeug.datastructures import MultiDict
 from ..core.local_path import local_path
 from ..errors import ConfigurationError, ISGError
 from ..management.operations import Operations
+from ..management.route_pages import invalidate_route
 from .page_details import version_number
-from .route_list import known_routes
-from .route_pages import invalidate_route
 
 VERBS: Final = ("revalidate", "purge", "regenerate")
 _RESTORE: Final = "restore"
@@ -76,12 +75,8 @@ def _restore(isg: Operations, form: MultiDict[str, str]) -> str:
 
 
 def _route(isg: Operations, verb: str, name: str) -> str:
-    runtime = isg.core.runtime
-    known = known_routes(runtime).get(name)
-    if known is None or known.policy is None:
-        raise ConfigurationError(f"There is no declared route {name!r}.")
-    count = invalidate_route(runtime, name, known.line.rule, hard=verb == "purge")
-    return f"{_DONE[verb]} {count:,} {'page' if count == 1 else 'pages'} of {name}."
+    invalidate_route(isg.core.runtime, name, hard=verb == "purge")
+    return f"{_DONE[verb]} all pages of {name}."
 
 
 def _tag(isg: Operations, verb: str, tag: str) -> str:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from itertools import islice
 from typing import Any, Final
 
 from ..backends.base import row_of
 from ..core.freshness import State
 from ..core.local_path import local_path, spelled
+from ..core.render_log import renders_of
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
 from ..http import cache_status as status
 from ..management.dependency_verbs import lines_of
 from ..management.operations import Operations
 from ..management.page_history import PageVersion
+from ..management.route_pages import RouteOf
 from ..management.why_shared_cache import page_parts
 from ..runtime import Runtime
 from ..storage.catalogue import PageInfo, row_state
 from ..storage.notes import noted_failure
 from ..storage.process_cache import Page
-from .route_pages import RouteOf
 
 #: So many variants of a path are listed.
 _VARIANTS: Final = 50
@@ -85,13 +87,11 @@ def _which(info: PageInfo, entry: Entry) -> dict[str, str]:
 
 def _renders(runtime: Runtime, entry: Entry) -> list[dict[str, Any]]:
     """What is known of the last ones, the latest first."""
-    found = [
-        {"at": entry.rendered_at, "seconds": entry.render_seconds, "error": "",
-         "outcome": "stored"}
-    ]  # fmt: skip
+    found = [{**asdict(render), "error": ""} for render in renders_of(entry)]
     failure = noted_failure(runtime.store, entry.key, runtime.now(), entry.rendered_at)
     if failure is not None:
-        found.insert(0, {"at": failure.at, "seconds": None, "error": failure.error, "outcome": ""})
+        found.insert(0, {"at": failure.at, "seconds": failure.seconds or None, "by": failure.by,
+                         "found": "failed", "error": failure.error})  # fmt: skip
     return found
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..build.inventory import Known, inventory
-from ..errors import BackendUnavailable, ConfigurationError
+from ..build.inventory import Known
+from ..errors import BackendUnavailable
 from ..management.advice import advice_on
 from ..management.fleet_counts import totals_of
+from ..management.route_pages import known_routes
 from ..management.why_reasons import policy_text
 from ..runtime import Runtime
 from .route_counts import RouteTotals, route_totals
@@ -80,15 +81,6 @@ def lines_of(runtime: Runtime, surveyor: Surveyor) -> list[RouteLine]:
     known = known_routes(runtime)
     names = [*known, *(name for name in totals if name and name not in known)]
     return [_line(name, known.get(name), totals.get(name), survey) for name in names]
-
-
-def known_routes(runtime: Runtime) -> dict[str, Known]:
-    """By name. None where a declaration cannot be meant: ``isgware routes`` says which."""
-    try:
-        found = inventory(runtime.site, runtime.engine.planner.routes)
-    except ConfigurationError:
-        return {}
-    return {route.name: route for route in found}
 
 
 def _line(

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..errors import BackendUnavailable
+from ..management.route_pages import RouteOf
 from ..runtime import Runtime
 from ..storage.catalogue import PageInfo
-from .route_pages import RouteOf
 
 #: Seconds for which a survey holds, and that one may take.
 _LASTS: Final = 60.0

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 from urllib.parse import unquote, urlencode
 
+from ..core.render_log import BY_WHOM
 from ..formatting import duration, printable, size
 
 MISSING: Final = b"""<!doctype html>
@@ -72,6 +74,7 @@ def _environment() -> Any:
     environment.globals |= {
         "version_of": lambda name: static(name)[1],
         "known_results": _RESULTS,
+        "by_whom": defaultdict(str, BY_WHOM),
         "notice": None,
         "tab": "",
     }

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
-from ..formatting import duration
+from ..formatting import duration, expiry
 from ..management.operations import Operations
 from ..management.why_report import Why
 
@@ -102,4 +102,4 @@ def _stored(why: Why) -> str:
     if why.age is None:
         return why.state
     left = "until told" if why.ttl is None else f"ttl {duration(why.ttl)}"
-    return f"{why.state}, {duration(why.age)} old, {left}, expires in {duration(why.expires)}"
+    return f"{why.state}, {duration(why.age)} old, {left}, {expiry(why.expires)}"

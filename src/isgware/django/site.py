@@ -84,7 +84,8 @@ class DjangoSite(Site):
         policy = policy_of(found.func) if found is not None else None
         if found is None or policy is None:
             return None
-        return Match(found.view_name or found.route, policy, dict(found.kwargs))
+        route = found.view_name or found.route
+        return Match(route, policy, dict(found.kwargs), policy.fingerprint)
 
     def endpoint(self, visitor: Visitor) -> str | None:
         found = self._resolved(visitor)

@@ -57,7 +57,9 @@ class FlaskSite(Site):
         rule, arguments = found
         view = self._app.view_functions.get(rule.endpoint)
         policy = policy_of(view) if view is not None else None
-        return Match(rule.endpoint, policy, arguments) if policy is not None else None
+        if policy is None:
+            return None
+        return Match(rule.endpoint, policy, arguments, policy.fingerprint)
 
     def _matched(self, visitor: Visitor) -> Found | None:
         """What the URL map has for a GET of this URL, looked up once a request."""

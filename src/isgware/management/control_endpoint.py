@@ -61,6 +61,18 @@ class Dashboard(Protocol):
 OpenDashboard = Callable[[bytes, Callable[[bytes], bool], WrongGuesses, bool], Dashboard]
 
 
+#: The policy of a page that loads nothing but its icon, which is empty.
+_NOTHING: Final = "default-src 'none'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
+#: For browsers, in place of the login form. It tells strangers nothing of the secret.
+_CLOSED: Final = b"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>isgware: the dashboard is closed</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"></head>
+<body><main><h1>The dashboard is closed</h1>
+<p>The log of the site says why, and what opens it.</p></main></body></html>
+"""
+
+
 class BadRequest(Exception):
     """What the caller got wrong, in words for them."""
 
@@ -104,10 +116,13 @@ class Control:
         name = visitor.path[len(self._mount) :]
         if name not in self._actions and self._may_see(visitor):
             return self._show(visitor, environ, start_response, rendering)
-        reply = self._reply(visitor, environ, rendering)
+        reply, kind = self._reply(visitor, environ, rendering), "application/json"
         body = json.dumps(reply.body).encode() + b"\n"
+        if self._short and reply.code == 401 and _opens(visitor) and name not in self._actions:
+            kind, body = "text/html; charset=utf-8", _CLOSED
+            reply = Reply(403, {}, (("Content-Security-Policy", _NOTHING),))
         headers = [
-            ("Content-Type", "application/json"),
+            ("Content-Type", kind),
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
             ("X-Content-Type-Options", "nosniff"),
@@ -283,6 +298,11 @@ class Given:
         if len(found) > 1:
             raise BadRequest(f"{name} is given more than once")
         return found[0] if found else None
+
+
+def _opens(visitor: Visitor) -> bool:
+    """Whether somebody looks at it in a browser."""
+    return visitor.method in ("GET", "HEAD") and "text/html" in (visitor.header("Accept") or "")
 
 
 def _bearer(visitor: Visitor) -> bytes:

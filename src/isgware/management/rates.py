@@ -31,10 +31,8 @@ def rates(store: Breaker, now: float) -> Rates:
     window = now - begin
     requests: Counter[tuple[str, str, str]] = Counter()
     renders = 0.0
-    for start, name, amount in store.counts(MINUTES, now):
+    for _, name, amount in store.counts_between(MINUTES, begin, now):
         kind, *labels = parts_of(name) or ("",)
-        if start < begin:
-            continue
         if kind == series.REQUESTS and len(labels) == 3:
             requests[labels[0], labels[1], labels[2]] += int(amount)
         elif kind == series.RENDERS:

@@ -14,6 +14,7 @@ from ..core.cache_key import Visitor, decoded, narrow_query
 from ..core.freshness import State, names_of, path_name, url_name
 from ..core.hosts import normal_host
 from ..core.local_path import local_path, names_for_path, spelled
+from ..core.render_log import REGENERATE
 from ..core.stored_page import Entry, decode
 from ..errors import BackendUnavailable, ConfigurationError, RegenerationError, UnknownHost
 from ..regeneration.local_queue import Work
@@ -93,7 +94,7 @@ class Verbs:
     def regenerate(self, path: str, *, force: bool = False) -> PageInfo:
         """Render ``path`` now. See `isgware.ISG.regenerate`."""
         self._engine.page_store.backend.retry()
-        target = dataclasses.replace(self._target(path), forced=force)
+        target = dataclasses.replace(self._target(path), forced=force, by=REGENERATE)
         rendering = current.get()
         if rendering is not None and rendering.key == target.key:
             raise RegenerationError(f"{path} cannot be regenerated from within its own render.")
@@ -242,7 +243,8 @@ class Verbs:
         mirror = page_store.mirror
         if mirror.soft.get(key_name(entry.key), 0) > before:
             return before  # a version was restored since: this render is dropped
-        untouched = mirror.last(names_of(path, entry.request.query, entry.tags)) <= before and (
+        names = names_of(path, entry.request.query, entry.tags, entry.route)
+        untouched = mirror.last(names) <= before and (
             entry.depended is None or mirror.tellings.since(entry.depended, before) is None
         )
         counter = page_store.backend.invalidate([path_name(path)], False)

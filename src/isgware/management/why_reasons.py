@@ -146,7 +146,10 @@ def _named(name: str) -> str:
     kind, _, value = name.partition(":")
     if name == ALL:
         return "everything"
-    words = {"tag": "the tag", "path": "the path", "url": "the URL", "below": "all below"}
+    words = {
+        "tag": "the tag", "path": "the path", "url": "the URL", "below": "all below",
+        "route": "the route",
+    }  # fmt: skip
     return f"{words.get(kind, kind)} {value!r}"
 
 

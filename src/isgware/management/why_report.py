@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..formatting import duration, printable
+from ..formatting import duration, expiry, printable
 
 Pairs = tuple[tuple[str, str | None], ...]
 
@@ -21,9 +21,9 @@ class Why:
     ``unseen`` what else it looked at, of which no change tells: the time, and caches of the app's,
     ``filled`` what is put into it for each visitor, with the number of places, ``holes`` the names
     of those that would be filled for this visitor, in the page or in the browser.
-    Times in seconds: ``expires`` is the time left until the page is expired, ``retry`` until it is
-    tried again, ``interval`` what an `Adaptive` lifetime has come to. ``restored``: the number of
-    the version that the page was restored to.
+    Times in seconds: ``expires`` is the time left until the page is expired, ``None`` if it never
+    is, ``retry`` until it is tried again, ``interval`` what an `Adaptive` lifetime has come to.
+    ``restored``: the number of the version that the page was restored to.
     """
 
     url: str
@@ -93,7 +93,7 @@ class Why:
         if self.age is None:
             return ""
         ttl = "until told" if self.ttl is None else duration(self.ttl)
-        return f", age {duration(self.age)}, ttl {ttl}, expires in {duration(self.expires)}"
+        return f", age {duration(self.age)}, ttl {ttl}, {expiry(self.expires)}"
 
 
 def shortened(lines: Sequence[str], most: int = 20) -> str:

@@ -94,7 +94,7 @@ def page_parts(page: Page, state: State, now: float) -> dict[str, Any]:
         "status": entry.code,
         "age": max(0.0, now - entry.rendered_at),
         "ttl": page.ttl(now),
-        "expires": entry.expires_at - now,
+        "expires": None if entry.restored else entry.expires_at - now,
         "interval": entry.interval,
         "restored": entry.restored,
         "tags": entry.tags,

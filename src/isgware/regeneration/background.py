@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from ..core.freshness import State
+from ..core.render_log import BACKGROUND, WORKER
 from ..errors import BackendUnavailable
 from ..rendering.result import Elsewhere, Outcome, Rendered
 from ..routing.planner import Planner, Target
@@ -59,6 +61,7 @@ class Background:
         """The job that regenerates a page. ``done`` is called with the outcome of the render, or
         ``None`` if there was none; with it, the render takes place in this process."""
         started: list[Flight] = []
+        target = replace(target, by=BACKGROUND if done is None else WORKER)
 
         def run() -> None:
             outcome = self._regenerate(target, started, elsewhere=done is None)

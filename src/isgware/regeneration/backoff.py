@@ -37,13 +37,14 @@ class Failures:
         )
 
     def add(
-        self, key: str, now: float, error: str, lifetime: float | None, unproven: bool = False
-    ) -> Failure:
+        self, key: str, now: float, error: str, lifetime: float | None, unproven: bool = False,
+        *, by: str = "", seconds: float = 0.0,
+    ) -> Failure:  # fmt: skip
         known = self._failures.get(key)
         count = known.count + 1 if known else 1
         longest = self.LONGEST if not lifetime else min(lifetime, self.LONGEST)
         delay = min(2.0 ** min(count - 1, 20), longest) * (1 + 0.1 * self._jitter())
-        failure = Failure(count, now + delay, error, unproven, now)
+        failure = Failure(count, now + delay, error, unproven, now, by, seconds)
         self.put(key, failure)
         return failure
 

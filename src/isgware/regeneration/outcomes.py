@@ -124,7 +124,8 @@ class Outcomes:
                 self.routes.rendered(target.group, target.policy.fingerprint)
             self._forget_failure(target.key)
         elif isinstance(outcome, Failed):
-            self.failed(target, str(outcome), replaces, unproven=not outcome.proven)
+            unproven, seconds = not outcome.proven, outcome.seconds
+            self.failed(target, str(outcome), replaces, unproven=unproven, seconds=seconds)
             if replaces is None:
                 token = "render-failed" if outcome.proven else "clean-room-failed"
                 self._record_reason(target, token, str(outcome))
@@ -138,7 +139,8 @@ class Outcomes:
         if outcome.replan and not outcome.withdraws and self._replan(target.key):
             return
         if replaces is not None and target.declared and not outcome.withdraws:
-            self.failed(target, f"{reason}: {outcome.text}" if outcome.text else reason, replaces)
+            text = f"{reason}: {outcome.text}" if outcome.text else reason
+            self.failed(target, text, replaces, seconds=outcome.seconds)
             return
         known, _, doubled = self._dynamic.get(target.key, ("", 0.0, -1))
         doubled = min(doubled + 1, _MAX_DOUBLED) if known == reason else 0
@@ -182,11 +184,14 @@ class Outcomes:
         self.routes.refuse(target.group, fingerprint, target.key, reason, self._now(), final=final)
 
     def failed(
-        self, target: Target, reason: str, replaces: Entry | None, *, unproven: bool = False
-    ) -> None:
+        self, target: Target, reason: str, replaces: Entry | None, *, unproven: bool = False,
+        seconds: float = 0.0,
+    ) -> None:  # fmt: skip
         """Count a failure, and allow no other try before its back-off ends."""
         lifetime = replaces.revalidate if replaces else None
-        failure = self.failures.add(target.key, self._now(), reason, lifetime, unproven)
+        failure = self.failures.add(
+            target.key, self._now(), reason, lifetime, unproven, by=target.by, seconds=seconds
+        )
         # After a loading page, its script and its reload may come to any process.
         if replaces is not None or target.policy.fallback == "loading":
             self._note(target.key, failure)
@@ -224,7 +229,10 @@ class Outcomes:
             if failure is None:
                 backend.drop_note("f:" + key)
             else:
-                note = [failure.count, failure.until, failure.error[:500], now]
+                note = [
+                    failure.count, failure.until, failure.error[:500], now, failure.by,
+                    round(failure.seconds, 6),
+                ]  # fmt: skip
                 backend.write_note("f:" + key, json.dumps(note).encode(), NOTED, now)
         except BackendUnavailable as error:
             log.debug("A failure is known to this process only: %s", error)

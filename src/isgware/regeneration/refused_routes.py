@@ -30,10 +30,20 @@ _SECONDS: Final = 1.0
 #: Seconds until a page is tried however few the visits are; doubled after each failed try.
 _LONG: Final = 60.0
 _LONGEST: Final = 3_600.0
-#: Visits that look into the store first; after them one in as many does.
+#: Visits that look into the store first. After them those do that double their number, and one in
+#: `_SELDOM`: a look costs as much as all else that isgware does for some dozens of such visits.
 _LOOKUPS: Final = 16
+_SELDOM: Final = 256
 #: Reasons that show in the headers of each answer, to visitors with or without cookies.
 _SHOWN: Final = frozenset({"private", "no-store", "vary-star", "revalidate-0"})
+
+
+def looks_up(visits: int) -> bool:
+    """Whether a visitor of a route looks into the store, where the ``visits`` before were in
+    vain."""
+    if visits < _LOOKUPS:
+        return True
+    return not visits % (_SELDOM if visits >= _SELDOM else 1 << visits.bit_length() - 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -96,7 +106,7 @@ class RefusedRoutes:
         known = self._routes.get(route)
         if known is None or known.stored or known.hinted_key:
             return ""
-        if known.passed < _LOOKUPS or not known.passed % _LOOKUPS:
+        if looks_up(known.passed):
             return ""
         return self.pause(route, fingerprint, now)
 

@@ -34,7 +34,10 @@ REMOTE_ADDR: Final = "192.0.2.1"
 #: Marks a clean-room render. A client cannot send an object under this key.
 MARK: Final = "isgware.render"
 
-
+#: What a render does first in its empty context, such as making its span the current one.
+entering: Final[contextvars.ContextVar[Callable[[], object] | None]] = contextvars.ContextVar(
+    "isgware_entering", default=None
+)
 #: The reason if nobody waits for the response any more.
 GIVEN_UP: Final = "given-up"
 
@@ -132,7 +135,16 @@ def render(
         environ = {**environ_for(request, rendering), **conditions}
         return capture(application, environ, max_page, seconds=seconds, wanted=wanted)
 
-    return contextvars.Context().run(run)
+    return fresh_context().run(run)
+
+
+def fresh_context() -> contextvars.Context:
+    """An empty context, but for what `entering` puts there."""
+    context = contextvars.Context()
+    enter = entering.get()
+    if enter is not None:
+        context.run(enter)
+    return context
 
 
 def capture(

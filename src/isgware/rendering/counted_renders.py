@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from ..core.stored_page import Entry
 from ..routing.target import Target
 from ..storage.counting import Counts
 from ..storage.observing import Observing
-from .clean_room import GIVEN_UP
+from .clean_room import GIVEN_UP, entering
 from .producer import Producer
 from .result import Failed, Made, Refused
 
@@ -28,6 +29,18 @@ class CountedProducer(Producer):
     def attempt(
         self, target: Target, replaces: Entry | None, wanted: Callable[[], bool] = lambda: True
     ) -> Made | Refused | Failed:
+        if not self._observing.spans:
+            return self._attempt(target, replaces, wanted)
+        with self._observing.around(_path(target)) as enter:
+            token = entering.set(enter)
+            try:
+                return self._attempt(target, replaces, wanted)
+            finally:
+                entering.reset(token)
+
+    def _attempt(
+        self, target: Target, replaces: Entry | None, wanted: Callable[[], bool]
+    ) -> Made | Refused | Failed:
         began, started = self._now(), time.perf_counter()
         made = super().attempt(target, replaces, wanted)
         seconds = time.perf_counter() - started
@@ -41,7 +54,7 @@ class CountedProducer(Producer):
         if self._observing.active:
             self._tell(target, began, route=route, outcome=outcome, seconds=seconds,
                        reason=made.reason, status=_status(made))  # fmt: skip
-        return made
+        return dataclasses.replace(made, seconds=seconds)
 
     def _rendered(self, target: Target, made: Made, began: float) -> None:
         entry, size, unchanged = made.entry, len(made.entry.body), made.unchanged
@@ -59,10 +72,20 @@ class CountedProducer(Producer):
         from ..events import RenderEvent  # for those who have observers
 
         at = target.request
-        path = decoded(at.script_name + at.path)
-        self._observing.tell(
-            RenderEvent(at=began, scheme=at.scheme, host=at.host, path=path, query=at.query, **told)
-        )  # fmt: skip
+        event = RenderEvent(
+            at=began,
+            by=target.by,
+            scheme=at.scheme,
+            host=at.host,
+            path=_path(target),
+            query=at.query,
+            **told,
+        )
+        self._observing.tell(event)
+
+
+def _path(target: Target) -> str:
+    return decoded(target.request.script_name + target.request.path)
 
 
 def _status(made: Refused | Failed) -> int:

@@ -83,7 +83,7 @@ class Notices:
 
     def own_invalidations(self, target: Target, entry: Entry, rendering: Rendering) -> None:
         """Warn of a page whose own render invalidates it."""
-        own = names_of(entry.request.full_path, entry.request.query, entry.tags)
+        own = names_of(entry.request.full_path, entry.request.query, entry.tags, entry.route)
         names = rendering.invalidated.intersection(own)
         if names and self.first(target.route, "own-invalidation"):
             log.warning(

@@ -17,6 +17,7 @@ from ..adaptive import Adaptive
 from ..core.downstream import kept_headers, with_seconds
 from ..core.header_reads import header_of, outdated, refined
 from ..core.reads import Reads
+from ..core.render_log import PastRender, noted
 from ..core.storable import (
     KEPT,
     Learn,
@@ -128,9 +129,10 @@ class PageMaker:
         default = self._declarations.default if verdict.by_default else ""
         made = Made(entry, learned, target.declared, decorator, default)
         if replaces is None:
-            return made
+            return _logged(made, target, started, took)
         own = not response.all("cache-control")
-        return _fitted(_compared(made, replaces), replaces, verdict.adaptive, started, own)
+        made = _fitted(_compared(made, replaces), replaces, verdict.adaptive, started, own)
+        return _logged(made, target, started, took)
 
     def _as_run(
         self, target: Target, response: Response, rendering: Rendering, of_view: ViewDirectives
@@ -220,7 +222,7 @@ class PageMaker:
             tags=tuple(dict.fromkeys((*target.tags, *rendering.tags))),
             fingerprint=target.policy.fingerprint,
             build_id=self._settings.build_id,
-            route=target.route,
+            route=self._planner.names.of_page(target.route, target.request),
             vary_cookie=terms.vary_cookie,
             anonymous=terms.anonymous,
             error_quota=terms.error_quota,
@@ -245,6 +247,15 @@ class PageMaker:
         except Exception:
             log.exception("accept= of %s raised; the old page stays.", target.route)
             return False
+
+
+def _logged(made: Made, target: Target, started: float, took: float) -> Made:
+    """The page, with this render as the last of its renders."""
+    old = made.replaces
+    found = "first" if old is None else "unchanged" if made.unchanged else "changed"
+    render = PastRender(started, took, target.by, found)
+    renders = noted(old.renders if old is not None else "", render)
+    return dataclasses.replace(made, entry=dataclasses.replace(made.entry, renders=renders))
 
 
 def _compared(made: Made, replaces: Entry) -> Made:

@@ -7,7 +7,6 @@ marker in the page becomes the place of a hole.
 
 from __future__ import annotations
 
-import contextvars
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +29,7 @@ from ..http.conditional import strong_etag
 from ..recording import COOKIES, Recording
 from ..render_context import Rendering, current, database
 from ..settings import Settings
-from .clean_room import Unfit, WSGIApp, environ_for, render
+from .clean_room import Unfit, WSGIApp, environ_for, fresh_context, render
 from .hole_reads import asked, asked_by_given, reads_of_client
 from .observed import unfit
 from .value_holes import NOT_FOUND, with_places
@@ -272,7 +271,7 @@ class PlaceholderMaker:
                 if not isinstance(response, Unfit):
                     headers = response.headers
             else:
-                contextvars.Context().run(_directly, request, rendering, run)
+                fresh_context().run(_directly, request, rendering, run)
         except Exception as error:
             log.exception("The placeholders of %s could not be rendered.", request.url)
             return Refusal(FAILED, f"{type(error).__name__}: {error}")

@@ -33,24 +33,26 @@ class Rendered:
 class Refused:
     """The app's answer may not be stored. ``withdraws``: because it is personal, so a stored page
     may not be served any more either. ``text``: more for people. ``replan``: the page is declared
-    in another way, or no longer, so plan again."""
+    in another way, or no longer, so plan again. ``seconds``: how long the render took."""
 
     reason: str
     withdraws: bool = False
     text: str = ""
     replan: bool = False
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The app raised, or answered a server error. ``proven``: its route has worked before.
-    ``personal``: the response must not be sent to several visitors."""
+    ``personal``: the response must not be sent to several visitors. ``seconds``: of its render."""
 
     reason: str
     response: Response | None = None
     error: BaseException | None = None
     proven: bool = False
     personal: bool = False
+    seconds: float = field(default=0.0, compare=False)
 
     def __str__(self) -> str:
         """The reason; with the exception, where the framework made an answer of it, and the last

@@ -68,12 +68,10 @@ class Declarations:
     def _match(self, visitor: Visitor) -> Match | None:
         """The tags of a route are checked when it is first used."""
         found, pattern = self._site.match(visitor), self._routes.match(visitor)
-        if found is not None:
-            decorator, policy, arguments = found.policy.fingerprint, found.policy, found.arguments
-            if pattern:
-                policy = self.combined(policy, pattern.policy)
-                arguments = {**pattern.arguments, **arguments}
-            found = Match(found.route, policy, arguments, decorator)
+        if found is not None and pattern is not None:
+            policy = self.combined(found.policy, pattern.policy)
+            arguments = {**pattern.arguments, **found.arguments}
+            found = Match(found.route, policy, arguments, found.decorator)
         found = found or pattern
         if found is not None and self._settings.defaults is not None:
             found = dataclasses.replace(found, policy=self.with_defaults(found.policy))

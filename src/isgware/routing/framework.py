@@ -87,7 +87,8 @@ class Site:
     not_found: Callable[[], Exception] | None = None
 
     def match(self, visitor: Visitor) -> Match | None:
-        """The route of a GET of this URL, if its view carries a policy."""
+        """The route of a GET of this URL, if its view carries a policy, with the fingerprint of
+        that as the decorator's."""
         return None
 
     def endpoint(self, visitor: Visitor) -> str | None:

@@ -35,7 +35,7 @@ from .declared_paths import Paths
 from .drafts import Drafts
 from .framework import Match, Routes, Site, origin_of
 from .learned_routes import NOTHING_LEARNED, LearnedRoute, LearnedRoutes
-from .route_names import RouteNames
+from .route_names import UNDECLARED, RouteNames
 from .target import Target as Target
 
 log: Final = logging.getLogger("isgware")
@@ -252,16 +252,20 @@ class Planner:
         is_declared: bool, rules: Rules, tags: tuple[str, ...], decorator: str,
         learned_route: LearnedRoute,
     ) -> Target:  # fmt: skip
+        route = (
+            match.route if match else f"view:{policy.fingerprint}" if is_declared else UNDECLARED
+        )
+        counted = self.names.of_page(route, request)
         return Target(
             request,
             request.key(self._settings.build_id),
             base,
-            match.route if match else f"view:{policy.fingerprint}" if is_declared else "undeclared",
+            route,
             policy,
             is_declared,
             tags,
             frozenset(name for name, _ in rules.headers),
-            names_of(request.full_path, request.query, tags),
+            names_of(request.full_path, request.query, tags, counted),
             decorator,
             _lists(learned_route, policy),
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..core.cache_key import Request
+from ..core.render_log import VISITOR
 from ..policy import Policy
 
 
@@ -14,7 +15,8 @@ class Target:
     """A page that may be rendered: plain values, all that a regeneration needs.
 
     ``names`` are those by which it can be invalidated, as far as they are known before its render.
-    ``forced``: the page may be much shorter than the one before, whatever its policy says.
+    ``forced``: the page may be much shorter than the one before, whatever its policy says. ``by``:
+    who asks for its render, see `core.render_log`.
     """
 
     request: Request
@@ -31,6 +33,7 @@ class Target:
     #: Of the ``keyed`` headers, those that are keyed by their best match in a learned list.
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     forced: bool = False
+    by: str = VISITOR
 
     @property
     def group(self) -> str:

@@ -6,7 +6,7 @@ that is a `TellingCell`, so that hits have no extra cost without observers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ..core.cache_key import Visitor, decoded
@@ -16,7 +16,8 @@ from ..routing.route_names import RouteNames
 from ..storage.counting import Cell, Counts
 from ..storage.observing import Observing
 from .answer import Answer
-from .passthrough import HeaderList
+from .passthrough import Environ, HeaderList, visitor_of
+from .prepared_hits import PreparedHit
 
 #: What an X-ISG-Cache of ours begins with; the app may set the header itself.
 _OURS: Final = "isgware;"
@@ -25,6 +26,8 @@ RESULTS: Final = frozenset((
     "hit", "stale", "miss", "revalidated", "bypass", "loading", "filled", "prefetch", "pass",
 ))  # fmt: skip
 _FILLED: Final = {"hit": "filled", "stale": "filled"}
+#: Stored pages; fetched ahead, they are counted as ``prefetch``.
+_STORED: Final = frozenset(("hit", "stale", "filled"))
 
 
 class CountedAnswers:
@@ -57,7 +60,17 @@ class CountedAnswers:
             route = self._names.of_page(answer.refused, visitor)
         else:
             route = self._names.of(visitor)
-        return self._cell(visitor, route, answer.label.lower(), answer.detail)
+        result = _ahead(visitor.headers, answer.label.lower())
+        return self._cell(visitor, route, result, answer.detail)
+
+    def served(self, ready: PreparedHit, environ: Environ) -> Cell:
+        """The cell of a request that is answered by what is ``ready``, but is no plain hit."""
+        if "HTTP_SEC_PURPOSE" not in environ or _ahead(environ, "hit") == "hit":
+            return ready.cell
+        visitor, entry = visitor_of(environ), ready.page.entry
+        if visitor is None:
+            return ready.cell
+        return self._cell(visitor, self._names.of_page(entry.route, visitor), "prefetch")
 
     def holes(self, there: Visitor, detail: str) -> Cell:
         """Counts what became of a browser's request for the holes of the page at ``there``."""
@@ -82,6 +95,7 @@ class CountedAnswers:
                     route = self._names.of_page(page.route, visitor)
                 else:
                     route = self._names.of(visitor)
+                result = _ahead(visitor.headers, result)
                 self._cell(visitor, route, result, reason).value += 1
             return start_response(status, headers, *exc_info)
 
@@ -127,6 +141,13 @@ class TellingCell(Cell):
 
         self._cell.value += 1
         self._observing.tell(DecisionEvent(at=self._now(), **self._told))
+
+
+def _ahead(environ: Mapping[str, Any], result: str) -> str:
+    """How a request is counted whose ``Sec-Purpose`` may say that a browser fetches the page before
+    anybody has opened it (https://fetch.spec.whatwg.org/#sec-purpose-header)."""
+    said = environ.get("HTTP_SEC_PURPOSE", "") if result in _STORED else ""
+    return "prefetch" if said.lower().startswith("prefetch") else result
 
 
 def told_by(headers: HeaderList) -> tuple[str, str]:

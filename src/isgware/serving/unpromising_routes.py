@@ -2,17 +2,17 @@
 
 For each URL that nothing declares, the store may have a note that its pages are stored all the same
 (`isgware.routing.learned_routes`). To read it costs more than all else that isgware does for such a
-request. So after some answers of a route without anything to store, only one in as many of its
-requests is looked up, until an answer looks storable or a note is found. Then all are, from then
-on. Each process knows its own routes.
+request. So after some answers of a route without anything to store, ever fewer of its requests are
+looked up, until an answer looks storable or a note is found. Then all are, from then on. Each
+process knows its own routes.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-#: Answers until look-ups are skipped; then one request in as many is looked up.
-_LOOKUPS: Final = 16
+from ..regeneration.refused_routes import looks_up
+
 #: At the limit the table is cleared.
 _MAX_ROUTES: Final = 4_096
 _PROMISING: Final = -1
@@ -29,7 +29,7 @@ class UnpromisingRoutes:
     def skips(self, route: str) -> bool:
         """Whether this request of the route is not looked up."""
         answers = self._answers.get(route, 0)
-        return answers >= _LOOKUPS and answers % _LOOKUPS != 0
+        return not looks_up(answers)
 
     def answered(self, route: str) -> None:
         """An answer had nothing to store."""

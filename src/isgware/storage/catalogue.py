@@ -190,7 +190,7 @@ def _info(row: Row, state: State, failure: Failure | None, now: float) -> PageIn
 
 def row_state(row: Row, mirror: Generations, now: float) -> State:
     """As `judge` says of an entry, policies aside."""
-    names = names_of(row.path, row.query, row.tags)
+    names = names_of(row.path, row.query, row.tags, row.route)
     if row.nonce == mirror.nonce:
         if row.generation < mirror.floor:
             return State.GONE

@@ -18,13 +18,16 @@ NOTED: Final = 600.0
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Failed renders of a key: how many in a row, until when none is tried, and the last one, which
-    ended ``at``."""
+    ended ``at``, took so many ``seconds`` (0 if that is not known) and was asked for ``by``: see
+    `core.render_log`."""
 
     count: int
     until: float
     error: str
     unproven: bool = False
     at: float = field(default=0.0, compare=False)
+    by: str = field(default="", compare=False)
+    seconds: float = field(default=0.0, compare=False)
 
 
 def noted_failure(backend: Backend, key: str, now: float, rendered_at: float) -> Failure | None:
@@ -46,10 +49,13 @@ def noted_failures(
 
 def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
     try:
-        count, until, error, at = json.loads(note or b"null")
+        count, until, error, at, *more = json.loads(note or b"null")
         if at < rendered_at:
             return None
-        return Failure(int(count), float(until), str(error), at=float(at))
+        by, seconds = more[:2] if len(more) > 1 else ("", 0.0)  # an earlier release has neither
+        return Failure(
+            int(count), float(until), str(error), at=float(at), by=str(by), seconds=float(seconds)
+        )
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 

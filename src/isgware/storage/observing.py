@@ -13,7 +13,8 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ..after_fork import settling
@@ -39,7 +40,9 @@ _BATCH: Final = 500
 class Observing:
     """``active`` is the flag that is tested: whether anybody wants to know. An observer that has
     ``capture`` has it called with the event at once, by the thread of the request or render, and
-    is given what it returned together with the event.
+    is given what it returned together with the event. One that has ``span`` has it called with the
+    path of each render, for a context manager around that; what this gives is called within the
+    empty context in which the app runs.
 
     ``on_change`` is called when ``active`` has changed.
     """
@@ -51,6 +54,11 @@ class Observing:
         self._observers = tuple(observers)
         self._captures = [getattr(observer, "capture", None) for observer in observers]
         self._capturing = any(self._captures)
+        self.spans = [
+            (number, observer.span)
+            for number, observer in enumerate(observers)
+            if hasattr(observer, "span")
+        ]
         self._follow: Follow | None = None
         self._limit = limit
         self._failed: set[int] = set()
@@ -104,6 +112,27 @@ class Observing:
                 found.append(None)
                 self._complain(number)
         return found
+
+    @contextmanager
+    def around(self, path: str) -> Iterator[Callable[[], object]]:
+        """Around a render, with what its own context is to be entered by."""
+        entered: list[tuple[int, Any, Any]] = []
+        for number, span in self.spans:
+            try:
+                made = span(path)
+                entered.append((number, made, made.__enter__()))
+            except Exception:
+                self._complain(number)
+
+        def enter() -> None:
+            for number, _, each in entered:
+                self._quietly(number, each)
+
+        try:
+            yield enter
+        finally:
+            for number, made, _ in reversed(entered):
+                self._quietly(number, made.__exit__, None, None, None)
 
     def _start(self) -> None:
         with self._starting:

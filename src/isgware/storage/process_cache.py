@@ -59,7 +59,7 @@ class Page:
         self._base = base
         headers = sum(len(name) + len(value) for name, value in entry.headers)
         places = len(entry.places) + len(entry.holes)
-        self.size = entry.size + headers + _OVERHEAD + PLACE_BYTES * places
+        self.size = entry.size + headers + len(entry.renders) + _OVERHEAD + PLACE_BYTES * places
         if entry.holes:  # compressed again, in pieces
             self.size += len(entry.encodings.get("gzip", b""))
         self.used = self.visited = False
@@ -76,7 +76,7 @@ class Page:
         entry, request = self.entry, self.entry.request
         query = narrow_query(request.query, "all") if entry.own else request.query
         return (
-            *names_of(request.full_path, query, entry.tags),
+            *names_of(request.full_path, query, entry.tags, entry.route),
             key_name(entry.key),
             base_name(self._base),
         )

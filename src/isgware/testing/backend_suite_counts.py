@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..backends.base import HOURS, KEPT, MINUTES, Counters, counts_between
-from ..core.series import MAX_SERIES, SINCE, name_of
+from ..core.series import MAX_ROUTES, MAX_SERIES, SINCE, name_of
 from .backend_suite import START, Suite
 
 HITS = name_of("requests", "posts", "hit", "")
@@ -87,7 +87,7 @@ class CountsSuite(Suite):
     def test_what_is_too_much_is_counted_as_other(self) -> None:
         with self.counters() as (one, _):
             many = {
-                name_of("requests", f"route {number}", "hit", ""): 1.0
+                name_of("requests", f"route {number % 9}", "hit", f"reason {number}"): 1.0
                 for number in range(MAX_SERIES + 5)
             }
             one.add_counts("a", 1, many, START)
@@ -97,3 +97,14 @@ class CountsSuite(Suite):
             assert sum(found.values()) == MAX_SERIES + 9
             assert found[name_of("requests", "other", "hit", "other")] >= 8
             assert found[next(iter(many))] == 2
+
+    def test_routes_that_are_too_many_are_counted_as_other(self) -> None:
+        with self.counters() as (one, other):
+            many = {name_of("renders", f"route {n:04}", "rendered"): 1.0 for n in range(MAX_ROUTES)}
+            one.add_counts("a", 1, many, START)
+            more = {name_of("renders", f"more {number}", "failed"): 1.0 for number in range(5)}
+            other.add_counts("b", 1, {**more, **many, "of no route": 2.0}, START)
+            found = totals(one)
+            assert found.pop(name_of("renders", "other", "failed")) == 5
+            assert found.pop("of no route") == 2
+            assert found == dict.fromkeys(many, 2)

@@ -344,6 +344,11 @@ class RedisBackend(DependentPages):
 
     # Counts
 
+    def sizes(self) -> tuple[int, int]:
+        """Pages and their bytes."""
+        pages, size = self._run(scripts.SIZES, "")
+        return int(pages), int(size)
+
     def add_counts(
         self, process: str, number: int, amounts: Mapping[str, float], now: float
     ) -> None:

@@ -329,3 +329,9 @@ STANDING: Final = Script(
     "return it and {it[1], string.format('%d', it[2]), string.format('%d', it[3])}"
 )
 PING: Final = Script(_PING)
+#: Pages and their bytes, error pages included.
+SIZES: Final = Script(
+    "local bytes = redis.call('HMGET', ROWS, '=0', '=1') "
+    "return {redis.call('ZCARD', PATHS), "
+    "string.format('%d', (tonumber(bytes[1]) or 0) + (tonumber(bytes[2]) or 0))}"
+)

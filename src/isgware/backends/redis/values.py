@@ -111,6 +111,7 @@ def row_from(text: bytes) -> Row | None:
     try:
         held = found.pop("depends", None)
         depended = _depended_from(held) if held is not None else None
+        found.setdefault("route", "")  # an earlier release does not say it
         kept = {name: found[name] for name in _FIELDS if name != "depended"}
         row = Row(**kept | {"tags": tuple(found["tags"]), "depended": depended})
     except (TypeError, KeyError, ValueError, AttributeError):

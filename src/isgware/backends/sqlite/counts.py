@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
-from ...core.series import MAX_SERIES, SINCE, overflow_of
+from ...core.series import MAX_ROUTES, MAX_SERIES, SINCE, overflow_of, route_of
 from ..base import KEPT, TOLD_TIME
 
 TABLES: Final = """
@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS counts (
 CREATE TABLE IF NOT EXISTS counted (
     process TEXT PRIMARY KEY, number INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID
 """
+ROUTES: Final = ("CREATE TABLE counted_routes (route TEXT PRIMARY KEY) WITHOUT ROWID",)
 _ADD: Final = (
     "INSERT INTO counts VALUES (?, ?, ?, ?) "
     "ON CONFLICT (period, start, name) DO UPDATE SET amount = amount + excluded.amount"
@@ -48,6 +49,8 @@ def add(
 
 def _names(db: sqlite3.Connection, names: list[str]) -> list[str]:
     """Under which name each is counted."""
+    full = _without_room(db, {route_of(name) for name in names} - {""})
+    names = [overflow_of(name) if route_of(name) in full else name for name in names]
     total = "SELECT count(*) FROM counts WHERE period = 0 AND start = 0"
     room: int = MAX_SERIES - db.execute(total).fetchone()[0]
     if room >= len(names):
@@ -60,6 +63,18 @@ def _names(db: sqlite3.Connection, names: list[str]) -> list[str]:
             name = name if room >= 0 else overflow_of(name)
         found.append(name)
     return found
+
+
+def _without_room(db: sqlite3.Connection, routes: set[str]) -> set[str]:
+    """Those of the routes that are new and too many. The others are known from now on."""
+    known = "SELECT 1 FROM counted_routes WHERE route = ?"
+    new = [route for route in sorted(routes) if not db.execute(known, (route,)).fetchone()]
+    if not new:
+        return set()
+    there: int = db.execute("SELECT count(*) FROM counted_routes").fetchone()[0]
+    room = max(0, MAX_ROUTES - there)
+    db.executemany("INSERT INTO counted_routes VALUES (?)", [(route,) for route in new[:room]])
+    return set(new[room:])
 
 
 def rows(db: sqlite3.Connection, period: int, now: float) -> list[tuple[float, str, float]]:

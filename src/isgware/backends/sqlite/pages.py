@@ -30,19 +30,20 @@ TABLES: Final = (
     "WHEN new.data IS NOT NULL BEGIN "
     "DELETE FROM bodies WHERE page = new.id; DELETE FROM versions WHERE page = new.id; END",
 )
+ROUTE: Final = ("ALTER TABLE pages ADD COLUMN route TEXT NOT NULL DEFAULT ''",)
 COLUMNS: Final = (
     "key, page_key, path, url, query, variant, status, size, rendered_at, revalidate, expire, "
     "keep_until, render_seconds, generation, ordinal, nonce, fingerprint, build_id, error_quota, "
-    "tags, depends"
+    "tags, depends, route"
 )
 _WRITTEN: Final = COLUMNS + ", used, bytes, data, head"
 _SET: Final = ", ".join(f"{name} = excluded.{name}" for name in _WRITTEN.split(", "))
 _PUT: Final = (
-    f"INSERT INTO pages ({_WRITTEN}) VALUES ({', '.join('?' * 25)}) "
+    f"INSERT INTO pages ({_WRITTEN}) VALUES ({', '.join('?' * 26)}) "
     f"ON CONFLICT (key) DO UPDATE SET {_SET} RETURNING id"
 )
 _RENEW: Final = (
-    f"UPDATE pages SET ({COLUMNS}) = ({', '.join('?' * 21)}), used = ?, bytes = ?, head = ? "
+    f"UPDATE pages SET ({COLUMNS}) = ({', '.join('?' * 22)}), used = ?, bytes = ?, head = ? "
     "WHERE id = ?"
 )
 _GET: Final = (
@@ -84,7 +85,7 @@ def put(
     head, bodies = (data[:split], data[split:]) if split else (data, None)
     values = _values(row)
     page = db.execute(_PUT, (*values, used, size, None, head)).fetchone()[0]
-    dependents.list_page(db, page, old[6] if old else None, values[-1])
+    dependents.list_page(db, page, old[6] if old else None, values[20])
     if bodies is not None:
         db.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (page, bodies))
     if old:
@@ -113,7 +114,7 @@ def put_head(db: sqlite3.Connection, row: Row, head: bytes, standing: Standing, 
     db.execute("DELETE FROM tags WHERE page = ?", (page,))
     values = _values(row)
     db.execute(_RENEW, (*values, now, renewed, head, page))
-    dependents.list_page(db, page, old[6], values[-1])
+    dependents.list_page(db, page, old[6], values[20])
     _tag(db, page, row)
     count(db, kind, 0, renewed - size)
     return True
@@ -178,7 +179,7 @@ def _values(row: Row) -> tuple[Any, ...]:
         row.key, row.page_key, row.path, row.url, row.query, row.variant, row.status, row.size,
         row.rendered_at, row.revalidate, row.expire, row.keep_until, row.render_seconds,
         row.generation, row.order, row.nonce, row.fingerprint, row.build_id, int(row.error_quota),
-        json.dumps(row.tags), packed(row.depended),
+        json.dumps(row.tags), packed(row.depended), row.route,
     )  # fmt: skip
 
 
@@ -186,7 +187,7 @@ def row_from(found: tuple[Any, ...]) -> Row | None:
     """``None`` for a line that was damaged without SQLite's noticing."""
     try:
         tags, depended = tuple(json.loads(found[19])), unpacked(found[20])
-        fields = (*found[:18], bool(found[18]), tags, depended)
+        fields = (*found[:18], bool(found[18]), tags, depended, found[21])
     except (ValueError, TypeError):
         return None
     return Row(*fields) if isinstance(found[2], str) else None  # in the order of COLUMNS

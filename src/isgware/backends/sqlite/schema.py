@@ -72,6 +72,8 @@ def add_tables(connection: sqlite3.Connection) -> None:
         (_has_soft_floor, _SOFT_FLOOR.split(";")),
         (_has_bodies, pages.TABLES),
         (_has_dependents, dependents.TABLES.split(";")),
+        (_has_routes, pages.ROUTE),
+        (_has_counted_routes, counts.ROUTES),
         (_has_intents, intents.TABLES.split(";")),
     ):
         if not there(connection):
@@ -99,4 +101,14 @@ def _has_intents(connection: sqlite3.Connection) -> bool:
 
 def _has_dependents(connection: sqlite3.Connection) -> bool:
     known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'dependents'"
+    return connection.execute(known).fetchone() is not None
+
+
+def _has_routes(connection: sqlite3.Connection) -> bool:
+    known = "SELECT 1 FROM pragma_table_info('pages') WHERE name = 'route'"
+    return connection.execute(known).fetchone() is not None
+
+
+def _has_counted_routes(connection: sqlite3.Connection) -> bool:
+    known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'counted_routes'"
     return connection.execute(known).fetchone() is not None
