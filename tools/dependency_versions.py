@@ -16,7 +16,11 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 VERSIONS: Final = ("Django==4.2.*", "Django==5.2.*", "Django", "SQLAlchemy==2.0.*", "SQLAlchemy")
 TESTS: Final = {
-    "django": ["tests/django/test_dependencies.py", "tests/django/test_dependencies_oracle.py"],
+    "django": [
+        "tests/django/test_dependencies.py",
+        "tests/django/test_dependencies_oracle.py",
+        "tests/django/test_announcing.py",
+    ],
     "sqlalchemy": ["tests/sqlalchemy"],
 }
 

@@ -321,8 +321,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("django/query_writes.py", "django/test_announcing.py")(
         ("Django: a write that commits itself is announced",
-         "alone = announcing() and _alone(connection)", "alone = False"),
-        ("Django: SQL that commits itself is announced", "if alone and announcing():", "if False:"),
+         "alone = self._announces() and _alone(connection)", "alone = False"),
+        ("Django: SQL that commits itself is announced", "        if alone:\n", "        if False:\n"),
+        ("Django: the first write of a process is announced", "if self._durable and not announcing():",
+         "if False:"),
         ("Django: a key that is changed is told",
          "                finally:\n                    self.note(RowsChanged(table, None), using)\n",
          "                finally:\n                    pass\n"),

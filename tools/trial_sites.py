@@ -182,15 +182,19 @@ def flask_admin(**options: Any) -> Any:
 
 
 def django_site(
-    urls: str, apps: tuple[str, ...], middleware: tuple[str, ...] = (), **more: Any
+    urls: str, apps: tuple[str, ...], middleware: tuple[str, ...] = (),
+    processors: tuple[str, ...] = (), template: str = "", staff: bool = False, **more: Any,
 ) -> Callable[..., Any]:  # fmt: skip
-    """Settings once in a process; ``urls`` is the text of the URLconf."""
+    """Settings once in a process; ``urls`` is the text of the URLconf, ``template`` that of
+    ``page.html``."""
     from django.conf import settings
 
     directory = tempfile.mkdtemp()
     sys.path.insert(0, directory)
     with open(f"{directory}/trial_urls.py", "w") as file:
         file.write(urls)
+    with open(f"{directory}/page.html", "w") as file:
+        file.write(template)
     contrib = "django.contrib"
     settings.configure(
         SECRET_KEY="not a secret, " * 5, ALLOWED_HOSTS=["*"], ROOT_URLCONF="trial_urls",
@@ -207,10 +211,12 @@ def django_site(
         ],
         TEMPLATES=[{
             "BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True,
+            "DIRS": [directory],
             "OPTIONS": {"context_processors": [
                 "django.template.context_processors.request",
                 f"{contrib}.auth.context_processors.auth",
                 f"{contrib}.messages.context_processors.messages",
+                *processors,
             ]},
         }],
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{directory}/db"}},
@@ -227,7 +233,7 @@ def django_site(
 
     call_command("migrate", verbosity=0)
     users: Any = get_user_model().objects
-    users.create_user("ann", MEMBER, PASSWORD)
+    (users.create_superuser if staff else users.create_user)("ann", MEMBER, PASSWORD)
 
     def made(**options: Any) -> Any:
         import isgware.django
@@ -275,6 +281,43 @@ def api(request):
     )  # fmt: skip
 
 
+CMS_URLS: Final = """
+from django.contrib import admin
+from django.urls import include, path
+urlpatterns = [path("admin/", admin.site.urls), path("", include("cms.urls"))]
+"""
+CMS_PAGE: Final = """{% load cms_tags menu_tags sekizai_tags %}<!doctype html><html><head>
+<title>{% page_attribute "page_title" %}</title>{% render_block "css" %}</head><body>
+{% cms_toolbar %}<p>{% if user.is_authenticated %}{{ user.email }}{% else %}stranger{% endif %}</p>
+{% show_menu 0 100 100 100 %}{% placeholder "content" %}{% render_block "js" %}</body></html>"""
+
+
+def django_cms(**options: Any) -> Any:
+    made = django_site(
+        CMS_URLS,
+        (*(f"django.contrib.{name}" for name in ("sites", "admin", "staticfiles")),
+         "cms", "menus", "treebeard", "sekizai"),
+        ("django.middleware.locale.LocaleMiddleware", *(
+            f"cms.middleware.{name}" for name in (
+                "user.CurrentUserMiddleware", "page.CurrentPageMiddleware",
+                "toolbar.ToolbarMiddleware"))),
+        ("sekizai.context_processors.sekizai", "cms.context_processors.cms_settings"),
+        CMS_PAGE, staff=True, SITE_ID=1, CMS_CONFIRM_VERSION4=True, LANGUAGES=[("en", "English")],
+        LANGUAGE_CODE="en", CMS_TEMPLATES=[("page.html", "Page")], X_FRAME_OPTIONS="SAMEORIGIN",
+    )  # fmt: skip
+    from cms.api import create_page
+    from django.contrib.auth import get_user_model
+    from django.db import transaction
+
+    editor = get_user_model().objects.get()
+    for name in ("home", "about", "contact"):
+        page = create_page(name.title(), "page.html", "en", slug=name, created_by=editor)
+        if name == "home":
+            with transaction.atomic():
+                page.set_as_homepage()
+    return made
+
+
 PAGES: Final = ("/", "/about", "/contact")
 EMAIL: Final = {"email": MEMBER}
 SITES: Final[dict[str, Site]] = {
@@ -292,6 +335,9 @@ SITES: Final[dict[str, Site]] = {
     "allauth": Site(("django-allauth", "Django"), django_allauth, walk(
         *PAGES, "/accounts/login/", login="/accounts/login/",
         fields={"login": MEMBER, "password": PASSWORD}, logout="!/accounts/logout/")),
+    "django-cms": Site(("django-cms", "Django"), django_cms, walk(
+        "/", "/about/", "/contact/", login="/admin/login/",
+        fields={"username": "ann", "password": PASSWORD}, logout="!/admin/logout/")),
     "rest-framework": Site(("djangorestframework", "Django"), rest_framework, walk(
         *PAGES, "/api", login="/api-auth/login/",
         fields={"username": "ann", "password": PASSWORD}, logout="!/api-auth/logout/")),

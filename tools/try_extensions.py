@@ -6,11 +6,12 @@ Each site of `trial_sites` is visited twice with the same requests, bare and beh
 ``revalidate=60``: by two strangers, one of whom logs in, writes and logs out. Every answer has to
 be the bare site's, but for tokens; the share of pages from the store is told. Needs what it tries:
 ``pip install flask-login flask-session flask-security-too flask-sqlalchemy flask-admin flask-babel
-flask-wtf django-allauth djangorestframework``.
+flask-wtf django-allauth djangorestframework django-cms``.
 """
 
 from __future__ import annotations
 
+import difflib
 import html
 import importlib.metadata
 import re
@@ -27,7 +28,7 @@ from tools.trial_sites import MEMBER, SITES, Step
 OPTIONS: Final[dict[str, Any]] = {"store": "memory:", "enabled": True, "revalidate": 60}
 _VOLATILE: Final = re.compile(
     r'(name="?(?:csrf_token|csrfmiddlewaretoken)"?[^>]*value=)"[^"]*"'
-    r'|(csrf[A-Za-z]*["\']?\s*[:=]\s*)["\'][^"\']+["\']|(_csrf_token=)\S+'
+    r'|(csrf[A-Za-z]*["\']?\s*[:=]\s*)["\'][^"\']+["\']|(_csrf_token=)\S+|\b[A-Za-z0-9]{64}\b'
 )
 
 
@@ -72,7 +73,7 @@ def hidden(page: str) -> dict[str, str]:
 def tried(name: str) -> bool:
     site = SITES[name]
     make, later = site.app, ManualExecutor()
-    if name in ("allauth", "rest-framework"):
+    if name in ("allauth", "django-cms", "rest-framework"):
         make = site.app()
     bare = play(make(), site.steps, later)
     ours = play(make(**OPTIONS, executor=later), site.steps, later)
@@ -92,7 +93,10 @@ def tried(name: str) -> bool:
         f"{len(leaks)} show the member's to others" + ("" if member else "; NOBODY LOGGED IN")
     )
     for each in differ[:3]:
-        print("  ", each[0], each[1], each[2][:300], each[3][:300], sep="\n   ")
+        lines = difflib.unified_diff(
+            each[3].splitlines(), each[2].splitlines(), "bare", "ours", n=0
+        )
+        print("  ", each[0], each[1], *[line[:200] for line in lines][:12], sep="\n   ")
     return not differ and not leaks and member
 
 

@@ -47,8 +47,15 @@ if EDITS:  # it takes minutes
         with pair(tmp_path, 100, processes=1 if KINDS else 2) as processes:
             look(processes.one_by_one(EDITS // 4, within=0.1))
 
-    @pytest.mark.parametrize("more", [{"max_pages": 40}, {"dependencies": "soft"}], ids=str)
-    def test_nor_with_a_store_that_evicts_or_with_stale_pages(tmp_path, more):
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"max_pages": 40}, {"dependencies": "soft"},
+            {"dependencies_durable": True, "dependencies_lag": 1},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_nor_with_other_options(tmp_path, more):
         with pair(tmp_path, 60, writing=True, **more) as processes:
             look(processes.one_by_one(EDITS // 40, within=0.4))
             look(processes.at_once(EDITS // 10 // EACH_ROUND))

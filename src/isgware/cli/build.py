@@ -28,23 +28,42 @@ _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 
 
 @click.command
-@click.option("--jobs", type=click.IntRange(1), help="Processes; one for each processor.")
-@click.option("--only", metavar="PATTERN", default="", help="Only paths like '/posts/*'.")
-@click.option("--stale", is_flag=True, help="Leave what is fresh, so that a build goes on.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes. Default: one for each processor.")
+@click.option(
+    "--only", metavar="PATTERN", default="", help="Only paths that match, such as '/posts/*'."
+)
+@click.option("--stale", is_flag=True, help="Skip pages that are fresh.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
-@click.option("--build-id", metavar="ID", help="Build for this build id.")
-@click.option("--base-url", metavar="URL", multiple=True, help="Scheme and host to build for.")
-@click.option("--from-sitemap", metavar="FILE", type=_FILE, help="Build the pages it lists.")
-@click.option("--from-log", metavar="FILE", type=_FILE, help="Build what was visited, most first.")
-@click.option("--stale-from", metavar="BUILD", help="First copy that build's pages as stale.")
+@click.option("--build-id", metavar="ID", help="Default: the option build_id.")
+@click.option(
+    "--base-url",
+    metavar="URL",
+    multiple=True,
+    help="Scheme and host of the pages. Default: the option base_url.",
+)
+@click.option(
+    "--from-sitemap", metavar="FILE", type=_FILE, help="Render the pages of this sitemap instead."
+)
+@click.option(
+    "--from-log",
+    metavar="FILE",
+    type=_FILE,
+    help="Render the pages of this access log, the most visited first.",
+)
+@click.option(
+    "--stale-from", metavar="BUILD", help="First copy the pages of that build id, as stale pages."
+)
 @OUTPUT
 def build(
     subject: Subject, jobs: int | None, only: str, stale: bool, fail_fast: bool,
     build_id: str | None, base_url: Sequence[str], from_sitemap: str | None, from_log: str | None,
     stale_from: str | None, output: str,
 ) -> None:  # fmt: skip
-    """Render every page that is known: routes without arguments, and what paths= lists. What
-    fails is named, and what was stored of it stays."""
+    """Render every known page before anybody asks for it.
+
+    Known are routes without arguments and the pages that paths= lists. Failures are listed at the
+    end; a page whose render fails stays as it is.
+    """
     runtime = _app(subject, "build").core.runtime
     subject.need_active()
     if lies_in_process(runtime.engine.page_store.backend.backend):

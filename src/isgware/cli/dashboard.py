@@ -17,10 +17,17 @@ _PORT = 8765
 
 @click.command
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=_PORT, help=f"Default {_PORT}; 0: any."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=_PORT,
+    show_default=True,
+    help="0: any free port.",
 )
 def dashboard(subject: Subject, port: int) -> None:
-    """Serve the dashboard at 127.0.0.1, until Ctrl-C. The link that is printed logs in once."""
+    """Serve the dashboard at 127.0.0.1, until Ctrl-C.
+
+    The printed link logs in once.
+    """
     from ..dashboard.loopback import Loopback, serve
     from ..dashboard.templating import JinjaMissing, need_jinja
 

@@ -17,7 +17,10 @@ from .subject import Failed, Subject
 @click.argument("path")
 @OUTPUT
 def depends(subject: Subject, path: str, output: str) -> None:
-    """List what the stored pages of PATH depend on: rows, questions, tables, or * for all."""
+    """List what the stored pages of PATH show of the database.
+
+    These are rows, questions (conditions of queries), tables, or * for everything.
+    """
     subject.need_store()
     if not any(True for _ in subject.catalogue.stored(path)):
         raise Failed(f"Nothing is stored for {path}.")
@@ -35,8 +38,10 @@ def depends(subject: Subject, path: str, output: str) -> None:
 @click.argument("name")
 @OUTPUT
 def affected(subject: Subject, name: str, output: str) -> None:
-    """List the stored pages that a change of NAME renews: a row, such as blog.Post:5, or a table,
-    blog.Post[*]."""
+    """List the stored pages that a change of NAME renews.
+
+    NAME is a row, such as blog.Post:5, or a table, such as blog.Post[*].
+    """
     subject.need_store()
     found = subject.verbs.affected(name)
     if output == "json":
@@ -50,8 +55,11 @@ def affected(subject: Subject, name: str, output: str) -> None:
 @click.command
 @click.argument("names", nargs=-1, required=True)
 def touched(subject: Subject, names: Sequence[str]) -> None:
-    """Renew the pages that depend on NAMES: rows, such as blog.Post:5, or tables, blog.Post[*],
-    that something has changed which isgware cannot see."""
+    """Renew pages that depend on NAMES, after a change elsewhere.
+
+    For changes that isgware cannot see. NAMES are rows, such as blog.Post:5, or tables, such as
+    blog.Post[*].
+    """
     subject.need_active()
     subject.verbs.touched(*names)
     click.echo(f"Touched {printable(', '.join(names))}.")

@@ -16,16 +16,23 @@ from .subject import Subject
 @click.command
 @click.argument("directory", metavar="DIR", type=click.Path())
 @click.option("--base-url", metavar="URL", help="The site whose pages are exported.")
-@click.option("--prefix", metavar="NAME", help="Of nginx's variables, for several sites.")
-@click.option("--rewrite", is_flag=True, help="Write every file again, changed or not.")
-@click.option("--force", is_flag=True, help="Use a directory that holds other things, too.")
+@click.option(
+    "--prefix",
+    metavar="NAME",
+    help="What the names of nginx's variables begin with, for several sites.",
+)
+@click.option("--rewrite", is_flag=True, help="Write unchanged files, too.")
+@click.option("--force", is_flag=True, help="Use DIR though it has other files.")
 @OUTPUT
 def export(
     subject: Subject, directory: str, base_url: str | None, prefix: str | None, rewrite: bool,
     force: bool, output: str,
 ) -> None:  # fmt: skip
-    """Write the stored pages that are everybody's to DIR, as files for nginx or a CDN, and remove
-    from there what is not stored any more. Nothing is rendered: build does that."""
+    """Write stored pages to DIR, as files for nginx or a CDN.
+
+    Only pages that are the same for everybody. Files of pages that are not stored any more are
+    removed. Nothing is rendered; see build.
+    """
     subject.need_active()
     if lies_in_process(subject.breaker.backend):
         raise ConfigurationError(

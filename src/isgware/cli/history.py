@@ -13,8 +13,10 @@ from .options import OUTPUT
 from .printing import table, to_json
 from .subject import Subject
 
-_VARIANT = click.option("--variant", metavar="V", help="Which of several, as ls tells it.")
-_HOST = click.option("--host", default="", metavar="HOST", help="Of several hosts, which one's.")
+_VARIANT = click.option("--variant", metavar="V", help="Which variant of the page, as ls shows it.")
+_HOST = click.option(
+    "--host", default="", metavar="HOST", help="Which host's page, if there are several."
+)
 
 
 @click.command
@@ -23,7 +25,7 @@ _HOST = click.option("--host", default="", metavar="HOST", help="Of several host
 @_HOST
 @OUTPUT
 def history(subject: Subject, path: str, variant: str | None, host: str, output: str) -> None:
-    """List the previous versions of PATH that are kept, newest first."""
+    """List the stored previous versions of PATH, newest first."""
     subject.need_store()
     found = subject.verbs.history(path, variant=variant, host=host)
     if output == "json":
@@ -40,7 +42,10 @@ def history(subject: Subject, path: str, variant: str | None, host: str, output:
 @_VARIANT
 @_HOST
 def diff(subject: Subject, path: str, version: int | None, variant: str | None, host: str) -> None:
-    """Show how PATH differs from a VERSION, by default the last one. Tokens are left out."""
+    """Show how PATH differs from a VERSION.
+
+    Default: the last one. Tokens are left out.
+    """
     subject.need_store()
     lines = subject.verbs.diff(path, version, variant=variant, host=host).splitlines()
     click.echo("".join(f"{printable(line)}\n" for line in lines), nl=False)
@@ -52,8 +57,10 @@ def diff(subject: Subject, path: str, version: int | None, variant: str | None, 
 @_VARIANT
 @_HOST
 def restore(subject: Subject, path: str, version: int, variant: str | None, host: str) -> None:
-    """Go back to a VERSION of PATH: it is served until the page is revalidated, purged or
-    regenerated."""
+    """Serve a previous VERSION of PATH again.
+
+    It is served until the page is revalidated, purged or regenerated.
+    """
     subject.need_active()
     subject.verbs.restore(path, version, variant=variant, host=host)
     click.echo(f"{printable(path)} is version {version} again, until told otherwise.")

@@ -25,20 +25,20 @@ _PAUSE: Final = 0.5
 
 
 @click.command
-@click.option("--route", "routes", metavar="ROUTE", multiple=True, help="Only of this route.")
+@click.option("--route", "routes", metavar="ROUTE", multiple=True, help="Only this route.")
 @click.option(
-    "--result", "results", type=click.Choice(_RESULTS), multiple=True, help="Only with this result."
+    "--result", "results", type=click.Choice(_RESULTS), multiple=True, help="Only this result."
 )
-@click.option("--seconds", type=click.FloatRange(min=0), help="End after so many seconds.")
+@click.option("--seconds", type=click.FloatRange(min=0), help="End after this number of seconds.")
 @OUTPUT
 def log(
     subject: Subject, routes: Sequence[str], results: Sequence[str], seconds: float | None,
     output: str,
 ) -> None:  # fmt: skip
-    """Follow decisions of all processes that share the store, until Ctrl-C.
+    """Follow decisions of all processes that share the store.
 
-    On this host, or with Redis on all hosts. It takes a second or two until they know that somebody
-    follows.
+    Of this host; with Redis, of all hosts. Processes begin to report within two seconds. Ends at
+    Ctrl-C.
     """
     subject.need_store()
     followed = Log(subject.breaker)

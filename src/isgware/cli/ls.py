@@ -13,11 +13,14 @@ from .subject import Subject
 
 @click.command
 @click.argument("prefix", required=False)
-@click.option("--tag", help="Only pages that bear this tag.")
+@click.option("--tag", help="Only pages with this tag.")
 @BUILDS
 @OUTPUT
 def ls(subject: Subject, prefix: str | None, tag: str | None, builds: bool, output: str) -> None:
-    """List what is stored, by path; only what starts with PREFIX."""
+    """List the stored pages, by path.
+
+    PREFIX: only pages whose path starts with it.
+    """
     subject.need_store()
     every = builds or subject.every_build
     found = subject.catalogue.pages(prefix, tag, builds=every)

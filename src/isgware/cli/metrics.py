@@ -22,12 +22,12 @@ _OURS: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNOREC
 @click.command
 @click.option(
     "--port", type=click.IntRange(0, 65_535),
-    help="Serve them at http://127.0.0.1:PORT/metrics; 0: any free one. Else they are printed.",
+    help="Serve them at http://127.0.0.1:PORT/metrics; 0: any free port. Default: print them.",
 )  # fmt: skip
 def metrics(subject: Subject, port: int | None) -> None:
-    """Print the fleet's metrics as Prometheus reads them, or serve them on this host.
+    """Print or serve the fleet's metrics for Prometheus.
 
-    They come from the store, so no web process is asked, and no secret is needed.
+    They are read from the store: no web process is asked, and no secret is needed.
     """
     try:
         import prometheus_client

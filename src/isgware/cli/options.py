@@ -13,14 +13,24 @@ from ..management.route_pages import invalidate_route
 from .subject import Subject
 
 OUTPUT: Final = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", help="For people or programs."
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Output format.",
 )
-BUILDS: Final = click.option("--builds", is_flag=True, help="Pages of every build.")
+BUILDS: Final = click.option("--builds", is_flag=True, help="Include the pages of other builds.")
 PATHS: Final = click.argument("paths", metavar="[PATH]...", nargs=-1)
-TAGS: Final = click.option("--tag", "tags", metavar="TAG", multiple=True, help="By tag.")
+TAGS: Final = click.option(
+    "--tag", "tags", metavar="TAG", multiple=True, help="Every page with this tag."
+)
 
 ROUTES: Final = click.option(
-    "--route", "routes", metavar="ROUTE", multiple=True, help="Every page of a route of the app."
+    "--route",
+    "routes",
+    metavar="ROUTE",
+    multiple=True,
+    help="Every page of this route; needs the app.",
 )
 
 

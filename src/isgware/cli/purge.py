@@ -30,7 +30,7 @@ def purge(
     subject: Subject, paths: Sequence[str], tags: Sequence[str], routes: Sequence[str],
     everything: bool, builds: bool,
 ) -> None:  # fmt: skip
-    """Let pages not be served again: the next visitor waits for a new render."""
+    """Purge pages: the next visitor waits for a new render."""
     named = bool(paths or tags or routes or everything or builds)
     need(named, "Name a PATH, --tag, --route, --all or --builds.")
     if builds and subject.every_build:

@@ -28,8 +28,14 @@ from .subject import Subject
 @TAGS
 @ROUTES
 @click.option("--now", is_flag=True, help="Render each PATH now, and wait for it.")
-@click.option("--force", is_flag=True, help="With --now: however short the new page is.")
-@click.option("--base-url", metavar="URL", help="With --now: scheme and host of the pages.")
+@click.option(
+    "--force", is_flag=True, help="With --now: store the new page even if shrink_limit refuses it."
+)
+@click.option(
+    "--base-url",
+    metavar="URL",
+    help="With --now: scheme and host of pages that are not stored yet.",
+)
 def revalidate(
     subject: Subject,
     paths: Sequence[str],
@@ -39,8 +45,11 @@ def revalidate(
     force: bool,
     base_url: str | None,
 ) -> None:
-    """Make pages stale: the next visitor gets the old one and starts a render. With --now they
-    are rendered in this call; a page whose render fails stays as it is."""
+    """Make pages stale: the next visit starts a render.
+
+    That visitor still gets the old page. With --now, pages are rendered by this command; a page
+    whose render fails stays as it is.
+    """
     need(bool(paths or tags or routes), "Name a PATH, a --tag or a --route.")
     need(
         not (now and (tags or routes)),

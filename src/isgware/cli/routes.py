@@ -19,8 +19,11 @@ _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 @click.command
 @OUTPUT
 def routes(subject: Subject, output: str) -> None:
-    """List the routes: static, prerendered, or dynamic and why, and which holes their stored pages
-    have. Nothing is rendered."""
+    """List the app's routes, and why some are dynamic.
+
+    Each is static, prerendered or dynamic; the holes of its stored pages are named. Nothing is
+    rendered.
+    """
     runtime = subject.need_app("routes").core.runtime
     lines = [known.line for known in inventory(runtime.site, runtime.engine.planner.routes)]
     holes = route_holes(runtime)

@@ -14,7 +14,7 @@ from .subject import Failed, Subject
 @BUILDS
 @OUTPUT
 def show(subject: Subject, path: str, builds: bool, output: str) -> None:
-    """Show the stored pages of PATH: what is known of each, and its headers."""
+    """Show the stored pages of PATH: state, tags, headers."""
     subject.need_store()
     every = builds or subject.every_build
     found = list(subject.catalogue.stored(path, builds=every))

@@ -15,7 +15,7 @@ from .subject import Failed, Subject
 @click.command
 @OUTPUT
 def stats(subject: Subject, output: str) -> None:
-    """Say what is stored, how the store is, and what this process does."""
+    """Show hit ratios, renders, and the state of the store."""
     runtime = subject.isg.core.runtime if subject.isg is not None else None
     found = statistics(subject.catalogue, subject.breaker, runtime)
     click.echo(to_json(dataclasses.asdict(found)) if output == "json" else stats_lines(found))

@@ -26,14 +26,15 @@ _COLOURS: Final = {
 
 @click.command
 @click.option(
-    "--interval", type=click.FloatRange(min=0.1), default=2.0, help="Seconds between two looks.",
+    "--interval", type=click.FloatRange(min=0.1), default=2.0, show_default=True,
+    help="Seconds between updates.",
 )  # fmt: skip
-@click.option("--times", type=click.IntRange(min=1), help="End after so many looks.")
+@click.option("--times", type=click.IntRange(min=1), help="End after this number of updates.")
 def top(subject: Subject, interval: float, times: int | None) -> None:
-    """Show requests per second by result, route and reason, live; q quits.
+    """Show requests per second by result, route and reason, live.
 
-    Of all processes that share the store, over the last minute or two; each process tells its
-    counts every 5 s. Lines where there is no terminal.
+    Counts are those of all processes that share the store, which report every 5 s. Press q to quit.
+    Prints plain lines if the output is no terminal.
     """
     subject.need_store()
     now = time.time if subject.isg is None else subject.isg.core.runtime.now

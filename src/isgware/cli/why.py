@@ -14,17 +14,28 @@ from .subject import Subject
 
 @click.command
 @click.argument("path")
-@click.option("-H", "--header", "headers", metavar="'NAME: VALUE'", multiple=True)
-@click.option("--cookie", "cookies", metavar="NAME=VALUE", multiple=True)
-@click.option("-X", "--method", default="GET", show_default=True)
-@click.option("--scheme", default="", help="http or https.")
-@click.option("--host", default="", help="With its port, if it has one.")
+@click.option(
+    "-H",
+    "--header",
+    "headers",
+    metavar="'NAME: VALUE'",
+    multiple=True,
+    help="A header of the request.",
+)
+@click.option(
+    "--cookie", "cookies", metavar="NAME=VALUE", multiple=True, help="A cookie of the request."
+)
+@click.option("-X", "--method", default="GET", show_default=True, help="Of the request.")
+@click.option(
+    "--scheme", default="", help="http or https. Default: that of base_url, else of a stored page."
+)
+@click.option("--host", default="", help="With its port, if it has one. Default: as for --scheme.")
 @OUTPUT
 def why(
     subject: Subject, path: str, headers: Sequence[str], cookies: Sequence[str], method: str,
     scheme: str, host: str, output: str,
 ) -> None:  # fmt: skip
-    """Say what would happen to a request of PATH and why, without doing it."""
+    """Explain what would happen to a request, without making it."""
     found = subject.need_app("why").why(
         path,
         method=method,

@@ -13,11 +13,16 @@ from .subject import Subject
 
 
 @click.command
-@click.option("--threads", type=click.IntRange(1), help="Pages at a time; else what workers= says.")
-@click.option("--export", "tree", metavar="DIR", help="Keep DIR current, as export writes it.")
+@click.option(
+    "--threads", type=click.IntRange(1), help="Renders at a time. Default: the option workers."
+)
+@click.option("--export", "tree", metavar="DIR", help="Export to DIR, and again after changes.")
 def worker(subject: Subject, threads: int | None, tree: str | None) -> None:
-    """Regenerate pages for the web processes, which then render none but those that visitors wait
-    for. Runs until SIGTERM or Ctrl-C, and finishes what it is at."""
+    """Regenerate pages in place of the web processes.
+
+    They render only pages that visitors wait for while a worker runs. Ends at SIGTERM or Ctrl-C,
+    when the renders under way are done.
+    """
     runtime = subject.need_app("worker").core.runtime
     subject.need_store()
     executor = runtime.settings.executor

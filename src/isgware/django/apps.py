@@ -37,7 +37,9 @@ def _record_queries() -> None:
         from ..management.record_writes import made_by
         from .recorded_queries import record_queries
 
-        record_queries(settings.untracked, settings.derived, isg)
+        record_queries(
+            settings.untracked, settings.derived, isg, durable=settings.dependencies_durable
+        )
         made_by(isg)
 
 

@@ -70,7 +70,9 @@ class ISG(Operations):
                     "dependencies= needs 'isgware.django' in INSTALLED_APPS, so that commands, "
                     "shells and tasks tell what they write."
                 )
-            recorder = record_queries(settings.untracked, settings.derived, isg)
+            recorder = record_queries(
+                settings.untracked, settings.derived, isg, durable=settings.dependencies_durable
+            )
             dependencies = self._core.runtime.engine.page_store.dependencies
             if dependencies is not None:
                 dependencies.labels = recorder.tables.labels

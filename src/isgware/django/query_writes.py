@@ -47,31 +47,37 @@ class Told(Waiting):
 
     first = True
 
-    def __init__(self, made: Callable[[], object]) -> None:
+    def __init__(self, made: Callable[[], object], announces: Callable[[], bool]) -> None:
         self.writes = Writes()
         super().__init__(self._tell)
         self._made = made
+        self._announces = announces
         self._announced: Announced = {}
 
     def before_commit(self) -> None:
-        self._make()
-        announce(self.writes, self._announced)
+        if self._announces():
+            announce(self.writes, self._announced)
 
     def _tell(self) -> None:
-        self._make()
-        tell(self.writes, self._announced)
-
-    def _make(self) -> None:
         with contextlib.suppress(Exception):  # it says so itself when it is asked for more
             self._made()
+        tell(self.writes, self._announced)
 
 
 class QueryWrites:
-    """Of one project. ``made``: sees to it that there is an ISG, also in commands and tasks."""
+    """Of one project. ``made``: sees to it that there is an ISG, also in commands and tasks.
+    ``durable``: it will want to know of commits beforehand."""
 
-    def __init__(self, tables: Tables, made: Callable[[], object]) -> None:
+    def __init__(self, tables: Tables, made: Callable[[], object], durable: bool) -> None:
         self._tables = tables
         self._made = made
+        self._durable = durable
+
+    def _announces(self) -> bool:
+        if self._durable and not announcing():  # nothing has been told yet in this process
+            with contextlib.suppress(Exception):
+                self._made()
+        return announcing()
 
     def note(self, write: Write, using: str) -> None:
         """Tell once the open transaction of ``using`` is committed; at once if there is none."""
@@ -79,7 +85,7 @@ class QueryWrites:
         if not isinstance(write, EverythingChanged):
             found += map(TableChanged, self._tables.made_of.get(write.table, ()))
         last = last_waiting(using)
-        told = last if isinstance(last, Told) else Told(self._made)
+        told = last if isinstance(last, Told) else Told(self._made, self._announces)
         for each in found:
             told.writes.add(each)
         if told is not last:
@@ -89,7 +95,7 @@ class QueryWrites:
     def committed(self, connection: Any) -> Iterator[None]:
         """A transaction around a statement that would be committed by itself, if commits are
         announced: what it has written is known only afterwards."""
-        alone = announcing() and _alone(connection)
+        alone = self._announces() and _alone(connection)
         opened = transaction.atomic(connection.alias, savepoint=False)
         with opened if alone else contextlib.nullcontext():
             yield
@@ -98,10 +104,10 @@ class QueryWrites:
     def everything(self, why: str, using: str) -> Iterator[None]:
         """Around SQL that may write anything, and may have if it raised. It may not run within a
         transaction, so it is announced itself if it is committed by itself."""
-        told, connection = Told(self._made), connections[using]
+        told, connection = Told(self._made, self._announces), connections[using]
         told.writes.add(EverythingChanged(why))
         alone = _alone(connection)
-        if alone and announcing():
+        if alone:
             told.before_commit()
         try:
             yield

@@ -30,10 +30,10 @@ from .unseen import watch_caches
 class Recorder:
     """What is recorded of one project."""
 
-    def __init__(self, tables: Tables, made: Callable[[], object]) -> None:
+    def __init__(self, tables: Tables, made: Callable[[], object], durable: bool) -> None:
         self.tables = tables
         self.reads = QueryReads(tables)
-        self.writes = QueryWrites(tables, made)
+        self.writes = QueryWrites(tables, made, durable)
         self.raw = RawSQL(tables, self.writes, lambda: tracked.get())
 
 
@@ -44,12 +44,13 @@ _installed: Final[list[bool]] = []
 
 
 def record_queries(
-    untracked: tuple[str, ...], derived: Mapping[str, tuple[str, ...]], made: Callable[[], object]
-) -> Recorder:
-    """Record from now on; ``made`` sees to it that there is an ISG that is told. Raises
-    `ConfigurationError` for a model that is not there, and on a Django whose compilers are not as
-    they are known to be."""
-    recorder = Recorder(Tables(untracked, dict(derived)), made)
+    untracked: tuple[str, ...], derived: Mapping[str, tuple[str, ...]], made: Callable[[], object],
+    *, durable: bool = False,
+) -> Recorder:  # fmt: skip
+    """Record from now on; ``made`` sees to it that there is an ISG that is told, ``durable``: also
+    of commits beforehand. Raises `ConfigurationError` for a model that is not there, and on a
+    Django whose compilers are not as they are known to be."""
+    recorder = Recorder(Tables(untracked, dict(derived)), made, durable)
     _install()
     watch_caches()
     _active[:] = [recorder]

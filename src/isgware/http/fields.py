@@ -26,10 +26,11 @@ _STATUS = re.compile(r"[1-5][0-9][0-9]( [\t\x20-\x7e\x80-\xff]*)?\Z")
 
 def values(headers: Sequence[tuple[str, str]], name: str) -> list[str]:
     """All lines of a field, whose ``name`` is given in lower case. Most headers lack the field that
-    is looked for, which is found out without a loop in Python."""
+    is looked for, or have one line of it: that is found out without a loop in Python."""
     names = list(map(_LOWER, map(_FIRST, headers)))
-    if name not in names:
-        return []
+    count = names.count(name)
+    if count < 2:
+        return [headers[names.index(name)][1]] if count else []
     return [pair[1] for known, pair in zip(names, headers, strict=True) if known == name]
 
 
