@@ -129,14 +129,16 @@ class Process:
             for ready in self._memory.memo.values():
                 ready.version = -1
 
-    def settle(self) -> None:
-        """Let go of what belongs to a parent process."""
-        if self._pid != os.getpid():
+    def settle(self) -> int:
+        """Let go of what belongs to a parent process. Returns the id of this one."""
+        pid = os.getpid()
+        if self._pid != pid:
             with settling():
-                if self._pid != os.getpid():
+                if self._pid != pid:
                     self._memory.reset_lock()
                     self._engine.after_fork()
-                    self._pid = os.getpid()  # last: from here on other threads look no further
+                    self._pid = pid  # last: from here on other threads look no further
+        return pid
 
 
 def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:

@@ -181,11 +181,11 @@ class ISG(Operations):
         runtime, mode = self.runtime, self.runtime.mode()
         if mode == "off" or MARK in environ:
             return self.application(environ, start_response)
-        runtime.process.settle()
+        pid = runtime.process.settle()
         if not self._searched:
             self._searched = True
             warn_of_inner_caches(runtime.site, runtime.engine.planner.routes.catches)
-        runtime.engine.renderer.maintenance.start()
+        runtime.engine.renderer.maintenance.start(pid)
         if ready is not None and mode == "on":
             answered = self._prepared(ready, environ, start_response)
             if answered is not None:
@@ -299,16 +299,16 @@ class ISG(Operations):
         self, visitor: Visitor, raw: Raw, environ: Environ, start_response: StartResponse,
         rendering: Rendering,
     ) -> Iterable[bytes]:  # fmt: skip
-        runtime, counted = self.runtime, self.runtime.answers
-        http, read_ahead = runtime.shared_cache, ReadAhead()
+        runtime = self.runtime
+        counted, http = runtime.answers, runtime.shared_cache
+        read_ahead = None if http is None else ReadAhead()
         if http is not None and http.passes_at_once(raw, environ):
             heard = counted.heard(visitor, start_response)
             return http.glance(visitor, raw, environ, heard, rendering)
-        started = perf_counter()
-        answer = self._decide(visitor, read_ahead)
+        started, answer = perf_counter(), self._decide(visitor, read_ahead)
         if runtime.settings.debug:
             log_decision(visitor, answer, runtime.now(), perf_counter() - started)
-        if answer is None and http is not None:
+        if answer is None and http is not None and read_ahead is not None:
             heard = counted.heard(visitor, start_response)
             return http(visitor, raw, environ, heard, rendering, read_ahead)
         if answer is None:
@@ -384,7 +384,7 @@ class ISG(Operations):
             visitor, answer, self.application, environ, start_response, rendering, watch
         )
 
-    def _decide(self, visitor: Visitor, read_ahead: ReadAhead) -> Answer | None:
+    def _decide(self, visitor: Visitor, read_ahead: ReadAhead | None) -> Answer | None:
         """A defect of isgware's own must not become a visitor's error page."""
         try:
             return self.runtime.engine.visit(visitor, read_ahead)

@@ -61,9 +61,9 @@ class Maintenance:
                 if self._pid != os.getpid():
                     self._reset()
 
-    def start(self) -> None:
-        """Make sure that the thread of this process runs."""
-        if self._thread is not None and self._pid == os.getpid():
+    def start(self, pid: int = 0) -> None:
+        """Make sure that the thread of this process runs. ``pid``: its id, if the caller knows."""
+        if self._thread is not None and self._pid == (pid or os.getpid()):
             return
         self._own_process()
         if self._thread is not None or self._stop.is_set():
