@@ -25,7 +25,7 @@ from bench.kit.machine import ROOT, missing, program
 from bench.kit.report import Column, Report, options
 
 LIBRARIES: Final = {"django": "Django", "flask": "Flask-SQLAlchemy"}
-ROUNDS, TIMES = 12, 20
+ROUNDS, TIMES = 8, 15
 #: The libc function that a process calls to say that another count begins.
 _MARK: Final = "getsid"
 #: Instructions or microseconds of a case: without the option, and with it.
@@ -71,17 +71,24 @@ def pair(library: str, url: str, other: str) -> Iterator[tuple[Measured, Measure
     with_it.close()
 
 
-def in_turns(both: tuple[Measured, Measured], cases: Sequence[str]) -> dict[str, Pair]:
-    """Medians over the rounds."""
+def in_turns(
+    both: tuple[Measured, Measured], cases: Sequence[str]
+) -> tuple[dict[str, Pair], dict[str, float]]:
+    """Medians over the rounds: CPU, and round trips with the option."""
     found: dict[str, tuple[list[float], list[float]]] = {case: ([], []) for case in cases}
+    trips: dict[str, list[float]] = {case: [] for case in cases}
     for number in range(ROUNDS + 1):  # the first warms up
         for case in cases:
             for which in (0, 1) if number % 2 else (1, 0):
-                took = both[which].take(case, TIMES)[0]
+                took, sent = both[which].take(case, TIMES)
                 if number:
                     found[case][which].append(took)
+                    trips[case] += [sent] * which
     median = statistics.median
-    return {case: (median(without), median(with_it)) for case, (without, with_it) in found.items()}
+    return (
+        {case: (median(without), median(with_it)) for case, (without, with_it) in found.items()},
+        {case: median(sent) for case, sent in trips.items()},
+    )
 
 
 def counted(library: str) -> dict[str, Pair]:
@@ -138,10 +145,10 @@ def commits(library: str) -> list[tuple[str, Pair, float | None]]:
         opened = contextlib.nullcontext((None, "memory:" if kind == "memory:" else ""))
         store = stores.redis() if kind == "redis:" else opened
         with store as (_, url), pair(library, url, "memory:") as both:
-            for case, two in in_turns(both, COMMITS).items():
-                both[1].take(COMMITS[0], 1)  # what a DELETE takes
-                trips = both[1].take(case, 1)[1] if kind == "redis:" else None
-                rows.append((f"{LIBRARIES[library]}, {kind} {case}", two, trips))
+            times, trips = in_turns(both, COMMITS)
+            for case, two in times.items():
+                sent = trips[case] if kind == "redis:" else None
+                rows.append((f"{LIBRARIES[library]}, {kind} {case}", two, sent))
     return rows
 
 
@@ -163,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found[LIBRARIES[library]] = counted(library)
             continue
         with pair(library, "", "") as both:
-            found[LIBRARIES[library]] = in_turns(both, (*RENDERS, *OWN))
+            found[LIBRARIES[library]] = in_turns(both, (*RENDERS, *OWN))[0]
             pages = ", ".join(f"{page} {count}" for page, count in both[1].depends.items())
         report.say(f"{LIBRARIES[library]}: dependencies of each page: {pages}.")
         told += commits(library)

@@ -1780,6 +1780,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: what was written elsewhere is told at a rollback, too",
          "        return self.take()\n\n\ndef pending_of", "        return Writes()\n\n\ndef pending_of"),
     ),
+    *_of("sqlalchemy/recorder.py", "sqlalchemy/test_transactions.py")(
+        ("SQLAlchemy: a dialect that looks at its database is left alone",
+         'if not getattr(connection, "_allow_autobegin", True):', "if False:"),
+    ),
     *_of("sqlalchemy/times.py", "sqlalchemy/test_times.py")(
         ("SQLAlchemy: a condition near now is noted",
          "near(value_of(names, values, bound), time.time())", "False"),

@@ -25,7 +25,14 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 EDITOR, PASSWORD = "edith-the-editor", "a long enough password"
 #: What stands in pages that were made for an editor, and in no others.
-EDITORS: Final = ("wagtail-userbar", EDITOR, "DRAFT-TEXT", "PREVIEW-TEXT", "SECRET-TEXT")
+EDITORS: Final = (
+    "wagtail-userbar",
+    EDITOR,
+    "DRAFT-TEXT",
+    "PREVIEW-TEXT",
+    "SECRET-TEXT",
+    "VAULT-TEXT",
+)
 MODELS: Final = """
 from django.db import models
 from wagtail.admin.panels import FieldPanel
@@ -135,6 +142,10 @@ def filled_site() -> dict[str, Any]:
     }
     club = home.add_child(instance=HomePage(title="Club", slug="club", body="SECRET-TEXT"))
     PageViewRestriction.objects.create(page=club, restriction_type=PageViewRestriction.LOGIN)
+    vault = home.add_child(instance=HomePage(title="Vault", slug="vault", body="VAULT-TEXT"))
+    PageViewRestriction.objects.create(
+        page=vault, restriction_type=PageViewRestriction.PASSWORD, password="open sesame"
+    )
     Site.objects.all().delete()
     Site.objects.create(hostname="127.0.0.1", root_page=home, is_default_site=True)
     return {"home": home, "about": about, "club": club, **more}
@@ -265,6 +276,15 @@ def tried(
     for who in (ann, ben, ann):
         seen = who.get("/club/")
         check("and to nobody else", "SECRET-TEXT" not in seen[2], seen[:2])
+    form = ben.get("/vault/")[2]
+    action = re.search(r'<form[^>]*action="([^"]+)"', form)
+    check("a page with a password asks for it", action is not None and "VAULT-TEXT" not in form)
+    if action is not None:
+        shown = ben.get(action[1], {**form_fields(form), "password": "open sesame"})
+        check("and is shown to who knows it", "VAULT-TEXT" in shown[2], shown[:2])
+    for who in (ann, editor, ann):
+        seen = who.get("/vault/")
+        check("and to nobody else", "VAULT-TEXT" not in seen[2], seen[:2])
     editor.post("/admin/logout/")
     state, _, text = editor.get("/about/")
     check("who has logged out is a stranger", "userbar" not in text, state)

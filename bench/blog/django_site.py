@@ -47,8 +47,10 @@ def site(directory: str, store: str, dependencies: bool) -> Site:
     from django.core.wsgi import get_wsgi_application
 
     import isgware.django
+    from isgware import untracked
 
-    _fill()
+    with untracked():  # there is no ISG yet, and Django would make one to tell it
+        _fill()
     globals()["urlpatterns"] = _urls()
     isg = isgware.django.ISG(get_wsgi_application())
     return Site(isg, isg, _writes())

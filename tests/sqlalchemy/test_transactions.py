@@ -204,3 +204,18 @@ def test_a_commit_in_two_phases_tells_with_the_second(told):
     connection.dialect.do_prepare_twophase(connection, "y")
     connection.dialect.do_rollback_twophase(connection, "y")
     assert told() == []
+
+
+def test_what_a_dialect_asks_to_know_its_database_is_no_write(told, monkeypatch):
+    """PostgreSQL's does, on a connection that is of no pool."""
+    engine = create_engine("sqlite://")
+    initialize = engine.dialect.initialize
+
+    def asking(connection):
+        initialize(connection)
+        connection.exec_driver_sql("PRAGMA user_version")
+
+    monkeypatch.setattr(engine.dialect, "initialize", asking)
+    with engine.connect() as connection:
+        assert connection.scalar(select(1)) == 1
+    assert told() == []

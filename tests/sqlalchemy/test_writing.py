@@ -350,3 +350,4 @@ def test_an_in_memory_database_is_told_of_like_any_other():
         connection.execute(table.delete())
         connection.commit()
         assert told() == []
+    engine.dispose()

@@ -80,7 +80,10 @@ class Terms:
             elif role == _NODE:
                 stack.extend(item.children)
             elif role == _LOOKUP:
-                stack += (item.lhs, item.rhs)
+                rhs = item.rhs
+                stack += (item.lhs, rhs)
+                if isinstance(rhs, date) or (type(rhs) in (list, tuple) and rhs):
+                    self._compare(item)
             elif role == _ORDER:
                 stack.append(item.expression)
             elif isinstance(item, Query):
@@ -112,10 +115,8 @@ class Terms:
         kind = type(item)
         if kind is Now:
             self.times.append((None, None))
-        elif (rhs := getattr(item, "rhs", None)) is not None:
-            for value in rhs if isinstance(rhs, list | tuple) else (rhs,):
-                if isinstance(value, date):
-                    self.times.append((item.lhs, value))
+        elif getattr(item, "rhs", None) is not None:
+            self._compare(item)
         if not kind.__module__.startswith("django.") and any(
             name.startswith("as_") for name in vars(kind)
         ):
@@ -124,6 +125,12 @@ class Terms:
         if isinstance(template, str) and _OTHER_TABLES.search(template):
             if not kind.__module__.startswith("django."):
                 self._raw(template)
+
+    def _compare(self, lookup: Any) -> None:
+        rhs = lookup.rhs
+        for value in rhs[-2:] if isinstance(rhs, list | tuple) else (rhs,):  # a range has two
+            if isinstance(value, date):
+                self.times.append((lookup.lhs, value))
 
     def _note(self, alias: str, column: str) -> None:
         terms: Terms | None = self

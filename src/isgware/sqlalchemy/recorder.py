@@ -103,6 +103,8 @@ def _executing(statement: str, parameters: Any, context: Any, *, many: bool) -> 
     if OURS in context.execution_options:
         return
     connection, wrote = context.root_connection, False
+    if not getattr(connection, "_allow_autobegin", True):
+        return  # the dialect looks what database it is, on a connection of no pool
     changed, hooked = rewritten(statement, parameters, context, many), watch_hooks(context.dialect)
     if reads is not None:
         read(reads, connection, statement, context)

@@ -138,8 +138,11 @@ def committed(pooled: Any) -> None:
 
 def _of(pooled: Any) -> Pending | None:
     """That of a connection of the pool, if something is pending."""
-    info = getattr(pooled, "info", None)
-    return (info.get(_KEY) or None) if info is not None else None
+    try:
+        info = pooled.info
+    except (AttributeError, NotImplementedError):  # the dialect's own, of no pool
+        return None
+    return info.get(_KEY) or None
 
 
 def watch(dialect: Any) -> None:

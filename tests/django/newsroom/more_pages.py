@@ -96,6 +96,11 @@ def either_value(n):
 
 
 @page
+def of_others(n):
+    return [p.title for p in Post.objects.exclude(author=n).order_by("pk")]
+
+
+@page
 def same(n):
     return [p.title for p in Post.objects.filter(editor=F("author")).order_by("pk")]
 
