@@ -23,6 +23,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three for two processors: tests wait for servers about as long as they compute."""
+    return len(os.sched_getaffinity(0)) * 3 // 2
+
+
 @pytest.fixture(autouse=True)
 def house_is_kept_no_longer() -> Iterator[None]:
     """An ISG that a test leaves open would probe its store, and log, beside tests that follow."""
