@@ -19,7 +19,7 @@ from bench.kit.machine import ROOT
 from bench.kit.report import Column, Report, options
 from bench.refused_sites import SITES, VISITS
 
-PAIRS, ROUNDS = 8, 12
+PAIRS, ROUNDS = 4, 40
 
 
 class Site:
