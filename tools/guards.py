@@ -1030,7 +1030,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("learned_routes are bounded", "        if len(self._known) >= _MAX_LEARNED:\n", "        if False:\n"),
     ),
     *_of("serving/hit_for_pass.py", "promises/test_p7_floods.py")(
-        ("URLs that pass are bounded", "if len(self._known) >= _MAX_LINES:", "if False:"),
+        ("URLs that pass are bounded", "if len(self._known) >= _MAX_PASSED:", "if False:"),
     ),
     *_of("shared_cache/cache.py", "promises/test_p7_floods.py")(
         ("URLs with nothing to store are bounded", "if len(self._passed) >= _MAX_SILENT:", "if False:"),

@@ -18,7 +18,7 @@ from .answer import Answer
 #: Seconds without a check.
 _SECONDS: Final = 5.0
 #: At the limit the table is cleared.
-_MAX_LINES: Final = 8_192
+_MAX_PASSED: Final = 8_192
 
 
 class Pass(NamedTuple):
@@ -59,7 +59,7 @@ class HitForPass:
         """Remember an undeclared URL, or the ``answer`` to any visitor of a refused route."""
         if (answer is not None and not answer.skipped) or not worth_remembering(raw):
             return
-        if len(self._known) >= _MAX_LINES:
+        if len(self._known) >= _MAX_PASSED:
             self._known.clear()
         self._known[raw] = Pass(cell, monotonic() + _SECONDS, answer, self._routes.epoch)
 
