@@ -309,6 +309,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        except Exception:\n            log.exception(\"A commit",
          "        except ZeroDivisionError as e:\n            raise SystemExit from e\n            log.exception(\"A commit"),
         ("what was rolled back is withdrawn", "        withdraw(announced or {})\n", ""),
+        ("a name that one app does not know is told to the others",
+         "        if len(refused) == len(isgs):", "        if refused:"),
+        ("a name that no app knows is an error",
+         "        if len(refused) == len(isgs):", "        if False:"),
+        ("a store that is away keeps nothing that was touched from another",
+         "        except BackendUnavailable as error:  # the others' pages",
+         "        except ZeroDivisionError as error:  # the others' pages"),
     ),
     *_of("setting_checks.py", "test_settings.py")(
         ("what says how dependencies are renewed needs them",

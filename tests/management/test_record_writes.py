@@ -8,12 +8,16 @@ import pytest
 
 from isgware.core.database_reads import Writes
 from isgware.core.dependencies import Inserted, Write
+from isgware.errors import BackendUnavailable, ConfigurationError
+from isgware.management import record_writes
 from isgware.management.record_writes import (
     announce,
     announcing,
     listen,
     listening,
+    said_by,
     tell,
+    touched,
     unlisten,
     withdraw,
 )
@@ -88,3 +92,50 @@ def test_one_that_cannot_be_announced_to_refuses_no_commit(
     assert announced == {}
     assert "it goes on without" in caplog.text
     assert "in vain" in caplog.text
+
+
+class App:
+    """An ISG whose database has ``tables``."""
+
+    def __init__(self, *tables: str, away: bool = False) -> None:
+        self.tables, self.away = tables, away
+        self.touches: list[tuple[str, ...]] = []
+
+    def _check_name(self, name: str) -> None:
+        if name.split(":")[0] not in self.tables:
+            raise ConfigurationError(f"Nobody knows {name}")
+
+    def touched(self, *names: str) -> None:
+        if self.away:
+            raise BackendUnavailable("away")
+        self.touches.append(names)
+
+
+@pytest.fixture
+def two_apps(monkeypatch: pytest.MonkeyPatch) -> tuple[App, App]:
+    monkeypatch.setattr(record_writes, "_touchers", [])
+    monkeypatch.setattr(record_writes, "_makers", [])
+    apps = App("post"), App("post", "price")
+    for app in apps:
+        said_by(app)
+    return apps
+
+
+def test_each_app_of_a_process_is_told_what_it_knows(two_apps: tuple[App, App]) -> None:
+    touched("price:1", "post:5")
+    assert [app.touches for app in two_apps] == [[("post:5",)], [("price:1", "post:5")]]
+    touched("price:2")
+    assert two_apps[0].touches == [("post:5",)]
+
+
+def test_what_no_app_knows_is_an_error_and_renews_nothing(two_apps: tuple[App, App]) -> None:
+    with pytest.raises(ConfigurationError, match="Nobody knows prize:1"):
+        touched("post:5", "prize:1")
+    assert [app.touches for app in two_apps] == [[], []]
+
+
+def test_a_store_that_is_away_keeps_nothing_from_another(two_apps: tuple[App, App]) -> None:
+    two_apps[0].away = True
+    with pytest.raises(BackendUnavailable):
+        touched("post:5")
+    assert two_apps[1].touches == [("post:5",)]

@@ -50,6 +50,11 @@ def affected(catalogue: Catalogue, page_store: PageStore, name: str) -> Iterator
     yield from catalogue.infos(dependencies.affected(writes))
 
 
+def check_name(page_store: PageStore, name: str) -> None:
+    """Raises `ConfigurationError` if ``name`` is no row and no table of the app's."""
+    writes_named([name], dependencies_in(page_store).all_labels())
+
+
 def touched(page_store: PageStore, names: Iterable[str]) -> None:
     """Renew what depends on ``names``. Raises `BackendUnavailable` if the store did not take it."""
     dependencies = dependencies_in(page_store)

@@ -246,6 +246,11 @@ class Operations(Invalidations):
         `ConfigurationError` for what names neither, and `BackendUnavailable`."""
         self._touch(names)
 
+    def _check_name(self, name: str) -> None:
+        from .dependency_verbs import check_name
+
+        check_name(self.core.runtime.engine.page_store, name)
+
     def _touch(self, names: Sequence[str]) -> None:
         from .dependency_verbs import touched
 

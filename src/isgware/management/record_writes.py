@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, cast
 
 from ..core.dependencies import Write
 from ..core.dependency_texts import said_of
-from ..errors import ConfigurationError
+from ..errors import BackendUnavailable, ConfigurationError
 from ..render_context import database
 from ..rendering.callers import where
 from ..settings import Settings
@@ -89,9 +89,11 @@ def said_by(isg: Toucher, instead_of: Toucher | None = None) -> None:
 
 def touched(*names: str) -> None:
     """Renew the pages that depend on ``names``, rows (``blog.Post:5``) or tables
-    (``blog.Post[*]``), in every ISG of this process that has ``dependencies=``; see `ISG.touched`.
+    (``blog.Post[*]``), in every ISG of this process that has ``dependencies=`` and knows them; see
+    `ISG.touched`.
 
-    Raises `ConfigurationError` if there is none: `connect` is for processes without the app.
+    Raises `ConfigurationError` for what none of them knows, before anything is renewed, and if
+    there is none: `connect` is for processes without the app.
     """
     for made in _makers:
         made()
@@ -101,8 +103,31 @@ def touched(*names: str) -> None:
             "No ISG of this process has dependencies=True; elsewhere say it to the store: "
             "isgware.connect(store).touched(…)."
         )
-    for isg in told:
-        isg.touched(*names)
+    away: BackendUnavailable | None = None
+    for isg, known in _shared_out(names, told):
+        try:
+            isg.touched(*known)
+        except BackendUnavailable as error:  # the others' pages are to be renewed all the same
+            away = error
+    if away is not None:
+        raise away
+
+
+def _shared_out(names: Iterable[str], isgs: list[Toucher]) -> list[tuple[Toucher, list[str]]]:
+    """Which of ``names`` each knows, where apps of several databases are in one process."""
+    known: list[list[str]] = [[] for _ in isgs]
+    for name in names:
+        refused: list[ConfigurationError] = []
+        for isg, its in zip(isgs, known, strict=True):
+            try:
+                isg._check_name(name)
+            except ConfigurationError as error:
+                refused.append(error)
+            else:
+                its.append(name)
+        if len(refused) == len(isgs):
+            raise refused[0]
+    return [(isg, its) for isg, its in zip(isgs, known, strict=True) if its]
 
 
 def made_by(make: Callable[[], object]) -> None:
@@ -121,6 +146,7 @@ class Announcing(Protocol):
 
 
 class Toucher(Protocol):
+    def _check_name(self, name: str) -> None: ...
     def touched(self, *names: str) -> None: ...
 
 
