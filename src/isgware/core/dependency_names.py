@@ -30,7 +30,6 @@ from .depended import SIZE as SIZE
 from .depended import split as split
 from .dependencies import (
     KEY,
-    UNKNOWN,
     UPDATES_ONLY,
     EverythingChanged,
     Inserted,
