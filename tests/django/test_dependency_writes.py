@@ -8,6 +8,8 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from isgware.core.dependencies import Inserted, RowsChanged, Updated
+from isgware.django import query_writes
+from isgware.errors import ConfigurationError
 from isgware.management import record_writes
 
 from ..databases import BACKEND
@@ -99,3 +101,18 @@ def test_what_a_drivers_cursor_does_past_djangos_is_everything(room, monkeypatch
         with cursor.copy("COPY newsroom_topic FROM STDIN"):
             assert label(room, "/get/1") == "HIT"
         assert label(room, "/get/1") == "REVALIDATED"
+
+
+def test_a_process_that_can_have_no_isg_says_that_it_renews_nothing(caplog, monkeypatch):
+    monkeypatch.setattr(query_writes, "_failures", set())
+
+    def made():
+        raise ConfigurationError("The store is not ours to write.")
+
+    told = query_writes.Told(made, lambda: False)
+    told()
+    told()
+    assert caplog.messages == [
+        "dependencies=: what this process writes to the database renews no pages: The store is not "
+        "ours to write."
+    ]
