@@ -10,6 +10,8 @@ from django.db.models import Exists
 from django.db.models.functions import Now
 
 from isgware.core.dependencies import Inserted, RowsChanged, Updated
+from isgware.django import query_writes
+from isgware.errors import ConfigurationError
 from isgware.management import record_writes
 
 from ..databases import BACKEND
@@ -125,3 +127,18 @@ def test_a_subquery_that_asks_whether_a_table_is_empty_reads_it(room):
         assert label(room, "/get/1") == "MISS"
         Comment.objects.create(post=room.posts[0], text="a")
         assert label(room, "/get/1") == "REVALIDATED"
+
+
+def test_a_process_that_can_have_no_isg_says_that_it_renews_nothing(caplog, monkeypatch):
+    monkeypatch.setattr(query_writes, "_failures", set())
+
+    def made():
+        raise ConfigurationError("The store is not ours to write.")
+
+    told = query_writes.Told(made, lambda: False)
+    told()
+    told()
+    assert caplog.messages == [
+        "dependencies=: what this process writes to the database renews no pages: The store is not "
+        "ours to write."
+    ]
