@@ -12,7 +12,7 @@ import isgware
 from isgware.cli.commands import commands
 from isgware.cli.subject import subject_of, subject_of_store
 from isgware.core.stored_page import decode
-from isgware.django import query_writes
+from isgware.django import query_writes, recorded_queries
 from isgware.management import record_writes
 
 from ..databases import BACKEND
@@ -127,6 +127,12 @@ def test_sql_that_only_reads_renews_nothing(room, sql):
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)
     assert label(room, "/get/1") == "HIT"
+
+
+def test_of_several_statements_in_one_text_the_later_ones_may_write(room):
+    kind = recorded_queries._active[0].raw._kind
+    assert kind("SET lock_timeout = '2s'; DELETE FROM newsroom_topic") == "writes"
+    assert kind("SET a = 'x;y';") == "neither"
 
 
 def test_a_save_that_changes_nothing_renews_nothing(room):
