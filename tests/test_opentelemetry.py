@@ -16,7 +16,7 @@ from opentelemetry.trace import StatusCode
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
-from isgware import ISG, Policy, hole, page, revalidate
+from isgware import ISG, Policy, hole, holes, page, revalidate
 from isgware.flask import ISG as FlaskISG
 from isgware.opentelemetry import Observer
 from tests.promises.kit import Clock, Manual
@@ -84,9 +84,10 @@ def test_a_render_is_a_span_below_that_of_its_visitor(
 
 
 def test_what_the_view_does_lies_below_its_render(
-    provider: TracerProvider, exported: InMemorySpanExporter
+    provider: TracerProvider, exported: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Spans of a database, say; of the view, of a body that comes later, and of a hole."""
+    monkeypatch.setattr(holes, "registered", {})
     tracer = provider.get_tracer("database")
     app = Flask("shop")
 

@@ -213,11 +213,17 @@ def test_a_misspelt_option_of_the_environment_is_logged(caplog: pytest.LogCaptur
     ]
 
 
-@pytest.mark.parametrize(("name", "value"), [("dependencies_lag", 2), ("dependencies_durable", 1)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dependencies_lag", 2), ("dependencies_durable", 1), ("untracked", ("post",)),
+        ("derived", {"stock": ("post",)}),
+    ],
+)  # fmt: skip
 def test_what_says_how_dependencies_are_renewed_needs_them(name: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name}=.*: set dependencies=True, too"):
         Settings.load({name: value})
     for dependencies in (True, "soft"):
         said = Settings.load({"dependencies": dependencies}, {name: value})
         assert getattr(said, name) == value
-    assert getattr(Settings.load({name: 0}), name) == 0
+    assert not getattr(Settings.load({name: type(value)()}), name)

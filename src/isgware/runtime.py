@@ -155,20 +155,7 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
         store.probe, engine.page_store.maintain, counts.tell, Telling(store, observing).look,
     ]  # fmt: skip
     full = settings.cache_control == "full"
-    rerouted: tuple[str, ...] = ()
-    if full:
-        from .shared_cache.cache import REROUTED, SharedCache
-        from .shared_cache.responses import ResponseStore
-
-        rerouted = REROUTED
-    line = RequestLine(
-        (*site.origin_headers, *rerouted),
-        (
-            *site.bypass_cookies,
-            *((COOKIE,) if drafts else ()),
-            *(site.language_cookies if full else ()),
-        ),
-    )
+    line = _request_line(site, full=full, drafts=drafts is not None)
     variants = Variants(site, engine.visitors)
     engine.planner.variant_of = variants.value
     answers = CountedAnswers(counts, engine.planner.names, observing, now)
@@ -176,6 +163,9 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
     learner = Learner(engine, site)
     shared_cache = None
     if full:
+        from .shared_cache.cache import SharedCache
+        from .shared_cache.responses import ResponseStore
+
         responses = ResponseStore(engine, site, drafts)
         shared_cache = SharedCache(engine, learner, responses, application, delivery.send)
     runtime = Runtime(
@@ -202,6 +192,17 @@ def runtime_of(application: WSGIApp, settings: Settings, site: Site) -> Runtime:
     )
     observing.on_change = runtime.forget_cells
     return runtime
+
+
+def _request_line(site: Site, *, full: bool, drafts: bool) -> RequestLine:
+    headers, cookies = site.origin_headers, site.bypass_cookies
+    if drafts:
+        cookies = (*cookies, COOKIE)
+    if full:
+        from .shared_cache.cache import REROUTED
+
+        headers, cookies = (*headers, *REROUTED), (*cookies, *site.language_cookies)
+    return RequestLine(headers, cookies)
 
 
 def engine_of(

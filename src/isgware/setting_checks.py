@@ -104,8 +104,8 @@ _MAX_LAG: Final = 3_600.0
 
 
 def of_dependencies(values: Mapping[str, Any]) -> None:
-    """What says how pages are renewed for what they show says nothing without that."""
-    for name in ("dependencies_durable", "dependencies_lag"):
+    """What says how dependencies are recorded or told says nothing without them."""
+    for name in ("dependencies_durable", "dependencies_lag", "untracked", "derived"):
         if values.get(name) and not values.get("dependencies"):
             raise _fail(name, values[name], "set dependencies=True, too, or leave it out.")
 

@@ -86,5 +86,6 @@ def test_the_control_endpoint_restores(shop: Shop) -> None:
 
     assert post(path="/p", mode="restore", version="1") == (200, {"restored": 1, "paths": ["/p"]})
     assert shop.client.get("/p").text == "one"
-    for given in ({}, {"version": "x"}, {"version": "9"}, {"version": "1", "tag": "t"}):
+    more = ({"version": "1", "tag": "t"}, {"version": "1", "touched": "post:1"})
+    for given in ({}, {"version": "x"}, {"version": "9"}, *more):
         assert post(path="/p", mode="restore", **given)[0] == 400

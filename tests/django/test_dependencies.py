@@ -215,7 +215,7 @@ def test_the_command_line_shows_and_says_it(room, tmp_path):
     subject = subject_of(room.isgs[0])
     assert run(subject, "depends", "/get/1") == "newsroom.Post:1\n"
     assert json.loads(run(subject, "depends", "/get/1", "--output", "json")) == ["newsroom.Post:1"]
-    assert "/get/1" in run(subject, "affected", "newsroom.Post:1")
+    assert run(subject, "affected", "newsroom.Post:1") == run(subject, "ls")
     assert "depends on" in run(subject, "show", "/get/1")
     store = subject_of_store(f"file:{tmp_path}/store")
     assert run(store, "touched", "newsroom.Post:1") == "Touched newsroom.Post:1.\n"
@@ -255,9 +255,11 @@ def test_what_the_database_makes_of_other_tables_is_declared(newsroom, tmp_path)
     assert label(room, "/flat/1") == "REVALIDATED"
 
 
-def test_a_model_that_is_not_there_is_an_error(newsroom, tmp_path):
-    with pytest.raises(isgware.ConfigurationError, match="untracked"):
-        newsroom(f"file:{tmp_path}/store", untracked=["newsroom.Nothing"])
+@pytest.mark.parametrize("name", ["newsroom.Topics", "topic"])
+def test_a_model_that_is_not_there_is_an_error(newsroom, tmp_path, name):
+    said = f"^untracked='{name}': .* Did you mean 'newsroom.Topic'"
+    with pytest.raises(isgware.ConfigurationError, match=said):
+        newsroom(f"file:{tmp_path}/store", untracked=[name])
 
 
 def test_a_page_from_before_the_option_is_stale(newsroom, tmp_path):

@@ -43,7 +43,7 @@ def test_what_no_change_tells_of_is_named(newsroom, tmp_path, monkeypatch, page,
     for note, said in zip(notes, unseen, strict=True):
         assert note in said
         assert "test_unseen.py:" in said
-        assert "the page revalidate seconds" in said or "may be older" in said
+        assert "needs revalidate seconds" in said or "may be older" in said
     assert not any("test_unseen" in line for line in room.isgs[0].depends("/page/1"))
     shown = CliRunner().invoke(
         commands("isgware", lambda: subject_of(room.isgs[0])), ["show", "/page/1"]

@@ -112,6 +112,16 @@ def test_a_changed_policy_is_named(wrap: Wrap, clock: FakeClock) -> None:
     assert same_as_a_visit(new).decided_by == "the policy has changed since the render"
 
 
+def test_a_changed_option_is_named(wrap: Wrap) -> None:
+    old = wrap(Policy(revalidate=60))
+    visit(old, "/p")
+    store = old.runtime.engine.page_store.backend.backend
+    new = wrap(Policy(revalidate=60), store=store, dependencies=True)
+    said = same_as_a_visit(new)
+    assert said.outcome == "STALE"
+    assert said.decided_by == "the option dependencies= has changed since the render"
+
+
 def test_an_expired_page_is_rendered_for_its_visitor(wrap: Wrap, clock: FakeClock) -> None:
     isg = wrap(Policy(revalidate=60, expire=100))
     visit(isg, "/p")

@@ -73,6 +73,16 @@ def test_people_call_tables_by_name_or_class_and_see_their_names():
     assert {write.table for write in writes_named(["Atlas:3"], labels)} == {"atlas", "book"}
 
 
+def test_a_name_in_an_option_that_is_none_is_logged_once(caplog):
+    said = tables.Tables(["Author", "athor"], {"shelf": ["book"]})
+    said.labels.items()
+    said.labels.items()
+    assert caplog.messages == [
+        "The options untracked= and derived= are of no effect for 'athor'. Nobody knows a table "
+        "'athor'. Did you mean 'author'?"
+    ]
+
+
 def test_a_class_that_is_mapped_later_is_known():
     labels = tables.Labels()
     assert "Later" not in labels

@@ -47,7 +47,7 @@ def affected(subject: Subject, name: str, output: str) -> None:
     if output == "json":
         click.echo(to_json([dataclasses.asdict(info) for info in found]))
     elif found:
-        click.echo(listing(found))
+        click.echo(listing(found), nl=False)
     else:
         click.echo(f"No stored page depends on {printable(name)}.", err=True)
 

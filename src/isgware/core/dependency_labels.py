@@ -56,9 +56,16 @@ def _tables(label: str, labels: Labels) -> tuple[str, ...]:
     own = {tables[0] for tables in labels.values() if tables}
     if label in own or not labels:
         return (label,)
-    close = get_close_matches(label, [*labels, *own], 1)
+    raise ConfigurationError(unknown(label, [*labels, *own]))
+
+
+def unknown(label: str, known: Iterable[str]) -> str:
+    """That no table is called ``label``, and what of those that are ``known`` may be meant."""
+    known, folded = list(known), label.casefold()
+    close = [each for each in known if each.casefold().endswith("." + folded)]
+    close = close or get_close_matches(label, known, 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ConfigurationError(f"Nobody knows a table {label!r}.{hint}")
+    return f"Nobody knows a table {label!r}.{hint}"
 
 
 def labelled(lines: Iterable[str], labels: Labels) -> list[str]:

@@ -40,7 +40,7 @@ def compared(column: str, place: str) -> str:
     """That a column was compared with the time. ``place``: in the app's code."""
     return (
         f"its answer changes with time: {column} was compared with the time of the render "
-        f"({place}); give the page revalidate seconds"
+        f"({place}), so the page needs revalidate seconds"
     )
 
 

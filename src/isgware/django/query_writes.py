@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import decimal
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -35,11 +36,30 @@ from .tables import Tables, by_value, cascaded, key_column
 
 #: Of the results of a query: how many rows it changed. Before Django 5.2 its cursor tells.
 _COUNT: Final[Any] = getattr(constants, "ROW_COUNT", constants.CURSOR)
+#: That are logged in a process.
+_MOST_FAILURES: Final = 10
 #: Values of these types that are equal are stored alike.
 _PLAIN: Final = (
     str, int, bool, bytes, float, datetime.date, datetime.time, datetime.datetime,
     datetime.timedelta, decimal.Decimal, uuid.UUID, type(None),
 )  # fmt: skip
+
+
+log: Final = logging.getLogger("isgware")
+_failures: Final[set[str]] = set()
+
+
+def _see_to(made: Callable[[], object]) -> None:
+    """A save does not fail because there can be no ISG, such as for a user who may not write the
+    store. But nothing else will ever say that its pages were not renewed."""
+    try:
+        made()
+    except Exception as error:
+        if str(error) not in _failures and len(_failures) < _MOST_FAILURES:
+            _failures.add(str(error))
+            log.error(
+                "dependencies=: what this process writes to the database renews no pages: %s", error
+            )
 
 
 class Told(Waiting):
@@ -59,8 +79,7 @@ class Told(Waiting):
             announce(self.writes, self._announced)
 
     def _tell(self) -> None:
-        with contextlib.suppress(Exception):  # it says so itself when it is asked for more
-            self._made()
+        _see_to(self._made)
         tell(self.writes, self._announced)
 
 
@@ -75,8 +94,7 @@ class QueryWrites:
 
     def _announces(self) -> bool:
         if self._durable and not announcing():  # nothing has been told yet in this process
-            with contextlib.suppress(Exception):
-                self._made()
+            _see_to(self._made)
         return announcing()
 
     def note(self, write: Write, using: str) -> None:
@@ -209,7 +227,9 @@ class QueryWrites:
     def delete(self, compiler: Any, execute: Callable[[Any], Any], result_type: Any) -> Any:
         using = compiler.connection.alias
         meta = compiler.query.get_meta()
-        table, model = compiler.query.base_table or meta.db_table, meta.concrete_model
+        # Not `base_table`: it keeps what it says before there is any, and Django needs it later.
+        table = next(iter(compiler.query.alias_map), meta.db_table)
+        model = meta.concrete_model
         if not self.counts(table) or never(compiler):
             return execute(result_type)
         if table != meta.db_table or not key_column(model):

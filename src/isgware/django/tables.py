@@ -10,6 +10,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import models
 
+from ..core.dependency_labels import unknown
 from ..errors import ConfigurationError
 
 #: Tables of the framework's own bookkeeping: no page shows them, and every visit may write them.
@@ -61,8 +62,9 @@ def table_of(option: str, label: str) -> str:
     """The table of a model by its label. Raises `ConfigurationError`, naming the ``option``."""
     try:
         meta: Any = apps.get_model(label)._meta
-    except (LookupError, ValueError) as error:
-        raise ConfigurationError(f"{option}: {label!r} is no model: {error}") from None
+    except (LookupError, ValueError):
+        known = (model._meta.label for model in apps.get_models(include_auto_created=True))
+        raise ConfigurationError(f"{option}={label!r}: {unknown(label, known)}") from None
     return str(meta.concrete_model._meta.db_table)
 
 

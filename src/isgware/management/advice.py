@@ -19,7 +19,10 @@ _ADVICE: Final[dict[str, str]] = {
     "bypass-cookie": "Nothing, if bypass= names the right cookies.",
     "learning": "Declare the route: pages of declared routes are rendered for their first visitor.",
     "expired": "Pages are visited less often than they expire: let expire be longer.",
-    "purged": "Revalidate instead of purging where a stale page may be shown once more.",
+    "purged": (
+        "Where a stale page may be shown once more, revalidate instead of purging, or say "
+        "dependencies='soft'."
+    ),
     "not-modified": "Nothing: the app has confirmed the stored response.",
     "loading": "Render pages before anybody asks: isgware build.",
     "wait-timeout": "Renders take longer than wait_time, or too many visitors wait for them: look "

@@ -207,7 +207,7 @@ class Control:
             printable(", ".join((*paths, *tags, *touched)[:_LOGGED])),
         )
         if mode == "restore":
-            return self._restore(paths, tags, given.one("version") or "")
+            return self._restore(paths, [*tags, *touched], given.one("version") or "")
         if touched:
             self._isg.touched(*touched)
         if tags:
@@ -218,8 +218,8 @@ class Control:
         done = {"touched": touched} if touched else {}
         return Reply(200, {"revalidated": True, "paths": paths, "tags": tags, **done})
 
-    def _restore(self, paths: list[str], tags: list[str], version: str) -> Reply:
-        if len(paths) != 1 or tags or not re.fullmatch("[0-9]{1,9}", version):
+    def _restore(self, paths: list[str], others: list[str], version: str) -> Reply:
+        if len(paths) != 1 or others or not re.fullmatch("[0-9]{1,9}", version):
             raise BadRequest("restore takes one path and its version")
         self._isg.restore(paths[0], int(version))
         return Reply(200, {"restored": int(version), "paths": paths})

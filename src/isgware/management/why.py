@@ -15,7 +15,7 @@ from ..core.cache_key import Request, Visitor, cgi_name
 from ..core.client_holes import ASK_PATH
 from ..core.decide import Action, Decision, decide
 from ..core.dependency_labels import labelled_text
-from ..core.freshness import Generations, State
+from ..core.freshness import State
 from ..core.hole_places import hole_names
 from ..core.local_path import local_path
 from ..errors import BackendUnavailable
@@ -314,9 +314,9 @@ class _Case:
             return "; ".join(said)
         if state is State.FRESH:
             return fresh_until(page, self.now)
-        mirror: Generations = self.engine.page_store.mirror
-        text = changed_by(page, mirror, self.now, target.policy.fingerprint)
-        dependencies = self.engine.page_store.dependencies
+        page_store = self.engine.page_store
+        text = changed_by(page, page_store, self.now, target.policy.fingerprint)
+        dependencies = page_store.dependencies
         return text if dependencies is None else labelled_text(text, dependencies.labels)
 
     def _others(self, target: Target) -> Iterator[str]:

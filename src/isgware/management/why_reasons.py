@@ -6,11 +6,13 @@ import dataclasses
 from typing import Final
 
 from ..core.cache_key import Visitor, counting_cookie
-from ..core.freshness import ALL, Generations
+from ..core.freshness import ALL
 from ..formatting import duration
 from ..policy import NOTHING, Policy
 from ..routing.framework import Site
 from ..routing.planner import Target, personal
+from ..storage.dependency_state import as_recorded
+from ..storage.page_store import PageStore
 from ..storage.process_cache import Page
 
 #: Reasons that come from the request or the app's answer, by their token in ``detail=``.
@@ -111,9 +113,9 @@ def fresh_until(page: Page, now: float) -> str:
     return f"{said} ({REPLICAS})" if depended is not None and depended.due else said
 
 
-def changed_by(page: Page, mirror: Generations, now: float, fingerprint: str) -> str:
+def changed_by(page: Page, page_store: PageStore, now: float, fingerprint: str) -> str:
     """Why a stored page is not fresh: the first reason that applies in `judge`."""
-    entry = page.entry
+    entry, mirror = page.entry, page_store.mirror
     if entry.nonce != mirror.nonce:
         return "the store has lost its table of invalidations since the render"
     if entry.generation < mirror.floor:
@@ -139,6 +141,8 @@ def changed_by(page: Page, mirror: Generations, now: float, fingerprint: str) ->
     if now >= entry.fresh_until:
         ago = duration(now - entry.rendered_at)
         return f"revalidate={entry.revalidate:g}: it was rendered {ago} ago"
+    if not as_recorded(entry, page_store.dependencies):
+        return "the option dependencies= has changed since the render"
     return "the store is out of reach for too long, or the clock was put back"
 
 

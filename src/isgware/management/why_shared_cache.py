@@ -83,7 +83,7 @@ def _decided_by(
     if state is State.FRESH and wishes:
         return "the directives of the request"
     if state is State.GONE or not page.entry.revalidate or now < page.entry.fresh_until:
-        return changed_by(page, page_store.mirror, now, page.entry.fingerprint)
+        return changed_by(page, page_store, now, page.entry.fingerprint)
     return f"stale for {duration(now - page.entry.fresh_until)}"
 
 

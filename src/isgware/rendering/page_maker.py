@@ -85,11 +85,7 @@ class PageMaker:
         began, in seconds since the epoch, and how many seconds it took."""
         started, took = times
         of_view = ViewDirectives(rendering.revalidate, rendering.expire, rendering.refused)
-        if replaces is None:  # one that was purged has told something, too
-            known = self._memory.get(target.key)
-            before = known.entry if known is not None else None
-        else:
-            before = replaces
+        before = self._before(target, replaces)
         as_run = self._as_run(target, response, rendering, of_view)
         if isinstance(as_run, Refused):
             return as_run
@@ -128,11 +124,17 @@ class PageMaker:
         decorator = rendering.policy.fingerprint if rendering.policy is not None else ""
         default = self._declarations.default if verdict.by_default else ""
         made = Made(entry, learned, target.declared, decorator, default)
-        if replaces is None:
-            return _logged(made, target, started, took)
-        own = not response.all("cache-control")
-        made = _fitted(_compared(made, replaces), replaces, verdict.adaptive, started, own)
+        if replaces is not None:
+            own = not response.all("cache-control")
+            made = _fitted(_compared(made, replaces), replaces, verdict.adaptive, started, own)
         return _logged(made, target, started, took)
+
+    def _before(self, target: Target, replaces: Entry | None) -> Entry | None:
+        """The page that has told something already: also one that was purged."""
+        if replaces is not None:
+            return replaces
+        known = self._memory.get(target.key)
+        return known.entry if known is not None else None
 
     def _as_run(
         self, target: Target, response: Response, rendering: Rendering, of_view: ViewDirectives

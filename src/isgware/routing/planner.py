@@ -118,14 +118,7 @@ class Planner:
             return Plan(None, refusal) if match else None
         origin = at or self._origin(visitor)
         base = _base(visitor, origin).base_key(self._settings.build_id)
-        learned_route = self.learned_route(
-            base, lambda: self._expected(visitor, match, origin), again=again and match is None
-        )
-        if match or learned_route != NOTHING_LEARNED:
-            self._latest[match.route if match else ""] = learned_route
-        doubted = serving and match is None and learned_route.fingerprint
-        if doubted and not self.declarations.believes(base):
-            learned_route = dataclasses.replace(learned_route, fingerprint="")
+        learned_route = self._learned(visitor, match, base, origin, again=again, serving=serving)
         policy, is_declared = self.declarations.policy(match, learned_route)
         if policy is None:
             return None
@@ -150,6 +143,21 @@ class Planner:
             cookies=policy.bypass is not None,
             vary_cookie=learned_route.vary_cookie,
         )
+
+    def _learned(
+        self, visitor: Visitor, match: Match | None, base: str,
+        origin: tuple[str, str] | None, *,
+        again: bool, serving: bool,
+    ) -> LearnedRoute:  # fmt: skip
+        learned_route = self.learned_route(
+            base, lambda: self._expected(visitor, match, origin), again=again and match is None
+        )
+        if match or learned_route != NOTHING_LEARNED:
+            self._latest[match.route if match else ""] = learned_route
+        doubted = serving and match is None and learned_route.fingerprint
+        if doubted and not self.declarations.believes(base):
+            return dataclasses.replace(learned_route, fingerprint="")
+        return learned_route
 
     def _as_seen(self, visitor: Visitor) -> Visitor:
         """The visitor with scheme and host as the app sees them."""

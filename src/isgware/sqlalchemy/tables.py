@@ -5,6 +5,7 @@ There may be several ISGs in a process; a table does not count if it does for no
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -13,6 +14,9 @@ from typing import Any, Final
 from sqlalchemy.orm.mapper import _all_registries
 
 from ..core.dependencies import EverythingChanged, TableChanged, Write
+from ..core.dependency_labels import unknown
+
+log: Final = logging.getLogger("isgware")
 
 #: Bookkeeping of libraries, by the modules of their classes: no page shows it.
 _LIBRARIES: Final = ("flask_session.", "celery.backends.database")
@@ -26,9 +30,9 @@ class Tables:
     def __init__(
         self, untracked: Iterable[str] = (), derived: Mapping[str, Iterable[str]] | None = None
     ) -> None:
-        self.labels: Final = Labels()
         self._untracked = frozenset(untracked)
         self._derived = {name: tuple(sources) for name, sources in (derived or {}).items()}
+        self.labels: Final = Labels(self._untracked.union(self._derived, *self._derived.values()))
 
     def ignores(self, table: str) -> bool:
         if table in _MIGRATIONS or table in self._untracked:
@@ -85,11 +89,13 @@ def told(writes: Iterable[Write]) -> Iterator[Write]:
 
 
 class Labels(Mapping[str, tuple[str, ...]]):
-    """What people call tables, see `isgware.core.dependency_labels`: as classes are mapped."""
+    """What people call tables, see `isgware.core.dependency_labels`: as classes are mapped.
+    ``said``: names in options, which are logged if they are none of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: Iterable[str] = ()) -> None:
         self._size = -1
         self._found: dict[str, tuple[str, ...]] = {}
+        self._unchecked = frozenset(said)
 
     def _now(self) -> dict[str, tuple[str, ...]]:
         size = sum(len(registry._managers) for registry in _all_registries()) + len(_met)
@@ -107,7 +113,15 @@ class Labels(Mapping[str, tuple[str, ...]]):
         return len(self._now())
 
     def items(self) -> ItemsView[str, tuple[str, ...]]:  # else each item is looked up by itself
-        return self._now().items()
+        found = self._now()
+        # Asked for after a render, when the app's classes are there; no sooner can it be checked.
+        said, self._unchecked = self._unchecked, frozenset()
+        for name in sorted(said.difference(found)):
+            log.warning(
+                "The options untracked= and derived= are of no effect for %r. %s",
+                name, unknown(name, found),
+            )  # fmt: skip
+        return found.items()
 
 
 def _labels() -> Iterator[tuple[str, tuple[str, ...]]]:
