@@ -2,9 +2,11 @@
 
 from contextlib import contextmanager
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import Exists
 from django.db.models.functions import Now
 
 from isgware.core.dependencies import Inserted, RowsChanged, Updated
@@ -100,6 +102,30 @@ def test_what_a_drivers_cursor_does_past_djangos_is_everything(room, monkeypatch
         monkeypatch.setattr(cursor, "cursor", driver)
         with cursor.copy("COPY newsroom_topic FROM STDIN"):
             assert label(room, "/get/1") == "HIT"
+        assert label(room, "/get/1") == "REVALIDATED"
+
+
+def test_all_rows_of_a_table_that_nothing_refers_to_can_be_deleted(room, told):
+    """Django asks for its first table once it has one, and isgware must not ask before."""
+    room.models.Comment.objects.create(post=room.posts[0], text="a")
+    assert room.models.Comment.objects.all().delete()[0] == 1
+    assert room.models.Comment.objects.count() == 0
+
+
+def test_a_row_whose_key_nobody_told_may_be_one_that_was_not_there(room):
+    Post, url = room.models.Post, "/get/3"
+    assert depends(room, url) == ["newsroom.Post:3(id)"]
+    fields = {"slug": "s3", "date": "2024-01-01", "author": room.author}
+    Post.objects.bulk_create([Post(title="p3", **fields)], ignore_conflicts=True)
+    assert label(room, url) == "REVALIDATED"
+
+
+def test_a_subquery_that_asks_whether_a_table_is_empty_reads_it(room):
+    pages, Comment = room.pages, room.models.Comment
+    query = room.models.Post.objects.filter(Exists(Comment.objects.all()))
+    with patch.dict(pages, {"get": lambda number: list(query.values_list("title"))}):
+        assert label(room, "/get/1") == "MISS"
+        Comment.objects.create(post=room.posts[0], text="a")
         assert label(room, "/get/1") == "REVALIDATED"
 
 

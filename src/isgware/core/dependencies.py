@@ -215,9 +215,10 @@ def concerns(write: Write, read: Read) -> bool:
     if isinstance(write, RowsChanged):
         return _touches(write.columns, read.columns)
     if isinstance(read, Row):
-        # No page can show a row that was not there yet, whatever its key became.
+        # No page can show a row that was not there yet, whatever its key became. One that is shown
+        # in part is kept as a question for its key.
         if isinstance(write, Inserted) and write.key is UNKNOWN:
-            return False
+            return read.columns is not None
         if not _may_equal(read.key, write.key):
             return False
         return not isinstance(write, Updated) or _touches(write.columns, read.columns)

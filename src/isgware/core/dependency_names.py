@@ -30,7 +30,6 @@ from .depended import SIZE as SIZE
 from .depended import split as split
 from .dependencies import (
     KEY,
-    UNKNOWN,
     UPDATES_ONLY,
     EverythingChanged,
     Inserted,
@@ -176,8 +175,6 @@ def _looks_at(shape: Shape, columns: Collection[str]) -> bool:
 
 def _asked(write: RowWrite, shape: Shape) -> Iterable[bytes]:
     """The questions of ``shape`` that the row belongs to, or belonged to."""
-    if KEY in shape.equals and isinstance(write, Inserted) and write.key is UNKNOWN:
-        return  # it was not there yet
     for known in versions_of(write):
         values = [value_in(write, known, column) for column in shape.equals]
         if None in values:

@@ -303,6 +303,9 @@ def base_terms(query: Any, aliases: Iterable[str], outer: Terms | None = None) -
 
 def of_subquery(query: Any, outer: Terms | None) -> Terms:
     """A query within another: only its own structure is known, so all of its joins count."""
+    if not (query.alias_map or query.combined_queries or hasattr(query, "inner_query")):
+        query = query.clone()  # as `Exists` does: Django names the table in its own copy alone
+        query.get_initial_alias()
     terms = base_terms(query, list(query.alias_map), outer)
     for combined in query.combined_queries or ():
         terms.inner.append(of_subquery(combined, outer))

@@ -227,7 +227,9 @@ class QueryWrites:
     def delete(self, compiler: Any, execute: Callable[[Any], Any], result_type: Any) -> Any:
         using = compiler.connection.alias
         meta = compiler.query.get_meta()
-        table, model = compiler.query.base_table or meta.db_table, meta.concrete_model
+        # Not `base_table`: it keeps what it says before there is any, and Django needs it later.
+        table = next(iter(compiler.query.alias_map), meta.db_table)
+        model = meta.concrete_model
         if not self.counts(table) or never(compiler):
             return execute(result_type)
         if table != meta.db_table or not key_column(model):
