@@ -414,9 +414,19 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a route is a name of the pages that were rendered for it",
          "(*names, route_name(route)) if route else names", "names"),
     ),
-    *_of("management/route_pages.py", "dashboard/test_pages.py")(
+    *_of("management/route_pages.py", "management/test_route_pages.py")(
         ("pages of a route are found under other names, too",
-         "if route_of.by_url(row) == route:", "if False:"),
+         "route_of.by_url(row), ", ""),
+        ("pages of a pattern are found under the names of the routes that it catches",
+         "names = {route, *_caught(runtime, route)}", "names = {route}"),
+        ("pages of a pattern are found by their URLs", ", route_of.by_pattern(row)", ", \"\""),
+    ),
+    *_of("serving/client_holes.py", "flask/test_client_holes.py")(
+        ("holes of a page that another process has stored are looked up",
+         "self._engine.looked_up(there)", "self._engine.visit(there)"),
+    ),
+    *_of("serving/learning.py", "serving/test_unpromising_routes.py")(
+        ("answers to HEAD do not count against a route", 'if visitor.method == "GET":  # an', "if True:  # an"),
     ),
     *_of("core/freshness.py", "core/test_page_versions.py")(
         ("a restored version outlives its policy", " and not entry.restored\n", "\n"),

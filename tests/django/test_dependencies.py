@@ -13,6 +13,7 @@ from isgware.cli.commands import commands
 from isgware.cli.subject import subject_of, subject_of_store
 from isgware.core.stored_page import decode
 from isgware.django import query_writes, recorded_queries
+from isgware.django.apps import _record_queries
 from isgware.management import record_writes
 
 from ..databases import BACKEND
@@ -266,6 +267,19 @@ def test_a_model_that_is_not_there_is_an_error(newsroom, tmp_path, name):
     said = f"^untracked='{name}': .* Did you mean 'newsroom.Topic'"
     with pytest.raises(isgware.ConfigurationError, match=said):
         newsroom(f"file:{tmp_path}/store", untracked=[name])
+
+
+def test_what_is_said_to_web_processes_alone_is_logged(newsroom, tmp_path, caplog):
+    newsroom(f"file:{tmp_path}/store")
+    assert ["Give it in settings.ISGWARE" in line for line in caplog.messages] == [True]
+
+
+def test_the_environment_counts_for_commands_too(newsroom, monkeypatch):
+    monkeypatch.setattr(record_writes, "_makers", [])
+    monkeypatch.setenv("ISGWARE_DEPENDENCIES", "true")
+    assert not recorded_queries.recording()
+    _record_queries()
+    assert recorded_queries.recording()
 
 
 def test_a_page_from_before_the_option_is_stale(newsroom, tmp_path):

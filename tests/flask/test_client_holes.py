@@ -451,3 +451,34 @@ def test_why_tells_what_becomes_of_a_request_for_holes():
     nowhere = shop.isg.why(url.replace("%2Fpage", "%2Fnowhere"))
     assert "/nowhere would be PASS" in nowhere.decided_by
     assert shop.renders == 1
+
+
+def test_holes_of_a_page_that_another_process_has_stored_are_made(tmp_path):
+    """This one has seen nothing of its route but what cannot be stored, and is not asked for the
+    page, which a cache in front has."""
+
+    def process():
+        app = Flask("shop")
+        app.secret_key = "not a secret"
+
+        @app.get("/p/<name>")
+        def shown(name):
+            if name == "none":
+                abort(404)
+            return render_template_string(PAGE)
+
+        app.jinja_loader = DictLoader(FILES)
+        later = ManualExecutor()
+        isgware.flask.ISG(
+            app, store=f"file:{tmp_path}", enabled=True, executor=later, revalidate=60
+        )
+        return app.test_client(), later
+
+    (one, later), (other, _) = process(), process()
+    one.get("/p/a")
+    later.run_all()
+    for number in range(20):
+        other.get(f"/p/none?{number}")
+    with other.session_transaction() as theirs:
+        theirs["user"] = "ann"
+    assert made(other.get(asks(one.get("/p/a").text)))["0"] == "<b>ann</b>"

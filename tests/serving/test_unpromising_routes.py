@@ -81,6 +81,16 @@ def test_a_page_is_learned_at_its_first_storable_answer(read: list[str]) -> None
     assert visit(app.wsgi_app, "/p/b").cache == "HIT"
 
 
+def test_answers_to_head_do_not_count(read: list[str]) -> None:
+    """They are never worth a render, whatever they say."""
+    app, _ = site(ManualExecutor())
+    for number in range(40):
+        visit(app.wsgi_app, f"/p/{number}", method="HEAD")
+    read.clear()
+    visit(app.wsgi_app, "/p/a")
+    assert read != []
+
+
 def test_pages_that_another_process_has_learned_are_found_soon(tmp_path: Any) -> None:
     later = ManualExecutor()
     (one, said_one), (other, said) = (site(later, f"file:{tmp_path}") for _ in range(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ def _record_queries() -> None:
     from .integration import configured, isg
 
     try:
-        settings = Settings.load({}, configured())
+        settings = Settings.load({}, configured(), os.environ)
     except ConfigurationError:  # isgware.E001
         return
     if settings.dependencies:
@@ -51,7 +52,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     from .integration import configured
 
     try:
-        open_store(Settings.load({}, configured()))
+        open_store(Settings.load({}, configured(), os.environ))
     except ConfigurationError as error:
         return [Error(str(error), hint="See settings.ISGWARE.", id="isgware.E001")]
     return []
@@ -89,7 +90,7 @@ def check_inner_caches(
         for name in cache_middleware()
     ]
     try:
-        patterns = Routes(Settings.load({}, configured()).routes)
+        patterns = Routes(Settings.load({}, configured(), os.environ).routes)
     except ConfigurationError:  # isgware.E001
         return found
     for route, cache in cached_views(project_routes(), inner_cache, patterns.catches):

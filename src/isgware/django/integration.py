@@ -63,12 +63,17 @@ class ISG(Operations):
         if settings.dependencies:
             from django.apps import apps
 
-            from .recorded_queries import record_queries
+            from .recorded_queries import record_queries, recording
 
             if not apps.is_installed("isgware.django"):
                 raise ConfigurationError(
                     "dependencies= needs 'isgware.django' in INSTALLED_APPS, so that commands, "
                     "shells and tasks tell what they write."
+                )
+            if not recording():
+                log.warning(
+                    "dependencies= is given to ISG() alone, so that what commands, shells and "
+                    "tasks write renews no pages. Give it in settings.ISGWARE."
                 )
             recorder = record_queries(
                 settings.untracked, settings.derived, isg, durable=settings.dependencies_durable

@@ -59,6 +59,10 @@ def record_queries(
     return recorder
 
 
+def recording() -> bool:
+    return bool(_active)
+
+
 def stop_recording() -> None:
     _active.clear()
 

@@ -104,9 +104,11 @@ class ClientHoles:
         return target is None or self._engine.visitors.asks_for(there, target.policy, entry)
 
     def _entry(self, there: Visitor) -> Entry | None:
-        """The page as this visitor would get it. It is rendered if it is not stored any more."""
+        """The page as this visitor would get it. It is rendered if it is not stored any more. A
+        browser has it already, so it is looked up, though this process may have seen no page of
+        its route."""
         try:
-            answer = self._engine.visit(there)
+            answer = self._engine.looked_up(there)
         except Exception:
             log.exception("isgware failed; the holes of %s stay as they are.", there.path)
             return None

@@ -71,6 +71,11 @@ class Engine:
             return Answer("BYPASS", own or reason, refused=match.route, skipped=for_all)
         if match is None and self.skips_undeclared(visitor):
             return None
+        return self.looked_up(visitor, read_ahead)
+
+    def looked_up(self, visitor: Visitor, read_ahead: ReadAhead | None = None) -> Answer | None:
+        """As `visit`, but the store is asked even if nothing of the route has been storable yet:
+        another process may have stored the page."""
         self.page_store.begin(read_ahead)
         try:
             return self._visit(visitor)

@@ -72,7 +72,8 @@ class Learner:
             if learning is None:
                 behind.nothing()
                 nothing_to_store = not has_credentials(visitor.headers)
-            self._note(visitor, promising=learning is not None, nothing=nothing_to_store)
+            if visitor.method == "GET":  # an answer to HEAD is never worth a render
+                self._note(visitor, promising=learning is not None, nothing=nothing_to_store)
             return learning
 
         answer = call(application, environ, looking(start_response, look), rendering)
