@@ -387,9 +387,22 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a time is near now in any zone", "value.replace(tzinfo=datetime.UTC).timestamp() - now)",
          "value.timestamp() - now)"),
     ),
-    *_of("django/raw_sql.py", "django/test_dependencies.py")(
+    *_of("django/raw_sql.py", "django/test_dependency_writes.py")(
         ("Django: of several statements the later ones may write",
          'if ";" in _QUOTED.sub', 'if "" and _QUOTED.sub'),
+    ),
+    *_of("django/query_reads.py", "django/test_dependency_writes.py")(
+        ("Django: what writes its own SQL reads the tables that it names",
+         "if any(terms.whole for terms in self._terms.all()):", "if False:"),
+    ),
+    *_of("sqlalchemy/selects.py", "sqlalchemy/test_reading.py")(
+        ("SQLAlchemy: what writes its own SQL reads the tables that it names",
+         "            tables |= named_in(self._compiled.string)\n", ""),
+        ("SQLAlchemy: what stands behind a SELECT may select", "        self._added(select)\n", ""),
+        ("SQLAlchemy: an operator of the app's own may select",
+         'self._selecting(getattr(getattr(part, "operator", None), "opstring", ""))', "pass"),
+    ),
+    *_of("django/raw_sql.py", "django/test_dependencies.py")(
         ("Django: a commit in plain words may commit anything", '    "begin", "start", "rollback"',
          '    "begin", "commit", "start", "rollback"'),
         ("SQL of the app's own makes a page depend on everything", 'if reads is not None and kind != "neither":', "if False:"),

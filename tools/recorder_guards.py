@@ -198,7 +198,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_sqlalchemy("selects.py")(
         ("SQLAlchemy: what decides", "        columns = None if every else frozenset(self._deciding.get(name, ()))", "        columns = None if every else frozenset[str]()"),
-        ("SQLAlchemy: columns of conditions and orders", "                self._expression(part)\n        self._outputs", "                pass\n        self._outputs"),
+        ("SQLAlchemy: columns of conditions and orders", "                self._expression(part)\n        self._added", "                pass\n        self._added"),
         ("SQLAlchemy: tables of FROM", "                self._asked.append((element, equalities.given.get(element, {})))", "                pass"),
         ("SQLAlchemy: what is computed", "            else:\n                self._expression(column)\n", "            else:\n                pass\n"),
         ("SQLAlchemy: columns without the key", "        if not has_key or (_picks(select)", "        if (_picks(select)"),
@@ -207,7 +207,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: conditions of joins", "            self._expression(element.onclause)\n", "            pass\n"),
         ("SQLAlchemy: a star is every column", "        if id(selected.statement) not in self._exist:", "        if False:"),
         ("SQLAlchemy: orders by a name", "                self._all = True", "                pass"),
-        ("SQLAlchemy: text() within a query", "        elif not _CONSTANT.match(text):", "        elif False:"),
+        ("SQLAlchemy: text() within a query", "        if not self._selecting(text) and not _CONSTANT.match(text):", "        if False:"),
         ("SQLAlchemy: columns of subqueries", "            for root in roots(column):", "            for root in roots(column) if table_of(column.table) is not None else ():"),
     ),
     *_sqlalchemy("equalities.py")(

@@ -6,12 +6,12 @@ from unittest.mock import patch
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import Exists, Func, Value
+from django.db.models import CharField, Exists, Func, Value
 from django.db.models.functions import Now
 
 import isgware
 from isgware.core.dependencies import Inserted, RowsChanged, Updated
-from isgware.django import query_writes
+from isgware.django import query_writes, recorded_queries
 from isgware.django.query_terms import Terms
 from isgware.django.tables import is_converted
 from isgware.errors import ConfigurationError
@@ -21,6 +21,13 @@ from ..databases import BACKEND
 from .newsroom.site import newsroom as newsroom
 from .test_dependencies import depends, label
 from .test_dependencies import room as room
+
+
+class Longest(Func):
+    output_field = CharField()
+
+    def as_sql(self, compiler, connection, **more):
+        return "(SELECT MAX(text) FROM newsroom_comment)", []
 
 
 @contextmanager
@@ -198,3 +205,15 @@ def test_a_process_that_can_have_no_isg_says_that_it_renews_nothing(caplog, monk
         "dependencies=: what this process writes to the database renews no pages: The store is not "
         "ours to write."
     ]
+
+
+def test_of_several_statements_in_one_text_the_later_ones_may_write(room):
+    kind = recorded_queries._active[0].raw._kind
+    assert kind("SET lock_timeout = '2s'; DELETE FROM newsroom_topic") == "writes"
+    assert kind("SET a = 'x;y';") == "neither"
+
+
+def test_an_expression_of_the_apps_own_reads_the_tables_that_its_sql_names(room):
+    query = room.models.Post.objects.annotate(longest=Longest())
+    with patch.dict(room.pages, {"get": lambda number: list(query.values_list("longest"))}):
+        assert "newsroom.Comment[*]" in depends(room, "/get/1")

@@ -28,6 +28,15 @@ class Mystery(ColumnElement):
     inherit_cache = True
 
 
+class Longest(Mystery):
+    inherit_cache = True
+
+
+@compiles(Longest)
+def _longest(element, compiler, **more):
+    return "(SELECT max(title) FROM book)"
+
+
 @compiles(Mystery)
 def _mystery(element, compiler, **more):
     return "name"
@@ -173,6 +182,10 @@ READS = {
         lambda session: session.execute(select(Mystery()).select_from(Author)).all(),
         ["author[*]"],
     ),
+    "an element that selects": (
+        lambda session: session.execute(select(Longest()).select_from(Author)).all(),
+        ["author[*]", "book[*]"],
+    ),
     "criteria of an option": (
         all_of(
             select(Author).where(Author.id.in_(select(Book.author_id)))
@@ -240,6 +253,10 @@ def test_a_value_of_another_execution_of_the_same_statement_is_its_own(library):
             and session.execute(select(func.max(literal_column("(SELECT 1 FROM author)")))).all()
         ),
         lambda session: session.execute(select(text("1")).select_from(text("author"))).all(),
+        lambda session: session.execute(select(Author).suffix_with("UNION SELECT 1, 'x'")).all(),
+        lambda session: session.scalars(
+            select(Author).where(Author.id.op("+ (SELECT count(*) FROM book) >")(1))
+        ).all(),
     ],
 )
 def test_raw_sql_is_everything_and_says_where(library, run):

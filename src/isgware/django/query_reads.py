@@ -7,6 +7,7 @@ are is a question: see `isgware.core.dependencies`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any, Final
@@ -20,6 +21,7 @@ from .query_terms import PREFETCHED, Terms, base_terms, of_subquery
 from .tables import Tables, columns_of, key_column, unique_columns
 from .unseen import note_time
 
+_WORDS: Final = re.compile(r"\w+")
 #: Combinations of values for which one query is several questions.
 _MAX_QUESTIONS: Final = 100
 
@@ -94,6 +96,7 @@ class _Query:
     ) -> None:
         self._tables = tables
         self._reads = reads
+        self._compiler = compiler
         query = compiler.query
         #: Of each alias whose key is selected: where in a row it is, and which columns are shown.
         self._keys: dict[str, tuple[int, frozenset[str] | None]] = {}
@@ -164,6 +167,21 @@ class _Query:
             for alias in terms.aliases:
                 if terms is not self._terms or not self._is_found(alias, found.get(alias, 0)):
                     self._ask(terms, alias)
+        if any(terms.whole for terms in self._terms.all()):
+            self._ask_what_it_names()
+
+    def _ask_what_it_names(self) -> None:
+        """What writes its own SQL may select from tables that nobody has said."""
+        try:
+            sql = str(self._compiler.as_sql()[0]).casefold()
+        except Exception:  # it is made once more; that it cannot be says nothing
+            self._reads.everything("an expression that writes its own SQL")
+            return
+        words = set(_WORDS.findall(sql))
+        for table in self._tables.models.keys() - self._tables.ignored:
+            folded = table.casefold()
+            if folded in words if folded.isidentifier() else folded in sql:
+                self._reads.table(table)
 
     def passing(self, chunks: Iterable[Any]) -> Iterator[Any]:
         for chunk in chunks:

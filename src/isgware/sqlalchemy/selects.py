@@ -39,11 +39,13 @@ from .columns import (
 )
 from .compilers import Selected, selects_of
 from .equalities import Equalities, Given, joined
+from .tables import named_in
 from .times import Time, times_in
 
 _PLAN: Final = "_isgware_plan"
 #: Text in a query that names no column.
 _CONSTANT: Final = re.compile(r"\s*(\d+|'[^']*'|null|true|false)\s*\Z", re.IGNORECASE | re.ASCII)
+_COMMENTS: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _MORE_TABLES: Final = re.compile(r"\b(select|from|table|join)\b", re.IGNORECASE)
 
 
@@ -115,7 +117,8 @@ class _Analysis:
         if self._unknown:
             return Plan(unknown=self._unknown)
         tables = {table_name(table_of(element)) for element, _ in self._asked}
-        if self._whole:
+        if self._whole:  # what writes its own SQL may select from tables that nobody has said
+            tables |= named_in(self._compiled.string)
             return Plan(whole=frozenset(tables), times=tuple(self._times))
         asked = dict.fromkeys(self._question(element, given) for element, given in self._asked)
         return Plan(tuple(asked), tuple(self._shown), times=tuple(self._times))
@@ -142,7 +145,18 @@ class _Analysis:
         for part in select.get_children():
             if id(part) not in outputs and not isinstance(part, FromClause):
                 self._expression(part)
+        self._added(select)
         self._outputs(selected)
+
+    def _added(self, select: Any) -> None:
+        """Text that is put around a SELECT."""
+        for text, _ in getattr(select, "_suffixes", ()):
+            if written := _COMMENTS.sub("", str(text)).strip():
+                self._text(written)
+        prefixes = (str(text) for text, _ in getattr(select, "_prefixes", ()))
+        hints = (text for _, text in getattr(select, "_statement_hints", ()))
+        for each in (*prefixes, *hints):
+            self._selecting(_COMMENTS.sub("", each))
 
     # What is put out.
 
@@ -241,6 +255,7 @@ class _Analysis:
             elif isinstance(part, FromClause) and not isinstance(part, FunctionElement):
                 self._whole = True
             else:
+                self._selecting(getattr(getattr(part, "operator", None), "opstring", ""))
                 todo += part.get_children()
 
     def _exists(self, part: Any) -> None:
@@ -262,10 +277,15 @@ class _Analysis:
                 self._deciding.setdefault(table_name(root.table), set()).add(root.name)
 
     def _text(self, text: str) -> None:
-        if _MORE_TABLES.search(text):
-            self._unknown = self._unknown or "text()"
-        elif not _CONSTANT.match(text):
+        if not self._selecting(text) and not _CONSTANT.match(text):
             self._whole = True
+
+    def _selecting(self, text: str) -> bool:
+        """Whether a text of the app's own may select from other tables."""
+        found = _MORE_TABLES.search(text) is not None
+        if found:
+            self._unknown = self._unknown or "text()"
+        return found
 
     def _decides(self, table: Any, columns: Iterable[str]) -> None:
         self._deciding.setdefault(table_name(table), set()).update(columns)

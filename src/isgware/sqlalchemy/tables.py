@@ -6,6 +6,7 @@ There may be several ISGs in a process; a table does not count if it does for no
 from __future__ import annotations
 
 import logging
+import re
 import weakref
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -20,6 +21,7 @@ log: Final = logging.getLogger("isgware")
 
 #: Bookkeeping of libraries, by the modules of their classes: no page shows it.
 _LIBRARIES: Final = ("flask_session.", "celery.backends.database")
+_WORDS: Final = re.compile(r"\w+")
 _MIGRATIONS: Final = frozenset({"alembic_version"})
 
 
@@ -139,6 +141,18 @@ def _labels() -> Iterator[tuple[str, tuple[str, ...]]]:
     yield from by_class.items()
     # Last, so that tables are shown as what they are called in the database.
     yield from ((table, (table,)) for table in sorted(tables))
+
+
+def named_in(sql: str) -> set[str]:
+    """The known tables whose names are among the words of a statement."""
+    folded = sql.casefold()
+    words = set(_WORDS.findall(folded))
+    known = {name for _, names in _labels() for name in names}
+    return {
+        name
+        for name in known
+        if (name.casefold() in words if name.isidentifier() else name.casefold() in folded)
+    }
 
 
 def table_named(name: str) -> str:
