@@ -1656,7 +1656,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("who comes later hears of prepared hits",
          "        if was != self.active:\n            self.on_change()\n", ""),
     ),
+    *_of("flask/holes.py", "flask/test_holes.py")(
+        ("no view runs for holes while it is being replaced",
+         "            app.dispatch_request = dispatch_request  # type: ignore[method-assign]\n"
+         "            app.extensions[_REPLACED] = True",
+         "            app.extensions[_REPLACED] = True\n"
+         "            app.dispatch_request = dispatch_request"),
+    ),
     *_of("routing/route_names.py", "routing/test_route_names.py")(
+        ("names that were found under the one URL map end with it",
+         "        if self._site.several_maps:  #", "        if False:  #"),
         ("a converter that fails is no visitor's error", "        except Exception:  #",
          "        except ZeroDivisionError:  #"),
     ),
