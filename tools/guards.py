@@ -344,7 +344,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("django/query_writes.py", "django/test_dependencies.py")(
         ("inserts are told", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n"),
         ("updates are told", "                if write is not None:\n                    self.note(write, using)\n", ""),
-        ("deletes are told", "self.note(Deleted(table, row[key_column(model)], _by_value(model, row)), using)", "pass"),
+        ("deletes are told", "self.note(Deleted(table, row[KEY], _by_value(model, row)), using)", "pass"),
         ("the question that a row leaves is renewed, too",
          "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, new, new)"),
         ("rows that came meanwhile are counted",
@@ -358,14 +358,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: the first table of a DELETE is not asked for too early",
          "next(iter(compiler.query.alias_map), meta.db_table)",
          "compiler.query.base_table or meta.db_table"),
+        ("Django: the key of an upsert may not be what the database holds",
+         "            if converted:\n", "            if False:\n"),
         ("Django: of a row that an upsert finds other columns are not known",
          " if name in {column, *updates}}", "}"),
     ),
     *_of("django/old_rows.py", "django/test_dependency_writes.py")(
+        ("Django: a row is known by the key that the database holds", "KEY: held[at]}",
+         "KEY: dict(zip(columns, row))[columns[at]]}"),
+        ("Django: a view cannot be locked", 'if "view" not in str(error):', "if True:"),
         ("Django: a condition that changes its mind is not trusted", "else not _settled(child)",
          "else False"),
     ),
     *_of("django/recorded_queries.py", "django/test_dependency_writes.py")(
+        ("Django: a procedure may write everything",
+         "_active[0].raw.direct(call, self.db.alias) if _active else call)", "call)"),
         ("Django: what a driver's cursor does is everything",
          "_active[0].raw.direct(found, self.db.alias) if _active else found", "found"),
     ),
@@ -381,6 +388,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "value.timestamp() - now)"),
     ),
     *_of("django/raw_sql.py", "django/test_dependencies.py")(
+        ("Django: of several statements the later ones may write",
+         'if ";" in _QUOTED.sub', 'if "" and _QUOTED.sub'),
         ("Django: a commit in plain words may commit anything", '    "begin", "start", "rollback"',
          '    "begin", "commit", "start", "rollback"'),
         ("SQL of the app's own makes a page depend on everything", 'if reads is not None and kind != "neither":', "if False:"),
@@ -1656,7 +1665,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("who comes later hears of prepared hits",
          "        if was != self.active:\n            self.on_change()\n", ""),
     ),
+    *_of("flask/holes.py", "flask/test_holes.py")(
+        ("no view runs for holes while it is being replaced",
+         "            app.dispatch_request = dispatch_request  # type: ignore[method-assign]\n"
+         "            app.extensions[_REPLACED] = True",
+         "            app.extensions[_REPLACED] = True\n"
+         "            app.dispatch_request = dispatch_request"),
+    ),
     *_of("routing/route_names.py", "routing/test_route_names.py")(
+        ("names that were found under the one URL map end with it",
+         "        if self._site.several_maps:  #", "        if False:  #"),
         ("a converter that fails is no visitor's error", "        except Exception:  #",
          "        except ZeroDivisionError:  #"),
     ),
@@ -1668,6 +1686,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "    for known in versions_of(write):\n        values = ["),
     ),
     *_of("django/query_terms.py", "django/test_dependency_writes.py")(
+        ("Django: a template given to a function may select from other tables",
+         "            self._template(given)\n", "            pass\n"),
         ("Django: a subquery without conditions reads its table",
          "        query.get_initial_alias()\n", ""),
     ),

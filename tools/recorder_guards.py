@@ -111,7 +111,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: RawSQL", "                self._raw(item.sql)\n", "                pass\n", "count_up,raw,by_hand"),
         ("Django: extra(where=…)", '                self._raw(" ".join(item.sqls))\n', "                pass\n", "count_up,by_hand"),
         ("Django: which tables RawSQL selects from", "            self.raw = self.raw or sql", "            pass", "comment,delete_some,fast_delete"),
-        ("Django: expressions that write their own SQL", "                self._raw(template)\n", "                pass\n", "upsert,overwrite,delete_topic,topics_create"),
+        ("Django: expressions that write their own SQL", "            self._raw(sql)\n        elif", "            pass\n        elif", "upsert,overwrite,delete_topic,topics_create"),
         ("Django: columns of a query around a subquery", "            terms = terms.outer\n", "            return\n"),
     ),
     *_django("raw_sql.py")(
@@ -140,7 +140,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: generated columns of updates", "frozenset(changed) | generated, old, new)", "frozenset(changed), old, new)", "rate_again,rate_all"),
         ("Django: columns that an expression changes", "            changed.add(column)\n            continue", "            continue", "count_up,count_up_one,rate_all,shout"),
         ("Django: values of an expression are not known", "        new.pop(column, None)\n        if hasattr", "        if hasattr", "count_up,count_up_one,rate_all"),
-        ("Django: deleted rows", "self.note(Deleted(table, row[key_column(model)], _by_value(model, row)), using)", "pass", "delete_post,delete_posts,fast_delete,delete_at_once"),
+        ("Django: deleted rows", "self.note(Deleted(table, row[KEY], _by_value(model, row)), using)", "pass", "delete_post,delete_posts,fast_delete,delete_at_once"),
         ("Django: deleted rows of which nobody knows which", "                self.note(RowsChanged(table, None), using)\n            for row in rows or ():\n                self.note(Deleted", "                pass\n            for row in rows or ():\n                self.note(Deleted", "delete_by_aggregate,topics_create,delete_post"),
         ("Django: deletes of rows with keys of several columns", "                    self.note(RowsChanged(other, None), using)\n            return count", "                    pass\n            return count", "take_a_seat,remove_seats"),
     ),

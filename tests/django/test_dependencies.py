@@ -130,6 +130,12 @@ def test_sql_that_only_reads_renews_nothing(room, sql):
     assert label(room, "/get/1") == "HIT"
 
 
+def test_of_several_statements_in_one_text_the_later_ones_may_write(room):
+    kind = recorded_queries._active[0].raw._kind
+    assert kind("SET lock_timeout = '2s'; DELETE FROM newsroom_topic") == "writes"
+    assert kind("SET a = 'x;y';") == "neither"
+
+
 def test_a_save_that_changes_nothing_renews_nothing(room):
     depends(room, "/of_author/1")
     room.posts[0].refresh_from_db()

@@ -6,11 +6,14 @@ from unittest.mock import patch
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import Exists
+from django.db.models import Exists, Func, Value
 from django.db.models.functions import Now
 
+import isgware
 from isgware.core.dependencies import Inserted, RowsChanged, Updated
 from isgware.django import query_writes
+from isgware.django.query_terms import Terms
+from isgware.django.tables import is_converted
 from isgware.errors import ConfigurationError
 from isgware.management import record_writes
 
@@ -103,6 +106,9 @@ def test_what_a_drivers_cursor_does_past_djangos_is_everything(room, monkeypatch
         with cursor.copy("COPY newsroom_topic FROM STDIN"):
             assert label(room, "/get/1") == "HIT"
         assert label(room, "/get/1") == "REVALIDATED"
+        driver.callproc = lambda name, *given: name  # of which Django tells no wrapper
+        assert cursor.callproc("count_topics") == "count_topics"
+        assert label(room, "/get/1") == "REVALIDATED"
 
 
 def test_all_rows_of_a_table_that_nothing_refers_to_can_be_deleted(room, told):
@@ -118,6 +124,56 @@ def test_a_row_whose_key_nobody_told_may_be_one_that_was_not_there(room):
     fields = {"slug": "s3", "date": "2024-01-01", "author": room.author}
     Post.objects.bulk_create([Post(title="p3", **fields)], ignore_conflicts=True)
     assert label(room, url) == "REVALIDATED"
+
+
+def test_a_row_is_known_by_the_key_that_the_database_holds(room, monkeypatch):
+    """Whatever a field of the app's own makes of it."""
+    Topic = room.models.Topic
+    Topic.objects.create(code="t1", label="old")
+    monkeypatch.setattr(
+        Topic._meta.pk, "from_db_value", lambda value, *_: f"topic_{value}", raising=False
+    )
+    is_converted.cache_clear()
+    pages = {"get": lambda number: Topic.objects.get(pk="t1").label}
+    with patch.dict(room.pages, pages):
+        assert depends(room, "/get/1") == ["newsroom.Topic:t1"]
+        Topic.objects.filter(pk="t1").update(label="new")
+        assert label(room, "/get/1") == "REVALIDATED"
+        named = {} if BACKEND == "mysql" else {"unique_fields": ["code"]}
+        Topic.objects.bulk_create(
+            [Topic(code="t1", label="newer")], update_conflicts=True, update_fields=["label"],
+            **named,
+        )  # fmt: skip
+        assert label(room, "/get/1") == "REVALIDATED"
+    is_converted.cache_clear()
+
+
+@pytest.mark.skipif(BACKEND != "sqlite", reason="elsewhere a view is locked as a table")
+def test_a_view_of_sqlite_can_be_written_by_its_triggers(room, told):
+    with isgware.untracked(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE newsroom_topic RENAME TO kept")
+        cursor.execute("CREATE VIEW newsroom_topic AS SELECT code, label FROM kept")
+        cursor.execute(
+            "CREATE TRIGGER changed INSTEAD OF UPDATE ON newsroom_topic "
+            "BEGIN UPDATE kept SET label = NEW.label WHERE code = NEW.code; END"
+        )
+        cursor.execute("INSERT INTO kept (code, label) VALUES ('t1', 'old')")
+    room.models.Topic.objects.update(label="new")
+    assert told == [RowsChanged("newsroom_topic", {"label"})]
+    assert room.models.Topic.objects.get().label == "new"
+
+
+@pytest.mark.parametrize(
+    ("template", "everything"),
+    [
+        ("(SELECT COUNT(*) FROM newsroom_comment)", True),
+        ("EXTRACT(DOW FROM %(expressions)s)", False),
+    ],
+)
+def test_a_template_of_the_apps_own_may_select_from_other_tables(template, everything):
+    terms = Terms(SimpleNamespace(alias_map={}, model=None), ())
+    terms.walk(Func(Value(1), template=template))
+    assert bool(terms.raw) is everything
 
 
 def test_a_subquery_that_asks_whether_a_table_is_empty_reads_it(room):

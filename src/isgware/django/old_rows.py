@@ -12,12 +12,14 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Func
 from django.db.models.functions import Now, Random
+from django.db.models.sql.constants import MULTI
 from django.db.models.sql.query import Query
 
 from ..core.database_reads import MAX_WRITES
+from ..core.dependencies import KEY
 from .tables import by_value, key_column, unique_columns
 
 #: What runs: SQL of the app's own, that of a query of the ORM, or what is asked before a write.
@@ -39,12 +41,14 @@ def never(compiler: Any) -> bool:
 
 
 @contextlib.contextmanager
-def locked(compiler: Any, table: str) -> Iterator[None]:
-    """A transaction in which nobody else writes the rows that are about to be read."""
+def locked(compiler: Any, table: str) -> Iterator[bool]:
+    """A transaction in which nobody else writes the rows that are about to be read. False of a view
+    of SQLite: its rows are changed by triggers, and cannot be locked."""
     connection = compiler.connection
     alone = connection.get_autocommit() and not connection.in_atomic_block
     opened = transaction.atomic(connection.alias, savepoint=False)
     with opened if alone else contextlib.nullcontext():
+        held = True
         if connection.vendor == "sqlite":
             token = within.set(OUR_OWN)
             try:
@@ -52,16 +56,21 @@ def locked(compiler: Any, table: str) -> Iterator[None]:
                 quote = connection.ops.quote_name
                 with connection.cursor() as cursor:
                     cursor.execute(f"DELETE FROM {quote(table)} WHERE 0 = 1")
+            except OperationalError as error:
+                if "view" not in str(error):
+                    raise
+                held = False
             finally:
                 within.reset(token)
-        yield
+        yield held
 
 
 def rows_before(
     compiler: Any, model: Any, fields: list[Any], changed: Collection[str] | None
 ) -> list[dict[str, Any]] | None:
-    """The rows as they are, with ``fields``; `None` if there are too many, or which they are
-    cannot be asked. ``changed``: columns that are about to be; `None`: rows are to go."""
+    """The rows as they are, with ``fields``, and with `KEY`, their key as the driver gives it;
+    `None` if there are too many, or which they are cannot be asked. ``changed``: columns that are
+    about to be; `None`: rows are to go."""
     query = compiler.query.chain(klass=Query)
     several = sum(count > 0 for count in query.alias_refcount.values()) > 1
     unlocked = several and compiler.connection.vendor != "sqlite"  # whose lock is of all tables
@@ -90,7 +99,8 @@ def rows_before(
     token = within.set(OUR_OWN)
     try:
         asked = query.get_compiler(connection=compiler.connection)
-        rows = list(asked.results_iter())
+        raw = [row for chunk in asked.execute_sql(MULTI) or () for row in chunk]
+        rows = list(asked.results_iter(results=[raw]))
     except EmptyResultSet:
         return []
     finally:
@@ -98,8 +108,12 @@ def rows_before(
     if len(rows) > MAX_WRITES:
         return None
     columns = [field.column for field in wanted.values()]
-    found = [dict(zip(columns, row, strict=False)) for row in rows]
-    return list({row[key_column(model)]: row for row in found}.values()) if several else found
+    at = columns.index(key_column(model))
+    found = [
+        {**dict(zip(columns, row, strict=False)), KEY: held[at]}
+        for row, held in zip(rows, raw, strict=True)
+    ]
+    return list({row[KEY]: row for row in found}.values()) if several else found
 
 
 def _asks(where: Any) -> bool:

@@ -31,6 +31,10 @@ _MAX_VALUES: Final = 100
 #: What prefetches of many-to-many relations select with ``extra``: columns of the joined table.
 PREFETCHED: Final = "_prefetch_related_val_"
 _OTHER_TABLES: Final = re.compile(r"\b(select|from|join|table)\b", re.IGNORECASE)
+#: ``EXTRACT(DOW FROM %(expressions)s)`` selects from nothing.
+_FROM_OF_FUNCTIONS: Final = re.compile(r"\bfrom\s+%\(expressions\)s", re.IGNORECASE)
+_PLACEHOLDERS: Final = re.compile(r"%\(\w+\)s")
+_WORDS: Final = re.compile(r"\w+")
 
 #: Alternatives of one column's value; `None` stands for NULL.
 Values = list[Any]
@@ -121,10 +125,22 @@ class Terms:
             name.startswith("as_") for name in vars(kind)
         ):
             self.whole = True
-        template = getattr(item, "template", None)
-        if isinstance(template, str) and _OTHER_TABLES.search(template):
-            if not kind.__module__.startswith("django."):
-                self._raw(template)
+        if not kind.__module__.startswith("django."):
+            self._template(getattr(item, "template", None))
+        for given in (getattr(item, "extra", None) or {}).values():  # ``Func(…, template=…)``
+            self._template(given)
+
+    def _template(self, sql: Any) -> None:
+        """SQL of the app's own around other expressions; it may name columns and tables itself."""
+        if not isinstance(sql, str):
+            return
+        if _OTHER_TABLES.search(_FROM_OF_FUNCTIONS.sub("", sql)):
+            self._raw(sql)
+        elif self.query.model is not None:
+            fields = self.query.get_meta().concrete_fields
+            columns = {field.column.casefold() for field in fields}
+            words = _WORDS.findall(_PLACEHOLDERS.sub("", sql).casefold())
+            self.whole = self.whole or not columns.isdisjoint(words)
 
     def _compare(self, lookup: Any) -> None:
         rhs = lookup.rhs

@@ -19,6 +19,7 @@ from django.db.models.sql import constants
 
 from ..core.database_reads import Writes
 from ..core.dependencies import (
+    KEY,
     UNKNOWN,
     Deleted,
     EverythingChanged,
@@ -32,7 +33,7 @@ from ..management.record_writes import Announced, announce, announcing, tell
 from .bulk_updates import value_of_row
 from .commits import Waiting, last_waiting, when_committed
 from .old_rows import locked, never, rows_before
-from .tables import Tables, by_value, cascaded, key_column
+from .tables import Tables, by_value, cascaded, is_converted, key_column
 
 #: Of the results of a query: how many rows it changed. Before Django 5.2 its cursor tells.
 _COUNT: Final[Any] = getattr(constants, "ROW_COUNT", constants.CURSOR)
@@ -167,6 +168,7 @@ class QueryWrites:
         updates = {field.column for field in query.update_fields}
         by = {field.column for field in query.unique_fields}
         told = at >= 0 and len(listed) == len(query.objs)
+        converted = bool(column) and is_converted(meta.pk)
         if updates and not told and by != {column}:  # which rows were there nobody knows
             yield RowsChanged(meta.db_table, updates | _generated(model))
         for number, instance in enumerate(query.objs):
@@ -182,6 +184,8 @@ class QueryWrites:
                 given = {field.column: field for field in query.fields}.get(column)
                 value = instance.__dict__.get(given.attname) if given is not None else None
                 key = UNKNOWN if value is None or hasattr(value, "as_sql") else value
+            if converted:
+                key = UNKNOWN
             if key is not UNKNOWN:
                 values[column] = key
             if updates and (told or by == {column}):
@@ -209,9 +213,9 @@ class QueryWrites:
                     return execute(result_type)
                 finally:
                     self.note(RowsChanged(table, None), using)
-        with locked(compiler, table):
+        with locked(compiler, table) as held:
             fields = [field for field, _ in columns.values()]
-            rows = rows_before(compiler, model, fields, changed)
+            rows = rows_before(compiler, model, fields, changed) if held else None
             with self._failing(table, changed, using):
                 count = execute(counting)
             if rows is None or _counted(count) not in (None, len(rows)):
@@ -240,14 +244,14 @@ class QueryWrites:
                     if self.counts(other):
                         self.note(RowsChanged(other, None), using)
             return count
-        with locked(compiler, table):
-            rows = rows_before(compiler, model, [], None)
+        with locked(compiler, table) as held:
+            rows = rows_before(compiler, model, [], None) if held else None
             with self._failing(table, None, using):
                 count = execute(result_type)
             if rows is None or _counted(count) not in (None, len(rows)):
                 self.note(RowsChanged(table, None), using)
             for row in rows or ():
-                self.note(Deleted(table, row[key_column(model)], _by_value(model, row)), using)
+                self.note(Deleted(table, row[KEY], _by_value(model, row)), using)
             if rows != []:
                 for other in cascaded(model):  # Django sends no statement for what goes along
                     if self.counts(other):
@@ -320,7 +324,7 @@ def _updated(
     generated = _generated(model)
     for column in generated:
         new.pop(column, None)
-    return Updated(table, row[key_column(model)], frozenset(changed) | generated, old, new)
+    return Updated(table, row[KEY], frozenset(changed) | generated, old, new)
 
 
 def _same(field: Any, old: Any, value: Any) -> bool:

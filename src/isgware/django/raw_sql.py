@@ -37,6 +37,7 @@ _WRITES: Final = re.compile(
     r"\b(insert|update|delete|merge|truncate|create|drop|alter|into|nextval|setval)\b",
     re.IGNORECASE,
 )
+_QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`")
 _FOR_UPDATE: Final = re.compile(r"\bfor\s+(no\s+key\s+)?update\b", re.IGNORECASE)
 
 
@@ -135,6 +136,8 @@ class RawSQL:
             at = found.end()
         word = _WORD.match(sql, at)
         first = word.group().lower() if word else ""
+        if ";" in _QUOTED.sub("", sql).rstrip("; \t\r\n"):
+            return "writes"  # several statements
         if first in _NEITHER:
             return "neither"
         if any(f'"{table}"' in sql or f"`{table}`" in sql for table in self._tables.caches):

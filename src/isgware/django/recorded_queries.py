@@ -86,6 +86,7 @@ def _install() -> None:
     _wrap_updates()
     for name in _DIRECT:
         setattr(CursorWrapper, name, _direct(name))
+    CursorWrapper.callproc = _calling(CursorWrapper.callproc)  # type: ignore[method-assign]
     connection_created.connect(_wrap_cursors, weak=False)
     post_migrate.connect(_migrated, weak=False)
 
@@ -177,7 +178,9 @@ def _plainly(original: Any, *given: Any, **named: Any) -> Any:
 
 
 #: What drivers' cursors execute with beside ``execute``.
-_DIRECT: Final = frozenset({"copy", "copy_expert", "copy_from", "copy_to", "executescript"})
+_DIRECT: Final = frozenset({
+    "copy", "copy_expert", "copy_from", "copy_to", "executescript", "stream",
+})  # fmt: skip
 
 
 def _direct(name: str) -> property:
@@ -188,6 +191,17 @@ def _direct(name: str) -> property:
         return _active[0].raw.direct(found, self.db.alias) if _active else found
 
     return property(method)
+
+
+def _calling(original: Any) -> Any:
+    """Procedures do not pass ``execute_wrappers``."""
+
+    @functools.wraps(original)
+    def callproc(self: Any, *given: Any, **named: Any) -> Any:
+        call = functools.partial(original, self)
+        return (_active[0].raw.direct(call, self.db.alias) if _active else call)(*given, **named)
+
+    return callproc
 
 
 def _wrap_cursors(connection: Any, **_: Any) -> None:

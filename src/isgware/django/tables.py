@@ -78,6 +78,15 @@ def by_value(field: Any) -> bool:
 
 
 @lru_cache(maxsize=10_000)
+def is_converted(field: Any) -> bool:
+    """Whether a field of the app's own makes something else of what the database holds."""
+    seen = 0
+    while isinstance(field, models.ForeignKey) and seen < 10:
+        field, seen = field.target_field, seen + 1
+    return hasattr(field, "from_db_value")
+
+
+@lru_cache(maxsize=10_000)
 def columns_of(model: Any) -> frozenset[str]:
     """The columns of a model's own table."""
     return frozenset(field.column for field in model._meta.local_concrete_fields)
