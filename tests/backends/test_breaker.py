@@ -154,7 +154,7 @@ def test_an_operation_within_the_limit_leaves_it_closed(breaker: Breaker, backen
 
 
 def test_the_operations_of_one_visit_have_a_limit_together(
-    breaker: Breaker, backend: Faulty
+    breaker: Breaker, backend: Faulty, caplog: pytest.LogCaptureFixture
 ) -> None:
     backend.takes = 0.07
 
@@ -166,6 +166,7 @@ def test_the_operations_of_one_visit_have_a_limit_together(
 
     assert [contextvars.copy_context().run(visit, 2) for _ in range(10)] == [True] * 10
     assert not contextvars.copy_context().run(visit, 3)
+    assert "operations of one visit took 0.21 s, and may take two thirds of" in caplog.text
 
 
 def test_a_visit_or_script_may_invalidate_often(breaker: Breaker, backend: Faulty) -> None:

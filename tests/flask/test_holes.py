@@ -31,6 +31,7 @@ import isgware.flask
 from isgware import ConfigurationError, hole, holes, page, revalidate
 from isgware.core.places import places_summary
 from isgware.export.choice import static
+from isgware.flask.holes import replace_view
 from isgware.testing import FakeClock, ManualExecutor
 
 FUTURE = "Sat, 01 Jan 2050 00:00:00 GMT"
@@ -738,3 +739,17 @@ def test_filled_on_the_first_visit_and_while_stale():
             assert got.headers["X-ISG-Cache"] == "STALE"
             assert ("detail=filled" in got.headers["Cache-Status"]) is bool(name)
             assert f"<b>{name or 'stranger'} of the shop</b>" in got.text
+
+
+def test_a_thread_that_sees_the_view_replaced_runs_none():
+    """Else the answer to a run for holes would be the view's."""
+    app, replaced = Flask("shop"), []
+
+    class Extensions(dict):
+        def __setitem__(self, name, value):
+            replaced.append("dispatch_request" in vars(app))
+            super().__setitem__(name, value)
+
+    app.extensions = Extensions(app.extensions)
+    replace_view(app)
+    assert replaced == [True]

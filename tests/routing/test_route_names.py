@@ -10,7 +10,10 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
 from isgware import ISG, Policy, flask, revalidate
+from isgware.core.cache_key import Visitor
 from isgware.core.series import REQUESTS, parts_of
+from isgware.routing.framework import Routes, Site
+from isgware.routing.route_names import RouteNames
 from tests.promises.kit import Manual
 
 
@@ -122,3 +125,23 @@ def test_a_converter_that_fails_is_no_visitors_error() -> None:
     assert Client(isg).get("/").status_code == 200
     assert counted(isg) == {("undeclared", "pass", ""): 1}
     isg.close(0)
+
+
+def test_names_of_the_one_url_map_end_with_it() -> None:
+    """Django learns of a second one from an answer: what was found before may be wrong."""
+
+    class Renamed(Site):
+        name = "main"
+
+        def endpoint(self, visitor: Visitor) -> str:
+            return self.name
+
+    site = Renamed()
+    names = RouteNames(site, Routes({}))
+
+    def found() -> str:
+        return names.of(Visitor("GET", "http", "tenant.example", "", "/a", "", {}))
+
+    assert found() == "main"
+    site.name, site.several_maps = "tenant", True
+    assert found() == "tenant"

@@ -88,8 +88,16 @@ class Circuit:
             total = read_ahead.seconds + self.limit / 3
         if total > self.limit:
             slow = kind if took > self.limit / 3 else "pages"  # or an earlier operation was slow
-            self.trip(TimeoutError(f"it took {took:.2f} s"), kind=slow)
+            self.trip(self._too_slow(took, read_ahead), kind=slow)
         return result
+
+    def _too_slow(self, took: float, read_ahead: ReadAhead | None) -> TimeoutError:
+        if read_ahead is None:
+            return TimeoutError(f"it took {took:.2f} s, and backend_timeout is {self.limit:g}")
+        return TimeoutError(
+            f"operations of one visit took {read_ahead.seconds:.2f} s, and may take two thirds of "
+            f"backend_timeout, which is {self.limit:g}"
+        )
 
     def begin(self, read_ahead: ReadAhead | None = None) -> None:
         """A visit or a job begins, or continues with its ``read_ahead``. Its operations together

@@ -74,5 +74,6 @@ def replace_view(app: Flask) -> None:
         return response
 
     with _replacing():
-        if app.extensions.setdefault(_REPLACED, dispatch_request) is dispatch_request:
+        if _REPLACED not in app.extensions:
             app.dispatch_request = dispatch_request  # type: ignore[method-assign]
+            app.extensions[_REPLACED] = True  # last: from here on other threads look no further

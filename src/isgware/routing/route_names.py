@@ -28,14 +28,16 @@ class RouteNames:
     def of(self, visitor: Visitor) -> str:
         """The route of a request. A URL that the app only redirects from has the route of its
         target."""
+        if self._site.several_maps:  # what was found before the second was known may be wrong
+            return self._found(visitor)
         known: str | None = visitor.memo.get("route")
-        if known is not None and not self._site.several_maps:
+        if known is not None:
             return known
         at = (visitor.method, visitor.scheme, visitor.host, visitor.script_name, visitor.path)
         name = self._known.get(at)
         if name is None:
             name = self._found(visitor)
-            if len(visitor.path) <= _LONGEST and not self._site.several_maps:
+            if len(visitor.path) <= _LONGEST:
                 if len(self._known) >= _MAX_NAMES:
                     self._known.clear()
                 self._known[at] = name
