@@ -1737,9 +1737,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("sqlalchemy/selects.py", "sqlalchemy/test_reading.py")(
         ("SQLAlchemy: a star is every column", "if id(selected.statement) not in self._exist:",
          "if False:"),
-        ("SQLAlchemy: text may name other tables", "if _MORE_TABLES.search(text):", "if False:"),
-        ("SQLAlchemy: text in a query is the whole table", "elif not _CONSTANT.match(text):",
-         "elif False:"),
+        ("SQLAlchemy: text may name other tables", "        if found:\n            self._unknown", "        if False:\n            self._unknown"),
+        ("SQLAlchemy: text in a query is the whole table", "if not self._selecting(text) and not _CONSTANT.match(text):",
+         "if self._selecting(text) and False:"),
         ("SQLAlchemy: an unknown expression is the whole table", "elif not _known(part):",
          "elif False:"),
         ("SQLAlchemy: order by a name is every column",
