@@ -454,8 +454,9 @@ def test_why_tells_what_becomes_of_a_request_for_holes():
 
 
 def test_holes_of_a_page_that_another_process_has_stored_are_made(tmp_path):
-    """This one has seen nothing of its route but what cannot be stored, and is not asked for the
-    page, which a cache in front has."""
+    """This one has seen nothing of its route, nor of this page, but what cannot be stored, and is
+    not asked for the page since, which a cache in front has."""
+    published = []
 
     def process():
         app = Flask("shop")
@@ -463,7 +464,7 @@ def test_holes_of_a_page_that_another_process_has_stored_are_made(tmp_path):
 
         @app.get("/p/<name>")
         def shown(name):
-            if name == "none":
+            if name not in published:
                 abort(404)
             return render_template_string(PAGE)
 
@@ -475,10 +476,11 @@ def test_holes_of_a_page_that_another_process_has_stored_are_made(tmp_path):
         return app.test_client(), later
 
     (one, later), (other, _) = process(), process()
+    for number in range(20):
+        other.get("/p/a" if not number else f"/p/none?{number}")
+    published.append("a")
     one.get("/p/a")
     later.run_all()
-    for number in range(20):
-        other.get(f"/p/none?{number}")
     with other.session_transaction() as theirs:
         theirs["user"] = "ann"
     assert made(other.get(asks(one.get("/p/a").text)))["0"] == "<b>ann</b>"

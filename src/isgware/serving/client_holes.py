@@ -108,7 +108,7 @@ class ClientHoles:
         browser has it already, so it is looked up, though this process may have seen no page of
         its route."""
         try:
-            answer = self._engine.looked_up(there)
+            answer = self._engine.looked_up(there, again=True)
         except Exception:
             log.exception("isgware failed; the holes of %s stay as they are.", there.path)
             return None

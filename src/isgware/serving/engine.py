@@ -73,12 +73,14 @@ class Engine:
             return None
         return self.looked_up(visitor, read_ahead)
 
-    def looked_up(self, visitor: Visitor, read_ahead: ReadAhead | None = None) -> Answer | None:
+    def looked_up(
+        self, visitor: Visitor, read_ahead: ReadAhead | None = None, *, again: bool = False
+    ) -> Answer | None:
         """As `visit`, but the store is asked even if nothing of the route has been storable yet:
-        another process may have stored the page."""
+        another process may have stored the page. ``again``: as for `LearnedRoutes.find`."""
         self.page_store.begin(read_ahead)
         try:
-            return self._visit(visitor)
+            return self._visit(visitor, again)
         finally:
             self.page_store.end()
 
@@ -86,13 +88,13 @@ class Engine:
         """Whether this request of an undeclared route is not looked up."""
         return self.learns_by_route and self.unpromising.skips(self.planner.names.of(visitor))
 
-    def _visit(self, visitor: Visitor) -> Answer | None:
+    def _visit(self, visitor: Visitor, again: bool) -> Answer | None:
         self.page_store.sync()
         version = self.page_store.settled
         arrival = self.page_store.mirror.counter
         deadline = time.monotonic() + self.settings.wait_time
         while True:
-            plan = self.planner.plan(visitor, serving=True)
+            plan = self.planner.plan(visitor, serving=True, again=again)
             if plan is None:
                 return None
             if plan.target is not None and not plan.target.declared:
