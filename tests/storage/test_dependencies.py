@@ -42,6 +42,27 @@ def told(backend: Backend) -> set[bytes]:
     return {name for name, *_ in backend.sync("", 0).told}
 
 
+def test_a_process_that_ends_tries_once_more_and_names_what_nobody_was_told_of(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Breaker(backend, 1.0)
+    dependencies = Dependencies(store, lambda: 0.0, soft=False)
+    dependencies.last_try()
+    for changed, remedy in (
+        (TableChanged("post"), "isgware touched STORE 'post[*]'"),
+        (EverythingChanged("all"), "isgware purge STORE --all"),
+    ):
+        backend.away = True
+        dependencies.owe([changed])
+        dependencies.last_try()
+        assert caplog.messages[-1].endswith(remedy)
+    backend.away = False
+    caplog.clear()
+    dependencies.last_try()
+    assert EVERY in told(backend)
+    assert not any("touched" in line or "purge" in line for line in caplog.messages)
+
+
 def test_changes_of_more_tables_than_can_wait_become_everything(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,9 +6,11 @@ what it owes to a store that is away, and that a page which the store did not ta
 
 from __future__ import annotations
 
+import atexit
 import logging
 import secrets
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import NoneType
@@ -43,6 +45,8 @@ log: Final = logging.getLogger("isgware")
 _MAX_NAMES: Final = 10_000
 #: Tables whose changes wait for a store that is away.
 _MAX_TABLES: Final = 1_000
+#: Tables that are named to people.
+_MAX_SAID: Final = 20
 #: Of more, tables are announced.
 _MAX_ANNOUNCED: Final = 1_000
 #: Attempts with newer shapes; they grow seldom.
@@ -78,6 +82,7 @@ class Dependencies:
         self._owed = Writes()
         #: Of what is owed.
         self._owed_intents: list[str] = []
+        self._leaving = False
         #: What people call tables, as far as this process knows.
         self.labels: Labels = {}
         self._lock = threading.Lock()
@@ -232,6 +237,9 @@ class Dependencies:
     def owe(self, writes: Iterable[Write], intents: Iterable[str] = ()) -> None:
         """To be told when the store is back. Bounded: more of one table become the table, more
         tables become everything."""
+        if not self._leaving:
+            self._leaving = True
+            atexit.register(_last_try, weakref.ref(self))
         with self._lock:
             self._owed_intents = [*self._owed_intents, *intents][-MAX_INTENTS:]
             for write in writes:
@@ -257,6 +265,23 @@ class Dependencies:
                 self._owed = owed
                 self._bound()
                 self._owed_intents = [*intents, *self._owed_intents][-MAX_INTENTS:]
+
+    def last_try(self) -> None:
+        """The process ends, such as a command: nobody else knows what it has changed."""
+        if self._owed and self._store.probe():
+            self.pay()
+        if not self._owed:
+            return
+        tables = sorted(
+            {write.table for write in self._owed if not isinstance(write, EverythingChanged)}
+        )
+        some = self._owed.everything is None and len(tables) <= _MAX_SAID
+        remedy = "touched STORE " + " ".join(f"'{table}[*]'" for table in tables)
+        log.error(
+            "This process ends and could not tell the store what it has changed. Pages that show "
+            "it are renewed by: isgware %s",
+            remedy if some else "purge STORE --all",
+        )
 
     def all_labels(self) -> Labels:
         """With those that the store knows. Raises `BackendUnavailable`."""
@@ -314,3 +339,9 @@ def _coarse(batch: Iterable[Write]) -> list[Write]:
         for write in batch
     )
     return list(dict.fromkeys(coarse))
+
+
+def _last_try(found: weakref.ref[Dependencies]) -> None:
+    dependencies = found()
+    if dependencies is not None:
+        dependencies.last_try()
