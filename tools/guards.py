@@ -188,8 +188,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("storage/pending.py", "storage/test_pending.py")(
         ("invalidations that wait become all", "if len(waiting) > _MAX_NAMES:", "if False:"),
         ("what the store did not take waits on", "                    self.invalidate(names, hard)\n", ""),
+        ("invalidations are tried once more as the process ends",
+         "if any(self._names) and self._backend.probe():", "if False:"),
+        ("invalidations that are lost are named", "        if names:\n            said", "        if False:\n            said"),
     ),
     *_of("storage/dependencies.py", "storage/test_dependencies.py")(
+        ("changes are told once more as the process ends",
+         "if self._owed and self._store.probe():", "if False:"),
         ("changes of many tables that wait become everything",
          "if self._owed.tables > _MAX_TABLES:", "if False:"),
         ("migrate begins the shapes anew", "                    self.forget()  # every", "                    pass  # every"),
@@ -353,6 +358,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is derived is renewed with what it is made of", "found += map(TableChanged", "found += map(lambda table: write"),
     ),
     *_of("django/query_writes.py", "django/test_dependency_writes.py")(
+        ("Django: a process whose saves renew nothing says so", "if str(error) not in _failures", "if False"),
         ("Django: an upsert changes rows that are there",
          "if updates and (told or by == {column}):", "if False:"),
         ("Django: the first table of a DELETE is not asked for too early",
