@@ -37,6 +37,22 @@ class Store:
         return self.taken
 
 
+def test_a_process_that_ends_tries_once_more_and_names_what_nobody_was_told_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Store()
+    store.pending.last_try()
+    store.pending.invalidate(["tag:posts", "path:/"], True)
+    store.pending.last_try()
+    assert [line.split(".")[0] for line in caplog.messages] == [
+        "This process ends and could not tell the store to invalidate path:/, tag:posts"
+    ]
+    store.away = False
+    store.pending.last_try()
+    assert store.taken == [({"tag:posts", "path:/"}, True)]
+    assert len(caplog.messages) == 1
+
+
 def test_none_of_very_many_invalidations_is_forgotten() -> None:
     store = Store()
     for number in range(1_500):

@@ -3,9 +3,12 @@ another process may have another version."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -15,8 +18,12 @@ from ..backends.breaker import Breaker
 from ..core.freshness import ALL, Generations
 from ..core.stored_page import Entry, decode
 from ..errors import BackendUnavailable
+from ..formatting import printable
 from .process_cache import Memory, Page, key_name
 
+log: Final = logging.getLogger("isgware")
+#: Names that people are told.
+_MAX_SAID: Final = 20
 #: Number of pages made without the backend that are remembered, the latest ones.
 _MAX_LOCAL: Final = 10_000
 #: Names of one kind that wait; more become `ALL`.
@@ -45,6 +52,7 @@ class Pending:
         self._releases: deque[Lease] = deque(maxlen=1_000)
         #: Names to invalidate, soft and hard. None is dropped: at the limit they become all.
         self._names: tuple[set[str], set[str]] = (set(), set())
+        self._leaving = False
         self._lock = threading.Lock()
         #: Base keys of pages of which others may have another version, by key.
         self._local_only: dict[str, str] = {}
@@ -54,12 +62,29 @@ class Pending:
         self._releases.append(lease)
 
     def invalidate(self, names: Iterable[str], hard: bool) -> None:
+        if not self._leaving:
+            self._leaving = True
+            atexit.register(_last_try, weakref.ref(self))
         with self._lock:
             waiting = self._names[hard]
             waiting.update(names)
             if len(waiting) > _MAX_NAMES:
                 waiting.clear()
                 waiting.add(ALL)
+
+    def last_try(self) -> None:
+        """The process ends, such as a command: nobody else knows what it has changed."""
+        if any(self._names) and self._backend.probe():
+            with contextlib.suppress(BackendUnavailable):
+                self._retry_names()
+        names = sorted(set().union(*self._names))
+        if names:
+            said = ", ".join(map(printable, names[:_MAX_SAID])) + (", …" * (len(names) > _MAX_SAID))
+            log.error(
+                "This process ends and could not tell the store to invalidate %s. Once the store "
+                "is back, say it again, or: isgware purge STORE --all",
+                said,
+            )
 
     def stored_locally(self, key: str, base: str) -> None:
         """See `PageStore.stored_locally`."""
@@ -153,3 +178,9 @@ def same_render(one: Entry, other: Entry) -> bool:
         other.order,
         other.rendered_at,
     )
+
+
+def _last_try(found: weakref.ref[Pending]) -> None:
+    pending = found()
+    if pending is not None:
+        pending.last_try()
