@@ -1785,6 +1785,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "    new = dict(old)"),
     ),
     *_of("sqlalchemy/old_rows.py", "sqlalchemy/test_writing.py", "sqlalchemy/test_transactions.py")(
+        ("SQLAlchemy: rows of another schema are not those of the same name",
+         'connection.dialect.name != "sqlite" or self.schemas:', 'connection.dialect.name != "sqlite":'),
         ("SQLAlchemy: without a lock old rows are not known",
          "        if not self._lock(change.table):\n            return None\n", ""),
         ("SQLAlchemy: too many rows are all rows", " if len(rows) <= MOST else None", ""),

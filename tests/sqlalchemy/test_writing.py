@@ -351,3 +351,18 @@ def test_an_in_memory_database_is_told_of_like_any_other():
         connection.commit()
         assert told() == []
     engine.dispose()
+
+
+@pytest.mark.skipif(BACKEND != "sqlite", reason="a schema of one's own is one ATTACH with SQLite")
+def test_rows_of_another_schema_are_not_those_of_a_table_of_the_same_name(session, told):
+    session.connection().exec_driver_sql("COMMIT")
+    session.connection().exec_driver_sql("ATTACH ':memory:' AS tenant")
+    session.connection().exec_driver_sql("CREATE TABLE tenant.author (id INTEGER, name TEXT)")
+    session.connection().exec_driver_sql("INSERT INTO tenant.author VALUES (7, 'Bob')")
+    session.rollback()
+    told()
+    statement = update(Author).where(Author.name == "Bob").values(name="Rob")
+    options = {"schema_translate_map": {None: "tenant"}, "synchronize_session": False}
+    session.execute(statement, execution_options=options)
+    session.commit()
+    assert told() == [RowsChanged("author", {"name"})]

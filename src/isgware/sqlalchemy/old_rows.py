@@ -50,10 +50,12 @@ Held = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class OldRows:
-    """Asks for rows on one connection, within its transaction."""
+    """Asks for rows on one connection, within its transaction. ``schemas``: the statement's own
+    ``schema_translate_map``, by which its tables are found."""
 
     connection: Any
     pending: Pending
+    schemas: Any = None
 
     def before(self, change: Change, names: Any, parameters: Sequence[Any]) -> list[Held] | None:
         """The rows that ``change`` is about to change; `None` if it cannot be told. ``names``: the
@@ -96,7 +98,10 @@ class OldRows:
     def _rows(
         self, statement: Any, given: dict[str, Any], names: Sequence[str]
     ) -> list[Held] | None:
-        result = self.connection.execute(statement, given, execution_options={OURS: True})
+        options: dict[str, Any] = {OURS: True}
+        if self.schemas:
+            options["schema_translate_map"] = self.schemas
+        result = self.connection.execute(statement, given, execution_options=options)
         rows = result.cursor.fetchall()
         result.close()
         return [dict(zip(names, row, strict=True)) for row in rows] if len(rows) <= MOST else None
@@ -117,8 +122,8 @@ class OldRows:
         connection = self.connection
         if connection.dialect.name in _LOCKING:
             return not autocommits(connection)
-        if connection.dialect.name != "sqlite":
-            return False
+        if connection.dialect.name != "sqlite" or self.schemas:
+            return False  # of SQLite's other databases each has a lock of its own
         if not self.pending.locked:
             # SQLite locks the database with the first statement that may write; this is one.
             quote = connection.dialect.identifier_preparer

@@ -124,7 +124,8 @@ def _ddl(element: Any) -> Writes:
 
 
 def _rows(connection: Any, pending: Pending, change: Change, context: Any) -> None:
-    old_rows = OldRows(connection, pending)
+    schemas = context.execution_options.get("schema_translate_map")
+    old_rows = OldRows(connection, pending, schemas)
     names, parameters = context.compiled.bind_names, context.compiled_parameters
     writes = pending.innermost
     if change.kind is Insert:
