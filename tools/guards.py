@@ -333,7 +333,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("django/query_writes.py", "django/test_announcing.py")(
         ("Django: a write that commits itself is announced",
-         "alone = self._announces() and _alone(connection)", "alone = False"),
+         "alone = self._announces() and can_begin(connection)", "alone = False"),
         ("Django: SQL that commits itself is announced", "        if alone:\n", "        if False:\n"),
         ("Django: the first write of a process is announced", "if self._durable and not announcing():",
          "if False:"),
@@ -372,6 +372,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("django/old_rows.py", "django/test_dependency_writes.py")(
         ("Django: a row is known by the key that the database holds", "KEY: held[at]}",
          "KEY: dict(zip(columns, row))[columns[at]]}"),
+        ("Django: no transaction begins in one that was begun in plain words",
+         'return not getattr(driver, "in_transaction", False)', "return True"),
         ("Django: a view cannot be locked", 'if "view" not in str(error):', "if True:"),
         ("Django: a condition that changes its mind is not trusted", "else not _settled(child)",
          "else False"),

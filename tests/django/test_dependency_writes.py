@@ -217,3 +217,13 @@ def test_an_expression_of_the_apps_own_reads_the_tables_that_its_sql_names(room)
     query = room.models.Post.objects.annotate(longest=Longest())
     with patch.dict(room.pages, {"get": lambda number: list(query.values_list("longest"))}):
         assert "newsroom.Comment[*]" in depends(room, "/get/1")
+
+
+def test_rows_can_be_updated_in_a_transaction_that_was_begun_in_plain_words(room):
+    depends(room, "/get/1")
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        assert room.models.Post.objects.filter(pk=1).update(title="new") == 1
+        cursor.execute("COMMIT")
+    assert label(room, "/get/1") == "REVALIDATED"
+    assert room.models.Post.objects.get(pk=1).title == "new"
