@@ -374,6 +374,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "KEY: dict(zip(columns, row))[columns[at]]}"),
         ("Django: no transaction begins in one that was begun in plain words",
          'return not getattr(driver, "in_transaction", False)', "return True"),
+        ("Django: MySQL does not commit a transaction that was begun in plain words",
+         ' and not getattr(driver, _BEGUN, False)', ''),
         ("Django: a view cannot be locked", 'if "view" not in str(error):', "if True:"),
         ("Django: a condition that changes its mind is not trusted", "else not _settled(child)",
          "else False"),

@@ -26,6 +26,8 @@ from .tables import by_value, key_column, unique_columns
 within: Final[ContextVar[int]] = ContextVar("isgware_within_query", default=0)
 THE_ORM: Final = 1
 OUR_OWN: Final = 2
+#: On the connection of a driver.
+_BEGUN: Final = "_isgware_begun"
 
 
 def never(compiler: Any) -> bool:
@@ -48,7 +50,17 @@ def can_begin(connection: Any) -> bool:
     driver = connection.connection
     if connection.vendor == "postgresql":
         return int(driver.info.transaction_status) == 0
-    return not getattr(driver, "in_transaction", False)
+    return not getattr(driver, "in_transaction", False) and not getattr(driver, _BEGUN, False)
+
+
+def note_begun(connection: Any, word: str, sql: str) -> None:
+    """``sql`` of the app's own is executed, which begins with ``word``. The drivers of MySQL do not
+    say whether there is a transaction, and to begin another commits it."""
+    if connection.vendor == "mysql" and connection.connection is not None:
+        begins = word in ("begin", "start")
+        if begins or word == "commit" or (word == "rollback" and " to " not in sql.lower()):
+            with contextlib.suppress(AttributeError):  # a driver's own class may take none
+                setattr(connection.connection, _BEGUN, begins)
 
 
 @contextlib.contextmanager
