@@ -188,8 +188,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("storage/pending.py", "storage/test_pending.py")(
         ("invalidations that wait become all", "if len(waiting) > _MAX_NAMES:", "if False:"),
         ("what the store did not take waits on", "                    self.invalidate(names, hard)\n", ""),
+        ("invalidations are tried once more as the process ends",
+         "if any(self._names) and self._backend.probe():", "if False:"),
+        ("invalidations that are lost are named", "        if names:\n            said", "        if False:\n            said"),
     ),
     *_of("storage/dependencies.py", "storage/test_dependencies.py")(
+        ("changes are told once more as the process ends",
+         "if self._owed and self._store.probe():", "if False:"),
         ("changes of many tables that wait become everything",
          "if self._owed.tables > _MAX_TABLES:", "if False:"),
         ("migrate begins the shapes anew", "                    self.forget()  # every", "                    pass  # every"),
@@ -328,7 +333,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("django/query_writes.py", "django/test_announcing.py")(
         ("Django: a write that commits itself is announced",
-         "alone = self._announces() and _alone(connection)", "alone = False"),
+         "alone = self._announces() and can_begin(connection)", "alone = False"),
         ("Django: SQL that commits itself is announced", "        if alone:\n", "        if False:\n"),
         ("Django: the first write of a process is announced", "if self._durable and not announcing():",
          "if False:"),
@@ -353,6 +358,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what is derived is renewed with what it is made of", "found += map(TableChanged", "found += map(lambda table: write"),
     ),
     *_of("django/query_writes.py", "django/test_dependency_writes.py")(
+        ("Django: a process whose saves renew nothing says so", "if str(error) not in _failures", "if False"),
         ("Django: an upsert changes rows that are there",
          "if updates and (told or by == {column}):", "if False:"),
         ("Django: the first table of a DELETE is not asked for too early",
@@ -366,6 +372,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("django/old_rows.py", "django/test_dependency_writes.py")(
         ("Django: a row is known by the key that the database holds", "KEY: held[at]}",
          "KEY: dict(zip(columns, row))[columns[at]]}"),
+        ("Django: no transaction begins in one that was begun in plain words",
+         'return not getattr(driver, "in_transaction", False)', "return True"),
+        ("Django: MySQL does not commit a transaction that was begun in plain words",
+         ' and not getattr(driver, _BEGUN, False)', ''),
         ("Django: a view cannot be locked", 'if "view" not in str(error):', "if True:"),
         ("Django: a condition that changes its mind is not trusted", "else not _settled(child)",
          "else False"),

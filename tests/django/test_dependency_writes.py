@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 import isgware
 from isgware.core.dependencies import Inserted, RowsChanged, Updated
-from isgware.django import query_writes, recorded_queries
+from isgware.django import old_rows, query_writes, recorded_queries
 from isgware.django.query_terms import Terms
 from isgware.django.tables import is_converted
 from isgware.errors import ConfigurationError
@@ -217,3 +217,23 @@ def test_an_expression_of_the_apps_own_reads_the_tables_that_its_sql_names(room)
     query = room.models.Post.objects.annotate(longest=Longest())
     with patch.dict(room.pages, {"get": lambda number: list(query.values_list("longest"))}):
         assert "newsroom.Comment[*]" in depends(room, "/get/1")
+
+
+def test_rows_can_be_updated_in_a_transaction_that_was_begun_in_plain_words(room):
+    depends(room, "/get/1")
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        assert room.models.Post.objects.filter(pk=1).update(title="new") == 1
+        cursor.execute("COMMIT")
+    assert label(room, "/get/1") == "REVALIDATED"
+    assert room.models.Post.objects.get(pk=1).title == "new"
+
+
+def test_what_a_driver_does_not_say_of_transactions_is_noted():
+    known = {"get_autocommit": lambda: True, "in_atomic_block": False, "vendor": "mysql"}
+    mysql = SimpleNamespace(connection=SimpleNamespace(), **known)
+    free = []
+    for sql in ("START TRANSACTION", "ROLLBACK TO a", "SELECT 1", "COMMIT"):
+        old_rows.note_begun(mysql, sql.split()[0].lower(), sql)
+        free.append(old_rows.can_begin(mysql))
+    assert free == [False, False, False, True]

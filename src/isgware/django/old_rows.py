@@ -26,6 +26,8 @@ from .tables import by_value, key_column, unique_columns
 within: Final[ContextVar[int]] = ContextVar("isgware_within_query", default=0)
 THE_ORM: Final = 1
 OUR_OWN: Final = 2
+#: On the connection of a driver.
+_BEGUN: Final = "_isgware_begun"
 
 
 def never(compiler: Any) -> bool:
@@ -40,14 +42,34 @@ def never(compiler: Any) -> bool:
     return False
 
 
+def can_begin(connection: Any) -> bool:
+    """Whether there is no transaction. An app may have begun one in plain words (``BEGIN
+    IMMEDIATE``), of which Django knows nothing."""
+    if not connection.get_autocommit() or connection.in_atomic_block:
+        return False
+    driver = connection.connection
+    if connection.vendor == "postgresql":
+        return int(driver.info.transaction_status) == 0
+    return not getattr(driver, "in_transaction", False) and not getattr(driver, _BEGUN, False)
+
+
+def note_begun(connection: Any, word: str, sql: str) -> None:
+    """``sql`` of the app's own is executed, which begins with ``word``. The drivers of MySQL do not
+    say whether there is a transaction, and to begin another commits it."""
+    if connection.vendor == "mysql" and connection.connection is not None:
+        begins = word in ("begin", "start")
+        if begins or word == "commit" or (word == "rollback" and " to " not in sql.lower()):
+            with contextlib.suppress(AttributeError):  # a driver's own class may take none
+                setattr(connection.connection, _BEGUN, begins)
+
+
 @contextlib.contextmanager
 def locked(compiler: Any, table: str) -> Iterator[bool]:
     """A transaction in which nobody else writes the rows that are about to be read. False of a view
     of SQLite: its rows are changed by triggers, and cannot be locked."""
     connection = compiler.connection
-    alone = connection.get_autocommit() and not connection.in_atomic_block
     opened = transaction.atomic(connection.alias, savepoint=False)
-    with opened if alone else contextlib.nullcontext():
+    with opened if can_begin(connection) else contextlib.nullcontext():
         held = True
         if connection.vendor == "sqlite":
             token = within.set(OUR_OWN)
@@ -71,6 +93,9 @@ def rows_before(
     """The rows as they are, with ``fields``, and with `KEY`, their key as the driver gives it;
     `None` if there are too many, or which they are cannot be asked. ``changed``: columns that are
     about to be; `None`: rows are to go."""
+    features = compiler.connection.features
+    if features.has_select_for_update and compiler.connection.get_autocommit():
+        return None  # Django knows of no transaction, and so locks nothing
     query = compiler.query.chain(klass=Query)
     several = sum(count > 0 for count in query.alias_refcount.values()) > 1
     unlocked = several and compiler.connection.vendor != "sqlite"  # whose lock is of all tables
@@ -85,7 +110,6 @@ def rows_before(
         if field.primary_key or by_value(field) or field in fields
     }
     query.add_fields(list(wanted), allow_m2m=False)
-    features = compiler.connection.features
     if features.has_select_for_update:
         query.select_for_update = True
         # As the UPDATE itself: rows that refer to these may come meanwhile.

@@ -32,7 +32,7 @@ from ..core.dependencies import (
 from ..management.record_writes import Announced, announce, announcing, tell
 from .bulk_updates import value_of_row
 from .commits import Waiting, last_waiting, when_committed
-from .old_rows import locked, never, rows_before
+from .old_rows import can_begin, locked, never, rows_before
 from .tables import Tables, by_value, cascaded, is_converted, key_column
 
 #: Of the results of a query: how many rows it changed. Before Django 5.2 its cursor tells.
@@ -114,7 +114,7 @@ class QueryWrites:
     def committed(self, connection: Any) -> Iterator[None]:
         """A transaction around a statement that would be committed by itself, if commits are
         announced: what it has written is known only afterwards."""
-        alone = self._announces() and _alone(connection)
+        alone = self._announces() and can_begin(connection)
         opened = transaction.atomic(connection.alias, savepoint=False)
         with opened if alone else contextlib.nullcontext():
             yield

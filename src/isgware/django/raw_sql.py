@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ..render_context import database, tracked
 from ..rendering.callers import Callers, where
-from .old_rows import within
+from .old_rows import note_begun, within
 from .query_writes import QueryWrites
 from .tables import Tables
 
@@ -69,6 +69,14 @@ def _migrating() -> bool:
     return False
 
 
+def _first_word(sql: str) -> str:
+    at = 0
+    while found := _COMMENTS.match(sql, at):
+        at = found.end()
+    word = _WORD.match(sql, at)
+    return word.group().lower() if word else ""
+
+
 class RawSQL:
     """One wrapper for all connections of a project."""
 
@@ -87,6 +95,7 @@ class RawSQL:
         if reads is None and not self._active():
             return execute(sql, params, many, context)
         kind = self._kind(str(sql))
+        note_begun(context["connection"], _first_word(str(sql)), str(sql))
         if reads is not None and kind != "neither":
             reads.everything(f"SQL of the app's own ({where(_CALLERS.caller())})")
         if kind != "writes" or not tracked.get():
@@ -131,11 +140,7 @@ class RawSQL:
             )
 
     def _kind(self, sql: str) -> str:
-        at = 0
-        while found := _COMMENTS.match(sql, at):
-            at = found.end()
-        word = _WORD.match(sql, at)
-        first = word.group().lower() if word else ""
+        first = _first_word(sql)
         if ";" in _QUOTED.sub("", sql).rstrip("; \t\r\n"):
             return "writes"  # several statements
         if first in _NEITHER:
