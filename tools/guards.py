@@ -1570,6 +1570,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("core/filled_page.py", "promises/test_p12_nonces.py", "promises/test_p12_cookies.py")(
         ("nobody keeps pages with tokens", 'name in _OF_ONE_BODY or name.endswith("-cache-control")', 'False'),
     ),
+    *_of("serving/filling.py", "flask/test_holes.py")(
+        ("an own answer with holes in place is for nobody else",
+         "with_holes_in_place(headers) if rendering.shows_holes else headers", "headers"),
+    ),
+    *_of("core/filled_page.py", "flask/test_holes.py")(
+        ("what says private itself keeps its words", 'if "private" in said or "no-store" in said:', "if False:"),
+    ),
     *_of("core/hole_places.py", "flask/test_holes.py")(
         ("a marker that was altered or torn refuses the page", "    return found if {index for _, _, index in found} == set(range(count)) else None",
          "    return found"),

@@ -293,8 +293,10 @@ def placed(use: Use, placeholder: Callable[[], str] | str | None, request: Any) 
         given = placeholder() if callable(placeholder) else placeholder
         marked: Markup = markers.add(use, None if given is None else str(given))
         return marked
-    if request is None and rendering is not None and renderer is PLAIN:
-        request = rendering.environ
+    if rendering is not None:
+        rendering.shows_holes = True
+        if request is None and renderer is PLAIN:
+            request = rendering.environ
     return Markup(rendered(use, renderer, request))
 
 

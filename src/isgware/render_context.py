@@ -60,6 +60,8 @@ class Rendering:
     finders: tuple[Callable[[Any, bytes], Any], ...] = _later(())
     #: Which hole stands in another, for people; empty if none does.
     nested_hole: str = _later("")
+    #: Whether holes were filled in place, in a visitor's own answer.
+    shows_holes: bool = _later(False)
     #: What a clean-room render may see of whoever asked: `core.cache_key.Request`.
     request: Any = _later()
     #: What a clean-room render has looked at, and depends on: request headers in lower case, or

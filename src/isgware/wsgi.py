@@ -26,7 +26,7 @@ from .routing.framework import Site
 from .routing.inner_caches import warn_of_inner_caches
 from .runtime import runtime_of
 from .serving.answer import PREPARED, Answer
-from .serving.filling import fill
+from .serving.filling import fill, private_with_holes
 from .serving.hole_filling import fill_holes
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
 from .serving.prepared_hits import CREDENTIALS, PreparedFill, PreparedHit, PreparedStale
@@ -173,8 +173,6 @@ class ISG(Operations):
         shape = ready.shape
         return shape is not None and self._visitors.admits(environ["HTTP_COOKIE"], shape, now)
 
-    # Everything that is not a plain hit.
-
     def _slow(
         self, environ: Environ, start_response: StartResponse, ready: PreparedHit | None = None
     ) -> Iterable[bytes]:
@@ -195,6 +193,7 @@ class ISG(Operations):
             return self.application(environ, start_response)
         rendering = rendering_of(visitor, runtime.site)
         if mode == "on":
+            start_response = private_with_holes(start_response, rendering)
             raw = self._line.of(visitor, environ)
             passes = runtime.passed.find(raw)
             if passes is not None and (passes.answer is None or self._is_anybody(environ)):

@@ -582,6 +582,30 @@ def test_a_page_with_holes_that_says_it_is_for_all_caches_is_private():
         assert "Cookie" in got.headers["Vary"]
 
 
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [("public, max-age=60", "private, no-cache"), ("", "private, no-cache"),
+     ("private, max-age=9", "private, max-age=9"), ("no-store", "no-store")],
+)  # fmt: skip
+def test_no_cache_keeps_an_own_answer_with_holes_in_place(said, sent, declared):
+    shop = Shop()
+
+    def own():
+        response = make_response(render_template("page.html"))
+        if said:
+            response.headers["Cache-Control"] = said
+        response.headers["CDN-Cache-Control"] = "max-age=60"
+        return response
+
+    shop.app.add_url_rule("/own", view_func=revalidate(60)(own) if declared else own)
+    ann = shop.visitor("ann")
+    got = ann.get("/own", headers={"Authorization": "Basic YTpi"})
+    assert "<b>ann of the shop</b>" in got.text
+    assert (got.headers["Cache-Control"], got.vary.as_set()) == (sent, {"cookie"})
+    assert ("CDN-Cache-Control" in got.headers) == (said == sent)
+
+
 @pytest.mark.parametrize("where", ["header", "cut", "twice", "unused"])
 def test_markers_that_do_not_stand_as_they_were_made(where):
     shop = Shop()

@@ -31,6 +31,15 @@ def each_its_own(headers: Headers, by_cookie: bool) -> Headers:
     return (*kept, ("Cache-Control", "private, no-cache"))
 
 
+def with_holes_in_place(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Headers of a visitor's own answer in which holes stand filled: as those of the stored page,
+    unless the view already says that it is for nobody else."""
+    said = ",".join(value for name, value in headers if name.lower() == "cache-control").lower()
+    if "private" in said or "no-store" in said:
+        return headers
+    return list(each_its_own(tuple(headers), by_cookie=True))
+
+
 def _of_one_body(name: str) -> bool:
     return name in _OF_ONE_BODY or name.endswith("-cache-control")
 

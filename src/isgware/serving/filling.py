@@ -11,10 +11,11 @@ import base64
 import logging
 import os
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ..core.cache_key import Visitor, cookie_pairs
+from ..core.filled_page import with_holes_in_place
 from ..core.place_groups import PlaceGroups
 from ..core.places import COOKIE, Place
 from ..core.preconditions import Answer as Sent
@@ -137,3 +138,18 @@ def _cookie(place: Place, visitor: Visitor) -> bytes | None:
     if len(values) != 1 or not alike(value := values.pop(), str(place.arguments[0]), place.length):
         return None
     return value.encode("latin-1")
+
+
+def private_with_holes(start_response: StartResponse, rendering: Rendering) -> StartResponse:
+    """A ``start_response`` by which no cache in front stores an answer in which holes stand filled
+    for its visitor: the view may have said ``public`` of the page that others share."""
+
+    def told(
+        status_line: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        sent = with_holes_in_place(headers) if rendering.shows_holes else headers
+        if exc_info is None:
+            return start_response(status_line, sent)
+        return start_response(status_line, sent, exc_info)
+
+    return told
