@@ -33,7 +33,7 @@ def in_thread(function):
     thread.start()
 
     def ended():
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
         return raised
 
@@ -71,7 +71,7 @@ def test_rows_may_refer_to_one_that_is_being_changed(room):
 
 def test_a_deadlock_is_the_apps_to_retry(room, told):
     """MySQL has rolled the transaction back then: what is executed next is in another."""
-    objects, meet = room.models.Post.objects, threading.Barrier(2, timeout=20)
+    objects, meet = room.models.Post.objects, threading.Barrier(2, timeout=60)
 
     def write(first, second):
         with transaction.atomic():
