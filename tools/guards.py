@@ -1861,7 +1861,11 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: a COMMIT in plain words is announced",
          "if has_committed(statement, connection.dialect.name):", "if False:"),
         ("SQLAlchemy: what begins a transaction is not announced",
-         "not begins_by_itself(driver, statement)", "True"),
+         "not begins_by_itself(below_adapter(connection.connection), statement)", "True"),
+    ),
+    *_of("sqlalchemy/old_rows.py", "sqlalchemy/test_aiosqlite.py")(
+        ("SQLAlchemy: it is an async driver that knows of its transactions",
+         'return getattr(driver, "driver_connection", driver)', "return driver"),
     ),
     *_of("sqlalchemy/raw_cursors.py", "sqlalchemy/test_announcing.py")(
         ("SQLAlchemy: a commit of the driver is announced",
