@@ -278,6 +278,19 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what waits for the store ends what was announced", "self.tell(owed, intents)",
          "self.tell(owed)"),
     ),
+    *_of("storage/told_writes.py", "storage/test_told_writes.py")(
+        ("who tells counts it itself at once", "mirror.apply(changes if complete", "(changes if complete"),
+        ("what others told meanwhile is read", "changes.counter == mirror.counter + 1", "True"),
+        ("a number that others moved is not taken for one's own", "    elif changes.told:\n", "    else:\n"),
+        ("a copy that may be incomplete is read", "if complete and page_store.settled == version:",
+         "if complete:"),
+        ("a table that was lost is read again", "            page_store.sync()\n", ""),
+        ("to tell is one operation", "            page_store.settled = version + 2\n", "            pass\n"),
+    ),
+    *_of("backends/redis/dependents.py", "storage/test_told_writes.py")(
+        ("Redis: tables that begin anew count at once", "moved = not found[0] or bool(found[3])",
+         "moved = bool(found[0] and found[3])"),
+    ),
     *_of("storage/told_writes.py", "storage/test_durable.py")(
         ("a store that is away refuses no commit",
          "    except BackendUnavailable as error:\n        log.warning(\"A commit",
