@@ -286,6 +286,19 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what waits for the store ends what was announced", "self.tell(owed, intents)",
          "self.tell(owed)"),
     ),
+    *_of("storage/told_writes.py", "storage/test_told_writes.py")(
+        ("who tells counts it itself at once", "mirror.apply(changes if complete", "(changes if complete"),
+        ("what others told meanwhile is read", "changes.counter == mirror.counter + 1", "True"),
+        ("a number that others moved is not taken for one's own", "    elif changes.told:\n", "    else:\n"),
+        ("a copy that may be incomplete is read", "if complete and page_store.settled == version:",
+         "if complete:"),
+        ("a table that was lost is read again", "            page_store.sync()\n", ""),
+        ("to tell is one operation", "            page_store.settled = version + 2\n", "            pass\n"),
+    ),
+    *_of("backends/redis/dependents.py", "storage/test_told_writes.py")(
+        ("Redis: tables that begin anew count at once", "moved = not found[0] or bool(found[3])",
+         "moved = bool(found[0] and found[3])"),
+    ),
     *_of("storage/told_writes.py", "storage/test_durable.py")(
         ("a store that is away refuses no commit",
          "    except BackendUnavailable as error:\n        log.warning(\"A commit",
@@ -424,7 +437,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: a commit in plain words may commit anything", '    "begin", "start", "rollback"',
          '    "begin", "commit", "start", "rollback"'),
         ("SQL of the app's own makes a page depend on everything", 'if reads is not None and kind != "neither":', "if False:"),
-        ("SQL of the app's own renews everything", 'if kind != "writes" or not tracked.get():', "if True:"),
+        ("SQL of the app's own renews everything", 'if kind != "writes" or not counts:', "if True:"),
     ),
     # What a render that found its page unchanged may keep, and when.
     *_of("core/unchanged.py", "core/test_unchanged.py")(
@@ -649,12 +662,33 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("with autocommit off, a commit fires",
          "        if not self._connection.commit_on_exit:\n", "        if False:\n"),
         ("a commit that fails may have happened",
-         "            self._run([*self._hooks(), *self._taken()])\n            raise\n",
+         "            self._run([*self.hooks(), *self._taken()])\n            raise\n",
          "            raise\n"),
         ("a rollback takes along what waits", "        self.by_hand.clear()\n", ""),
         ("autocommit that is switched on commits",
          "        if autocommit:\n            self._run", "        if False:\n            self._run"),
         ("what waits runs once", "        if not self.done:\n", "        if True:\n"),
+        ("what waits is not shown among the app's hooks",
+         "        self._registered.append(_Registered(savepoints, after, waiting))",
+         "        connection.on_commit(waiting)"),
+        ("a savepoint that is rolled back takes along what waits",
+         " if sid not in each.savepoints]", "]"),
+        ("what waits keeps its place among hooks", "hooks.insert(each.after + number, ",
+         "hooks.insert(0, "),
+        ("a connection that is closed drops what waits",
+         "        self._registered.clear()\n        self._disconnect()\n",
+         "        self._disconnect()\n"),
+        ("tests that capture hooks run what waits", "        if execute:\n", "        if False:\n"),
+    ),
+    # Switched off, it leaves the app's queries alone.
+    *_of("django/recorded_queries.py", "django/test_switched_off.py")(
+        ("Django: switched off, nothing is told", 'tracked.get() and self._mode() != "off"', "tracked.get()"),
+    ),
+    *_of("management/record_writes.py", "sqlalchemy/test_recorder.py")(
+        ("SQLAlchemy: switched off, nothing is asked", 'getattr(each, "listens", True)', "True"),
+    ),
+    *_of("wsgi.py", "sqlalchemy/test_recorder.py")(
+        ("a write does not decide whether isgware is off", "runtime.mode.peek", "runtime.mode"),
     ),
     # Declared is what the code says now.
     *_of("render_context.py", "promises/test_declared.py")(
@@ -1848,7 +1882,11 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: a COMMIT in plain words is announced",
          "if has_committed(statement, connection.dialect.name):", "if False:"),
         ("SQLAlchemy: what begins a transaction is not announced",
-         "not begins_by_itself(driver, statement)", "True"),
+         "not begins_by_itself(below_adapter(connection.connection), statement)", "True"),
+    ),
+    *_of("sqlalchemy/old_rows.py", "sqlalchemy/test_aiosqlite.py")(
+        ("SQLAlchemy: it is an async driver that knows of its transactions",
+         'return getattr(driver, "driver_connection", driver)', "return driver"),
     ),
     *_of("sqlalchemy/raw_cursors.py", "sqlalchemy/test_announcing.py")(
         ("SQLAlchemy: a commit of the driver is announced",

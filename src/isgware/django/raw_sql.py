@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
-from ..render_context import database, tracked
+from ..render_context import database
 from ..rendering.callers import Callers, where
 from .old_rows import note_begun, within
 from .query_writes import QueryWrites
@@ -91,14 +91,14 @@ class RawSQL:
     ) -> Any:
         if within.get() != 0:
             return execute(sql, params, many, context)
-        reads = database.get()
-        if reads is None and not self._active():
+        reads, counts = database.get(), self._active()
+        if reads is None and not counts:
             return execute(sql, params, many, context)
         kind = self._kind(str(sql))
         note_begun(context["connection"], _first_word(str(sql)), str(sql))
         if reads is not None and kind != "neither":
             reads.everything(f"SQL of the app's own ({where(_CALLERS.caller())})")
-        if kind != "writes" or not tracked.get():
+        if kind != "writes" or not counts:
             return execute(sql, params, many, context)
         with self._noted(contextlib.nullcontext(), context["connection"].alias):
             return execute(sql, params, many, context)
@@ -111,7 +111,7 @@ class RawSQL:
             reads = database.get()
             if reads is not None:
                 reads.everything(f"SQL of the app's own ({where(_CALLERS.caller())})")
-            if not (self._active() and tracked.get()):
+            if not self._active():
                 return call(*args, **kwargs)
             if getattr(call, "__name__", "") == "copy":  # what it copies comes within its block
                 return self._noted(call(*args, **kwargs), using)

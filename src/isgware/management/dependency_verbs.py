@@ -11,6 +11,7 @@ from ..errors import ConfigurationError
 from ..storage.catalogue import Catalogue, PageInfo
 from ..storage.dependencies import Dependencies, need_dependents
 from ..storage.page_store import PageStore
+from ..storage.told_writes import tell_now
 
 
 def dependencies_in(page_store: PageStore) -> Dependencies:
@@ -58,5 +59,4 @@ def check_name(page_store: PageStore, name: str) -> None:
 def touched(page_store: PageStore, names: Iterable[str]) -> None:
     """Renew what depends on ``names``. Raises `BackendUnavailable` if the store did not take it."""
     dependencies = dependencies_in(page_store)
-    dependencies.tell(writes_named(names, dependencies.all_labels()))
-    page_store.sync()
+    tell_now(page_store, dependencies, writes_named(names, dependencies.all_labels()))

@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ReleaseSavepointClause, SavepointClause
 
 from ..core.database_reads import Writes
 from ..management.record_writes import announce
-from .old_rows import autocommits, in_transaction
+from .old_rows import autocommits, below_adapter, in_transaction
 from .raw_sql import IMPLICIT_COMMIT, has_committed
 from .tables import told
 from .transactions import Pending, pending_of
@@ -53,8 +53,7 @@ def _clause(context: Any) -> Any:
 def _note_savepoint(connection: Any, pending: Pending, context: Any) -> None:
     clause = _clause(context)
     if isinstance(clause, SavepointClause) and not in_transaction(connection):
-        driver = connection.connection.dbapi_connection
-        if not begins_by_itself(driver, ""):
+        if not begins_by_itself(below_adapter(connection.connection), ""):
             pending.opened_by = clause.ident
 
 
@@ -69,5 +68,6 @@ def _commits(connection: Any, pending: Pending, statement: str, context: Any) ->
         return True
     if isinstance(clause, SavepointClause) or not autocommits(connection):
         return False
-    driver = connection.connection.dbapi_connection
-    return connection.dialect.name != "sqlite" or not begins_by_itself(driver, statement)
+    if connection.dialect.name != "sqlite":
+        return True
+    return not begins_by_itself(below_adapter(connection.connection), statement)

@@ -200,9 +200,16 @@ def _filled(condition: Any, names: Any, values: Mapping[str, Any]) -> Any:
     return visitors.replacement_traverse(condition, {}, fill)
 
 
+def below_adapter(pooled: Any) -> Any:
+    """The driver's own connection: before an async one, such as aiosqlite's, SQLAlchemy has put
+    another, which does not say whether a transaction is open."""
+    driver = pooled.dbapi_connection
+    return getattr(driver, "driver_connection", driver)
+
+
 def in_transaction(connection: Any) -> bool:
-    """What SQLite's driver says."""
-    return bool(getattr(connection.connection.dbapi_connection, "in_transaction", False))
+    """What SQLite's driver says; `True` if it does not, since a commit will come then."""
+    return bool(getattr(below_adapter(connection.connection), "in_transaction", True))
 
 
 def autocommits(connection: Any) -> bool:

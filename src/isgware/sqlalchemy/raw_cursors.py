@@ -19,6 +19,7 @@ from ..management.record_writes import announcing, listening
 from ..render_context import database, tracked
 from .announcing import announce_pending, begins_by_itself
 from .named import place
+from .old_rows import below_adapter
 from .raw_sql import kind_of
 from .transactions import committed, pending_on
 from .writing import named_once
@@ -178,15 +179,15 @@ def _announce(pooled: Any, statement: str, kind: str) -> None:
 
 
 def _commits_itself(pooled: Any, statement: str) -> bool:
-    driver = pooled.dbapi_connection
     if _transaction_is_open(pooled):
         return False
+    driver = below_adapter(pooled)
     return not hasattr(driver, "isolation_level") or not begins_by_itself(driver, statement)
 
 
 def _transaction_is_open(pooled: Any) -> bool:
     """What the driver says; `True` if it does not, since a commit will come then."""
-    driver = pooled.dbapi_connection
-    if hasattr(driver, "in_transaction"):
-        return bool(driver.in_transaction)
-    return getattr(driver, "autocommit", False) is not True
+    said = getattr(below_adapter(pooled), "in_transaction", None)
+    if said is not None:
+        return bool(said)
+    return getattr(pooled.dbapi_connection, "autocommit", False) is not True

@@ -17,6 +17,7 @@ from ..dependents import (
     KnownShapes,
     Lagging,
     Teller,
+    Told,
 )
 from . import dependents, intents
 from .database import Connection, Database
@@ -63,11 +64,11 @@ class DependentPages(ABC):
 
     def tell(
         self, names: Mapping[bytes, str], nonce: str, version: int, teller: Teller | None = None
-    ) -> int | KnownShapes:
+    ) -> Told | KnownShapes:
         """Announced, which waits for the disk, only if somebody depends on it."""
         limit = self._limits.names
 
-        def work(db: sqlite3.Connection, announced: bool) -> int | KnownShapes:
+        def work(db: sqlite3.Connection, announced: bool) -> Told | KnownShapes:
             return dependents.tell(db, names, nonce, version, limit, teller, announced=announced)
 
         if not self.database.read(lambda db: dependents.any_known(db, names)):

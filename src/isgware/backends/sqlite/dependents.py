@@ -23,6 +23,7 @@ from ..dependents import (
     Kept,
     KnownShapes,
     Teller,
+    Told,
 )
 from . import intents
 from .transaction import Damaged
@@ -126,16 +127,16 @@ def any_known(db: sqlite3.Connection, names: Iterable[bytes]) -> bool:
 def tell(
     db: sqlite3.Connection, names: Mapping[bytes, str], nonce: str, version: int, limit: int,
     teller: Teller | None, *, announced: bool,
-) -> int | KnownShapes:  # fmt: skip
+) -> Told | KnownShapes:  # fmt: skip
     """See `Dependents.tell`. Raises `Unannounced`, having done nothing."""
     now = begun(db)
     if (now.nonce, now.version) != (nonce, version):
         return shapes(db)
-    counter = tell_names(db, names, limit, announced=announced)
+    told = tell_names(db, names, limit, announced=announced)
     if teller is not None:
         intents.end(db, teller.intents)
-        intents.note_times(db, _ids(names), teller.page, teller.now, _one(db, "number")[0])
-    return counter
+        intents.note_times(db, _ids(names), teller.page, teller.now, now.writes + 1)
+    return told
 
 
 def tell_overdue(db: sqlite3.Connection, now: float, limit: int) -> int:
@@ -149,36 +150,40 @@ def tell_overdue(db: sqlite3.Connection, now: float, limit: int) -> int:
 
 def tell_names(
     db: sqlite3.Connection, names: Mapping[bytes, str], limit: int, *, announced: bool
-) -> int:
-    """Returns the counter. Raises `Unannounced`, having done nothing."""
-    said = {_id(name): text for name, text in names.items()}
-    heard = {row[0] for row in _among(db, "SELECT name FROM known WHERE name", list(said))}
+) -> Told:
+    """Raises `Unannounced`, having done nothing."""
+    said = {_id(name): (name, text) for name, text in names.items()}
+    heard = [row[0] for row in _among(db, "SELECT name FROM known WHERE name", list(said))]
     if heard and not announced:
         raise Unannounced
-    db.execute("UPDATE writes SET number = number + 1")
-    (number,) = _one(db, "number")
-    unheard = [(name, number) for name in said if name not in heard]
-    db.executemany("INSERT OR REPLACE INTO unheard VALUES (?, ?)", unheard)
-    db.execute("UPDATE writes SET unheard = unheard + ?", (len(unheard),))
-    _trim(db, "unheard", "number", MAX_UNHEARD, "unheard_floor")
-    if heard:
-        db.execute("UPDATE state SET counter = counter + 1")
+    # Counts may be too high, since what is replaced is counted twice.
+    number, unheard, told, floor = db.execute(
+        "UPDATE writes SET number = number + 1, unheard = unheard + ?, told = told + ? "
+        "RETURNING number, unheard, told, floor",
+        (len(said) - len(heard), len(heard)),
+    ).fetchone()
+    nobody = said.keys() - heard
+    db.executemany(
+        "INSERT OR REPLACE INTO unheard VALUES (?, ?)", [(name, number) for name in nobody]
+    )
+    if unheard > MAX_UNHEARD:
+        _trim(db, "unheard", "number", MAX_UNHEARD, "unheard_floor")
+    if not heard:
         (counter,) = db.execute("SELECT counter FROM state").fetchone()
-        db.executemany(
-            "INSERT OR REPLACE INTO told VALUES (?, ?, ?)",
-            [(name, counter, said[name]) for name in heard],
-        )
-        db.execute("UPDATE writes SET told = told + ?", (len(heard),))
+        return Told(counter, (), floor)
+    (counter,) = db.execute("UPDATE state SET counter = counter + 1 RETURNING counter").fetchone()
+    db.executemany(
+        "INSERT OR REPLACE INTO told VALUES (?, ?, ?)",
+        [(name, counter, said[name][1]) for name in heard],
+    )
+    if told > limit:
         _trim(db, "told", "counter", limit, "floor")
-    (counter,) = db.execute("SELECT counter FROM state").fetchone()
-    return int(counter)
+        (floor,) = _one(db, "floor")
+    return Told(counter, tuple(said[name][0] for name in heard), floor)
 
 
 def _trim(db: sqlite3.Connection, table: str, column: str, limit: int, floor: str) -> None:
-    """Forget the oldest tenth of a table that is too long; they raise its floor. Counts may be too
-    high, since what is replaced was counted twice."""
-    if _one(db, table)[0] <= limit:
-        return
+    """Forget the oldest tenth of a table if it is too long; they raise its floor."""
     (count,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
     if count > limit:
         going = count - limit * 9 // 10
