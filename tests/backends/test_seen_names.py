@@ -29,7 +29,8 @@ def depend(backend: SQLiteBackend, names: bytes, begun: Begun | None = None) -> 
 def told(backend: SQLiteBackend, name: bytes) -> bool:
     """Whether somebody depends on ``name``, by what a commit of it does."""
     before, shapes = backend.sync("", 0).counter, backend.shapes()
-    return backend.tell({name: "x"}, shapes.nonce, shapes.version) != before
+    backend.tell({name: "x"}, shapes.nonce, shapes.version)
+    return backend.sync("", 0).counter != before
 
 
 def asked(backend: SQLiteBackend, work: Callable[[], object]) -> int:
