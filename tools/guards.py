@@ -1776,6 +1776,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: a transaction from before is everything",
          "if connection not in known_here().connections:", "if False:"),
         ("SQLAlchemy: keys of rows are noted as they are fetched", "if plan.shown:", "if False:"),
+        ("SQLAlchemy: savepoints read nothing", "if isinstance(compiled.statement, SAVEPOINTS):",
+         "if False:"),
         ("SQLAlchemy: RETURNING shows rows", "if compiled.statement._returning:", "if False:"),
         ("SQLAlchemy: a question has its own values",
          "value_of(names, parameters, given) if isinstance(given, BindParameter) else given",
@@ -1936,6 +1938,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "context.__dict__.get(_EXECUTED) != statement", "False"),
         ("SQLAlchemy: a comment ends where it ends", "(?:(?!\\*/).)*", ".*"),
         ("SQLAlchemy: MySQL's comments are statements", "/\\*(?!!)", "/\\*"),
+        ("SQLAlchemy: to MySQL two dashes alone are signs", "|--\\s", "|--"),
+    ),
+    *_of("storage/told_writes.py", "sqlalchemy/test_dependencies.py")(
+        ("SQLAlchemy: what does not count for an ISG renews none of its pages",
+         "    writes = dependencies.counted(writes)\n", ""),
+    ),
+    *_of("storage/dependencies.py", "sqlalchemy/test_dependencies.py")(
+        ("SQLAlchemy: a page does not depend on what does not count for its ISG",
+         "            reads.leave_out(self.ignores)\n", "            pass\n"),
     ),
     *_of("sqlalchemy/compilers.py", "sqlalchemy/test_compilers.py")(
         ("SQLAlchemy: one that is not known is refused",
