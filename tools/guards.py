@@ -185,6 +185,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("backends/sqlite/dependent_pages.py", "backends/test_affected.py")(
         ("pages of many names are looked into", "row.depended.has_any(wanted)", "True"),
     ),
+    *_of("backends/sqlite/dependent_pages.py", "backends/test_seen_names.py")(
+        ("SQLite: names that were forgotten are not those that were seen",
+         "known_at == place and known", "known"),
+        ("SQLite: what was told meanwhile is looked for", "if not told and self._seen", "if self._seen"),
+        ("SQLite: names of a transaction that may be rolled back were not seen",
+         "if known and not self.database.joined:", "if known:"),
+        ("SQLite: names that were seen are bounded", " or len(known) > _MAX_SEEN:", ":"),
+    ),
     *_of("storage/pending.py", "storage/test_pending.py")(
         ("invalidations that wait become all", "if len(waiting) > _MAX_NAMES:", "if False:"),
         ("what the store did not take waits on", "                    self.invalidate(names, hard)\n", ""),
@@ -347,7 +355,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("django/query_writes.py", "django/test_announcing.py")(
         ("Django: a write that commits itself is announced",
          "alone = self._announces() and can_begin(connection)", "alone = False"),
-        ("Django: SQL that commits itself is announced", "        if alone:\n", "        if False:\n"),
+        ("Django: SQL that commits itself is announced", "        if alone or commits:\n", "        if False:\n"),
         ("Django: the first write of a process is announced", "if self._durable and not announcing():",
          "if False:"),
         ("Django: a key that is changed is told",
@@ -429,7 +437,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: a commit in plain words may commit anything", '    "begin", "start", "rollback"',
          '    "begin", "commit", "start", "rollback"'),
         ("SQL of the app's own makes a page depend on everything", 'if reads is not None and kind != "neither":', "if False:"),
-        ("SQL of the app's own renews everything", 'if kind != "writes" or not counts:', "if True:"),
+        ("SQL of the app's own renews everything", 'if not counts or not (commits or kind == "writes"):', "if True:"),
     ),
     # What a render that found its page unchanged may keep, and when.
     *_of("core/unchanged.py", "core/test_unchanged.py")(
@@ -671,6 +679,18 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        self._registered.clear()\n        self._disconnect()\n",
          "        self._disconnect()\n"),
         ("tests that capture hooks run what waits", "        if execute:\n", "        if False:\n"),
+    ),
+    # Transactions that end in plain words.
+    *_of("django/raw_sql.py", "django/test_plain_commits.py")(
+        ("Django: a commit in plain words is told at once",
+         '    if word in ("commit", "end"):\n        return True\n', ""),
+        ("Django: SQLite's RELEASE may commit", 'if counts and word == "release" and', "if False and"),
+        ("Django: SQLite's scripts commit what was before", 'commits = name in ("executescript", "callproc")',
+         "commits = False"),
+    ),
+    *_of("django/query_writes.py", "django/test_plain_commits.py")(
+        ("Django: a RELEASE within another commits nothing", "            if driver.in_transaction:\n",
+         "            if False:\n"),
     ),
     # Switched off, it leaves the app's queries alone.
     *_of("django/recorded_queries.py", "django/test_switched_off.py")(
@@ -1768,6 +1788,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: a transaction from before is everything",
          "if connection not in known_here().connections:", "if False:"),
         ("SQLAlchemy: keys of rows are noted as they are fetched", "if plan.shown:", "if False:"),
+        ("SQLAlchemy: savepoints read nothing", "if isinstance(compiled.statement, SAVEPOINTS):",
+         "if False:"),
         ("SQLAlchemy: RETURNING shows rows", "if compiled.statement._returning:", "if False:"),
         ("SQLAlchemy: a question has its own values",
          "value_of(names, parameters, given) if isinstance(given, BindParameter) else given",
@@ -1928,6 +1950,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "context.__dict__.get(_EXECUTED) != statement", "False"),
         ("SQLAlchemy: a comment ends where it ends", "(?:(?!\\*/).)*", ".*"),
         ("SQLAlchemy: MySQL's comments are statements", "/\\*(?!!)", "/\\*"),
+        ("SQLAlchemy: to MySQL two dashes alone are signs", "|--\\s", "|--"),
+    ),
+    *_of("storage/told_writes.py", "sqlalchemy/test_dependencies.py")(
+        ("SQLAlchemy: what does not count for an ISG renews none of its pages",
+         "    writes = dependencies.counted(writes)\n", ""),
+    ),
+    *_of("storage/dependencies.py", "sqlalchemy/test_dependencies.py")(
+        ("SQLAlchemy: a page does not depend on what does not count for its ISG",
+         "            reads.leave_out(self.ignores)\n", "            pass\n"),
     ),
     *_of("sqlalchemy/compilers.py", "sqlalchemy/test_compilers.py")(
         ("SQLAlchemy: one that is not known is refused",

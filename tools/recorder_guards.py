@@ -116,7 +116,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_django("raw_sql.py")(
         ("Django: SQL of the app's own is read", 'if reads is not None and kind != "neither":', "if False:", _POSTS),
-        ("Django: SQL of the app's own is written", 'if kind != "writes" or not counts:', "if True:", "raw"),
+        ("Django: SQL of the app's own is written", 'if not counts or not (commits or kind == "writes"):', "if True:", "raw"),
     ),
     # What Django writes.
     *_django("recorded_queries.py")(

@@ -139,6 +139,33 @@ def test_a_second_isg_on_the_same_store_is_told(engine, session, tmp_path):
         isg.close(0)
 
 
+def test_what_does_not_count_for_one_of_two_isgs_counts_for_the_other(engine, session):
+    add(session, Author(id=1, name="Ann"), Shelf(id=1))
+
+    def app(environ, start_response):
+        with Session(engine) as session:
+            found = [author.name for author in session.scalars(select(Author))]
+            found.append(session.scalar(text("SELECT count(*) FROM shelf")))
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [repr(found).encode()]
+
+    routes = {"/": Policy(revalidate=False)}
+    isgs = [
+        isgware.ISG(app, store="memory:", routes=routes, untracked=untracked, **OPTIONS)
+        for untracked in (["Author"], [])
+    ]
+    one, other = [Client(isg) for isg in isgs]
+    assert one.get("/").text == other.get("/").text == "['Ann', 1]"
+    without, found = ([line.partition(" ")[0] for line in isg.depends("/")] for isg in isgs)
+    assert (without, found) == (["*"], ["*", "author:1", "author[]"])
+    session.get(Author, 1).name = "Eve"
+    session.commit()
+    answers = [client.get("/").headers["X-ISG-Cache"] for client in (one, other)]
+    assert answers == ["HIT", "REVALIDATED"]
+    for isg in isgs:
+        isg.close(0)
+
+
 def test_without_sqlalchemy_it_is_refused(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("isgware.sqlalchemy")]:
         monkeypatch.delitem(sys.modules, name)

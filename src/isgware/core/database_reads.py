@@ -157,6 +157,15 @@ class DatabaseReads:
         else:
             self.everything(read.why)
 
+    def leave_out(self, ignores: Callable[[str], bool]) -> None:
+        """Forget what was read of tables that do not count."""
+        for table in [*self._rows, *self._asked, *self._whole]:
+            if ignores(table):
+                self._rows.pop(table, None)
+                self._asked.pop(table, None)
+                self._whole.discard(table)
+                self.full.discard(table)
+
     def finished(self, shapes: Shapes) -> Dependencies:
         """What the page depends on. ``shapes``: those that the store knows."""
         keys: dict[str, list[str | None]] = {}

@@ -87,6 +87,8 @@ class Dependencies:
         self._leaving = False
         #: What people call tables, as far as this process knows.
         self.labels: Labels = {}
+        #: Tables that do not count here, while they may for another ISG of this process.
+        self.ignores: Callable[[str], bool] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -112,6 +114,8 @@ class Dependencies:
 
     def finish(self, reads: DatabaseReads, began: RenderBegun) -> tuple[Depended, Depending | None]:
         """What the page keeps, and what the store is told with it."""
+        if self.ignores is not None:
+            reads.leave_out(self.ignores)
         found = reads.finished(began.shapes.by_table)
         depended = Depended(found.names, compressed(found.texts), self.soft)
         if began.begun is None:
@@ -166,6 +170,15 @@ class Dependencies:
         if left is None:
             return entry
         return replace(entry, depended=replace(entry.depended, due=self._now() + left))
+
+    def counted(self, writes: Iterable[Write]) -> list[Write]:
+        """Those of ``writes`` that count here."""
+        ignores = self.ignores
+        return [
+            write
+            for write in writes
+            if ignores is None or isinstance(write, EverythingChanged) or not ignores(write.table)
+        ]
 
     # What is about to be written.
 

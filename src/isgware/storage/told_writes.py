@@ -27,7 +27,8 @@ def announce(page_store: PageStore, writes: Sequence[Write]) -> str:
     if dependencies is None or not dependencies.durable:
         return ""
     try:
-        return dependencies.announce(writes)
+        counted = dependencies.counted(writes)
+        return dependencies.announce(counted) if counted else ""
     except BackendUnavailable as error:
         log.warning("A commit could not be announced; it goes on without: %s", error)
         return ""
@@ -38,6 +39,9 @@ def tell(page_store: PageStore, writes: Sequence[Write], intents: Iterable[str] 
     renews every page of this process that depends on anything: which it would be is not known."""
     dependencies = page_store.dependencies
     if dependencies is None:
+        return
+    writes = dependencies.counted(writes)
+    if not (writes or intents):
         return
     try:
         reads = database.get()
