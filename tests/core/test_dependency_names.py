@@ -116,6 +116,7 @@ def test_a_page_of_many_reads_meets_what_any_of_them_meets(many: list[Read], wri
         (5, "5"), (True, 1), (5, Decimal("5.00")), (5, 5.0), ("Ab", "aB "), (5, "05"), ("5.0", 5),
         (uuid.UUID(int=7), uuid.UUID(int=7).hex), (uuid.UUID(int=7), str(uuid.UUID(int=7)).upper()),
         (uuid.UUID(int=7), uuid.UUID(int=7).bytes), ((1, "a"), [1, "A"]),
+        ((1, uuid.UUID(int=7)), f"01, {uuid.UUID(int=7)}"), (("a,B", 2), "A, b,2"),
     ],
 )  # fmt: skip
 def test_values_that_a_database_may_hold_equal_are_written_alike(one: Any, other: Any) -> None:
