@@ -1784,6 +1784,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: a subquery without conditions reads its table",
          "        query.get_initial_alias()\n", ""),
     ),
+    *_of("core/dependency_texts.py", "core/test_dependency_names.py", "sqlalchemy/test_dependencies.py")(
+        ("a page says of which table it has too many rows",
+         'TOO_MANY: Final = " (more than 1,000 dependencies)"', 'TOO_MANY: Final = ""'),
+    ),
     *_of("core/database_reads.py", "core/test_dependency_names.py")(
         ("a page without rows depends on its question alone", "        if not shown:", "        if False:"),
     ),
