@@ -185,6 +185,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("backends/sqlite/dependent_pages.py", "backends/test_affected.py")(
         ("pages of many names are looked into", "row.depended.has_any(wanted)", "True"),
     ),
+    *_of("backends/sqlite/dependent_pages.py", "backends/test_seen_names.py")(
+        ("SQLite: names that were forgotten are not those that were seen",
+         "known_at == place and known", "known"),
+        ("SQLite: what was told meanwhile is looked for", "if not told and self._seen", "if self._seen"),
+        ("SQLite: names of a transaction that may be rolled back were not seen",
+         "if known and not self.database.joined:", "if known:"),
+        ("SQLite: names that were seen are bounded", " or len(known) > _MAX_SEEN:", ":"),
+    ),
     *_of("storage/pending.py", "storage/test_pending.py")(
         ("invalidations that wait become all", "if len(waiting) > _MAX_NAMES:", "if False:"),
         ("what the store did not take waits on", "                    self.invalidate(names, hard)\n", ""),
@@ -1783,8 +1791,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: a subquery without conditions reads its table",
          "        query.get_initial_alias()\n", ""),
     ),
+    *_of("core/dependency_texts.py", "core/test_dependency_names.py", "sqlalchemy/test_dependencies.py")(
+        ("a page says of which table it has too many rows",
+         'TOO_MANY: Final = " (more than 1,000 dependencies)"', 'TOO_MANY: Final = ""'),
+    ),
     *_of("core/database_reads.py", "core/test_dependency_names.py")(
         ("a page without rows depends on its question alone", "        if not shown:", "        if False:"),
+    ),
+    *_of("core/dependencies.py", "core/test_dependency_names.py", "sqlalchemy/test_dependencies.py")(
+        ("a key of several columns is what people write of it", '        if "," in text:', "        if False:"),
     ),
     # What SQLAlchemy reads and writes, for dependencies=.
     *_of("sqlalchemy/reading.py", "sqlalchemy/test_reading.py")(
