@@ -101,6 +101,18 @@ def tag_or_untag(session, rng):
 
 
 @in_session
+def tag_another_item(session, rng):
+    """The key of the row is set."""
+    tagged = session.execute(select(item_tag)).all()
+    item = some(session, rng, Item)
+    if tagged and item:
+        was, name = rng.choice(tagged)
+        if name not in {tag.name for tag in item.tags}:
+            row = item_tag.c.item_id == was, item_tag.c.tag_name == name
+            session.execute(update(item_tag).where(*row).values(item_id=item.id))
+
+
+@in_session
 def move_a_review(session, rng):
     if review := some(session, rng, Review):
         review.item = some(session, rng, Item)

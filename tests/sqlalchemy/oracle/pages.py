@@ -117,7 +117,8 @@ def lists(n, d, u):
     yield "bare bool", rows(select(Maker.id, Maker.name).where(Maker.active, Maker.country == n))
     yield "hybrid", items(select(Item).where(Item.cheap, Item.stock == n).order_by(Item.id))
     yield "text", items(select(Item).where(text(f"stock = {n}")).order_by(text("id")))
-    yield "by name", rows(select(*CELL, Item.stock).order_by("stock", "id"))
+    yield "by name", rows(select(*CELL, Item.stock).order_by("stock", "id").limit(n))
+    yield "star", rows(select(literal_column("*")).select_from(Maker).where(Maker.id > n))
     yield "alias", rows(
         select(Item.id, Other.id, Other.title).join(Other, Other.stock == Item.stock)
         .where(Item.maker_id == n).order_by(Item.id, Other.id)
@@ -171,6 +172,8 @@ def numbers(n, d, u):
     )
     yield "distinct", rows(select(Item.stock).distinct().order_by(Item.stock))
     yield "count distinct", rows(select(func.count(distinct(Item.title))))
+    titles = select(Item.title).distinct().subquery()
+    yield "count of distinct", rows(select(func.count()).select_from(titles))
     yield "lower", rows(select(func.lower(Item.title)).order_by(Item.id))
     yield "case", rows(select(case((Item.stock > n, "many"), else_="few")).order_by(Item.id))
     yield "cast", rows(select(cast(Item.stock, String)).where(cast(Item.stock, String) == str(n)))
