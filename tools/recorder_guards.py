@@ -211,9 +211,9 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: columns of subqueries", "            for root in roots(column):", "            for root in roots(column) if table_of(column.table) is not None else ():", "update by condition"),
     ),
     *_sqlalchemy("equalities.py")(
-        ("SQLAlchemy: an outer join restricts its inner side alone", "right if element.isouter else left | right", "left | right", "insert returning"),
+        ("SQLAlchemy: an outer join restricts its inner side alone", "right if element.isouter else left | right", "left | right", "add a maker"),
         ("SQLAlchemy: OR is no conjunction", "isinstance(condition, BooleanClauseList) and condition.operator is operators.and_:", "isinstance(condition, BooleanClauseList):"),
-        ("SQLAlchemy: NOT is no equality", "        if operator not in (operators.eq, operators.is_, operators.in_op):", "        if operator not in (operators.eq, operators.ne, operators.is_, operators.in_op):", "add an item"),
+        ("SQLAlchemy: NOT is no equality", "        if operator not in (operators.eq, operators.is_, operators.in_op):", "        if operator not in (operators.eq, operators.ne, operators.is_, operators.in_op):", "add a maker"),
     ),
     # What SQLAlchemy writes.
     *_sqlalchemy("writing.py")(

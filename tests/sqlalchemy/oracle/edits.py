@@ -12,6 +12,7 @@ from isgware.render_context import untracked
 
 from ...databases import BACKEND, upsert
 from .schema import (
+    MAKERS,
     Book,
     Item,
     Maker,
@@ -237,7 +238,12 @@ def insert_returning(session, rng):
         insert(Maker).values(name="M9", country=rng.randrange(3), active=True).returning(Maker)
     ).one()
     if session.scalar(select(func.count(Maker.id))) > 8:
-        session.execute(delete(Maker).where(Maker.name == "M9"))
+        session.execute(delete(Maker).where(Maker.id >= MAKERS))
+
+
+@in_session
+def add_a_maker(session, rng):
+    session.add(Maker(name="M9", country=rng.randrange(3), active=rng.random() < 0.5))
 
 
 @in_session

@@ -114,6 +114,7 @@ def lists(n, d, u):
     yield "uuid", items(select(Item).where(Item.code == u).order_by(Item.id))
     yield "nocase", items(select(Item).join(Item.maker).where(Maker.name == f"m{n}"))
     yield "bool", rows(select(Maker.id, Maker.name).where(Maker.active == True))  # noqa: E712
+    yield "not true", rows(select(Maker.id).where(Maker.active != True))  # noqa: E712
     yield "bare bool", rows(select(Maker.id, Maker.name).where(Maker.active, Maker.country == n))
     yield "hybrid", items(select(Item).where(Item.cheap, Item.stock == n).order_by(Item.id))
     yield "text", items(select(Item).where(text(f"stock = {n}")).order_by(text("id")))
