@@ -128,9 +128,8 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     *_django("query_writes.py")(
         ("Django: inserted rows", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n", "create,comment,topics_create,get_or_create"),
         ("Django: keys out of RETURNING", "            if told:\n                key = listed[number][at]\n            elif", "            if", "create,create_story,copy,comment,rate"),
-        ("Django: upserts", "                yield Updated(meta.db_table, key, updates | _generated(model), old, new)", "                pass", "upsert,upsert_posts"),
-        ("Django: upserts of other columns than what is set", "if name in {column, *updates}}", "}", "upsert_posts,upsert_ratings"),
-        ("Django: generated columns of upserts", "yield Updated(meta.db_table, key, updates | _generated(model), old, new)", "yield Updated(meta.db_table, key, updates, old, new)", "upsert_ratings"),
+        ("Django: upserts", "                yield Updated(meta.db_table, key, updates | _generated(model))", "                pass", "upsert,upsert_posts"),
+        ("Django: generated columns of upserts", "yield Updated(meta.db_table, key, updates | _generated(model))", "yield Updated(meta.db_table, key, updates)", "upsert_ratings"),
         ("Django: updated rows", "                if write is not None:\n                    self.note(write, using)\n", "", _POSTS),
         ("Django: updated rows of which nobody knows which", "                self.note(RowsChanged(table, changed), using)\n            for row", "                pass\n            for row", "update_by_aggregate"),
         ("Django: updates of keys", "                finally:\n                    self.note(RowsChanged(table, None), using)\n        with locked", "                finally:\n                    pass\n        with locked", "another_key,take_a_seat,free_seats"),
@@ -234,7 +233,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: values of an expression are not known", "    new = {name: value for name, value in old.items() if name not in columns}", "    new = dict(old)", "update by an expression"),
         ("SQLAlchemy: rows that cascades delete", "            yield _deleted(table, row)\n        else", "            pass\n        else", "delete an item,tag or untag"),
         ("SQLAlchemy: rows that cascades set to NULL", "            yield Updated(name, _row_key(table, row), set(cascade.columns), old, new)", "            pass", "delete a review,move a review"),
-        ("SQLAlchemy: cascades of cascades", "            yield from _cascaded(old_rows, each, rows, seen)\n    elif", "            pass\n    elif", "delete an item,move a review,add a review"),
+        ("SQLAlchemy: cascades of cascades", "            yield from _cascaded(old_rows, each, rows, seen)\n    elif", "            pass\n    elif", "delete an item,move a review,add an item with everything"),
     ),
     *_sqlalchemy("writes.py")(
         ("SQLAlchemy: rows of a SELECT", 'if getattr(statement, "select", None) is not None or statement._multi_values:', "if statement._multi_values:", "insert from a select"),
