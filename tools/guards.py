@@ -185,6 +185,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("backends/sqlite/dependent_pages.py", "backends/test_affected.py")(
         ("pages of many names are looked into", "row.depended.has_any(wanted)", "True"),
     ),
+    *_of("backends/sqlite/dependent_pages.py", "backends/test_seen_names.py")(
+        ("SQLite: names that were forgotten are not those that were seen",
+         "known_at == place and known", "known"),
+        ("SQLite: what was told meanwhile is looked for", "if not told and self._seen", "if self._seen"),
+        ("SQLite: names of a transaction that may be rolled back were not seen",
+         "if known and not self.database.joined:", "if known:"),
+        ("SQLite: names that were seen are bounded", " or len(known) > _MAX_SEEN:", ":"),
+    ),
     *_of("storage/pending.py", "storage/test_pending.py")(
         ("invalidations that wait become all", "if len(waiting) > _MAX_NAMES:", "if False:"),
         ("what the store did not take waits on", "                    self.invalidate(names, hard)\n", ""),
@@ -278,6 +286,19 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("what waits for the store ends what was announced", "self.tell(owed, intents)",
          "self.tell(owed)"),
     ),
+    *_of("storage/told_writes.py", "storage/test_told_writes.py")(
+        ("who tells counts it itself at once", "mirror.apply(changes if complete", "(changes if complete"),
+        ("what others told meanwhile is read", "changes.counter == mirror.counter + 1", "True"),
+        ("a number that others moved is not taken for one's own", "    elif changes.told:\n", "    else:\n"),
+        ("a copy that may be incomplete is read", "if complete and page_store.settled == version:",
+         "if complete:"),
+        ("a table that was lost is read again", "            page_store.sync()\n", ""),
+        ("to tell is one operation", "            page_store.settled = version + 2\n", "            pass\n"),
+    ),
+    *_of("backends/redis/dependents.py", "storage/test_told_writes.py")(
+        ("Redis: tables that begin anew count at once", "moved = not found[0] or bool(found[3])",
+         "moved = bool(found[0] and found[3])"),
+    ),
     *_of("storage/told_writes.py", "storage/test_durable.py")(
         ("a store that is away refuses no commit",
          "    except BackendUnavailable as error:\n        log.warning(\"A commit",
@@ -334,7 +355,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("django/query_writes.py", "django/test_announcing.py")(
         ("Django: a write that commits itself is announced",
          "alone = self._announces() and can_begin(connection)", "alone = False"),
-        ("Django: SQL that commits itself is announced", "        if alone:\n", "        if False:\n"),
+        ("Django: SQL that commits itself is announced", "        if alone or commits:\n", "        if False:\n"),
         ("Django: the first write of a process is announced", "if self._durable and not announcing():",
          "if False:"),
         ("Django: a key that is changed is told",
@@ -414,7 +435,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: a commit in plain words may commit anything", '    "begin", "start", "rollback"',
          '    "begin", "commit", "start", "rollback"'),
         ("SQL of the app's own makes a page depend on everything", 'if reads is not None and kind != "neither":', "if False:"),
-        ("SQL of the app's own renews everything", 'if kind != "writes" or not tracked.get():', "if True:"),
+        ("SQL of the app's own renews everything", 'if not counts or not (commits or kind == "writes"):', "if True:"),
     ),
     # What a render that found its page unchanged may keep, and when.
     *_of("core/unchanged.py", "core/test_unchanged.py")(
@@ -639,12 +660,45 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("with autocommit off, a commit fires",
          "        if not self._connection.commit_on_exit:\n", "        if False:\n"),
         ("a commit that fails may have happened",
-         "            self._run([*self._hooks(), *self._taken()])\n            raise\n",
+         "            self._run([*self.hooks(), *self._taken()])\n            raise\n",
          "            raise\n"),
         ("a rollback takes along what waits", "        self.by_hand.clear()\n", ""),
         ("autocommit that is switched on commits",
          "        if autocommit:\n            self._run", "        if False:\n            self._run"),
         ("what waits runs once", "        if not self.done:\n", "        if True:\n"),
+        ("what waits is not shown among the app's hooks",
+         "        self._registered.append(_Registered(savepoints, after, waiting))",
+         "        connection.on_commit(waiting)"),
+        ("a savepoint that is rolled back takes along what waits",
+         " if sid not in each.savepoints]", "]"),
+        ("what waits keeps its place among hooks", "hooks.insert(each.after + number, ",
+         "hooks.insert(0, "),
+        ("a connection that is closed drops what waits",
+         "        self._registered.clear()\n        self._disconnect()\n",
+         "        self._disconnect()\n"),
+        ("tests that capture hooks run what waits", "        if execute:\n", "        if False:\n"),
+    ),
+    # Transactions that end in plain words.
+    *_of("django/raw_sql.py", "django/test_plain_commits.py")(
+        ("Django: a commit in plain words is told at once",
+         '    if word in ("commit", "end"):\n        return True\n', ""),
+        ("Django: SQLite's RELEASE may commit", 'if counts and word == "release" and', "if False and"),
+        ("Django: SQLite's scripts commit what was before", 'commits = name in ("executescript", "callproc")',
+         "commits = False"),
+    ),
+    *_of("django/query_writes.py", "django/test_plain_commits.py")(
+        ("Django: a RELEASE within another commits nothing", "            if driver.in_transaction:\n",
+         "            if False:\n"),
+    ),
+    # Switched off, it leaves the app's queries alone.
+    *_of("django/recorded_queries.py", "django/test_switched_off.py")(
+        ("Django: switched off, nothing is told", 'tracked.get() and self._mode() != "off"', "tracked.get()"),
+    ),
+    *_of("management/record_writes.py", "sqlalchemy/test_recorder.py")(
+        ("SQLAlchemy: switched off, nothing is asked", 'getattr(each, "listens", True)', "True"),
+    ),
+    *_of("wsgi.py", "sqlalchemy/test_recorder.py")(
+        ("a write does not decide whether isgware is off", "runtime.mode.peek", "runtime.mode"),
     ),
     # Declared is what the code says now.
     *_of("render_context.py", "promises/test_declared.py")(
@@ -1720,8 +1774,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: a subquery without conditions reads its table",
          "        query.get_initial_alias()\n", ""),
     ),
+    *_of("core/dependency_texts.py", "core/test_dependency_names.py", "sqlalchemy/test_dependencies.py")(
+        ("a page says of which table it has too many rows",
+         'TOO_MANY: Final = " (more than 1,000 dependencies)"', 'TOO_MANY: Final = ""'),
+    ),
     *_of("core/database_reads.py", "core/test_dependency_names.py")(
         ("a page without rows depends on its question alone", "        if not shown:", "        if False:"),
+    ),
+    *_of("core/dependencies.py", "core/test_dependency_names.py", "sqlalchemy/test_dependencies.py")(
+        ("a key of several columns is what people write of it", '        if "," in text:', "        if False:"),
     ),
     # What SQLAlchemy reads and writes, for dependencies=.
     *_of("sqlalchemy/reading.py", "sqlalchemy/test_reading.py")(
@@ -1732,6 +1793,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: a transaction from before is everything",
          "if connection not in known_here().connections:", "if False:"),
         ("SQLAlchemy: keys of rows are noted as they are fetched", "if plan.shown:", "if False:"),
+        ("SQLAlchemy: savepoints read nothing", "if isinstance(compiled.statement, SAVEPOINTS):",
+         "if False:"),
         ("SQLAlchemy: RETURNING shows rows", "if compiled.statement._returning:", "if False:"),
         ("SQLAlchemy: a question has its own values",
          "value_of(names, parameters, given) if isinstance(given, BindParameter) else given",
@@ -1892,6 +1955,15 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "context.__dict__.get(_EXECUTED) != statement", "False"),
         ("SQLAlchemy: a comment ends where it ends", "(?:(?!\\*/).)*", ".*"),
         ("SQLAlchemy: MySQL's comments are statements", "/\\*(?!!)", "/\\*"),
+        ("SQLAlchemy: to MySQL two dashes alone are signs", "|--\\s", "|--"),
+    ),
+    *_of("storage/told_writes.py", "sqlalchemy/test_dependencies.py")(
+        ("SQLAlchemy: what does not count for an ISG renews none of its pages",
+         "    writes = dependencies.counted(writes)\n", ""),
+    ),
+    *_of("storage/dependencies.py", "sqlalchemy/test_dependencies.py")(
+        ("SQLAlchemy: a page does not depend on what does not count for its ISG",
+         "            reads.leave_out(self.ignores)\n", "            pass\n"),
     ),
     *_of("sqlalchemy/compilers.py", "sqlalchemy/test_compilers.py")(
         ("SQLAlchemy: one that is not known is refused",

@@ -115,7 +115,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_django("raw_sql.py")(
         ("Django: SQL of the app's own is read", 'if reads is not None and kind != "neither":', "if False:", _POSTS),
-        ("Django: SQL of the app's own is written", 'if kind != "writes" or not tracked.get():', "if True:", "raw"),
+        ("Django: SQL of the app's own is written", 'if not counts or not (commits or kind == "writes"):', "if True:", "raw"),
     ),
     # What Django writes.
     *_django("recorded_queries.py")(
@@ -154,7 +154,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: hooks run although one before them raised",
          "        finally:\n            self._run(waiting)\n", "        finally:\n            pass\n", "a_hook_that_raises"),
         ("Django: commits by hand", "        waiting = self._taken()\n        if not", "        waiting = []\n        if not", "by_hand"),
-        ("Django: commits whose answer is lost", "            self._run([*self._hooks(), *self._taken()])\n            raise\n", "            raise\n", "a_commit_whose_answer_is_lost"),
+        ("Django: commits whose answer is lost", "            self._run([*self.hooks(), *self._taken()])\n            raise\n", "            raise\n", "a_commit_whose_answer_is_lost"),
         ("Django: statements without a transaction", "    elif connection.get_autocommit():\n        waiting()", "    elif connection.get_autocommit():\n        pass", "delete_at_once,rate,create"),
     ),
     # What both share.

@@ -65,7 +65,7 @@ class ISG(Operations):
             from .management.record_writes import PagesOf, listen, recording, said_by
 
             self._recording = recording(runtime.site.recorder, settings, runtime.engine.page_store)
-            listen(PagesOf(runtime.engine.page_store, runtime.mode))
+            listen(PagesOf(runtime.engine.page_store, runtime.mode.peek))
             said_by(self)
         self._control: Control | None = None
         self._metrics: Metrics | None = None

@@ -1,9 +1,13 @@
 """Hooks wait for the commit, and run whatever other hooks do."""
 
+import contextlib
 from contextlib import contextmanager
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.test import TestCase
+
+from isgware.django.commits import run_what_tests_capture
 
 from .hooks import make_book
 
@@ -169,3 +173,57 @@ def test_a_purge_in_a_transaction_runs_behind_a_hook_that_raises(books, project)
         isg.purge_tag("a")
         assert taken == []
     assert taken == [["tag:a"]]
+
+
+def note(seen, name):
+    transaction.on_commit(lambda: seen.append(name))
+
+
+def test_hooks_of_the_apps_are_all_that_it_sees(books):
+    """A test of its own may count them."""
+    with transaction.atomic():
+        transaction.on_commit(mail)
+        make_book(books)
+        assert [hook[1] for hook in connection.run_on_commit] == [mail]
+        connection.run_on_commit.clear()
+
+
+def test_the_order_of_hooks_outlasts_a_savepoint_that_is_rolled_back(library, project):
+    isg, seen = project([]), []
+    isg.core.runtime.catalogue.invalidate = lambda names, *, hard: seen.extend(names)
+    with transaction.atomic():
+        note(seen, "first")
+        with contextlib.suppress(OSError), transaction.atomic():
+            note(seen, "dropped")
+            isg.purge_tag("dropped")
+            mail()
+        isg.purge_tag("a")
+        note(seen, "last")
+        isg.purge_tag("b")
+        assert len(connection.run_on_commit) == 2
+    assert seen == ["first", "tag:a", "last", "tag:b"]
+
+
+def test_a_connection_that_is_closed_takes_them_along(books, told):
+    with contextlib.suppress(DatabaseError), transaction.atomic():
+        make_book(books)
+        connection.close()
+    with transaction.atomic():
+        books.Author.objects.create(name="bob")
+    assert told.take() == set()
+
+
+@pytest.mark.parametrize("execute", [True, False])
+def test_what_a_testcase_captures_has_none_of_ours_and_runs_them(books, told, execute):
+    seen = []
+    run_what_tests_capture()
+    with transaction.atomic():  # as around each test of a TestCase
+        books.Author.objects.create(name="bob")
+        with TestCase.captureOnCommitCallbacks(execute=execute) as callbacks:
+            note(seen, "its own")
+            make_book(books)
+        assert len(callbacks) == 1
+        assert told.take() == ({"book:1"} if execute else set())
+        assert seen == (["its own"] if execute else [])
+        transaction.set_rollback(True)
+    assert told.take() == set()

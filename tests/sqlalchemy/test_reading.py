@@ -274,6 +274,14 @@ def test_what_shows_no_rows_is_no_read(library):
     assert found == []
 
 
+def test_savepoints_read_nothing(library):
+    with clean_room() as found, Session(library.bind) as session:
+        with session.begin_nested():
+            session.get(Shelf, 1)
+        session.begin_nested().rollback()
+    assert found == ["shelf:1", "shelf:1(id)"]
+
+
 def test_a_first_connection_reads_nothing(engine):
     recorder.install()
     engine.dispose()

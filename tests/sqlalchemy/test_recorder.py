@@ -3,13 +3,15 @@
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import create_engine, event, insert, select
+from flask import Flask
+from sqlalchemy import create_engine, event, insert, select, update
 from sqlalchemy.engine import Dialect, Engine
 
 from isgware.core.dependencies import Inserted
+from isgware.flask import ISG
 from isgware.sqlalchemy import recorder
 
-from .models import Base, Shelf
+from .models import Author, Base, Shelf
 from .recording import clean_room, telling
 
 
@@ -53,3 +55,23 @@ def test_what_a_hook_executes_itself_is_recorded(plain, target):
             assert connection.scalars(select(Shelf.id)).all() == [1]
     assert "shelf:1" in found
     assert len(handled) == 2
+
+
+def test_where_isgware_is_off_nothing_is_asked_before_a_write(plain):
+    """As under test; what is not told yet does not decide that either."""
+    app = Flask("off")
+    app.testing = True
+    isg = ISG(app, store="memory:", dependencies=True)
+    seen = []
+    event.listen(plain, "before_cursor_execute", lambda *given: seen.append(given[2]))
+
+    def statements():
+        seen.clear()
+        with plain.begin() as connection:
+            connection.execute(update(Author).values(name="x"))
+        return len(seen)
+
+    assert statements() == 1
+    app.testing = False
+    assert statements() > 1
+    isg.close()

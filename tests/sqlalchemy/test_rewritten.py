@@ -68,11 +68,18 @@ def test_other_parameters_make_other_statements(engine, told):
     [
         ("/* traceparent='1' */ SELECT", True),
         ("/* a\n */ /* b */ SELECT", True),
+        ("-- a\n-- b\nSELECT", True),
         ("/*! */ SELECT", False),
     ],
 )
 def test_comments_make_no_others(engine, told, new, same):
     rewrite(engine, "SELECT", new)
+    assert everything(engine, told, NARROW)[0] is not same
+
+
+@pytest.mark.parametrize(("comment", "same"), [(" -- a", True), (" --a", False)])
+def test_a_comment_behind_makes_no_other(engine, told, comment, same):
+    rewrite(engine, "shelf.id = ?", "shelf.id = ?" + comment)
     assert everything(engine, told, NARROW)[0] is not same
 
 

@@ -36,11 +36,14 @@ def _record_queries() -> None:
         return
     if settings.dependencies:
         from ..management.record_writes import made_by
+        from ..serving.mode import Mode
         from .recorded_queries import record_queries
+        from .site import mode
 
         record_queries(
-            settings.untracked, settings.derived, isg, durable=settings.dependencies_durable
-        )
+            settings.untracked, settings.derived, isg,
+            durable=settings.dependencies_durable, mode=Mode(settings.enabled, mode).peek,
+        )  # fmt: skip
         made_by(isg)
 
 

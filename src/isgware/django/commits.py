@@ -1,18 +1,20 @@
 """Actions that wait for the commit of a transaction, and run whatever other hooks do.
 
-``transaction.on_commit`` alone is not enough: a hook that raises drops all hooks after it, and with
-autocommit switched off Django does not run hooks when the app commits. So actions are registered
-there, for their order and for savepoints, and each connection with waiting actions makes sure that
-they run: see `_Guard`.
+``transaction.on_commit`` is not enough: a hook that raises drops all hooks after it, with
+autocommit switched off Django does not run hooks when the app commits, and tests of the app count
+what waits there. So each connection has a list of its own for them, which follows savepoints and is
+merged with Django's hooks, in the order of all, when these run: see `_Guard`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
 
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
 log: Final = logging.getLogger("isgware")
 _ATTRIBUTE: Final = "_isgware_guard"
@@ -39,13 +41,20 @@ class Waiting:
         """It is about to be called. Raises no `Exception`."""
 
 
+class _Registered(NamedTuple):
+    """An action of an ``atomic`` block. ``after``: how many of Django's hooks stand before it."""
+
+    savepoints: frozenset[str]
+    after: int
+    waiting: Waiting
+
+
 def when_committed(waiting: Waiting, using: str) -> None:
     """Run ``waiting`` once the open transaction of ``using`` is committed; at once if there is
     none. A rollback, also one to a savepoint, drops it."""
     connection = connections[using]
     if connection.in_atomic_block:
-        _guard_of(connection)
-        connection.on_commit(waiting)
+        _guard_of(connection).register(waiting)
     elif connection.get_autocommit():
         waiting()
     else:
@@ -53,16 +62,10 @@ def when_committed(waiting: Waiting, using: str) -> None:
 
 
 def last_waiting(using: str) -> Waiting | None:
-    """The last action that was registered in the open transaction or savepoint; more may be added
-    to it."""
-    connection = connections[using]
-    if connection.in_atomic_block:
-        hooks: Any = connection.run_on_commit
-        savepoints, last = hooks[-1][:2] if hooks else ((), None)
-        here = savepoints == set(connection.savepoint_ids)
-        return last if isinstance(last, Waiting) and here and not last.done else None
-    guard: _Guard | None = getattr(connection, _ATTRIBUTE, None)
-    return guard.by_hand[-1] if guard is not None and guard.by_hand else None
+    """The last action that was registered in the open transaction or savepoint, if no hook was
+    since; more may be added to it."""
+    guard: _Guard | None = getattr(connections[using], _ATTRIBUTE, None)
+    return guard.last() if guard is not None else None
 
 
 class _Guard:
@@ -73,20 +76,44 @@ class _Guard:
 
     def __init__(self, connection: Any) -> None:
         self.by_hand: list[Waiting] = []
+        self._registered: list[_Registered] = []
         self._connection = connection
         self._originals = connection.commit, connection.rollback, connection.set_autocommit
         self._run_hooks = connection.run_and_clear_commit_hooks
+        self._to_savepoint, self._disconnect = connection.savepoint_rollback, connection.close
         connection.commit = self._commit
         connection.rollback = self._rollback
+        connection.savepoint_rollback = self._savepoint_rollback
+        connection.close = self._close
         connection.set_autocommit = self._set_autocommit
         connection.run_and_clear_commit_hooks = self._run_and_clear_commit_hooks
 
-    def _hooks(self) -> list[Waiting]:
-        hooks = [hook[1] for hook in self._connection.run_on_commit]
-        return [hook for hook in hooks if isinstance(hook, Waiting)]
+    def register(self, waiting: Waiting) -> None:
+        connection = self._connection
+        savepoints = frozenset(connection.savepoint_ids)
+        after = len(connection.run_on_commit)
+        self._registered.append(_Registered(savepoints, after, waiting))
+
+    def last(self) -> Waiting | None:
+        connection = self._connection
+        if not connection.in_atomic_block:
+            return self.by_hand[-1] if self.by_hand else None
+        if not self._registered:
+            return None
+        savepoints, after, last = self._registered[-1]
+        here = savepoints == set(connection.savepoint_ids)
+        return last if here and after == len(connection.run_on_commit) and not last.done else None
+
+    def run_new(self, known: Iterable[Waiting]) -> None:
+        """Those that were registered beside ``known``."""
+        before = set(known)
+        self._run([waiting for waiting in self.hooks() if waiting not in before])
+
+    def hooks(self) -> list[Waiting]:
+        return [each.waiting for each in self._registered]
 
     def _announce(self) -> None:
-        for each in [*self._hooks(), *self.by_hand]:
+        for each in [*self.hooks(), *self.by_hand]:
             if not each.done:
                 each.before_commit()
 
@@ -95,19 +122,29 @@ class _Guard:
         try:
             self._originals[0]()
         except BaseException:  # the database may have committed without its answer arriving
-            self._run([*self._hooks(), *self._taken()])
+            self._run([*self.hooks(), *self._taken()])
             raise
-        self._run([hook for hook in self._hooks() if hook.first])
+        self._run([hook for hook in self.hooks() if hook.first])
         waiting = self._taken()
         if not self._connection.commit_on_exit:
             # From an atomic block while autocommit is off: Django's hooks wait until it is on
             # again.
-            waiting = [*self._hooks(), *waiting]
+            waiting = [*self.hooks(), *waiting]
+            self._registered.clear()
         self._run(waiting)
 
     def _rollback(self) -> None:
         self.by_hand.clear()
         self._originals[1]()
+        self._registered.clear()
+
+    def _savepoint_rollback(self, sid: str) -> None:
+        self._to_savepoint(sid)
+        self._registered = [each for each in self._registered if sid not in each.savepoints]
+
+    def _close(self) -> None:
+        self._registered.clear()
+        self._disconnect()
 
     def _set_autocommit(self, autocommit: bool, *args: Any, **kwargs: Any) -> None:
         """Some databases commit here."""
@@ -118,7 +155,11 @@ class _Guard:
             self._run(self._taken())
 
     def _run_and_clear_commit_hooks(self) -> None:
-        waiting = self._hooks()
+        waiting, hooks = self.hooks(), self._connection.run_on_commit
+        left = [each for each in self._registered if not each.waiting.done]
+        for number, each in enumerate(left):
+            hooks.insert(each.after + number, (set(each.savepoints), each.waiting, False))
+        self._registered.clear()
         try:
             self._run_hooks()
         finally:
@@ -141,4 +182,26 @@ def _guard_of(connection: Any) -> _Guard:
     if guard is None:
         guard = _Guard(connection)
         setattr(connection, _ATTRIBUTE, guard)
+        run_what_tests_capture()
     return guard
+
+
+def run_what_tests_capture() -> None:
+    """A ``TestCase`` commits nothing; its ``captureOnCommitCallbacks(execute=True)`` runs what
+    would run at a commit. So it runs our actions, too, without showing them."""
+    testcases: Any = sys.modules.get("django.test.testcases")
+    original = vars(testcases.TestCase).get("captureOnCommitCallbacks") if testcases else None
+    if original is None or hasattr(original.__func__, "isgware"):
+        return
+
+    @contextmanager
+    def capture(cls: Any, *, using: str = DEFAULT_DB_ALIAS, execute: bool = False) -> Iterator[Any]:
+        guard = _guard_of(connections[using])
+        known = guard.hooks()
+        with original.__func__(cls, using=using, execute=execute) as callbacks:
+            yield callbacks
+        if execute:
+            guard.run_new(known)
+
+    capture.isgware = True  # type: ignore[attr-defined]
+    testcases.TestCase.captureOnCommitCallbacks = classmethod(capture)

@@ -41,6 +41,7 @@ class ISG(Operations):
 
     def __init__(self, application: Any, **options: Any) -> None:
         from . import holes as _holes  # noqa: F401  hooks into the handlers
+        from .commits import run_what_tests_capture
         from .recorder import record_reads, watched
         from .site import DjangoSite
 
@@ -76,12 +77,14 @@ class ISG(Operations):
                     "tasks write renews no pages. Give it in settings.ISGWARE."
                 )
             recorder = record_queries(
-                settings.untracked, settings.derived, isg, durable=settings.dependencies_durable
-            )
+                settings.untracked, settings.derived, isg,
+                durable=settings.dependencies_durable, mode=self._core.runtime.mode.peek,
+            )  # fmt: skip
             dependencies = self._core.runtime.engine.page_store.dependencies
             if dependencies is not None:
                 dependencies.labels = recorder.tables.labels
             record_writes.said_by(self, instead_of=self._core)
+        run_what_tests_capture()
         _current[:] = [self]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -29,7 +29,7 @@ from ..core.dependencies import (
     Updated,
     Write,
 )
-from ..management.record_writes import Announced, announce, announcing, tell
+from ..management.record_writes import Announced, announce, announcing, tell, withdraw
 from .bulk_updates import value_of_row
 from .commits import Waiting, last_waiting, when_committed
 from .old_rows import can_begin, locked, never, rows_before
@@ -79,6 +79,9 @@ class Told(Waiting):
         if self._announces():
             announce(self.writes, self._announced)
 
+    def withdraw(self) -> None:
+        withdraw(self._announced)
+
     def _tell(self) -> None:
         _see_to(self._made)
         tell(self.writes, self._announced)
@@ -120,21 +123,40 @@ class QueryWrites:
             yield
 
     @contextlib.contextmanager
-    def everything(self, why: str, using: str) -> Iterator[None]:
+    def everything(self, why: str, using: str, *, commits: bool = False) -> Iterator[None]:
         """Around SQL that may write anything, and may have if it raised. It may not run within a
-        transaction, so it is announced itself if it is committed by itself."""
-        told, connection = Told(self._made, self._announces), connections[using]
-        told.writes.add(EverythingChanged(why))
+        transaction, so it is announced itself if it is committed by itself. ``commits``: it may end
+        a transaction that Django takes for open."""
+        told, connection = self._all(why), connections[using]
         alone = _alone(connection)
-        if alone:
+        if alone or commits:
             told.before_commit()
         try:
             yield
         finally:
-            if alone and _alone(connection):
+            still = alone and _alone(connection)
+            if still or commits:
                 told()
-            else:
+            if not still:
                 self.note(EverythingChanged(why), using)
+
+    @contextlib.contextmanager
+    def released(self, why: str, driver: Any) -> Iterator[None]:
+        """Around the RELEASE of a savepoint on SQLite: that of an outermost one commits."""
+        told = self._all(why)
+        told.before_commit()
+        try:
+            yield
+        finally:
+            if driver.in_transaction:
+                told.withdraw()
+            else:
+                told()
+
+    def _all(self, why: str) -> Told:
+        told = Told(self._made, self._announces)
+        told.writes.add(EverythingChanged(why))
+        return told
 
     def counts(self, table: str) -> bool:
         return table not in self._tables.ignored

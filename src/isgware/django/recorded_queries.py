@@ -30,11 +30,19 @@ from .unseen import watch_caches
 class Recorder:
     """What is recorded of one project."""
 
-    def __init__(self, tables: Tables, made: Callable[[], object], durable: bool) -> None:
+    def __init__(
+        self, tables: Tables, made: Callable[[], object], durable: bool, mode: Callable[[], str]
+    ) -> None:
         self.tables = tables
         self.reads = QueryReads(tables)
         self.writes = QueryWrites(tables, made, durable)
-        self.raw = RawSQL(tables, self.writes, lambda: tracked.get())
+        self.raw = RawSQL(tables, self.writes, self.counts_writes)
+        self._mode = mode
+
+    def counts_writes(self) -> bool:
+        """False while isgware is switched off, as under test: the app's queries and hooks are then
+        what they are without it."""
+        return tracked.get() and self._mode() != "off"
 
 
 _active: Final[list[Recorder]] = []
@@ -45,12 +53,12 @@ _installed: Final[list[bool]] = []
 
 def record_queries(
     untracked: tuple[str, ...], derived: Mapping[str, tuple[str, ...]], made: Callable[[], object],
-    *, durable: bool = False,
+    *, durable: bool = False, mode: Callable[[], str] = lambda: "on",
 ) -> Recorder:  # fmt: skip
     """Record from now on; ``made`` sees to it that there is an ISG that is told, ``durable``: also
-    of commits beforehand. Raises `ConfigurationError` for a model that is not there, and on a
-    Django whose compilers are not as they are known to be."""
-    recorder = Recorder(Tables(untracked, dict(derived)), made, durable)
+    of commits beforehand. ``mode``: whether isgware is "off". Raises `ConfigurationError` for a
+    model that is not there, and on a Django whose compilers are not as they are known to be."""
+    recorder = Recorder(Tables(untracked, dict(derived)), made, durable, mode)
     _install()
     watch_caches()
     _active[:] = [recorder]
@@ -109,7 +117,7 @@ def _wrap_reads() -> None:
 
         if not deletes:
             return recorder.reads.run(reads, self, execute, result_type)
-        if not tracked.get():
+        if not recorder.counts_writes():
             return execute()
         return recorder.writes.delete(self, execute, result_type)
 
@@ -121,7 +129,7 @@ def _wrap_inserts() -> None:
 
     @functools.wraps(original)
     def execute_sql(self: Any, returning_fields: Any = None, *given: Any, **named: Any) -> Any:
-        if not _active or within.get() == OUR_OWN or not tracked.get():
+        if not _active or within.get() == OUR_OWN or not _active[0].counts_writes():
             return _plainly(original, self, returning_fields, *given, **named)
         return _active[0].writes.insert(
             self,
@@ -137,7 +145,7 @@ def _wrap_updates() -> None:
 
     @functools.wraps(original)
     def execute_sql(self: Any, result_type: Any, *given: Any, **named: Any) -> Any:
-        if not _active or within.get() == OUR_OWN or not tracked.get():
+        if not _active or within.get() == OUR_OWN or not _active[0].counts_writes():
             return _plainly(original, self, result_type, *given, **named)
         return _active[0].writes.update(
             self, lambda kind: _plainly(original, self, kind, *given, **named), result_type
@@ -159,7 +167,7 @@ def _wrap_returning_updates() -> None:
         returns = returning_fields and self.connection.features.can_return_rows_from_update
         if not returns:  # it calls `execute_sql`
             return original(self, returning_fields, *given, **named)
-        if not _active or within.get() == OUR_OWN or not tracked.get():
+        if not _active or within.get() == OUR_OWN or not _active[0].counts_writes():
             return _plainly(original, self, returning_fields, *given, **named)
         return _active[0].writes.update(
             self, lambda _: _plainly(original, self, returning_fields, *given, **named), None
@@ -198,7 +206,7 @@ def _calling(original: Any) -> Any:
 
     @functools.wraps(original)
     def callproc(self: Any, *given: Any, **named: Any) -> Any:
-        call = functools.partial(original, self)
+        call = functools.wraps(original)(functools.partial(original, self))
         return (_active[0].raw.direct(call, self.db.alias) if _active else call)(*given, **named)
 
     return callproc
@@ -216,5 +224,5 @@ def _cursors(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> A
 
 
 def _migrated(using: str = "default", **_: Any) -> None:
-    if _active:
+    if _active and _active[0].counts_writes():
         _active[0].writes.note(EverythingChanged("migrate", tables=True), using)

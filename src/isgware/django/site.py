@@ -52,6 +52,13 @@ _LOCALE: Final = "django.middleware.locale.LocaleMiddleware"
 _SIGNED_COOKIES: Final = "django.contrib.sessions.backends.signed_cookies"
 
 
+def mode() -> str:
+    """The mode if ``enabled`` is not set."""
+    if hasattr(mail, "outbox"):  # what django.test sets up, and nothing else
+        return "off"
+    return "develop" if settings.DEBUG else "on"
+
+
 class DjangoSite(Site):
     """Answers from the settings and the root URLconf."""
 
@@ -203,9 +210,7 @@ class DjangoSite(Site):
         return () if told else tuple(self.resolvers)
 
     def mode(self) -> str:
-        if hasattr(mail, "outbox"):  # what django.test sets up, and nothing else
-            return "off"
-        return "develop" if settings.DEBUG else "on"
+        return mode()
 
     def values(self, header: str) -> Sequence[str]:
         return [code for code, _ in settings.LANGUAGES] if header in self.resolvers else ()

@@ -43,7 +43,7 @@ def unlisten(listener: Listener) -> None:
 
 class PagesOf:
     """Listens for one store's pages, as long as somebody uses them. ``mode``: whether isgware is
-    "off"."""
+    "off", as under test: then nobody listens."""
 
     def __init__(self, page_store: PageStore, mode: Callable[[], str]) -> None:
         self._page_store = weakref.ref(page_store)
@@ -53,14 +53,18 @@ class PagesOf:
         page_store = self._page_store()
         if page_store is None:
             unlisten(self)
-        elif self._mode() != "off":
+        elif self.listens:
             told_writes.tell(page_store, writes, intents)
+
+    @property
+    def listens(self) -> bool:
+        return self._mode() != "off"
 
     @property
     def announces(self) -> bool:
         page_store = self._page_store()
         dependencies = page_store.dependencies if page_store is not None else None
-        return dependencies is not None and dependencies.durable and self._mode() != "off"
+        return dependencies is not None and dependencies.durable and self.listens
 
     def announce(self, writes: list[Write]) -> str:
         page_store = self._page_store()
@@ -169,12 +173,14 @@ def recording(module: str, settings: Settings, page_store: PageStore) -> object:
     held: Any = recorder.install(settings.untracked, settings.derived)
     if page_store.dependencies is not None:
         page_store.dependencies.labels = held.labels
+        if settings.untracked:
+            page_store.dependencies.ignores = held.ignores
     return held
 
 
 def listening() -> bool:
     """Whether anybody wants to know: else nothing need be looked up before a write."""
-    return bool(_listeners)
+    return any(getattr(each, "listens", True) for each in _listeners)
 
 
 def announcing() -> bool:

@@ -22,3 +22,7 @@ class Mode:
         if not self._known:
             self._known = self._ask()
         return self._known
+
+    def peek(self) -> str:
+        """The mode as it would be now, for those who ask before the first visit."""
+        return self._known or self._ask()

@@ -23,6 +23,7 @@ from .raw_sql import kind_of
 from .selects import Asked, Plan, Shown, plan_of
 from .tables import ignored
 from .times import note_times
+from .writing import SAVEPOINTS
 
 #: Questions that an ``IN`` of so many values becomes at most; of more, its column decides.
 _MOST_VALUES = 100
@@ -69,6 +70,8 @@ def _read(reads: DatabaseReads, connection: Any, context: Any) -> None:
     if context.is_text:
         if kind_of(context.unicode_statement) in ("read", "write"):
             reads.everything(f"text() in {place()}")
+        return
+    if isinstance(compiled.statement, SAVEPOINTS):
         return
     if connection not in known_here().connections:
         reads.everything(f"a transaction from before the render, in {place()}")

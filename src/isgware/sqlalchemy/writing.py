@@ -36,7 +36,7 @@ _ONLY_READS: Final = "_isgware_only_reads"
 _MOST_PLACES: Final = 100
 _named: Final[set[str]] = set()
 #: The engine's events of savepoints do not know their names in time.
-_SAVEPOINTS: Final = (SavepointClause, RollbackToSavepointClause, ReleaseSavepointClause)
+SAVEPOINTS: Final = (SavepointClause, RollbackToSavepointClause, ReleaseSavepointClause)
 
 
 def only_reads(context: Any) -> bool:
@@ -75,7 +75,7 @@ def _may_write(context: Any, statement: str) -> bool:
         return kind_of(statement) != "read"
     if context.isddl or context.isinsert or context.isupdate or context.isdelete:
         return True
-    return bool(getattr(compiled, "ctes", None)) or isinstance(compiled.statement, _SAVEPOINTS)
+    return bool(getattr(compiled, "ctes", None)) or isinstance(compiled.statement, SAVEPOINTS)
 
 
 def _note(connection: Any, pending: Pending, statement: str, context: Any) -> None:
