@@ -387,8 +387,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "compiler.query.base_table or meta.db_table"),
         ("Django: the key of an upsert may not be what the database holds",
          "            if converted:\n", "            if False:\n"),
-        ("Django: of a row that an upsert finds other columns are not known",
-         " if name in {column, *updates}}", "}"),
     ),
     *_of("django/old_rows.py", "django/test_dependency_writes.py")(
         ("Django: a row is known by the key that the database holds", "KEY: held[at]}",

@@ -220,9 +220,7 @@ class QueryWrites:
                 values[column] = key
             if updates and (told or by == {column}):
                 # Of a row that was there the other columns stay as they are, whatever those were.
-                new = {name: value for name, value in values.items() if name in {column, *updates}}
-                old = {} if key is UNKNOWN else {column: key}
-                yield Updated(meta.db_table, key, updates | self._tables.generated(model), old, new)
+                yield Updated(meta.db_table, key, updates | self._tables.generated(model))
             yield Inserted(meta.db_table, key, values)
 
     # Updates

@@ -129,8 +129,7 @@ def _updated(
     if not columns:
         return
     if columns & set(key_columns(change.table)):
-        yield _deleted(change.table, row)
-        yield Inserted(change.name, UNKNOWN)
+        yield RowsChanged(change.name, None)
         return
     old = _comparable(change.table, row)
     new = {name: value for name, value in old.items() if name not in columns}
