@@ -63,8 +63,8 @@ def affected(catalogue: Catalogue, page_store: PageStore, name: str) -> Iterator
 
 
 def count_affected(page_store: PageStore, names: Iterable[str]) -> int | None:
-    """How many stored pages a change of ``names`` renews, up to `MAX_COUNTED`; ``None`` if the store
-    cannot tell."""
+    """How many stored pages a change of ``names`` renews, up to `MAX_COUNTED`; ``None`` if the
+    store cannot tell."""
     dependencies = dependencies_in(page_store)
     try:
         writes = writes_named(names, dependencies.all_labels())
