@@ -369,8 +369,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("django/query_writes.py", "django/test_dependencies.py")(
         ("inserts are told", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n"),
-        ("updates are told", "                if write is not None:\n                    self.note(write, using)\n", ""),
-        ("deletes are told", "self.note(Deleted(table, row[KEY], _by_value(model, row)), using)", "pass"),
+        ("updates are told", "                if write is not None:\n                    self._note_row(write, model, using)\n", ""),
+        ("deletes are told", "self._note_row(Deleted(table, row[KEY], _by_value(model, row)), model, using)", "pass"),
         ("the question that a row leaves is renewed, too",
          "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, new, new)"),
         ("rows that came meanwhile are counted",
@@ -387,8 +387,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "compiler.query.base_table or meta.db_table"),
         ("Django: the key of an upsert may not be what the database holds",
          "            if converted:\n", "            if False:\n"),
-        ("Django: of a row that an upsert finds other columns are not known",
-         " if name in {column, *updates}}", "}"),
     ),
     *_of("django/old_rows.py", "django/test_dependency_writes.py")(
         ("Django: a row is known by the key that the database holds", "KEY: held[at]}",
@@ -679,6 +677,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        self._registered.clear()\n        self._disconnect()\n",
          "        self._disconnect()\n"),
         ("tests that capture hooks run what waits", "        if execute:\n", "        if False:\n"),
+    ),
+    # One table, known under several keys.
+    *_of("sqlalchemy/columns.py", "sqlalchemy/test_two_tables.py")(
+        ("SQLAlchemy: a table of two keys has none", "return own if len(known) == 1 else ()", "return own"),
+        ("SQLAlchemy: keys of mapped tables are known beforehand", "return {key for key in keys if key}",
+         "return set()"),
+    ),
+    *_of("django/query_writes.py", "django/test_two_models.py")(
+        ("Django: a second model of a table names no rows",
+         " and not self._tables.has_key_of_rows(model)", " and False"),
+    ),
+    *_of("django/tables.py", "django/test_two_models.py")(
+        ("Django: the model that makes a table has its key", "not model._meta.managed", "model._meta.managed"),
+        ("Django: nobody names a row by another key", "            if not self.has_key_of_rows(model):\n",
+         "            if False:\n"),
     ),
     # Transactions that end in plain words.
     *_of("django/raw_sql.py", "django/test_plain_commits.py")(

@@ -145,11 +145,13 @@ def test_numbers_refresh_and_can_be_paused(site: str, app: Flask, open_tab: Open
 def test_a_refresh_under_way_does_not_undo_a_pause(site: str, open_tab: Open, end: str) -> None:
     tab = open_tab()
     log_in(tab, site)
+    live = tab.get_by_role("button", name="Live")
+    expect(live).to_be_visible()  # since the script is there
     tab.evaluate("""() => {
         fetch = () => new Promise((answer, fail) => Object.assign(window, {answer, fail}));
         document.dispatchEvent(new Event("visibilitychange"));
     }""")
-    tab.get_by_role("button", name="Live").click()
+    live.click()
     tab.evaluate(f"() => {{ {end}; return new Promise(done => setTimeout(done)) }}")
     assert tab.locator("#live").text_content() == "Paused"
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from isgware import connect
+from tests.conftest import PATIENT
 
 SITE = """
 import os, signal, sys, time
@@ -81,7 +82,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "site_built.py").write_text(SITE)
     (tmp_path / "rendered").touch()
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("ISGWARE", "FLASK", "DJANGO"))}
-    return {**kept, "RENDERED": f"{tmp_path}/rendered", "ISGWARE_STORE": f"file:{tmp_path}/pages"}
+    kept |= {"RENDERED": f"{tmp_path}/rendered", "ISGWARE_STORE": f"file:{tmp_path}/pages"}
+    return kept | PATIENT
 
 
 @pytest.fixture
