@@ -165,7 +165,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("rows of which nobody knows which", "                names[rows_name(table)] = None\n", "                pass\n", "update_by_aggregate,upsert_posts"),
         ("whole tables", "            if table in self._whole:\n                names[any_name(table)] = None\n", "", "count_up,by_hand"),
         ("everything", "            names[STAR] = None\n", "            pass\n", "title,comment"),
-        ("names that everybody has", "        names = {EVERY: None}\n", "        names: dict[bytes, None] = {}\n", "raw"),
+        ("names that everybody has", "{EVERY: None} if tables or self.why else {}", "{}", "raw"),
     ),
     *_by(_DJANGO, 240, "core/dependency_names.py")(
         ("names: any change", "    names = [STAR, any_name(write.table)]", "    names = [STAR]", "count_up,by_hand"),
