@@ -264,7 +264,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: a commit that failed may have happened", "    finally:  # one that failed may have happened\n        tell(writes, announced)", "    except ZeroDivisionError:\n        pass\n    else:\n        tell(writes, announced)"),
         ("SQLAlchemy: what another process prepared", 'elif (args and args[0]) or kwargs.get("is_prepared"):', "elif False:"),
     ),
-    *_test("sqlalchemy/recorder.py", "sqlalchemy/test_sessions.py")(
+    *_test("sqlalchemy/recorder.py", "sqlalchemy/test_reading.py")(
         ("SQLAlchemy: objects that were held", "if held and reads is not None:", "if False:"),
     ),
     *_test("sqlalchemy/raw_cursors.py", "sqlalchemy/test_raw_cursors.py")(
