@@ -216,6 +216,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a soft change makes stale, not gone", "        if depended.soft:\n", "        if False:\n"),
     ),
     *_of("management/dependency_verbs.py", "management/test_dependency_verbs.py")(
+        ("a store that cannot count refuses no touching", "    except BackendUnavailable:\n        return None\n",
+         "    except ZeroDivisionError:\n        return None\n"),
         ("a store without dependencies is a clear error", "    need_dependents(page_store.backend)\n", ""),
     ),
     *_of("storage/dependency_state.py", "django/test_dependencies.py")(
@@ -299,6 +301,12 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Redis: tables that begin anew count at once", "moved = not found[0] or bool(found[3])",
          "moved = bool(found[0] and found[3])"),
     ),
+    *_of("cli/log.py", "cli/test_top_and_log.py")(
+        ("a route that is unknown is named at once", "    _say_unknown(subject, routes)\n", ""),
+    ),
+    *_of("cli/dependencies.py", "management/test_dependency_verbs.py")(
+        ("who touches what no page depends on hears it", "    if pages is None:\n", "    if not pages:\n"),
+    ),
     *_of("storage/told_writes.py", "storage/test_durable.py")(
         ("a store that is away refuses no commit",
          "    except BackendUnavailable as error:\n        log.warning(\"A commit",
@@ -369,8 +377,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("django/query_writes.py", "django/test_dependencies.py")(
         ("inserts are told", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n"),
-        ("updates are told", "                if write is not None:\n                    self.note(write, using)\n", ""),
-        ("deletes are told", "self.note(Deleted(table, row[KEY], _by_value(model, row)), using)", "pass"),
+        ("updates are told", "                if write is not None:\n                    self._note_row(write, model, using)\n", ""),
+        ("deletes are told", "self._note_row(Deleted(table, row[KEY], _by_value(model, row)), model, using)", "pass"),
         ("the question that a row leaves is renewed, too",
          "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, new, new)"),
         ("rows that came meanwhile are counted",
@@ -677,6 +685,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        self._registered.clear()\n        self._disconnect()\n",
          "        self._disconnect()\n"),
         ("tests that capture hooks run what waits", "        if execute:\n", "        if False:\n"),
+    ),
+    # One table, known under several keys.
+    *_of("sqlalchemy/columns.py", "sqlalchemy/test_two_tables.py")(
+        ("SQLAlchemy: a table of two keys has none", "return own if len(known) == 1 else ()", "return own"),
+        ("SQLAlchemy: keys of mapped tables are known beforehand", "return {key for key in keys if key}",
+         "return set()"),
+    ),
+    *_of("django/query_writes.py", "django/test_two_models.py")(
+        ("Django: a second model of a table names no rows",
+         " and not self._tables.has_key_of_rows(model)", " and False"),
+    ),
+    *_of("django/tables.py", "django/test_two_models.py")(
+        ("Django: the model that makes a table has its key", "not model._meta.managed", "model._meta.managed"),
+        ("Django: nobody names a row by another key", "            if not self.has_key_of_rows(model):\n",
+         "            if False:\n"),
     ),
     # Transactions that end in plain words.
     *_of("django/raw_sql.py", "django/test_plain_commits.py")(

@@ -128,9 +128,9 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     *_django("query_writes.py")(
         ("Django: inserted rows", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n", "create,comment,topics_create,get_or_create"),
         ("Django: keys out of RETURNING", "            if told:\n                key = listed[number][at]\n            elif", "            if", "create,create_story,copy,comment,rate"),
-        ("Django: upserts", "                yield Updated(meta.db_table, key, updates | _generated(model))", "                pass", "upsert,upsert_posts"),
-        ("Django: generated columns of upserts", "yield Updated(meta.db_table, key, updates | _generated(model))", "yield Updated(meta.db_table, key, updates)", "upsert_ratings"),
-        ("Django: updated rows", "                if write is not None:\n                    self.note(write, using)\n", "", _POSTS),
+        ("Django: upserts", "                yield Updated(meta.db_table, key, updates | self._tables.generated(model))", "                pass", "upsert,upsert_posts"),
+        ("Django: generated columns of upserts", "yield Updated(meta.db_table, key, updates | self._tables.generated(model))", "yield Updated(meta.db_table, key, updates)", "upsert_ratings"),
+        ("Django: updated rows", "                if write is not None:\n                    self._note_row(write, model, using)\n", "", _POSTS),
         ("Django: updated rows of which nobody knows which", "                self.note(RowsChanged(table, changed), using)\n            for row", "                pass\n            for row", "update_by_aggregate"),
         ("Django: updates of keys", "                finally:\n                    self.note(RowsChanged(table, None), using)\n        with locked", "                finally:\n                    pass\n        with locked", "another_key,take_a_seat,free_seats"),
         ("Django: old values", "frozenset(changed) | generated, old, new)", "frozenset(changed) | generated, new, new)", _POSTS),
@@ -138,8 +138,8 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: generated columns of updates", "frozenset(changed) | generated, old, new)", "frozenset(changed), old, new)", "rate_again,rate_all"),
         ("Django: columns that an expression changes", "            changed.add(column)\n            continue", "            continue", "count_up,count_up_one,rate_all,shout"),
         ("Django: values of an expression are not known", "        new.pop(column, None)\n        if hasattr", "        if hasattr", "count_up,count_up_one,rate_all"),
-        ("Django: deleted rows", "self.note(Deleted(table, row[KEY], _by_value(model, row)), using)", "pass", "delete_post,delete_posts,fast_delete,delete_at_once"),
-        ("Django: deleted rows of which nobody knows which", "                self.note(RowsChanged(table, None), using)\n            for row in rows or ():\n                self.note(Deleted", "                pass\n            for row in rows or ():\n                self.note(Deleted", "delete_by_aggregate,topics_create,delete_post"),
+        ("Django: deleted rows", "self._note_row(Deleted(table, row[KEY], _by_value(model, row)), model, using)", "pass", "delete_post,delete_posts,fast_delete,delete_at_once"),
+        ("Django: deleted rows of which nobody knows which", "                self.note(RowsChanged(table, None), using)\n            for row in rows or ():\n                self._note_row(Deleted", "                pass\n            for row in rows or ():\n                self._note_row(Deleted", "delete_by_aggregate,topics_create,delete_post"),
         ("Django: deletes of rows with keys of several columns", "                    self.note(RowsChanged(other, None), using)\n            return count", "                    pass\n            return count", "take_a_seat,remove_seats"),
     ),
     *_django("bulk_updates.py", "bulk_move,bulk_update")(

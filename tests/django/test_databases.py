@@ -54,7 +54,8 @@ def test_an_old_value_is_read_under_the_lock(room, told, condition):
         Post.objects.filter(pk=1).update(author=bob)
         ended = in_thread(lambda: Post.objects.filter(**condition).update(author=eve))
     assert ended() == []
-    assert [(write.old["author_id"], write.new["author_id"]) for write in told] == [
+    # Which thread comes to tell first is open.
+    assert sorted((write.old["author_id"], write.new["author_id"]) for write in told) == [
         (room.author.pk, bob.pk), (bob.pk, eve.pk),
     ]  # fmt: skip
 

@@ -203,6 +203,6 @@ def _row_key(table: Any, row: Held) -> Any:
 
 
 def _key_of(values: tuple[Any, ...]) -> Any:
-    if UNKNOWN in values:
+    if UNKNOWN in values or not values:
         return UNKNOWN
     return values[0] if len(values) == 1 else values
