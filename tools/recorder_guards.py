@@ -145,11 +145,6 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     *_django("bulk_updates.py", "bulk_move,bulk_update")(
         ("Django: the value that bulk_update gives to each row", "        if known == key:", "        if True:"),
     ),
-    *_django("old_rows.py", "slow_database,stale_object,move,move_by_update", _AT_ONCE)(
-        ("Django: the lock before old values are read",
-         '                    cursor.execute(f"DELETE FROM {quote(table)} WHERE 0 = 1")',
-         "                    pass"),
-    ),
     *_django("commits.py")(
         ("Django: hooks run although one before them raised",
          "        finally:\n            self._run(waiting)\n", "        finally:\n            pass\n", "a_hook_that_raises"),
@@ -172,6 +167,12 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("names: any change", "    names = [STAR, any_name(write.table)]", "    names = [STAR]", "count_up,by_hand"),
         ("names: everything", "    names = [STAR, any_name(write.table)]", "    names = [any_name(write.table)]", "title,comment"),
         ("names: a table that was touched", "        return (*names, table_name(write.table))", "        return names", "raw_of_a_table"),
+    ),
+    # What another writes just then.
+    *_test("django/old_rows.py", "django/test_dependency_writes.py")(
+        ("Django: the lock before old values are read",
+         '                    cursor.execute(f"DELETE FROM {quote(table)} WHERE 0 = 1")',
+         "                    pass"),
     ),
     # What the store keeps, by all orders of a few steps.
     *_test("backends/sqlite/dependents.py", "backends/test_dependents.py")(
