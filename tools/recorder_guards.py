@@ -93,7 +93,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
          "                pass\n", "move,stale_object"),
         ("Django: conditions of a relation", "            self.walk(condition)\n", "", "approve,comment"),
         ("Django: that a joined row is missing",
-         "if isinstance(join, Join) and join.join_type != INNER:", "if False:", "comment,bulk_create"),
+         "if isinstance(join, Join) and join.join_type != INNER:", "if False:", "create,comment"),
         ("Django: a negated condition is no equality",
          "if where is None or where.negated or where", "if where is None or where", "create"),
         ("Django: OR is no conjunction", ' or where.connector != "AND":', ":", "create,edited"),

@@ -87,7 +87,7 @@ def by_number(n):
 
 @page
 def several(n):
-    found = Post.objects.filter(author__in=[n, 5], views__in=[1, 2, n])
+    found = Post.objects.filter(author__in=[5, n, 1], views__in=[1, 2, n])
     return [(p.pk, p.views) for p in found.order_by("pk")]
 
 

@@ -50,11 +50,10 @@ def create_tables():
 
     from isgware.render_context import untracked
 
-    from ..newsroom.models import MODELS
+    from ..newsroom import models
 
     with untracked(), connection.schema_editor() as editor:
-        for model in MODELS:
-            editor.create_model(model)
+        models.create_tables(editor)
 
 
 def some_urls(seed, count, writing):
