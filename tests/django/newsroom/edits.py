@@ -218,8 +218,8 @@ def upsert(random):
 def upsert_posts(random):
     author = some(random, Author) or Author.objects.create(name="ann")
     Post.objects.bulk_create(
-        [Post(title=f"up{n}", slug=f"s{n}", date=day(random), author=author, views=n)
-         for n in (1, random.randint(2, 9))],
+        [Post(title=f"up{n}", slug=f"s{n}", date=day(random), author=author,
+              views=random.randint(0, 9)) for n in (1, random.randint(2, 9))],
         update_conflicts=True, unique_fields=["slug"], update_fields=["title", "author", "views"],
     )  # fmt: skip
 
@@ -279,6 +279,12 @@ def delete_author(random):
 @edit
 def delete_some(random):
     Comment.objects.filter(approved=random.random() < 0.5, post__views__gt=4).delete()
+
+
+@edit
+def delete_by_subquery(random):
+    read = Post.objects.filter(views__gt=random.randint(0, 9))
+    Comment.objects.filter(post__in=read).delete()
 
 
 @edit

@@ -214,8 +214,8 @@ def annotated_subquery(n):
 
 @page
 def selected_by_a_subquery(n):
-    read = Post.objects.filter(state="p").values("editor")
-    return [a.name for a in Author.objects.filter(pk__in=read).order_by("pk")]
+    views = Post.objects.filter(state="p").values("views")
+    return [a.name for a in Author.objects.filter(pk__in=views).order_by("pk")]
 
 
 @page
@@ -249,6 +249,16 @@ def stars(n):
 @page
 def twice(n):
     return [r.pk for r in Rating.objects.filter(twice=2 * n).order_by("pk")]
+
+
+@page
+def counted_of_a_kind(n):
+    return Rating.objects.filter(kind=2, twice__gt=n).count()
+
+
+@page
+def counted_by_number(n):
+    return Post.objects.filter(uid=UUID(int=n), views__gt=3).count()
 
 
 @page
