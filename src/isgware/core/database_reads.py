@@ -43,10 +43,11 @@ MAX_WRITES: Final = 1_000
 #: Shapes of questions on one table; further ones are questions on the whole of it.
 MAX_SHAPES: Final = 200
 
-#: What the questions of one shape look at, and of what the value is asked; then their values.
-_Kind = tuple[tuple[str, ...], tuple[str, ...]]
-_Values = tuple[str, ...]
-_NONE: Final[dict[_Kind, dict[_Values, None]]] = {}
+#: What the questions of one shape look at, and of what the value is asked; then their values,
+#: which are canonical.
+Kind = tuple[tuple[str, ...], tuple[str, ...]]
+Values = tuple[str, ...]
+_NONE: Final[dict[Kind, dict[Values, None]]] = {}
 
 
 class DatabaseReads:
@@ -57,7 +58,7 @@ class DatabaseReads:
         self.page = page
         self.why = ""
         self._rows: dict[str, dict[Any, None]] = {}
-        self._asked: dict[str, dict[_Kind, dict[_Values, None]]] = {}
+        self._asked: dict[str, dict[Kind, dict[Values, None]]] = {}
         self._whole: set[str] = set()
         self.full: set[str] = set()
         self._notes: dict[str, str] = {}
@@ -74,15 +75,14 @@ class DatabaseReads:
         if table in self._whole:
             return
         if columns is not None:
-            looked_at = _looked_at(columns)
             texts = [canonical(key) for key in keys]
             found = [(text,) for text in texts if text is not None]
             if found:
-                self._ask(table, (looked_at, (KEY,)), found)
+                self.ask(table, kind_of(columns, (), (KEY,)), found)
             if len(found) < len(texts):
-                self._ask(table, (looked_at, ()), ((),))
+                self.ask(table, kind_of(columns, (), ()), ((),))
             return
-        shown = dict.fromkeys(keys)
+        shown = keys if isinstance(keys, dict) else dict.fromkeys(keys)
         if not shown:  # else it would depend on all rows of the table that nobody can name
             return
         known = self._rows.setdefault(table, {})
@@ -106,28 +106,30 @@ class DatabaseReads:
         """The same for several ``equals``."""
         if columns is not None:
             columns = frozenset(columns)
-        asked: dict[_Kind, list[_Values]] = {}
+        asked: dict[Kind, list[Values]] = {}
         for equals in several:
             known = {name: text for name in equals if (text := canonical(equals[name])) is not None}
             if columns is None and not known:
                 self.table(table)
                 return
-            looked_at = (
-                (ALL_COLUMNS,)
-                if columns is None
-                else _looked_at(columns, tuple(equals), updates_only)
-            )
-            names = tuple(sorted(known)) if len(known) > 1 else tuple(known)
-            asked.setdefault((looked_at, names), []).append(tuple([known[name] for name in names]))
+            kind = kind_of(columns, tuple(equals), tuple(known), updates_only)
+            asked.setdefault(kind, []).append(tuple([known[name] for name in kind[1]]))
         for kind, values in asked.items():
-            self._ask(table, kind, values)
+            self.ask(table, kind, values)
 
-    def _ask(self, table: str, kind: _Kind, values: Iterable[_Values]) -> None:
+    def ask(self, table: str, kind: Kind, values: Iterable[Values]) -> None:
+        """Questions of one `kind_of` them: for recorders that know it from an earlier render."""
         if table in self._whole:
             return
-        asked = self._asked.setdefault(table, {})
-        asked.setdefault(kind, {}).update(dict.fromkeys(values))
-        if sum(map(len, list(asked.values()))) > MAX_READS:
+        asked = self._asked.get(table)
+        if asked is None:
+            asked = self._asked.setdefault(table, {})
+        known = asked.get(kind)
+        if known is None:
+            known = asked.setdefault(kind, {})
+        before = len(known)
+        known.update(dict.fromkeys(values))
+        if len(known) > before and sum(map(len, list(asked.values()))) > MAX_READS:
             self._fill(table)
 
     def table(self, table: str) -> None:
@@ -220,14 +222,18 @@ def _key_text(key: Any) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def _looked_at(
-    columns: frozenset[str], equals: tuple[str, ...] = (), updates_only: bool = False
-) -> tuple[str, ...]:
-    found = tuple(sorted(columns.union(equals)))
-    return (*found, UPDATES_ONLY) if updates_only else found
+def kind_of(
+    columns: frozenset[str] | None, equals: tuple[str, ...], known: tuple[str, ...],
+    updates_only: bool = False,
+) -> Kind:  # fmt: skip
+    """That of a question, see `DatabaseReads.question`; the values of ``known`` are known."""
+    if columns is None:
+        return (ALL_COLUMNS,), tuple(sorted(known))
+    looked_at = tuple(sorted(columns.union(equals)))
+    return (*looked_at, UPDATES_ONLY) if updates_only else looked_at, tuple(sorted(known))
 
 
-def _question_texts(table: str, kind: _Kind, asked: Iterable[_Values]) -> list[str]:
+def _question_texts(table: str, kind: Kind, asked: Iterable[Values]) -> list[str]:
     equals, rest = kind[1], _rest_of(kind)
     if KEY in equals:
         at = equals.index(KEY)
@@ -243,7 +249,7 @@ def _equality_text(name: str, value: str) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def _rest_of(kind: _Kind) -> str:
+def _rest_of(kind: Kind) -> str:
     columns, equals = kind
     return ", ".join(
         name for name in columns if name not in equals and name not in (KEY, UPDATES_ONLY)
