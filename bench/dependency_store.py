@@ -24,7 +24,7 @@ from bench.kit import stores
 from bench.kit.report import Column, Report, Value, options
 from isgware.backends.base import row_of
 from isgware.backends.breaker import Breaker
-from isgware.backends.dependents import Depending
+from isgware.backends.dependents import Depending, Told
 from isgware.backends.memory import MEMORY_LIMITS, MemoryBackend
 from isgware.core.database_reads import DatabaseReads
 from isgware.core.depended import Depended, compressed
@@ -121,8 +121,9 @@ class Site:
 
     def tell(self, names: dict[bytes, str]) -> int:
         shapes = self.backend.shapes()
-        found: int = self.backend.tell(names, shapes.nonce, shapes.version)
-        return found
+        found = self.backend.tell(names, shapes.nonce, shapes.version)
+        assert isinstance(found, Told)
+        return found.counter
 
 
 def timed(work: Callable[[Any], object], given: Sequence[Any]) -> float:
@@ -156,7 +157,7 @@ def told(site: Site) -> Iterator[tuple[str, float]]:
     shapes = site.backend.shapes()
 
     def tell(name: bytes) -> None:
-        assert isinstance(site.backend.tell({name: "x"}, shapes.nonce, shapes.version), int)
+        assert isinstance(site.backend.tell({name: "x"}, shapes.nonce, shapes.version), Told)
 
     numbers = [random.randrange(site.pages) for _ in range(SAMPLES)]
     known = [row_name("post", str(number)) for number in numbers]

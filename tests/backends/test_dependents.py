@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from isgware.backends.base import Limits
-from isgware.backends.dependents import Begun, Depending, Kept, KnownShapes
+from isgware.backends.dependents import Begun, Depending, Kept, KnownShapes, Told
 from isgware.backends.memory import MemoryBackend
 from isgware.backends.memory_dependents import DependencyTables
 from isgware.backends.sqlite.backend import SQLiteBackend
@@ -80,7 +80,7 @@ class World:
         while True:
             names = dict.fromkeys(names_of_writes([write], shapes.by_table), "")
             found = self.backend.tell(names, shapes.nonce, shapes.version)
-            if isinstance(found, int):
+            if isinstance(found, Told):
                 break
             shapes = found
             yield
@@ -198,8 +198,8 @@ def test_a_reader_that_knows_all_shapes_is_late_just_as_well() -> None:
 def told(backend: Any, names: dict[bytes, str]) -> int:
     now = backend.shapes()
     found = backend.tell(names, now.nonce, now.version)
-    assert isinstance(found, int)
-    return found
+    assert isinstance(found, Told)
+    return found.counter
 
 
 def dependent(backend: Any, names: bytes, begun: Begun | None = None) -> Kept:
@@ -241,7 +241,7 @@ def test_who_tells_with_older_shapes_is_given_the_newer(fresh: Callable[[], Any]
     newer = backend.tell({A: "a"}, old.nonce, old.version)
     assert isinstance(newer, KnownShapes)
     assert newer.shapes == found.shapes
-    assert isinstance(backend.tell({A: "a"}, newer.nonce, newer.version), int)
+    assert isinstance(backend.tell({A: "a"}, newer.nonce, newer.version), Told)
     assert backend.begun().writes == 1
 
 

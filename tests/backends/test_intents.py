@@ -16,6 +16,7 @@ from isgware.backends.dependents import (
     Intent,
     KnownShapes,
     Teller,
+    Told,
 )
 from isgware.backends.memory import MemoryBackend
 from isgware.core.dependencies import Inserted, TableChanged, Updated, Write
@@ -61,7 +62,7 @@ class Announcing(World):
                 dict.fromkeys(names_of_writes([write], shapes.by_table), ""),
                 shapes.nonce, shapes.version, Teller(self.now, intents=(token,)),
             )  # fmt: skip
-            if isinstance(found, int):
+            if isinstance(found, Told):
                 return
             shapes = found
 

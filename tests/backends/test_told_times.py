@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from isgware.backends.base import Limits
-from isgware.backends.dependents import Depending, Kept, KnownShapes, Lagging, Teller
+from isgware.backends.dependents import Depending, Kept, KnownShapes, Lagging, Teller, Told
 from isgware.backends.memory import MemoryBackend
 from isgware.backends.memory_intents import ToldTimes
 from isgware.backends.sqlite import intents
@@ -85,7 +85,7 @@ class Replicated(World):
         while True:
             names = dict.fromkeys(names_of_writes([write], shapes.by_table), "")
             found = self.backend.tell(names, shapes.nonce, shapes.version, Teller(self.now))
-            if isinstance(found, int):
+            if isinstance(found, Told):
                 break
             shapes = found
         self.told_at = self.now

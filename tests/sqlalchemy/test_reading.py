@@ -206,11 +206,13 @@ READS = {
 @pytest.mark.parametrize("name", READS)
 def test_a_read_is_a_dependency(library, name):
     read, expected = READS[name]
-    with clean_room() as found:
-        read(library)
-    if name == "exists" and found == ["book[*]"]:
-        return  # coarser in the first releases of SQLAlchemy 2.0
-    assert sorted(found) == sorted(expected)
+    for _ in range(2):  # of a statement that was executed before, more is known
+        with clean_room() as found:
+            read(library)
+        if name == "exists" and found == ["book[*]"]:
+            return  # coarser in the first releases of SQLAlchemy 2.0
+        assert sorted(found) == sorted(expected)
+        library.close()
 
 
 def test_what_a_write_returns_is_shown(library):
@@ -272,6 +274,14 @@ def test_what_shows_no_rows_is_no_read(library):
         with library.begin_nested():
             pass
     assert found == []
+
+
+def test_savepoints_read_nothing(library):
+    with clean_room() as found, Session(library.bind) as session:
+        with session.begin_nested():
+            session.get(Shelf, 1)
+        session.begin_nested().rollback()
+    assert found == ["shelf:1", "shelf:1(id)"]
 
 
 def test_a_first_connection_reads_nothing(engine):

@@ -59,6 +59,7 @@ def test_they_write_everything(engine, told):
 
 
 def test_other_parameters_make_other_statements(engine, told):
+    assert everything(engine, told, NARROW) == (False, False)
     rewrite(engine, "SELECT", "SELECT", (2,))
     assert everything(engine, told, NARROW)[0]
 
@@ -68,11 +69,18 @@ def test_other_parameters_make_other_statements(engine, told):
     [
         ("/* traceparent='1' */ SELECT", True),
         ("/* a\n */ /* b */ SELECT", True),
+        ("-- a\n-- b\nSELECT", True),
         ("/*! */ SELECT", False),
     ],
 )
 def test_comments_make_no_others(engine, told, new, same):
     rewrite(engine, "SELECT", new)
+    assert everything(engine, told, NARROW)[0] is not same
+
+
+@pytest.mark.parametrize(("comment", "same"), [(" -- a", True), (" --a", False)])
+def test_a_comment_behind_makes_no_other(engine, told, comment, same):
+    rewrite(engine, "shelf.id = ?", "shelf.id = ?" + comment)
     assert everything(engine, told, NARROW)[0] is not same
 
 
@@ -90,6 +98,8 @@ def test_many_rows_in_one_statement_are_no_others(engine, told):
 
 @pytest.mark.parametrize("takes_over", [True, False])
 def test_what_a_hook_executes_itself_is_everything(engine, told, takes_over):
+    assert everything(engine, told, NARROW) == (False, False)
+
     @event.listens_for(engine, "do_execute")
     def executing(cursor, statement, given, context):
         taken = takes_over and "shelf" in statement

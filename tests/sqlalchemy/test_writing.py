@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     Uuid,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -145,12 +146,18 @@ def test_many_to_many_is_rows_of_the_table_between(told, session):
         (delete(Book).where(Book.author_id == 1), [Deleted("book", 1, row())]),
         (delete(Book).where(Book.author_id == 2), []),
         (
+            delete(Book).where(
+                Book.id.in_(bindparam("x", [1], expanding=True, literal_execute=True))
+            ),
+            [RowsChanged("book", None)],
+        ),
+        (
             delete(Book).where(Book.author_id.in_(select(Author.id).where(Author.name == "Ann"))),
             [Deleted("book", 1, row())],
         ),
         (
             update(Book).values(id=9).where(Book.id == 1),
-            [Deleted("book", 1, row()), Inserted("book", UNKNOWN)],
+            [RowsChanged("book", None)],
         ),
         (
             insert(Book).from_select(["title"], select(Author.name)),

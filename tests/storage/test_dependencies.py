@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from isgware.backends.breaker import Breaker
-from isgware.backends.dependents import Depending, KnownShapes
+from isgware.backends.dependents import Depending, KnownShapes, Told
 from isgware.backends.memory import MemoryBackend
 from isgware.core.database_reads import DatabaseReads
 from isgware.core.depended import Depended
@@ -22,7 +22,7 @@ from isgware.storage.dependencies import Dependencies
 class Backend(MemoryBackend):
     away = False
 
-    def tell(self, *arguments: Any) -> int | KnownShapes:
+    def tell(self, *arguments: Any) -> Told | KnownShapes:
         if self.away:
             raise BackendUnavailable("away")
         return super().tell(*arguments)

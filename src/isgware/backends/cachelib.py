@@ -46,6 +46,7 @@ from .dependents import (
     KnownShapes,
     Lagging,
     Teller,
+    Told,
 )
 from .sqlite.database import Database
 
@@ -231,7 +232,7 @@ class CachelibBackend:
 
     def tell(
         self, names: Mapping[bytes, str], nonce: str, version: int, teller: Teller | None = None
-    ) -> int | KnownShapes:
+    ) -> Told | KnownShapes:
         return self._dependents.tell(names, nonce, version, teller)
 
     def announce(

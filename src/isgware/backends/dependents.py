@@ -117,6 +117,17 @@ class Teller:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What came of telling. ``heard``: the names that pages have depended on; if there are any, the
+    ``counter`` is one more than before. ``floor``: the highest counter of a telling that the store
+    has forgotten."""
+
+    counter: int
+    heard: tuple[bytes, ...] = ()
+    floor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Lagging:
     """A page whose render began at ``began``, and read from replicas that may lag by ``lag``
     seconds. ``asked``: the names that any change of a table has of which it asks questions."""
@@ -157,12 +168,12 @@ class Dependents(Protocol):
     """What a backend has besides, for pages that are renewed when what they show is changed.
 
     ``tell`` takes names with what each stands for, and the nonce and version of the shapes by which
-    they were found: if there are others by now, it does nothing and returns those; else the
-    counter. ``depend`` makes names known of a page whose render knew the table of invalidations
-    ``nonce`` up to ``generation``. ``affected``: the pages
-    that have any of ``names``, in no order. ``forget`` empties ``known`` and the shapes: every page
-    with dependencies is stale then. What was told stays, so that what is gone stays gone.
-    ``announce`` stores an intent, whose names were found by the shapes of ``version``, for
+    they were found: if there are others by now, it does nothing and returns those. What it returns
+    else spares who told a look at the table of invalidations. ``depend`` makes names known of a
+    page whose render knew the table of invalidations ``nonce`` up to ``generation``. ``affected``:
+    the pages that have any of ``names``, in no order. ``forget`` empties ``known`` and the shapes:
+    every page with dependencies is stale then. What was told stays, so that what is gone stays
+    gone. ``announce`` stores an intent, whose names were found by the shapes of ``version``, for
     ``seconds``; false if there are too many. ``tell_overdue`` tells those that nobody has ended,
     and says how many. ``seconds_left``: after which a page is to be renewed, less than 0 if at
     once, `None` if nothing of it was told lately.
@@ -172,7 +183,7 @@ class Dependents(Protocol):
     def shapes(self) -> KnownShapes: ...
     def tell(
         self, names: Mapping[bytes, str], nonce: str, version: int, teller: Teller | None = None
-    ) -> int | KnownShapes: ...
+    ) -> Told | KnownShapes: ...
     def announce(
         self, intent: Intent, version: int, now: float, seconds: float = INTENT_SECONDS
     ) -> bool: ...

@@ -21,6 +21,7 @@ from .dependents import (
     KnownShapes,
     Lagging,
     Teller,
+    Told,
 )
 from .memory_intents import Intents, ToldTimes
 
@@ -52,13 +53,13 @@ class DependencyTables:
     def known_shapes(self, nonce: str) -> KnownShapes:
         return KnownShapes(nonce, self.version, frozenset(self.shapes))
 
-    def tell(self, names: Mapping[bytes, str], counter: int, teller: Teller | None = None) -> int:
-        """Returns the counter, one more than ``counter`` if anybody depends on any of it."""
+    def tell(self, names: Mapping[bytes, str], counter: int, teller: Teller | None = None) -> Told:
+        """``counter``: that of the store before."""
         self.writes += 1
         if teller is not None:
             self.intents.end(teller.intents)
             self._times.note(names, teller.page, teller.now)
-        heard = [name for name in names if name in self.known]
+        heard = tuple(name for name in names if name in self.known)
         for name in names:
             if name not in self.known:
                 self._unheard.pop(name, None)
@@ -74,13 +75,13 @@ class DependencyTables:
             while len(self.told) > self._max_told:
                 oldest = next(iter(self.told))
                 self.floor = max(self.floor, self.told.pop(oldest)[0])
-        return counter
+        return Told(counter, heard, self.floor)
 
     def tell_overdue(self, counter: int, now: float) -> tuple[int, int]:
         """How many, and the counter."""
         overdue = self.intents.overdue(self.version, now)
         for names in overdue:
-            counter = self.tell(names, counter, Teller(now))
+            counter = self.tell(names, counter, Teller(now)).counter
         return len(overdue), counter
 
     def seconds_left(self, page: Lagging, now: float) -> float | None:
@@ -143,13 +144,14 @@ class DependentPages(ABC):
 
     def tell(
         self, names: Mapping[bytes, str], nonce: str, version: int, teller: Teller | None = None
-    ) -> int | KnownShapes:
+    ) -> Told | KnownShapes:
         with self._lock:
             tables = self._dependencies
             if (nonce, version) != (self._nonce, tables.version):
                 return tables.known_shapes(self._nonce)
-            self._move_to(tables.tell(names, self._counter, teller))
-            return self._counter
+            told = tables.tell(names, self._counter, teller)
+            self._move_to(told.counter)
+            return told
 
     def announce(
         self, intent: Intent, version: int, now: float, seconds: float = INTENT_SECONDS

@@ -34,6 +34,7 @@ from .dependency_names import (
     shape_name,
     table_name,
 )
+from .dependency_texts import TOO_MANY
 from .unseen import MARK, MAX_NOTES
 
 #: Dependencies of one page; more of one table become the table.
@@ -159,6 +160,15 @@ class DatabaseReads:
         else:
             self.everything(read.why)
 
+    def leave_out(self, ignores: Callable[[str], bool]) -> None:
+        """Forget what was read of tables that do not count."""
+        for table in [*self._rows, *self._asked, *self._whole]:
+            if ignores(table):
+                self._rows.pop(table, None)
+                self._asked.pop(table, None)
+                self._whole.discard(table)
+                self.full.discard(table)
+
     def finished(self, shapes: Shapes) -> Dependencies:
         """What the page depends on. ``shapes``: those that the store knows."""
         keys: dict[str, list[str | None]] = {}
@@ -197,9 +207,8 @@ class DatabaseReads:
             texts += self._texts(table)
         texts += (MARK + note.replace("\n", " ") for note in self._notes.values())
         return Dependencies(
-            b"".join(names), "\n".join(texts), frozenset(new), frozenset(self.full),
-            frozenset(self._asked),
-        )  # fmt: skip
+            b"".join(names), "\n".join(texts), frozenset(new), frozenset(self._asked)
+        )
 
     def _count_of(self, table: str) -> int:
         return len(self._rows.get(table, ())) + sum(
@@ -211,7 +220,7 @@ class DatabaseReads:
 
     def _texts(self, table: str) -> Iterable[str]:
         if table in self._whole:
-            yield f"{table}[*]"
+            yield f"{table}[*]{TOO_MANY if table in self.full else ''}"
         yield from [f"{table}:{_key_text(key)}" for key in self._rows.get(table, ())]
         for kind, asked in self._asked.get(table, _NONE).items():
             yield from _question_texts(table, kind, asked)
@@ -259,14 +268,12 @@ def _rest_of(kind: Kind) -> str:
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """What a page depends on: its ``names`` one after the other, and ``texts``, a line for each.
-    ``shapes``: those among its questions that the store did not know. ``full``: tables of which it
-    reads too much, so that it depends on the whole of them. ``asked``: tables that it asks
-    questions of."""
+    ``shapes``: those among its questions that the store did not know. ``asked``: tables that it
+    asks questions of."""
 
     names: bytes = b""
     texts: str = ""
     shapes: frozenset[Shape] = frozenset()
-    full: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
 
 

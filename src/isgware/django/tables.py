@@ -29,19 +29,25 @@ class Tables:
     that is not there."""
 
     def __init__(self, untracked: Iterable[str], derived: dict[str, tuple[str, ...]]) -> None:
+        #: Of several models of one table that which makes it: its key is that of the rows.
         self.models: dict[str, Any] = {}
         #: What people call a model, and its tables: its own first, and those it inherits from.
         self.labels: dict[str, tuple[str, ...]] = {}
         self.ignored: set[str] = {_MIGRATIONS}
-        for model in apps.get_models(include_auto_created=True):
+        self._generated: dict[str, frozenset[str]] = {}
+        models = apps.get_models(include_auto_created=True)
+        for model in sorted(models, key=lambda model: not model._meta.managed):
             meta: Any = model._meta
             if meta.proxy or meta.swapped:
                 continue
             self.models.setdefault(meta.db_table, model)
-            parents = [parent._meta.db_table for parent in model._meta.parents]
-            self.labels.setdefault(meta.label, (meta.db_table, *dict.fromkeys(parents)))
+            self._generated[meta.db_table] = self.generated(model)
             if meta.label_lower in _OWN_MODELS:
                 self.ignored.add(meta.db_table)
+            if not self.has_key_of_rows(model):
+                continue  # nobody can name a row by it
+            parents = [parent._meta.db_table for parent in model._meta.parents]
+            self.labels.setdefault(meta.label, (meta.db_table, *dict.fromkeys(parents)))
         for label in untracked:
             self.ignored.add(table_of("untracked", label))
         #: What of other tables is derived from a table.
@@ -56,6 +62,22 @@ class Tables:
             for cache in engines
             if str(cache.get("BACKEND", "")).endswith("db.DatabaseCache")
         ]
+
+    def has_key_of_rows(self, model: Any) -> bool:
+        """False of a second model of its table, such as an unmanaged one, with another key."""
+        known = self.models.get(model._meta.db_table)
+        return known is None or key_column(known) == key_column(model)
+
+    def generated(self, model: Any) -> frozenset[str]:
+        """Columns of a model's table that the database computes of others."""
+        fields = model._meta.local_concrete_fields
+        own = {field.column for field in fields if getattr(field, "generated", False)}
+        return self._generated.get(model._meta.db_table, frozenset()) | own
+
+    def cascaded(self, model: Any) -> set[str]:
+        """See `cascaded`: of all that is known of its table."""
+        known = self.models.get(model._meta.db_table, model)
+        return {*cascaded(model), *cascaded(known)}
 
 
 def table_of(option: str, label: str) -> str:

@@ -173,6 +173,8 @@ def recording(module: str, settings: Settings, page_store: PageStore) -> object:
     held: Any = recorder.install(settings.untracked, settings.derived)
     if page_store.dependencies is not None:
         page_store.dependencies.labels = held.labels
+        if settings.untracked:
+            page_store.dependencies.ignores = held.ignores
     return held
 
 

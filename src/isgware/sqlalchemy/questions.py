@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy.sql.elements import BindParameter
@@ -17,12 +16,11 @@ from ..core.database_reads import DatabaseReads, Kind, Values, kind_of
 from ..core.dependencies import KEY
 from .columns import comparable_value
 from .equalities import Given, several
-from .parameters import value_of
+from .parameters import listed_names, value_of, values_of
 from .tables import ignored
 
 #: Questions that an ``IN`` of so many values becomes at most; of more, its column decides.
 _MOST_VALUES: Final = 100
-_NO_VALUES: Final[tuple[Values, ...]] = ((),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +66,22 @@ def prepared(asked: Asked, names: Mapping[Any, str]) -> Question:
     return Question(asked.table, asked, kind, one_each, listed, kind[1].index(lists[0]))
 
 
-def ask(
-    reads: DatabaseReads, questions: Iterable[Question], names: Mapping[Any, str],
-    parameters: Mapping[str, Any],
-) -> None:  # fmt: skip
-    """``parameters``: the values of this execution, by their names."""
+def ask(reads: DatabaseReads, questions: Iterable[Question], context: Any) -> None:
     for question in questions:
         table, kind = question.table, question.kind
         if ignored(table):
             continue
-        values = _integers(question, parameters) if kind is not None else None
+        values = _integers(question, context) if kind is not None else None
         if values is None or kind is None:
             asked = question.asked
-            reads.questions(table, asked.columns, _equals(asked, names, parameters))
+            reads.questions(table, asked.columns, _equals(asked, context))
         else:
             reads.ask(table, kind, values)
 
 
-def _integers(question: Question, parameters: Mapping[str, Any]) -> Iterable[Values] | None:
+def _integers(question: Question, context: Any) -> Iterable[Values] | None:
     """The values of a question; `None` if they are not all integers, or too many."""
-    if not question.names and not question.listed:
-        return _NO_VALUES
-    texts = []
+    parameters, texts = values_of(context), []
     for name in question.names:
         value = parameters.get(name)
         if type(value) is not int:
@@ -97,29 +89,20 @@ def _integers(question: Question, parameters: Mapping[str, Any]) -> Iterable[Val
         texts.append(str(value))
     if not question.listed:
         return (tuple(texts),)
-    before, after, found = texts[: question.at], texts[question.at :], list[Values]()
-    for name in _listed_names(question.listed):
-        value = parameters.get(name)
-        if type(value) is not int:
-            return found if found and name not in parameters else None
-        found.append((*before, str(value), *after))
-    return None
+    names = listed_names(context, question.listed) or ()
+    values = [parameters[name] for name in names]
+    if not 0 < len(values) <= _MOST_VALUES or {*map(type, values)} != {int}:
+        return None
+    before, after = texts[: question.at], texts[question.at :]
+    return [(*before, text, *after) for text in map(str, values)]
 
 
-@lru_cache(maxsize=256)
-def _listed_names(name: str) -> tuple[str, ...]:
-    """Those of an ``IN``, see `value_of`, and one more than may be."""
-    return tuple([f"{name}_{number}" for number in range(1, _MOST_VALUES + 2)])
-
-
-def _equals(
-    asked: Asked, names: Mapping[Any, str], parameters: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
+def _equals(asked: Asked, context: Any) -> Iterator[dict[str, Any]]:
     """The equalities of a question; of an ``IN`` a question for each of its values."""
     equals: dict[str, Any] = {}
     listed: tuple[str, list[Any]] | None = None
     for column, given in asked.equals:
-        value = _value(names, parameters, given)
+        value = value_of(context, given) if isinstance(given, BindParameter) else given
         if isinstance(value, list | tuple | set | frozenset):
             values = list(value)
             fits = all(comparable_value(each, column) for each in values)
@@ -129,10 +112,6 @@ def _equals(
             equals[column.name] = value
     for more in [{}] if listed is None else [{listed[0]: each} for each in listed[1]]:
         yield _by_key({**equals, **more}, asked.key)
-
-
-def _value(names: Any, parameters: Any, given: Any) -> Any:
-    return value_of(names, parameters, given) if isinstance(given, BindParameter) else given
 
 
 def _by_key(equals: dict[str, Any], key: tuple[str, ...]) -> dict[str, Any]:

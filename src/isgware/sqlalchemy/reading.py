@@ -19,6 +19,7 @@ from .rows import Cursor
 from .selects import Plan, known_plan, plan_of
 from .tables import ignored
 from .times import note_times
+from .writing import SAVEPOINTS
 
 #: On a rendering: its mark. On a connection or a session: the mark of the render that has seen its
 #: beginning last, since which it holds nothing from before.
@@ -65,6 +66,8 @@ def _read(reads: DatabaseReads, connection: Any, context: Any) -> None:
         if kind_of(context.unicode_statement) in ("read", "write"):
             reads.everything(f"text() in {place()}")
         return
+    if isinstance(compiled.statement, SAVEPOINTS):
+        return
     if not begun_here(connection):
         reads.everything(f"a transaction from before the render, in {place()}")
     plan = plan_of(compiled)
@@ -75,14 +78,12 @@ def _read(reads: DatabaseReads, connection: Any, context: Any) -> None:
 
 
 def _note(reads: DatabaseReads, plan: Plan, context: Any) -> None:
-    parameters = context.compiled_parameters[0] if context.compiled_parameters else {}
-    names = context.compiled.bind_names
     if plan.times:
-        note_times(reads, plan.times, names, parameters)
+        note_times(reads, plan.times, context)
     for table in plan.whole:
         if not ignored(table):
             reads.table(table)
-    ask(reads, plan.questions, names, parameters)
+    ask(reads, plan.questions, context)
     if plan.shown:
         context.cursor = Cursor(context.cursor, reads, plan.shown)
 

@@ -25,6 +25,7 @@ from . import compilers, raw_cursors, tables
 from .announcing import announce_before
 from .named import place
 from .old_rows import OURS, autocommits
+from .parameters import EXPANDED
 from .raw_sql import IMPLICIT_COMMIT, has_committed, kind_of
 from .reading import begun, begun_here, read, read_again
 from .rewritten import rewritten, taken_over, watch_hooks
@@ -88,7 +89,9 @@ def _watch_executions() -> None:
     after it."""
     keys: Any = getattr(registry, "_EventKey", None)
     if keys is None or not (
-        hasattr(DefaultExecutionContext, _RESULT) and hasattr(Connection, _BEGIN)
+        hasattr(DefaultExecutionContext, _RESULT)
+        and hasattr(DefaultExecutionContext, EXPANDED)
+        and hasattr(Connection, _BEGIN)
     ):
         raise compilers.unknown_release()
     for name, hook in _HOOKS.items():

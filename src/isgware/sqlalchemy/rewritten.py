@@ -9,8 +9,9 @@ import functools
 import re
 from typing import Any, Final
 
-#: Comments, as tools that trace queries add them. MySQL executes those that begin with ``/*!``.
-_COMMENTS: Final = re.compile(r"(?:\s|;|/\*(?!!)(?:(?!\*/).)*\*/)*", re.DOTALL)
+#: Comments, as tools that trace queries add them. MySQL executes those that begin with ``/*!``,
+#: and takes ``--`` for one only if a space follows.
+_COMMENTS: Final = re.compile(r"(?:\s|;|/\*(?!!)(?:(?!\*/).)*\*/|--\s[^\n]*\n)*", re.DOTALL)
 
 
 #: On a dialect, and on an execution context: it is watched; the dialect has executed.
@@ -63,7 +64,7 @@ def rewritten(statement: str, parameters: Any, context: Any, many: bool) -> bool
     if statement is context.statement:
         return False
     before, found, after = statement.partition(context.statement)
-    return not (found and _COMMENTS.fullmatch(before) and _COMMENTS.fullmatch(after))
+    return not (found and _COMMENTS.fullmatch(before) and _COMMENTS.fullmatch(after + "\n"))
 
 
 def _differ(one: Any, other: Any) -> bool:

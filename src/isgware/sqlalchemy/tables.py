@@ -1,6 +1,7 @@
 """Which tables count, and how people call them: by name, or by the name of a mapped class.
 
-There may be several ISGs in a process; a table does not count if it does for none of them.
+There may be several ISGs in a process: a table that counts for none of them is not recorded, and
+each leaves out what does not count for itself.
 """
 
 from __future__ import annotations

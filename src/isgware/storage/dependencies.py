@@ -28,6 +28,7 @@ from ..backends.dependents import (
     KnownShapes,
     Lagging,
     Teller,
+    Told,
 )
 from ..core.database_reads import DatabaseReads, Writes
 from ..core.depended import CHANGED, MAYBE, Depended, compressed
@@ -35,6 +36,7 @@ from ..core.dependencies import EverythingChanged, TableChanged, Write
 from ..core.dependency_labels import Labels, labels_as_shapes, labels_in
 from ..core.dependency_names import EVERY, any_name, names_of_writes
 from ..core.dependency_texts import said_of
+from ..core.freshness import Changes
 from ..core.stored_page import Entry
 from ..errors import BackendUnavailable, ConfigurationError
 from ..settings import Settings
@@ -85,6 +87,8 @@ class Dependencies:
         self._leaving = False
         #: What people call tables, as far as this process knows.
         self.labels: Labels = {}
+        #: Tables that do not count here, while they may for another ISG of this process.
+        self.ignores: Callable[[str], bool] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -110,6 +114,8 @@ class Dependencies:
 
     def finish(self, reads: DatabaseReads, began: RenderBegun) -> tuple[Depended, Depending | None]:
         """What the page keeps, and what the store is told with it."""
+        if self.ignores is not None:
+            reads.leave_out(self.ignores)
         found = reads.finished(began.shapes.by_table)
         depended = Depended(found.names, compressed(found.texts), self.soft)
         if began.begun is None:
@@ -165,6 +171,15 @@ class Dependencies:
             return entry
         return replace(entry, depended=replace(entry.depended, due=self._now() + left))
 
+    def counted(self, writes: Iterable[Write]) -> list[Write]:
+        """Those of ``writes`` that count here."""
+        ignores = self.ignores
+        return [
+            write
+            for write in writes
+            if ignores is None or isinstance(write, EverythingChanged) or not ignores(write.table)
+        ]
+
     # What is about to be written.
 
     def announce(self, writes: Iterable[Write]) -> str:
@@ -202,37 +217,38 @@ class Dependencies:
 
     def tell(
         self, writes: Iterable[Write], intents: Iterable[str] = (), page: bytes = b""
-    ) -> tuple[int, Iterable[bytes]]:
+    ) -> Changes:
         """Tell the store what a commit has changed, which ``intents`` have announced. ``page``:
-        whose render has written. Returns the store's counter then, and the names. Raises
-        `BackendUnavailable`."""
+        whose render has written. Returns what that added to the table of invalidations: all of what
+        is new to who knew it up to the counter before. Raises `BackendUnavailable`."""
         batch = list(writes)
         teller = Teller(self._now(), page, tuple(intents))
         shapes = self._shapes
         for _ in range(_TRIES):
-            names = _names(batch, shapes)
-            found = self._store.apart(
-                self._backend.tell, names, shapes.nonce, shapes.version, teller,
-                returns=int | KnownShapes, kind="invalidate",
-            )  # fmt: skip
-            if isinstance(found, int):
+            found = self._tell(_names(batch, shapes), shapes, teller)
+            if isinstance(found, Changes):
                 if any(isinstance(write, EverythingChanged) and write.tables for write in batch):
                     self.forget()  # every page is renewed: questions of the old tables can go
-                return found, names
+                return found
             self._shapes = shapes = found
-        return self._tell_everything(teller), (EVERY,)
-
-    def _tell_everything(self, teller: Teller) -> int:
-        """Whatever the shapes are: its name is in no shape."""
+        # Whatever the shapes are: this name is in none.
         shapes = self._store.apart(self._backend.shapes, returns=KnownShapes)
-        names = {EVERY: "questions changed all the time"}
-        found = self._store.apart(
-            self._backend.tell, names, shapes.nonce, shapes.version, teller,
-            returns=int | KnownShapes,
-        )  # fmt: skip
-        if not isinstance(found, int):
+        found = self._tell({EVERY: "questions changed all the time"}, shapes, teller)
+        if not isinstance(found, Changes):
             raise BackendUnavailable("The store's questions change all the time.")
         return found
+
+    def _tell(
+        self, names: dict[bytes, str], shapes: KnownShapes, teller: Teller
+    ) -> Changes | KnownShapes:
+        found = self._store.apart(
+            self._backend.tell, names, shapes.nonce, shapes.version, teller,
+            returns=Told | KnownShapes, kind="invalidate",
+        )  # fmt: skip
+        if isinstance(found, KnownShapes):
+            return found
+        told = tuple((name, found.counter, names[name]) for name in found.heard)
+        return Changes(shapes.nonce, found.counter, told=told, told_floor=found.floor)
 
     def owe(self, writes: Iterable[Write], intents: Iterable[str] = ()) -> None:
         """To be told when the store is back. Bounded: more of one table become the table, more

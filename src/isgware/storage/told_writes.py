@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from ..core.dependencies import Write
 from ..core.dependency_names import EVERY
@@ -12,6 +13,9 @@ from ..core.freshness import Changes
 from ..errors import BackendUnavailable
 from ..render_context import database
 from .page_store import PageStore
+
+if TYPE_CHECKING:
+    from .dependencies import Dependencies
 
 log: Final = logging.getLogger("isgware")
 
@@ -23,7 +27,8 @@ def announce(page_store: PageStore, writes: Sequence[Write]) -> str:
     if dependencies is None or not dependencies.durable:
         return ""
     try:
-        return dependencies.announce(writes)
+        counted = dependencies.counted(writes)
+        return dependencies.announce(counted) if counted else ""
     except BackendUnavailable as error:
         log.warning("A commit could not be announced; it goes on without: %s", error)
         return ""
@@ -35,16 +40,16 @@ def tell(page_store: PageStore, writes: Sequence[Write], intents: Iterable[str] 
     dependencies = page_store.dependencies
     if dependencies is None:
         return
+    writes = dependencies.counted(writes)
+    if not (writes or intents):
+        return
     try:
         reads = database.get()
         page = b"" if reads is None else reads.page
-        counter, names = dependencies.tell(writes, intents, page)
-        page_store.sync()
+        changes = tell_now(page_store, dependencies, writes, intents, page)
         if reads is not None:
-            table = page_store.mirror.tellings.told
-            moved = any(table.get(name) == counter for name in names)
             tells, moves = reads.own.get(id(page_store), (0, 0))
-            reads.own[id(page_store)] = (tells + 1, moves + moved)
+            reads.own[id(page_store)] = (tells + 1, moves + bool(changes.told))
     except BackendUnavailable as error:
         log.warning("Records were changed; the pages that show them wait for the store: %s", error)
         dependencies.owe(writes, intents)
@@ -53,3 +58,32 @@ def tell(page_store: PageStore, writes: Sequence[Write], intents: Iterable[str] 
         mirror.apply(Changes(mirror.nonce, 0, told=told))
         page_store.settled = -1
         page_store.memory.unready()
+
+
+def tell_now(
+    page_store: PageStore, dependencies: Dependencies, writes: Iterable[Write],
+    intents: Iterable[str] = (), page: bytes = b"",
+) -> Changes:  # fmt: skip
+    """Tell the store, and count it in this process before this returns. That is one operation on
+    the store. Returns what it added to the table of invalidations; raises `BackendUnavailable`."""
+    version = page_store.backend.version[0]
+    changes = dependencies.tell(writes, intents, page)
+    count(page_store, changes, version)
+    return changes
+
+
+def count(page_store: PageStore, changes: Changes, version: int) -> None:
+    """Count in this process's copy of the table what it has told the store itself. If nothing else
+    was added since the copy was made, it is complete by that, and is not read again. ``version``:
+    of the store, before it was told."""
+    mirror = page_store.mirror
+    if changes.nonce != mirror.nonce:
+        if mirror.nonce:  # the table was lost, and the version may not show it yet
+            page_store.settled = -1
+            page_store.memory.unready()
+            page_store.sync()
+    elif changes.told:
+        complete = changes.counter == mirror.counter + 1
+        mirror.apply(changes if complete else replace(changes, counter=0))
+        if complete and page_store.settled == version:
+            page_store.settled = version + 2

@@ -25,6 +25,7 @@ from ..dependents import (
     KnownShapes,
     Lagging,
     Teller,
+    Told,
 )
 from . import intents
 from .dependent_tables import TABLES
@@ -53,10 +54,10 @@ for each = at, #ARGV, 2 do
   told[#told + 1] = {ARGV[each], ARGV[each + 1]}
   names[#names + 1] = ARGV[each]
 end
-local counter = tell_names(it, told, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
+local heard = tell_names(it, told, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
 note_times(it[1], names, ARGV[7], tonumber(ARGV[8]))
-if not counter then return {1, redis.call('HGET', STATE, 'counter'), 0} end
-return {1, counter, 1}
+local now = redis.call('HMGET', STATE, 'counter', 'told_floor')
+return {1, now[1], now[2], heard}
 """
 )
 _ANNOUNCE: Final = Script(TABLES + intents.TABLES + intents.ANNOUNCE)
@@ -163,7 +164,7 @@ class DependentPages(ABC):
 
     def tell(
         self, names: Mapping[bytes, str], nonce: str, version: int, teller: Teller | None = None
-    ) -> int | KnownShapes:
+    ) -> Told | KnownShapes:
         page, ending = (teller.page, teller.intents) if teller is not None else (b"", ())
         subscription = self._subscription
         moved = True  # what was not answered may have been done
@@ -173,11 +174,13 @@ class DependentPages(ABC):
                 self._limits.names, MAX_UNHEARD, page, MAX_TIMES, len(ending), *ending,
                 *(part for pair in names.items() for part in pair),
             )  # fmt: skip
-            moved = bool(found[0] and found[2])
+            moved = not found[0] or bool(found[3])  # other shapes: the tables may be other ones
         finally:
             if moved:
                 subscription.moved()
-        return int(found[1]) if found[0] else _shapes(found)
+        if not found[0]:
+            return _shapes(found)
+        return Told(int(found[1]), tuple(found[3]), int(found[2]))
 
     def announce(
         self, intent: Intent, version: int, now: float, seconds: float = INTENT_SECONDS

@@ -74,10 +74,10 @@ end
 
 #: Count of intents that end, and their tokens; then pairs of a name and what is said of it.
 TELL: Final = """
--- Known names move the counter, which is returned then; the others are unheard.
+-- Known names move the counter, and are returned; the others are unheard.
 local function tell_names(it, pairs_of, sender, limit, unheard_limit)
   local writes = redis.call('HINCRBY', STATE, 'writes', 1)
-  local names, nobody, counter = {}, {}, nil
+  local names, nobody, heard, counter = {}, {}, {}, nil
   for _, pair in ipairs(pairs_of) do names[#names + 1] = pair[1] end
   each_unknown(names, function(name)
     nobody[name] = true
@@ -88,6 +88,7 @@ local function tell_names(it, pairs_of, sender, limit, unheard_limit)
       counter = counter or redis.call('HINCRBY', STATE, 'counter', 1)
       redis.call('ZADD', TOLD, counter, name)
       redis.call('HSET', SAID, name, pairs_of[at][2])
+      heard[#heard + 1] = name
     end
   end
   trim(UNHEARD, unheard_limit, 'unheard_floor')
@@ -95,7 +96,7 @@ local function tell_names(it, pairs_of, sender, limit, unheard_limit)
     trim(TOLD, limit, 'told_floor')
     tell(it[1]..' '..counter..' '..sender)
   end
-  return counter
+  return heard
 end
 """
 
@@ -133,7 +134,7 @@ for _, token in ipairs(tokens) do
       told[#told + 1] = {string.sub(text, at, at + 7), said}
       only[#only + 1] = told[#told][1]
     end
-    if tell_names(it, told, ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])) then moved = 1 end
+    if #tell_names(it, told, ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])) > 0 then moved = 1 end
     note_times(it[1], only, '', tonumber(ARGV[8]))
     local age = now - tonumber(born)
     if age < 0 or age >= tonumber(ARGV[6]) then

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from ...core.dependencies import Shape
-from ...core.dependency_names import EVERY, SIZE, any_name, split
+from ...core.dependency_names import EVERY, SIZE, any_name
 from ..dependents import (
     MAX_KNOWN,
     MAX_UNHEARD,
@@ -21,6 +23,7 @@ from ..dependents import (
     Kept,
     KnownShapes,
     Teller,
+    Told,
 )
 from . import intents
 from .transaction import Damaged
@@ -65,6 +68,11 @@ def _id(name: bytes) -> int:
 
 def _ids(names: Iterable[bytes]) -> list[int]:
     return list(dict.fromkeys(map(_id, names)))
+
+
+def ids_of(blob: bytes) -> list[int]:
+    """`_ids` of the names in the one blob in which a page keeps them."""
+    return list(dict.fromkeys(struct.unpack_from(f">{len(blob) // SIZE}q", blob)))
 
 
 def _one(db: sqlite3.Connection, columns: str) -> tuple[int, ...]:
@@ -119,16 +127,16 @@ def any_known(db: sqlite3.Connection, names: Iterable[bytes]) -> bool:
 def tell(
     db: sqlite3.Connection, names: Mapping[bytes, str], nonce: str, version: int, limit: int,
     teller: Teller | None, *, announced: bool,
-) -> int | KnownShapes:  # fmt: skip
+) -> Told | KnownShapes:  # fmt: skip
     """See `Dependents.tell`. Raises `Unannounced`, having done nothing."""
     now = begun(db)
     if (now.nonce, now.version) != (nonce, version):
         return shapes(db)
-    counter = tell_names(db, names, limit, announced=announced)
+    told = tell_names(db, names, limit, announced=announced)
     if teller is not None:
         intents.end(db, teller.intents)
-        intents.note_times(db, _ids(names), teller.page, teller.now, _one(db, "number")[0])
-    return counter
+        intents.note_times(db, _ids(names), teller.page, teller.now, now.writes + 1)
+    return told
 
 
 def tell_overdue(db: sqlite3.Connection, now: float, limit: int) -> int:
@@ -142,36 +150,40 @@ def tell_overdue(db: sqlite3.Connection, now: float, limit: int) -> int:
 
 def tell_names(
     db: sqlite3.Connection, names: Mapping[bytes, str], limit: int, *, announced: bool
-) -> int:
-    """Returns the counter. Raises `Unannounced`, having done nothing."""
-    said = {_id(name): text for name, text in names.items()}
-    heard = {row[0] for row in _among(db, "SELECT name FROM known WHERE name", list(said))}
+) -> Told:
+    """Raises `Unannounced`, having done nothing."""
+    said = {_id(name): (name, text) for name, text in names.items()}
+    heard = [row[0] for row in _among(db, "SELECT name FROM known WHERE name", list(said))]
     if heard and not announced:
         raise Unannounced
-    db.execute("UPDATE writes SET number = number + 1")
-    (number,) = _one(db, "number")
-    unheard = [(name, number) for name in said if name not in heard]
-    db.executemany("INSERT OR REPLACE INTO unheard VALUES (?, ?)", unheard)
-    db.execute("UPDATE writes SET unheard = unheard + ?", (len(unheard),))
-    _trim(db, "unheard", "number", MAX_UNHEARD, "unheard_floor")
-    if heard:
-        db.execute("UPDATE state SET counter = counter + 1")
+    # Counts may be too high, since what is replaced is counted twice.
+    number, unheard, told, floor = db.execute(
+        "UPDATE writes SET number = number + 1, unheard = unheard + ?, told = told + ? "
+        "RETURNING number, unheard, told, floor",
+        (len(said) - len(heard), len(heard)),
+    ).fetchone()
+    nobody = said.keys() - heard
+    db.executemany(
+        "INSERT OR REPLACE INTO unheard VALUES (?, ?)", [(name, number) for name in nobody]
+    )
+    if unheard > MAX_UNHEARD:
+        _trim(db, "unheard", "number", MAX_UNHEARD, "unheard_floor")
+    if not heard:
         (counter,) = db.execute("SELECT counter FROM state").fetchone()
-        db.executemany(
-            "INSERT OR REPLACE INTO told VALUES (?, ?, ?)",
-            [(name, counter, said[name]) for name in heard],
-        )
-        db.execute("UPDATE writes SET told = told + ?", (len(heard),))
+        return Told(counter, (), floor)
+    (counter,) = db.execute("UPDATE state SET counter = counter + 1 RETURNING counter").fetchone()
+    db.executemany(
+        "INSERT OR REPLACE INTO told VALUES (?, ?, ?)",
+        [(name, counter, said[name][1]) for name in heard],
+    )
+    if told > limit:
         _trim(db, "told", "counter", limit, "floor")
-    (counter,) = db.execute("SELECT counter FROM state").fetchone()
-    return int(counter)
+        (floor,) = _one(db, "floor")
+    return Told(counter, tuple(said[name][0] for name in heard), floor)
 
 
 def _trim(db: sqlite3.Connection, table: str, column: str, limit: int, floor: str) -> None:
-    """Forget the oldest tenth of a table that is too long; they raise its floor. Counts may be too
-    high, since what is replaced was counted twice."""
-    if _one(db, table)[0] <= limit:
-        return
+    """Forget the oldest tenth of a table if it is too long; they raise its floor."""
     (count,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
     if count > limit:
         going = count - limit * 9 // 10
@@ -188,7 +200,7 @@ def changed(
 ) -> tuple[Kept, bool]:
     """What `Dependents.depend` says, and whether the store knows all of the page already."""
     now, began = begun(db), depending.begun
-    names = _ids(split(depending.names))
+    names = ids_of(depending.names)
     tables = {shape.table for shape in depending.shapes if shape.table}
     suspects = _ids(map(any_name, tables))
     known = sum(1 for _ in _among(db, "SELECT name FROM known WHERE name", names)) == len(names)
@@ -208,7 +220,7 @@ def changed(
 def depend(db: sqlite3.Connection, depending: Depending, nonce: str, generation: int) -> Kept:
     """See `Dependents.depend`."""
     kept, _ = changed(db, depending, nonce, generation)
-    names = _ids(split(depending.names))
+    names = ids_of(depending.names)
     added = db.executemany(
         "INSERT OR IGNORE INTO shapes VALUES (?)", [(_text(shape),) for shape in depending.shapes]
     ).rowcount
@@ -228,11 +240,19 @@ def list_page(db: sqlite3.Connection, page: int, old: bytes | None, new: bytes |
     if old == new:
         return
     before, after = _listed(old), _listed(new)
-    for name in before - after:
-        db.execute("DELETE FROM dependents WHERE name = ? AND page = ?", (name, page))
-    for some in _parts(sorted(after - before)):
-        rows = ", ".join([f"(?, {page:d})"] * len(some))
-        db.execute(f"INSERT OR IGNORE INTO dependents VALUES {rows}", some)
+    gone, added = before - after, after - before
+    if gone:
+        delete = "DELETE FROM dependents WHERE name = ? AND page = ?"
+        db.executemany(delete, [(name, page) for name in gone])
+    if added:  # at most `_MAX_LISTED`
+        db.execute(_listing(len(added)), (page, *sorted(added)))
+
+
+@lru_cache(maxsize=_MAX_LISTED)
+def _listing(count: int) -> str:
+    """One text for all pages of as many names: SQLite keeps what it has compiled."""
+    rows = ", ".join([f"(?{at}, ?1)" for at in range(2, count + 2)])
+    return f"INSERT OR IGNORE INTO dependents VALUES {rows}"
 
 
 def _listed(packed: bytes | None) -> set[int]:
@@ -241,7 +261,7 @@ def _listed(packed: bytes | None) -> set[int]:
         return set()
     if len(packed) > _MAX_LISTED * SIZE:
         return {_MANY_NAMES}
-    return {*_ids(split(packed[1:]))} - {_ALL}
+    return {*ids_of(packed[1:])} - {_ALL}
 
 
 def _parts(ids: Sequence[int]) -> Iterable[Sequence[int]]:
