@@ -297,9 +297,10 @@ def test_a_session_from_before_the_render_is_everything(library):
     with clean_room() as found:
         assert library.get(Author, 1) is held
     assert found[0].startswith("* a session that holds objects from before the render")
-    with clean_room() as found:
-        library.scalars(select(Author)).all()
-    assert found[0].startswith("* a transaction from before the render")
+    for _ in range(2):
+        with clean_room() as found:
+            library.scalars(select(Author)).all()
+        assert found[0].startswith("* a transaction from before the render")
     library.commit()
     with clean_room() as found:
         library.get(Author, 1)

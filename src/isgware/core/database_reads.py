@@ -44,8 +44,7 @@ MAX_WRITES: Final = 1_000
 #: Shapes of questions on one table; further ones are questions on the whole of it.
 MAX_SHAPES: Final = 200
 
-#: What the questions of one shape look at, and of what the value is asked; then their values,
-#: which are canonical.
+#: What the questions of one shape look at, and of what the value is asked; then their values.
 Kind = tuple[tuple[str, ...], tuple[str, ...]]
 Values = tuple[str, ...]
 _NONE: Final[dict[Kind, dict[Values, None]]] = {}
@@ -76,12 +75,13 @@ class DatabaseReads:
         if table in self._whole:
             return
         if columns is not None:
+            looked_at = _looked_at(columns)
             texts = [canonical(key) for key in keys]
             found = [(text,) for text in texts if text is not None]
             if found:
-                self.ask(table, kind_of(columns, (), (KEY,)), found)
+                self.ask(table, (looked_at, (KEY,)), found)
             if len(found) < len(texts):
-                self.ask(table, kind_of(columns, (), ()), ((),))
+                self.ask(table, (looked_at, ()), ((),))
             return
         shown = keys if isinstance(keys, dict) else dict.fromkeys(keys)
         if not shown:  # else it would depend on all rows of the table that nobody can name
@@ -113,13 +113,14 @@ class DatabaseReads:
             if columns is None and not known:
                 self.table(table)
                 return
-            kind = kind_of(columns, tuple(equals), tuple(known), updates_only)
-            asked.setdefault(kind, []).append(tuple([known[name] for name in kind[1]]))
+            names = tuple(sorted(known)) if len(known) > 1 else tuple(known)
+            looked_at = _looked_at(columns, tuple(equals), updates_only)
+            asked.setdefault((looked_at, names), []).append(tuple([known[name] for name in names]))
         for kind, values in asked.items():
             self.ask(table, kind, values)
 
     def ask(self, table: str, kind: Kind, values: Iterable[Values]) -> None:
-        """Questions of one `kind_of` them: for recorders that know it from an earlier render."""
+        """The same for one who has worked out the kind, and canonical values, in its order."""
         if table in self._whole:
             return
         asked = self._asked.get(table)
@@ -129,7 +130,8 @@ class DatabaseReads:
         if known is None:
             known = asked.setdefault(kind, {})
         before = len(known)
-        known.update(dict.fromkeys(values))
+        for each in values:
+            known[each] = None
         if len(known) > before and sum(map(len, list(asked.values()))) > MAX_READS:
             self._fill(table)
 
@@ -178,12 +180,13 @@ class DatabaseReads:
                 self.table(table)
         while self._count() > MAX_READS:
             self._fill(max({*self._rows, *self._asked}, key=self._count_of))
-        names = {EVERY: None}
+        tables = sorted({*self._whole, *self._rows, *self._asked})
+        names: dict[bytes, None] = {EVERY: None} if tables or self.why else {}
         texts, new = [], set()
         if self.why:
             names[STAR] = None
             texts.append(f"* {self.why}")
-        for table in sorted({*self._whole, *self._rows, *self._asked}):
+        for table in tables:
             names[table_name(table)] = None
             if table in self._whole:
                 names[any_name(table)] = None
@@ -230,16 +233,20 @@ def _key_text(key: Any) -> str:
     return ",".join(map(str, key)) if isinstance(key, tuple) else str(key)
 
 
+def kind_of(columns: frozenset[str] | None, equals: tuple[str, ...], updates_only: bool) -> Kind:
+    """Of questions for `DatabaseReads.ask`; ``equals`` are sorted, and there are some if
+    ``columns`` are all."""
+    return _looked_at(columns, equals, updates_only), equals
+
+
 @lru_cache(maxsize=4_096)
-def kind_of(
-    columns: frozenset[str] | None, equals: tuple[str, ...], known: tuple[str, ...],
-    updates_only: bool = False,
-) -> Kind:  # fmt: skip
-    """That of a question, see `DatabaseReads.question`; the values of ``known`` are known."""
+def _looked_at(
+    columns: frozenset[str] | None, equals: tuple[str, ...] = (), updates_only: bool = False
+) -> tuple[str, ...]:
     if columns is None:
-        return (ALL_COLUMNS,), tuple(sorted(known))
-    looked_at = tuple(sorted(columns.union(equals)))
-    return (*looked_at, UPDATES_ONLY) if updates_only else looked_at, tuple(sorted(known))
+        return (ALL_COLUMNS,)
+    found = tuple(sorted(columns.union(equals)))
+    return (*found, UPDATES_ONLY) if updates_only else found
 
 
 def _question_texts(table: str, kind: Kind, asked: Iterable[Values]) -> list[str]:

@@ -58,7 +58,7 @@ def prepared(asked: Asked, names: Mapping[Any, str]) -> Question:
     bound = all(isinstance(value, BindParameter) and value in names for value in given.values())
     if whole_key or not bound or len(lists) > 1 or (asked.columns is None and not given):
         return Question(asked.table, asked)
-    kind = kind_of(asked.columns, tuple(given), tuple(given))
+    kind = kind_of(asked.columns, tuple(sorted(given)), False)
     one_each = tuple(names[given[name]] for name in kind[1] if name not in lists)
     if not lists:
         return Question(asked.table, asked, kind, one_each)
