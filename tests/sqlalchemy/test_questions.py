@@ -14,6 +14,7 @@ from .recording import clean_room
 LIKES = select(Book.id).where(Book.likes == bindparam("x", 1))
 LISTED = select(Book.id).where(Book.likes.in_(bindparam("x", expanding=True)))
 BOTH = LISTED.where(Book.author_id == bindparam("y"))
+TWICE = LISTED.where(Book.author_id.in_(bindparam("y", expanding=True)))
 
 
 @pytest.fixture
@@ -44,6 +45,9 @@ def asked(engine):
             "book[author_id=4, likes=2]", "book[author_id=4, likes=3]",
         ]),
         (BOTH, {"x": [2, 3], "y": None}, ["book[likes=2; author_id]", "book[likes=3; author_id]"]),
+        (TWICE, {"x": [2, 3], "y": [4, 5]}, [
+            "book[author_id=4; likes]", "book[author_id=5; likes]",
+        ]),
         (select(Book.id).where(Book.likes.is_(None)), {}, ["book[likes]"]),
         (select(Author.id).where(Author.id == 3), {}, ["author:3(id)"]),
         (select(Author.id).where(Author.id.in_([3, 4])), {}, ["author:3(id)", "author:4(id)"]),
@@ -56,9 +60,7 @@ def asked(engine):
 def test_values_are_those_of_the_execution(asked, statement, values, expected):
     for _ in range(2):
         assert asked(statement, **values) == expected
-        for given in ({"x": 7, "y": 8}, {"x": [7], "y": 8}):
-            if isinstance(given["x"], list) is isinstance(values.get("x"), list):
-                asked(statement, **given)
+        asked(statement, **{name: [7] if isinstance(values[name], list) else 7 for name in values})
 
 
 def test_a_uuid_is_a_value(engine):
