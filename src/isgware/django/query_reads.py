@@ -17,6 +17,7 @@ from django.db.models.sql.constants import MULTI, SINGLE
 
 from ..core.database_reads import DatabaseReads
 from ..core.dependencies import KEY
+from .old_rows import never
 from .query_terms import PREFETCHED, Terms, base_terms, of_subquery
 from .tables import Tables, columns_of, key_column, unique_columns
 from .unseen import note_time
@@ -68,9 +69,8 @@ class QueryReads:
         """Run a query, and record it."""
         with WatchedCompiler(compiler) as watched:
             result = execute()
-        if compiler.select is None and watched.aliases is None and not _aggregates(compiler):
-            if not compiler.query.combined_queries:
-                return result  # it was not run: its condition is never true
+        if _not_run(compiler, result, result_type):
+            return result
         query = _Query(self._tables, reads, compiler, watched)
         if result_type == SINGLE:
             query.rows([result] if result else [])
@@ -84,8 +84,16 @@ class QueryReads:
         return result
 
 
-def _aggregates(compiler: Any) -> bool:
-    return getattr(compiler.query, "inner_query", None) is not None
+#: What Django gives in place of rows if it has asked for none.
+_NO_ROWS: Final[type] = type(iter([]))
+
+
+def _not_run(compiler: Any, result: Any, result_type: Any) -> bool:
+    """Whether the condition is never true, whatever the database holds (``none()``,
+    ``pk__in=[]``), so that nothing was asked."""
+    if result_type == MULTI:
+        return isinstance(result, _NO_ROWS)
+    return result is None and never(compiler)
 
 
 class _Query:

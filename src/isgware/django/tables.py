@@ -30,18 +30,23 @@ class Tables:
 
     def __init__(self, untracked: Iterable[str], derived: dict[str, tuple[str, ...]]) -> None:
         self.models: dict[str, Any] = {}
-        #: What people call a model, and its tables: its own first, and those it inherits from.
-        self.labels: dict[str, tuple[str, ...]] = {}
         self.ignored: set[str] = {_MIGRATIONS}
+        called: dict[str, tuple[str, ...]] = {}
         for model in apps.get_models(include_auto_created=True):
             meta: Any = model._meta
-            if meta.proxy or meta.swapped:
+            if meta.swapped:
+                continue
+            parents = [parent._meta.db_table for parent in model._meta.parents]
+            called[meta.label] = tuple(dict.fromkeys((meta.db_table, *parents)))
+            if meta.proxy:
                 continue
             self.models.setdefault(meta.db_table, model)
-            parents = [parent._meta.db_table for parent in model._meta.parents]
-            self.labels.setdefault(meta.label, (meta.db_table, *dict.fromkeys(parents)))
             if meta.label_lower in _OWN_MODELS:
                 self.ignored.add(meta.db_table)
+        own = {model._meta.label for model in self.models.values()}
+        #: What people call a model, and its tables: its own first, and those it inherits from. Last
+        #: what each table is shown as: proxies are understood, too.
+        self.labels = dict(sorted(called.items(), key=lambda item: item[0] in own))
         for label in untracked:
             self.ignored.add(table_of("untracked", label))
         #: What of other tables is derived from a table.
@@ -75,15 +80,6 @@ def by_value(field: Any) -> bool:
     while isinstance(field, models.ForeignKey) and seen < 10:
         field, seen = field.target_field, seen + 1
     return isinstance(field, _EQUAL) and type(field).__module__.startswith("django.")
-
-
-@lru_cache(maxsize=10_000)
-def is_converted(field: Any) -> bool:
-    """Whether a field of the app's own makes something else of what the database holds."""
-    seen = 0
-    while isinstance(field, models.ForeignKey) and seen < 10:
-        field, seen = field.target_field, seen + 1
-    return hasattr(field, "from_db_value")
 
 
 @lru_cache(maxsize=10_000)
