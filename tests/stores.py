@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.conftest import unavailable
 
-STARTS_WITHIN = 60.0
+STARTS_WITHIN = 180.0
 
 
 def free_port() -> int:
@@ -134,7 +134,7 @@ class Redis(Process):
         """A client of the test's own."""
         import redis
 
-        return redis.Redis(port=self.port, socket_timeout=5, **options)
+        return redis.Redis(port=self.port, socket_timeout=60, **options)
 
 
 class SentinelServer(Redis):
@@ -163,7 +163,7 @@ class Memcached(Process):
 
     def command(self) -> list[str]:
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        return ["-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "64", *user]
+        return ["-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "64", "-c", "100", *user]
 
     def answers(self) -> bool:
         with (

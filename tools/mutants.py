@@ -68,8 +68,8 @@ def switched_off(guard: Guard) -> tuple[str, bool]:
         started = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "pytest_timeout",
-             "-p", "no:cacheprovider", *(["--timeout", "0"] if guard.environ else []),
-             *guard.tests],
+             "-p", "no:cacheprovider", "--basetemp", f"{temporary}/tests",
+             *(["--timeout", "0"] if guard.environ else []), *guard.tests],
             cwd=ROOT, capture_output=True, text=True, check=False,
             env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1",
                  "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200", **dict(guard.environ)},

@@ -56,11 +56,11 @@ def stored(backend: RedisBackend, path: str = "/", now: float = START, **fields:
 def test_nothing_is_connected_or_started_at_construction(
     own_redis: Redis, connected: Connected
 ) -> None:
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     before = own_redis.client().info("stats")["total_connections_received"]
     connected(own_redis)
     assert own_redis.client().info("stats")["total_connections_received"] == before + 1
-    assert threading.active_count() == threads
+    assert set(threading.enumerate()) <= threads
 
 
 def test_notes_of_many_are_one_round_trip(own_redis: Redis, connected: Connected) -> None:
@@ -326,7 +326,7 @@ def test_a_lease_of_a_process_that_was_killed_is_free_soon(store: RedisBackend) 
         time.sleep(60)
 
     child = Child(hold)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while acquire(store, ttl=0.5, now=time.time(), key="key") and time.monotonic() < deadline:
         time.sleep(0.01)
     child.kill()

@@ -128,7 +128,8 @@ def test_no_message_tells_how_watchers_are_asked(own_redis: Redis) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[list[Redis]]:
     """Three masters, and a replica of the one that has the store's slot, which is the last."""
-    command = ("--cluster-enabled", "yes", "--cluster-node-timeout", "3000")
+    command = ("--cluster-enabled", "yes", "--cluster-node-timeout", "3000",
+               "--repl-diskless-sync-delay", "0")  # fmt: skip
     with contextlib.ExitStack() as stack:
         nodes = [stack.enter_context(running(Redis(*command))) for _ in range(4)]
         bounds = [0, 5_461, 10_923, 16_384]
@@ -151,7 +152,11 @@ def myself(node: Redis) -> str:
 
 
 def settled(node: Redis) -> bool:
+    """It knows of all others; a replica that has not all of its master's data would never take over
+    from it."""
     client = node.client()
+    if client.info("replication").get("master_link_status", "up") != "up":
+        return False
     roles = [flags["flags"] for flags in client.cluster("NODES").values()]
     replicas = sum("slave" in flags for flags in roles)
     return bool(client.cluster("INFO")["cluster_state"] == "ok" and replicas == 1)

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from tests.conftest import unavailable
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 #: Milliseconds within which what a test waits for in the browser has to happen.
-PATIENCE = 20_000
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 
 class Quiet(WSGIRequestHandler):
@@ -35,7 +36,9 @@ def chromium() -> Iterator[Browser]:
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=program, args=options)
+            browser = playwright.chromium.launch(
+                executable_path=program, args=options, timeout=5 * PATIENCE
+            )
         except Error as error:
             unavailable(f"a chromium that starts: {error.message.splitlines()[0]}")
         yield browser

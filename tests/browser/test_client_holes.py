@@ -20,7 +20,6 @@ from tests.integration.test_caches_in_front import CachingNginx
 Open = Callable[..., Page]
 Serve = Callable[[Any], str]
 
-expect.set_options(timeout=20_000)
 STRICT = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from flask import Flask, Response, make_response
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from isgware import revalidate
 from isgware.flask import ISG
@@ -17,7 +17,6 @@ from isgware.flask import ISG
 Open = Callable[..., Page]
 Serve = Callable[[Any], str]
 SECRET = "a secret of the site's own"
-expect.set_options(timeout=20_000)
 #: What would run if text became markup, under a policy that let it.
 PROBE = "<img src=x onerror=document.title='owned'>\"'"
 
@@ -69,6 +68,13 @@ def log_in(tab: Page, site: str, path: str = "/") -> None:
     expect(tab.get_by_role("navigation", name="Dashboard")).to_be_visible()
 
 
+def follow(tab: Page, target: Locator) -> None:
+    """Click, and return when the page that this leads to is there. Until then the one before can
+    be looked at and clicked on, which may show the same."""
+    with tab.expect_navigation():
+        target.click()
+
+
 def fits(tab: Page) -> bool:
     """Nothing is wider than the window, once the stylesheet is there: until then a script that
     asks for sizes is told those of the bare markup, which nobody sees."""
@@ -97,7 +103,7 @@ def test_a_wrong_secret_is_told_and_pauses_follow(site: str, open_tab: Open) -> 
     tab.goto(f"{site}/_isg/")
     for _ in range(4):
         tab.get_by_label("Secret").fill("wrong")
-        tab.get_by_role("button", name="Log in").click()
+        follow(tab, tab.get_by_role("button", name="Log in"))
         expect(tab.get_by_role("alert")).to_have_text("That is not the secret.")
     tab.get_by_label("Secret").fill("wrong")
     with tab.expect_response("**/login") as answer:
@@ -131,6 +137,25 @@ def test_numbers_refresh_and_can_be_paused(site: str, app: Flask, open_tab: Open
     assert errors == []
 
 
+@pytest.mark.parametrize(
+    "end",
+    ["answer({ok: true, text: async () => document.documentElement.outerHTML})", "fail()"],
+    ids=["answer", "failure"],
+)
+def test_a_refresh_under_way_does_not_undo_a_pause(site: str, open_tab: Open, end: str) -> None:
+    tab = open_tab()
+    log_in(tab, site)
+    live = tab.get_by_role("button", name="Live")
+    expect(live).to_be_visible()  # since the script is there
+    tab.evaluate("""() => {
+        fetch = () => new Promise((answer, fail) => Object.assign(window, {answer, fail}));
+        document.dispatchEvent(new Event("visibilitychange"));
+    }""")
+    live.click()
+    tab.evaluate(f"() => {{ {end}; return new Promise(done => setTimeout(done)) }}")
+    assert tab.locator("#live").text_content() == "Paused"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1280])
 def test_nothing_is_cut_off(site: str, open_tab: Open, width: int, scheme: str) -> None:
@@ -153,7 +178,7 @@ def test_a_form_on_another_site_does_nothing(site: str, open_tab: Open, serve: S
     log_in(tab, site)
     tab.goto(serve(evil).replace("127.0.0.1", "localhost"))
     with tab.expect_response("**/logout") as answer:
-        tab.get_by_role("button", name="Win").click()
+        follow(tab, tab.get_by_role("button", name="Win"))
     assert answer.value.status in (401, 403)
     tab.goto(f"{site}/_isg/")
     expect(tab.get_by_role("heading", name="Overview")).to_be_visible()
@@ -164,7 +189,7 @@ def test_every_page_works_under_the_policy(site: str, open_tab: Open) -> None:
     errors = watched(tab)
     log_in(tab, site)
     for name in ("Routes", "Pages", "Why", "Overview"):
-        tab.get_by_role("navigation").get_by_role("link", name=name).click()
+        follow(tab, tab.get_by_role("navigation").get_by_role("link", name=name))
         expect(tab.get_by_role("heading", name=name, level=1)).to_be_visible()
         current = tab.get_by_role("navigation").get_by_role("link", name=name)
         expect(current).to_have_attribute("aria-current", "page")
@@ -178,19 +203,19 @@ def test_pages_are_searched_and_acted_on(site: str, open_tab: Open, scripts: boo
     errors = watched(tab)
     log_in(tab, site, "/pages")
     tab.get_by_label("Path", exact=True).fill("/posts/1")
-    tab.get_by_role("button", name="Search").click()
+    follow(tab, tab.get_by_role("button", name="Search"))
     tab.get_by_label("Choose /posts/1").check()
-    tab.get_by_role("button", name="Regenerate").click()
+    follow(tab, tab.get_by_role("button", name="Regenerate"))
     expect(tab.get_by_role("status")).to_have_text("Regenerated /posts/1.")
     expect(tab.get_by_label("Path", exact=True)).to_have_value("/posts/1")
-    tab.get_by_role("link", name="/posts/1").click()
-    tab.get_by_role("button", name="Purge").click()
+    follow(tab, tab.get_by_role("link", name="/posts/1"))
+    follow(tab, tab.get_by_role("button", name="Purge"))
     expect(tab.get_by_text("Nothing is stored under this path")).to_be_visible()
-    tab.get_by_role("button", name="Why?").click()
+    follow(tab, tab.get_by_role("button", name="Why?"))
     expect(tab.get_by_text("Step by step")).to_be_visible()
     assert tab.url == f"{site}/_isg/why"
-    tab.get_by_role("link", name="Routes").click()
-    tab.get_by_role("button", name="Revalidate post").click()
+    follow(tab, tab.get_by_role("link", name="Routes"))
+    follow(tab, tab.get_by_role("button", name="Revalidate post"))
     expect(tab.get_by_role("status")).to_have_text("Revalidated all pages of post.")
     assert errors == []
 

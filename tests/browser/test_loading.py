@@ -17,8 +17,6 @@ from isgware.serving.loading_page_html import SCRIPT_HASH
 Open = Callable[..., Page]
 Serve = Callable[[Any], str]
 
-#: Milliseconds within which what the browser is to show has to be there.
-expect.set_options(timeout=20_000)
 FILLER = "<p>One of many lines.</p>" * 200
 PAGE = (
     "<!doctype html><html><head><title>The page</title></head><body><h1>It is here</h1>"
@@ -168,7 +166,7 @@ def test_a_site_with_a_strict_policy_allows_the_script_by_its_hash(
     tab.route("**/tall", through_a_proxy)
     tab.goto(f"{site}/tall")
     app.go.set()
-    expect(tab.get_by_role("heading", name="It is here")).to_be_visible(timeout=10_000)
+    expect(tab.get_by_role("heading", name="It is here")).to_be_visible()
 
 
 def test_the_example_shows_the_data_it_has_until_its_page_is_there(

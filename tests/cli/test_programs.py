@@ -11,6 +11,7 @@ import pytest
 from werkzeug.test import Client
 
 from isgware import ISG, Policy
+from tests.conftest import PATIENT
 from tests.promises.kit import Environ
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ def hello(environ: Environ, start_response: Any) -> list[bytes]:
 def program(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("ISGWARE", "FLASK", "DJANGO"))}
     return subprocess.run(
-        words, cwd=cwd, env={**kept, **environ}, text=True, timeout=300, check=False,
+        words, cwd=cwd, env={**kept, **PATIENT, **environ}, text=True, timeout=300, check=False,
         capture_output=True,
     )  # fmt: skip
 
@@ -42,7 +43,7 @@ def test_output_that_cannot_be_written_is_one_line_and_status_1(words: str, tmp_
     isg.close()
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "isgware", *words.replace("STORE", store).split()],
+            [sys.executable, "-m", "isgware", *(w.replace("STORE", store) for w in words.split())],
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=300, check=False,
         )  # fmt: skip
     said = "Error: The output cannot be written: No space left on device.\n"
@@ -130,7 +131,7 @@ def test_who_reads_no_further_is_no_error(tmp_path: Path) -> None:
     for number in range(1_500):
         client.get(f"/{number:0100}")
     isg.close(0)
-    words = f"{sys.executable} -m isgware ls file:{tmp_path}/p | head -n 1"
+    words = f'"{sys.executable}" -m isgware ls "file:{tmp_path}/p" | head -n 1'
     done = program("sh", "-c", words, cwd=tmp_path)
     assert done.stdout.startswith("PAGE ")
     assert (done.returncode, done.stderr) == (0, "")

@@ -58,4 +58,4 @@ if EDITS:  # it takes minutes
     def test_nor_with_other_options(tmp_path, more):
         with pair(tmp_path, 60, writing=True, **more) as processes:
             look(processes.one_by_one(EDITS // 40, within=0.4))
-            look(processes.at_once(EDITS // 10 // EACH_ROUND))
+            look(processes.at_once(EDITS // 10 // EACH_ROUND or 1))

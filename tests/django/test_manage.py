@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PATIENT
+
 PROJECT = """
 import os, sys
 from django.conf import settings
@@ -72,7 +74,8 @@ def words(site: Path, *words: str) -> list[str]:
 
 
 def environ() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith(("ISGWARE", "DJANGO"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ISGWARE", "DJANGO"))}
+    return {**kept, **PATIENT}
 
 
 def run(site: Path, *command: str) -> str:

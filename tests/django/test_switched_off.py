@@ -12,7 +12,6 @@ from isgware.management import record_writes
 
 from .newsroom.site import newsroom as newsroom
 
-
 #: A topic that is deleted takes its relations along.
 STATEMENTS = 5
 

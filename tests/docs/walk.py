@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.conftest import PATIENT
+
 DRIVER = Path(__file__).with_name("driver.py")
 #: Typed by the reader, done here by the test itself.
 DONE_BY_THE_TEST = ("pip install", "flask --app", "gunicorn", "mkdir", "cd")
@@ -175,7 +177,8 @@ class Walk:
             for name, value in os.environ.items()
             if not name.startswith(("ISGWARE", "DJANGO", "FLASK", "PYTEST"))
         }
-        return {**kept, "PYTHONPATH": str(self.directory), "PYTHONDONTWRITEBYTECODE": "1"}
+        kept |= {"PYTHONPATH": str(self.directory), "PYTHONDONTWRITEBYTECODE": "1"}
+        return kept | PATIENT
 
 
 def _same(shown: str, printed: str) -> bool:

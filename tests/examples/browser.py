@@ -49,7 +49,7 @@ class Browser:
 
     def _send(self, request: urllib.request.Request) -> Answer:
         try:
-            response = self._opener.open(request, timeout=30)
+            response = self._opener.open(request, timeout=120)
         except urllib.error.HTTPError as error:
             response = error
         with response:

@@ -36,7 +36,7 @@ def gunicorn(target: str, directory: Path, log: Path, **environ: str) -> Iterato
 
 
 def _address(server: "subprocess.Popen[bytes]", log: Path) -> str:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and server.poll() is None:
         if found := re.search(r"Listening at: (http://127\.0\.0\.1:\d+)", log.read_text()):
             return found[1]

@@ -40,7 +40,7 @@ def test_killed_at_any_step_every_page_is_whole_and_the_next_export_completes(
 
     done = subprocess.run(
         [sys.executable, str(SCRIPT), site.store, str(site.clock.now), str(before), str(tmp_path)],
-        capture_output=True, text=True, timeout=100, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     steps = json.loads(done.stdout)

@@ -77,7 +77,7 @@ def request(
     )
 
 
-def exchange(port: int, data: bytes, *, timeout: float = 10) -> bytes:
+def exchange(port: int, data: bytes, *, timeout: float = 90) -> bytes:
     """Everything the server answers to these bytes until it closes the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
         connection.sendall(data)

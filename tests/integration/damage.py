@@ -59,7 +59,7 @@ def databases(store: Path) -> list[Path]:
 def checkpointed(store: Path) -> Path:
     """The store's database, its log written back: damage to the file is damage to the pages."""
     largest = max(databases(store), key=lambda file: file.stat().st_size)
-    with contextlib.closing(sqlite3.connect(largest, timeout=5)) as connection:
+    with contextlib.closing(sqlite3.connect(largest, timeout=60)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return largest
 
@@ -94,7 +94,7 @@ def empty(database: Path) -> None:
 def write_locked(store: Path) -> Iterator[None]:
     """Hold the write lock of the store's database, as a stuck process would."""
     connections = [
-        sqlite3.connect(file, isolation_level=None, timeout=5) for file in databases(store)
+        sqlite3.connect(file, isolation_level=None, timeout=60) for file in databases(store)
     ]
     for connection in connections:
         connection.execute("BEGIN IMMEDIATE")

@@ -17,12 +17,12 @@ from gevent import monkey
 from isgware import revalidate
 from isgware.flask import ISG
 
-signal.alarm(60)  # one that stands still is killed
+signal.alarm(300)  # one that stands still is killed
 store, where = sys.argv[1:]
 app = Flask(__name__)
 options = {"coordinator": "file:beside"} if store == "SimpleCache" else {}
 given = SimpleCache() if options else store
-isg = ISG(app, store=given, enabled=True, backend_timeout=5.0, wait_time=20.0, **options)
+isg = ISG(app, store=given, enabled=True, backend_timeout=30.0, wait_time=60.0, **options)
 renders: list[str] = []
 
 

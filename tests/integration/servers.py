@@ -25,7 +25,7 @@ from tests.stores import free_port
 HERE = Path(__file__).resolve().parent
 SITES = HERE / "sites"
 SOURCE = HERE.parents[1] / "src"
-STARTS_WITHIN = 60.0
+STARTS_WITHIN = 180.0
 #: Less than the grace of any server, after which it kills its workers.
 STOPS_WITHIN = 25.0
 

@@ -106,7 +106,7 @@ def send(port: int, data: bytes, *, patience: float = 0.25) -> bytes:
     """What comes back within ``patience`` seconds each; a server may also hang up, or wait."""
     received = bytearray()
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.settimeout(patience)
             connection.sendall(data)
             while part := connection.recv(65536):

@@ -135,7 +135,7 @@ def site(tmp_path: Path) -> Iterator[tuple[World, Nginx]]:
 def get(
     port: int, path: str, *, method: str = "GET", **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, headers={"Host": "www.example.com", **fields})

@@ -36,7 +36,7 @@ def test_p4_visitors_of_a_worker_that_gevent_patches_late_all_get_their_page(
     place = f"{redis_url}?namespace={where}" if store == "redis" else store
     done = subprocess.run(
         [sys.executable, str(SITE), place, where], cwd=tmp_path, capture_output=True, text=True,
-        check=False, timeout=120,
+        check=False, timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"visits": 24, "pages": 16, "renders": 2}

@@ -47,7 +47,7 @@ class OverHTTP:
     def ask(
         self, method: str, path: str, query: str, headers: list[tuple[str, str]], body: bytes
     ) -> Seen:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
         try:
             target = path + (f"?{query}" if query else "")
             connection.putrequest(method, target, skip_accept_encoding=True)

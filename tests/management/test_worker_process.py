@@ -18,7 +18,7 @@ from isgware.errors import BackendUnavailable
 from isgware.management.worker_process import Worker
 from isgware.testing import FakeClock, ManualExecutor
 
-LONG = 10.0
+LONG = 60.0
 
 
 class Fleet:

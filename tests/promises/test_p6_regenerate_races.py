@@ -11,7 +11,7 @@ from tests.promises.faults import FaultyBackend
 from tests.promises.kit import MARK, Later, html, visit
 
 ROUTES = {"/page": Policy(revalidate=60)}
-LONG = 10.0
+LONG = 60.0
 
 
 @pytest.mark.parametrize("store", ["memory", "file"])

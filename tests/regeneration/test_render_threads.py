@@ -30,7 +30,7 @@ def scene() -> Iterator[Scene]:
 def test_nothing_is_started_before_there_is_work(scene: Scene) -> None:
     before = set(threading.enumerate())
     scene.pool()
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_work_runs_on_a_daemon_thread_of_its_own(scene: Scene) -> None:
@@ -218,7 +218,7 @@ def test_an_executor_runs_the_work_in_place_of_threads(scene: Scene) -> None:
     assert ("k" in pool, ran) == (True, [])
     executor.run_all()
     assert ("k" in pool, ran) == (False, ["k"])
-    assert set(threading.enumerate()) <= before, "no thread of the pool's (others' may have ended)"
+    assert set(threading.enumerate()) <= before
 
 
 def test_an_executors_queue_is_bounded_too(scene: Scene) -> None:

@@ -76,7 +76,7 @@ def beside(function):
     thread = threading.Thread(target=run)
     thread.start()
     yield
-    thread.join(30)
+    thread.join(60)
     assert not thread.is_alive()
     assert not raised
 
@@ -98,7 +98,7 @@ def test_an_old_value_is_read_under_the_lock(told, engine, by):
     with engine.begin() as connection:
         connection.execute(update(Book).where(Book.id == 1).values(author_id=2))
         with beside(second):
-            started.wait(10)
+            started.wait(60)
             connection.commit()
     assert told() == [
         Updated("book", 1, {"author_id"}, row(), row(author_id=2)),

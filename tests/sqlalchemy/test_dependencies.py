@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import select, text
@@ -11,10 +12,12 @@ from werkzeug.test import Client
 
 import isgware
 from isgware import Policy, revalidate
+from isgware.cli.commands import commands
+from isgware.cli.subject import subject_of
 from isgware.errors import ConfigurationError
 from isgware.flask import ISG
 
-from .models import Author, Shelf, add
+from .models import Author, Book, Shelf, add, on_shelf
 
 OPTIONS = {"enabled": True, "dependencies": True, "backend_timeout": 30.0}
 
@@ -99,6 +102,19 @@ def test_raw_sql_renews_everything(notes):
     assert asked(client) == (["raw,raw", "raw,raw", "raw", "raw"], ["REVALIDATED"] * 4)
 
 
+def test_raw_sql_renews_no_page_that_shows_nothing_of_a_database(notes):
+    @notes.get("/about")
+    @revalidate(False)
+    def about():
+        return "about"
+
+    client = notes.test_client()
+    labels = [client.get("/about").headers["X-ISG-Cache"] for _ in range(2)]
+    assert (labels, notes.isg.depends("/about")) == (["MISS", "HIT"], [])
+    client.post("/raw")
+    assert client.get("/about").headers["X-ISG-Cache"] == "HIT"
+
+
 def test_a_plain_wsgi_app_with_sqlalchemy(store, engine, session):
     add(session, Author(id=1, name="Ann"), Shelf(id=1))
 
@@ -164,6 +180,47 @@ def test_what_does_not_count_for_one_of_two_isgs_counts_for_the_other(engine, se
     assert answers == ["HIT", "REVALIDATED"]
     for isg in isgs:
         isg.close(0)
+
+
+def test_a_row_whose_key_has_several_columns_is_called_as_it_is_shown(engine, session, store):
+    shelves = [Shelf(id=1), Shelf(id=2)]
+    add(session, Book(id=5, title="a", shelves=shelves))
+
+    def app(environ, start_response):
+        with Session(engine) as session:
+            shelf = int(environ["PATH_INFO"][1:])
+            session.execute(select(on_shelf).filter_by(book_id=5, shelf_id=shelf)).one()
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"there"]
+
+    routes = {"/<int:shelf>": Policy(revalidate=False)}
+    isg = isgware.ISG(app, store=store, routes=routes, **OPTIONS)
+    client = Client(isg)
+    assert [client.get(path).text for path in ("/1", "/2")] == ["there"] * 2
+    assert isg.depends("/1") == ["on_shelf:5,1", "on_shelf:5,1(book_id, shelf_id)"]
+    assert [page.path for page in isg.affected("on_shelf:5,1")] == ["/1"]
+    isg.touched("on_shelf:5, 1")
+    answers = [client.get(path).headers["X-ISG-Cache"] for path in ("/1", "/2")]
+    assert answers == ["REVALIDATED", "HIT"]
+    isg.close(0)
+
+
+def test_show_says_of_which_table_a_page_has_too_many_rows(engine, session):
+    add(session, *(Shelf(id=number) for number in range(1, 1_002)))
+
+    def app(environ, start_response):
+        with Session(engine) as session:
+            shelves = session.scalars(select(Shelf.id)).all()
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [str(len(shelves)).encode()]
+
+    routes = {"/": Policy(revalidate=False)}
+    isg = isgware.ISG(app, store="memory:", routes=routes, **OPTIONS)
+    assert Client(isg).get("/").text == "1001"
+    assert isg.depends("/") == ["shelf[*]"]
+    shown = CliRunner().invoke(commands("isgware", lambda: subject_of(isg)), ["show", "/"])
+    assert "shelf[*] (more than 1,000 dependencies)" in shown.output
+    isg.close(0)
 
 
 def test_without_sqlalchemy_it_is_refused(monkeypatch):

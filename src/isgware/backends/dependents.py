@@ -169,11 +169,11 @@ class Dependents(Protocol):
 
     ``tell`` takes names with what each stands for, and the nonce and version of the shapes by which
     they were found: if there are others by now, it does nothing and returns those. What it returns
-    else spares who told a look at the table of invalidations. ``depend`` makes names known of a page whose render knew the table of invalidations
-    ``nonce`` up to ``generation``. ``affected``: the pages
-    that have any of ``names``, in no order. ``forget`` empties ``known`` and the shapes: every page
-    with dependencies is stale then. What was told stays, so that what is gone stays gone.
-    ``announce`` stores an intent, whose names were found by the shapes of ``version``, for
+    else spares who told a look at the table of invalidations. ``depend`` makes names known of a
+    page whose render knew the table of invalidations ``nonce`` up to ``generation``. ``affected``:
+    the pages that have any of ``names``, in no order. ``forget`` empties ``known`` and the shapes:
+    every page with dependencies is stale then. What was told stays, so that what is gone stays
+    gone. ``announce`` stores an intent, whose names were found by the shapes of ``version``, for
     ``seconds``; false if there are too many. ``tell_overdue`` tells those that nobody has ended,
     and says how many. ``seconds_left``: after which a page is to be renewed, less than 0 if at
     once, `None` if nothing of it was told lately.

@@ -17,7 +17,7 @@ from ..core.reads import listed
 from ..core.render_log import renders_of
 from ..core.stored_page import Entry
 from ..formatting import duration, printable, size
-from ..management.dependency_verbs import lines_of, unseen_by
+from ..management.dependency_verbs import explained_lines_of, lines_of, unseen_by
 from ..management.stats import Stats
 from ..management.why_report import shortened
 from ..storage.catalogue import PageInfo
@@ -127,7 +127,7 @@ def page_lines(info: PageInfo, entry: Entry | None, labels: Labels | None = None
         ("filled with", ", ".join(places_summary((*entry.places, *entry.holes))) if entry else ""),
         ("in browsers", ", ".join(places_summary(entry.client_holes)) if entry else ""),
         ("reads", "; ".join(_reads(entry))),
-        ("depends on", shortened(lines_of(entry, labels or {}))),
+        ("depends on", shortened(explained_lines_of(entry, labels or {}))),
         ("lag", _lag(entry)),
         ("unseen", "; ".join(unseen_by(entry))),
         ("rendered in", f"{info.render_seconds:.3f} s"),

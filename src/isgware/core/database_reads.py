@@ -34,6 +34,7 @@ from .dependency_names import (
     shape_name,
     table_name,
 )
+from .dependency_texts import TOO_MANY
 from .unseen import MARK, MAX_NOTES
 
 #: Dependencies of one page; more of one table become the table.
@@ -44,9 +45,9 @@ MAX_WRITES: Final = 1_000
 MAX_SHAPES: Final = 200
 
 #: What the questions of one shape look at, and of what the value is asked; then their values.
-_Kind = tuple[tuple[str, ...], tuple[str, ...]]
+Kind = tuple[tuple[str, ...], tuple[str, ...]]
 _Values = tuple[str, ...]
-_NONE: Final[dict[_Kind, dict[_Values, None]]] = {}
+_NONE: Final[dict[Kind, dict[_Values, None]]] = {}
 
 
 class DatabaseReads:
@@ -57,7 +58,7 @@ class DatabaseReads:
         self.page = page
         self.why = ""
         self._rows: dict[str, dict[Any, None]] = {}
-        self._asked: dict[str, dict[_Kind, dict[_Values, None]]] = {}
+        self._asked: dict[str, dict[Kind, dict[_Values, None]]] = {}
         self._whole: set[str] = set()
         self.full: set[str] = set()
         self._notes: dict[str, str] = {}
@@ -78,9 +79,9 @@ class DatabaseReads:
             texts = [canonical(key) for key in keys]
             found = [(text,) for text in texts if text is not None]
             if found:
-                self._ask(table, (looked_at, (KEY,)), found)
+                self.ask(table, (looked_at, (KEY,)), found)
             if len(found) < len(texts):
-                self._ask(table, (looked_at, ()), ((),))
+                self.ask(table, (looked_at, ()), ((),))
             return
         shown = dict.fromkeys(keys)
         if not shown:  # else it would depend on all rows of the table that nobody can name
@@ -106,23 +107,20 @@ class DatabaseReads:
         """The same for several ``equals``."""
         if columns is not None:
             columns = frozenset(columns)
-        asked: dict[_Kind, list[_Values]] = {}
+        asked: dict[Kind, list[_Values]] = {}
         for equals in several:
             known = {name: text for name in equals if (text := canonical(equals[name])) is not None}
             if columns is None and not known:
                 self.table(table)
                 return
-            looked_at = (
-                (ALL_COLUMNS,)
-                if columns is None
-                else _looked_at(columns, tuple(equals), updates_only)
-            )
             names = tuple(sorted(known)) if len(known) > 1 else tuple(known)
+            looked_at = _looked_at(columns, tuple(equals), updates_only)
             asked.setdefault((looked_at, names), []).append(tuple([known[name] for name in names]))
         for kind, values in asked.items():
-            self._ask(table, kind, values)
+            self.ask(table, kind, values)
 
-    def _ask(self, table: str, kind: _Kind, values: Iterable[_Values]) -> None:
+    def ask(self, table: str, kind: Kind, values: Iterable[_Values]) -> None:
+        """The same for one who has worked out the kind, and canonical values, in its order."""
         if table in self._whole:
             return
         asked = self._asked.setdefault(table, {})
@@ -175,12 +173,13 @@ class DatabaseReads:
                 self.table(table)
         while self._count() > MAX_READS:
             self._fill(max({*self._rows, *self._asked}, key=self._count_of))
-        names = {EVERY: None}
+        tables = sorted({*self._whole, *self._rows, *self._asked})
+        names: dict[bytes, None] = {EVERY: None} if tables or self.why else {}
         texts, new = [], set()
         if self.why:
             names[STAR] = None
             texts.append(f"* {self.why}")
-        for table in sorted({*self._whole, *self._rows, *self._asked}):
+        for table in tables:
             names[table_name(table)] = None
             if table in self._whole:
                 names[any_name(table)] = None
@@ -204,9 +203,8 @@ class DatabaseReads:
             texts += self._texts(table)
         texts += (MARK + note.replace("\n", " ") for note in self._notes.values())
         return Dependencies(
-            b"".join(names), "\n".join(texts), frozenset(new), frozenset(self.full),
-            frozenset(self._asked),
-        )  # fmt: skip
+            b"".join(names), "\n".join(texts), frozenset(new), frozenset(self._asked)
+        )
 
     def _count_of(self, table: str) -> int:
         return len(self._rows.get(table, ())) + sum(
@@ -218,7 +216,7 @@ class DatabaseReads:
 
     def _texts(self, table: str) -> Iterable[str]:
         if table in self._whole:
-            yield f"{table}[*]"
+            yield f"{table}[*]{TOO_MANY if table in self.full else ''}"
         yield from [f"{table}:{_key_text(key)}" for key in self._rows.get(table, ())]
         for kind, asked in self._asked.get(table, _NONE).items():
             yield from _question_texts(table, kind, asked)
@@ -228,15 +226,23 @@ def _key_text(key: Any) -> str:
     return ",".join(map(str, key)) if isinstance(key, tuple) else str(key)
 
 
+def kind_of(columns: frozenset[str] | None, equals: tuple[str, ...], updates_only: bool) -> Kind:
+    """Of questions for `DatabaseReads.ask`; ``equals`` are sorted, and there are some if
+    ``columns`` are all."""
+    return _looked_at(columns, equals, updates_only), equals
+
+
 @lru_cache(maxsize=4_096)
 def _looked_at(
-    columns: frozenset[str], equals: tuple[str, ...] = (), updates_only: bool = False
+    columns: frozenset[str] | None, equals: tuple[str, ...] = (), updates_only: bool = False
 ) -> tuple[str, ...]:
+    if columns is None:
+        return (ALL_COLUMNS,)
     found = tuple(sorted(columns.union(equals)))
     return (*found, UPDATES_ONLY) if updates_only else found
 
 
-def _question_texts(table: str, kind: _Kind, asked: Iterable[_Values]) -> list[str]:
+def _question_texts(table: str, kind: Kind, asked: Iterable[_Values]) -> list[str]:
     equals, rest = kind[1], _rest_of(kind)
     if KEY in equals:
         at = equals.index(KEY)
@@ -252,7 +258,7 @@ def _equality_text(name: str, value: str) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def _rest_of(kind: _Kind) -> str:
+def _rest_of(kind: Kind) -> str:
     columns, equals = kind
     return ", ".join(
         name for name in columns if name not in equals and name not in (KEY, UPDATES_ONLY)
@@ -262,14 +268,12 @@ def _rest_of(kind: _Kind) -> str:
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """What a page depends on: its ``names`` one after the other, and ``texts``, a line for each.
-    ``shapes``: those among its questions that the store did not know. ``full``: tables of which it
-    reads too much, so that it depends on the whole of them. ``asked``: tables that it asks
-    questions of."""
+    ``shapes``: those among its questions that the store did not know. ``asked``: tables that it
+    asks questions of."""
 
     names: bytes = b""
     texts: str = ""
     shapes: frozenset[Shape] = frozenset()
-    full: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
 
 

@@ -67,7 +67,8 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?
 
 def canonical(value: Any) -> str | None:
     """One text for all values that a database may hold equal to ``value``; ``None`` if it cannot
-    be told. Texts count as equal whatever their case: some columns are so."""
+    be told. Texts count as equal whatever their case: some columns are so. A key of several columns
+    is what people write of it, their values with commas in between."""
     kind = type(value)
     if kind is int:
         return str(value)
@@ -75,6 +76,8 @@ def canonical(value: Any) -> str | None:
         text: str = value.strip().casefold()
         if _UUID.match(text):
             return text.replace("-", "")
+        if "," in text:
+            return ",".join([str(canonical(part)) for part in text.split(",")])
         return str(int(text.partition(".")[0])) if _INTEGER.match(text) else text
     if value is None:
         return "\0"
@@ -88,7 +91,7 @@ def canonical(value: Any) -> str | None:
         return value.hex()
     if isinstance(value, tuple | list):
         parts = [canonical(part) for part in value]
-        return None if None in parts else "\1".join(map(str, parts))
+        return None if None in parts else ",".join(map(str, parts))
     hexed = getattr(value, "hex", None)
     if isinstance(hexed, str) and len(hexed) == 32:
         return hexed

@@ -17,6 +17,8 @@ from .dependencies import (
     Write,
 )
 
+#: Behind a table that became whole since a page would have had too many dependencies.
+TOO_MANY: Final = " (more than 1,000 dependencies)"
 #: Characters of a text that is kept with each name.
 _LONGEST: Final = 200
 

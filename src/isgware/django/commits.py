@@ -2,8 +2,8 @@
 
 ``transaction.on_commit`` is not enough: a hook that raises drops all hooks after it, with
 autocommit switched off Django does not run hooks when the app commits, and tests of the app count
-what waits there. So each connection has a list of its own for them, which follows savepoints and is merged
-with Django's hooks, in the order of all, when these run: see `_Guard`.
+what waits there. So each connection has a list of its own for them, which follows savepoints and is
+merged with Django's hooks, in the order of all, when these run: see `_Guard`.
 """
 
 from __future__ import annotations

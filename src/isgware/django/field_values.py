@@ -73,10 +73,8 @@ def is_same(field: Any, old: Any, value: Any, connection: Any) -> bool:
     try:
         if compared_raw(field):
             return _alike(field, *_texts(old, field.get_db_prep_save(value, connection=connection)))
-        if not _prepares(field):
-            return _alike(field, old, field.to_python(value))
-        # A value from before the field prepared it so is changed by being saved once more.
-        return all(_alike(field, old, field.get_prep_value(each)) for each in (old, value))
+        new = field.get_prep_value(value) if _prepares(field) else field.to_python(value)
+        return _alike(field, old, new)
     except Exception:
         return False
 

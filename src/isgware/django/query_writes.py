@@ -6,6 +6,7 @@ Rows that a statement changes by a condition are asked for before: see `old_rows
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -21,16 +22,17 @@ from ..core.dependencies import (
     EverythingChanged,
     Inserted,
     RowsChanged,
+    RowWrite,
     TableChanged,
     Updated,
     Write,
 )
-from ..management.record_writes import Announced, announce, announcing, tell
+from ..management.record_writes import Announced, announce, announcing, tell, withdraw
 from .bulk_updates import value_of_row
 from .commits import Waiting, last_waiting, when_committed
 from .field_values import is_converted, is_same, prepared
 from .old_rows import can_begin, locked, never, rows_before
-from .tables import Tables, by_value, cascaded, key_column
+from .tables import Tables, by_value, key_column
 
 #: Of the results of a query: how many rows it changed. Before Django 5.2 its cursor tells.
 _COUNT: Final[Any] = getattr(constants, "ROW_COUNT", constants.CURSOR)
@@ -69,6 +71,9 @@ class Told(Waiting):
         if self._announces():
             announce(self.writes, self._announced)
 
+    def withdraw(self) -> None:
+        withdraw(self._announced)
+
     def _tell(self) -> None:
         _see_to(self._made)
         tell(self.writes, self._announced)
@@ -100,6 +105,12 @@ class QueryWrites:
         if told is not last:
             when_committed(told, using)
 
+    def _note_row(self, write: Write, model: Any, using: str) -> None:
+        """``write`` names a row by the key of ``model``, which may be another than its table's."""
+        if isinstance(write, RowWrite) and not self._tables.has_key_of_rows(model):
+            write = dataclasses.replace(write, key=UNKNOWN)
+        self.note(write, using)
+
     @contextlib.contextmanager
     def committed(self, connection: Any) -> Iterator[None]:
         """A transaction around a statement that would be committed by itself, if commits are
@@ -110,21 +121,40 @@ class QueryWrites:
             yield
 
     @contextlib.contextmanager
-    def everything(self, why: str, using: str) -> Iterator[None]:
+    def everything(self, why: str, using: str, *, commits: bool = False) -> Iterator[None]:
         """Around SQL that may write anything, and may have if it raised. It may not run within a
-        transaction, so it is announced itself if it is committed by itself."""
-        told, connection = Told(self._made, self._announces), connections[using]
-        told.writes.add(EverythingChanged(why))
+        transaction, so it is announced itself if it is committed by itself. ``commits``: it may end
+        a transaction that Django takes for open."""
+        told, connection = self._all(why), connections[using]
         alone = _alone(connection)
-        if alone:
+        if alone or commits:
             told.before_commit()
         try:
             yield
         finally:
-            if alone and _alone(connection):
+            still = alone and _alone(connection)
+            if still or commits:
                 told()
-            else:
+            if not still:
                 self.note(EverythingChanged(why), using)
+
+    @contextlib.contextmanager
+    def released(self, why: str, driver: Any) -> Iterator[None]:
+        """Around the RELEASE of a savepoint on SQLite: that of an outermost one commits."""
+        told = self._all(why)
+        told.before_commit()
+        try:
+            yield
+        finally:
+            if driver.in_transaction:
+                told.withdraw()
+            else:
+                told()
+
+    def _all(self, why: str) -> Told:
+        told = Told(self._made, self._announces)
+        told.writes.add(EverythingChanged(why))
+        return told
 
     def counts(self, table: str) -> bool:
         return table not in self._tables.ignored
@@ -144,7 +174,7 @@ class QueryWrites:
                 self.note(RowsChanged(table, None), using)
                 raise
             for write in self._inserted(compiler, rows, returning):
-                self.note(write, using)
+                self._note_row(write, query.get_meta().concrete_model, using)
         return rows
 
     def _inserted(self, compiler: Any, rows: Any, returning: Any) -> Iterator[Write]:
@@ -160,7 +190,7 @@ class QueryWrites:
         told = at >= 0 and len(listed) == len(query.objs)
         converted = bool(column) and is_converted(meta.pk)
         if updates and not told and by != {column}:  # which rows were there nobody knows
-            yield RowsChanged(meta.db_table, updates | _generated(model))
+            yield RowsChanged(meta.db_table, updates | self._tables.generated(model))
         for number, instance in enumerate(query.objs):
             values = {}
             for field in query.fields:
@@ -180,9 +210,7 @@ class QueryWrites:
                 values[column] = key
             if updates and (told or by == {column}):
                 # Of a row that was there the other columns stay as they are, whatever those were.
-                new = {name: value for name, value in values.items() if name in {column, *updates}}
-                old = {} if key is UNKNOWN else {column: key}
-                yield Updated(meta.db_table, key, updates | _generated(model), old, new)
+                yield Updated(meta.db_table, key, updates | self._tables.generated(model))
             yield Inserted(meta.db_table, key, values)
 
     # Updates
@@ -194,7 +222,7 @@ class QueryWrites:
         if not self.counts(table) or not query.values or never(compiler):
             return execute(result_type)
         columns = {field.column: (field, value) for field, _, value in query.values}
-        changed = frozenset(columns) | _generated(model)
+        changed = frozenset(columns) | self._tables.generated(model)
         counting = _COUNT if result_type in (None, constants.NO_RESULTS) else result_type
         key = key_column(model)
         if not key or key in columns:
@@ -211,9 +239,10 @@ class QueryWrites:
             if rows is None or _counted(count) not in (None, len(rows)):
                 self.note(RowsChanged(table, changed), using)
             for row in rows or ():
-                write = _updated(table, model, row, columns, compiler.connection)
+                generated = self._tables.generated(model)
+                write = _updated(table, model, row, columns, generated, compiler.connection)
                 if write is not None:
-                    self.note(write, using)
+                    self._note_row(write, model, using)
         return count
 
     # Deletes
@@ -230,7 +259,7 @@ class QueryWrites:
             with self.committed(compiler.connection):
                 with self._failing(table, None, using):
                     count = execute(result_type)
-                for other in (table, *cascaded(model)):
+                for other in (table, *self._tables.cascaded(model)):
                     if self.counts(other):
                         self.note(RowsChanged(other, None), using)
             return count
@@ -241,9 +270,11 @@ class QueryWrites:
             if rows is None or _counted(count) not in (None, len(rows)):
                 self.note(RowsChanged(table, None), using)
             for row in rows or ():
-                self.note(Deleted(table, row[KEY], _by_value(model, row)), using)
+                self._note_row(Deleted(table, row[KEY], _by_value(model, row)), model, using)
             if rows != []:
-                for other in cascaded(model):  # Django sends no statement for what goes along
+                for other in self._tables.cascaded(
+                    model
+                ):  # Django sends no statement for what goes along
                     if self.counts(other):
                         self.note(RowsChanged(other, None), using)
         return count
@@ -269,12 +300,6 @@ def _counted(found: Any) -> int | None:
     return count if isinstance(count, int) and count >= 0 else None
 
 
-def _generated(model: Any) -> frozenset[str]:
-    """Columns that the database computes of others."""
-    fields = model._meta.local_concrete_fields
-    return frozenset(field.column for field in fields if getattr(field, "generated", False))
-
-
 #: No value of any column.
 _NOT_SAID: Final = object()
 
@@ -286,8 +311,8 @@ def _by_value(model: Any, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _updated(
     table: str, model: Any, row: Mapping[str, Any], columns: Mapping[str, tuple[Any, Any]],
-    connection: Any,
-) -> Write | None:  # fmt: skip
+    generated: frozenset[str], connection: Any,
+) -> RowWrite | None:  # fmt: skip
     old = _by_value(model, row)
     new, changed = dict(old), set[str]()
     for column, (field, given) in columns.items():
@@ -302,7 +327,6 @@ def _updated(
             changed.add(column)
     if not changed:
         return None
-    generated = _generated(model)
     for column in generated:
         new.pop(column, None)
     return Updated(table, row[KEY], frozenset(changed) | generated, old, new)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ..render_context import database
 from ..rendering.callers import Callers, where
-from .old_rows import note_begun, within
+from .old_rows import can_begin, note_begun, within
 from .query_writes import QueryWrites
 from .tables import Tables
 
@@ -37,6 +37,12 @@ _WRITES: Final = re.compile(
     r"\b(insert|update|delete|merge|truncate|create|drop|alter|into|nextval|setval)\b",
     re.IGNORECASE,
 )
+#: Databases in which statements about tables, and the begin of a transaction, commit.
+_IMPLICIT: Final = frozenset({"mysql", "oracle"})
+_COMMITS: Final = frozenset({
+    "alter", "begin", "call", "create", "drop", "grant", "lock", "rename", "revoke", "set",
+    "start", "truncate",
+})  # fmt: skip
 _QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`")
 _FOR_UPDATE: Final = re.compile(r"\bfor\s+(no\s+key\s+)?update\b", re.IGNORECASE)
 
@@ -77,6 +83,14 @@ def _first_word(sql: str) -> str:
     return word.group().lower() if word else ""
 
 
+def _may_commit(connection: Any, word: str) -> bool:
+    """Whether a statement that begins with ``word`` may end a transaction."""
+    if word in ("commit", "end"):
+        return True
+    implicit = connection.vendor in _IMPLICIT and word in _COMMITS
+    return implicit and not can_begin(connection)
+
+
 class RawSQL:
     """One wrapper for all connections of a project."""
 
@@ -94,13 +108,17 @@ class RawSQL:
         reads, counts = database.get(), self._active()
         if reads is None and not counts:
             return execute(sql, params, many, context)
-        kind = self._kind(str(sql))
-        note_begun(context["connection"], _first_word(str(sql)), str(sql))
+        connection, word = context["connection"], _first_word(str(sql))
+        kind, commits = self._kind(str(sql)), _may_commit(connection, word)
+        note_begun(connection, word, str(sql))
         if reads is not None and kind != "neither":
             reads.everything(f"SQL of the app's own ({where(_CALLERS.caller())})")
-        if kind != "writes" or not counts:
+        if counts and word == "release" and connection.vendor == "sqlite":
+            with self._released(connection):
+                return execute(sql, params, many, context)
+        if not counts or not (commits or kind == "writes"):
             return execute(sql, params, many, context)
-        with self._noted(contextlib.nullcontext(), context["connection"].alias):
+        with self._noted(contextlib.nullcontext(), connection.alias, commits=commits):
             return execute(sql, params, many, context)
 
     def direct(self, call: Callable[..., Any], using: str) -> Callable[..., Any]:
@@ -113,22 +131,34 @@ class RawSQL:
                 reads.everything(f"SQL of the app's own ({where(_CALLERS.caller())})")
             if not self._active():
                 return call(*args, **kwargs)
-            if getattr(call, "__name__", "") == "copy":  # what it copies comes within its block
+            name = getattr(call, "__name__", "")
+            if name == "copy":  # what it copies comes within its block
                 return self._noted(call(*args, **kwargs), using)
-            with self._noted(contextlib.nullcontext(), using):
+            # That of SQLite commits what was before it; procedures may.
+            commits = name in ("executescript", "callproc")
+            with self._noted(contextlib.nullcontext(), using, commits=commits):
                 return call(*args, **kwargs)
 
         return run
 
     @contextlib.contextmanager
-    def _noted(self, block: contextlib.AbstractContextManager[Any], using: str) -> Iterator[Any]:
+    def _noted(
+        self, block: contextlib.AbstractContextManager[Any], using: str, *, commits: bool = False
+    ) -> Iterator[Any]:
         place = where(_CALLERS.caller())
         why = f"SQL of the app's own ({place})"
         try:
-            with self._writes.everything(why, using), block as given:
+            with self._writes.everything(why, using, commits=commits), block as given:
                 yield given
         finally:
             self._say(place)
+
+    def _released(self, connection: Any) -> contextlib.AbstractContextManager[None]:
+        if connection.in_atomic_block or not connection.connection.in_transaction:
+            return contextlib.nullcontext()
+        return self._writes.released(
+            f"SQL of the app's own ({where(_CALLERS.caller())})", connection.connection
+        )
 
     def _say(self, place: str) -> None:
         if place not in self._told and len(self._told) < 1_000 and not _migrating():

@@ -208,7 +208,7 @@ def _calling(original: Any) -> Any:
 
     @functools.wraps(original)
     def callproc(self: Any, *given: Any, **named: Any) -> Any:
-        call = functools.partial(original, self)
+        call = functools.wraps(original)(functools.partial(original, self))
         return (_active[0].raw.direct(call, self.db.alias) if _active else call)(*given, **named)
 
     return callproc

@@ -29,23 +29,34 @@ class Tables:
     that is not there."""
 
     def __init__(self, untracked: Iterable[str], derived: dict[str, tuple[str, ...]]) -> None:
+        #: Of several models of one table that which makes it: its key is that of the rows.
         self.models: dict[str, Any] = {}
-        self.ignored: set[str] = {_MIGRATIONS}
+        #: Tables of several models.
+        self.shared: set[str] = set()
         called: dict[str, tuple[str, ...]] = {}
-        for model in apps.get_models(include_auto_created=True):
+        self.ignored: set[str] = {_MIGRATIONS}
+        self._generated: dict[str, frozenset[str]] = {}
+        models = apps.get_models(include_auto_created=True)
+        for model in sorted(models, key=lambda model: not model._meta.managed):
             meta: Any = model._meta
-            if meta.swapped:
+            if meta.proxy or meta.swapped:
                 continue
-            parents = [parent._meta.db_table for parent in model._meta.parents]
-            called[meta.label] = tuple(dict.fromkeys((meta.db_table, *parents)))
-            if meta.proxy:
-                continue
-            self.models.setdefault(meta.db_table, model)
+            if self.models.setdefault(meta.db_table, model) is not model:
+                self.shared.add(meta.db_table)
+            self._generated[meta.db_table] = self.generated(model)
             if meta.label_lower in _OWN_MODELS:
                 self.ignored.add(meta.db_table)
+            if not self.has_key_of_rows(model):
+                continue  # nobody can name a row by it
+            parents = [parent._meta.db_table for parent in model._meta.parents]
+            called[meta.label] = (meta.db_table, *dict.fromkeys(parents))
+        for model in models:
+            concrete: Any = model._meta.concrete_model
+            if model._meta.proxy and (tables := called.get(concrete._meta.label)):
+                called[model._meta.label] = tables
         own = {model._meta.label for model in self.models.values()}
         #: What people call a model, and its tables: its own first, and those it inherits from. Last
-        #: what each table is shown as: proxies are understood, too.
+        #: what a table is shown as: its proxies, and further models of it, are understood, too.
         self.labels = dict(sorted(called.items(), key=lambda item: item[0] in own))
         for label in untracked:
             self.ignored.add(table_of("untracked", label))
@@ -61,6 +72,22 @@ class Tables:
             for cache in engines
             if str(cache.get("BACKEND", "")).endswith("db.DatabaseCache")
         ]
+
+    def has_key_of_rows(self, model: Any) -> bool:
+        """False of a second model of its table, such as an unmanaged one, with another key."""
+        known = self.models.get(model._meta.db_table)
+        return known is None or key_column(known) == key_column(model)
+
+    def generated(self, model: Any) -> frozenset[str]:
+        """Columns of a model's table that the database computes of others."""
+        fields = model._meta.local_concrete_fields
+        own = {field.column for field in fields if getattr(field, "generated", False)}
+        return self._generated.get(model._meta.db_table, frozenset()) | own
+
+    def cascaded(self, model: Any) -> set[str]:
+        """See `cascaded`: of all that is known of its table."""
+        known = self.models.get(model._meta.db_table, model)
+        return {*cascaded(model), *cascaded(known)}
 
 
 def table_of(option: str, label: str) -> str:

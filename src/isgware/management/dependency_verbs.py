@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
 
 from ..core.dependency_labels import Labels, labelled, writes_named
+from ..core.dependency_texts import TOO_MANY
 from ..core.stored_page import Entry
 from ..core.unseen import notes_in, without_notes
-from ..errors import ConfigurationError
+from ..errors import BackendUnavailable, ConfigurationError
 from ..storage.catalogue import Catalogue, PageInfo
 from ..storage.dependencies import Dependencies, need_dependents
 from ..storage.page_store import PageStore
 from ..storage.told_writes import tell_now
+
+#: More pages are not counted.
+MAX_COUNTED: Final = 1_000
 
 
 def dependencies_in(page_store: PageStore) -> Dependencies:
@@ -24,7 +30,12 @@ def dependencies_in(page_store: PageStore) -> Dependencies:
 
 
 def lines_of(entry: Entry | None, labels: Labels) -> list[str]:
-    """What a stored page depends on, a text for each."""
+    """What a stored page depends on, a name for each."""
+    return [line.removesuffix(TOO_MANY) for line in explained_lines_of(entry, labels)]
+
+
+def explained_lines_of(entry: Entry | None, labels: Labels) -> list[str]:
+    """The same, with why it is a table where there were too many rows."""
     if entry is None or entry.depended is None:
         return []
     return labelled(without_notes(entry.depended.lines()), labels)
@@ -49,6 +60,17 @@ def affected(catalogue: Catalogue, page_store: PageStore, name: str) -> Iterator
     dependencies = dependencies_in(page_store)
     writes = writes_named([name], dependencies.all_labels())
     yield from catalogue.infos(dependencies.affected(writes))
+
+
+def count_affected(page_store: PageStore, names: Iterable[str]) -> int | None:
+    """How many stored pages a change of ``names`` renews, up to `MAX_COUNTED`; ``None`` if the
+    store cannot tell."""
+    dependencies = dependencies_in(page_store)
+    try:
+        writes = writes_named(names, dependencies.all_labels())
+        return sum(1 for _ in islice(dependencies.affected(writes), MAX_COUNTED))
+    except BackendUnavailable:
+        return None
 
 
 def check_name(page_store: PageStore, name: str) -> None:

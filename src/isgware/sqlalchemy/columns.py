@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Boolean, Integer, Table, Uuid
+from sqlalchemy.orm.mapper import _all_registries
 from sqlalchemy.sql.elements import ColumnClause, Label
 from sqlalchemy.sql.selectable import TableClause
 
@@ -60,8 +61,27 @@ def table_name(table: Any) -> str:
 
 
 def key_columns(table: Any) -> tuple[str, ...]:
-    """The columns of its primary key; none if it has none that is known."""
-    return tuple(column.name for column in table.primary_key) if isinstance(table, Table) else ()
+    """The columns of its primary key; none if it has none that is known, or if another `Table` of
+    the name has another: its rows are then called by no key at all."""
+    if not isinstance(table, Table):
+        return ()
+    own = tuple(column.name for column in table.primary_key)
+    if own:
+        known = keys_of(table_name(table))
+        known.add(own)
+        return own if len(known) == 1 else ()
+    return own
+
+
+@lru_cache(maxsize=10_000)
+def keys_of(name: str) -> set[tuple[str, ...]]:
+    """The keys of all tables of that name that the app's classes are mapped to, or lie beside.
+    Every process has to come to the same, whichever it meets first."""
+    classes = [mapper for registry in list(_all_registries()) for mapper in list(registry.mappers)]
+    known: set[Any] = {getattr(mapper.local_table, "metadata", None) for mapper in classes}
+    tables = [table for each in known - {None} for table in list(each.tables.values())]
+    keys = (tuple(c.name for c in each.primary_key) for each in tables if each.name == name)
+    return {key for key in keys if key}
 
 
 def column_of(table: Any, name: str) -> Any:

@@ -129,8 +129,7 @@ def _updated(
     if not columns:
         return
     if columns & set(key_columns(change.table)):
-        yield _deleted(change.table, row)
-        yield Inserted(change.name, UNKNOWN)
+        yield RowsChanged(change.name, None)
         return
     old = _comparable(change.table, row)
     new = {name: value for name, value in old.items() if name not in columns}
@@ -204,6 +203,6 @@ def _row_key(table: Any, row: Held) -> Any:
 
 
 def _key_of(values: tuple[Any, ...]) -> Any:
-    if UNKNOWN in values:
+    if UNKNOWN in values or not values:
         return UNKNOWN
     return values[0] if len(values) == 1 else values

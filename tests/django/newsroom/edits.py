@@ -138,6 +138,12 @@ def update_by_relation(random):
 
 
 @edit
+def update_by_subquery(random):
+    discussed = Comment.objects.filter(approved=random.random() < 0.5).values("post")
+    Post.objects.filter(pk__in=discussed).update(price=random.randint(1, 9))
+
+
+@edit
 def update_by_aggregate(random):
     busy = Author.objects.annotate(posts=Count("post")).filter(posts__gt=random.randint(0, 3))
     busy.update(active=random.random() < 0.5)

@@ -100,4 +100,22 @@ class Seat(models.Model):
         app_label = "newsroom"
 
 
+class Slugged(models.Model):
+    """The posts once more, as another app may know them: under another key."""
+
+    slug = models.SlugField(primary_key=True)
+    title = models.CharField(max_length=40)
+    author = models.ForeignKey(Author, models.DO_NOTHING, related_name="+")
+    body = models.TextField(default="")
+    date = models.DateField()
+    views = models.IntegerField(default=0)
+    uid = models.UUIDField(default=uuid.uuid4)
+    state = models.CharField(max_length=1, default="p")
+
+    class Meta:
+        app_label = "newsroom"
+        db_table = "newsroom_post"
+        managed = False
+
+
 MODELS = (Author, Topic, Post, Story, Comment, Rating, Seat)

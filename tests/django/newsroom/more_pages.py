@@ -7,10 +7,12 @@ from django.db import connection, transaction
 from django.db.models import (
     CharField,
     Count,
+    Exists,
     F,
     FilteredRelation,
     Func,
     Max,
+    OuterRef,
     Q,
     Subquery,
     Value,
@@ -198,6 +200,31 @@ def latest_comments(n):
 
 
 @page
+def column_of_the_outer_query(n):
+    active = Author.objects.filter(pk=OuterRef("editor"), active=True)
+    return [p.title for p in Post.objects.filter(Exists(active)).order_by("pk")]
+
+
+@page
+def annotated_subquery(n):
+    most = Post.objects.filter(author=OuterRef("pk")).values("author").annotate(m=Max("views"))
+    found = Author.objects.annotate(m=Subquery(most.values("m"))).order_by("pk")
+    return list(found.values_list("pk", "m"))
+
+
+@page
+def selected_by_a_subquery(n):
+    read = Post.objects.filter(state="p").values("editor")
+    return [a.name for a in Author.objects.filter(pk__in=read).order_by("pk")]
+
+
+@page
+def united_rows(n):
+    found = Post.objects.filter(author=n).union(Post.objects.filter(state="d"))
+    return sorted(map(row, found))
+
+
+@page
 def computed(n):
     named = Concat("title", Value("/"), Coalesce("editor__name", "author__name"))
     return list(Post.objects.annotate(x=named).values_list("pk", "x").order_by("pk"))
@@ -242,7 +269,7 @@ def nobody(n):
 
 @page
 def twice(n):
-    return [r.pk for r in Rating.objects.filter(twice=2 * n)]
+    return [r.pk for r in Rating.objects.filter(twice=2 * n).order_by("pk")]
 
 
 @page

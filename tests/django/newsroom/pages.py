@@ -320,7 +320,8 @@ def functions(n):
 
 @page
 def raw_expression(n):
-    return [p.w for p in Post.objects.annotate(w=RawSQL("views * 2", ())).order_by("pk")]
+    doubled = Post.objects.annotate(w=RawSQL("views * 2", ()))
+    return [p.w for p in doubled.filter(w__gt=3 * n).order_by("pk")]
 
 
 @page

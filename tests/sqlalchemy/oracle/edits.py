@@ -12,6 +12,7 @@ from isgware.render_context import untracked
 
 from ...databases import BACKEND, upsert
 from .schema import (
+    MAKERS,
     Book,
     Item,
     Maker,
@@ -98,6 +99,18 @@ def tag_or_untag(session, rng):
     item, tag = some(session, rng, Item), some(session, rng, Tag)
     if item and tag:
         item.tags.remove(tag) if tag in item.tags else item.tags.append(tag)
+
+
+@in_session
+def tag_another_item(session, rng):
+    """The key of the row is set."""
+    tagged = session.execute(select(item_tag)).all()
+    item = some(session, rng, Item)
+    if tagged and item:
+        was, name = rng.choice(tagged)
+        if name not in {tag.name for tag in item.tags}:
+            row = item_tag.c.item_id == was, item_tag.c.tag_name == name
+            session.execute(update(item_tag).where(*row).values(item_id=item.id))
 
 
 @in_session
@@ -225,7 +238,12 @@ def insert_returning(session, rng):
         insert(Maker).values(name="M9", country=rng.randrange(3), active=True).returning(Maker)
     ).one()
     if session.scalar(select(func.count(Maker.id))) > 8:
-        session.execute(delete(Maker).where(Maker.name == "M9"))
+        session.execute(delete(Maker).where(Maker.id >= MAKERS))
+
+
+@in_session
+def add_a_maker(session, rng):
+    session.add(Maker(name="M9", country=rng.randrange(3), active=rng.random() < 0.5))
 
 
 @in_session

@@ -114,10 +114,12 @@ def lists(n, d, u):
     yield "uuid", items(select(Item).where(Item.code == u).order_by(Item.id))
     yield "nocase", items(select(Item).join(Item.maker).where(Maker.name == f"m{n}"))
     yield "bool", rows(select(Maker.id, Maker.name).where(Maker.active == True))  # noqa: E712
+    yield "not true", rows(select(Maker.id).where(Maker.active != True))  # noqa: E712
     yield "bare bool", rows(select(Maker.id, Maker.name).where(Maker.active, Maker.country == n))
     yield "hybrid", items(select(Item).where(Item.cheap, Item.stock == n).order_by(Item.id))
     yield "text", items(select(Item).where(text(f"stock = {n}")).order_by(text("id")))
-    yield "by name", rows(select(*CELL, Item.stock).order_by("stock", "id"))
+    yield "by name", rows(select(*CELL, Item.stock).order_by("stock", "id").limit(n))
+    yield "star", rows(select(literal_column("*")).select_from(Maker).where(Maker.id > n))
     yield "alias", rows(
         select(Item.id, Other.id, Other.title).join(Other, Other.stock == Item.stock)
         .where(Item.maker_id == n).order_by(Item.id, Other.id)
@@ -171,6 +173,8 @@ def numbers(n, d, u):
     )
     yield "distinct", rows(select(Item.stock).distinct().order_by(Item.stock))
     yield "count distinct", rows(select(func.count(distinct(Item.title))))
+    titles = select(Item.title).distinct().subquery()
+    yield "count of distinct", rows(select(func.count()).select_from(titles))
     yield "lower", rows(select(func.lower(Item.title)).order_by(Item.id))
     yield "case", rows(select(case((Item.stock > n, "many"), else_="few")).order_by(Item.id))
     yield "cast", rows(select(cast(Item.stock, String)).where(cast(Item.stock, String) == str(n)))
@@ -207,6 +211,8 @@ def numbers(n, d, u):
         select(Review.id, Review.parent_id).join(tree, Review.parent_id == tree.c.id)
     )
     yield "recursive", rows(select(tree.c.id).order_by(tree.c.id).limit(50))
+    replies = select(Review.id, Review.parent_id).where(Review.stars == n)
+    yield "replies", rows(replies.order_by(Review.id))
     yield (
         "union",
         rows(union(select(Item.id).where(Item.stock == n), select(Review.item_id)).order_by("id")),

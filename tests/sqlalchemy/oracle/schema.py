@@ -142,7 +142,8 @@ def engine_for(path, *, recipe=True):
 
         @event.listens_for(engine, "begin")
         def begun(connection):
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes(connection) else "BEGIN")
+            if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+                connection.exec_driver_sql("BEGIN IMMEDIATE" if writes(connection) else "BEGIN")
 
     return engine
 

@@ -15,7 +15,7 @@ from ...core.freshness import Changes
 from ..base import Before, Held, Job, Lease, Limits, Row, Standing
 from . import counts, invalidations, jobs, leases, pages, versions
 from .database import Database
-from .dependent_pages import DependentPages
+from .dependent_pages import DependentPages, SeenNames
 from .followers import SocketFollowers
 from .invalidations import state
 from .pages import COLUMNS, row_from
@@ -38,6 +38,7 @@ class SQLiteBackend(DependentPages):
         self.versions = self.database.versions
         self.followers = SocketFollowers(self.database.directory)
         self._limits = limits or Limits()
+        self._seen = SeenNames()
 
     @property
     def version(self) -> Sequence[int]:

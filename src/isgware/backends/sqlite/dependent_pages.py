@@ -20,15 +20,37 @@ from ..dependents import (
     Told,
 )
 from . import dependents, intents
-from .database import Database
-from .dependents import Unannounced
+from .database import Connection, Database
+from .dependents import Unannounced, ids_of
 
 T = TypeVar("T")
 _AT_ONCE: Final = 500
+#: They take about 70 bytes each.
+_MAX_SEEN: Final = 20_000
+
+
+class SeenNames:
+    """Names that this process has seen among the known ones, so that the store is not asked for
+    them again. They are forgotten only as a whole, which raises the version of the shapes: so they
+    hold at one ``place``, which are the store's files, its nonce and that version."""
+
+    def __init__(self) -> None:
+        self._found: tuple[object, set[int]] = None, set()
+
+    def has(self, place: object, ids: Iterable[int]) -> bool:
+        known_at, known = self._found
+        return known_at == place and known.issuperset(ids)
+
+    def add(self, place: object, ids: Iterable[int]) -> None:
+        known_at, known = self._found
+        if known_at != place or len(known) > _MAX_SEEN:
+            self._found = place, known = place, set()
+        known.update(ids)
 
 
 class DependentPages(ABC):
     database: Database
+    _seen: SeenNames
     _limits: Limits
 
     @abstractmethod
@@ -78,17 +100,28 @@ class DependentPages(ABC):
     def depend(self, depending: Depending, nonce: str, generation: int) -> Kept:
         """Where the store knows all of it already, nothing is written."""
         if not depending.shapes:
-            kept, known = self.database.read(
-                lambda db: _at_once(
-                    db, lambda: dependents.changed(db, depending, nonce, generation)
-                )
-            )
-            if known:
+            kept = self.database.read(lambda db: self._known(db, depending, nonce, generation))
+            if kept is not None:
                 return kept
         kept = self.database.write(lambda db: dependents.depend(db, depending, nonce, generation))
         if not self.database.joined and self.database.read(dependents.full):
             self.forget()
         return kept
+
+    def _known(
+        self, db: sqlite3.Connection, depending: Depending, nonce: str, generation: int
+    ) -> Kept | None:
+        """What `depend` says if the store knows all of it already."""
+        now, began, ids = dependents.begun(db), depending.begun, ids_of(depending.names)
+        assert isinstance(db, Connection)
+        place = db.files.identity, now.nonce, now.version
+        told = began.nonce != now.nonce or nonce != now.nonce or began.writes != now.writes
+        if not told and self._seen.has(place, ids):
+            return Kept.AS_IT_WAS
+        kept, known = _at_once(db, lambda: dependents.changed(db, depending, nonce, generation))
+        if known and not self.database.joined:  # which may yet be rolled back
+            self._seen.add(place, ids)
+        return kept if known else None
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
         wanted = set(names)

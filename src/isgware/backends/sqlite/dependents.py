@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from ...core.dependencies import Shape
-from ...core.dependency_names import EVERY, SIZE, any_name, split
+from ...core.dependency_names import EVERY, SIZE, any_name
 from ..dependents import (
     MAX_KNOWN,
     MAX_UNHEARD,
@@ -66,6 +68,11 @@ def _id(name: bytes) -> int:
 
 def _ids(names: Iterable[bytes]) -> list[int]:
     return list(dict.fromkeys(map(_id, names)))
+
+
+def ids_of(blob: bytes) -> list[int]:
+    """`_ids` of the names in the one blob in which a page keeps them."""
+    return list(dict.fromkeys(struct.unpack_from(f">{len(blob) // SIZE}q", blob)))
 
 
 def _one(db: sqlite3.Connection, columns: str) -> tuple[int, ...]:
@@ -193,7 +200,7 @@ def changed(
 ) -> tuple[Kept, bool]:
     """What `Dependents.depend` says, and whether the store knows all of the page already."""
     now, began = begun(db), depending.begun
-    names = _ids(split(depending.names))
+    names = ids_of(depending.names)
     tables = {shape.table for shape in depending.shapes if shape.table}
     suspects = _ids(map(any_name, tables))
     known = sum(1 for _ in _among(db, "SELECT name FROM known WHERE name", names)) == len(names)
@@ -213,7 +220,7 @@ def changed(
 def depend(db: sqlite3.Connection, depending: Depending, nonce: str, generation: int) -> Kept:
     """See `Dependents.depend`."""
     kept, _ = changed(db, depending, nonce, generation)
-    names = _ids(split(depending.names))
+    names = ids_of(depending.names)
     added = db.executemany(
         "INSERT OR IGNORE INTO shapes VALUES (?)", [(_text(shape),) for shape in depending.shapes]
     ).rowcount
@@ -233,11 +240,19 @@ def list_page(db: sqlite3.Connection, page: int, old: bytes | None, new: bytes |
     if old == new:
         return
     before, after = _listed(old), _listed(new)
-    for name in before - after:
-        db.execute("DELETE FROM dependents WHERE name = ? AND page = ?", (name, page))
-    for some in _parts(sorted(after - before)):
-        rows = ", ".join([f"(?, {page:d})"] * len(some))
-        db.execute(f"INSERT OR IGNORE INTO dependents VALUES {rows}", some)
+    gone, added = before - after, after - before
+    if gone:
+        delete = "DELETE FROM dependents WHERE name = ? AND page = ?"
+        db.executemany(delete, [(name, page) for name in gone])
+    if added:  # at most `_MAX_LISTED`
+        db.execute(_listing(len(added)), (page, *sorted(added)))
+
+
+@lru_cache(maxsize=_MAX_LISTED)
+def _listing(count: int) -> str:
+    """One text for all pages of as many names: SQLite keeps what it has compiled."""
+    rows = ", ".join([f"(?{at}, ?1)" for at in range(2, count + 2)])
+    return f"INSERT OR IGNORE INTO dependents VALUES {rows}"
 
 
 def _listed(packed: bytes | None) -> set[int]:
@@ -246,7 +261,7 @@ def _listed(packed: bytes | None) -> set[int]:
         return set()
     if len(packed) > _MAX_LISTED * SIZE:
         return {_MANY_NAMES}
-    return {*_ids(split(packed[1:]))} - {_ALL}
+    return {*ids_of(packed[1:])} - {_ALL}
 
 
 def _parts(ids: Sequence[int]) -> Iterable[Sequence[int]]:

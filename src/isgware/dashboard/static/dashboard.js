@@ -21,6 +21,7 @@
       if (answer.redirected || answer.status === 401) return location.reload();
       if (!answer.ok) throw new Error(String(answer.status));
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!on) return;  // paused meanwhile
       for (const part of document.querySelectorAll("[data-live]")) {
         const next = fresh.getElementById(part.id);
         if (next && !busy(part) && next.innerHTML !== part.innerHTML) part.replaceWith(document.adoptNode(next));
@@ -28,6 +29,7 @@
       button.textContent = "Live";
       button.classList.remove("lost");
     } catch {
+      if (!on) return;
       button.textContent = "No connection";
       button.classList.add("lost");
     }
