@@ -678,6 +678,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        self._disconnect()\n"),
         ("tests that capture hooks run what waits", "        if execute:\n", "        if False:\n"),
     ),
+    # What runs within a statement of the ORM.
+    *_of("django/raw_sql.py", "django/test_sql_within.py")(
+        ("Django: wrappers of the app's may execute, too",
+         'if len(context["connection"].execute_wrappers) < 2:', "if True:"),
+    ),
+    *_of("django/recorded_queries.py", "django/test_sql_within.py")(
+        ("Django: fields and expressions may execute, too", "    _wrap_making()\n", ""),
+    ),
     # One table, known under several keys.
     *_of("sqlalchemy/columns.py", "sqlalchemy/test_two_tables.py")(
         ("SQLAlchemy: a table of two keys has none", "return own if len(known) == 1 else ()", "return own"),
