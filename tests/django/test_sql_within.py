@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection, models
+from django.db import connection
 from django.db.models import CharField, Func, Value
 
 from isgware.core.dependencies import EverythingChanged

@@ -183,7 +183,7 @@ def _wrap_making() -> None:
     for kind in _KINDS:
         original = vars(kind).get("as_sql")
         if original is not None:
-            kind.as_sql = _making(original)  # type: ignore[attr-defined]
+            setattr(kind, "as_sql", _making(original))  # noqa: B010
 
 
 def _making(original: Any) -> Any:
