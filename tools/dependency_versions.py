@@ -1,7 +1,7 @@
 """Runs the tests of automatic dependencies against each supported version of Django and SQLAlchemy.
 
-``python tools/dependency_versions.py ["NAME==VERSION [OTHER==VERSION…]"…]``: each is installed into a
-directory of its own, which comes before the environment's own packages. Exits with 1 if any run
+``python tools/dependency_versions.py ["NAME==VERSION [OTHER==VERSION…]"…]``: each is installed into
+a directory of its own, which comes before the environment's own packages. Exits with 1 if any run
 failed.
 """
 

@@ -686,6 +686,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("django/recorded_queries.py", "django/test_sql_within.py")(
         ("Django: fields and expressions may execute, too", "    _wrap_making()\n", ""),
     ),
+    *_of("django/driver_access.py", "django/test_driver_access.py")(
+        ("Django: who takes the driver's connection reads everything",
+         "if reads is not None and found is not None:", "if False:"),
+        ("Django: how a connection is set up is not read", "token = database.set(None)",
+         "token = database.set(database.get())"),
+        ("Django: the driver's connection is looked for", "found is not None:", "True:"),
+    ),
     # One table, known under several keys.
     *_of("sqlalchemy/columns.py", "sqlalchemy/test_two_tables.py")(
         ("SQLAlchemy: a table of two keys has none", "return own if len(known) == 1 else ()", "return own"),

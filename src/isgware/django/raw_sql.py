@@ -53,7 +53,7 @@ def _asked_by_django() -> bool:
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))
         if name not in _PASSING:
-            return name.startswith(("django.db.backends.", "django.contrib.postgres.signals"))
+            return name.startswith("django.db.backends.")
         frame = frame.f_back
     return False
 

@@ -19,6 +19,7 @@ from django.db.models.sql.constants import MULTI
 from ..core.dependencies import EverythingChanged
 from ..errors import ConfigurationError
 from ..render_context import database, tracked
+from .driver_access import watch_drivers
 from .old_rows import OUR_OWN, THE_ORM, within
 from .query_reads import QueryReads
 from .query_writes import QueryWrites
@@ -97,6 +98,7 @@ def _install() -> None:
     for name in _DIRECT:
         setattr(CursorWrapper, name, _direct(name))
     CursorWrapper.callproc = _calling(CursorWrapper.callproc)  # type: ignore[method-assign]
+    watch_drivers()
     connection_created.connect(_wrap_cursors, weak=False)
     post_migrate.connect(_migrated, weak=False)
 
