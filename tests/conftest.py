@@ -23,6 +23,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure() -> None:
+    """Hypothesis tries the same examples in every run, however slow the machine is.
+    ``--hypothesis-profile=default`` tries others."""
+    from hypothesis import HealthCheck, settings  # not for benchmarks, which import this module
+
+    settings.register_profile(
+        "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("same")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Three for two processors: tests wait for servers about as long as they compute."""

@@ -163,7 +163,7 @@ class Memcached(Process):
 
     def command(self) -> list[str]:
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        return ["-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "64", *user]
+        return ["-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "64", "-c", "100", *user]
 
     def answers(self) -> bool:
         with (

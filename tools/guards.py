@@ -216,6 +216,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a soft change makes stale, not gone", "        if depended.soft:\n", "        if False:\n"),
     ),
     *_of("management/dependency_verbs.py", "management/test_dependency_verbs.py")(
+        ("a store that cannot count refuses no touching", "    except BackendUnavailable:\n        return None\n",
+         "    except ZeroDivisionError:\n        return None\n"),
         ("a store without dependencies is a clear error", "    need_dependents(page_store.backend)\n", ""),
     ),
     *_of("storage/dependency_state.py", "django/test_dependencies.py")(
@@ -298,6 +300,12 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("backends/redis/dependents.py", "storage/test_told_writes.py")(
         ("Redis: tables that begin anew count at once", "moved = not found[0] or bool(found[3])",
          "moved = bool(found[0] and found[3])"),
+    ),
+    *_of("cli/log.py", "cli/test_top_and_log.py")(
+        ("a route that is unknown is named at once", "    _say_unknown(subject, routes)\n", ""),
+    ),
+    *_of("cli/dependencies.py", "management/test_dependency_verbs.py")(
+        ("who touches what no page depends on hears it", "    if pages is None:\n", "    if not pages:\n"),
     ),
     *_of("storage/told_writes.py", "storage/test_durable.py")(
         ("a store that is away refuses no commit",
@@ -1811,6 +1819,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("core/database_reads.py", "core/test_dependency_names.py")(
         ("a page without rows depends on its question alone", "        if not shown:", "        if False:"),
     ),
+    *_of("core/database_reads.py", "sqlalchemy/test_dependencies.py")(
+        ("a page that shows nothing of a database does not depend on everything",
+         "{EVERY: None} if tables or self.why else {}", "{EVERY: None}"),
+    ),
     *_of("core/dependencies.py", "core/test_dependency_names.py", "sqlalchemy/test_dependencies.py")(
         ("a key of several columns is what people write of it", '        if "," in text:', "        if False:"),
     ),
@@ -1949,7 +1961,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: cursors of the driver write everything",
          'if kind == "write" and listening() and tracked.get():', "if False:"),
         ("SQLAlchemy: who takes the driver's connection reads and writes everything",
-         "                _taken(self)\n", "                pass\n"),
+         "        _taken(self, sys._getframe(1))\n        return below", "        return below"),
+        ("SQLAlchemy: so does who takes the DBAPI's connection",
+         "        _taken(self, sys._getframe(1))\n        return slot", "        return slot"),
         ("SQLAlchemy: connections of the pool that execute are cursors",
          "        return _noting(self, name, found, None)\n", "        return found\n"),
         ("SQLAlchemy: what is written at the end of a block is told then",

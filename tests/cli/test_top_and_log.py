@@ -23,6 +23,7 @@ from isgware.cli import main as cli
 from isgware.cli import top as top_command
 from isgware.cli.commands import commands
 from isgware.cli.keyboard import Keyboard
+from isgware.cli.subject import subject_of_store
 from isgware.events import DecisionEvent
 from isgware.testing import FakeClock
 
@@ -188,6 +189,28 @@ def test_log_shows_only_what_was_asked_for(
 ) -> None:
     result = run("log", "--output", "json", *options)
     assert [json.loads(line)["path"] for line in result.stdout.splitlines()] == paths
+
+
+def test_log_says_at_once_that_a_route_is_unknown_and_which_there_are(
+    run: Run, told: list[DecisionEvent]
+) -> None:
+    result = run("log", "--route", "/post/<id>", "--route", "undeclared")
+    assert result.stderr.splitlines()[:2] == [
+        "No route is known as '/post/<id>'.", "Known: /posts/<id>, undeclared."
+    ]  # fmt: skip
+    assert "is known as" not in run("log", "--route", "/posts/<id>").stderr
+
+
+def test_of_a_store_without_the_app_those_are_the_routes_that_were_visited(
+    isg: ISG, told: list[DecisionEvent], tmp_path: Any
+) -> None:
+    isg.runtime.store.ping()  # makes it
+    subject = subject_of_store(f"file:{tmp_path}/pages")
+    group = commands("isgware", lambda: subject)
+    assert "is known as" not in CliRunner().invoke(group, ["log", "--route", "a"]).stderr
+    visited(isg)
+    stderr = CliRunner().invoke(group, ["log", "--route", "a"]).stderr
+    assert "No route is known as 'a'.\nKnown: /posts/<id>, undeclared.\n" in stderr
 
 
 def test_log_ends_when_time_is_up(run: Run) -> None:

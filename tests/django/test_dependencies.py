@@ -196,6 +196,7 @@ def test_the_control_endpoint_takes_what_was_touched(room):
         json={"touched": ["newsroom.Post:1"]},
     )
     assert (answer.status_code, answer.json["touched"]) == (200, ["newsroom.Post:1"])
+    assert answer.json["pages"] == 1
     assert label(room, "/get/1") == "REVALIDATED"
     refused = Client(room.isgs[1]).post(
         "/_isg/revalidate",
@@ -219,7 +220,9 @@ def test_the_command_line_shows_and_says_it(room, tmp_path):
     assert run(subject, "affected", "newsroom.Post:1") == run(subject, "ls")
     assert "depends on" in run(subject, "show", "/get/1")
     store = subject_of_store(f"file:{tmp_path}/store")
-    assert run(store, "touched", "newsroom.Post:1") == "Touched newsroom.Post:1.\n"
+    assert run(store, "touched", "newsroom.Post:1") == (
+        "Touched newsroom.Post:1: 1 stored page depends on it.\n"
+    )
     assert label(room, "/get/1") == "REVALIDATED"
 
 

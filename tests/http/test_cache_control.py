@@ -92,7 +92,7 @@ def test_time_to_parse_grows_gently(unit: str, end: str) -> None:
     """8 kB is as long as servers let a field be."""
     began = time.process_time()
     parse(["a=" + unit * (8_000 // len(unit)) + end])
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 5.0
 
 
 # Targeted fields (RFC 9213).

@@ -91,8 +91,10 @@ def test_p1_no_request_changes_what_another_gets_from_flask(kind, strange):
 
 
 @pytest.mark.parametrize("kind", ["declared", "undeclared"])
-@settings(max_examples=25, deadline=None, database=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(strange=STRANGE)
 def test_p1_no_request_changes_what_another_gets_from_django(django_site, kind, strange):
     check(django_site, kind, strange)

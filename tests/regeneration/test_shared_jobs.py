@@ -147,7 +147,7 @@ pairs = st.lists(st.tuples(texts, texts), max_size=2)
 jobs = st.tuples(st.just(1), texts, texts, texts, texts, texts, texts, pairs, pairs)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=jobs.map(json.dumps) | st.binary(max_size=50))
 def test_no_job_raises(isg: ISG, data: bytes | str) -> None:
     assert target_of(*planned(isg), data) is None

@@ -7,11 +7,13 @@ import pytest
 from sqlalchemy import (
     Column,
     ForeignKey,
+    Integer,
     MetaData,
     String,
     Table,
     TypeDecorator,
     Uuid,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -217,6 +219,28 @@ def test_a_statement_within_another_changes_tables_as_a_whole(told, session):
         session.execute(statement)
     session.rollback()
     assert told() == []
+
+
+def test_an_update_of_joined_tables_may_change_each(told, session):
+    joined = update(Book).where(Book.author_id == Author.id, Author.name == "Ann")
+    session.execute(joined.values(likes=5), execution_options={"synchronize_session": False})
+    session.commit()
+    assert set(told()) == {TableChanged("author"), TableChanged("book")}
+
+
+def test_a_parameter_of_a_select_is_no_value_of_its_rows(engine):
+    table = Table(
+        "ranked", MetaData(), Column("id", Integer, primary_key=True),
+        Column("rank", Integer, server_default="7"),
+    )  # fmt: skip
+    table.create(engine)
+    found = select(Author.id).where(Author.id == bindparam("rank"))
+    with telling() as told, engine.connect() as connection:
+        connection.execute(insert(Author).values(id=1, name="Ann"))
+        connection.execute(insert(table).from_select(["id"], found), {"rank": 1})
+        assert connection.execute(select(table.c.rank)).all() == [(7,)]
+        connection.commit()
+        assert Inserted("ranked", UNKNOWN, {}) in told()
 
 
 def test_what_a_foreign_key_cascades_to_is_told(engine):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from ..formatting import printable
+from ..management.dependency_verbs import MAX_COUNTED
 from .options import OUTPUT
 from .printing import listing, to_json
 from .subject import Failed, Subject
@@ -62,4 +63,16 @@ def touched(subject: Subject, names: Sequence[str]) -> None:
     """
     subject.need_active()
     subject.verbs.touched(*names)
-    click.echo(f"Touched {printable(', '.join(names))}.")
+    told = f"Touched {printable(', '.join(names))}"
+    click.echo(f"{told}{_concerned(subject.verbs._count_affected(names), len(names) > 1)}.")
+
+
+def _concerned(pages: int | None, several: bool) -> str:
+    """Of a name that is misspelt nothing else would tell."""
+    which = "them" if several else "it"
+    if pages is None:
+        return ""
+    if pages == 1:
+        return f": 1 stored page depends on {which}"
+    count = "no" if not pages else f"{pages:,}{' or more' * (pages >= MAX_COUNTED)}"
+    return f": {count} stored page{'s' * bool(pages)} depend{'' if pages else 's'} on {which}"

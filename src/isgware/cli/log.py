@@ -13,6 +13,9 @@ import click
 
 from ..events import DecisionEvent
 from ..formatting import printable
+from ..management.fleet_counts import fleet_counts
+from ..management.route_pages import known_routes
+from ..routing.route_names import UNDECLARED
 from ..storage.following import Log
 from .options import OUTPUT
 from .subject import Subject
@@ -20,6 +23,8 @@ from .subject import Subject
 _RESULTS: Final = (
     "hit", "stale", "miss", "revalidated", "bypass", "loading", "filled", "prefetch", "pass",
 )  # fmt: skip
+#: Routes that are named if another was asked for.
+_NAMED: Final = 30
 #: Seconds between two looks whether it is time to end.
 _PAUSE: Final = 0.5
 
@@ -41,6 +46,7 @@ def log(
     Ctrl-C.
     """
     subject.need_store()
+    _say_unknown(subject, routes)
     followed = Log(subject.breaker)
     end = None if seconds is None else time.monotonic() + seconds
     click.echo("Following; Ctrl-C ends.", err=True)
@@ -59,6 +65,27 @@ def log(
         pass
     finally:
         followed.close()
+
+
+def _say_unknown(subject: Subject, routes: Sequence[str]) -> None:
+    """Of a route that is misspelt nothing would ever be printed."""
+    known = _routes(subject) if routes else []
+    unknown = [route for route in dict.fromkeys(routes) if route not in known]
+    for route in unknown if known else ():
+        click.echo(f"No route is known as {printable(repr(route))}.", err=True)
+    if unknown and known:
+        more = f", and {len(known) - _NAMED:,} more" if len(known) > _NAMED else ""
+        click.echo(f"Known: {printable(', '.join(known[:_NAMED]))}{more}.", err=True)
+
+
+def _routes(subject: Subject) -> list[str]:
+    """Those of the app; of a store those that it has counted, the most visited first. Empty if
+    that is not known."""
+    if subject.isg is not None:
+        found = known_routes(subject.isg.core.runtime)
+        return [*found, UNDECLARED] if found else []
+    counted = fleet_counts(subject.breaker, time.time())
+    return list(counted.routes) if counted is not None else []
 
 
 def _line(event: DecisionEvent) -> str:

@@ -176,12 +176,13 @@ class DatabaseReads:
                 self.table(table)
         while self._count() > MAX_READS:
             self._fill(max({*self._rows, *self._asked}, key=self._count_of))
-        names = {EVERY: None}
+        tables = sorted({*self._whole, *self._rows, *self._asked})
+        names: dict[bytes, None] = {EVERY: None} if tables or self.why else {}
         texts, new = [], set()
         if self.why:
             names[STAR] = None
             texts.append(f"* {self.why}")
-        for table in sorted({*self._whole, *self._rows, *self._asked}):
+        for table in tables:
             names[table_name(table)] = None
             if table in self._whole:
                 names[any_name(table)] = None

@@ -215,7 +215,9 @@ class Control:
             verb(*tags)
         for path in paths:
             self._on_path(mode or "regenerate", path, force == "1")
-        done = {"touched": touched} if touched else {}
+        done: dict[str, object] = {}
+        if touched:
+            done = {"touched": touched, "pages": self._isg._count_affected(touched)}
         return Reply(200, {"revalidated": True, "paths": paths, "tags": tags, **done})
 
     def _restore(self, paths: list[str], others: list[str], version: str) -> Reply:

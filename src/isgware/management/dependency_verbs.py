@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
 
 from ..core.dependency_labels import Labels, labelled, writes_named
 from ..core.dependency_texts import TOO_MANY
 from ..core.stored_page import Entry
 from ..core.unseen import notes_in, without_notes
-from ..errors import ConfigurationError
+from ..errors import BackendUnavailable, ConfigurationError
 from ..storage.catalogue import Catalogue, PageInfo
 from ..storage.dependencies import Dependencies, need_dependents
 from ..storage.page_store import PageStore
 from ..storage.told_writes import tell_now
+
+#: More pages are not counted.
+MAX_COUNTED: Final = 1_000
 
 
 def dependencies_in(page_store: PageStore) -> Dependencies:
@@ -55,6 +60,17 @@ def affected(catalogue: Catalogue, page_store: PageStore, name: str) -> Iterator
     dependencies = dependencies_in(page_store)
     writes = writes_named([name], dependencies.all_labels())
     yield from catalogue.infos(dependencies.affected(writes))
+
+
+def count_affected(page_store: PageStore, names: Iterable[str]) -> int | None:
+    """How many stored pages a change of ``names`` renews, up to `MAX_COUNTED`; ``None`` if the
+    store cannot tell."""
+    dependencies = dependencies_in(page_store)
+    try:
+        writes = writes_named(names, dependencies.all_labels())
+        return sum(1 for _ in islice(dependencies.affected(writes), MAX_COUNTED))
+    except BackendUnavailable:
+        return None
 
 
 def check_name(page_store: PageStore, name: str) -> None:

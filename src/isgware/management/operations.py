@@ -251,6 +251,11 @@ class Operations(Invalidations):
 
         check_name(self.core.runtime.engine.page_store, name)
 
+    def _count_affected(self, names: Sequence[str]) -> int | None:
+        from .dependency_verbs import count_affected
+
+        return count_affected(self.core.runtime.engine.page_store, names)
+
     def _touch(self, names: Sequence[str]) -> None:
         from .dependency_verbs import touched
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -89,6 +89,11 @@ class Connection(Invalidations):
 
         self.store.probe()
         touched(self._page_store, names)
+
+    def _count_affected(self, names: Sequence[str]) -> int | None:
+        from .dependency_verbs import count_affected
+
+        return count_affected(self._page_store, names)
 
     def depends(self, path: str) -> list[str]:
         """See `isgware.ISG.depends`."""

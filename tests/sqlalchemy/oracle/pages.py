@@ -211,8 +211,8 @@ def numbers(n, d, u):
         select(Review.id, Review.parent_id).join(tree, Review.parent_id == tree.c.id)
     )
     yield "recursive", rows(select(tree.c.id).order_by(tree.c.id).limit(50))
-    yield "roots", rows(select(Review.id).where(Review.parent_id.is_(None)).order_by(Review.id))
-    yield "children", rows(select(Review.id).where(Review.parent_id == n).order_by(Review.id))
+    replies = select(Review.id, Review.parent_id).where(Review.stars == n)
+    yield "replies", rows(replies.order_by(Review.id))
     yield (
         "union",
         rows(union(select(Item.id).where(Item.stock == n), select(Review.item_id)).order_by("id")),
