@@ -370,10 +370,34 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "                finally:\n                    self.note(RowsChanged(table, None), using)\n",
          "                finally:\n                    pass\n"),
     ),
-    *_of("django/query_reads.py", "django/test_dependencies.py")(
-        ("rows that are shown are noted", "            self._reads.rows(table, keys, columns)\n", "            pass\n"),
-        ("questions are noted", "reads.questions(table, columns, _combinations(values), updates_only=anchored)", "pass"),
-        ("a row that was not found is a question", "if not rows or terms.whole", "if terms.whole"),
+    *_of("django/query_plans.py", "django/test_dependencies.py")(
+        ("rows that are shown are noted", "        reads.rows(shown.table, keys, shown.columns)\n", "        pass\n"),
+        ("questions are noted", "for asked in self.asked:", "for asked in ():"),
+        ("a row that was not found is a question", " and found[asked.answered]:", ":"),
+    ),
+    *_of("django/query_plans.py", "django/test_query_plans.py")(
+        ("Django: the values of each query are taken", "texts_of(values))", "texts_of(equality.values))"),
+        ("Django: a query without the lookups of a plan is looked at anew",
+         "            if values is None:\n                return None\n            texts", "            texts"),
+        ("Django: a query that is joined by other fields is looked at anew",
+         "if self.joined_by != joined_by(query):", "if False:"),
+        ("Django: what does not repeat is looked at each time", " or not plan.repeats:", ":"),
+        ("Django: plans are bounded", "if len(self._known) >= _MAX_PLANS:", "if False:"),
+        ("Django: plans of long texts are not kept", " or len(text) > _MAX_TEXT", ""),
+    ),
+    *_of("django/query_reads.py", "django/test_query_plans.py")(
+        ("Django: times are noted of each query", "terms.whole or terms.raw or terms.times", "terms.whole or terms.raw"),
+        ("Django: SQL of the app's own is noted of each query", "terms.whole or terms.raw or terms.times", "terms.times"),
+        ("Django: values in a subquery are taken of each query",
+         "any(terms.equals for terms in listed[1:])", "False"),
+        ("Django: subqueries of a table of several models are looked at each time",
+         " and tables.isdisjoint(self._tables.shared)", ""),
+    ),
+    *_of("django/equalities.py", "django/test_query_plans.py")(
+        ("Django: an equality that is not in the conjunction is none",
+         "if not is_conjunction(where) or index", "if index"),
+        ("Django: an equality of another column is none", "column.alias != self.alias:", "False:"),
+        ("Django: an equality of another field is none", "if column.target is self.field else None", ""),
     ),
     *_of("django/query_writes.py", "django/test_dependencies.py")(
         ("inserts are told", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n"),

@@ -45,9 +45,9 @@ MAX_WRITES: Final = 1_000
 MAX_SHAPES: Final = 200
 
 #: What the questions of one shape look at, and of what the value is asked; then their values.
-_Kind = tuple[tuple[str, ...], tuple[str, ...]]
+Kind = tuple[tuple[str, ...], tuple[str, ...]]
 _Values = tuple[str, ...]
-_NONE: Final[dict[_Kind, dict[_Values, None]]] = {}
+_NONE: Final[dict[Kind, dict[_Values, None]]] = {}
 
 
 class DatabaseReads:
@@ -58,7 +58,7 @@ class DatabaseReads:
         self.page = page
         self.why = ""
         self._rows: dict[str, dict[Any, None]] = {}
-        self._asked: dict[str, dict[_Kind, dict[_Values, None]]] = {}
+        self._asked: dict[str, dict[Kind, dict[_Values, None]]] = {}
         self._whole: set[str] = set()
         self.full: set[str] = set()
         self._notes: dict[str, str] = {}
@@ -79,9 +79,9 @@ class DatabaseReads:
             texts = [canonical(key) for key in keys]
             found = [(text,) for text in texts if text is not None]
             if found:
-                self._ask(table, (looked_at, (KEY,)), found)
+                self.ask(table, (looked_at, (KEY,)), found)
             if len(found) < len(texts):
-                self._ask(table, (looked_at, ()), ((),))
+                self.ask(table, (looked_at, ()), ((),))
             return
         shown = dict.fromkeys(keys)
         if not shown:  # else it would depend on all rows of the table that nobody can name
@@ -107,23 +107,20 @@ class DatabaseReads:
         """The same for several ``equals``."""
         if columns is not None:
             columns = frozenset(columns)
-        asked: dict[_Kind, list[_Values]] = {}
+        asked: dict[Kind, list[_Values]] = {}
         for equals in several:
             known = {name: text for name in equals if (text := canonical(equals[name])) is not None}
             if columns is None and not known:
                 self.table(table)
                 return
-            looked_at = (
-                (ALL_COLUMNS,)
-                if columns is None
-                else _looked_at(columns, tuple(equals), updates_only)
-            )
             names = tuple(sorted(known)) if len(known) > 1 else tuple(known)
+            looked_at = _looked_at(columns, tuple(equals), updates_only)
             asked.setdefault((looked_at, names), []).append(tuple([known[name] for name in names]))
         for kind, values in asked.items():
-            self._ask(table, kind, values)
+            self.ask(table, kind, values)
 
-    def _ask(self, table: str, kind: _Kind, values: Iterable[_Values]) -> None:
+    def ask(self, table: str, kind: Kind, values: Iterable[_Values]) -> None:
+        """The same for one who has worked out the kind, and canonical values, in its order."""
         if table in self._whole:
             return
         asked = self._asked.setdefault(table, {})
@@ -229,15 +226,23 @@ def _key_text(key: Any) -> str:
     return ",".join(map(str, key)) if isinstance(key, tuple) else str(key)
 
 
+def kind_of(columns: frozenset[str] | None, equals: tuple[str, ...], updates_only: bool) -> Kind:
+    """Of questions for `DatabaseReads.ask`; ``equals`` are sorted, and there are some if
+    ``columns`` are all."""
+    return _looked_at(columns, equals, updates_only), equals
+
+
 @lru_cache(maxsize=4_096)
 def _looked_at(
-    columns: frozenset[str], equals: tuple[str, ...] = (), updates_only: bool = False
+    columns: frozenset[str] | None, equals: tuple[str, ...] = (), updates_only: bool = False
 ) -> tuple[str, ...]:
+    if columns is None:
+        return (ALL_COLUMNS,)
     found = tuple(sorted(columns.union(equals)))
     return (*found, UPDATES_ONLY) if updates_only else found
 
 
-def _question_texts(table: str, kind: _Kind, asked: Iterable[_Values]) -> list[str]:
+def _question_texts(table: str, kind: Kind, asked: Iterable[_Values]) -> list[str]:
     equals, rest = kind[1], _rest_of(kind)
     if KEY in equals:
         at = equals.index(KEY)
@@ -253,7 +258,7 @@ def _equality_text(name: str, value: str) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def _rest_of(kind: _Kind) -> str:
+def _rest_of(kind: Kind) -> str:
     columns, equals = kind
     return ", ".join(
         name for name in columns if name not in equals and name not in (KEY, UPDATES_ONLY)

@@ -31,6 +31,8 @@ class Tables:
     def __init__(self, untracked: Iterable[str], derived: dict[str, tuple[str, ...]]) -> None:
         #: Of several models of one table that which makes it: its key is that of the rows.
         self.models: dict[str, Any] = {}
+        #: Tables of several models.
+        self.shared: set[str] = set()
         #: What people call a model, and its tables: its own first, and those it inherits from.
         self.labels: dict[str, tuple[str, ...]] = {}
         self.ignored: set[str] = {_MIGRATIONS}
@@ -40,7 +42,8 @@ class Tables:
             meta: Any = model._meta
             if meta.proxy or meta.swapped:
                 continue
-            self.models.setdefault(meta.db_table, model)
+            if self.models.setdefault(meta.db_table, model) is not model:
+                self.shared.add(meta.db_table)
             self._generated[meta.db_table] = self.generated(model)
             if meta.label_lower in _OWN_MODELS:
                 self.ignored.add(meta.db_table)
