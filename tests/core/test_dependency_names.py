@@ -22,6 +22,7 @@ from isgware.core.dependencies import (
     Read,
     Row,
     RowsChanged,
+    Shape,
     TableChanged,
     Updated,
     Write,
