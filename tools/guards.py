@@ -710,6 +710,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        self._disconnect()\n"),
         ("tests that capture hooks run what waits", "        if execute:\n", "        if False:\n"),
     ),
+    # What runs within a statement of the ORM.
+    *_of("django/raw_sql.py", "django/test_sql_within.py")(
+        ("Django: wrappers of the app's may execute, too",
+         'if len(context["connection"].execute_wrappers) < 2:', "if True:"),
+    ),
+    *_of("django/recorded_queries.py", "django/test_sql_within.py")(
+        ("Django: fields and expressions may execute, too", "    _wrap_making()\n", ""),
+    ),
+    *_of("django/driver_access.py", "django/test_driver_access.py")(
+        ("Django: who takes the driver's connection reads everything",
+         "if reads is not None and found is not None:", "if False:"),
+        ("Django: how a connection is set up is not read", "token = database.set(None)",
+         "token = database.set(database.get())"),
+        ("Django: the driver's connection is looked for", "found is not None:", "True:"),
+    ),
     # One table, known under several keys.
     *_of("sqlalchemy/columns.py", "sqlalchemy/test_two_tables.py")(
         ("SQLAlchemy: a table of two keys has none", "return own if len(known) == 1 else ()", "return own"),
@@ -1970,7 +1985,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: cursors of the driver write everything",
          'if kind == "write" and listening() and tracked.get():', "if False:"),
         ("SQLAlchemy: who takes the driver's connection reads and writes everything",
-         "                _taken(self)\n", "                pass\n"),
+         "        _taken(self, sys._getframe(1))\n        return below", "        return below"),
+        ("SQLAlchemy: so does who takes the DBAPI's connection",
+         "        _taken(self, sys._getframe(1))\n        return slot", "        return slot"),
         ("SQLAlchemy: connections of the pool that execute are cursors",
          "        return _noting(self, name, found, None)\n", "        return found\n"),
         ("SQLAlchemy: what is written at the end of a block is told then",

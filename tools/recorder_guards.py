@@ -123,7 +123,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     # What Django writes.
     *_django("recorded_queries.py")(
         ("Django: all inserts", "    _wrap_inserts()\n    _wrap_updates", "    _wrap_updates", "create,comment"),
-        ("Django: all updates", "    _wrap_updates()\n    for name", "    for name", "title,move"),
+        ("Django: all updates", "    _wrap_updates()\n    _wrap_making()", "    _wrap_making()", "title,move"),
         ("Django: all deletes", "        return recorder.writes.delete(self, execute, result_type)",
          "        return execute()", "delete_post,delete_at_once"),
         ("Django: all reads", "return recorder.reads.run(reads, self, execute, result_type)", "return execute()", "title,create"),
