@@ -376,9 +376,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a row that was not found is a question", " and found[asked.answered]:", ":"),
     ),
     *_of("django/query_plans.py", "django/test_query_plans.py")(
-        ("Django: the values of each query are taken", "texts_of(values))", "texts_of(equality.values))"),
+        ("Django: the values of each query are taken", "texts.append(found)", "texts.append([str(value) for value in equality.values])"),
         ("Django: a query without the lookups of a plan is looked at anew",
-         "            if values is None:\n                return None\n            texts", "            texts"),
+         "            if found is None:\n                return None\n", "            found = found or []\n"),
         ("Django: a query that is joined by other fields is looked at anew",
          "if self.joined_by != joined_by(query):", "if False:"),
         ("Django: what does not repeat is looked at each time", " or not plan.repeats:", ":"),

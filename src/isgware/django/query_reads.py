@@ -17,8 +17,8 @@ from django.db.models.sql.constants import MULTI, SINGLE
 
 from ..core.database_reads import DatabaseReads, kind_of
 from ..core.dependencies import KEY
-from .equalities import Equality
-from .query_plans import Asked, Plan, Plans, Shown, joined_by, texts_of
+from .equalities import Equality, Texts, texts_of
+from .query_plans import Asked, Plan, Plans, Shown, joined_by
 from .query_terms import PREFETCHED, Terms, base_terms, of_subquery
 from .tables import Tables, columns_of, key_column, unique_columns
 from .unseen import note_time
@@ -105,7 +105,7 @@ class QueryReads:
 
     def _plan(
         self, reads: DatabaseReads, compiler: Any, watched: WatchedCompiler
-    ) -> tuple[Plan, list[list[str]]]:
+    ) -> tuple[Plan, list[Texts]]:
         query = _Query(self._tables, compiler, watched)
         query.note_odd(reads)
         plan = query.plan()
