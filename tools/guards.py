@@ -376,9 +376,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a row that was not found is a question", " and found[asked.answered]:", ":"),
     ),
     *_of("django/query_plans.py", "django/test_query_plans.py")(
-        ("Django: the values of each query are taken", "texts_of(values))", "texts_of(equality.values))"),
+        ("Django: the values of each query are taken", "texts.append(found)", "texts.append([str(value) for value in equality.values])"),
         ("Django: a query without the lookups of a plan is looked at anew",
-         "            if values is None:\n                return None\n            texts", "            texts"),
+         "            if found is None:\n                return None\n", "            found = found or []\n"),
         ("Django: a query that is joined by other fields is looked at anew",
          "if self.joined_by != joined_by(query):", "if False:"),
         ("Django: what does not repeat is looked at each time", " or not plan.repeats:", ":"),
@@ -430,12 +430,43 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: a view cannot be locked", 'if "view" not in str(error):', "if True:"),
         ("Django: a condition that changes its mind is not trusted", "else not _settled(child)",
          "else False"),
+        ("Django: SQL within a condition may change its mind", "isinstance(part, RawSQL | Now | Random)",
+         "isinstance(part, Now | Random)"),
+        ("Django: SQL beside a condition may change its mind",
+         "return not isinstance(condition, ExtraWhere)", "return True"),
+        ("Django: a lookup of the app's own may change its mind",
+         'if isinstance(part, Func) else "django."', 'if isinstance(part, Func) else ""'),
     ),
     *_of("django/recorded_queries.py", "django/test_dependency_writes.py")(
         ("Django: a procedure may write everything",
          "_active[0].raw.direct(call, self.db.alias) if _active else call)", "call)"),
         ("Django: what a driver's cursor does is everything",
          "_active[0].raw.direct(found, self.db.alias) if _active else found", "found"),
+    ),
+    *_of("django/old_rows.py", "django/test_field_values.py")(
+        ("Django: old values of fields that convert are those of the database",
+         "values.update((column, held[number]) for number, column in as_held)", "pass"),
+    ),
+    *_of("django/field_values.py", "django/test_field_values.py")(
+        ("Django: what a field shows alike the database may tell apart",
+         "        if compared_raw(field):\n", "        if False:\n"),
+        ("Django: a field may store another value than it is given",
+         "field.get_prep_value(value) if _prepares(field) else field.to_python(value)",
+         "field.to_python(value)"),
+    ),
+    *_of("django/sites.py", "django/test_sites.py")(
+        ("Django: a site that was kept is read",
+         "            reads.row(site._meta.db_table, site.pk)\n", ""),
+        ("Django: a site that was kept may be older", "if any(site is each for each in before):", "if False:"),
+        ("Django: sites may be untracked",
+         "reads is not None and counts(site._meta.db_table):", "reads is not None:"),
+    ),
+    *_of("django/query_reads.py", "django/test_dependencies.py")(
+        ("Django: what can never be true is no question", "        if not watched.ran:\n", "        if False:\n"),
+    ),
+    *_of("core/dependency_labels.py", "django/test_dependencies.py")(
+        ("a table is shown by its own name", "return _ALSO not in shape.columns, shape",
+         "return _ALSO in shape.columns, shape"),
     ),
     *_of("django/unseen.py", "django/test_unseen.py")(
         ("Django: a condition near now is noted",
@@ -709,6 +740,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        self._registered.clear()\n        self._disconnect()\n",
          "        self._disconnect()\n"),
         ("tests that capture hooks run what waits", "        if execute:\n", "        if False:\n"),
+    ),
+    # What runs within a statement of the ORM.
+    *_of("django/raw_sql.py", "django/test_sql_within.py")(
+        ("Django: wrappers of the app's may execute, too",
+         'if len(context["connection"].execute_wrappers) < 2:', "if True:"),
+    ),
+    *_of("django/recorded_queries.py", "django/test_sql_within.py")(
+        ("Django: fields and expressions may execute, too", "    _wrap_making()\n", ""),
+    ),
+    *_of("django/driver_access.py", "django/test_driver_access.py")(
+        ("Django: who takes the driver's connection reads everything",
+         "if reads is not None and found is not None:", "if False:"),
+        ("Django: how a connection is set up is not read", "token = database.set(None)",
+         "token = database.set(database.get())"),
+        ("Django: the driver's connection is looked for", "found is not None:", "True:"),
     ),
     # One table, known under several keys.
     *_of("sqlalchemy/columns.py", "sqlalchemy/test_two_tables.py")(
@@ -2006,7 +2052,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: cursors of the driver write everything",
          'if kind == "write" and listening() and tracked.get():', "if False:"),
         ("SQLAlchemy: who takes the driver's connection reads and writes everything",
-         "                _taken(self)\n", "                pass\n"),
+         "        _taken(self, sys._getframe(1))\n        return below", "        return below"),
+        ("SQLAlchemy: so does who takes the DBAPI's connection",
+         "        _taken(self, sys._getframe(1))\n        return slot", "        return slot"),
         ("SQLAlchemy: connections of the pool that execute are cursors",
          "        return _noting(self, name, found, None)\n", "        return found\n"),
         ("SQLAlchemy: what is written at the end of a block is told then",
