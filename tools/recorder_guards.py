@@ -66,7 +66,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
          "create,upsert_posts,delete_post,upsert"),
         ("Django: each combination of an IN", "reads.ask(asked.table, asked.kind, product(*several))",
          "reads.ask(asked.table, asked.kind, list(product(*several))[:1])", "create,move"),
-        ("Django: values of each query of a text", "texts_of(values))", "texts_of(equality.values))", "create,move"),
+        ("Django: values of each query of a text", "texts.append(found)", "texts.append([str(value) for value in equality.values])", "create,move"),
     ),
     *_django("query_reads.py")(
         ("Django: the order", "        terms.walk(watched.order_by)\n", "", "when,count_up,title"),
@@ -162,7 +162,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     ),
     # What both share.
     *_by(_DJANGO, 240, "core/database_reads.py")(
-        ("questions by what they ask for", "                names[shape_name(shape, values)] = None\n", "                pass\n", "create,move"),
+        ("questions by what they ask for", "                names.update(dict.fromkeys(shape_names(shape, asked)))\n", "", "create,move"),
         ("shapes that the store does not know", "                    new.add(shape)\n", "                    pass\n"),
         ("questions whose values are not known", "                    names[shape_name(shape)] = None\n", "                    pass\n", "count_up,rate_all,upsert_posts,update_by_aggregate,move_by_update"),
         ("rows by their keys", "                names.update(dict.fromkeys(row_names(table, map(str, keys[table]))))\n", "                pass\n", _POSTS),

@@ -32,6 +32,7 @@ from .dependency_names import (
     row_names,
     rows_name,
     shape_name,
+    shape_names,
     table_name,
 )
 from .dependency_texts import TOO_MANY
@@ -175,7 +176,8 @@ class DatabaseReads:
             self._fill(max({*self._rows, *self._asked}, key=self._count_of))
         tables = sorted({*self._whole, *self._rows, *self._asked})
         names: dict[bytes, None] = {EVERY: None} if tables or self.why else {}
-        texts, new = [], set()
+        texts: list[str] = []
+        new: set[Shape] = set()
         if self.why:
             names[STAR] = None
             texts.append(f"* {self.why}")
@@ -187,20 +189,18 @@ class DatabaseReads:
                 names[rows_name(table)] = None
             if table in self._rows:
                 names.update(dict.fromkeys(row_names(table, map(str, keys[table]))))
-            known = set(shapes.get(table, ()))
+            known, before = shapes.get(table, ()), len(new)
             for (columns, equals), asked in self._asked.get(table, _NONE).items():
                 shape = Shape(table, columns, equals)
-                if shape not in known and len(known) >= MAX_SHAPES:
-                    names[any_name(table)] = None
-                    continue
                 if shape not in known:
-                    known.add(shape)
+                    if len(known) + len(new) - before >= MAX_SHAPES:
+                        names[any_name(table)] = None
+                        continue
                     new.add(shape)
-                for values in asked:
-                    names[shape_name(shape, values)] = None
+                names.update(dict.fromkeys(shape_names(shape, asked)))
                 if equals:
                     names[shape_name(shape)] = None
-            texts += self._texts(table)
+            self._put_texts(table, texts)
         texts += (MARK + note.replace("\n", " ") for note in self._notes.values())
         return Dependencies(
             b"".join(names), "\n".join(texts), frozenset(new), frozenset(self._asked)
@@ -212,14 +212,16 @@ class DatabaseReads:
         )
 
     def _count(self) -> int:
-        return sum(map(self._count_of, {*self._rows, *self._asked}))
+        asked = [len(values) for kinds in self._asked.values() for values in kinds.values()]
+        return sum(map(len, self._rows.values())) + sum(asked)
 
-    def _texts(self, table: str) -> Iterable[str]:
+    def _put_texts(self, table: str, texts: list[str]) -> None:
         if table in self._whole:
-            yield f"{table}[*]{TOO_MANY if table in self.full else ''}"
-        yield from [f"{table}:{_key_text(key)}" for key in self._rows.get(table, ())]
+            texts.append(f"{table}[*]{TOO_MANY if table in self.full else ''}")
+        for key in self._rows.get(table, ()):
+            texts.append(f"{table}:{key if type(key) is int else _key_text(key)}")
         for kind, asked in self._asked.get(table, _NONE).items():
-            yield from _question_texts(table, kind, asked)
+            texts += _question_texts(table, kind, asked)
 
 
 def _key_text(key: Any) -> str:

@@ -17,8 +17,8 @@ from django.db.models.sql.constants import MULTI, SINGLE
 
 from ..core.database_reads import DatabaseReads, kind_of
 from ..core.dependencies import KEY
-from .equalities import Equality
-from .query_plans import Asked, Plan, Plans, Shown, joined_by, texts_of
+from .equalities import Equality, Texts, texts_of
+from .query_plans import Asked, Plan, Plans, Shown, joined_by
 from .query_terms import PREFETCHED, Terms, base_terms, of_subquery
 from .tables import Tables, columns_of, key_column, unique_columns
 from .unseen import note_function, note_time
@@ -63,6 +63,12 @@ class WatchedCompiler:
         compiler.as_sql = as_sql
         return self
 
+    @property
+    def ran(self) -> bool:
+        """False of a condition that is never true, whatever the database holds (``none()``,
+        ``pk__in=[]``): Django makes no text of it, and asks nothing."""
+        return self._made > 0 and self.text != ""
+
     def __exit__(self, *_: object) -> None:
         compiler = self._compiler
         del compiler.pre_sql_setup, compiler.get_from_clause, compiler.as_sql
@@ -81,9 +87,8 @@ class QueryReads:
         """Run a query, and record it."""
         with WatchedCompiler(compiler) as watched:
             result = execute()
-        if compiler.select is None and watched.aliases is None and not _aggregates(compiler):
-            if not compiler.query.combined_queries:
-                return result  # it was not run: its condition is never true
+        if not watched.ran:
+            return result
         plan, texts = self._plans.find(watched.text, compiler) or self._plan(
             reads, compiler, watched
         )
@@ -100,16 +105,12 @@ class QueryReads:
 
     def _plan(
         self, reads: DatabaseReads, compiler: Any, watched: WatchedCompiler
-    ) -> tuple[Plan, list[list[str]]]:
+    ) -> tuple[Plan, list[Texts]]:
         query = _Query(self._tables, compiler, watched)
         query.note_odd(reads)
         plan = query.plan()
         self._plans.keep(watched.text, compiler, plan)
         return plan, [texts_of(equality.values) for equality in plan.equalities]
-
-
-def _aggregates(compiler: Any) -> bool:
-    return getattr(compiler.query, "inner_query", None) is not None
 
 
 class _Query:

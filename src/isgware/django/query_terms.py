@@ -25,6 +25,7 @@ from django.db.models.sql.where import ExtraWhere, WhereNode
 
 from ..core.sql_functions import is_known
 from .equalities import Equality, Path, lookups_in, values_of
+from .tables import by_value
 
 #: What prefetches of many-to-many relations select with ``extra``: columns of the joined table.
 PREFETCHED: Final = "_prefetch_related_val_"
@@ -243,7 +244,8 @@ class Terms:
             join = self.query.alias_map[column.alias]
             if isinstance(join, Join) and join.join_type != INNER:
                 return  # that there is no row at all
-        values, known = values_of(lookup), self.equals.get(place)
+        values = values_of(lookup) if by_value(column.target) else None
+        known = self.equals.get(place)
         if values and (known is None or len(values) < len(known.values)):
             self.equals[place] = Equality(path, type(lookup), column.alias, column.target, values)
 

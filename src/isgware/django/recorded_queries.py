@@ -24,6 +24,7 @@ from .old_rows import OUR_OWN, THE_ORM, within
 from .query_reads import QueryReads
 from .query_writes import QueryWrites
 from .raw_sql import RawSQL
+from .sites import watch_sites
 from .tables import Tables
 from .unseen import watch_caches
 
@@ -66,6 +67,7 @@ def record_queries(
     recorder = Recorder(Tables(untracked, dict(derived)), made, durable, mode)
     _install()
     watch_caches()
+    watch_sites(recorder.writes.counts)
     _active[:] = [recorder]
     for connection in connections.all(initialized_only=True):
         _wrap_cursors(connection=connection)

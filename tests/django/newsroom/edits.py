@@ -3,7 +3,7 @@
 import datetime
 from uuid import UUID
 
-from django.db.models import Count, F
+from django.db.models import Count, F, JSONField, Value
 from django.db.models.functions import Upper
 
 from .models import Author, Comment, Draft, Post, Rating, Seat, Story, Topic
@@ -290,6 +290,21 @@ def fast_delete(random):
 def comment(random):
     if post := some(random, Post):
         post.comment_set.create(text=f"c{random.randint(1, 99)}", approved=random.random() < 0.7)
+
+
+@edit
+def facts(random):
+    if found := some(random, Comment):
+        n = random.randint(1, 3)
+        found.facts = random.choice([None, Value(None, JSONField()), {"n": n}])
+        found.save()
+
+
+@edit
+def save_as_loaded(random):
+    """What fields make of two values of the database may be one."""
+    for found in Comment.objects.all()[:3]:
+        found.save()
 
 
 @edit
