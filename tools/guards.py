@@ -756,6 +756,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "token = database.set(database.get())"),
         ("Django: the driver's connection is looked for", "found is not None:", "True:"),
     ),
+    *_of("sqlalchemy/times.py", "sqlalchemy/test_times.py")(
+        ("SQLAlchemy: functions of the app's database are named",
+         "elif type(part) is Function and not is_known(name):", "elif False:"),
+    ),
+    *_of("sqlalchemy/selects.py", "sqlalchemy/test_times.py")(
+        ("SQLAlchemy: so are those that give tables", "            self._times += times_in(inner)\n", ""),
+    ),
+    *_of("django/query_terms.py", "django/test_unseen.py")(
+        ("Django: functions of the app's database are named", "self.functions.append(name)", "pass"),
+    ),
     # One table, known under several keys.
     *_of("sqlalchemy/columns.py", "sqlalchemy/test_two_tables.py")(
         ("SQLAlchemy: a table of two keys has none", "return own if len(known) == 1 else ()", "return own"),

@@ -21,7 +21,7 @@ from .equalities import Equality, Texts, texts_of
 from .query_plans import Asked, Plan, Plans, Shown, joined_by
 from .query_terms import PREFETCHED, Terms, base_terms, of_subquery
 from .tables import Tables, columns_of, key_column, unique_columns
-from .unseen import note_time
+from .unseen import note_function, note_time
 
 _WORDS: Final = re.compile(r"\w+")
 
@@ -172,6 +172,8 @@ class _Query:
         for terms in self._terms.all():
             for column, value in terms.times:
                 note_time(reads, column, value)
+            for name in terms.functions:
+                note_function(reads, name)
             if terms.raw:
                 reads.everything(f"SQL within a query: {terms.raw[:80]}")
         if any(terms.whole for terms in self._terms.all()):
@@ -208,7 +210,7 @@ class _Query:
             for alias in terms.aliases
             if (found := self._asked(terms, alias, list(shown), equalities)) is not None
         ]
-        odd = any(terms.whole or terms.raw or terms.times for terms in listed)
+        odd = any(terms.whole or terms.raw or terms.times or terms.functions for terms in listed)
         within = any(terms.equals for terms in listed[1:])
         tables = {terms.table(alias) for terms in listed[1:] for alias in terms.aliases}
         repeats = not (odd or within) and tables.isdisjoint(self._tables.shared)

@@ -223,6 +223,7 @@ class _Analysis:
         elif isinstance(inner, AliasedReturnsRows | Join | FromGrouping):
             self._from(inner)
         elif isinstance(inner, FunctionElement) and _known(inner):
+            self._times += times_in(inner)
             for child in inner.get_children():
                 self._expression(child)
         else:
