@@ -56,16 +56,19 @@ _POSTS: Final = "title,move,when,price,stale_object"
 
 RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     # What Django reads.
-    *_django("query_reads.py")(
+    *_django("query_plans.py")(
         ("Django: keys of rows that came",
-         "                self._note_rows(alias, keys, columns)\n        for terms",
-         "                pass\n        for terms", _POSTS),
-        ("Django: keys of rows of an iterator",
-         "                self._note_rows(alias, [row[at] for row in chunk if row[at] is not None], columns)",
-         "                pass", _POSTS),
-        ("Django: questions", "        reads.questions(table, columns, _combinations(values), updates_only=anchored)\n", "        pass\n", "create,move"),
-        ("Django: a row that was not found", "if not rows or terms.whole", "if terms.whole",
+         "found = [_note(reads, shown, rows) for shown in self.shown]",
+         "found = [False for shown in self.shown]", _POSTS),
+        ("Django: keys of rows of an iterator", "                _note(reads, shown, chunk)\n", "                pass\n", _POSTS),
+        ("Django: questions", "for asked in self.asked:", "for asked in ():", "create,move"),
+        ("Django: a row that was not found", " and found[asked.answered]:", ":",
          "create,upsert_posts,delete_post,upsert"),
+        ("Django: each combination of an IN", "reads.ask(asked.table, asked.kind, product(*several))",
+         "reads.ask(asked.table, asked.kind, list(product(*several))[:1])", "create,move"),
+        ("Django: values of each query of a text", "texts.append(found)", "texts.append([str(value) for value in equality.values])", "create,move"),
+    ),
+    *_django("query_reads.py")(
         ("Django: the order", "        terms.walk(watched.order_by)\n", "", "when,count_up,title"),
         ("Django: columns without the key",
          "terms.columns.setdefault(alias, set()).update(columns, shown.get(alias, ()))", "pass"),
@@ -75,13 +78,19 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: what is computed beside the key",
          "frozenset({*columns, *shown.get(alias, ())})", "frozenset(columns)"),
         ("Django: what decides of rows shown in part",
-         "self._keys[alias] = at, seen | more", "self._keys[alias] = at, seen", "slug,create"),
-        ("Django: joined rows that come and go", "updates_only=anchored)", "updates_only=True)", "create,comment"),
+         "self._keys[alias] = at, columns | more", "self._keys[alias] = at, columns", "slug,create"),
+        ("Django: joined rows that come and go", "for name, _ in equals]), anchored)",
+         "for name, _ in equals]), True)", "create,comment"),
         ("Django: joined rows whose columns decide", "columns is not None and columns <= {key}:", "True:", "rename_author"),
-        ("Django: subqueries", "for terms in self._terms.all():", "for terms in [self._terms]:", "comment,approve"),
+        ("Django: subqueries", "            for terms in listed\n", "            for terms in [own]\n", "comment,approve"),
         ("Django: SQL of other tables within a query", "            if terms.raw:\n", "            if False:\n", "comment"),
-        ("Django: each combination of an IN", "    for chosen in product(*values.values()):",
-         "    for chosen in list(product(*values.values()))[:1]:", "create,move"),
+    ),
+    *_django("equalities.py")(
+        ("Django: a negated condition is no equality", " and not where.negated", "", "create"),
+        ("Django: OR is no conjunction", ' and where.connector == "AND"', "", "create,edited"),
+        ("Django: each value of an IN",
+         "values = [value for value in lookup.rhs if value is not None]",
+         "values = [value for value in lookup.rhs if value is not None][:1]", "create,move"),
     ),
     *_django("query_terms.py")(
         ("Django: columns of conditions", "    terms.walk(query.where)\n    terms.joins()",
@@ -94,12 +103,6 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: conditions of a relation", "            self.walk(condition)\n", "", "approve,comment"),
         ("Django: that a joined row is missing",
          "if isinstance(join, Join) and join.join_type != INNER:", "if False:", "create,comment"),
-        ("Django: a negated condition is no equality",
-         "if where is None or where.negated or where", "if where is None or where", "create"),
-        ("Django: OR is no conjunction", ' or where.connector != "AND":', ":", "create,edited"),
-        ("Django: each value of an IN",
-         "values = [value for value in lookup.rhs if value is not None]",
-         "values = [value for value in lookup.rhs if value is not None][:1]", "create,move"),
         ("Django: what is in a subquery", "self.inner.append(of_subquery(query, self))", "pass", "comment,approve"),
         ("Django: unions", "terms.inner.append(of_subquery(combined, outer))", "pass", "create,title"),
         ("Django: aggregates of a subquery", "terms.inner.append(of_subquery(inner, outer))", "pass", "create,draft,delete_post"),
@@ -120,14 +123,13 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     # What Django writes.
     *_django("recorded_queries.py")(
         ("Django: all inserts", "    _wrap_inserts()\n    _wrap_updates", "    _wrap_updates", "create,comment"),
-        ("Django: all updates", "    _wrap_updates()\n    for name", "    for name", "title,move"),
+        ("Django: all updates", "    _wrap_updates()\n    _wrap_making()", "    _wrap_making()", "title,move"),
         ("Django: all deletes", "        return recorder.writes.delete(self, execute, result_type)",
          "        return execute()", "delete_post,delete_at_once"),
         ("Django: all reads", "return recorder.reads.run(reads, self, execute, result_type)", "return execute()", "title,create"),
     ),
     *_django("query_writes.py")(
         ("Django: inserted rows", "        for write in self._inserted(compiler, rows, returning):\n", "        for write in ():\n", "create,comment,topics_create,get_or_create"),
-        ("Django: keys out of RETURNING", "            if told:\n                key = listed[number][at]\n            elif", "            if", "create,create_story,copy,comment,rate"),
         ("Django: upserts", "                yield Updated(meta.db_table, key, updates | self._tables.generated(model))", "                pass", "upsert_posts,number"),
         ("Django: generated columns of upserts", "yield Updated(meta.db_table, key, updates | self._tables.generated(model))", "yield Updated(meta.db_table, key, updates)", "upsert_ratings,rating_kind,rate_again"),
         ("Django: updated rows", "                if write is not None:\n                    self._note_row(write, model, using)\n", "", _POSTS),
@@ -152,14 +154,14 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     ),
     # What both share.
     *_by(_DJANGO, 240, "core/database_reads.py")(
-        ("questions by what they ask for", "                names[shape_name(shape, values)] = None\n", "                pass\n", "create,move"),
+        ("questions by what they ask for", "                names.update(dict.fromkeys(shape_names(shape, asked)))\n", "", "create,move"),
         ("shapes that the store does not know", "                    new.add(shape)\n", "                    pass\n"),
         ("questions whose values are not known", "                    names[shape_name(shape)] = None\n", "                    pass\n", "count_up,rate_all,upsert_posts,update_by_aggregate,move_by_update"),
         ("rows by their keys", "                names.update(dict.fromkeys(row_names(table, map(str, keys[table]))))\n", "                pass\n", _POSTS),
         ("rows of which nobody knows which", "                names[rows_name(table)] = None\n", "                pass\n", "update_by_subquery"),
         ("whole tables", "            if table in self._whole:\n                names[any_name(table)] = None\n", "", "count_up,by_hand"),
         ("everything", "            names[STAR] = None\n", "            pass\n", "title,comment"),
-        ("names that everybody has", "        names = {EVERY: None}\n", "        names: dict[bytes, None] = {}\n", "raw"),
+        ("names that everybody has", "{EVERY: None} if tables or self.why else {}", "{}", "raw"),
     ),
     *_by(_DJANGO, 240, "core/dependency_names.py")(
         ("names: any change", "    names = [STAR, any_name(write.table)]", "    names = [STAR]", "count_up,by_hand"),
@@ -184,13 +186,18 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     # What SQLAlchemy reads.
     *_sqlalchemy("reading.py")(
         ("SQLAlchemy: SQL of the app's own is read", 'if kind_of(context.unicode_statement) in ("read", "write"):', "if False:", "raw sql,change a column"),
-        ("SQLAlchemy: whole tables", "            reads.table(table)\n    for asked", "            pass\n    for asked"),
-        ("SQLAlchemy: questions", "        reads.questions(asked.table, asked.columns, _equals(asked, value_of))\n", "        pass\n"),
-        ("SQLAlchemy: each value of an IN", "for each in several[1]]:", "for each in several[1][:1]]:", "update by condition"),
-        ("SQLAlchemy: values of this execution", "value_of(names, parameters, given) if isinstance(given, BindParameter) else given", "given.value if isinstance(given, BindParameter) else given"),
-        ("SQLAlchemy: keys of rows", "        reads.rows(each.table, keys, each.columns)\n", "        pass\n"),
-        ("SQLAlchemy: rows of fetchmany", "        self._noted(rows)\n        return rows\n\n    def fetchall", "        return rows\n\n    def fetchall", "update by a subquery"),
-        ("SQLAlchemy: rows of fetchall", "        rows = self._cursor.fetchall()\n        self._noted(rows)\n", "        rows = self._cursor.fetchall()\n"),
+        ("SQLAlchemy: whole tables", "            reads.table(table)\n    ask(", "            pass\n    ask("),
+    ),
+    *_sqlalchemy("questions.py")(
+        ("SQLAlchemy: questions of integers", "            reads.ask(table, kind, values)\n", "            pass\n"),
+        ("SQLAlchemy: questions of other values", "            reads.questions(table, asked.columns, _equals(asked, context))\n", "            pass\n"),
+        ("SQLAlchemy: each value of an IN", "for text in map(str, values)]", "for text in map(str, values[:1])]", "update by condition"),
+        ("SQLAlchemy: values of this execution", "texts.append(str(value))", 'texts.append("1")'),
+    ),
+    *_sqlalchemy("rows.py")(
+        ("SQLAlchemy: keys of rows", "            reads.rows(each.table, keys, each.columns)\n", "            pass\n"),
+        ("SQLAlchemy: rows of fetchmany", "        note(self._reads, self._shown, rows)\n        return rows\n\n    def fetchall", "        return rows\n\n    def fetchall", "update by a subquery"),
+        ("SQLAlchemy: rows of fetchall", "        rows = self._cursor.fetchall()\n        note(self._reads, self._shown, rows)\n", "        rows = self._cursor.fetchall()\n"),
     ),
     *_sqlalchemy("selects.py")(
         ("SQLAlchemy: what decides", "        columns = None if every else frozenset(self._deciding.get(name, ()))", "        columns = None if every else frozenset[str]()"),
@@ -253,6 +260,9 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: rows of a SELECT", 'if getattr(statement, "select", None) is not None or statement._multi_values:', "if statement._multi_values:"),
     ),
     # Without it too much is renewed, and nothing is wrong.
+    *_test("django/query_writes.py", "django/test_dependency_writes.py")(
+        ("Django: keys out of RETURNING", "            if told:\n                key = listed[number][at]\n            elif", "            if"),
+    ),
     *_test("sqlalchemy/row_writes.py", "sqlalchemy/test_writing.py")(
         ("SQLAlchemy: keys of inserted rows", "        keys = rows if len(rows) == len(parameters) else keys", "        pass"),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import http.client
 import importlib.util
 import json
 import os
@@ -231,10 +232,12 @@ class Server:
         deadline = time.monotonic() + STARTS_WITHIN
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if request(self.port, "/-/pid", timeout=2).status == 200:
+                answer = request(self.port, "/-/pid", timeout=10)
+                if os.getsid(int(answer.body)) == self.process.pid:  # not another's on this port
                     return True
-            except OSError:
-                time.sleep(0.05)
+            except (OSError, http.client.HTTPException, ValueError):
+                pass
+            time.sleep(0.05)
         return False
 
     @property

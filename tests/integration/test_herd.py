@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -61,15 +60,14 @@ def test_p5_a_purged_page_is_one_render_for_all_who_come(serve: Serve, world: Wo
 
 
 def test_p5_an_error_is_shared_by_those_who_waited(serve: Serve, world: World) -> None:
-    server = serve(threads=30, env={"SITE_ASKED": "1"})
+    server = serve(threads=30)
     assert server.get("/page/works").status == 200
     with ThreadPoolExecutor(1) as pool:
         with world.held("/page/fails", status=500):
             herded = pool.submit(
                 lambda: herd(lambda: server.get("/page/fails"), clients=20, requests=20)
             )
-            eventually(lambda: len(world.renders(event="asked")), lambda it: it == 21, within=60)
-            time.sleep(1)  # from where that is noted to where they wait
+            eventually(lambda: server.get("/-/waiting").body, lambda it: it == b"19", within=60)
         answers = herded.result()
     assert {answer.status for answer in answers} == {500}
     assert len(world.renders("/page/fails")) == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 
 import pytest
 
@@ -101,7 +100,7 @@ def test_p5_a_promise_outlives_the_process_that_made_it(serve: Serve, world: Wor
     begun = eventually(lambda: world.renders("/first/a"), bool, within=60)
     world.knob("/first/a", text="whole")
     os.kill(begun[0]["pid"], signal.SIGKILL)
-    time.sleep(0.5)  # gunicorn has a new worker by then
+    eventually(server.pids, lambda pids: len(pids) == 2 and begun[0]["pid"] not in pids, within=60)
     assert follow(server, "/first/a", loading) == "ready"
     answer = open_page(server, "/first/a")
     assert (answer.state, answer.page["text"]) == ("HIT", "whole")

@@ -43,8 +43,9 @@ class World:
     def renders(self, path: str | None = None, event: str = "begin") -> list[dict[str, Any]]:
         """What the log says of the renders that began (or ended), of one page or of all."""
         log = self.directory / "renders.log"
-        lines = log.read_text().splitlines() if log.exists() else []
-        entries = [json.loads(line) for line in lines]
+        text = log.read_text() if log.exists() else ""
+        whole = text[: text.rfind("\n") + 1]  # of one that is being written half may be there
+        entries = [json.loads(line) for line in whole.splitlines()]
         return [
             entry for entry in entries if entry["event"] == event and path in (None, entry["path"])
         ]

@@ -102,6 +102,19 @@ def test_raw_sql_renews_everything(notes):
     assert asked(client) == (["raw,raw", "raw,raw", "raw", "raw"], ["REVALIDATED"] * 4)
 
 
+def test_raw_sql_renews_no_page_that_shows_nothing_of_a_database(notes):
+    @notes.get("/about")
+    @revalidate(False)
+    def about():
+        return "about"
+
+    client = notes.test_client()
+    labels = [client.get("/about").headers["X-ISG-Cache"] for _ in range(2)]
+    assert (labels, notes.isg.depends("/about")) == (["MISS", "HIT"], [])
+    client.post("/raw")
+    assert client.get("/about").headers["X-ISG-Cache"] == "HIT"
+
+
 def test_a_plain_wsgi_app_with_sqlalchemy(store, engine, session):
     add(session, Author(id=1, name="Ann"), Shelf(id=1))
 

@@ -32,6 +32,7 @@ from .dependency_names import (
     row_names,
     rows_name,
     shape_name,
+    shape_names,
     table_name,
 )
 from .dependency_texts import TOO_MANY
@@ -45,9 +46,9 @@ MAX_WRITES: Final = 1_000
 MAX_SHAPES: Final = 200
 
 #: What the questions of one shape look at, and of what the value is asked; then their values.
-_Kind = tuple[tuple[str, ...], tuple[str, ...]]
-_Values = tuple[str, ...]
-_NONE: Final[dict[_Kind, dict[_Values, None]]] = {}
+Kind = tuple[tuple[str, ...], tuple[str, ...]]
+Values = tuple[str, ...]
+_NONE: Final[dict[Kind, dict[Values, None]]] = {}
 
 
 class DatabaseReads:
@@ -58,7 +59,7 @@ class DatabaseReads:
         self.page = page
         self.why = ""
         self._rows: dict[str, dict[Any, None]] = {}
-        self._asked: dict[str, dict[_Kind, dict[_Values, None]]] = {}
+        self._asked: dict[str, dict[Kind, dict[Values, None]]] = {}
         self._whole: set[str] = set()
         self.full: set[str] = set()
         self._notes: dict[str, str] = {}
@@ -79,11 +80,11 @@ class DatabaseReads:
             texts = [canonical(key) for key in keys]
             found = [(text,) for text in texts if text is not None]
             if found:
-                self._ask(table, (looked_at, (KEY,)), found)
+                self.ask(table, (looked_at, (KEY,)), found)
             if len(found) < len(texts):
-                self._ask(table, (looked_at, ()), ((),))
+                self.ask(table, (looked_at, ()), ((),))
             return
-        shown = dict.fromkeys(keys)
+        shown = keys if isinstance(keys, dict) else dict.fromkeys(keys)
         if not shown:  # else it would depend on all rows of the table that nobody can name
             return
         known = self._rows.setdefault(table, {})
@@ -107,28 +108,32 @@ class DatabaseReads:
         """The same for several ``equals``."""
         if columns is not None:
             columns = frozenset(columns)
-        asked: dict[_Kind, list[_Values]] = {}
+        asked: dict[Kind, list[Values]] = {}
         for equals in several:
             known = {name: text for name in equals if (text := canonical(equals[name])) is not None}
             if columns is None and not known:
                 self.table(table)
                 return
-            looked_at = (
-                (ALL_COLUMNS,)
-                if columns is None
-                else _looked_at(columns, tuple(equals), updates_only)
-            )
             names = tuple(sorted(known)) if len(known) > 1 else tuple(known)
+            looked_at = _looked_at(columns, tuple(equals), updates_only)
             asked.setdefault((looked_at, names), []).append(tuple([known[name] for name in names]))
         for kind, values in asked.items():
-            self._ask(table, kind, values)
+            self.ask(table, kind, values)
 
-    def _ask(self, table: str, kind: _Kind, values: Iterable[_Values]) -> None:
+    def ask(self, table: str, kind: Kind, values: Iterable[Values]) -> None:
+        """The same for one who has worked out the kind, and canonical values, in its order."""
         if table in self._whole:
             return
-        asked = self._asked.setdefault(table, {})
-        asked.setdefault(kind, {}).update(dict.fromkeys(values))
-        if sum(map(len, list(asked.values()))) > MAX_READS:
+        asked = self._asked.get(table)
+        if asked is None:
+            asked = self._asked.setdefault(table, {})
+        known = asked.get(kind)
+        if known is None:
+            known = asked.setdefault(kind, {})
+        before = len(known)
+        for each in values:
+            known[each] = None
+        if len(known) > before and sum(map(len, list(asked.values()))) > MAX_READS:
             self._fill(table)
 
     def table(self, table: str) -> None:
@@ -176,12 +181,14 @@ class DatabaseReads:
                 self.table(table)
         while self._count() > MAX_READS:
             self._fill(max({*self._rows, *self._asked}, key=self._count_of))
-        names = {EVERY: None}
-        texts, new = [], set()
+        tables = sorted({*self._whole, *self._rows, *self._asked})
+        names: dict[bytes, None] = {EVERY: None} if tables or self.why else {}
+        texts: list[str] = []
+        new: set[Shape] = set()
         if self.why:
             names[STAR] = None
             texts.append(f"* {self.why}")
-        for table in sorted({*self._whole, *self._rows, *self._asked}):
+        for table in tables:
             names[table_name(table)] = None
             if table in self._whole:
                 names[any_name(table)] = None
@@ -189,20 +196,18 @@ class DatabaseReads:
                 names[rows_name(table)] = None
             if table in self._rows:
                 names.update(dict.fromkeys(row_names(table, map(str, keys[table]))))
-            known = set(shapes.get(table, ()))
+            known, before = shapes.get(table, ()), len(new)
             for (columns, equals), asked in self._asked.get(table, _NONE).items():
                 shape = Shape(table, columns, equals)
-                if shape not in known and len(known) >= MAX_SHAPES:
-                    names[any_name(table)] = None
-                    continue
                 if shape not in known:
-                    known.add(shape)
+                    if len(known) + len(new) - before >= MAX_SHAPES:
+                        names[any_name(table)] = None
+                        continue
                     new.add(shape)
-                for values in asked:
-                    names[shape_name(shape, values)] = None
+                names.update(dict.fromkeys(shape_names(shape, asked)))
                 if equals:
                     names[shape_name(shape)] = None
-            texts += self._texts(table)
+            self._put_texts(table, texts)
         texts += (MARK + note.replace("\n", " ") for note in self._notes.values())
         return Dependencies(
             b"".join(names), "\n".join(texts), frozenset(new), frozenset(self._asked)
@@ -214,29 +219,39 @@ class DatabaseReads:
         )
 
     def _count(self) -> int:
-        return sum(map(self._count_of, {*self._rows, *self._asked}))
+        asked = [len(values) for kinds in self._asked.values() for values in kinds.values()]
+        return sum(map(len, self._rows.values())) + sum(asked)
 
-    def _texts(self, table: str) -> Iterable[str]:
+    def _put_texts(self, table: str, texts: list[str]) -> None:
         if table in self._whole:
-            yield f"{table}[*]{TOO_MANY if table in self.full else ''}"
-        yield from [f"{table}:{_key_text(key)}" for key in self._rows.get(table, ())]
+            texts.append(f"{table}[*]{TOO_MANY if table in self.full else ''}")
+        for key in self._rows.get(table, ()):
+            texts.append(f"{table}:{key if type(key) is int else _key_text(key)}")
         for kind, asked in self._asked.get(table, _NONE).items():
-            yield from _question_texts(table, kind, asked)
+            texts += _question_texts(table, kind, asked)
 
 
 def _key_text(key: Any) -> str:
     return ",".join(map(str, key)) if isinstance(key, tuple) else str(key)
 
 
+def kind_of(columns: frozenset[str] | None, equals: tuple[str, ...], updates_only: bool) -> Kind:
+    """Of questions for `DatabaseReads.ask`; ``equals`` are sorted, and there are some if
+    ``columns`` are all."""
+    return _looked_at(columns, equals, updates_only), equals
+
+
 @lru_cache(maxsize=4_096)
 def _looked_at(
-    columns: frozenset[str], equals: tuple[str, ...] = (), updates_only: bool = False
+    columns: frozenset[str] | None, equals: tuple[str, ...] = (), updates_only: bool = False
 ) -> tuple[str, ...]:
+    if columns is None:
+        return (ALL_COLUMNS,)
     found = tuple(sorted(columns.union(equals)))
     return (*found, UPDATES_ONLY) if updates_only else found
 
 
-def _question_texts(table: str, kind: _Kind, asked: Iterable[_Values]) -> list[str]:
+def _question_texts(table: str, kind: Kind, asked: Iterable[Values]) -> list[str]:
     equals, rest = kind[1], _rest_of(kind)
     if KEY in equals:
         at = equals.index(KEY)
@@ -252,7 +267,7 @@ def _equality_text(name: str, value: str) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def _rest_of(kind: _Kind) -> str:
+def _rest_of(kind: Kind) -> str:
     columns, equals = kind
     return ", ".join(
         name for name in columns if name not in equals and name not in (KEY, UPDATES_ONLY)

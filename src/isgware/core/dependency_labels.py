@@ -1,8 +1,8 @@
 """Names as people write them: ``blog.Post:5`` is a row, ``blog.Post[*]`` the table.
 
 ``labels`` maps what people call a table to the tables that are meant: a model that inherits from
-another has a row in both. A store knows them as shapes without a table, so that who has only the
-store understands them, too.
+another has a row in both. Of several names of one table the last is shown. A store knows them as
+shapes without a table, so that who has only the store understands and shows them, too.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
+from typing import Final
 
 from ..errors import ConfigurationError
 from .dependencies import Shape, TableChanged, Updated, Write
 from .dependency_texts import parsed
 
 Labels = Mapping[str, tuple[str, ...]]
+#: Beside a name that is understood, and not shown.
+_ALSO: Final = ""
 
 
 def labels_as_shapes(labels: Labels) -> frozenset[Shape]:
@@ -24,11 +27,20 @@ def labels_as_shapes(labels: Labels) -> frozenset[Shape]:
 
 @lru_cache(maxsize=8)  # each render asks for them
 def _as_shapes(labels: tuple[tuple[str, tuple[str, ...]], ...]) -> frozenset[Shape]:
-    return frozenset(Shape("", (label,), tables) for label, tables in labels)
+    shown = set({tables[0]: label for label, tables in labels if tables}.values())
+    return frozenset(
+        Shape("", (label,) if label in shown else (label, _ALSO), tables)
+        for label, tables in labels
+    )
 
 
 def labels_in(shapes: Iterable[Shape]) -> dict[str, tuple[str, ...]]:
-    return {shape.columns[0]: shape.equals for shape in shapes if not shape.table}
+    found = sorted((shape for shape in shapes if not shape.table), key=_order)
+    return {shape.columns[0]: shape.equals for shape in found}
+
+
+def _order(shape: Shape) -> tuple[bool, Shape]:
+    return _ALSO not in shape.columns, shape
 
 
 def writes_named(names: Iterable[str], labels: Labels) -> list[Write]:

@@ -2,41 +2,51 @@
 
 The compiler that runs a query is watched while it makes its SQL, since the joins that it adds count
 only then. Rows whose key is selected are noted as they come, and what decides which rows those
-are is a question: see `isgware.core.dependencies`.
+are is a question: see `isgware.core.dependencies`. What was worked out for one query holds for all
+of the same text, as far as `query_plans` says.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from itertools import product
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from django.db.models.expressions import Col
 from django.db.models.sql.constants import MULTI, SINGLE
 
-from ..core.database_reads import DatabaseReads
+from ..core.database_reads import DatabaseReads, kind_of
 from ..core.dependencies import KEY
+from .equalities import Equality, Texts, texts_of
+from .query_plans import Asked, Plan, Plans, Shown, joined_by
 from .query_terms import PREFETCHED, Terms, base_terms, of_subquery
 from .tables import Tables, columns_of, key_column, unique_columns
-from .unseen import note_time
+from .unseen import note_function, note_time
 
 _WORDS: Final = re.compile(r"\w+")
-#: Combinations of values for which one query is several questions.
-_MAX_QUESTIONS: Final = 100
 
 
 class WatchedCompiler:
-    """What a compiler knows only while it makes its SQL: which joins are used, and the order."""
+    """What a compiler knows only while it makes its SQL: which joins are used, the order, and the
+    text. ``text`` is `None` if that was not made, or not once."""
 
     def __init__(self, compiler: Any) -> None:
         self.aliases: list[str] | None = None
         self.order_by: list[Any] = []
+        self.text: str | None = None
+        self._made = 0
         self._compiler = compiler
 
     def __enter__(self) -> WatchedCompiler:
         compiler = self._compiler
         setup, from_clause = compiler.pre_sql_setup, compiler.get_from_clause
+        make_sql = compiler.as_sql
+
+        def as_sql(*given: Any, **named: Any) -> Any:
+            found = make_sql(*given, **named)
+            self._made += 1
+            self.text = found[0] if self._made == 1 else None
+            return found
 
         def pre_sql_setup(*given: Any, **named: Any) -> Any:
             found = setup(*given, **named)
@@ -50,10 +60,18 @@ class WatchedCompiler:
             return from_clause(*given, **named)
 
         compiler.pre_sql_setup, compiler.get_from_clause = pre_sql_setup, get_from_clause
+        compiler.as_sql = as_sql
         return self
 
+    @property
+    def ran(self) -> bool:
+        """False of a condition that is never true, whatever the database holds (``none()``,
+        ``pk__in=[]``): Django makes no text of it, and asks nothing."""
+        return self._made > 0 and self.text != ""
+
     def __exit__(self, *_: object) -> None:
-        del self._compiler.pre_sql_setup, self._compiler.get_from_clause
+        compiler = self._compiler
+        del compiler.pre_sql_setup, compiler.get_from_clause, compiler.as_sql
 
 
 class QueryReads:
@@ -61,6 +79,7 @@ class QueryReads:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._plans = Plans()
 
     def run(
         self, reads: DatabaseReads, compiler: Any, execute: Callable[[], Any], result_type: Any
@@ -68,34 +87,37 @@ class QueryReads:
         """Run a query, and record it."""
         with WatchedCompiler(compiler) as watched:
             result = execute()
-        if compiler.select is None and watched.aliases is None and not _aggregates(compiler):
-            if not compiler.query.combined_queries:
-                return result  # it was not run: its condition is never true
-        query = _Query(self._tables, reads, compiler, watched)
+        if not watched.ran:
+            return result
+        plan, texts = self._plans.find(watched.text, compiler) or self._plan(
+            reads, compiler, watched
+        )
         if result_type == SINGLE:
-            query.rows([result] if result else [])
+            plan.note(reads, texts, [result] if result else ())
         elif result_type != MULTI:
-            query.rows(None)
+            plan.note(reads, texts, ())
         elif isinstance(result, list):
-            query.rows(row for chunk in result for row in chunk)
+            plan.note(reads, texts, [row for chunk in result for row in chunk])
         else:
-            query.rows(None)
-            return query.passing(result)
+            plan.note(reads, texts, ())
+            return plan.passing(reads, result)
         return result
 
-
-def _aggregates(compiler: Any) -> bool:
-    return getattr(compiler.query, "inner_query", None) is not None
+    def _plan(
+        self, reads: DatabaseReads, compiler: Any, watched: WatchedCompiler
+    ) -> tuple[Plan, list[Texts]]:
+        query = _Query(self._tables, compiler, watched)
+        query.note_odd(reads)
+        plan = query.plan()
+        self._plans.keep(watched.text, compiler, plan)
+        return plan, [texts_of(equality.values) for equality in plan.equalities]
 
 
 class _Query:
     """One query that has run."""
 
-    def __init__(
-        self, tables: Tables, reads: DatabaseReads, compiler: Any, watched: WatchedCompiler
-    ) -> None:
+    def __init__(self, tables: Tables, compiler: Any, watched: WatchedCompiler) -> None:
         self._tables = tables
-        self._reads = reads
         self._compiler = compiler
         query = compiler.query
         #: Of each alias whose key is selected: where in a row it is, and which columns are shown.
@@ -145,96 +167,93 @@ class _Query:
             else:
                 terms.columns.setdefault(alias, set()).update(columns, shown.get(alias, ()))
 
-    def rows(self, rows: Iterable[Any] | None) -> None:
-        """Note the rows that came, and what was asked. `None`: they are still to come."""
-        found = dict.fromkeys(self._keys, 0)
-        for alias, (at, seen) in self._keys.items():
-            if seen is not None:  # of a row that is shown in part, what decides is shown, too
-                terms = self._terms
-                more = terms.columns.get(alias, set()) | terms.leading.get(alias, set())
-                self._keys[alias] = at, seen | more
-        if rows is not None and self._keys:
-            listed = list(rows)
-            for alias, (at, columns) in self._keys.items():
-                keys = [row[at] for row in listed if row[at] is not None]
-                found[alias] = len(keys)
-                self._note_rows(alias, keys, columns)
+    def note_odd(self, reads: DatabaseReads) -> None:
+        """What is noted of each execution: times, and SQL of the app's own."""
         for terms in self._terms.all():
             for column, value in terms.times:
-                note_time(self._reads, column, value)
+                note_time(reads, column, value)
+            for name in terms.functions:
+                note_function(reads, name)
             if terms.raw:
-                self._reads.everything(f"SQL within a query: {terms.raw[:80]}")
-            for alias in terms.aliases:
-                if terms is not self._terms or not self._is_found(alias, found.get(alias, 0)):
-                    self._ask(terms, alias)
+                reads.everything(f"SQL within a query: {terms.raw[:80]}")
         if any(terms.whole for terms in self._terms.all()):
-            self._ask_what_it_names()
+            self._note_what_it_names(reads)
 
-    def _ask_what_it_names(self) -> None:
+    def _note_what_it_names(self, reads: DatabaseReads) -> None:
         """What writes its own SQL may select from tables that nobody has said."""
         try:
             sql = str(self._compiler.as_sql()[0]).casefold()
         except Exception:  # it is made once more; that it cannot be says nothing
-            self._reads.everything("an expression that writes its own SQL")
+            reads.everything("an expression that writes its own SQL")
             return
         words = set(_WORDS.findall(sql))
         for table in self._tables.models.keys() - self._tables.ignored:
             folded = table.casefold()
             if folded in words if folded.isidentifier() else folded in sql:
-                self._reads.table(table)
+                reads.table(table)
 
-    def passing(self, chunks: Iterable[Any]) -> Iterator[Any]:
-        for chunk in chunks:
-            for alias, (at, columns) in self._keys.items():
-                self._note_rows(alias, [row[at] for row in chunk if row[at] is not None], columns)
-            yield chunk
+    def plan(self) -> Plan:
+        """What the query depends on beside."""
+        own = self._terms
+        listed = list(own.all())
+        shown: dict[str, Shown] = {}
+        for alias, (at, columns) in self._keys.items():
+            if columns is not None:  # of a row that is shown in part, what decides is shown, too
+                more = own.columns.get(alias, set()) | own.leading.get(alias, set())
+                self._keys[alias] = at, columns | more
+            if own.table(alias) not in self._tables.ignored:
+                shown[alias] = Shown(own.table(alias), *self._keys[alias])
+        equalities: list[Equality] = []
+        asked = [
+            found
+            for terms in listed
+            for alias in terms.aliases
+            if (found := self._asked(terms, alias, list(shown), equalities)) is not None
+        ]
+        odd = any(terms.whole or terms.raw or terms.times or terms.functions for terms in listed)
+        within = any(terms.equals for terms in listed[1:])
+        tables = {terms.table(alias) for terms in listed[1:] for alias in terms.aliases}
+        repeats = not (odd or within) and tables.isdisjoint(self._tables.shared)
+        return Plan(
+            tuple(shown.values()), tuple(asked), tuple(equalities), joined_by(own.query), repeats
+        )
 
-    def _note_rows(self, alias: str, keys: list[Any], columns: frozenset[str] | None) -> None:
-        table = self._terms.table(alias)
-        if table not in self._tables.ignored:
-            self._reads.rows(table, keys, columns)
-
-    def _is_found(self, alias: str, rows: int) -> bool:
-        """Whether the question was for the one row with some unique value, and that was found: as
-        long as it stays as it is, no other can take its place."""
+    def _answered(self, alias: str) -> bool:
+        """Whether the question is for the one row with some unique value. If that is found, no
+        other can take its place as long as it stays as it is."""
         terms = self._terms
-        if not rows or terms.whole or alias in terms.unknown:
+        if terms.whole or alias in terms.unknown:
             return False
         model = self._tables.models.get(terms.table(alias))
         fixed = {column for name, column in terms.fixed if name == alias}
         return model is not None and any(unique <= fixed for unique in unique_columns(model))
 
-    def _ask(self, terms: Terms, alias: str) -> None:
-        table, reads = terms.table(alias), self._reads
+    def _asked(
+        self, terms: Terms, alias: str, shown: list[str], equalities: list[Equality]
+    ) -> Asked | None:
+        """What is asked of a table. The values are put to ``equalities``."""
+        table, own = terms.table(alias), terms is self._terms
         if table in self._tables.ignored:
-            return
+            return None
+        answered = shown.index(alias) if own and alias in shown and self._answered(alias) else None
         model = self._tables.models.get(table)
         if terms.whole or model is None:
-            reads.table(table)
-            return
-        columns = None if alias in terms.unknown else terms.columns.get(alias, set())
-        if columns is not None and (alias not in self._keys or terms is not self._terms):
+            return Asked(table, None, (), False, None, answered)
+        columns = None if alias in terms.unknown else frozenset(terms.columns.get(alias, ()))
+        if columns is not None and (alias not in self._keys or not own):
             columns = columns | terms.leading.get(alias, set())
         key = key_column(model)
         anchored = alias in terms.anchored and columns is not None
         if anchored and columns is not None and columns <= {key}:
-            return  # its row is known by those that refer to it
+            return None  # its row is known by those that refer to it
         values = {
             KEY if column == key else column: found
             for (name, column), found in terms.equals.items()
             if name == alias
         }
-        reads.questions(table, columns, _combinations(values), updates_only=anchored)
-
-
-def _combinations(values: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
-    while True:
-        count = 1
-        for found in values.values():
-            count *= len(found)
-        if count <= _MAX_QUESTIONS:
-            break
-        widest = max(values, key=lambda name: len(values[name]))
-        values = {name: found for name, found in values.items() if name != widest}
-    for chosen in product(*values.values()):
-        yield dict(zip(values, chosen, strict=True))
+        equals = tuple([(name, len(equalities) + at) for at, name in enumerate(sorted(values))])
+        equalities += [values[name] for name, _ in equals]
+        kind = None
+        if columns is not None or equals:
+            kind = kind_of(columns, tuple([name for name, _ in equals]), anchored)
+        return Asked(table, columns, equals, anchored, kind, answered)

@@ -12,22 +12,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
-from uuid import UUID
 
 from django.db.models.expressions import Col, OrderBy, RawSQL, ResolvedOuterRef, Value
 from django.db.models.fields.related import ForeignKey
 from django.db.models.fields.reverse_related import ForeignObjectRel
 from django.db.models.functions import Now
-from django.db.models.lookups import Exact, In, IsNull, Lookup
+from django.db.models.lookups import Exact, IsNull, Lookup
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.datastructures import BaseTable, Join
 from django.db.models.sql.query import Query
 from django.db.models.sql.where import ExtraWhere, WhereNode
 
+from ..core.sql_functions import is_known
+from .equalities import Equality, Path, lookups_in, values_of
 from .tables import by_value
 
-#: Values of one ``IN`` that are told apart.
-_MAX_VALUES: Final = 100
 #: What prefetches of many-to-many relations select with ``extra``: columns of the joined table.
 PREFETCHED: Final = "_prefetch_related_val_"
 _OTHER_TABLES: Final = re.compile(r"\b(select|from|join|table)\b", re.IGNORECASE)
@@ -36,27 +35,27 @@ _FROM_OF_FUNCTIONS: Final = re.compile(r"\bfrom\s+%\(expressions\)s", re.IGNOREC
 _PLACEHOLDERS: Final = re.compile(r"%\(\w+\)s")
 _WORDS: Final = re.compile(r"\w+")
 
-#: Alternatives of one column's value; `None` stands for NULL.
-Values = list[Any]
 AliasColumn = tuple[str, str]
 
 
 class Terms:
     """Of one query. ``columns`` decide membership and order, by alias; which ones is not known of
-    those in ``unknown``. ``equals``: values that rows of an alias have that can matter; ``fixed``:
+    those in ``unknown``. ``equals``: what rows of an alias have that can matter; ``fixed``:
     columns, of any type, for which one value is asked. ``anchored``: aliases whose rows come to
     matter only by the foreign keys of others. ``inner``: its subqueries. ``times``: pairs of a
-    column, as far as it is known, and a date or time that it is compared with; `None`: with now."""
+    column, as far as it is known, and a date or time that it is compared with; `None`: with now.
+    ``functions``: names of those that the app's database may have of its own."""
 
     def __init__(self, query: Any, aliases: Iterable[str], outer: Terms | None = None) -> None:
         self.query = query
         self.outer = outer
         self.inner: list[Terms] = []
         self.times: list[tuple[Any, Any]] = []
+        self.functions: list[str] = []
         self.aliases = [alias for alias in aliases if alias in query.alias_map]
         self.columns: dict[str, set[str]] = {alias: set() for alias in self.aliases}
         self.unknown: set[str] = set()
-        self.equals: dict[AliasColumn, Values] = {}
+        self.equals: dict[AliasColumn, Equality] = {}
         self.fixed: set[AliasColumn] = set()
         self.anchored: set[str] = set()
         #: Columns by which rows are only led to others that are shown, by alias.
@@ -86,7 +85,7 @@ class Terms:
             elif role == _LOOKUP:
                 rhs = item.rhs
                 stack += (item.lhs, rhs)
-                if isinstance(rhs, date) or (type(rhs) in (list, tuple) and rhs):
+                if isinstance(rhs, date | Value) or (type(rhs) in (list, tuple) and rhs):
                     self._compare(item)
             elif role == _ORDER:
                 stack.append(item.expression)
@@ -121,13 +120,17 @@ class Terms:
             self.times.append((None, None))
         elif getattr(item, "rhs", None) is not None:
             self._compare(item)
-        if not kind.__module__.startswith("django.") and any(
-            name.startswith("as_") for name in vars(kind)
-        ):
-            self.whole = True
-        if not kind.__module__.startswith("django."):
+        extra = getattr(item, "extra", None) or {}
+        django = kind.__module__.startswith("django.")
+        if not django or "function" in extra:  # ``Func(…, function=…)``
+            name = extra.get("function", getattr(item, "function", None))
+            if isinstance(name, str) and not is_known(name):
+                self.functions.append(name)
+        if not django:
+            if any(name.startswith("as_") for name in vars(kind)):
+                self.whole = True
             self._template(getattr(item, "template", None))
-        for given in (getattr(item, "extra", None) or {}).values():  # ``Func(…, template=…)``
+        for given in extra.values():  # ``Func(…, template=…)``
             self._template(given)
 
     def _template(self, sql: Any) -> None:
@@ -145,6 +148,7 @@ class Terms:
     def _compare(self, lookup: Any) -> None:
         rhs = lookup.rhs
         for value in rhs[-2:] if isinstance(rhs, list | tuple) else (rhs,):  # a range has two
+            value = value.value if isinstance(value, Value) else value
             if isinstance(value, date):
                 self.times.append((lookup.lhs, value))
 
@@ -225,15 +229,10 @@ class Terms:
 
     def conjunction(self, where: Any) -> None:
         """Equalities that every row has to meet."""
-        if where is None or where.negated or where.connector != "AND":
-            return
-        for child in where.children:
-            if hasattr(child, "children"):
-                self.conjunction(child)
-            else:
-                self._equality(child)
+        for path, lookup in lookups_in(where):
+            self._equality(path, lookup)
 
-    def _equality(self, lookup: Any) -> None:
+    def _equality(self, path: Path, lookup: Any) -> None:
         column = getattr(lookup, "lhs", None)
         if not isinstance(column, Col) or column.alias not in self.query.alias_map:
             return
@@ -241,21 +240,14 @@ class Terms:
         if isinstance(lookup, Exact) and type(lookup).__module__.startswith("django."):
             if not hasattr(lookup.rhs, "as_sql") and not isinstance(lookup.rhs, Query):
                 self.fixed.add(place)
-            values = [lookup.rhs]
-        elif isinstance(lookup, In) and isinstance(lookup.rhs, list | tuple | set | frozenset):
-            values = [value for value in lookup.rhs if value is not None]
-        elif isinstance(lookup, IsNull) and lookup.rhs is True:
+        elif isinstance(lookup, IsNull):
             join = self.query.alias_map[column.alias]
             if isinstance(join, Join) and join.join_type != INNER:
                 return  # that there is no row at all
-            values = [None]
-        else:
-            return
-        if by_value(column.target) and 0 < len(values) <= _MAX_VALUES:
-            if all(value is None or type(value) in (int, bool, UUID) for value in values):
-                known = self.equals.get(place)
-                if known is None or len(values) < len(known):
-                    self.equals[place] = values
+        values = values_of(lookup) if by_value(column.target) else None
+        known = self.equals.get(place)
+        if values and (known is None or len(values) < len(known.values)):
+            self.equals[place] = Equality(path, type(lookup), column.alias, column.target, values)
 
     def spread(self) -> None:
         """Equalities hold on both sides of a join."""
@@ -269,9 +261,9 @@ class Terms:
                 for here, there in join_columns(join):
                     one, other = (join.parent_alias, here), (alias, there)
                     for known, unknown in ((one, other), (other, one)):
-                        values = self.equals.get(known)
-                        if values and unknown not in self.equals and None not in values:
-                            self.equals[unknown] = values
+                        found = self.equals.get(known)
+                        if found and unknown not in self.equals and None not in found.values:
+                            self.equals[unknown] = found
 
     def all(self) -> Iterator[Terms]:
         yield self

@@ -31,8 +31,9 @@ class Tables:
     def __init__(self, untracked: Iterable[str], derived: dict[str, tuple[str, ...]]) -> None:
         #: Of several models of one table that which makes it: its key is that of the rows.
         self.models: dict[str, Any] = {}
-        #: What people call a model, and its tables: its own first, and those it inherits from.
-        self.labels: dict[str, tuple[str, ...]] = {}
+        #: Tables of several models.
+        self.shared: set[str] = set()
+        called: dict[str, tuple[str, ...]] = {}
         self.ignored: set[str] = {_MIGRATIONS}
         self._generated: dict[str, frozenset[str]] = {}
         models = apps.get_models(include_auto_created=True)
@@ -40,14 +41,23 @@ class Tables:
             meta: Any = model._meta
             if meta.proxy or meta.swapped:
                 continue
-            self.models.setdefault(meta.db_table, model)
+            if self.models.setdefault(meta.db_table, model) is not model:
+                self.shared.add(meta.db_table)
             self._generated[meta.db_table] = self.generated(model)
             if meta.label_lower in _OWN_MODELS:
                 self.ignored.add(meta.db_table)
             if not self.has_key_of_rows(model):
                 continue  # nobody can name a row by it
             parents = [parent._meta.db_table for parent in model._meta.parents]
-            self.labels.setdefault(meta.label, (meta.db_table, *dict.fromkeys(parents)))
+            called[meta.label] = (meta.db_table, *dict.fromkeys(parents))
+        for model in models:
+            concrete: Any = model._meta.concrete_model
+            if model._meta.proxy and (tables := called.get(concrete._meta.label)):
+                called[model._meta.label] = tables
+        own = {model._meta.label for model in self.models.values()}
+        #: What people call a model, and its tables: its own first, and those it inherits from. Last
+        #: what a table is shown as: its proxies, and further models of it, are understood, too.
+        self.labels = dict(sorted(called.items(), key=lambda item: item[0] in own))
         for label in untracked:
             self.ignored.add(table_of("untracked", label))
         #: What of other tables is derived from a table.
@@ -97,15 +107,6 @@ def by_value(field: Any) -> bool:
     while isinstance(field, models.ForeignKey) and seen < 10:
         field, seen = field.target_field, seen + 1
     return isinstance(field, _EQUAL) and type(field).__module__.startswith("django.")
-
-
-@lru_cache(maxsize=10_000)
-def is_converted(field: Any) -> bool:
-    """Whether a field of the app's own makes something else of what the database holds."""
-    seen = 0
-    while isinstance(field, models.ForeignKey) and seen < 10:
-        field, seen = field.target_field, seen + 1
-    return hasattr(field, "from_db_value")
 
 
 @lru_cache(maxsize=10_000)

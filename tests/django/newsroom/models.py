@@ -47,10 +47,19 @@ class Story(Post):
         app_label = "newsroom"
 
 
+class LowerField(models.CharField):
+    """Shows alike what the database tells apart."""
+
+    def from_db_value(self, value, expression, connection):
+        return value and value.lower()
+
+
 class Comment(models.Model):
     post = models.ForeignKey(Post, models.CASCADE)
     text = models.CharField(max_length=40)
     approved = models.BooleanField(default=True)
+    mark = LowerField(max_length=10, default="New")
+    facts = models.JSONField(null=True)
 
     class Meta:
         app_label = "newsroom"

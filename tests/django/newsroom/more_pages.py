@@ -247,6 +247,27 @@ def stars(n):
 
 
 @page
+def marked(n):
+    return list(Comment.objects.filter(mark="New").values_list("pk", flat=True).order_by("pk"))
+
+
+@page
+def without_facts(n):
+    found = Comment.objects.filter(facts__isnull=True)
+    return list(found.values_list("pk", flat=True).order_by("pk"))
+
+
+@page
+def facts(n):
+    return list(Comment.objects.filter(facts__n=n).values_list("pk", flat=True).order_by("pk"))
+
+
+@page
+def nobody(n):
+    return list(Post.objects.none()), Post.objects.filter(pk__in=[]).exists()
+
+
+@page
 def twice(n):
     return [r.pk for r in Rating.objects.filter(twice=2 * n).order_by("pk")]
 

@@ -80,9 +80,16 @@ class Site:
 
         import isgware.django
 
-        from ..newsroom import edits, made_by_database, more_pages, pages, transactions
+        from ..newsroom import (
+            conditions,
+            edits,
+            made_by_database,
+            more_pages,
+            pages,
+            transactions,
+        )  # fmt: skip
 
-        assert all((made_by_database, transactions, more_pages))  # they add theirs
+        assert all((conditions, made_by_database, transactions, more_pages))  # they add theirs
         self.edits, self.pages = edits.EDITS, pages.PAGES
         self.raw = more_pages.RAW
         self.shown = some_urls(*shown)

@@ -123,7 +123,8 @@ class Outside:
     """The layer around isgware: says which process answered, and calls its verbs there.
 
     `/-/pid` answers the pid (`?wait`: after a moment, so that other processes get the next one),
-    `/-/do?verb=purge_tag&arg=a` calls `isg.purge_tag("a")`.
+    `/-/do?verb=purge_tag&arg=a` calls `isg.purge_tag("a")`, `/-/waiting` answers how many visitors
+    wait there for the render of another.
     """
 
     def __init__(self, application: WSGIApp, isg: Any = None) -> None:
@@ -135,12 +136,13 @@ class Outside:
         if path == "/-/pid":
             time.sleep(0.02 if environ["QUERY_STRING"] else 0)
             return answer(start_response, 200, str(os.getpid()).encode())
+        if path == "/-/waiting":
+            waiting = self.isg.runtime.engine.renderer.flights.waiting
+            return answer(start_response, 200, str(waiting).encode())
         if path == "/-/do":
             return answer(
                 start_response, 200, json.dumps(self.do(environ["QUERY_STRING"])).encode()
             )
-        if os.environ.get("SITE_ASKED"):
-            log(event="asked", path=path)
         pid = ("X-Served-By", str(os.getpid()))
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
