@@ -266,11 +266,20 @@ def test_sessions_and_untracked_models_do_not_count(newsroom, tmp_path):
 
 
 def test_what_the_database_makes_of_other_tables_is_declared(newsroom, tmp_path):
-    derived = {"newsroom.Topic": ["newsroom.Author"]}
+    derived = {"newsroom.Seat": ["newsroom.Author"], "newsroom.Topic": ["newsroom.Seat"]}
     room = newsroom(f"file:{tmp_path}/store", derived=derived)
     depends(room, "/flat/1")
     room.models.Author.objects.create(name="x")
     assert label(room, "/flat/1") == "REVALIDATED"
+    for name in ("newsroom.Author:1", "newsroom_author:1", "newsroom.Seat[*]"):
+        isgware.touched(name)
+        assert label(room, "/flat/1") == "REVALIDATED"
+    with isgware.connect(f"file:{tmp_path}/store", backend_timeout=30.0) as store:
+        assert [info.path for info in store.affected("newsroom.Author:1")] == ["/flat/1"]
+        store.touched("newsroom.author:1")
+    assert label(room, "/flat/1") == "REVALIDATED"
+    isgware.touched("newsroom.Post:1")
+    assert label(room, "/flat/1") == "HIT"
 
 
 @pytest.mark.parametrize("name", ["newsroom.Topics", "topic"])
