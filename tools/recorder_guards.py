@@ -188,13 +188,18 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     # What SQLAlchemy reads.
     *_sqlalchemy("reading.py")(
         ("SQLAlchemy: SQL of the app's own is read", 'if kind_of(context.unicode_statement) in ("read", "write"):', "if False:", "raw sql,change a column"),
-        ("SQLAlchemy: whole tables", "            reads.table(table)\n    for asked", "            pass\n    for asked"),
-        ("SQLAlchemy: questions", "        reads.questions(asked.table, asked.columns, _equals(asked, value_of))\n", "        pass\n"),
-        ("SQLAlchemy: each value of an IN", "for each in several[1]]:", "for each in several[1][:1]]:", "update by condition"),
-        ("SQLAlchemy: values of this execution", "value_of(names, parameters, given) if isinstance(given, BindParameter) else given", "given.value if isinstance(given, BindParameter) else given"),
-        ("SQLAlchemy: keys of rows", "        reads.rows(each.table, keys, each.columns)\n", "        pass\n"),
-        ("SQLAlchemy: rows of fetchmany", "        self._noted(rows)\n        return rows\n\n    def fetchall", "        return rows\n\n    def fetchall", "update by a subquery"),
-        ("SQLAlchemy: rows of fetchall", "        rows = self._cursor.fetchall()\n        self._noted(rows)\n", "        rows = self._cursor.fetchall()\n"),
+        ("SQLAlchemy: whole tables", "            reads.table(table)\n    ask(", "            pass\n    ask("),
+    ),
+    *_sqlalchemy("questions.py")(
+        ("SQLAlchemy: questions of integers", "            reads.ask(table, kind, values)\n", "            pass\n"),
+        ("SQLAlchemy: questions of other values", "            reads.questions(table, asked.columns, _equals(asked, context))\n", "            pass\n"),
+        ("SQLAlchemy: each value of an IN", "for text in map(str, values)]", "for text in map(str, values[:1])]", "update by condition"),
+        ("SQLAlchemy: values of this execution", "texts.append(str(value))", 'texts.append("1")'),
+    ),
+    *_sqlalchemy("rows.py")(
+        ("SQLAlchemy: keys of rows", "            reads.rows(each.table, keys, each.columns)\n", "            pass\n"),
+        ("SQLAlchemy: rows of fetchmany", "        note(self._reads, self._shown, rows)\n        return rows\n\n    def fetchall", "        return rows\n\n    def fetchall", "update by a subquery"),
+        ("SQLAlchemy: rows of fetchall", "        rows = self._cursor.fetchall()\n        note(self._reads, self._shown, rows)\n", "        rows = self._cursor.fetchall()\n"),
     ),
     *_sqlalchemy("selects.py")(
         ("SQLAlchemy: what decides", "        columns = None if every else frozenset(self._deciding.get(name, ()))", "        columns = None if every else frozenset[str]()"),

@@ -47,8 +47,8 @@ MAX_SHAPES: Final = 200
 
 #: What the questions of one shape look at, and of what the value is asked; then their values.
 Kind = tuple[tuple[str, ...], tuple[str, ...]]
-_Values = tuple[str, ...]
-_NONE: Final[dict[Kind, dict[_Values, None]]] = {}
+Values = tuple[str, ...]
+_NONE: Final[dict[Kind, dict[Values, None]]] = {}
 
 
 class DatabaseReads:
@@ -59,7 +59,7 @@ class DatabaseReads:
         self.page = page
         self.why = ""
         self._rows: dict[str, dict[Any, None]] = {}
-        self._asked: dict[str, dict[Kind, dict[_Values, None]]] = {}
+        self._asked: dict[str, dict[Kind, dict[Values, None]]] = {}
         self._whole: set[str] = set()
         self.full: set[str] = set()
         self._notes: dict[str, str] = {}
@@ -84,7 +84,7 @@ class DatabaseReads:
             if len(found) < len(texts):
                 self.ask(table, (looked_at, ()), ((),))
             return
-        shown = dict.fromkeys(keys)
+        shown = keys if isinstance(keys, dict) else dict.fromkeys(keys)
         if not shown:  # else it would depend on all rows of the table that nobody can name
             return
         known = self._rows.setdefault(table, {})
@@ -108,7 +108,7 @@ class DatabaseReads:
         """The same for several ``equals``."""
         if columns is not None:
             columns = frozenset(columns)
-        asked: dict[Kind, list[_Values]] = {}
+        asked: dict[Kind, list[Values]] = {}
         for equals in several:
             known = {name: text for name in equals if (text := canonical(equals[name])) is not None}
             if columns is None and not known:
@@ -120,13 +120,20 @@ class DatabaseReads:
         for kind, values in asked.items():
             self.ask(table, kind, values)
 
-    def ask(self, table: str, kind: Kind, values: Iterable[_Values]) -> None:
+    def ask(self, table: str, kind: Kind, values: Iterable[Values]) -> None:
         """The same for one who has worked out the kind, and canonical values, in its order."""
         if table in self._whole:
             return
-        asked = self._asked.setdefault(table, {})
-        asked.setdefault(kind, {}).update(dict.fromkeys(values))
-        if sum(map(len, list(asked.values()))) > MAX_READS:
+        asked = self._asked.get(table)
+        if asked is None:
+            asked = self._asked.setdefault(table, {})
+        known = asked.get(kind)
+        if known is None:
+            known = asked.setdefault(kind, {})
+        before = len(known)
+        for each in values:
+            known[each] = None
+        if len(known) > before and sum(map(len, list(asked.values()))) > MAX_READS:
             self._fill(table)
 
     def table(self, table: str) -> None:
@@ -244,7 +251,7 @@ def _looked_at(
     return (*found, UPDATES_ONLY) if updates_only else found
 
 
-def _question_texts(table: str, kind: Kind, asked: Iterable[_Values]) -> list[str]:
+def _question_texts(table: str, kind: Kind, asked: Iterable[Values]) -> list[str]:
     equals, rest = kind[1], _rest_of(kind)
     if KEY in equals:
         at = equals.index(KEY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from sqlalchemy import Date, DateTime
@@ -52,11 +52,9 @@ def _name(element: Any) -> str:
     return "something"
 
 
-def note_times(
-    reads: DatabaseReads, times: Sequence[Time], names: Any, values: Mapping[str, Any]
-) -> None:
+def note_times(reads: DatabaseReads, times: Iterable[Time], context: Any) -> None:
     for column, bound in times:
         if bound is _CALLED:
             reads.note(f"function {column}", lambda name=column: called(name, place()))  # type: ignore[misc]
-        elif bound is None or near(value_of(names, values, bound), time.time()):
+        elif bound is None or near(value_of(context, bound), time.time()):
             reads.note(f"time {column}", lambda name=column: compared(name, place()))  # type: ignore[misc]
