@@ -465,6 +465,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: what can never be true is no question", "        if not watched.ran:\n", "        if False:\n"),
     ),
     *_of("core/dependency_labels.py", "django/test_dependencies.py")(
+        ("what was touched renews what is made of it", "(made + WHOLE for made in derived_from(tables, made_of))", "()"),
+        ("what is made of a table may be made of another by way of it", "        todo += new\n", ""),
+        ("a table that was touched by its own name renews what is made of it",
+         "*(table for table in own.get(label, ()) if table.endswith(WHOLE))", ""),
         ("a table is shown by its own name", "return _ALSO not in shape.columns, shape",
          "return _ALSO in shape.columns, shape"),
     ),
