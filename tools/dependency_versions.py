@@ -1,7 +1,8 @@
 """Runs the tests of automatic dependencies against each supported version of Django and SQLAlchemy.
 
-``python tools/dependency_versions.py [NAME==VERSION…]``: each is installed into a directory of its
-own, which comes before the environment's own packages. Exits with 1 if any run failed.
+``python tools/dependency_versions.py ["NAME==VERSION [OTHER==VERSION…]"…]``: each is installed into
+a directory of its own, which comes before the environment's own packages. Exits with 1 if any run
+failed.
 """
 
 from __future__ import annotations
@@ -14,12 +15,24 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-VERSIONS: Final = ("Django==4.2.*", "Django==5.2.*", "Django", "SQLAlchemy==2.0.*", "SQLAlchemy")
+VERSIONS: Final = (
+    "Django==4.2.* asgiref==3.6.0", "Django==5.2.*", "Django", "SQLAlchemy==2.0.*", "SQLAlchemy",
+)  # fmt: skip
 TESTS: Final = {
     "django": [
-        "tests/django/test_dependencies.py",
-        "tests/django/test_dependencies_oracle.py",
-        "tests/django/test_announcing.py",
+        f"tests/django/test_{name}.py"
+        for name in (
+            "announcing",
+            "commits",
+            "dependencies",
+            "dependencies_oracle",
+            "dependency_writes",
+            "plain_commits",
+            "sql_within",
+            "switched_off",
+            "two_models",
+            "unseen",
+        )
     ],
     "sqlalchemy": ["tests/sqlalchemy"],
 }
@@ -29,16 +42,26 @@ def main(wanted: list[str]) -> int:
     failed = []
     for version in wanted or VERSIONS:
         with tempfile.TemporaryDirectory() as directory:
-            pip = [sys.executable, "-m", "pip", "install", "-q", "--target", directory, version]
+            pip = [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "--target",
+                directory,
+                *version.split(),
+            ]
             subprocess.run(pip, check=True)
             paths = [directory, str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")]
             environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-            name = version.partition("=")[0].lower()
+            name = version.split()[0].partition("=")[0].lower()
             command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS[name]]
             done = subprocess.run(command, cwd=ROOT, env=environ, check=False)
             shown = [sys.executable, "-c", f"import {name}; print({name}.__version__)"]
             found = subprocess.run(shown, env=environ, capture_output=True, text=True, check=True)
-            print(f"{name} {found.stdout.strip()}: {'failed' if done.returncode else 'passed'}")
+            result = "failed" if done.returncode else "passed"
+            print(f"{version}, {name} {found.stdout.strip()}: {result}", flush=True)
             if done.returncode:
                 failed.append(version)
     return 1 if failed else 0

@@ -22,13 +22,23 @@ from isgware.core.dependencies import (
     Read,
     Row,
     RowsChanged,
+    Shape,
     TableChanged,
     Updated,
     Write,
     canonical,
     concerns,
 )
-from isgware.core.dependency_names import SIZE, Shapes, names_of_writes, split
+from isgware.core.dependency_names import (
+    SIZE,
+    Shapes,
+    hashed,
+    names_of_writes,
+    row_names,
+    shape_name,
+    shape_names,
+    split,
+)
 
 COLUMNS = ("a", "b", "c")
 tables = st.sampled_from(("post", "author"))
@@ -221,3 +231,16 @@ def test_a_page_without_rows_depends_on_its_question_alone() -> None:
         reads.question("post", {"a"}, {"a": 1})
     shown.rows("post", [])
     assert shown.finished({}).names == asked.finished({}).names
+
+
+def test_names_are_hashes_of_their_parts_since_stores_keep_them() -> None:
+    shape = Shape("post", ("author", "date"), ("author",))
+    parts = "post", "author\0date", "author"
+    assert row_names("post", ["5", "\ud800"]) == [
+        hashed("row", "post", "5"), hashed("row", "post", "\ud800"),
+    ]  # fmt: skip
+    assert shape_name(shape) == hashed("shape", *parts)
+    assert shape_names(shape, [("3",), ("4",)]) == [
+        hashed("asked", *parts, "3"), hashed("asked", *parts, "4"),
+    ]  # fmt: skip
+    assert hashed("row", "post", "5").hex() == "b6e4c30c68a3a666"

@@ -59,6 +59,7 @@ def depends(room, url):
         ("/many_to_many_back/1", ["newsroom.Post_topics[post_id=1; topic_id]"]),
         ("/related/1", ["newsroom.Author:1", "newsroom.Post:1"]),
         ("/raw_expression/1", ["newsroom.Post[*]"]),
+        ("/nobody/1", []),
     ],
 )  # fmt: skip
 def test_a_page_depends_on_what_it_shows_and_asks(room, url, lines):
@@ -166,6 +167,16 @@ def test_inside_of_a_transaction_what_was_touched_waits_for_the_commit(room):
     assert label(room, "/get/1", 1) == "REVALIDATED"
 
 
+def test_a_proxy_is_understood_as_what_it_stands_for(room, tmp_path):
+    depends(room, "/get/1")
+    with isgware.connect(f"file:{tmp_path}/store", backend_timeout=30.0) as store:
+        for verbs in (room.isgs[0], store):
+            assert verbs.depends("/get/1") == ["newsroom.Post:1"]
+            assert [info.path for info in verbs.affected("newsroom.Draft:1")] == ["/get/1"]
+    isgware.touched("newsroom.draft:1")
+    assert label(room, "/get/1") == "REVALIDATED"
+
+
 @pytest.mark.parametrize("name", ["newsroom.Pst:1", "Post", "newsroom.Post", ":", "5"])
 def test_a_name_that_nobody_knows_is_an_error(room, name):
     with pytest.raises(isgware.ConfigurationError):
@@ -176,6 +187,7 @@ def test_a_store_without_the_app_knows_models_by_their_labels(room, tmp_path):
     depends(room, "/get/1")
     with isgware.connect(f"file:{tmp_path}/store", backend_timeout=30.0) as store:
         assert [info.path for info in store.affected("newsroom.Post:1")] == ["/get/1"]
+        assert store.depends("/get/1") == ["newsroom.Post:1"]
         store.touched("newsroom.post:1")
         assert label(room, "/get/1") == "REVALIDATED"
 
@@ -217,9 +229,12 @@ def test_the_command_line_shows_and_says_it(room, tmp_path):
     subject = subject_of(room.isgs[0])
     assert run(subject, "depends", "/get/1") == "newsroom.Post:1\n"
     assert json.loads(run(subject, "depends", "/get/1", "--output", "json")) == ["newsroom.Post:1"]
-    assert run(subject, "affected", "newsroom.Post:1") == run(subject, "ls")
+    (line,) = run(subject, "affected", "newsroom.Post:1").splitlines()[1:]
+    assert line.split()[:3] == ["/get/1", "200", "fresh"]
     assert "depends on" in run(subject, "show", "/get/1")
     store = subject_of_store(f"file:{tmp_path}/store")
+    assert run(store, "depends", "/get/1") == "newsroom.Post:1\n"
+    assert "newsroom.Post:1" in run(store, "show", "/get/1")
     assert run(store, "touched", "newsroom.Post:1") == (
         "Touched newsroom.Post:1: 1 stored page depends on it.\n"
     )
@@ -252,11 +267,20 @@ def test_sessions_and_untracked_models_do_not_count(newsroom, tmp_path):
 
 
 def test_what_the_database_makes_of_other_tables_is_declared(newsroom, tmp_path):
-    derived = {"newsroom.Topic": ["newsroom.Author"]}
+    derived = {"newsroom.Seat": ["newsroom.Author"], "newsroom.Topic": ["newsroom.Seat"]}
     room = newsroom(f"file:{tmp_path}/store", derived=derived)
     depends(room, "/flat/1")
     room.models.Author.objects.create(name="x")
     assert label(room, "/flat/1") == "REVALIDATED"
+    for name in ("newsroom.Author:1", "newsroom_author:1", "newsroom.Seat[*]"):
+        isgware.touched(name)
+        assert label(room, "/flat/1") == "REVALIDATED"
+    with isgware.connect(f"file:{tmp_path}/store", backend_timeout=30.0) as store:
+        assert [info.path for info in store.affected("newsroom.Author:1")] == ["/flat/1"]
+        store.touched("newsroom.author:1")
+    assert label(room, "/flat/1") == "REVALIDATED"
+    isgware.touched("newsroom.Post:1")
+    assert label(room, "/flat/1") == "HIT"
 
 
 @pytest.mark.parametrize("name", ["newsroom.Topics", "topic"])

@@ -69,18 +69,19 @@ def test_a_connection_that_executes_is_its_cursor(told, engine):
     raw.close()
 
 
-def test_who_takes_the_drivers_own_connection_reads_and_writes_what_nobody_sees(told, engine):
+@pytest.mark.parametrize("name", ["driver_connection", "dbapi_connection"])
+def test_who_takes_the_drivers_own_connection_reads_and_writes_what_nobody_sees(told, engine, name):
     raw = engine.raw_connection()
     with clean_room() as found:
-        raw.driver_connection.execute("SELECT 1")
+        getattr(raw, name).execute("SELECT 1")
     assert "the driver's connection" in found[0]
     assert "test_raw_cursors.py:" in found[0]
-    raw.driver_connection.execute("DELETE FROM shelf")
+    getattr(raw, name).execute("DELETE FROM shelf")
     assert told() == []
     raw.close()  # which rolls back what was not committed
     assert told() == [EverythingChanged()]
     with engine.connect() as connection, untracked():
-        assert connection.connection.driver_connection.execute("SELECT 1")
+        assert getattr(connection.connection, name).execute("SELECT 1")
     assert told() == []
 
 

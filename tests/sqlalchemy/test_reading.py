@@ -206,11 +206,13 @@ READS = {
 @pytest.mark.parametrize("name", READS)
 def test_a_read_is_a_dependency(library, name):
     read, expected = READS[name]
-    with clean_room() as found:
-        read(library)
-    if name == "exists" and found == ["book[*]"]:
-        return  # coarser in the first releases of SQLAlchemy 2.0
-    assert sorted(found) == sorted(expected)
+    for _ in range(2):  # of a statement that was executed before, more is known
+        with clean_room() as found:
+            read(library)
+        if name == "exists" and found == ["book[*]"]:
+            return  # coarser in the first releases of SQLAlchemy 2.0
+        assert sorted(found) == sorted(expected)
+        library.close()
 
 
 def test_what_a_write_returns_is_shown(library):
@@ -295,9 +297,10 @@ def test_a_session_from_before_the_render_is_everything(library):
     with clean_room() as found:
         assert library.get(Author, 1) is held
     assert found[0].startswith("* a session that holds objects from before the render")
-    with clean_room() as found:
-        library.scalars(select(Author)).all()
-    assert found[0].startswith("* a transaction from before the render")
+    for _ in range(2):
+        with clean_room() as found:
+            library.scalars(select(Author)).all()
+        assert found[0].startswith("* a transaction from before the render")
     library.commit()
     with clean_room() as found:
         library.get(Author, 1)

@@ -59,6 +59,7 @@ def test_they_write_everything(engine, told):
 
 
 def test_other_parameters_make_other_statements(engine, told):
+    assert everything(engine, told, NARROW) == (False, False)
     rewrite(engine, "SELECT", "SELECT", (2,))
     assert everything(engine, told, NARROW)[0]
 
@@ -97,6 +98,8 @@ def test_many_rows_in_one_statement_are_no_others(engine, told):
 
 @pytest.mark.parametrize("takes_over", [True, False])
 def test_what_a_hook_executes_itself_is_everything(engine, told, takes_over):
+    assert everything(engine, told, NARROW) == (False, False)
+
     @event.listens_for(engine, "do_execute")
     def executing(cursor, statement, given, context):
         taken = takes_over and "shelf" in statement

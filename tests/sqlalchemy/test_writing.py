@@ -147,6 +147,12 @@ def test_many_to_many_is_rows_of_the_table_between(told, session):
         (delete(Book).where(Book.author_id == 1), [Deleted("book", 1, row())]),
         (delete(Book).where(Book.author_id == 2), []),
         (
+            delete(Book).where(
+                Book.id.in_(bindparam("x", [1], expanding=True, literal_execute=True))
+            ),
+            [RowsChanged("book", None)],
+        ),
+        (
             delete(Book).where(Book.author_id.in_(select(Author.id).where(Author.name == "Ann"))),
             [Deleted("book", 1, row())],
         ),

@@ -156,10 +156,10 @@ class KnownShapes:
     shapes: frozenset[Shape] = frozenset()
 
     @cached_property
-    def by_table(self) -> Mapping[str, list[Shape]]:
-        tables: dict[str, list[Shape]] = {}
+    def by_table(self) -> Mapping[str, set[Shape]]:
+        tables: dict[str, set[Shape]] = {}
         for shape in self.shapes:
-            tables.setdefault(shape.table, []).append(shape)
+            tables.setdefault(shape.table, set()).add(shape)
         return tables
 
 

@@ -20,7 +20,8 @@ def show(subject: Subject, path: str, builds: bool, output: str) -> None:
     found = list(subject.catalogue.stored(path, builds=every))
     if not found:
         raise Failed(f"Nothing is stored for {path}.")
+    labels = subject.labels
     if output == "json":
-        click.echo(to_json([details(info, entry, subject.labels) for info, entry in found]))
+        click.echo(to_json([details(info, entry, labels) for info, entry in found]))
         return
-    click.echo("\n\n".join(page_lines(info, entry, subject.labels) for info, entry in found))
+    click.echo("\n\n".join(page_lines(info, entry, labels) for info, entry in found))

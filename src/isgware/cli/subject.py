@@ -30,8 +30,9 @@ class Subject:
     @property
     def labels(self) -> Labels:
         """What people call tables."""
-        page_store = self.isg.core.runtime.engine.page_store if self.isg is not None else None
-        found = page_store.dependencies if page_store is not None else None
+        if isinstance(self.verbs, Connection):
+            return self.verbs.labels()
+        found = self.verbs.core.runtime.engine.page_store.dependencies
         return found.labels if found is not None else {}
 
     def need_app(self, what: str) -> Operations:

@@ -32,6 +32,7 @@ from .dependency_names import (
     row_names,
     rows_name,
     shape_name,
+    shape_names,
     table_name,
 )
 from .dependency_texts import TOO_MANY
@@ -46,8 +47,8 @@ MAX_SHAPES: Final = 200
 
 #: What the questions of one shape look at, and of what the value is asked; then their values.
 Kind = tuple[tuple[str, ...], tuple[str, ...]]
-_Values = tuple[str, ...]
-_NONE: Final[dict[Kind, dict[_Values, None]]] = {}
+Values = tuple[str, ...]
+_NONE: Final[dict[Kind, dict[Values, None]]] = {}
 
 
 class DatabaseReads:
@@ -58,7 +59,7 @@ class DatabaseReads:
         self.page = page
         self.why = ""
         self._rows: dict[str, dict[Any, None]] = {}
-        self._asked: dict[str, dict[Kind, dict[_Values, None]]] = {}
+        self._asked: dict[str, dict[Kind, dict[Values, None]]] = {}
         self._whole: set[str] = set()
         self.full: set[str] = set()
         self._notes: dict[str, str] = {}
@@ -83,7 +84,7 @@ class DatabaseReads:
             if len(found) < len(texts):
                 self.ask(table, (looked_at, ()), ((),))
             return
-        shown = dict.fromkeys(keys)
+        shown = keys if isinstance(keys, dict) else dict.fromkeys(keys)
         if not shown:  # else it would depend on all rows of the table that nobody can name
             return
         known = self._rows.setdefault(table, {})
@@ -107,7 +108,7 @@ class DatabaseReads:
         """The same for several ``equals``."""
         if columns is not None:
             columns = frozenset(columns)
-        asked: dict[Kind, list[_Values]] = {}
+        asked: dict[Kind, list[Values]] = {}
         for equals in several:
             known = {name: text for name in equals if (text := canonical(equals[name])) is not None}
             if columns is None and not known:
@@ -119,13 +120,20 @@ class DatabaseReads:
         for kind, values in asked.items():
             self.ask(table, kind, values)
 
-    def ask(self, table: str, kind: Kind, values: Iterable[_Values]) -> None:
+    def ask(self, table: str, kind: Kind, values: Iterable[Values]) -> None:
         """The same for one who has worked out the kind, and canonical values, in its order."""
         if table in self._whole:
             return
-        asked = self._asked.setdefault(table, {})
-        asked.setdefault(kind, {}).update(dict.fromkeys(values))
-        if sum(map(len, list(asked.values()))) > MAX_READS:
+        asked = self._asked.get(table)
+        if asked is None:
+            asked = self._asked.setdefault(table, {})
+        known = asked.get(kind)
+        if known is None:
+            known = asked.setdefault(kind, {})
+        before = len(known)
+        for each in values:
+            known[each] = None
+        if len(known) > before and sum(map(len, list(asked.values()))) > MAX_READS:
             self._fill(table)
 
     def table(self, table: str) -> None:
@@ -175,7 +183,8 @@ class DatabaseReads:
             self._fill(max({*self._rows, *self._asked}, key=self._count_of))
         tables = sorted({*self._whole, *self._rows, *self._asked})
         names: dict[bytes, None] = {EVERY: None} if tables or self.why else {}
-        texts, new = [], set()
+        texts: list[str] = []
+        new: set[Shape] = set()
         if self.why:
             names[STAR] = None
             texts.append(f"* {self.why}")
@@ -187,20 +196,18 @@ class DatabaseReads:
                 names[rows_name(table)] = None
             if table in self._rows:
                 names.update(dict.fromkeys(row_names(table, map(str, keys[table]))))
-            known = set(shapes.get(table, ()))
+            known, before = shapes.get(table, ()), len(new)
             for (columns, equals), asked in self._asked.get(table, _NONE).items():
                 shape = Shape(table, columns, equals)
-                if shape not in known and len(known) >= MAX_SHAPES:
-                    names[any_name(table)] = None
-                    continue
                 if shape not in known:
-                    known.add(shape)
+                    if len(known) + len(new) - before >= MAX_SHAPES:
+                        names[any_name(table)] = None
+                        continue
                     new.add(shape)
-                for values in asked:
-                    names[shape_name(shape, values)] = None
+                names.update(dict.fromkeys(shape_names(shape, asked)))
                 if equals:
                     names[shape_name(shape)] = None
-            texts += self._texts(table)
+            self._put_texts(table, texts)
         texts += (MARK + note.replace("\n", " ") for note in self._notes.values())
         return Dependencies(
             b"".join(names), "\n".join(texts), frozenset(new), frozenset(self._asked)
@@ -212,14 +219,16 @@ class DatabaseReads:
         )
 
     def _count(self) -> int:
-        return sum(map(self._count_of, {*self._rows, *self._asked}))
+        asked = [len(values) for kinds in self._asked.values() for values in kinds.values()]
+        return sum(map(len, self._rows.values())) + sum(asked)
 
-    def _texts(self, table: str) -> Iterable[str]:
+    def _put_texts(self, table: str, texts: list[str]) -> None:
         if table in self._whole:
-            yield f"{table}[*]{TOO_MANY if table in self.full else ''}"
-        yield from [f"{table}:{_key_text(key)}" for key in self._rows.get(table, ())]
+            texts.append(f"{table}[*]{TOO_MANY if table in self.full else ''}")
+        for key in self._rows.get(table, ()):
+            texts.append(f"{table}:{key if type(key) is int else _key_text(key)}")
         for kind, asked in self._asked.get(table, _NONE).items():
-            yield from _question_texts(table, kind, asked)
+            texts += _question_texts(table, kind, asked)
 
 
 def _key_text(key: Any) -> str:
@@ -242,7 +251,7 @@ def _looked_at(
     return (*found, UPDATES_ONLY) if updates_only else found
 
 
-def _question_texts(table: str, kind: Kind, asked: Iterable[_Values]) -> list[str]:
+def _question_texts(table: str, kind: Kind, asked: Iterable[Values]) -> list[str]:
     equals, rest = kind[1], _rest_of(kind)
     if KEY in equals:
         at = equals.index(KEY)

@@ -1,4 +1,5 @@
-"""Notes of what a render looked at and no change tells of: the time, and caches of the app's.
+"""Notes of what a render looked at and no change tells of: the time, caches of the
+app's, and functions of the database.
 
 They are kept with the texts of what its page depends on, for people alone.
 """
@@ -46,6 +47,11 @@ def compared(column: str, place: str) -> str:
 
 def cached(alias: str, place: str) -> str:
     return f"it read the cache {alias!r} ({place}): what came out of it may be older"
+
+
+def called(function: str, place: str) -> str:
+    """That a function of the database was called which may read more than its arguments."""
+    return f"it calls {function}() of the database ({place}): which tables that reads is not known"
 
 
 def without_notes(lines: Iterable[str]) -> list[str]:

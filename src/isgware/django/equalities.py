@@ -14,13 +14,15 @@ from uuid import UUID
 from django.db.models.expressions import Col
 from django.db.models.lookups import Exact, In, IsNull
 
-from .tables import by_value
+from ..core.dependencies import canonical
 
+_TOLD_APART: Final = frozenset({int, bool, UUID, type(None)})
 #: Values of one ``IN`` that are told apart.
 _MAX_VALUES: Final = 100
 
 #: Alternatives of one column's value; `None` stands for NULL.
 Values = list[Any]
+Texts = list[str]
 #: Where a lookup stands in a condition: which child of the condition, which child of that, …
 Path = tuple[int, ...]
 
@@ -35,8 +37,9 @@ class Equality(NamedTuple):
     field: Any
     values: Values
 
-    def values_in(self, where: Any) -> Values | None:
-        """Its values in the condition of another query; `None` if no such lookup stands there."""
+    def texts_in(self, where: Any) -> Texts | None:
+        """Of its values in the condition of another query; `None` if no such lookup stands there,
+        or one of other values."""
         for index in self.path:
             if not is_conjunction(where) or index >= len(where.children):
                 return None
@@ -44,7 +47,8 @@ class Equality(NamedTuple):
         column = getattr(where, "lhs", None) if type(where) is self.lookup else None
         if type(column) is not Col or column.alias != self.alias:
             return None
-        return values_of(where) if column.target is self.field else None
+        values = values_of(where) if column.target is self.field else None
+        return None if values is None else texts_of(values)
 
 
 def is_conjunction(where: Any) -> bool:
@@ -64,7 +68,7 @@ def lookups_in(where: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def values_of(lookup: Any) -> Values | None:
-    """The values that a lookup on a column leaves, if they can be told apart."""
+    """The values that a lookup leaves of a column by whose values questions are told apart."""
     if isinstance(lookup, Exact) and type(lookup).__module__.startswith("django."):
         values = [lookup.rhs]
     elif isinstance(lookup, In) and isinstance(lookup.rhs, list | tuple | set | frozenset):
@@ -73,7 +77,11 @@ def values_of(lookup: Any) -> Values | None:
         values = [None]
     else:
         return None
-    if not by_value(lookup.lhs.target) or not 0 < len(values) <= _MAX_VALUES:
-        return None
-    told_apart = all(value is None or type(value) in (int, bool, UUID) for value in values)
-    return values if told_apart else None
+    if 0 < len(values) <= _MAX_VALUES and _TOLD_APART.issuperset(map(type, values)):
+        return values
+    return None
+
+
+def texts_of(values: Values) -> Texts:
+    """Canonical ones, of integers, booleans, UUIDs and `None`, of which each has one."""
+    return [str(canonical(value)) for value in values]

@@ -14,12 +14,15 @@ from typing import Any, Final
 from django.core.exceptions import EmptyResultSet
 from django.db import OperationalError, transaction
 from django.db.models import Func
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now, Random
 from django.db.models.sql.constants import MULTI
 from django.db.models.sql.query import Query
+from django.db.models.sql.where import ExtraWhere
 
 from ..core.database_reads import MAX_WRITES
 from ..core.dependencies import KEY
+from .field_values import compared_raw
 from .tables import by_value, key_column, unique_columns
 
 #: What runs: SQL of the app's own, that of a query of the ORM, or what is asked before a write.
@@ -90,9 +93,9 @@ def locked(compiler: Any, table: str) -> Iterator[bool]:
 def rows_before(
     compiler: Any, model: Any, fields: list[Any], changed: Collection[str] | None
 ) -> list[dict[str, Any]] | None:
-    """The rows as they are, with ``fields``, and with `KEY`, their key as the driver gives it;
-    `None` if there are too many, or which they are cannot be asked. ``changed``: columns that are
-    about to be; `None`: rows are to go."""
+    """The rows as they are, with ``fields``, and with `KEY`, their key as the driver gives it, as
+    it gives values of fields that are to be `compared_raw`; `None` if there are too many, or which
+    they are cannot be asked. ``changed``: columns that are about to be; `None`: rows are to go."""
     features = compiler.connection.features
     if features.has_select_for_update and compiler.connection.get_autocommit():
         return None  # Django knows of no transaction, and so locks nothing
@@ -133,10 +136,13 @@ def rows_before(
         return None
     columns = [field.column for field in wanted.values()]
     at = columns.index(key_column(model))
+    as_held = [(number, f.column) for number, f in enumerate(wanted.values()) if compared_raw(f)]
     found = [
         {**dict(zip(columns, row, strict=False)), KEY: held[at]}
         for row, held in zip(rows, raw, strict=True)
     ]
+    for values, held in zip(found, raw, strict=True) if as_held else ():
+        values.update((column, held[number]) for number, column in as_held)
     return list({row[KEY]: row for row in found}.values()) if several else found
 
 
@@ -152,13 +158,15 @@ def _asks(where: Any) -> bool:
 
 
 def _settled(condition: Any) -> bool:
-    """Whether it gives the same for the same row, whenever it is asked."""
-    return not hasattr(condition, "flatten") or all(
-        not isinstance(part, Func)
-        or (
-            type(part).__module__.startswith("django.db.models.")
-            and type(part) is not Func
-            and not isinstance(part, Now | Random)
+    """Whether it gives the same for the same row, whenever it is asked. Of SQL of the app's own
+    nobody knows."""
+    if not hasattr(condition, "flatten"):
+        return not isinstance(condition, ExtraWhere)
+    return all(
+        type(part).__module__.startswith(
+            "django.db.models." if isinstance(part, Func) else "django."
         )
+        and type(part) is not Func
+        and not isinstance(part, RawSQL | Now | Random)
         for part in condition.flatten()
     )

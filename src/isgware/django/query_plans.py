@@ -14,8 +14,7 @@ from itertools import product
 from typing import Any, Final, NamedTuple
 
 from ..core.database_reads import DatabaseReads, Kind
-from ..core.dependencies import canonical
-from .equalities import Equality
+from .equalities import Equality, Texts
 
 #: Combinations of values for which one query is several questions.
 _MAX_QUESTIONS: Final = 100
@@ -25,8 +24,6 @@ _MAX_TEXT: Final = 20_000
 _NO_VALUES: Final[tuple[tuple[str, ...]]] = ((),)
 
 Rows = Sequence[Any]
-#: Canonical alternatives of the values of each equality.
-Texts = list[list[str]]
 
 
 class Shown(NamedTuple):
@@ -62,7 +59,7 @@ class Plan(NamedTuple):
     joined_by: tuple[Any, ...]
     repeats: bool
 
-    def note(self, reads: DatabaseReads, texts: Texts, rows: Rows) -> None:
+    def note(self, reads: DatabaseReads, texts: list[Texts], rows: Rows) -> None:
         """Note the rows that came, and what was asked."""
         found = [_note(reads, shown, rows) for shown in self.shown]
         for asked in self.asked:
@@ -82,16 +79,16 @@ class Plan(NamedTuple):
                 _note(reads, shown, chunk)
             yield chunk
 
-    def texts_in(self, query: Any) -> Texts | None:
+    def texts_in(self, query: Any) -> list[Texts] | None:
         """The values of the equalities in a query; `None` if it is not as that of the plan."""
         if self.joined_by != joined_by(query):
             return None
-        texts = []
+        texts: list[Texts] = []
         for equality in self.equalities:
-            values = equality.values_in(query.where)
-            if values is None:
+            found = equality.texts_in(query.where)
+            if found is None:
                 return None
-            texts.append(texts_of(values))
+            texts.append(found)
         return texts
 
 
@@ -101,7 +98,7 @@ class Plans:
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], Plan] = {}
 
-    def find(self, text: str | None, compiler: Any) -> tuple[Plan, Texts] | None:
+    def find(self, text: str | None, compiler: Any) -> tuple[Plan, list[Texts]] | None:
         plan = self._known.get(_key(text, compiler)) if text else None
         texts = plan.texts_in(compiler.query) if plan is not None else None
         return None if plan is None or texts is None else (plan, texts)
@@ -123,11 +120,6 @@ def joined_by(query: Any) -> tuple[Any, ...]:
     return tuple([getattr(join, "join_field", None) for join in query.alias_map.values()])
 
 
-def texts_of(values: Iterable[Any]) -> list[str]:
-    """Of integers, booleans, UUIDs and `None`, of which each has one."""
-    return [str(canonical(value)) for value in values]
-
-
 def _note(reads: DatabaseReads, shown: Shown, rows: Rows) -> bool:
     at = shown.at
     keys = [row[at] for row in rows if row[at] is not None]
@@ -136,7 +128,7 @@ def _note(reads: DatabaseReads, shown: Shown, rows: Rows) -> bool:
     return bool(keys)
 
 
-def _ask(reads: DatabaseReads, asked: Asked, several: Texts) -> None:
+def _ask(reads: DatabaseReads, asked: Asked, several: list[Texts]) -> None:
     count = 1
     for texts in several:
         count *= len(texts)

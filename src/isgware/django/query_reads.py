@@ -17,11 +17,11 @@ from django.db.models.sql.constants import MULTI, SINGLE
 
 from ..core.database_reads import DatabaseReads, kind_of
 from ..core.dependencies import KEY
-from .equalities import Equality
-from .query_plans import Asked, Plan, Plans, Shown, joined_by, texts_of
+from .equalities import Equality, Texts, texts_of
+from .query_plans import Asked, Plan, Plans, Shown, joined_by
 from .query_terms import PREFETCHED, Terms, base_terms, of_subquery
 from .tables import Tables, columns_of, key_column, unique_columns
-from .unseen import note_time
+from .unseen import note_function, note_time
 
 _WORDS: Final = re.compile(r"\w+")
 
@@ -63,6 +63,12 @@ class WatchedCompiler:
         compiler.as_sql = as_sql
         return self
 
+    @property
+    def ran(self) -> bool:
+        """False of a condition that is never true, whatever the database holds (``none()``,
+        ``pk__in=[]``): Django makes no text of it, and asks nothing."""
+        return self._made > 0 and self.text != ""
+
     def __exit__(self, *_: object) -> None:
         compiler = self._compiler
         del compiler.pre_sql_setup, compiler.get_from_clause, compiler.as_sql
@@ -81,9 +87,8 @@ class QueryReads:
         """Run a query, and record it."""
         with WatchedCompiler(compiler) as watched:
             result = execute()
-        if compiler.select is None and watched.aliases is None and not _aggregates(compiler):
-            if not compiler.query.combined_queries:
-                return result  # it was not run: its condition is never true
+        if not watched.ran:
+            return result
         plan, texts = self._plans.find(watched.text, compiler) or self._plan(
             reads, compiler, watched
         )
@@ -100,16 +105,12 @@ class QueryReads:
 
     def _plan(
         self, reads: DatabaseReads, compiler: Any, watched: WatchedCompiler
-    ) -> tuple[Plan, list[list[str]]]:
+    ) -> tuple[Plan, list[Texts]]:
         query = _Query(self._tables, compiler, watched)
         query.note_odd(reads)
         plan = query.plan()
         self._plans.keep(watched.text, compiler, plan)
         return plan, [texts_of(equality.values) for equality in plan.equalities]
-
-
-def _aggregates(compiler: Any) -> bool:
-    return getattr(compiler.query, "inner_query", None) is not None
 
 
 class _Query:
@@ -171,6 +172,8 @@ class _Query:
         for terms in self._terms.all():
             for column, value in terms.times:
                 note_time(reads, column, value)
+            for name in terms.functions:
+                note_function(reads, name)
             if terms.raw:
                 reads.everything(f"SQL within a query: {terms.raw[:80]}")
         if any(terms.whole for terms in self._terms.all()):
@@ -207,7 +210,7 @@ class _Query:
             for alias in terms.aliases
             if (found := self._asked(terms, alias, list(shown), equalities)) is not None
         ]
-        odd = any(terms.whole or terms.raw or terms.times for terms in listed)
+        odd = any(terms.whole or terms.raw or terms.times or terms.functions for terms in listed)
         within = any(terms.equals for terms in listed[1:])
         tables = {terms.table(alias) for terms in listed[1:] for alias in terms.aliases}
         repeats = not (odd or within) and tables.isdisjoint(self._tables.shared)

@@ -23,7 +23,9 @@ from django.db.models.sql.datastructures import BaseTable, Join
 from django.db.models.sql.query import Query
 from django.db.models.sql.where import ExtraWhere, WhereNode
 
+from ..core.sql_functions import is_known
 from .equalities import Equality, Path, lookups_in, values_of
+from .tables import by_value
 
 #: What prefetches of many-to-many relations select with ``extra``: columns of the joined table.
 PREFETCHED: Final = "_prefetch_related_val_"
@@ -41,13 +43,15 @@ class Terms:
     those in ``unknown``. ``equals``: what rows of an alias have that can matter; ``fixed``:
     columns, of any type, for which one value is asked. ``anchored``: aliases whose rows come to
     matter only by the foreign keys of others. ``inner``: its subqueries. ``times``: pairs of a
-    column, as far as it is known, and a date or time that it is compared with; `None`: with now."""
+    column, as far as it is known, and a date or time that it is compared with; `None`: with now.
+    ``functions``: names of those that the app's database may have of its own."""
 
     def __init__(self, query: Any, aliases: Iterable[str], outer: Terms | None = None) -> None:
         self.query = query
         self.outer = outer
         self.inner: list[Terms] = []
         self.times: list[tuple[Any, Any]] = []
+        self.functions: list[str] = []
         self.aliases = [alias for alias in aliases if alias in query.alias_map]
         self.columns: dict[str, set[str]] = {alias: set() for alias in self.aliases}
         self.unknown: set[str] = set()
@@ -116,13 +120,17 @@ class Terms:
             self.times.append((None, None))
         elif getattr(item, "rhs", None) is not None:
             self._compare(item)
-        if not kind.__module__.startswith("django.") and any(
-            name.startswith("as_") for name in vars(kind)
-        ):
-            self.whole = True
-        if not kind.__module__.startswith("django."):
+        extra = getattr(item, "extra", None) or {}
+        django = kind.__module__.startswith("django.")
+        if not django or "function" in extra:  # ``Func(…, function=…)``
+            name = extra.get("function", getattr(item, "function", None))
+            if isinstance(name, str) and not is_known(name):
+                self.functions.append(name)
+        if not django:
+            if any(name.startswith("as_") for name in vars(kind)):
+                self.whole = True
             self._template(getattr(item, "template", None))
-        for given in (getattr(item, "extra", None) or {}).values():  # ``Func(…, template=…)``
+        for given in extra.values():  # ``Func(…, template=…)``
             self._template(given)
 
     def _template(self, sql: Any) -> None:
@@ -236,7 +244,8 @@ class Terms:
             join = self.query.alias_map[column.alias]
             if isinstance(join, Join) and join.join_type != INNER:
                 return  # that there is no row at all
-        values, known = values_of(lookup), self.equals.get(place)
+        values = values_of(lookup) if by_value(column.target) else None
+        known = self.equals.get(place)
         if values and (known is None or len(values) < len(known.values)):
             self.equals[place] = Equality(path, type(lookup), column.alias, column.target, values)
 

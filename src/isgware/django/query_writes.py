@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
-import decimal
 import logging
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from django.db import connections, transaction
-from django.db.models import FileField
 from django.db.models.sql import constants
 
 from ..core.database_reads import Writes
@@ -34,20 +30,14 @@ from ..core.dependencies import (
 from ..management.record_writes import Announced, announce, announcing, tell, withdraw
 from .bulk_updates import value_of_row
 from .commits import Waiting, last_waiting, when_committed
+from .field_values import is_converted, is_same, prepared
 from .old_rows import can_begin, locked, never, rows_before
-from .tables import Tables, by_value, is_converted, key_column
+from .tables import Tables, by_value, key_column
 
 #: Of the results of a query: how many rows it changed. Before Django 5.2 its cursor tells.
 _COUNT: Final[Any] = getattr(constants, "ROW_COUNT", constants.CURSOR)
 #: That are logged in a process.
 _MOST_FAILURES: Final = 10
-#: Values of these types that are equal are stored alike.
-_PLAIN: Final = (
-    str, int, bool, bytes, float, datetime.date, datetime.time, datetime.datetime,
-    datetime.timedelta, decimal.Decimal, uuid.UUID, type(None),
-)  # fmt: skip
-
-
 log: Final = logging.getLogger("isgware")
 _failures: Final[set[str]] = set()
 
@@ -206,7 +196,7 @@ class QueryWrites:
             for field in query.fields:
                 value = instance.__dict__.get(field.attname, _NOT_SAID)
                 if by_value(field) and not hasattr(value, "resolve_expression"):
-                    values[field.column] = _prepared(field, value)
+                    values[field.column] = prepared(field, value)
             key = values.get(column, UNKNOWN)
             if told:
                 key = listed[number][at]
@@ -249,7 +239,8 @@ class QueryWrites:
             if rows is None or _counted(count) not in (None, len(rows)):
                 self.note(RowsChanged(table, changed), using)
             for row in rows or ():
-                write = _updated(table, model, row, columns, self._tables.generated(model))
+                generated = self._tables.generated(model)
+                write = _updated(table, model, row, columns, generated, compiler.connection)
                 if write is not None:
                     self._note_row(write, model, using)
         return count
@@ -313,16 +304,6 @@ def _counted(found: Any) -> int | None:
 _NOT_SAID: Final = object()
 
 
-def _prepared(field: Any, value: Any) -> Any:
-    """A value as a question asks for it; what cannot be is not known."""
-    if hasattr(value, "prepare_database_save"):
-        value = value.prepare_database_save(field)
-    try:
-        return field.get_prep_value(value)
-    except (TypeError, ValueError):
-        return object()
-
-
 def _by_value(model: Any, row: Mapping[str, Any]) -> dict[str, Any]:
     fields = model._meta.local_concrete_fields
     return {f.column: row[f.column] for f in fields if by_value(f) and f.column in row}
@@ -330,7 +311,7 @@ def _by_value(model: Any, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _updated(
     table: str, model: Any, row: Mapping[str, Any], columns: Mapping[str, tuple[Any, Any]],
-    generated: frozenset[str],
+    generated: frozenset[str], connection: Any,
 ) -> RowWrite | None:  # fmt: skip
     old = _by_value(model, row)
     new, changed = dict(old), set[str]()
@@ -341,29 +322,11 @@ def _updated(
             changed.add(column)
             continue
         if by_value(field):
-            new[column] = _prepared(field, value)
-        if not _same(field, row.get(column, UNKNOWN), value):
+            new[column] = prepared(field, value)
+        if not is_same(field, row.get(column, UNKNOWN), value, connection):
             changed.add(column)
     if not changed:
         return None
     for column in generated:
         new.pop(column, None)
     return Updated(table, row[KEY], frozenset(changed) | generated, old, new)
-
-
-def _same(field: Any, old: Any, value: Any) -> bool:
-    """Whether a column stays as it is. Where in doubt, it does not."""
-    if hasattr(value, "prepare_database_save"):
-        value = value.prepare_database_save(field)
-    try:
-        if isinstance(field, FileField):
-            new = field.get_prep_value(value)
-        else:
-            new = field.to_python(value)
-        if not isinstance(old, _PLAIN) or type(old) is not type(new):
-            return isinstance(old, datetime.datetime) and bool(old == new)
-        if isinstance(old, datetime.datetime) or getattr(field, "decimal_places", None) is not None:
-            return bool(old == new)  # of several time zones, or of one scale: they are shown alike
-        return repr(old) == repr(new)
-    except Exception:
-        return False

@@ -91,6 +91,17 @@ def _may_commit(connection: Any, word: str) -> bool:
     return implicit and not can_begin(connection)
 
 
+def _passed_on(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
+    """A statement of the ORM's, which wrappers of the app's may follow by others of their own."""
+    if len(context["connection"].execute_wrappers) < 2:
+        return execute(sql, params, many, context)
+    token = within.set(0)
+    try:
+        return execute(sql, params, many, context)
+    finally:
+        within.reset(token)
+
+
 class RawSQL:
     """One wrapper for all connections of a project."""
 
@@ -104,7 +115,7 @@ class RawSQL:
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
         if within.get() != 0:
-            return execute(sql, params, many, context)
+            return _passed_on(execute, sql, params, many, context)
         reads, counts = database.get(), self._active()
         if reads is None and not counts:
             return execute(sql, params, many, context)

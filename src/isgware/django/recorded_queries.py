@@ -19,10 +19,12 @@ from django.db.models.sql.constants import MULTI
 from ..core.dependencies import EverythingChanged
 from ..errors import ConfigurationError
 from ..render_context import database, tracked
+from .driver_access import watch_drivers
 from .old_rows import OUR_OWN, THE_ORM, within
 from .query_reads import QueryReads
 from .query_writes import QueryWrites
 from .raw_sql import RawSQL
+from .sites import watch_sites
 from .tables import Tables
 from .unseen import watch_caches
 
@@ -48,6 +50,10 @@ class Recorder:
 _active: Final[list[Recorder]] = []
 #: They call the method of their base for one of their own statements.
 _WRITING: Final = (compilers.SQLUpdateCompiler, compilers.SQLInsertCompiler)
+_KINDS: Final = (
+    compilers.SQLCompiler, compilers.SQLInsertCompiler, compilers.SQLUpdateCompiler,
+    compilers.SQLDeleteCompiler, compilers.SQLAggregateCompiler,
+)  # fmt: skip
 _installed: Final[list[bool]] = []
 
 
@@ -61,6 +67,7 @@ def record_queries(
     recorder = Recorder(Tables(untracked, dict(derived)), made, durable, mode)
     _install()
     watch_caches()
+    watch_sites(recorder.writes.counts)
     _active[:] = [recorder]
     for connection in connections.all(initialized_only=True):
         _wrap_cursors(connection=connection)
@@ -78,10 +85,7 @@ def stop_recording() -> None:
 def _install() -> None:
     if _installed:
         return
-    kinds = (
-        compilers.SQLCompiler, compilers.SQLInsertCompiler, compilers.SQLUpdateCompiler,
-    )  # fmt: skip
-    if any("execute_sql" not in vars(kind) for kind in kinds):
+    if any("execute_sql" not in vars(kind) for kind in _KINDS[:3]):
         import django
 
         raise ConfigurationError(
@@ -92,9 +96,11 @@ def _install() -> None:
     _wrap_reads()
     _wrap_inserts()
     _wrap_updates()
+    _wrap_making()
     for name in _DIRECT:
         setattr(CursorWrapper, name, _direct(name))
     CursorWrapper.callproc = _calling(CursorWrapper.callproc)  # type: ignore[method-assign]
+    watch_drivers()
     connection_created.connect(_wrap_cursors, weak=False)
     post_migrate.connect(_migrated, weak=False)
 
@@ -176,8 +182,30 @@ def _wrap_returning_updates() -> None:
     kind.execute_returning_sql = execute_returning_sql
 
 
+def _wrap_making() -> None:
+    """While a statement is made, fields and expressions of the app's may run SQL of their own."""
+    for kind in _KINDS:
+        original = vars(kind).get("as_sql")
+        if original is not None:
+            setattr(kind, "as_sql", _making(original))  # noqa: B010
+
+
+def _making(original: Any) -> Any:
+    @functools.wraps(original)
+    def as_sql(*given: Any, **named: Any) -> Any:
+        if within.get() != THE_ORM:
+            return original(*given, **named)
+        token = within.set(0)
+        try:
+            return original(*given, **named)
+        finally:
+            within.reset(token)
+
+    return as_sql
+
+
 def _plainly(original: Any, *given: Any, **named: Any) -> Any:
-    """Its SQL is the ORM's, and so is what it asks for on the way."""
+    """The statement that it executes is the ORM's."""
     token = within.set(THE_ORM)
     try:
         return original(*given, **named)

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import models
 
-from ..core.dependency_labels import unknown
+from ..core.dependency_labels import derived_from, unknown, with_derived
 from ..errors import ConfigurationError
 
 #: Tables of the framework's own bookkeeping: no page shows them, and every visit may write them.
@@ -33,8 +33,7 @@ class Tables:
         self.models: dict[str, Any] = {}
         #: Tables of several models.
         self.shared: set[str] = set()
-        #: What people call a model, and its tables: its own first, and those it inherits from.
-        self.labels: dict[str, tuple[str, ...]] = {}
+        called: dict[str, tuple[str, ...]] = {}
         self.ignored: set[str] = {_MIGRATIONS}
         self._generated: dict[str, frozenset[str]] = {}
         models = apps.get_models(include_auto_created=True)
@@ -50,15 +49,27 @@ class Tables:
             if not self.has_key_of_rows(model):
                 continue  # nobody can name a row by it
             parents = [parent._meta.db_table for parent in model._meta.parents]
-            self.labels.setdefault(meta.label, (meta.db_table, *dict.fromkeys(parents)))
+            called[meta.label] = (meta.db_table, *dict.fromkeys(parents))
+        for model in models:
+            concrete: Any = model._meta.concrete_model
+            if model._meta.proxy and (tables := called.get(concrete._meta.label)):
+                called[model._meta.label] = tables
         for label in untracked:
             self.ignored.add(table_of("untracked", label))
-        #: What of other tables is derived from a table.
-        self.made_of: dict[str, set[str]] = {}
+        made: dict[str, list[str]] = {}
         for label, sources in derived.items():
             for source in sources:
-                made = self.made_of.setdefault(table_of("derived", source), set())
-                made.add(table_of("derived", label))
+                made.setdefault(table_of("derived", source), []).append(table_of("derived", label))
+        #: What of other tables is derived from a table, also by way of others.
+        self.made_of = {table: derived_from([table], lambda it: made.get(it, ())) for table in made}
+        own = {model._meta.label for model in self.models.values()}
+        #: What people call a model, and its tables: its own first, those it inherits from, and
+        #: what is made of them. Last what a table is shown as: its proxies, and further models of
+        #: it, are understood, too.
+        self.labels = {
+            label: with_derived(called[label], lambda table: self.made_of.get(table, ()))
+            for label in sorted(called, key=own.__contains__)
+        }
         engines = settings.CACHES.values()
         self.caches = [
             str(cache.get("LOCATION"))
@@ -100,15 +111,6 @@ def by_value(field: Any) -> bool:
     while isinstance(field, models.ForeignKey) and seen < 10:
         field, seen = field.target_field, seen + 1
     return isinstance(field, _EQUAL) and type(field).__module__.startswith("django.")
-
-
-@lru_cache(maxsize=10_000)
-def is_converted(field: Any) -> bool:
-    """Whether a field of the app's own makes something else of what the database holds."""
-    seen = 0
-    while isinstance(field, models.ForeignKey) and seen < 10:
-        field, seen = field.target_field, seen + 1
-    return hasattr(field, "from_db_value")
 
 
 @lru_cache(maxsize=10_000)

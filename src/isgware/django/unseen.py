@@ -1,4 +1,6 @@
-"""Notes of what a render looks at and no change tells of: times in queries, and Django's caches."""
+"""Notes of what a render looks at and no change tells of: times in queries, functions of the
+database, and Django's caches.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from django.db.models.expressions import Col
 from django.utils.module_loading import import_string
 
 from ..core.database_reads import DatabaseReads
-from ..core.unseen import compared, near
+from ..core.unseen import called, compared, near
 from ..rendering.app_caches import note_reads
 from ..rendering.callers import Callers, where
 
@@ -25,6 +27,11 @@ def note_time(reads: DatabaseReads, expression: Any, value: Any) -> None:
         return
     name = _column(expression) if value is not None else "something"
     reads.note(f"time {name}", lambda: compared(name, where(_CALLERS.caller())))
+
+
+def note_function(reads: DatabaseReads, name: str) -> None:
+    """A function was called that is none which databases bring along."""
+    reads.note(f"function {name}", lambda: called(name, where(_CALLERS.caller())))
 
 
 def _column(expression: Any) -> str:

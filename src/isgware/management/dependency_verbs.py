@@ -48,7 +48,7 @@ def unseen_by(entry: Entry | None) -> list[str]:
 
 def depends(catalogue: Catalogue, page_store: PageStore, path: str) -> list[str]:
     """What the stored pages of ``path`` depend on, each once."""
-    labels = dependencies_in(page_store).labels
+    labels = dependencies_in(page_store).all_labels()
     found: dict[str, None] = {}
     for _, entry in catalogue.stored(path):
         found.update(dict.fromkeys(lines_of(entry, labels)))

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ..backends.dependents import Dependents
+from ..core.dependency_labels import Labels
 from ..settings import Settings
 from ..storage.catalogue import Catalogue, PageInfo
 from ..storage.dependencies import Dependencies
@@ -82,6 +84,13 @@ class Connection(Invalidations):
 
         clock = self._settings.clock or _wall_clock
         return PageHistory(self._page_store, self.catalogue, self._settings, clock)
+
+    def labels(self) -> Labels:
+        """What people call tables, as far as the store has been told. Raises
+        `BackendUnavailable`."""
+        dependencies = self._page_store.dependencies
+        keeps = isinstance(self.store.backend, Dependents)
+        return dependencies.all_labels() if dependencies is not None and keeps else {}
 
     def touched(self, *names: str) -> None:
         """See `isgware.ISG.touched`."""

@@ -66,7 +66,7 @@ class Equalities:
 
     def _put(self, place: _Where, given: Given) -> bool:
         known = self.given.setdefault(place[0], {})
-        if place[1] in known and not (_several(known[place[1]]) and not _several(given)):
+        if place[1] in known and not (several(known[place[1]]) and not several(given)):
             return False
         known[place[1]] = given
         return True
@@ -82,7 +82,7 @@ class Equalities:
                     changed = True
 
 
-def _several(given: Given) -> bool:
+def several(given: Given) -> bool:
     return isinstance(given, BindParameter) and bool(given.expanding)
 
 

@@ -57,9 +57,10 @@ class OldRows:
     pending: Pending
     schemas: Any = None
 
-    def before(self, change: Change, names: Any, parameters: Sequence[Any]) -> list[Held] | None:
-        """The rows that ``change`` is about to change; `None` if it cannot be told. ``names``: the
-        parameters' names by their `BindParameter`."""
+    def before(self, change: Change, context: Any) -> list[Held] | None:
+        """The rows that ``change`` is about to change when ``context`` is executed; `None` if it
+        cannot be told."""
+        parameters = context.compiled_parameters
         if not key_columns(change.table) or len(parameters) > MOST:
             return None
         if not self._lock(change.table):
@@ -73,7 +74,7 @@ class OldRows:
             return self.with_values(change.table, tuple(change.key), keys, more, shared=shared)
         if len(parameters) != 1 or not all(map(self._settled, change.where)):
             return None
-        conditions = [_filled(each, names, parameters[0]) for each in change.where]
+        conditions = [_filled(each, context) for each in change.where]
         names = _names(change.table, change.columns)
         locks = self.connection.dialect.name in _LOCKING
         statement = _statement(change.table, conditions, names, locks, shared)
@@ -184,13 +185,13 @@ def _locking(table: Any) -> set[str]:
     return unique.union(column.name for each in (*indexed, *constrained) for column in each)
 
 
-def _filled(condition: Any, names: Any, values: Mapping[str, Any]) -> Any:
+def _filled(condition: Any, context: Any) -> Any:
     """A condition of a cached statement with the values of this execution."""
 
     def fill(element: Any, **_: Any) -> Any:
         if not isinstance(element, BindParameter):
             return None
-        value = value_of(names, values, element)
+        value = value_of(context, element)
         if value is MISSING:
             raise LookupError("a parameter whose value is not known")
         return BindParameter(

@@ -35,11 +35,12 @@ def watch() -> None:
     if getattr(original, "isgware", False):
         return
     below: Any = vars(Pooled)["driver_connection"].fget
+    slot: Any = vars(Pooled)["dbapi_connection"]
 
     @functools.wraps(original)
     def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
         found = original(self, *args, **kwargs)
-        if (database.get() is None and not listening()) or _of_sqlalchemy(sys._getframe(1)):
+        if _of_sqlalchemy(sys._getframe(1)) or (database.get() is None and not listening()):
             return found
         return RawCursor(found, self)
 
@@ -53,14 +54,17 @@ def watch() -> None:
 
     @functools.wraps(below)
     def driver_connection(self: Any) -> Any:
-        if database.get() is not None or listening():
-            if not _of_sqlalchemy(sys._getframe(1)):
-                _taken(self)
+        _taken(self, sys._getframe(1))
         return below(self)
+
+    def dbapi_connection(self: Any) -> Any:
+        _taken(self, sys._getframe(1))
+        return slot.__get__(self)
 
     cursor.isgware = True  # type: ignore[attr-defined]
     for name, function in (
         ("cursor", cursor), ("commit", commit), ("driver_connection", property(driver_connection)),
+        ("dbapi_connection", property(dbapi_connection, slot.__set__, slot.__delete__)),
         *((name, _executing(name)) for name in _EXECUTING),
     ):  # fmt: skip
         setattr(Pooled, name, function)
@@ -86,8 +90,10 @@ def _executing(name: str) -> property:
     return property(method)
 
 
-def _taken(pooled: Any) -> None:
-    """An app has taken the driver's own connection, to read and write what it likes with it."""
+def _taken(pooled: Any, frame: Any) -> None:
+    """Somebody has taken the driver's own connection: an app, to read and write what it likes."""
+    if _of_sqlalchemy(frame):
+        return
     if (reads := database.get()) is not None:
         reads.everything(f"the driver's connection in {place()}")
     if listening() and tracked.get():

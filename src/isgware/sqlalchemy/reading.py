@@ -1,49 +1,44 @@
 """What a clean-room render reads through SQLAlchemy becomes what its page depends on.
 
 `read` is told of each statement before it is executed. Questions come from the statement
-(`selects`); keys of rows from the result, as it is fetched.
+(`selects`, `questions`); keys of rows from the result, as it is fetched (`rows`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
-from weakref import WeakSet
-
-from sqlalchemy.sql.elements import BindParameter
+from typing import Any, Final
 
 from ..core.database_reads import DatabaseReads
-from ..core.dependencies import KEY
 from ..render_context import current
-from .columns import comparable_value, table_name, table_of
+from .columns import table_name, table_of
 from .named import place
-from .parameters import value_of
+from .old_rows import OURS
+from .questions import ask
 from .raw_sql import kind_of
-from .selects import Asked, Plan, Shown, plan_of
+from .rows import Cursor
+from .selects import Plan, known_plan, plan_of
 from .tables import ignored
 from .times import note_times
 from .writing import SAVEPOINTS
 
-#: Questions that an ``IN`` of so many values becomes at most; of more, its column decides.
-_MOST_VALUES = 100
+#: On a rendering: its mark. On a connection or a session: the mark of the render that has seen its
+#: beginning last, since which it holds nothing from before.
+_MARK: Final = "_isgware_mark"
 
 
-class Known:
-    """The connections and sessions of which a render has seen the beginning."""
-
-    def __init__(self) -> None:
-        self.connections: WeakSet[Any] = WeakSet()
-        self.sessions: WeakSet[Any] = WeakSet()
-
-
-def known_here() -> Known:
-    """That of the render in progress; a new one outside of a clean room."""
+def begun(thing: Any) -> bool:
+    """A connection or a session begins. Returns whether it does within a clean room."""
     rendering = current.get()
     if rendering is None or not rendering.prerendering:
-        return Known()
-    found: Known | None = rendering.__dict__.get("sqlalchemy")
-    return found if found is not None else rendering.__dict__.setdefault("sqlalchemy", Known())
+        return False
+    setattr(thing, _MARK, rendering.__dict__.setdefault(_MARK, object()))
+    return True
+
+
+def begun_here(thing: Any) -> bool:
+    """Whether the render in progress has seen it begin; never outside of a clean room."""
+    mark = getattr(current.get(), _MARK, None)
+    return mark is not None and getattr(thing, _MARK, None) is mark
 
 
 def read(reads: DatabaseReads, connection: Any, statement: str, context: Any) -> None:
@@ -73,103 +68,39 @@ def _read(reads: DatabaseReads, connection: Any, context: Any) -> None:
         return
     if isinstance(compiled.statement, SAVEPOINTS):
         return
-    if connection not in known_here().connections:
+    if not begun_here(connection):
         reads.everything(f"a transaction from before the render, in {place()}")
     plan = plan_of(compiled)
     if plan.unknown:
         reads.everything(f"{plan.unknown} in {place()}")
         return
-    parameters = context.compiled_parameters[0] if context.compiled_parameters else {}
-    note_times(reads, plan.times, compiled.bind_names, parameters)
-    ask(reads, plan, partial(_value, compiled.bind_names, parameters))
-    if plan.shown:
-        context.cursor = Cursor(context.cursor, partial(_note, reads, plan.shown))
+    _note(reads, plan, context)
 
 
-def ask(reads: DatabaseReads, plan: Plan, value_of: Callable[[Any], Any]) -> None:
+def _note(reads: DatabaseReads, plan: Plan, context: Any) -> None:
+    if plan.times:
+        note_times(reads, plan.times, context)
     for table in plan.whole:
         if not ignored(table):
             reads.table(table)
-    for asked in plan.asked:
-        if ignored(asked.table):
-            continue
-        reads.questions(asked.table, asked.columns, _equals(asked, value_of))
+    ask(reads, plan.questions, context)
+    if plan.shown:
+        context.cursor = Cursor(context.cursor, reads, plan.shown)
 
 
-def _value(names: Any, parameters: Any, given: Any) -> Any:
-    return value_of(names, parameters, given) if isinstance(given, BindParameter) else given
-
-
-def _equals(asked: Asked, value_of: Callable[[Any], Any]) -> Iterator[dict[str, Any]]:
-    """The equalities of a question; of an ``IN`` a question for each of its values."""
-    equals: dict[str, Any] = {}
-    several: tuple[str, list[Any]] | None = None
-    for column, given in asked.equals:
-        value = value_of(given)
-        if isinstance(value, list | tuple | set | frozenset):
-            values = list(value)
-            fits = all(comparable_value(each, column) for each in values)
-            if several is None and fits and 0 < len(values) <= _MOST_VALUES:
-                several = (column.name, values)
-        elif comparable_value(value, column):
-            equals[column.name] = value
-    for more in [{}] if several is None else [{several[0]: each} for each in several[1]]:
-        yield _by_key({**equals, **more}, asked.key)
-
-
-def _by_key(equals: dict[str, Any], key: tuple[str, ...]) -> dict[str, Any]:
-    """The columns of a key that is asked for as a whole are the key."""
-    if not key or not set(key) <= set(equals):
-        return equals
-    values = tuple(equals.pop(name) for name in key)
-    return {**equals, KEY: values[0] if len(values) == 1 else values}
-
-
-def _note(reads: DatabaseReads, shown: tuple[Shown, ...], rows: list[Any]) -> None:
-    for each in shown:
-        if ignored(each.table):
-            continue
-        if len(each.positions) == 1:
-            (at,) = each.positions
-            keys = [row[at] for row in rows if row[at] is not None]
-        else:
-            found = (tuple(row[at] for at in each.positions) for row in rows)
-            keys = [key for key in found if None not in key]
-        reads.rows(each.table, keys, each.columns)
-
-
-class Cursor:
-    """A cursor of the driver whose rows are noted as they are fetched."""
-
-    __slots__ = ("_cursor", "_noted")
-
-    def __init__(self, cursor: Any, noted: Callable[[list[Any]], None]) -> None:
-        object.__setattr__(self, "_cursor", cursor)
-        object.__setattr__(self, "_noted", noted)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cursor, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._cursor, name, value)
-
-    def __iter__(self) -> Iterator[Any]:
-        for row in self._cursor:
-            self._noted([row])
-            yield row
-
-    def fetchone(self) -> Any:
-        row = self._cursor.fetchone()
-        if row is not None:
-            self._noted([row])
-        return row
-
-    def fetchmany(self, *args: Any, **kwargs: Any) -> Any:
-        rows = self._cursor.fetchmany(*args, **kwargs)
-        self._noted(rows)
-        return rows
-
-    def fetchall(self) -> Any:
-        rows = self._cursor.fetchall()
-        self._noted(rows)
-        return rows
+def read_again(reads: DatabaseReads, statement: str, parameters: Any, context: Any) -> bool:
+    """`read`, of a statement that was understood before, is executed as SQLAlchemy has made it, and
+    writes nothing. Returns false for all others, of which nothing is noted."""
+    plan = known_plan(context.compiled) if context is not None else None
+    if (
+        plan is None or plan.unknown or not plan.alone
+        or statement is not context.statement or parameters is not context.parameters[0]
+        or OURS in context.execution_options or len(context.dialect.dispatch.do_execute) > 1
+        or not begun_here(context.root_connection)
+    ):  # fmt: skip
+        return False
+    try:
+        _note(reads, plan, context)
+    except Exception as error:
+        reads.everything(f"{type(error).__name__} in {place()}")
+    return True

@@ -20,13 +20,14 @@ from sqlalchemy.orm import Session, loading
 
 from ..core.dependencies import EverythingChanged
 from ..management.record_writes import announcing, listening
-from ..render_context import current, database, tracked
+from ..render_context import database, tracked
 from . import compilers, raw_cursors, tables
 from .announcing import announce_before
 from .named import place
 from .old_rows import OURS, autocommits
+from .parameters import EXPANDED
 from .raw_sql import IMPLICIT_COMMIT, has_committed, kind_of
-from .reading import known_here, read
+from .reading import begun, begun_here, read, read_again
 from .rewritten import rewritten, taken_over, watch_hooks
 from .transactions import committed, pending_of
 from .writing import WROTE, before, only_reads
@@ -58,7 +59,11 @@ def install(
 
 
 def _execute(cursor: Any, statement: str, parameters: Any, context: Any) -> None:
-    if database.get() is not None or not only_reads(context):
+    reads = database.get()
+    if reads is None:
+        if not only_reads(context):
+            _executing(statement, parameters, context, many=False)
+    elif not read_again(reads, statement, parameters, context):
         _executing(statement, parameters, context, many=False)
 
 
@@ -84,7 +89,9 @@ def _watch_executions() -> None:
     after it."""
     keys: Any = getattr(registry, "_EventKey", None)
     if keys is None or not (
-        hasattr(DefaultExecutionContext, _RESULT) and hasattr(Connection, _BEGIN)
+        hasattr(DefaultExecutionContext, _RESULT)
+        and hasattr(DefaultExecutionContext, EXPANDED)
+        and hasattr(Connection, _BEGIN)
     ):
         raise compilers.unknown_release()
     for name, hook in _HOOKS.items():
@@ -174,9 +181,7 @@ def _watch_begins() -> None:
 
     @functools.wraps(original)
     def begin(self: Any, *args: Any, **kwargs: Any) -> Any:
-        rendering = current.get()
-        if rendering is not None and rendering.prerendering:
-            known_here().connections.add(self)
+        begun(self)
         return original(self, *args, **kwargs)
 
     begin.isgware = True  # type: ignore[attr-defined]
@@ -187,13 +192,9 @@ def _watch_begins() -> None:
 
 
 def _session_begun(session: Any, transaction: Any, connection: Any) -> None:
-    rendering = current.get()
-    if rendering is None or not rendering.prerendering:
+    if begun_here(session) or not begun(session):
         return
-    known, reads = known_here().sessions, database.get()
-    if session in known:
-        return
-    known.add(session)
+    reads = database.get()
     held = not all(state.expired for state in session.identity_map.all_states())
     if held and reads is not None:
         reads.everything(_held())
@@ -208,7 +209,7 @@ def _noting_hits(original: Any) -> Any:
     def get_from_identity(session: Any, mapper: Any, key: Any, passive: Any) -> Any:
         found = original(session, mapper, key, passive)
         reads = database.get()
-        if reads is not None and found is not None and session not in known_here().sessions:
+        if reads is not None and found is not None and not begun_here(session):
             reads.everything(_held())
         return found
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, TextClause
@@ -39,6 +40,8 @@ from .columns import (
 )
 from .compilers import Selected, selects_of
 from .equalities import Equalities, Given, joined
+from .questions import Asked, Question, prepared
+from .rows import Shown
 from .tables import named_in
 from .times import Time, times_in
 
@@ -50,43 +53,30 @@ _MORE_TABLES: Final = re.compile(r"\b(select|from|table|join)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question: ``columns`` decide it (`None`: all), ``equals`` are pairs of a column and its
-    value, or the `BindParameter` that is the name of it. ``key``: the columns of the key."""
-
-    table: str
-    columns: frozenset[str] | None
-    equals: tuple[tuple[Any, Given], ...]
-    key: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Rows whose key is in the result, at ``positions``. ``columns`` of them, `None`: all."""
-
-    table: str
-    positions: tuple[int, ...]
-    columns: frozenset[str] | None
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """``whole``: tables that are asked nobody knows what. ``unknown``: why nobody knows even the
-    tables. ``times``: see `times`."""
+    tables. ``times``: see `times`. ``alone``: there is nothing beside SELECTs in it."""
 
-    asked: tuple[Asked, ...] = ()
+    questions: tuple[Question, ...] = ()
     shown: tuple[Shown, ...] = ()
     whole: frozenset[str] = frozenset()
     unknown: str = ""
     times: tuple[Time, ...] = ()
+    alone: bool = False
+
+
+def known_plan(compiled: Any) -> Plan | None:
+    """That of a statement that was read before."""
+    found: Plan | None = getattr(compiled, _PLAN, None)
+    return found
 
 
 def plan_of(compiled: Any) -> Plan:
     """Raises whatever a statement of an unknown kind leads to."""
-    plan: Plan | None = compiled.__dict__.get(_PLAN)
+    plan = known_plan(compiled)
     if plan is None:
         plan = _Analysis(compiled).plan()
-        compiled.__dict__[_PLAN] = plan
+        setattr(compiled, _PLAN, plan)
     return plan
 
 
@@ -108,7 +98,8 @@ class _Analysis:
             statement = self._compiled.statement
             self._compiled = statement.compile(dialect=self._compiled.dialect)
             selects = selects_of(self._compiled) or []
-        for cte in getattr(self._compiled, "ctes", None) or ():
+        ctes = getattr(self._compiled, "ctes", None) or ()
+        for cte in ctes:
             self._from(cte)
         if isinstance(self._compiled.statement, TextualSelect | TextClause) or not selects:
             self._unknown = self._unknown or "text()"
@@ -119,9 +110,10 @@ class _Analysis:
         tables = {table_name(table_of(element)) for element, _ in self._asked}
         if self._whole:  # what writes its own SQL may select from tables that nobody has said
             tables |= named_in(self._compiled.string)
-            return Plan(whole=frozenset(tables), times=tuple(self._times))
+            return Plan(whole=frozenset(tables), times=tuple(self._times), alone=not ctes)
         asked = dict.fromkeys(self._question(element, given) for element, given in self._asked)
-        return Plan(tuple(asked), tuple(self._shown), times=tuple(self._times))
+        questions = tuple(prepared(each, self._compiled.bind_names) for each in asked)
+        return Plan(questions, tuple(self._shown), times=tuple(self._times), alone=not ctes)
 
     def _question(self, element: Any, given: dict[str, Given]) -> Asked:
         name = table_name(table := table_of(element))
@@ -194,8 +186,11 @@ class _Analysis:
             every = {column.name for column in table.columns} <= set(columns)
             positions = tuple(columns[name] for name in key)
             self._shown.append(
-                Shown(table_name(table), positions, None if every else frozenset(columns))
-            )
+                Shown(
+                    table_name(table), itemgetter(*positions), len(key) > 1,
+                    None if every else frozenset(columns),
+                )
+            )  # fmt: skip
 
     def _star(self, selected: Selected) -> None:
         if id(selected.statement) not in self._exist:
@@ -223,6 +218,7 @@ class _Analysis:
         elif isinstance(inner, AliasedReturnsRows | Join | FromGrouping):
             self._from(inner)
         elif isinstance(inner, FunctionElement) and _known(inner):
+            self._times += times_in(inner)
             for child in inner.get_children():
                 self._expression(child)
         else:

@@ -10,13 +10,13 @@ import logging
 import re
 import weakref
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from sqlalchemy.orm.mapper import _all_registries
 
 from ..core.dependencies import EverythingChanged, TableChanged, Write
-from ..core.dependency_labels import unknown
+from ..core.dependency_labels import MadeOf, unknown, with_derived
 
 log: Final = logging.getLogger("isgware")
 
@@ -35,7 +35,10 @@ class Tables:
     ) -> None:
         self._untracked = frozenset(untracked)
         self._derived = {name: tuple(sources) for name, sources in (derived or {}).items()}
-        self.labels: Final = Labels(self._untracked.union(self._derived, *self._derived.values()))
+        self.labels: Final = Labels(
+            self._untracked.union(self._derived, *self._derived.values()),
+            partial(_made_of, self._derived),
+        )
 
     def ignores(self, table: str) -> bool:
         if table in _MIGRATIONS or table in self._untracked:
@@ -47,10 +50,14 @@ class Tables:
 
     def made_of(self, table: str) -> Iterator[str]:
         """The tables that are derived from ``table``."""
-        called = {table, *(name for name, _ in _classes_of(table))}
-        for made, sources in self._derived.items():
-            if not called.isdisjoint(sources):
-                yield table_named(made)
+        return _made_of(self._derived, table)
+
+
+def _made_of(derived: Mapping[str, Iterable[str]], table: str) -> Iterator[str]:
+    called = {table, *(name for name, _ in _classes_of(table))} if derived else {table}
+    for made, sources in derived.items():
+        if not called.isdisjoint(sources):
+            yield table_named(made)
 
 
 _known: Final[list[weakref.ref[Tables]]] = []
@@ -93,9 +100,11 @@ def told(writes: Iterable[Write]) -> Iterator[Write]:
 
 class Labels(Mapping[str, tuple[str, ...]]):
     """What people call tables, see `isgware.core.dependency_labels`: as classes are mapped.
-    ``said``: names in options, which are logged if they are none of them."""
+    ``said``: names in options, which are logged if they are none of them. ``made_of``: what is
+    derived from a table."""
 
-    def __init__(self, said: Iterable[str] = ()) -> None:
+    def __init__(self, said: Iterable[str] = (), made_of: MadeOf | None = None) -> None:
+        self._made_of = made_of or (lambda table: ())
         self._size = -1
         self._found: dict[str, tuple[str, ...]] = {}
         self._unchecked = frozenset(said)
@@ -103,7 +112,8 @@ class Labels(Mapping[str, tuple[str, ...]]):
     def _now(self) -> dict[str, tuple[str, ...]]:
         size = sum(len(registry._managers) for registry in _all_registries()) + len(_met)
         if size != self._size:
-            self._found, self._size = dict(_labels()), size
+            found = {label: with_derived(tables, self._made_of) for label, tables in _labels()}
+            self._found, self._size = found, size
         return self._found
 
     def __getitem__(self, label: str) -> tuple[str, ...]:

@@ -1,17 +1,18 @@
-"""What a query compares with the time, of which no change tells."""
+"""What a query looks at and no change tells of: the time, and functions of the app's database."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from sqlalchemy import Date, DateTime
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ColumnClause
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.functions import Function, FunctionElement
 
 from ..core.database_reads import DatabaseReads
-from ..core.unseen import compared, near
+from ..core.sql_functions import is_known
+from ..core.unseen import called, compared, near
 from .named import place
 from .parameters import value_of
 
@@ -20,15 +21,20 @@ _CLOCKS: Final = frozenset({
     "localtime", "localtimestamp", "now", "statement_timestamp", "sysdate", "transaction_timestamp",
     "unixepoch", "utc_date", "utc_timestamp",
 })  # fmt: skip
-#: A column, and the parameter that it is compared with; `None`: the database's own clock.
+#: A column, and the parameter that it is compared with; `None`: the database's own clock. Or a
+#: function, and `_CALLED`.
 Time = tuple[str, Any]
+_CALLED: Final = object()
 
 
 def times_in(part: Any) -> Iterator[Time]:
     """Those of one element of a condition, but for what is below it."""
     if isinstance(part, FunctionElement):
-        if str(getattr(part, "name", "")).lower() in _CLOCKS:
+        name = str(getattr(part, "name", ""))
+        if name.lower() in _CLOCKS:
             yield "something", None
+        elif type(part) is Function and not is_known(name):
+            yield name, _CALLED
     elif isinstance(part, BinaryExpression):
         for one, other in ((part.left, part.right), (part.right, part.left)):
             for bound in (other, *getattr(other, "clauses", ())):  # BETWEEN has two
@@ -46,9 +52,9 @@ def _name(element: Any) -> str:
     return "something"
 
 
-def note_times(
-    reads: DatabaseReads, times: Sequence[Time], names: Any, values: Mapping[str, Any]
-) -> None:
+def note_times(reads: DatabaseReads, times: Iterable[Time], context: Any) -> None:
     for column, bound in times:
-        if bound is None or near(value_of(names, values, bound), time.time()):
+        if bound is _CALLED:
+            reads.note(f"function {column}", lambda name=column: called(name, place()))  # type: ignore[misc]
+        elif bound is None or near(value_of(context, bound), time.time()):
             reads.note(f"time {column}", lambda name=column: compared(name, place()))  # type: ignore[misc]

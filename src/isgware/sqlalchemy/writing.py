@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import partial
 from typing import Any, Final
 
@@ -126,12 +126,12 @@ def _ddl(element: Any) -> Writes:
 def _rows(connection: Any, pending: Pending, change: Change, context: Any) -> None:
     schemas = context.execution_options.get("schema_translate_map")
     old_rows = OldRows(connection, pending, schemas)
-    names, parameters = context.compiled.bind_names, context.compiled_parameters
+    parameters = context.compiled_parameters
     writes = pending.innermost
     if change.kind is Insert:
         there: Collection[int] = ()
         if (conflict := change.conflict) is not None:
-            rows = _before(old_rows, conflict, names, parameters)
+            rows = _before(old_rows, conflict, context)
             found, there = upserted(old_rows, conflict, rows, parameters)
             for write in found:
                 writes.add(write)
@@ -140,7 +140,7 @@ def _rows(connection: Any, pending: Pending, change: Change, context: Any) -> No
         )
         pending.inserting.add(change.name)
         return
-    rows = _before(old_rows, change, names, parameters)
+    rows = _before(old_rows, change, context)
     for write in changed(old_rows, change, rows, parameters):
         writes.add(write)
     if rows is not None and change.key is None and connection.dialect.name != "sqlite":
@@ -148,11 +148,9 @@ def _rows(connection: Any, pending: Pending, change: Change, context: Any) -> No
         pending.unfinished.append(partial(_counted, change, context, len(rows)))
 
 
-def _before(
-    old_rows: OldRows, change: Change, names: Any, parameters: Sequence[Any]
-) -> list[Held] | None:
+def _before(old_rows: OldRows, change: Change, context: Any) -> list[Held] | None:
     try:
-        return old_rows.before(change, names, parameters)
+        return old_rows.before(change, context)
     except Exception:
         if old_rows.connection.dialect.name != "sqlite":
             raise  # its transaction is not to be used any more

@@ -32,7 +32,7 @@ from ..backends.dependents import (
 )
 from ..core.database_reads import DatabaseReads, Writes
 from ..core.depended import CHANGED, MAYBE, Depended, compressed
-from ..core.dependencies import EverythingChanged, TableChanged, Write
+from ..core.dependencies import EverythingChanged, Shape, TableChanged, Write
 from ..core.dependency_labels import Labels, labels_as_shapes, labels_in
 from ..core.dependency_names import EVERY, any_name, names_of_writes
 from ..core.dependency_texts import said_of
@@ -87,6 +87,7 @@ class Dependencies:
         self._leaving = False
         #: What people call tables, as far as this process knows.
         self.labels: Labels = {}
+        self._labelled: tuple[KnownShapes, Labels, frozenset[Shape]] = _NO_SHAPES, {}, frozenset()
         #: Tables that do not count here, while they may for another ISG of this process.
         self.ignores: Callable[[str], bool] | None = None
         self._lock = threading.Lock()
@@ -120,12 +121,19 @@ class Dependencies:
         depended = Depended(found.names, compressed(found.texts), self.soft)
         if began.begun is None:
             return replace(depended, late=MAYBE), None
-        new = found.shapes | (labels_as_shapes(self.labels) - began.shapes.shapes)
+        new = found.shapes | self._new_labels(began.shapes)
         lagging = None
         if self._lag:
             asked = b"".join(map(any_name, sorted(found.asked)))
             lagging = Lagging(found.names, asked, reads.page, self._lag, began.at)
         return depended, Depending(found.names, began.begun, new, lagging)
+
+    def _new_labels(self, known: KnownShapes) -> frozenset[Shape]:
+        """Those that the store does not know, looked for again if it or the labels are others."""
+        labels = dict(self.labels.items())
+        if self._labelled[0] is not known or self._labelled[1] != labels:
+            self._labelled = known, labels, labels_as_shapes(labels) - known.shapes
+        return self._labelled[2]
 
     def past_own_writes(
         self, depending: Depending, told: tuple[int, int], counter: Callable[[], int],
