@@ -770,6 +770,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("django/query_terms.py", "django/test_unseen.py")(
         ("Django: functions of the app's database are named", "self.functions.append(name)", "pass"),
     ),
+    # What the dashboard says of a page that was renewed by a change.
+    *_of("dashboard/page_details.py", "dashboard/test_page_dependencies.py")(
+        ("dashboard: which change made a page stale",
+         '"" if state is State.FRESH else _changed(runtime, page)', '""'),
+        ("dashboard: which change took a page away", "_why_gone(runtime, path) if chosen is None else", '"" if True else'),
+        ("dashboard: what no change tells of", '"unseen": unseen_by(entry)', '"unseen": []'),
+    ),
     # One table, known under several keys.
     *_of("sqlalchemy/columns.py", "sqlalchemy/test_two_tables.py")(
         ("SQLAlchemy: a table of two keys has none", "return own if len(known) == 1 else ()", "return own"),
