@@ -190,7 +190,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "known_at == place and known", "known"),
         ("SQLite: what was told meanwhile is looked for", "if not told and self._seen", "if self._seen"),
         ("SQLite: names of a transaction that may be rolled back were not seen",
-         "if known and not self.database.joined:", "if known:"),
+         "if kept is not None and not self.database.joined:", "if kept is not None:"),
         ("SQLite: names that were seen are bounded", " or len(known) > _MAX_SEEN:", ":"),
     ),
     *_of("storage/pending.py", "storage/test_pending.py")(
