@@ -190,7 +190,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "known_at == place and known", "known"),
         ("SQLite: what was told meanwhile is looked for", "if not told and self._seen", "if self._seen"),
         ("SQLite: names of a transaction that may be rolled back were not seen",
-         "if known and not self.database.joined:", "if known:"),
+         "if kept is not None and not self.database.joined:", "if kept is not None:"),
         ("SQLite: names that were seen are bounded", " or len(known) > _MAX_SEEN:", ":"),
     ),
     *_of("storage/pending.py", "storage/test_pending.py")(
@@ -769,6 +769,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("django/query_terms.py", "django/test_unseen.py")(
         ("Django: functions of the app's database are named", "self.functions.append(name)", "pass"),
+    ),
+    # What the dashboard says of a page that was renewed by a change.
+    *_of("dashboard/page_details.py", "dashboard/test_page_dependencies.py")(
+        ("dashboard: which change made a page stale",
+         '"" if state is State.FRESH else _changed(runtime, page)', '""'),
+        ("dashboard: which change took a page away", "_why_gone(runtime, path) if chosen is None else", '"" if True else'),
+        ("dashboard: what no change tells of", '"unseen": unseen_by(entry)', '"unseen": []'),
     ),
     # One table, known under several keys.
     *_of("sqlalchemy/columns.py", "sqlalchemy/test_two_tables.py")(
