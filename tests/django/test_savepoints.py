@@ -5,6 +5,8 @@ from contextlib import suppress
 import pytest
 from django.db import transaction
 
+from isgware.management import record_writes
+
 from .newsroom.site import newsroom as newsroom
 from .test_dependencies import depends, label
 from .test_dependencies import room as room
@@ -58,10 +60,31 @@ def named_alike(room):
         1 / 0  # noqa: B018
 
 
-@pytest.mark.parametrize("change", [before, afterwards, twice, within, named_alike])
+def named_alike_within(room):
+    transaction.savepoint()
+    retitle(room, 1)
+    transaction.clean_savepoints()
+    taken_back(room, 2)
+
+
+CHANGES = (before, afterwards, twice, within, named_alike, named_alike_within)
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_only_what_a_savepoint_has_taken_back_renews_nothing(room, change):
     for url in ("/get/1", "/get/2"):
         depends(room, url)
     with transaction.atomic():
         change(room)
     assert [label(room, url) for url in ("/get/1", "/get/2")] == ["REVALIDATED", "HIT"]
+
+
+def test_writes_on_both_sides_of_a_released_savepoint_are_told_together(room):
+    batches = []
+    record_writes.listen(batches.append)
+    with transaction.atomic():
+        retitle(room, 1)
+        with transaction.atomic():
+            pass
+        retitle(room, 2)
+    assert [len(batch) for batch in batches] == [2]
