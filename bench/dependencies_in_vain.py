@@ -185,8 +185,7 @@ def django_app(directory: Path, seed: int) -> Iterator[App]:
     from tests.django.newsroom import edits, models, pages
 
     with connection.schema_editor() as editor:
-        for model in models.MODELS:
-            editor.create_model(model)
+        models.create_tables(editor)
     chance, new_post = random.Random(seed), cast(Any, edits).new_post
     for number in range(1, 4):
         models.Author.objects.create(name=f"a{number}")

@@ -190,7 +190,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "known_at == place and known", "known"),
         ("SQLite: what was told meanwhile is looked for", "if not told and self._seen", "if self._seen"),
         ("SQLite: names of a transaction that may be rolled back were not seen",
-         "if known and not self.database.joined:", "if known:"),
+         "if kept is not None and not self.database.joined:", "if kept is not None:"),
         ("SQLite: names that were seen are bounded", " or len(known) > _MAX_SEEN:", ":"),
     ),
     *_of("storage/pending.py", "storage/test_pending.py")(
@@ -465,6 +465,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: what can never be true is no question", "        if not watched.ran:\n", "        if False:\n"),
     ),
     *_of("core/dependency_labels.py", "django/test_dependencies.py")(
+        ("what was touched renews what is made of it", "(made + WHOLE for made in derived_from(tables, made_of))", "()"),
+        ("what is made of a table may be made of another by way of it", "        todo += new\n", ""),
+        ("a table that was touched by its own name renews what is made of it",
+         "*(table for table in own.get(label, ()) if table.endswith(WHOLE))", ""),
         ("a table is shown by its own name", "return _ALSO not in shape.columns, shape",
          "return _ALSO in shape.columns, shape"),
     ),
@@ -489,7 +493,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("sqlalchemy/selects.py", "sqlalchemy/test_reading.py")(
         ("SQLAlchemy: what writes its own SQL reads the tables that it names",
-         "            tables |= named_in(self._compiled.string)\n", ""),
+         "whole=frozenset(tables | named)", "whole=frozenset(tables)"),
         ("SQLAlchemy: what stands behind a SELECT may select", "        self._added(select)\n", ""),
         ("SQLAlchemy: an operator of the app's own may select",
          'self._selecting(getattr(getattr(part, "operator", None), "opstring", ""))', "pass"),
@@ -765,6 +769,13 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("django/query_terms.py", "django/test_unseen.py")(
         ("Django: functions of the app's database are named", "self.functions.append(name)", "pass"),
+    ),
+    # What the dashboard says of a page that was renewed by a change.
+    *_of("dashboard/page_details.py", "dashboard/test_page_dependencies.py")(
+        ("dashboard: which change made a page stale",
+         '"" if state is State.FRESH else _changed(runtime, page)', '""'),
+        ("dashboard: which change took a page away", "_why_gone(runtime, path) if chosen is None else", '"" if True else'),
+        ("dashboard: what no change tells of", '"unseen": unseen_by(entry)', '"unseen": []'),
     ),
     # One table, known under several keys.
     *_of("sqlalchemy/columns.py", "sqlalchemy/test_two_tables.py")(
@@ -1929,6 +1940,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("sqlalchemy/parameters.py", "sqlalchemy/test_writing.py")(
         ("SQLAlchemy: what an IN compares with is not known if it is written out",
          "if listed is None or isinstance", "listed = listed or []\n    if isinstance"),
+    ),
+    *_of("sqlalchemy/tables.py", "sqlalchemy/test_growth.py")(
+        ("SQLAlchemy: names of tables are not kept without end",
+         "    if len(_met) < _MOST_MET:\n", "    if True:\n"),
+        ("SQLAlchemy: where tables are not all known, one that is named may be any",
+         "    if len(_met) >= _MOST_MET:\n        return None\n", ""),
+    ),
+    *_of("storage/dependencies.py", "sqlalchemy/test_growth.py")(
+        ("a store's shapes are not ever more", "full = len(began.shapes.shapes) >= _MAX_SHAPES",
+         "full = False"),
     ),
     *_of("sqlalchemy/rows.py", "sqlalchemy/test_rows.py")(
         ("SQLAlchemy: rows that nobody can name are everything", "    except Exception as error:",

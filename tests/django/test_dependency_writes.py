@@ -1,6 +1,7 @@
 """What writes are told as: upserts, conditions not to be trusted, cursors of drivers, commits."""
 
-from contextlib import contextmanager, suppress
+import sqlite3
+from contextlib import closing, contextmanager, suppress
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -77,6 +78,24 @@ def test_an_upsert_by_another_column_is_told_by_the_keys_that_come_back(room, to
     ]  # fmt: skip
     assert told[0] == Updated("newsroom_post", 1, {"title"})
     assert room.models.Post.objects.get(pk=1).title == "new"
+
+
+@pytest.mark.skipif(BACKEND != "sqlite", reason="servers lock rows: see test_databases")
+def test_nobody_writes_between_the_question_for_old_rows_and_the_write(room):
+    other = sqlite3.connect(connection.settings_dict["NAME"], timeout=0)
+    asked = []
+
+    def write_meanwhile(execute, sql, *given):
+        result = execute(sql, *given)
+        if sql.startswith("SELECT"):
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("UPDATE newsroom_post SET views = 5")
+            asked.append(sql)
+        return result
+
+    with closing(other), connection.execute_wrapper(write_meanwhile):
+        room.models.Post.objects.filter(pk=1).update(views=3)
+    assert len(asked) == 1
 
 
 class OwnLookup(Exact):

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Column, Integer
 from sqlalchemy.orm import declarative_base
 
-from isgware.core.dependencies import Inserted, TableChanged
+from isgware.core.dependencies import Inserted, TableChanged, Updated
 from isgware.core.dependency_labels import labelled, writes_named
 from isgware.sqlalchemy import recorder, tables
 
@@ -60,6 +60,14 @@ def test_what_is_derived_changes_with_its_sources(only):
     only([], {"stock": ["Shelf"], "report": ["stock"], "other": ["author"]})
     write = Inserted("shelf", 1)
     assert list(tables.told([write])) == [write, TableChanged("stock"), TableChanged("report")]
+
+
+def test_what_is_said_of_a_source_is_said_of_what_is_derived_from_it():
+    labels = tables.Tables([], {"stock": ["Shelf"], "report": ["stock"]}).labels
+    derived = [TableChanged("stock"), TableChanged("report")]
+    for name in ("Shelf:1", "shelf:1"):
+        assert writes_named([name], labels) == [Updated("shelf", "1", None), *derived]
+    assert writes_named(["author[*]"], labels) == [TableChanged("author")]
 
 
 def test_people_call_tables_by_name_or_class_and_see_their_names():

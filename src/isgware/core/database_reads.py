@@ -172,8 +172,9 @@ class DatabaseReads:
                 self._whole.discard(table)
                 self.full.discard(table)
 
-    def finished(self, shapes: Shapes) -> Dependencies:
-        """What the page depends on. ``shapes``: those that the store knows."""
+    def finished(self, shapes: Shapes, *, full: bool = False) -> Dependencies:
+        """What the page depends on. ``shapes``: those that the store knows; ``full``: so many that
+        there are to be no more."""
         keys: dict[str, list[str | None]] = {}
         for table, rows in list(self._rows.items()):
             keys[table] = found = list(map(canonical, rows))
@@ -200,7 +201,7 @@ class DatabaseReads:
             for (columns, equals), asked in self._asked.get(table, _NONE).items():
                 shape = Shape(table, columns, equals)
                 if shape not in known:
-                    if len(known) + len(new) - before >= MAX_SHAPES:
+                    if full or len(known) + len(new) - before >= MAX_SHAPES:
                         names[any_name(table)] = None
                         continue
                     new.add(shape)

@@ -1,13 +1,14 @@
 """Names as people write them: ``blog.Post:5`` is a row, ``blog.Post[*]`` the table.
 
 ``labels`` maps what people call a table to the tables that are meant: a model that inherits from
-another has a row in both. Of several names of one table the last is shown. A store knows them as
+another has a row in both, and what the database makes of a table changes as a whole (`WHOLE`). Of
+several names of one table the last is shown. A store knows them as
 shapes without a table, so that who has only the store understands and shows them, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
@@ -17,8 +18,27 @@ from .dependencies import Shape, TableChanged, Updated, Write
 from .dependency_texts import parsed
 
 Labels = Mapping[str, tuple[str, ...]]
+MadeOf = Callable[[str], Iterable[str]]
+#: Behind the name of a table of which nobody knows which rows change.
+WHOLE: Final = "[*]"
 #: Beside a name that is understood, and not shown.
 _ALSO: Final = ""
+
+
+def derived_from(tables: Iterable[str], made_of: MadeOf) -> tuple[str, ...]:
+    """What the database makes of ``tables``, of that, and so on. ``made_of`` says it of one."""
+    found: dict[str, None] = {}
+    todo = list(tables)
+    while todo:
+        new = [made for made in made_of(todo.pop()) if made not in found]
+        found.update(dict.fromkeys(new))
+        todo += new
+    return tuple(found)
+
+
+def with_derived(tables: Iterable[str], made_of: MadeOf) -> tuple[str, ...]:
+    """``tables``, and those that are `derived_from` them, as a label has them."""
+    return (*tables, *(made + WHOLE for made in derived_from(tables, made_of)))
 
 
 def labels_as_shapes(labels: Labels) -> frozenset[Shape]:
@@ -56,7 +76,9 @@ def writes_named(names: Iterable[str], labels: Labels) -> list[Write]:
             )
         label, key = found
         for table in _tables(label, labels):
-            writes.append(TableChanged(table) if key is None else Updated(table, key, None))
+            whole = key is None or table.endswith(WHOLE)
+            table = table.removesuffix(WHOLE)
+            writes.append(TableChanged(table) if whole else Updated(table, key, None))
     return writes
 
 
@@ -65,9 +87,9 @@ def _tables(label: str, labels: Labels) -> tuple[str, ...]:
     for known, tables in labels.items():
         if known.casefold() == folded:
             return tables
-    own = {tables[0] for tables in labels.values() if tables}
+    own = {tables[0]: tables for tables in labels.values() if tables}
     if label in own or not labels:
-        return (label,)
+        return (label, *(table for table in own.get(label, ()) if table.endswith(WHOLE)))
     raise ConfigurationError(unknown(label, [*labels, *own]))
 
 

@@ -8,16 +8,18 @@ from itertools import islice
 from typing import Any, Final
 
 from ..backends.base import row_of
+from ..core.dependency_labels import labelled_text
 from ..core.freshness import State
 from ..core.local_path import local_path, spelled
 from ..core.render_log import renders_of
 from ..core.stored_page import Entry
 from ..errors import ConfigurationError
 from ..http import cache_status as status
-from ..management.dependency_verbs import lines_of
+from ..management.dependency_verbs import lines_of, unseen_by
 from ..management.operations import Operations
 from ..management.page_history import PageVersion
 from ..management.route_pages import RouteOf
+from ..management.why_reasons import changed_by
 from ..management.why_shared_cache import page_parts
 from ..runtime import Runtime
 from ..storage.catalogue import PageInfo, row_state
@@ -47,6 +49,7 @@ def page_details(isg: Operations, given: dict[str, str]) -> dict[str, Any]:
             for info, entry in found
         ],
         "page": None if chosen is None else _described(runtime, *chosen),
+        "gone": _why_gone(runtime, path) if chosen is None else "",
         "versions": [] if chosen is None else _versions(isg, *chosen),
         "renders": [] if chosen is None else _renders(runtime, chosen[1]),
     }  # fmt: skip
@@ -116,6 +119,8 @@ def _described(runtime: Runtime, info: PageInfo, entry: Entry) -> dict[str, Any]
     return {
         **page_parts(page, state, now),
         "depends": lines_of(entry, labels)[:_DEPENDS] if labels is not None else [],
+        "unseen": unseen_by(entry),
+        "changed": "" if state is State.FRESH else _changed(runtime, page),
         "key": entry.key,
         "url": info.url,
         "path": spelled(row.path),
@@ -136,3 +141,17 @@ def _described(runtime: Runtime, info: PageInfo, entry: Entry) -> dict[str, Any]
         "retry": None if failure is None else max(0.0, failure.until - now),
         "last_error": "" if failure is None else failure.error,
     }
+
+
+def _changed(runtime: Runtime, page: Page) -> str:
+    """Why it is not fresh."""
+    page_store = runtime.engine.page_store
+    text = changed_by(page, page_store, runtime.now(), page.entry.fingerprint)
+    dependencies = page_store.dependencies
+    return text if dependencies is None else labelled_text(text, dependencies.labels)
+
+
+def _why_gone(runtime: Runtime, path: str) -> str:
+    """What a page was purged or renewed by whose next visitor has not come yet."""
+    entry = next(runtime.catalogue.gone_at(path), None)
+    return "" if entry is None else _changed(runtime, Page(entry, 0, ""))

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import models
 
-from ..core.dependency_labels import unknown
+from ..core.dependency_labels import derived_from, unknown, with_derived
 from ..errors import ConfigurationError
 
 #: Tables of the framework's own bookkeeping: no page shows them, and every visit may write them.
@@ -54,18 +54,22 @@ class Tables:
             concrete: Any = model._meta.concrete_model
             if model._meta.proxy and (tables := called.get(concrete._meta.label)):
                 called[model._meta.label] = tables
-        own = {model._meta.label for model in self.models.values()}
-        #: What people call a model, and its tables: its own first, and those it inherits from. Last
-        #: what a table is shown as: its proxies, and further models of it, are understood, too.
-        self.labels = dict(sorted(called.items(), key=lambda item: item[0] in own))
         for label in untracked:
             self.ignored.add(table_of("untracked", label))
-        #: What of other tables is derived from a table.
-        self.made_of: dict[str, set[str]] = {}
+        made: dict[str, list[str]] = {}
         for label, sources in derived.items():
             for source in sources:
-                made = self.made_of.setdefault(table_of("derived", source), set())
-                made.add(table_of("derived", label))
+                made.setdefault(table_of("derived", source), []).append(table_of("derived", label))
+        #: What of other tables is derived from a table, also by way of others.
+        self.made_of = {table: derived_from([table], lambda it: made.get(it, ())) for table in made}
+        own = {model._meta.label for model in self.models.values()}
+        #: What people call a model, and its tables: its own first, those it inherits from, and
+        #: what is made of them. Last what a table is shown as: its proxies, and further models of
+        #: it, are understood, too.
+        self.labels = {
+            label: with_derived(called[label], lambda table: self.made_of.get(table, ()))
+            for label in sorted(called, key=own.__contains__)
+        }
         engines = settings.CACHES.values()
         self.caches = [
             str(cache.get("LOCATION"))

@@ -115,8 +115,12 @@ class _Analysis:
             return Plan(unknown=self._unknown)
         tables = {table_name(table_of(element)) for element, _ in self._asked}
         if self._whole:  # what writes its own SQL may select from tables that nobody has said
-            tables |= named_in(self._compiled.string)
-            return Plan(whole=frozenset(tables), times=tuple(self._times), alone=not ctes)
+            named = named_in(self._compiled.string)
+            if named is None:
+                return Plan(unknown="an expression of an unknown kind")
+            return Plan(
+                whole=frozenset(tables | named), times=tuple(self._times), alone=not ctes
+            )  # fmt: skip
         asked: dict[Asked, None] = {}
         unique = []
         for number, (element, given) in enumerate(self._asked):

@@ -10,13 +10,13 @@ import logging
 import re
 import weakref
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from sqlalchemy.orm.mapper import _all_registries
 
 from ..core.dependencies import EverythingChanged, TableChanged, Write
-from ..core.dependency_labels import unknown
+from ..core.dependency_labels import MadeOf, unknown, with_derived
 
 log: Final = logging.getLogger("isgware")
 
@@ -35,7 +35,10 @@ class Tables:
     ) -> None:
         self._untracked = frozenset(untracked)
         self._derived = {name: tuple(sources) for name, sources in (derived or {}).items()}
-        self.labels: Final = Labels(self._untracked.union(self._derived, *self._derived.values()))
+        self.labels: Final = Labels(
+            self._untracked.union(self._derived, *self._derived.values()),
+            partial(_made_of, self._derived),
+        )
 
     def ignores(self, table: str) -> bool:
         if table in _MIGRATIONS or table in self._untracked:
@@ -47,15 +50,21 @@ class Tables:
 
     def made_of(self, table: str) -> Iterator[str]:
         """The tables that are derived from ``table``."""
-        called = {table, *(name for name, _ in _classes_of(table))}
-        for made, sources in self._derived.items():
-            if not called.isdisjoint(sources):
-                yield table_named(made)
+        return _made_of(self._derived, table)
+
+
+def _made_of(derived: Mapping[str, Iterable[str]], table: str) -> Iterator[str]:
+    called = {table, *(name for name, _ in _classes_of(table))} if derived else {table}
+    for made, sources in derived.items():
+        if not called.isdisjoint(sources):
+            yield table_named(made)
 
 
 _known: Final[list[weakref.ref[Tables]]] = []
-#: Tables that were read or written; there may be no class for them.
+#: Tables that were read or written; there may be no class for them. An app may make ever more: of
+#: so many, further ones have no name for people.
 _met: Final[set[str]] = set()
+_MOST_MET: Final = 10_000
 
 
 def add(tables: Tables) -> None:
@@ -68,7 +77,8 @@ def add(tables: Tables) -> None:
 @lru_cache(maxsize=10_000)
 def ignored(table: str) -> bool:
     """Whether neither reads nor writes of it are recorded."""
-    _met.add(table)
+    if len(_met) < _MOST_MET:
+        _met.add(table)
     known = [tables for each in _known if (tables := each()) is not None] or [Tables()]
     return all(tables.ignores(table) for tables in known)
 
@@ -93,9 +103,11 @@ def told(writes: Iterable[Write]) -> Iterator[Write]:
 
 class Labels(Mapping[str, tuple[str, ...]]):
     """What people call tables, see `isgware.core.dependency_labels`: as classes are mapped.
-    ``said``: names in options, which are logged if they are none of them."""
+    ``said``: names in options, which are logged if they are none of them. ``made_of``: what is
+    derived from a table."""
 
-    def __init__(self, said: Iterable[str] = ()) -> None:
+    def __init__(self, said: Iterable[str] = (), made_of: MadeOf | None = None) -> None:
+        self._made_of = made_of or (lambda table: ())
         self._size = -1
         self._found: dict[str, tuple[str, ...]] = {}
         self._unchecked = frozenset(said)
@@ -103,7 +115,8 @@ class Labels(Mapping[str, tuple[str, ...]]):
     def _now(self) -> dict[str, tuple[str, ...]]:
         size = sum(len(registry._managers) for registry in _all_registries()) + len(_met)
         if size != self._size:
-            self._found, self._size = dict(_labels()), size
+            found = {label: with_derived(tables, self._made_of) for label, tables in _labels()}
+            self._found, self._size = found, size
         return self._found
 
     def __getitem__(self, label: str) -> tuple[str, ...]:
@@ -144,8 +157,11 @@ def _labels() -> Iterator[tuple[str, tuple[str, ...]]]:
     yield from ((table, (table,)) for table in sorted(tables))
 
 
-def named_in(sql: str) -> set[str]:
-    """The known tables whose names are among the words of a statement."""
+def named_in(sql: str) -> set[str] | None:
+    """The known tables whose names are among the words of a statement; `None` if there are so many
+    tables that some are not known."""
+    if len(_met) >= _MOST_MET:
+        return None
     folded = sql.casefold()
     words = set(_WORDS.findall(folded))
     known = {name for _, names in _labels() for name in names}

@@ -103,6 +103,19 @@ class Catalogue:
                 for info in self._infos([row]):
                     yield info, decode(backend.get(row.key, now), row.key)
 
+    def gone_at(self, path: str) -> Iterator[Entry]:
+        """Pages of ``path`` that the store still has, and that nobody gets any more. Raises as
+        `stored`."""
+        text, _ = local_path(path)
+        self._page_store.sync()
+        backend, now = self._page_store.backend, self._now()
+        for row in backend.rows(text):
+            if row.path != text:
+                return
+            entry = decode(backend.get(row.key, now), row.key)
+            if entry is not None and self.gone(entry):
+                yield entry
+
     def standing(self) -> Iterator[tuple[Row, State]]:
         """Every page of the build that may be served, by path. Raises `BackendUnavailable`: a part
         of them is never taken for all."""

@@ -3,7 +3,7 @@
 import datetime
 from uuid import UUID
 
-from django.db.models import Count, F, JSONField, Value
+from django.db.models import F, JSONField, Value
 from django.db.models.functions import Upper
 
 from .models import Author, Comment, Draft, Post, Rating, Seat, Story, Topic
@@ -132,30 +132,6 @@ def shout(random):
 
 
 @edit
-def update_by_relation(random):
-    found = Post.objects.filter(author__name="ann", comment__approved=True)
-    found.update(views=random.randint(0, 9))
-
-
-@edit
-def update_by_subquery(random):
-    discussed = Comment.objects.filter(approved=random.random() < 0.5).values("post")
-    Post.objects.filter(pk__in=discussed).update(price=random.randint(1, 9))
-
-
-@edit
-def update_by_aggregate(random):
-    busy = Author.objects.annotate(posts=Count("post")).filter(posts__gt=random.randint(0, 3))
-    busy.update(active=random.random() < 0.5)
-
-
-@edit
-def delete_by_aggregate(random):
-    quiet = Topic.objects.annotate(posts=Count("post")).filter(posts=0, code__startswith="n")
-    quiet.delete()
-
-
-@edit
 def update_to_nothing(random):
     Post.objects.filter(pk__in=[]).update(title="never")
     Comment.objects.filter(pk__in=[]).delete()
@@ -218,8 +194,8 @@ def upsert(random):
 def upsert_posts(random):
     author = some(random, Author) or Author.objects.create(name="ann")
     Post.objects.bulk_create(
-        [Post(title=f"up{n}", slug=f"s{n}", date=day(random), author=author, views=n)
-         for n in (1, random.randint(2, 9))],
+        [Post(title=f"up{n}", slug=f"s{n}", date=day(random), author=author,
+              views=random.randint(0, 9)) for n in (1, random.randint(2, 9))],
         update_conflicts=True, unique_fields=["slug"], update_fields=["title", "author", "views"],
     )  # fmt: skip
 
@@ -274,11 +250,6 @@ def delete_at_once(random):
 def delete_author(random):
     if (author := some(random, Author)) and random.random() < 0.3:
         author.delete()
-
-
-@edit
-def delete_some(random):
-    Comment.objects.filter(approved=random.random() < 0.5, post__views__gt=4).delete()
 
 
 @edit

@@ -21,7 +21,7 @@ def upsert_ratings(random):
     author, post = some(random, Author), some(random, Post)
     if author and post:
         Rating.objects.bulk_create(
-            [Rating(author=author, post=post, stars=random.randint(0, 4))],
+            [Rating(author=author, post=post, stars=random.randint(0, 4), kind=1)],
             update_conflicts=True, unique_fields=["author", "post"], update_fields=["stars"],
         )  # fmt: skip
 

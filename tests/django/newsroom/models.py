@@ -119,3 +119,10 @@ class Slugged(models.Model):
 
 
 MODELS = (Author, Topic, Post, Story, Comment, Rating, Seat)
+
+
+def create_tables(editor):
+    for model in MODELS:
+        editor.create_model(model)
+    # A view, which no model is of.
+    editor.execute("CREATE VIEW newsroom_said AS SELECT text FROM newsroom_comment")

@@ -87,7 +87,7 @@ def by_number(n):
 
 @page
 def several(n):
-    found = Post.objects.filter(author__in=[n, 5], views__in=[1, 2, n])
+    found = Post.objects.filter(author__in=[5, n, 1], views__in=[1, 2, n])
     return [(p.pk, p.views) for p in found.order_by("pk")]
 
 
@@ -214,8 +214,8 @@ def annotated_subquery(n):
 
 @page
 def selected_by_a_subquery(n):
-    read = Post.objects.filter(state="p").values("editor")
-    return [a.name for a in Author.objects.filter(pk__in=read).order_by("pk")]
+    views = Post.objects.filter(state="p").values("views")
+    return [a.name for a in Author.objects.filter(pk__in=views).order_by("pk")]
 
 
 @page
@@ -270,6 +270,16 @@ def nobody(n):
 @page
 def twice(n):
     return [r.pk for r in Rating.objects.filter(twice=2 * n).order_by("pk")]
+
+
+@page
+def counted_of_a_kind(n):
+    return Rating.objects.filter(kind=2, twice__gt=n).count()
+
+
+@page
+def counted_by_number(n):
+    return Post.objects.filter(uid=UUID(int=n), views__gt=3).count()
 
 
 @page

@@ -208,7 +208,7 @@ def either(n):
 
 @page
 def some(n):
-    return [p.title for p in Post.objects.filter(author__in=[n, n + 2]).order_by("pk")]
+    return [p.title for p in Post.objects.filter(author__in=[n + 5, 1, 2]).order_by("pk")]
 
 
 @page
@@ -326,7 +326,8 @@ def raw_expression(n):
 
 @page
 def raw_subselect(n):
-    counted = RawSQL("(SELECT count(*) FROM newsroom_comment)", ())
+    """Of a view of the database."""
+    counted = RawSQL("(SELECT count(*) FROM newsroom_said)", ())
     return [p.c for p in Post.objects.annotate(c=counted).order_by("pk")[:1]]
 
 

@@ -64,8 +64,7 @@ def newsroom(tmp_path):
             room = Newsroom(store, **options)
             recorded_queries.stop_recording()
             with connection.schema_editor() as editor:
-                for model in room.models.MODELS:
-                    editor.create_model(model)
+                room.models.create_tables(editor)
             override = override_settings(ROOT_URLCONF=room.urls(), ALLOWED_HOSTS=["*"], DEBUG=False)
             override.enable()
             clear_url_caches()

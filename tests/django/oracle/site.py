@@ -50,11 +50,10 @@ def create_tables():
 
     from isgware.render_context import untracked
 
-    from ..newsroom.models import MODELS
+    from ..newsroom import models
 
     with untracked(), connection.schema_editor() as editor:
-        for model in MODELS:
-            editor.create_model(model)
+        models.create_tables(editor)
 
 
 def some_urls(seed, count, writing):
@@ -81,9 +80,16 @@ class Site:
 
         import isgware.django
 
-        from ..newsroom import edits, made_by_database, more_pages, pages, transactions
+        from ..newsroom import (
+            conditions,
+            edits,
+            made_by_database,
+            more_pages,
+            pages,
+            transactions,
+        )  # fmt: skip
 
-        assert all((made_by_database, transactions, more_pages))  # they add theirs
+        assert all((conditions, made_by_database, transactions, more_pages))  # they add theirs
         self.edits, self.pages = edits.EDITS, pages.PAGES
         self.raw = more_pages.RAW
         self.shown = some_urls(*shown)

@@ -118,10 +118,10 @@ class DependentPages(ABC):
         told = began.nonce != now.nonce or nonce != now.nonce or began.writes != now.writes
         if not told and self._seen.has(place, ids):
             return Kept.AS_IT_WAS
-        kept, known = _at_once(db, lambda: dependents.changed(db, depending, nonce, generation))
-        if known and not self.database.joined:  # which may yet be rolled back
+        kept = _at_once(db, lambda: dependents.if_known(db, depending, nonce, generation))
+        if kept is not None and not self.database.joined:  # which may yet be rolled back
             self._seen.add(place, ids)
-        return kept if known else None
+        return kept
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
         wanted = set(names)

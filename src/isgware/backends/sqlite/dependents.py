@@ -195,32 +195,36 @@ def _trim(db: sqlite3.Connection, table: str, column: str, limit: int, floor: st
     db.execute(f"UPDATE writes SET {table} = (SELECT count(*) FROM {table})")
 
 
-def changed(
+def if_known(
     db: sqlite3.Connection, depending: Depending, nonce: str, generation: int
-) -> tuple[Kept, bool]:
-    """What `Dependents.depend` says, and whether the store knows all of the page already."""
-    now, began = begun(db), depending.begun
+) -> Kept | None:
+    """What `Dependents.depend` says of a page whose names the store knows all; else `None`."""
     names = ids_of(depending.names)
-    tables = {shape.table for shape in depending.shapes if shape.table}
-    suspects = _ids(map(any_name, tables))
-    known = sum(1 for _ in _among(db, "SELECT name FROM known WHERE name", names)) == len(names)
+    known = sum(1 for _ in _among(db, "SELECT name FROM known WHERE name", names))
+    return _kept(db, depending, names, nonce, generation) if known == len(names) else None
+
+
+def _kept(
+    db: sqlite3.Connection, depending: Depending, names: list[int], nonce: str, generation: int
+) -> Kept:
+    now, began = begun(db), depending.begun
     if began.nonce != now.nonce or nonce != now.nonce:
-        return Kept.MAYBE, known
+        return Kept.MAYBE
     if began.writes < _one(db, "unheard_floor")[0]:
-        return Kept.MAYBE, known
+        return Kept.MAYBE
+    suspects = _ids(map(any_name, {shape.table for shape in depending.shapes if shape.table}))
     unheard = "SELECT name FROM unheard WHERE number > ? AND name"
     told = "SELECT name FROM told WHERE counter > ? AND name"
-    if _some(_among(db, unheard, [*names, *suspects], began.writes)) or _some(
-        _among(db, told, suspects, generation)
-    ):
-        return Kept.CHANGED, known
-    return Kept.AS_IT_WAS, known
+    since = now.writes > began.writes  # else nothing was told, and of many names none is looked up
+    if since and _some(_among(db, unheard, [*names, *suspects], began.writes)):
+        return Kept.CHANGED
+    return Kept.CHANGED if _some(_among(db, told, suspects, generation)) else Kept.AS_IT_WAS
 
 
 def depend(db: sqlite3.Connection, depending: Depending, nonce: str, generation: int) -> Kept:
     """See `Dependents.depend`."""
-    kept, _ = changed(db, depending, nonce, generation)
     names = ids_of(depending.names)
+    kept = _kept(db, depending, names, nonce, generation)
     added = db.executemany(
         "INSERT OR IGNORE INTO shapes VALUES (?)", [(_text(shape),) for shape in depending.shapes]
     ).rowcount
@@ -245,13 +249,14 @@ def list_page(db: sqlite3.Connection, page: int, old: bytes | None, new: bytes |
         delete = "DELETE FROM dependents WHERE name = ? AND page = ?"
         db.executemany(delete, [(name, page) for name in gone])
     if added:  # at most `_MAX_LISTED`
-        db.execute(_listing(len(added)), (page, *sorted(added)))
+        db.execute(_listing(len(added)), [each for name in sorted(added) for each in (name, page)])
 
 
 @lru_cache(maxsize=_MAX_LISTED)
 def _listing(count: int) -> str:
     """One text for all pages of as many names: SQLite keeps what it has compiled."""
-    rows = ", ".join([f"(?{at}, ?1)" for at in range(2, count + 2)])
+    # Not by number, of which Python 3.12 warns.
+    rows = ", ".join(["(?, ?)"] * count)
     return f"INSERT OR IGNORE INTO dependents VALUES {rows}"
 
 
