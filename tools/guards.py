@@ -1973,6 +1973,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: a hook may execute something in place of a known statement",
          "or len(context.dialect.dispatch.do_execute) > 1", "or False"),
     ),
+    *_of("sqlalchemy/unique_rows.py", "sqlalchemy/test_unique_rows.py")(
+        ("SQLAlchemy: a row that is not found by its unique value is asked for",
+         "if not any(_has_key(shown, row) for row in rows):", "if False:"),
+        ("SQLAlchemy: what is no text finds many in MySQL",
+         "return type(value) is str if is_text(column) else comparable_value(value, column)", "return True"),
+        ("SQLAlchemy: a number of rows is an answer", 'if name == "rowcount":', "if False:"),
+    ),
+    *_of("sqlalchemy/columns.py", "sqlalchemy/test_unique_rows.py")(
+        ("SQLAlchemy: what is unique later is not unique", " and not constraint.deferrable", ""),
+        ("SQLAlchemy: what is unique in a part is not unique", " and not index.dialect_kwargs", ""),
+    ),
+    *_of("sqlalchemy/selects.py", "sqlalchemy/test_unique_rows.py")(
+        ("SQLAlchemy: what decides of a row that stands for its question is shown",
+         "shown.columns.union(asked.columns or ())", "shown.columns"),
+    ),
     *_of("sqlalchemy/recorder.py", "sqlalchemy/test_reading.py", "sqlalchemy/test_transactions.py")(
         ("SQLAlchemy: objects that were held are everything", "if held and reads is not None:",
          "if False:"),
