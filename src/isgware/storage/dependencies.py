@@ -151,7 +151,7 @@ class Dependencies:
             return depending, generation
         if counter() != generation + told[1]:
             return depending, generation
-        begun = replace(before, writes=now.writes)
+        begun = before._replace(writes=now.writes)
         return replace(depending, begun=begun), generation + told[1]
 
     def met(self, entry: Entry, depending: Depending | None) -> Entry:
