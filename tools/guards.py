@@ -464,7 +464,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("django/query_reads.py", "django/test_dependencies.py")(
         ("Django: what can never be true is no question", "        if not watched.ran:\n", "        if False:\n"),
     ),
-    *_of("core/dependency_labels.py", "django/test_dependencies.py")(
+    *_of("django/commits.py", "django/test_savepoints.py")(
+        ("what was written before a savepoint is kept apart",
+         "self._savepoints[-1][1] == len(self._registered)", "False"),
+        ("a savepoint is the last of its name", "return found[-1] if found else None",
+         "return found[0] if found else None"),
+        ("a savepoint that was released is none", "            del self._savepoints[at:]\n", "            pass\n"),
+        ("a savepoint from before the first write takes back all of them",
+         "            self._forget()  # it was there before any of them\n", "            pass\n"),
+    ),
+    *_of("core/dependency_labels.py", "django/test_table_names.py")(
         ("what was touched renews what is made of it", "(made + WHOLE for made in derived_from(tables, made_of))", "()"),
         ("what is made of a table may be made of another by way of it", "        todo += new\n", ""),
         ("a table that was touched by its own name renews what is made of it",
@@ -737,11 +746,11 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        self._registered.append(_Registered(savepoints, after, waiting))",
          "        connection.on_commit(waiting)"),
         ("a savepoint that is rolled back takes along what waits",
-         " if sid not in each.savepoints]", "]"),
+         "            del self._registered[self._savepoints[at][1] :]\n", ""),
         ("what waits keeps its place among hooks", "hooks.insert(each.after + number, ",
          "hooks.insert(0, "),
         ("a connection that is closed drops what waits",
-         "        self._registered.clear()\n        self._disconnect()\n",
+         "        self._forget()\n        self._disconnect()\n",
          "        self._disconnect()\n"),
         ("tests that capture hooks run what waits", "        if execute:\n", "        if False:\n"),
     ),
