@@ -464,7 +464,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("django/query_reads.py", "django/test_dependencies.py")(
         ("Django: what can never be true is no question", "        if not watched.ran:\n", "        if False:\n"),
     ),
-    *_of("core/dependency_labels.py", "django/test_dependencies.py")(
+    *_of("django/commits.py", "django/test_savepoints.py")(
+        ("what was written before a savepoint is kept apart",
+         "self._savepoints[-1][1] == len(self._registered)", "False"),
+        ("a savepoint is the last of its name", "return found[-1] if found else None",
+         "return found[0] if found else None"),
+        ("a savepoint that was released is none", "            del self._savepoints[at:]\n", "            pass\n"),
+        ("a savepoint from before the first write takes back all of them",
+         "            self._forget()  # it was there before any of them\n", "            pass\n"),
+    ),
+    *_of("core/dependency_labels.py", "django/test_table_names.py")(
         ("what was touched renews what is made of it", "(made + WHOLE for made in derived_from(tables, made_of))", "()"),
         ("what is made of a table may be made of another by way of it", "        todo += new\n", ""),
         ("a table that was touched by its own name renews what is made of it",
@@ -493,7 +502,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("sqlalchemy/selects.py", "sqlalchemy/test_reading.py")(
         ("SQLAlchemy: what writes its own SQL reads the tables that it names",
-         "            tables |= named_in(self._compiled.string)\n", ""),
+         "whole=frozenset(tables | named)", "whole=frozenset(tables)"),
         ("SQLAlchemy: what stands behind a SELECT may select", "        self._added(select)\n", ""),
         ("SQLAlchemy: an operator of the app's own may select",
          'self._selecting(getattr(getattr(part, "operator", None), "opstring", ""))', "pass"),
@@ -710,7 +719,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("regeneration/outcomes.py", "promises/test_failures.py")(
         ("a refusal is no failure to be tried again", "and not outcome.withdraws:", "and True:"),
         ("earlier failures of a withdrawn page are forgotten",
-         "        self._forget_failure(target.key)\n        self._page_store.withdraw",
+         "        self.failures.clear(target.key)\n        self._note(target.key, None)\n        self._page_store.withdraw",
          "        self._page_store.withdraw"),
     ),
     *_of("serving/engine.py", "promises/test_failures.py", "promises/test_p6_two_processes.py")(
@@ -737,11 +746,11 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "        self._registered.append(_Registered(savepoints, after, waiting))",
          "        connection.on_commit(waiting)"),
         ("a savepoint that is rolled back takes along what waits",
-         " if sid not in each.savepoints]", "]"),
+         "            del self._registered[self._savepoints[at][1] :]\n", ""),
         ("what waits keeps its place among hooks", "hooks.insert(each.after + number, ",
          "hooks.insert(0, "),
         ("a connection that is closed drops what waits",
-         "        self._registered.clear()\n        self._disconnect()\n",
+         "        self._forget()\n        self._disconnect()\n",
          "        self._disconnect()\n"),
         ("tests that capture hooks run what waits", "        if execute:\n", "        if False:\n"),
     ),
@@ -769,6 +778,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("django/query_terms.py", "django/test_unseen.py")(
         ("Django: functions of the app's database are named", "self.functions.append(name)", "pass"),
+    ),
+    *_of("regeneration/outcomes.py", "dashboard/test_pages.py")(
+        ("a failure that is over is kept for people",
+         "self._note(key, dataclasses.replace(failure, count=0, until=0.0), PAST)", "self._note(key, None)"),
     ),
     # What the dashboard says of a page that was renewed by a change.
     *_of("dashboard/page_details.py", "dashboard/test_page_dependencies.py")(
@@ -1941,6 +1954,16 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: what an IN compares with is not known if it is written out",
          "if listed is None or isinstance", "listed = listed or []\n    if isinstance"),
     ),
+    *_of("sqlalchemy/tables.py", "sqlalchemy/test_growth.py")(
+        ("SQLAlchemy: names of tables are not kept without end",
+         "    if len(_met) < _MOST_MET:\n", "    if True:\n"),
+        ("SQLAlchemy: where tables are not all known, one that is named may be any",
+         "    if len(_met) >= _MOST_MET:\n        return None\n", ""),
+    ),
+    *_of("storage/dependencies.py", "sqlalchemy/test_growth.py")(
+        ("a store's shapes are not ever more", "full = len(began.shapes.shapes) >= _MAX_SHAPES",
+         "full = False"),
+    ),
     *_of("sqlalchemy/rows.py", "sqlalchemy/test_rows.py")(
         ("SQLAlchemy: rows that nobody can name are everything", "    except Exception as error:",
          "    except ZeroDivisionError as error:"),
@@ -1953,6 +1976,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
          "or parameters is not context.parameters[0]", "or False"),
         ("SQLAlchemy: a hook may execute something in place of a known statement",
          "or len(context.dialect.dispatch.do_execute) > 1", "or False"),
+    ),
+    *_of("sqlalchemy/unique_rows.py", "sqlalchemy/test_unique_rows.py")(
+        ("SQLAlchemy: a row that is not found by its unique value is asked for",
+         "if not any(_has_key(shown, row) for row in rows):", "if False:"),
+        ("SQLAlchemy: what is no text finds many in MySQL",
+         "return type(value) is str if is_text(column) else comparable_value(value, column)", "return True"),
+        ("SQLAlchemy: a number of rows is an answer", 'if name == "rowcount":', "if False:"),
+    ),
+    *_of("sqlalchemy/columns.py", "sqlalchemy/test_unique_rows.py")(
+        ("SQLAlchemy: what is unique later is not unique", " and not constraint.deferrable", ""),
+        ("SQLAlchemy: what is unique in a part is not unique", " and not index.dialect_kwargs", ""),
+    ),
+    *_of("sqlalchemy/selects.py", "sqlalchemy/test_unique_rows.py")(
+        ("SQLAlchemy: what decides of a row that stands for its question is shown",
+         "shown.columns.union(asked.columns or ())", "shown.columns"),
     ),
     *_of("sqlalchemy/recorder.py", "sqlalchemy/test_reading.py", "sqlalchemy/test_transactions.py")(
         ("SQLAlchemy: objects that were held are everything", "if held and reads is not None:",

@@ -159,7 +159,7 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
         ("questions by what they ask for", "                names.update(dict.fromkeys(shape_names(shape, asked)))\n", "", "create,move"),
         ("shapes that the store does not know", "                    new.add(shape)\n", "                    pass\n"),
         ("questions whose values are not known", "                    names[shape_name(shape)] = None\n", "                    pass\n", "count_up,rate_all,upsert_posts,update_by_aggregate,move_by_update"),
-        ("rows by their keys", "                names.update(dict.fromkeys(row_names(table, map(str, keys[table]))))\n", "                pass\n", _POSTS),
+        ("rows by their keys", "                names.update(dict.fromkeys(row_names(table, keys[table])))\n", "                pass\n", _POSTS),
         ("rows of which nobody knows which", "                names[rows_name(table)] = None\n", "                pass\n", "update_by_subquery"),
         ("whole tables", "            if table in self._whole:\n                names[any_name(table)] = None\n", "", "count_up,by_hand"),
         ("everything", "            names[STAR] = None\n", "            pass\n", "title,comment"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from isgware.backends import sqlite
 from isgware.backends.sqlite import database as module
 from isgware.backends.sqlite.backend import SQLiteBackend
 from isgware.backends.sqlite.database import Database
@@ -255,3 +257,9 @@ def test_an_error_of_the_caller_costs_the_connection_and_nothing_else(directory:
         database.write(fail)
     assert database.read(lambda db: db.execute("SELECT * FROM t").fetchall()) == []
     database.close()
+
+
+def test_no_parameter_is_named_by_its_number() -> None:
+    """Python 3.12 warns of ``?1`` where a sequence is bound, and Python 3.14 refuses it."""
+    files = Path(sqlite.__file__).parent.glob("*.py")
+    assert not [file.name for file in files if re.search(r"\?[0-9{]", file.read_text())]

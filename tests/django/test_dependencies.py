@@ -167,31 +167,6 @@ def test_inside_of_a_transaction_what_was_touched_waits_for_the_commit(room):
     assert label(room, "/get/1", 1) == "REVALIDATED"
 
 
-def test_a_proxy_is_understood_as_what_it_stands_for(room, tmp_path):
-    depends(room, "/get/1")
-    with isgware.connect(f"file:{tmp_path}/store", backend_timeout=30.0) as store:
-        for verbs in (room.isgs[0], store):
-            assert verbs.depends("/get/1") == ["newsroom.Post:1"]
-            assert [info.path for info in verbs.affected("newsroom.Draft:1")] == ["/get/1"]
-    isgware.touched("newsroom.draft:1")
-    assert label(room, "/get/1") == "REVALIDATED"
-
-
-@pytest.mark.parametrize("name", ["newsroom.Pst:1", "Post", "newsroom.Post", ":", "5"])
-def test_a_name_that_nobody_knows_is_an_error(room, name):
-    with pytest.raises(isgware.ConfigurationError):
-        isgware.touched(name)
-
-
-def test_a_store_without_the_app_knows_models_by_their_labels(room, tmp_path):
-    depends(room, "/get/1")
-    with isgware.connect(f"file:{tmp_path}/store", backend_timeout=30.0) as store:
-        assert [info.path for info in store.affected("newsroom.Post:1")] == ["/get/1"]
-        assert store.depends("/get/1") == ["newsroom.Post:1"]
-        store.touched("newsroom.post:1")
-        assert label(room, "/get/1") == "REVALIDATED"
-
-
 def test_pages_that_a_change_concerns_are_listed(room):
     for url in ("/get/1", "/get/2", "/related/2", "/count/1", "/flat/1"):
         depends(room, url)
@@ -264,30 +239,6 @@ def test_sessions_and_untracked_models_do_not_count(newsroom, tmp_path):
     assert depends(room, "/flat/1") == []
     room.models.Topic.objects.create(code="x", label="x")
     assert label(room, "/flat/1") == "HIT"
-
-
-def test_what_the_database_makes_of_other_tables_is_declared(newsroom, tmp_path):
-    derived = {"newsroom.Seat": ["newsroom.Author"], "newsroom.Topic": ["newsroom.Seat"]}
-    room = newsroom(f"file:{tmp_path}/store", derived=derived)
-    depends(room, "/flat/1")
-    room.models.Author.objects.create(name="x")
-    assert label(room, "/flat/1") == "REVALIDATED"
-    for name in ("newsroom.Author:1", "newsroom_author:1", "newsroom.Seat[*]"):
-        isgware.touched(name)
-        assert label(room, "/flat/1") == "REVALIDATED"
-    with isgware.connect(f"file:{tmp_path}/store", backend_timeout=30.0) as store:
-        assert [info.path for info in store.affected("newsroom.Author:1")] == ["/flat/1"]
-        store.touched("newsroom.author:1")
-    assert label(room, "/flat/1") == "REVALIDATED"
-    isgware.touched("newsroom.Post:1")
-    assert label(room, "/flat/1") == "HIT"
-
-
-@pytest.mark.parametrize("name", ["newsroom.Topics", "topic"])
-def test_a_model_that_is_not_there_is_an_error(newsroom, tmp_path, name):
-    said = f"^untracked='{name}': .* Did you mean 'newsroom.Topic'"
-    with pytest.raises(isgware.ConfigurationError, match=said):
-        newsroom(f"file:{tmp_path}/store", untracked=[name])
 
 
 def test_what_is_said_to_web_processes_alone_is_logged(newsroom, tmp_path, caplog):

@@ -29,8 +29,13 @@ HASTY = {"ISGWARE_BACKEND_TIMEOUT": "0.3"}
 def visit_all(server: Server, paths: list[str]) -> list[Answer]:
     answers = [server.get(path) for path in paths]
     assert {answer.status for answer in answers} == {200}
-    assert usual(answers) < PATIENCE
+    assert usual(answers) < PATIENCE + slowness(server)
     return answers
+
+
+def slowness(server: Server) -> float:
+    """Seconds to grant besides: five times what an answer takes for which no store is asked."""
+    return 5 * usual(server.get("/-/pid") for _ in range(8))
 
 
 def recovers(server: Server, path: str, *, within: float = 60) -> None:
@@ -130,7 +135,7 @@ def test_p4_a_locked_store_costs_half_a_second_once(serve: Serve, world: World) 
         new = visit_all(server, pages("new"))
         again = visit_all(server, pages("old"))
     assert "out of reach" in server.stderr()
-    assert sorted(answer.seconds for answer in new)[len(new) // 2] < 0.3
+    assert usual(new) < 0.3 + slowness(server)
     assert [answer.nonce for answer in again] == [answer.nonce for answer in before]
     recovers(server, "/page/new0")
 

@@ -45,7 +45,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from ..core.dependencies import Shape
 from .base import Row
@@ -74,8 +74,7 @@ class Kept(Enum):
     MAYBE = "maybe"
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """What a render takes before its first read. ``version``: of the shapes."""
 
     nonce: str

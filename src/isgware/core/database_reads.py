@@ -6,10 +6,11 @@ every method is a few operations of dictionaries, or may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 from .dependencies import (
     KEY,
@@ -172,13 +173,16 @@ class DatabaseReads:
                 self._whole.discard(table)
                 self.full.discard(table)
 
-    def finished(self, shapes: Shapes) -> Dependencies:
-        """What the page depends on. ``shapes``: those that the store knows."""
-        keys: dict[str, list[str | None]] = {}
+    def finished(self, shapes: Shapes, *, full: bool = False) -> Dependencies:
+        """What the page depends on. ``shapes``: those that the store knows; ``full``: so many that
+        there are to be no more."""
+        keys: dict[str, list[str]] = {}
         for table, rows in list(self._rows.items()):
-            keys[table] = found = list(map(canonical, rows))
-            if None in found:
+            found = _canonical_keys(rows)
+            if found is None:
                 self.table(table)
+            else:
+                keys[table] = found
         while self._count() > MAX_READS:
             self._fill(max({*self._rows, *self._asked}, key=self._count_of))
         tables = sorted({*self._whole, *self._rows, *self._asked})
@@ -195,12 +199,12 @@ class DatabaseReads:
             if table in self._whole or table in self._rows:
                 names[rows_name(table)] = None
             if table in self._rows:
-                names.update(dict.fromkeys(row_names(table, map(str, keys[table]))))
+                names.update(dict.fromkeys(row_names(table, keys[table])))
             known, before = shapes.get(table, ()), len(new)
             for (columns, equals), asked in self._asked.get(table, _NONE).items():
                 shape = Shape(table, columns, equals)
                 if shape not in known:
-                    if len(known) + len(new) - before >= MAX_SHAPES:
+                    if full or len(known) + len(new) - before >= MAX_SHAPES:
                         names[any_name(table)] = None
                         continue
                     new.add(shape)
@@ -219,16 +223,26 @@ class DatabaseReads:
         )
 
     def _count(self) -> int:
-        asked = [len(values) for kinds in self._asked.values() for values in kinds.values()]
-        return sum(map(len, self._rows.values())) + sum(asked)
+        asked = chain.from_iterable([kinds.values() for kinds in self._asked.values()])
+        return sum(map(len, chain(self._rows.values(), asked)))
 
     def _put_texts(self, table: str, texts: list[str]) -> None:
         if table in self._whole:
             texts.append(f"{table}[*]{TOO_MANY if table in self.full else ''}")
-        for key in self._rows.get(table, ()):
-            texts.append(f"{table}:{key if type(key) is int else _key_text(key)}")
+        texts += [
+            f"{table}:{key if type(key) is int else _key_text(key)}"
+            for key in self._rows.get(table, ())
+        ]
         for kind, asked in self._asked.get(table, _NONE).items():
             texts += _question_texts(table, kind, asked)
+
+
+def _canonical_keys(keys: Collection[Any]) -> list[str] | None:
+    """`None` if one of them cannot be told."""
+    if set(map(type, keys)) == {int}:
+        return list(map(str, keys))
+    found = list(map(canonical, keys))
+    return None if None in found else list(map(str, found))
 
 
 def _key_text(key: Any) -> str:
@@ -274,8 +288,7 @@ def _rest_of(kind: Kind) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(NamedTuple):
     """What a page depends on: its ``names`` one after the other, and ``texts``, a line for each.
     ``shapes``: those among its questions that the store did not know. ``asked``: tables that it
     asks questions of."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 #: What is wrong with a page from the start. ``MAYBE``: the store did not take it, or has forgotten
@@ -24,6 +24,8 @@ _MAX_TOLD: Final = 100_000
 _FEW: Final = 10
 #: Texts of a page's dependencies are never longer than this once they are decompressed.
 _MAX_TEXT: Final = 4 * 1024**2
+#: Bytes of texts that are not worth compressing.
+_SHORT: Final = 256
 #: Bytes of a name; see `core.dependency_names`.
 SIZE: Final = 8
 
@@ -77,7 +79,7 @@ def without_texts(depended: Depended | None) -> Depended | None:
     """What its row in the catalogue says. When it is to be renewed is in the row's times."""
     if depended is None or not (depended.texts or depended.due):
         return depended
-    return replace(depended, texts=b"", due=0.0)
+    return Depended(depended.names, b"", depended.soft, depended.late)
 
 
 def packed(depended: Depended | None) -> bytes | None:
@@ -97,12 +99,12 @@ def unpacked(data: bytes | None) -> Depended | None:
 
 def compressed(texts: str) -> bytes:
     """With a small window: a compressor's default buffers take longer to get than most pages'
-    texts to compress."""
+    texts to compress. What is short is kept as it is, in the same format."""
     if not texts:
         return b""
-    compressor = zlib.compressobj(1, zlib.DEFLATED, 12, 5)
-    data = compressor.compress(texts.encode("utf-8", "replace")) + compressor.flush()
-    return data[: 2 * _MAX_TEXT]
+    data = texts.encode("utf-8", "replace")
+    compressor = zlib.compressobj(0 if len(data) < _SHORT else 1, zlib.DEFLATED, 12, 5)
+    return (compressor.compress(data) + compressor.flush())[: 2 * _MAX_TEXT]
 
 
 def _checked(names: bytes, texts: bytes, soft: Any, late: Any, due: Any = 0.0) -> Depended:

@@ -53,22 +53,15 @@ Shapes = Mapping[str, Collection[Shape]]
 
 def hashed(*parts: str) -> bytes:
     """A name. Parts are told apart whatever they hold."""
-    return _digest(_joined(parts))
+    return _begun(_joined(parts)).digest()
 
 
 def _joined(parts: Iterable[str]) -> str:
     return "\0".join([f"{len(part)}:{part}" for part in parts])
 
 
-def _bytes(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
-
-
-def _digest(text: str) -> bytes:
-    return blake2b(_bytes(text), digest_size=SIZE).digest()
+def _begun(text: str) -> blake2b:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=SIZE)
 
 
 def _digests(start: blake2b, texts: Iterable[str]) -> list[bytes]:
@@ -77,7 +70,7 @@ def _digests(start: blake2b, texts: Iterable[str]) -> list[bytes]:
     found = []
     for text in texts:
         name = start.copy()
-        name.update(_bytes(text))
+        name.update(text.encode("utf-8", "surrogatepass"))
         found.append(name.digest())
     return found
 
@@ -115,7 +108,7 @@ def row_names(table: str, keys: Iterable[str]) -> list[bytes]:
 
 @_kept
 def _of_rows(table: str) -> blake2b:
-    return blake2b(_bytes(_joined(("row", table, ""))[:-2]), digest_size=SIZE)
+    return _begun(_joined(("row", table, ""))[:-2])
 
 
 def shape_name(shape: Shape, values: Iterable[str] | None = None) -> bytes:
@@ -136,7 +129,7 @@ def _any_of_shape(shape: Shape) -> bytes:
 
 @_kept
 def _asked_of_shape(shape: Shape) -> blake2b:
-    return blake2b(_bytes(_joined(("asked", *_parts_of(shape)))), digest_size=SIZE)
+    return _begun(_joined(("asked", *_parts_of(shape))))
 
 
 def _parts_of(shape: Shape) -> tuple[str, str, str]:

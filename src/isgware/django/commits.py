@@ -77,12 +77,18 @@ class _Guard:
     def __init__(self, connection: Any) -> None:
         self.by_hand: list[Waiting] = []
         self._registered: list[_Registered] = []
+        #: The open savepoints, and how many actions were registered before each. Django knows only
+        #: those of ``atomic``, and may give two the same name.
+        self._savepoints: list[tuple[str, int]] = []
         self._connection = connection
         self._originals = connection.commit, connection.rollback, connection.set_autocommit
         self._run_hooks = connection.run_and_clear_commit_hooks
         self._to_savepoint, self._disconnect = connection.savepoint_rollback, connection.close
+        self._begin_savepoint, self._release = connection.savepoint, connection.savepoint_commit
         connection.commit = self._commit
         connection.rollback = self._rollback
+        connection.savepoint = self._savepoint
+        connection.savepoint_commit = self._savepoint_commit
         connection.savepoint_rollback = self._savepoint_rollback
         connection.close = self._close
         connection.set_autocommit = self._set_autocommit
@@ -101,7 +107,9 @@ class _Guard:
         if not self._registered:
             return None
         savepoints, after, last = self._registered[-1]
-        here = savepoints == set(connection.savepoint_ids)
+        here = savepoints == set(connection.savepoint_ids) and not (
+            self._savepoints and self._savepoints[-1][1] == len(self._registered)
+        )
         return last if here and after == len(connection.run_on_commit) and not last.done else None
 
     def run_new(self, known: Iterable[Waiting]) -> None:
@@ -130,21 +138,44 @@ class _Guard:
             # From an atomic block while autocommit is off: Django's hooks wait until it is on
             # again.
             waiting = [*self.hooks(), *waiting]
-            self._registered.clear()
+            self._forget()
         self._run(waiting)
 
     def _rollback(self) -> None:
         self.by_hand.clear()
         self._originals[1]()
-        self._registered.clear()
+        self._forget()
+
+    def _savepoint(self) -> Any:
+        sid = self._begin_savepoint()
+        if sid:
+            self._savepoints.append((sid, len(self._registered)))
+        return sid
+
+    def _savepoint_commit(self, sid: str) -> None:
+        self._release(sid)
+        if (at := self._last_of(sid)) is not None:
+            del self._savepoints[at:]
 
     def _savepoint_rollback(self, sid: str) -> None:
         self._to_savepoint(sid)
-        self._registered = [each for each in self._registered if sid not in each.savepoints]
+        if (at := self._last_of(sid)) is None:
+            self._forget()  # it was there before any of them
+        else:
+            del self._registered[self._savepoints[at][1] :]
+            del self._savepoints[at + 1 :]
+
+    def _last_of(self, sid: str) -> int | None:
+        found = [at for at, (name, _) in enumerate(self._savepoints) if name == sid]
+        return found[-1] if found else None
 
     def _close(self) -> None:
-        self._registered.clear()
+        self._forget()
         self._disconnect()
+
+    def _forget(self) -> None:
+        self._registered.clear()
+        self._savepoints.clear()
 
     def _set_autocommit(self, autocommit: bool, *args: Any, **kwargs: Any) -> None:
         """Some databases commit here."""
@@ -159,7 +190,7 @@ class _Guard:
         left = [each for each in self._registered if not each.waiting.done]
         for number, each in enumerate(left):
             hooks.insert(each.after + number, (set(each.savepoints), each.waiting, False))
-        self._registered.clear()
+        self._forget()
         try:
             self._run_hooks()
         finally:

@@ -21,6 +21,9 @@ _CALLERS: Final = Callers(frozenset({"django", "contextlib", "functools"}), froz
 #: They look at the driver's connection, and execute nothing with it.
 _HARMLESS: Final = ("django.", "isgware.", "debug_toolbar.", "sentry_sdk.")
 
+#: Modules that were found to be such.
+_known: Final[set[str]] = set()
+
 
 def watch_drivers() -> None:
     """Of all connections of this process."""
@@ -42,7 +45,8 @@ def _noting(name: str) -> property:
             raise AttributeError(name) from None
         reads = database.get()
         if reads is not None and found is not None:
-            if not _taker(sys._getframe(1)).startswith(_HARMLESS):
+            frame = sys._getframe(1)
+            if frame.f_globals.get("__name__") not in _known and not _is_harmless(frame):
                 reads.everything(f"the driver's {name} ({where(_CALLERS.caller())})")
         return found
 
@@ -53,6 +57,16 @@ def _noting(name: str) -> property:
         self.__dict__.pop(name, None)
 
     return property(get, put, drop)
+
+
+def _is_harmless(frame: Any) -> bool:
+    """Whether a module that asks executes nothing. It is remembered, since Django asks many times
+    in each query."""
+    taker = _taker(frame)
+    if not taker.startswith(_HARMLESS):
+        return False
+    _known.add(taker)
+    return True
 
 
 def _taker(frame: Any) -> str:

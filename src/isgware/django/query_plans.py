@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from ..core.database_reads import DatabaseReads, Kind
@@ -121,8 +122,9 @@ def joined_by(query: Any) -> tuple[Any, ...]:
 
 
 def _note(reads: DatabaseReads, shown: Shown, rows: Rows) -> bool:
-    at = shown.at
-    keys = [row[at] for row in rows if row[at] is not None]
+    keys = list(map(itemgetter(shown.at), rows))
+    if None in keys:
+        keys = [key for key in keys if key is not None]
     if keys:
         reads.rows(shown.table, keys, shown.columns)
     return bool(keys)

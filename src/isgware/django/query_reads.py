@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, Final
 
 from django.db.models.expressions import Col
@@ -31,10 +32,10 @@ class WatchedCompiler:
     text. ``text`` is `None` if that was not made, or not once."""
 
     def __init__(self, compiler: Any) -> None:
-        self.aliases: list[str] | None = None
-        self.order_by: list[Any] = []
         self.text: str | None = None
         self._made = 0
+        self._counts: dict[str, int] | None = None
+        self._ordering: list[Any] = []
         self._compiler = compiler
 
     def __enter__(self) -> WatchedCompiler:
@@ -51,12 +52,11 @@ class WatchedCompiler:
         def pre_sql_setup(*given: Any, **named: Any) -> Any:
             found = setup(*given, **named)
             if isinstance(found, tuple) and len(found) == 3:
-                self.order_by = [entry[0] for entry in found[1]]
+                self._ordering = found[1]
             return found
 
         def get_from_clause(*given: Any, **named: Any) -> Any:
-            counts = compiler.query.alias_refcount
-            self.aliases = [alias for alias in compiler.query.alias_map if counts.get(alias)]
+            self._counts = compiler.query.alias_refcount.copy()
             return from_clause(*given, **named)
 
         compiler.pre_sql_setup, compiler.get_from_clause = pre_sql_setup, get_from_clause
@@ -68,6 +68,18 @@ class WatchedCompiler:
         """False of a condition that is never true, whatever the database holds (``none()``,
         ``pk__in=[]``): Django makes no text of it, and asks nothing."""
         return self._made > 0 and self.text != ""
+
+    @property
+    def aliases(self) -> list[str] | None:
+        """`None` of a union, and of an aggregate of a subquery."""
+        counts = self._counts
+        if counts is None:
+            return None
+        return [alias for alias in self._compiler.query.alias_map if counts.get(alias)]
+
+    @property
+    def order_by(self) -> list[Any]:
+        return [entry[0] for entry in self._ordering]
 
     def __exit__(self, *_: object) -> None:
         compiler = self._compiler
@@ -97,7 +109,7 @@ class QueryReads:
         elif result_type != MULTI:
             plan.note(reads, texts, ())
         elif isinstance(result, list):
-            plan.note(reads, texts, [row for chunk in result for row in chunk])
+            plan.note(reads, texts, list(chain.from_iterable(result)))
         else:
             plan.note(reads, texts, ())
             return plan.passing(reads, result)
@@ -122,10 +134,11 @@ class _Query:
         query = compiler.query
         #: Of each alias whose key is selected: where in a row it is, and which columns are shown.
         self._keys: dict[str, tuple[int, frozenset[str] | None]] = {}
-        if watched.aliases is None:  # a union, or an aggregate of a subquery
+        aliases = watched.aliases
+        if aliases is None:
             self._terms = of_subquery(query, None)
             return
-        self._terms = terms = base_terms(query, watched.aliases)
+        self._terms = terms = base_terms(query, aliases)
         terms.walk(watched.order_by)
         if query.distinct_fields:
             terms.unknown |= set(terms.aliases)

@@ -257,7 +257,7 @@ def _logged(made: Made, target: Target, started: float, took: float) -> Made:
     found = "first" if old is None else "unchanged" if made.unchanged else "changed"
     render = PastRender(started, took, target.by, found)
     renders = noted(old.renders if old is not None else "", render)
-    return dataclasses.replace(made, entry=dataclasses.replace(made.entry, renders=renders))
+    return made._replace(entry=dataclasses.replace(made.entry, renders=renders))
 
 
 def _compared(made: Made, replaces: Entry) -> Made:
@@ -268,7 +268,7 @@ def _compared(made: Made, replaces: Entry) -> Made:
         if same
         else dataclasses.replace(made.entry, version=replaces.version + 1)
     )
-    return dataclasses.replace(made, entry=entry, replaces=replaces, unchanged=same)
+    return made._replace(entry=entry, replaces=replaces, unchanged=same)
 
 
 def _fitted(
@@ -282,8 +282,7 @@ def _fitted(
     interval = adaptive.after(replaces.interval, made.unchanged)
     expire = max(entry.expire, interval)
     headers = with_seconds(entry.headers, interval, expire) if own else entry.headers
-    return dataclasses.replace(
-        made,
+    return made._replace(
         entry=dataclasses.replace(
             entry, revalidate=interval, interval=interval, expire=expire, headers=headers
         ),

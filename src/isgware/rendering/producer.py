@@ -91,7 +91,7 @@ class Producer:
         version = b""
         if self._settings.history and made.replaces is not None and not made.unchanged:
             version = packed(made.replaces) if has_versions(made.replaces) else b""
-        return dataclasses.replace(made, encodings=found[0], pieces=found[1], version=version)
+        return made._replace(encodings=found[0], pieces=found[1], version=version)
 
     def keep(self, target: Target, made: Made, order: int, generation: int, nonce: str) -> Rendered:
         """Store the result of `attempt`, with the order of its lease and the state of the table of
@@ -99,7 +99,7 @@ class Producer:
         made, generation = self._past_own_writes(made, generation)
         entry = dataclasses.replace(
             made.entry, generation=generation, nonce=nonce, order=order, encodings=made.encodings,
-            pieces=made.pieces,
+            pieces=made.pieces, depended=made.depended,
         )  # fmt: skip
         page, stored = self._page_store.keep(
             entry, target.base, made.replaces, made.depending, made.version
@@ -151,9 +151,8 @@ class Producer:
         if dependencies is None or began_reading is None or not isinstance(made_page, Made):
             return made_page
         depended, depending = dependencies.finish(rendering.database, began_reading)
-        entry = dataclasses.replace(made_page.entry, depended=depended)
         own = rendering.database.own.get(id(self._page_store), (0, 0))
-        return dataclasses.replace(made_page, entry=entry, depending=depending, own_writes=own)
+        return made_page._replace(depended=depended, depending=depending, own_writes=own)
 
     def _past_own_writes(self, made: Made, generation: int) -> tuple[Made, int]:
         """What a render writes renews other pages, not its own."""
@@ -168,7 +167,7 @@ class Producer:
         depending, generation = dependencies.past_own_writes(
             made.depending, made.own_writes, counter, generation
         )
-        return dataclasses.replace(made, depending=depending), generation
+        return made._replace(depending=depending), generation
 
     def _learn(self, target: Target, made: Made) -> None:
         known = self._planner.learned_route(target.base)

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..core.storable import Response
 from ..core.stored_page import Entry
@@ -14,6 +14,10 @@ from ..storage.process_cache import Page
 
 if TYPE_CHECKING:
     from ..backends.dependents import Depending
+    from ..core.depended import Depended
+
+
+_NO_ENCODINGS: Final[Mapping[str, bytes]] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,22 +78,22 @@ class Elsewhere:
 Outcome = Rendered | Refused | Failed | Elsewhere
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Made:
+class Made(NamedTuple):
     """A page that may be stored. ``said``: the policy of the decorator that ran, if decorators are
     learned. ``default``: the ``ISG(revalidate=)`` that made the page storable, if nothing else did.
     ``encodings``: those of its body, after `finish`. ``replaces``: the page that it replaces;
     ``version``: that one as a version for the history; ``unchanged``: the two are the same.
-    ``depending``: its dependencies, as the store needs them. ``own_writes``: see
-    `Dependencies.past_own_writes`."""
+    ``depended``: its dependencies, as it keeps them when it is stored, and ``depending``: as the
+    store needs them. ``own_writes``: see `Dependencies.past_own_writes`."""
 
     entry: Entry
     learned: tuple[str, ...]
     declared: bool
     said: str
     default: str
-    encodings: Mapping[str, bytes] = field(default_factory=dict)
+    encodings: Mapping[str, bytes] = _NO_ENCODINGS
     pieces: tuple[int, ...] = ()
+    depended: Depended | None = None
     depending: Depending | None = None
     own_writes: tuple[int, int] = (0, 0)
     replaces: Entry | None = None

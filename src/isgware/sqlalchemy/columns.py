@@ -6,7 +6,7 @@ import uuid
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Integer, Table, Uuid
+from sqlalchemy import Boolean, Column, Integer, String, Table, UniqueConstraint, Uuid
 from sqlalchemy.orm.mapper import _all_registries
 from sqlalchemy.sql.elements import ColumnClause, Label
 from sqlalchemy.sql.selectable import TableClause
@@ -103,6 +103,34 @@ def comparable(column: Any) -> bool:
     type_ = column.type
     kind: Any = type(type_)
     return isinstance(type_, Integer | Boolean | Uuid) and own(kind)
+
+
+def is_text(column: Any) -> bool:
+    """Whether it is a column of a table, or of an alias of one, with texts of SQLAlchemy's type."""
+    if not isinstance(column, ColumnClause) or table_of(column.table) is None:
+        return False
+    kind: Any = type(column.type)
+    return isinstance(column.type, String) and own(kind)
+
+
+def unique_columns(table: Any) -> tuple[frozenset[str], ...]:
+    """Sets of columns whose values no two rows have in common, as the app has declared them, but
+    for the primary key."""
+    if not isinstance(table, Table):
+        return ()
+    declared = [
+        constraint.columns
+        for constraint in table.constraints
+        if isinstance(constraint, UniqueConstraint) and not constraint.deferrable
+    ]
+    declared += [
+        index.columns
+        for index in table.indexes
+        if index.unique
+        and not index.dialect_kwargs
+        and all(isinstance(each, Column) for each in index.expressions)
+    ]
+    return tuple(frozenset(column.name for column in columns) for columns in declared if columns)
 
 
 def trackable(column: Any) -> bool:

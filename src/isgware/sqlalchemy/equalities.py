@@ -17,7 +17,7 @@ from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, ColumnClau
 from sqlalchemy.sql.elements import Grouping as Grouped
 from sqlalchemy.sql.selectable import FromGrouping, Join
 
-from .columns import comparable, table_of
+from .columns import comparable, is_text, table_of
 
 #: A bound parameter, of one value or of several (``IN``); or the value itself.
 Given = Any
@@ -26,9 +26,11 @@ _Where = tuple[Any, str]
 
 @dataclass(slots=True)
 class Equalities:
-    """``given``: by FROM element, columns and what they are equal to."""
+    """``given``: by FROM element, columns and what they are equal to. ``texts``: likewise, what
+    columns of texts are equal to, which does not tell questions apart."""
 
     given: dict[Any, dict[str, Given]] = field(default_factory=dict)
+    texts: dict[Any, dict[str, BindParameter[Any]]] = field(default_factory=dict)
     _equal: list[tuple[_Where, _Where]] = field(default_factory=list)
 
     def learn(self, conditions: Iterable[Any], restricted: frozenset[Any] | None) -> None:
@@ -55,6 +57,7 @@ class Equalities:
                 self._set(one, isinstance(other, True_), restricted)
             elif isinstance(other, BindParameter) and operator is operators.eq:
                 self._set(one, other, restricted)
+                self._set_text(one, other, restricted)
             elif operator is operators.eq and (target := _place(one)) and (source := _place(other)):
                 if restricted is None or target[0] in restricted:
                     self._equal.append((target, source))
@@ -63,6 +66,10 @@ class Equalities:
         place = _place(column)
         if place is not None and (restricted is None or place[0] in restricted):
             self._put(place, given)
+
+    def _set_text(self, column: Any, given: Given, restricted: frozenset[Any] | None) -> None:
+        if is_text(column) and (restricted is None or column.table in restricted):
+            self.texts.setdefault(column.table, {})[column.name] = given
 
     def _put(self, place: _Where, given: Given) -> bool:
         known = self.given.setdefault(place[0], {})

@@ -6,7 +6,7 @@ found out once per compiled statement (`prepared`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,6 +77,13 @@ def ask(reads: DatabaseReads, questions: Iterable[Question], context: Any) -> No
             reads.questions(table, asked.columns, _equals(asked, context))
         else:
             reads.ask(table, kind, values)
+
+
+def asked_later(question: Question, context: Any) -> Callable[[DatabaseReads], None]:
+    """The same question, with the values of this execution."""
+    table, columns = question.table, question.asked.columns
+    several_equals = list(_equals(question.asked, context))
+    return lambda reads: reads.questions(table, columns, several_equals)
 
 
 def _integers(question: Question, context: Any) -> Iterable[Values] | None:

@@ -19,6 +19,7 @@ from .rows import Cursor
 from .selects import Plan, known_plan, plan_of
 from .tables import ignored
 from .times import note_times
+from .unique_rows import AskingCursor, unasked_of
 from .writing import SAVEPOINTS
 
 #: On a rendering: its mark. On a connection or a session: the mark of the render that has seen its
@@ -84,7 +85,10 @@ def _note(reads: DatabaseReads, plan: Plan, context: Any) -> None:
         if not ignored(table):
             reads.table(table)
     ask(reads, plan.questions, context)
-    if plan.shown:
+    unasked = tuple(unasked_of(reads, plan.unique, context)) if plan.unique else ()
+    if unasked:
+        context.cursor = AskingCursor(context.cursor, reads, plan.shown, unasked)
+    elif plan.shown:
         context.cursor = Cursor(context.cursor, reads, plan.shown)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Final
 
@@ -44,6 +44,7 @@ from .questions import Asked, Question, prepared
 from .rows import Shown
 from .tables import named_in
 from .times import Time, times_in
+from .unique_rows import UniqueRow, UniqueValues, unique_values
 
 _PLAN: Final = "_isgware_plan"
 #: Text in a query that names no column.
@@ -54,8 +55,9 @@ _MORE_TABLES: Final = re.compile(r"\b(select|from|table|join)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``whole``: tables that are asked nobody knows what. ``unknown``: why nobody knows even the
-    tables. ``times``: see `times`. ``alone``: there is nothing beside SELECTs in it."""
+    """``unique``: see `unique_rows`. ``whole``: tables that are asked nobody knows what.
+    ``unknown``: why nobody knows even the tables. ``times``: see `times`. ``alone``: there is
+    nothing beside SELECTs in it."""
 
     questions: tuple[Question, ...] = ()
     shown: tuple[Shown, ...] = ()
@@ -63,6 +65,7 @@ class Plan:
     unknown: str = ""
     times: tuple[Time, ...] = ()
     alone: bool = False
+    unique: tuple[UniqueRow, ...] = ()
 
 
 def known_plan(compiled: Any) -> Plan | None:
@@ -83,10 +86,13 @@ def plan_of(compiled: Any) -> Plan:
 class _Analysis:
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
+        self._names = compiled.bind_names  # those of the statement that is executed
         self._deciding: dict[str, set[str]] = {}
         self._all_decide: set[str] = set()
         self._asked: list[tuple[Any, dict[str, Given]]] = []
         self._shown: list[Shown] = []
+        self._shown_at: dict[Any, int] = {}  # by element of the outermost SELECT
+        self._unique: dict[int, tuple[int, UniqueValues]] = {}  # by number of what is asked
         self._all = self._whole = False
         self._exist: set[int] = set()  # SELECTs of which only counts whether there are rows
         self._unknown = ""
@@ -109,11 +115,24 @@ class _Analysis:
             return Plan(unknown=self._unknown)
         tables = {table_name(table_of(element)) for element, _ in self._asked}
         if self._whole:  # what writes its own SQL may select from tables that nobody has said
-            tables |= named_in(self._compiled.string)
-            return Plan(whole=frozenset(tables), times=tuple(self._times), alone=not ctes)
-        asked = dict.fromkeys(self._question(element, given) for element, given in self._asked)
-        questions = tuple(prepared(each, self._compiled.bind_names) for each in asked)
-        return Plan(questions, tuple(self._shown), times=tuple(self._times), alone=not ctes)
+            named = named_in(self._compiled.string)
+            if named is None:
+                return Plan(unknown="an expression of an unknown kind")
+            return Plan(
+                whole=frozenset(tables | named), times=tuple(self._times), alone=not ctes
+            )  # fmt: skip
+        asked: dict[Asked, None] = {}
+        unique = []
+        for number, (element, given) in enumerate(self._asked):
+            question = self._question(element, given)
+            if number in self._unique and question.columns is not None:
+                unique.append(self._unique_row(question, *self._unique[number]))
+            else:
+                asked[question] = None
+        return Plan(
+            tuple(prepared(each, self._names) for each in asked), tuple(self._shown),
+            times=tuple(self._times), alone=not ctes, unique=tuple(unique),
+        )  # fmt: skip
 
     def _question(self, element: Any, given: dict[str, Given]) -> Asked:
         name = table_name(table := table_of(element))
@@ -121,6 +140,13 @@ class _Analysis:
         columns = None if every else frozenset(self._deciding.get(name, ()))
         equals = tuple((table.c[column], value) for column, value in sorted(given.items(), key=_by))
         return Asked(name, columns, equals, key_columns(table))
+
+    def _unique_row(self, asked: Asked, at: int, given: UniqueValues) -> UniqueRow:
+        shown = self._shown[at]
+        if shown.columns is not None:  # what decides of it has to stay as it is
+            shown = replace(shown, columns=shown.columns.union(asked.columns or ()))
+            self._shown[at] = shown
+        return UniqueRow(shown, prepared(asked, self._names), given)
 
     def _select(self, selected: Selected) -> None:
         select = selected.select
@@ -130,6 +156,7 @@ class _Analysis:
         equalities.spread()
         for each in selected.froms:
             self._from(each)
+        first = len(self._asked)
         for element in elements:
             if table_of(element) is not None:
                 self._asked.append((element, equalities.given.get(element, {})))
@@ -139,6 +166,12 @@ class _Analysis:
                 self._expression(part)
         self._added(select)
         self._outputs(selected)
+        if selected.outermost and not _picks(select):
+            for number, (element, given) in enumerate(self._asked[first:], first):
+                equal = {**given, **equalities.texts.get(element, {})}
+                values = unique_values(table_of(element), equal)
+                if values and element in self._shown_at:
+                    self._unique[number] = self._shown_at[element], values
 
     def _added(self, select: Any) -> None:
         """Text that is put around a SELECT."""
@@ -171,18 +204,20 @@ class _Analysis:
             else:
                 self._expression(column)
         for (element, source), columns in plain.items():
-            table = table_of(source)
             if known:
-                self._row(selected.select, element, table, columns)
+                self._row(selected.select, element, source, columns)
             elif _picks(selected.select):
-                self._decides(table, columns)
+                self._decides(table_of(source), columns)
 
-    def _row(self, select: Any, element: Any, table: Any, columns: dict[str, int]) -> None:
+    def _row(self, select: Any, element: Any, source: Any, columns: dict[str, int]) -> None:
+        table = table_of(source)
         key = key_columns(table)
         has_key = bool(key) and set(key) <= set(columns)
         if not has_key or (_picks(select) and not set(key) <= _told_apart(select, element)):
             self._decides(table, columns)
         if has_key:
+            if element is source:
+                self._shown_at[element] = len(self._shown)
             every = {column.name for column in table.columns} <= set(columns)
             positions = tuple(columns[name] for name in key)
             self._shown.append(

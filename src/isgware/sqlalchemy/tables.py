@@ -61,8 +61,10 @@ def _made_of(derived: Mapping[str, Iterable[str]], table: str) -> Iterator[str]:
 
 
 _known: Final[list[weakref.ref[Tables]]] = []
-#: Tables that were read or written; there may be no class for them.
+#: Tables that were read or written; there may be no class for them. An app may make ever more: of
+#: so many, further ones have no name for people.
 _met: Final[set[str]] = set()
+_MOST_MET: Final = 10_000
 
 
 def add(tables: Tables) -> None:
@@ -75,7 +77,8 @@ def add(tables: Tables) -> None:
 @lru_cache(maxsize=10_000)
 def ignored(table: str) -> bool:
     """Whether neither reads nor writes of it are recorded."""
-    _met.add(table)
+    if len(_met) < _MOST_MET:
+        _met.add(table)
     known = [tables for each in _known if (tables := each()) is not None] or [Tables()]
     return all(tables.ignores(table) for tables in known)
 
@@ -154,8 +157,11 @@ def _labels() -> Iterator[tuple[str, tuple[str, ...]]]:
     yield from ((table, (table,)) for table in sorted(tables))
 
 
-def named_in(sql: str) -> set[str]:
-    """The known tables whose names are among the words of a statement."""
+def named_in(sql: str) -> set[str] | None:
+    """The known tables whose names are among the words of a statement; `None` if there are so many
+    tables that some are not known."""
+    if len(_met) >= _MOST_MET:
+        return None
     folded = sql.casefold()
     words = set(_WORDS.findall(folded))
     known = {name for _, names in _labels() for name in names}

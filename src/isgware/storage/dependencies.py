@@ -45,6 +45,9 @@ from .dependency_state import late
 log: Final = logging.getLogger("isgware")
 #: More names of one commit become those of their tables.
 _MAX_NAMES: Final = 10_000
+#: Shapes of questions, and names of tables, in a store. Each process has them all, and an app may
+#: make ever more tables as it runs.
+_MAX_SHAPES: Final = 20_000
 #: Tables whose changes wait for a store that is away.
 _MAX_TABLES: Final = 1_000
 #: Tables that are named to people.
@@ -117,11 +120,12 @@ class Dependencies:
         """What the page keeps, and what the store is told with it."""
         if self.ignores is not None:
             reads.leave_out(self.ignores)
-        found = reads.finished(began.shapes.by_table)
+        full = len(began.shapes.shapes) >= _MAX_SHAPES
+        found = reads.finished(began.shapes.by_table, full=full)
         depended = Depended(found.names, compressed(found.texts), self.soft)
         if began.begun is None:
             return replace(depended, late=MAYBE), None
-        new = found.shapes | self._new_labels(began.shapes)
+        new = found.shapes if full else found.shapes | self._new_labels(began.shapes)
         lagging = None
         if self._lag:
             asked = b"".join(map(any_name, sorted(found.asked)))
@@ -147,7 +151,7 @@ class Dependencies:
             return depending, generation
         if counter() != generation + told[1]:
             return depending, generation
-        begun = replace(before, writes=now.writes)
+        begun = before._replace(writes=now.writes)
         return replace(depending, begun=begun), generation + told[1]
 
     def met(self, entry: Entry, depending: Depending | None) -> Entry:

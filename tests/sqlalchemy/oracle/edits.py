@@ -75,6 +75,30 @@ def change_a_maker(session, rng):
 
 
 @in_session
+def pass_a_handle_on(session, rng):
+    named = session.scalars(select(Maker).where(Maker.handle.is_not(None))).all()
+    one, other = rng.choice(named or [None]), some(session, rng, Maker)
+    if one and other and one is not other:
+        handle, one.handle = one.handle, None
+        session.flush()
+        handle, other.handle = other.handle, rng.choice((handle, handle and handle.upper()))
+        session.flush()
+        one.handle = rng.choice((handle, None))
+
+
+@in_session
+def add_a_maker_with_a_handle(session, rng):
+    handle = rng.choice(("h1", "H2", "h3", "h4"))
+    taken = session.scalar(select(Maker).where(Maker.handle == handle))
+    if taken:
+        taken.handle = None
+        session.flush()
+    if session.scalar(select(func.count(Maker.id))) > 8:
+        session.execute(delete(Maker).where(Maker.name == "M7"))
+    session.add(Maker(name="M7", country=1, active=True, handle=handle))
+
+
+@in_session
 def add_an_item(session, rng):
     session.add(new_item(rng))
 

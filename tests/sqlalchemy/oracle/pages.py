@@ -330,6 +330,17 @@ def loads(n, d, u):
             for item in part
         ],
     )
+    by_handle = select(Maker).where(Maker.handle == f"H{n}")
+    yield "unique", rows(by_handle, lambda row: (row[0].id, row[0].name))
+    yield "unique and more", rows(
+        by_handle.where(Maker.country == 1).options(load_only(Maker.active)),
+        lambda row: (row[0].id, row[0].active),
+    )  # fmt: skip
+    yield "unique, outer", rows(
+        select(Item.id, Maker.id, Maker.name)
+        .outerjoin(Maker, and_(Maker.id == Item.maker_id, Maker.handle == f"h{n}"))
+        .order_by(Item.id)
+    )  # fmt: skip
     yield "get tag", lambda session: getattr(session.get(Tag, f"t{n}"), "weight", "-")
     yield "get book", lambda session: show(session.get(Book, n))
     yield "get maker", lambda session: getattr(session.get(Maker, n), "name", "-")

@@ -44,6 +44,7 @@ class Maker(Base):
     __tablename__ = "maker"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(NOCASE)
+    handle: Mapped[str | None] = mapped_column(NOCASE, unique=True)
     country: Mapped[int | None]
     active: Mapped[bool] = mapped_column(Boolean, default=True)
     items: Mapped[list["Item"]] = relationship(back_populates="maker", order_by="Item.id")
@@ -158,7 +159,10 @@ def fill(engine, seed):
     rng = random.Random(seed)
     Base.metadata.create_all(engine)
     with Session(engine) as session:
-        session.add_all(Maker(id=n, name=f"M{n}", country=n % 3 or None) for n in range(1, MAKERS))
+        session.add_all(
+            Maker(id=n, name=f"M{n}", country=n % 3 or None, handle=f"h{n}" if n < 4 else None)
+            for n in range(1, MAKERS)
+        )
         tags = [Tag(name=f"T{n}", weight=n) for n in range(TAGS)]
         session.add_all(tags)
         for n in range(1, ITEMS):

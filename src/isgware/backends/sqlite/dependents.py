@@ -11,6 +11,7 @@ import sqlite3
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, repeat
 from typing import Final
 
 from ...core.dependencies import Shape
@@ -249,7 +250,8 @@ def list_page(db: sqlite3.Connection, page: int, old: bytes | None, new: bytes |
         delete = "DELETE FROM dependents WHERE name = ? AND page = ?"
         db.executemany(delete, [(name, page) for name in gone])
     if added:  # at most `_MAX_LISTED`
-        db.execute(_listing(len(added)), [each for name in sorted(added) for each in (name, page)])
+        pairs = chain.from_iterable(zip(sorted(added), repeat(page)))
+        db.execute(_listing(len(added)), tuple(pairs))
 
 
 @lru_cache(maxsize=_MAX_LISTED)
