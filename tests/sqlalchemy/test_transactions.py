@@ -219,3 +219,4 @@ def test_what_a_dialect_asks_to_know_its_database_is_no_write(told, monkeypatch)
     with engine.connect() as connection:
         assert connection.scalar(select(1)) == 1
     assert told() == []
+    engine.dispose()
