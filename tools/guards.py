@@ -103,8 +103,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a part has one Content-Range", 'replaced.add("content-range")', "pass"),
     ),
     *_of("wsgi.py", _P1, "serving/test_prepared_hits.py", _P2)(
-        ("renders are marked by an object", 'if mode == "off" or MARK in environ:',
-         'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ:'),
+        ("renders are marked by an object", 'if mode == "off" or MARK in environ or',
+         'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ or'),
         ("ready pages heed cookies that count",
          "(ready.cookies_matter and not self._admitted(ready, environ, now))\n                    or (self._watched",
          "(False)\n                    or (self._watched"),
@@ -782,6 +782,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("regeneration/outcomes.py", "dashboard/test_pages.py")(
         ("a failure that is over is kept for people",
          "self._note(key, dataclasses.replace(failure, count=0, until=0.0), PAST)", "self._note(key, None)"),
+    ),
+    # Handshakes of WebSockets are the app's.
+    *_of("wsgi.py", "serving/test_websockets.py")(
+        ("handshakes of WebSockets pass", " or opens_websocket(environ):", ":"),
+        ("no prepared hit answers them", '            or "HTTP_UPGRADE" in environ\n', ""),
+    ),
+    *_of("serving/prepared_hits.py", "serving/test_websockets.py")(
+        ("nor a conditional one", "        if opens_websocket(environ):\n", "        if False:\n"),
     ),
     # What the dashboard says of a page that was renewed by a change.
     *_of("dashboard/page_details.py", "dashboard/test_page_dependencies.py")(
