@@ -12,7 +12,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, ColumnClause
 
 from .cascades import tables_below
-from .columns import comparable, key_columns, table_name, table_of
+from .columns import comparable, key_columns, standard, table_name, table_of
 
 _CHANGE: Final = "_isgware_change"
 
@@ -139,7 +139,7 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
     }
     given = set(compiled.column_keys or ())
     later = {*(compiled.postfetch or ()), *compiled.update_prefetch}
-    bound, columns = {}, set()
+    bound, columns, known = {}, set(), True
     # They change with their row, unless the table or the server says otherwise.
     stamps = compiled.dialect.name in ("mysql", "mariadb")
     for column in table.columns:
@@ -147,7 +147,9 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
         if value is None and column.key in said:
             value = True
         name = None
-        if isinstance(value, BindParameter) and value in compiled.bind_names:
+        if isinstance(value, BindParameter) and not _stored_alike(value.type, column.type):
+            known = known and not column.primary_key
+        elif isinstance(value, BindParameter) and value in compiled.bind_names:
             name = compiled.bind_names[value]
         elif column.key in compiled.binds and (
             value is None or isinstance(value, BindParameter) or not hasattr(value, "get_children")
@@ -165,7 +167,12 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
     if said:  # columns of another table, or called otherwise
         columns.update(column.name for column in table.columns)
         bound.clear()
-    return bound, frozenset(columns)
+    return bound if known else None, frozenset(columns)
+
+
+def _stored_alike(given: Any, type_: Any) -> bool:
+    """Whether a column of ``type_`` holds a parameter's value as one of its own type makes it."""
+    return given is type_ or given._isnull or (standard(given) and standard(type_))
 
 
 def _key(compiled: Any, statement: Any, table: Any) -> Mapping[str, str] | None:
@@ -177,7 +184,7 @@ def _key(compiled: Any, statement: Any, table: Any) -> Mapping[str, str] | None:
             if (
                 isinstance(column, ColumnClause) and isinstance(value, BindParameter)
                 and column.table is not None and table_of(column.table) == table
-                and comparable(column) and value in compiled.bind_names
+                and comparable(column) and standard(value.type) and value in compiled.bind_names
             ):  # fmt: skip
                 found[column.name] = compiled.bind_names[value]
     key = key_columns(table)
