@@ -1965,8 +1965,6 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("sqlalchemy/writes.py", "sqlalchemy/test_writing.py")(
         ("SQLAlchemy: what a type of the app's makes of a value is not known",
          "isinstance(value, BindParameter) and not _stored_alike(value.type, column.type):", "False:"),
-        ("SQLAlchemy: what a type of the app's makes of a new key is not known",
-         "known = known and not column.primary_key", "pass"),
         ("SQLAlchemy: what a type of the app's makes of a key is not known",
          "and comparable(column) and standard(value.type) and", "and comparable(column) and"),
     ),

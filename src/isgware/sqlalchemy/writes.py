@@ -139,7 +139,7 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
     }
     given = set(compiled.column_keys or ())
     later = {*(compiled.postfetch or ()), *compiled.update_prefetch}
-    bound, columns, known = {}, set(), True
+    bound, columns = {}, set()
     # They change with their row, unless the table or the server says otherwise.
     stamps = compiled.dialect.name in ("mysql", "mariadb")
     for column in table.columns:
@@ -148,7 +148,7 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
             value = True
         name = None
         if isinstance(value, BindParameter) and not _stored_alike(value.type, column.type):
-            known = known and not column.primary_key
+            pass  # if it is the key, SQLAlchemy does not know that either
         elif isinstance(value, BindParameter) and value in compiled.bind_names:
             name = compiled.bind_names[value]
         elif column.key in compiled.binds and (
@@ -167,7 +167,7 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
     if said:  # columns of another table, or called otherwise
         columns.update(column.name for column in table.columns)
         bound.clear()
-    return bound if known else None, frozenset(columns)
+    return bound, frozenset(columns)
 
 
 def _stored_alike(given: Any, type_: Any) -> bool:
