@@ -719,7 +719,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("regeneration/outcomes.py", "promises/test_failures.py")(
         ("a refusal is no failure to be tried again", "and not outcome.withdraws:", "and True:"),
         ("earlier failures of a withdrawn page are forgotten",
-         "        self._forget_failure(target.key)\n        self._page_store.withdraw",
+         "        self.failures.clear(target.key)\n        self._note(target.key, None)\n        self._page_store.withdraw",
          "        self._page_store.withdraw"),
     ),
     *_of("serving/engine.py", "promises/test_failures.py", "promises/test_p6_two_processes.py")(
@@ -778,6 +778,10 @@ GUARDS: Final[tuple[Guard, ...]] = (
     ),
     *_of("django/query_terms.py", "django/test_unseen.py")(
         ("Django: functions of the app's database are named", "self.functions.append(name)", "pass"),
+    ),
+    *_of("regeneration/outcomes.py", "dashboard/test_pages.py")(
+        ("a failure that is over is kept for people",
+         "self._note(key, dataclasses.replace(failure, count=0, until=0.0), PAST)", "self._note(key, None)"),
     ),
     # What the dashboard says of a page that was renewed by a change.
     *_of("dashboard/page_details.py", "dashboard/test_page_dependencies.py")(

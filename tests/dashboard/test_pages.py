@@ -400,6 +400,15 @@ def test_the_last_renders_are_told_with_who_asked_for_them(
     assert found[0]["seconds"] > 0
     text = owner.get("/_isg/page?path=/posts/1").text
     assert "a call of regenerate" in text
+    clock.now += 1
+    del app.broken["/posts/1"]
+    isg.regenerate("/posts/1")
+    clock.now += 3_600
+    said = owner.get("/_isg/page?path=/posts/1", headers=BEARER).get_json()
+    assert [render["found"] for render in said["renders"]][:3] == ["changed", "failed", "unchanged"]
+    assert "out of stock" in said["renders"][1]["error"]
+    assert said["page"]["failures"] == 0
+    assert "out of stock" in owner.get("/_isg/page?path=/posts/1").text
 
 
 def test_an_exception_that_flask_turned_into_a_500_is_told_with_its_last_line() -> None:

@@ -4,16 +4,25 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 from werkzeug.test import Client, TestResponse
 
 from bench import existing_site as bench
 from examples.existing_site import steps
+from isgware import revalidate_decorator
 
 PEOPLE = 25
 POST = "/journal/a-morning-at-the-harbour"
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+
+
+@pytest.fixture(autouse=True)
+def decorated_by_one_test_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps decorate the site's functions for one app and not for another. In one process
+    isgware takes the latter for decorators above ``@app.route``."""
+    monkeypatch.setattr(revalidate_decorator, "_bare", WeakSet())
 
 
 @cache

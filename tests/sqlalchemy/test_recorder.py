@@ -9,6 +9,7 @@ from sqlalchemy.engine import Dialect, Engine
 
 from isgware.core.dependencies import Inserted
 from isgware.flask import ISG
+from isgware.management import record_writes
 from isgware.sqlalchemy import recorder
 
 from .models import Author, Base, Shelf
@@ -57,8 +58,9 @@ def test_what_a_hook_executes_itself_is_recorded(plain, target):
     assert len(handled) == 2
 
 
-def test_where_isgware_is_off_nothing_is_asked_before_a_write(plain):
+def test_where_isgware_is_off_nothing_is_asked_before_a_write(plain, monkeypatch):
     """As under test; what is not told yet does not decide that either."""
+    monkeypatch.setattr(record_writes, "_listeners", [])  # those of other tests want to know
     app = Flask("off")
     app.testing = True
     isg = ISG(app, store="memory:", dependencies=True)

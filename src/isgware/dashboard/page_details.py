@@ -23,7 +23,7 @@ from ..management.why_reasons import changed_by
 from ..management.why_shared_cache import page_parts
 from ..runtime import Runtime
 from ..storage.catalogue import PageInfo, row_state
-from ..storage.notes import noted_failure
+from ..storage.notes import last_failure, noted_failure
 from ..storage.process_cache import Page
 
 #: So many variants of a path are listed.
@@ -89,13 +89,13 @@ def _which(info: PageInfo, entry: Entry) -> dict[str, str]:
 
 
 def _renders(runtime: Runtime, entry: Entry) -> list[dict[str, Any]]:
-    """What is known of the last ones, the latest first."""
+    """What is known of the last ones, the latest first, and of the last that failed."""
     found = [{**asdict(render), "error": ""} for render in renders_of(entry)]
-    failure = noted_failure(runtime.store, entry.key, runtime.now(), entry.rendered_at)
+    failure = last_failure(runtime.store, entry.key, runtime.now())
     if failure is not None:
         found.insert(0, {"at": failure.at, "seconds": failure.seconds or None, "by": failure.by,
                          "found": "failed", "error": failure.error})  # fmt: skip
-    return found
+    return sorted(found, key=lambda render: float(render["at"]), reverse=True)
 
 
 def stored_page(runtime: Runtime, given: dict[str, str]) -> Entry | None:

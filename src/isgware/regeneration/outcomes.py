@@ -10,6 +10,7 @@ notes.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections import OrderedDict
@@ -23,7 +24,7 @@ from ..rendering.result import Failed, Outcome, Refused, Rendered
 from ..routing.framework import Match
 from ..routing.learned_routes import NOTHING_LEARNED
 from ..routing.planner import Planner, Target
-from ..storage.notes import NOTED, Failure, noted_failure
+from ..storage.notes import NOTED, PAST, Failure, noted_failure
 from ..storage.page_store import PageStore
 from .backoff import Failures
 from .refused_routes import RefusedRoutes
@@ -169,15 +170,17 @@ class Outcomes:
         """Withdraw a page whose new render is personal, or which nothing declares and which may not
         be stored."""
         log.info("%s is withdrawn.", target.request.url)
-        self._forget_failure(target.key)
+        self.failures.clear(target.key)
+        self._note(target.key, None)
         self._page_store.withdraw(target.key)
         if not target.declared:
             self._planner.learn(target.base, NOTHING_LEARNED, announce=True)
 
     def _forget_failure(self, key: str) -> None:
+        """It is over, and kept for people: see `storage.notes.last_failure`."""
         failure = self.failures.clear(key)
         if failure and failure.count:
-            self._note(key, None)
+            self._note(key, dataclasses.replace(failure, count=0, until=0.0), PAST)
 
     def _count(self, target: Target, reason: str, *, final: bool = False) -> None:
         fingerprint = target.policy.fingerprint
@@ -223,17 +226,17 @@ class Outcomes:
         except BackendUnavailable as error_:
             log.debug("A refusal is known to this process only: %s", error_)
 
-    def _note(self, key: str, failure: Failure | None) -> None:
+    def _note(self, key: str, failure: Failure | None, seconds: float = NOTED) -> None:
         backend, now = self._page_store.backend, self._now()
         try:
             if failure is None:
                 backend.drop_note("f:" + key)
             else:
                 note = [
-                    failure.count, failure.until, failure.error[:500], now, failure.by,
+                    failure.count, failure.until, failure.error[:500], failure.at, failure.by,
                     round(failure.seconds, 6),
                 ]  # fmt: skip
-                backend.write_note("f:" + key, json.dumps(note).encode(), NOTED, now)
+                backend.write_note("f:" + key, json.dumps(note).encode(), seconds, now)
         except BackendUnavailable as error:
             log.debug("A failure is known to this process only: %s", error)
 

@@ -13,6 +13,8 @@ from ..errors import BackendUnavailable
 
 #: Seconds for which a failure is noted: twice the longest back-off.
 NOTED: Final = 600.0
+#: And one that is over: as long as counts of an hour are kept.
+PAST: Final = 14 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,22 @@ def noted_failures(
     return [_failure(note, at) for note, (_, at) in zip(notes, pages, strict=True)]
 
 
+def last_failure(backend: Backend, key: str, now: float) -> Failure | None:
+    """The last failure of a page, also if it has been rendered since: its ``count`` is 0 then."""
+    try:
+        return _failure_in(backend.read_note("f:" + key, now))
+    except BackendUnavailable:
+        return None
+
+
 def _failure(note: bytes | None, rendered_at: float) -> Failure | None:
+    failure = _failure_in(note)
+    return failure if failure and failure.count and failure.at >= rendered_at else None
+
+
+def _failure_in(note: bytes | None) -> Failure | None:
     try:
         count, until, error, at, *more = json.loads(note or b"null")
-        if at < rendered_at:
-            return None
         by, seconds = more[:2] if len(more) > 1 else ("", 0.0)  # an earlier release has neither
         return Failure(
             int(count), float(until), str(error), at=float(at), by=str(by), seconds=float(seconds)

@@ -51,7 +51,10 @@ def make(directory: Path, timeout: float) -> tuple[Sequence[int], Identity]:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)  # whatever the umask
     _make_database_file(directory)
-    os.close(_open_file(directory, LOCK))
+    lock = _open_file(directory, LOCK)
+    if stat.S_IMODE(os.fstat(lock).st_mode) != 0o600:  # it is opened again before all are looked at
+        os.fchmod(lock, 0o600)
+    os.close(lock)
     version = _map_version(directory, timeout)
     for name in (NAME, LOCK, VERSION_FILE):
         path = directory / name
