@@ -1955,6 +1955,20 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("SQLAlchemy: what an IN compares with is not known if it is written out",
          "if listed is None or isinstance", "listed = listed or []\n    if isinstance"),
     ),
+    *_of("sqlalchemy/equalities.py", "sqlalchemy/test_questions.py")(
+        ("SQLAlchemy: what a type of the app's makes of a parameter is not known",
+         "if isinstance(given, BindParameter) and not standard(given.type):", "if False:"),
+    ),
+    *_of("sqlalchemy/columns.py", "sqlalchemy/test_questions.py")(
+        ("SQLAlchemy: a type may be another in one database",
+         "(type_, *type_._variant_mapping.values())", "(type_,)"),
+    ),
+    *_of("sqlalchemy/writes.py", "sqlalchemy/test_writing.py")(
+        ("SQLAlchemy: what a type of the app's makes of a value is not known",
+         "isinstance(value, BindParameter) and not _stored_alike(value.type, column.type):", "False:"),
+        ("SQLAlchemy: what a type of the app's makes of a key is not known",
+         "and comparable(column) and standard(value.type) and", "and comparable(column) and"),
+    ),
     *_of("sqlalchemy/tables.py", "sqlalchemy/test_growth.py")(
         ("SQLAlchemy: names of tables are not kept without end",
          "    if len(_met) < _MOST_MET:\n", "    if True:\n"),

@@ -122,8 +122,10 @@ RECORDER_GUARDS: Final[tuple[Guard, ...]] = (
     ),
     # What Django writes.
     *_django("recorded_queries.py")(
-        ("Django: all inserts", "    _wrap_inserts()\n    _wrap_updates", "    _wrap_updates", "create,comment"),
-        ("Django: all updates", "    _wrap_updates()\n    _wrap_making()", "    _wrap_making()", "title,move"),
+        ("Django: all inserts", "        return _active[0].writes.insert(\n            self,\n            lambda: _plainly(original, self, returning_fields, *given, **named),\n            returning_fields,\n        )",
+         "        return _plainly(original, self, returning_fields, *given, **named)", "create,comment"),
+        ("Django: all updates", "        return _active[0].writes.update(\n            self, lambda kind: _plainly(original, self, kind, *given, **named), result_type\n        )",
+         "        return _plainly(original, self, result_type, *given, **named)", "title,move"),
         ("Django: all deletes", "        return recorder.writes.delete(self, execute, result_type)",
          "        return execute()", "delete_post,delete_at_once"),
         ("Django: all reads", "return recorder.reads.run(reads, self, execute, result_type)", "return execute()", "title,create"),

@@ -178,8 +178,8 @@ class DependentPages(ABC):
             return kept if nonce == self._nonce else Kept.MAYBE
 
     def affected(self, names: Iterable[bytes]) -> Iterator[Row]:
-        """Looks at every row: there are at most 100,000. An index would have each page that is stored
-        cost a sixth more."""
+        """Looks at every row: there are at most 100,000. An index would have each page that is
+        stored cost a sixth more."""
         wanted = set(names)
         return (row for row in self._all_rows() if row.depended and row.depended.has_any(wanted))
 
