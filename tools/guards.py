@@ -386,6 +386,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: plans of long texts are not kept", " or len(text) > _MAX_TEXT", ""),
     ),
     *_of("django/query_reads.py", "django/test_query_plans.py")(
+        ("Django: a value that cannot be told holds for its own query alone", "odd = odd or own.open", "pass"),
         ("Django: times are noted of each query", "terms.whole or terms.raw or terms.times", "terms.whole or terms.raw"),
         ("Django: SQL of the app's own is noted of each query", "terms.whole or terms.raw or terms.times", "terms.times"),
         ("Django: values in a subquery are taken of each query",
@@ -1961,6 +1962,20 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("sqlalchemy/parameters.py", "sqlalchemy/test_writing.py")(
         ("SQLAlchemy: what an IN compares with is not known if it is written out",
          "if listed is None or isinstance", "listed = listed or []\n    if isinstance"),
+    ),
+    *_of("sqlalchemy/equalities.py", "sqlalchemy/test_questions.py")(
+        ("SQLAlchemy: what a type of the app's makes of a parameter is not known",
+         "if isinstance(given, BindParameter) and not standard(given.type):", "if False:"),
+    ),
+    *_of("sqlalchemy/columns.py", "sqlalchemy/test_questions.py")(
+        ("SQLAlchemy: a type may be another in one database",
+         "(type_, *type_._variant_mapping.values())", "(type_,)"),
+    ),
+    *_of("sqlalchemy/writes.py", "sqlalchemy/test_writing.py")(
+        ("SQLAlchemy: what a type of the app's makes of a value is not known",
+         "isinstance(value, BindParameter) and not _stored_alike(value.type, column.type):", "False:"),
+        ("SQLAlchemy: what a type of the app's makes of a key is not known",
+         "and comparable(column) and standard(value.type) and", "and comparable(column) and"),
     ),
     *_of("sqlalchemy/tables.py", "sqlalchemy/test_growth.py")(
         ("SQLAlchemy: names of tables are not kept without end",
