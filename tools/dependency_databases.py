@@ -44,11 +44,15 @@ RUNS: Final = {
         ("Django", "READ COMMITTED", DJANGO),
         ("SQLAlchemy", "READ COMMITTED", SQLALCHEMY),
         ("SQLAlchemy", "REPEATABLE READ", SQLALCHEMY[-1:]),
+        ("SQLAlchemy", "SERIALIZABLE", SQLALCHEMY[-1:]),
     ),
-    "mariadb": tuple(
-        (library, isolation, tests)
-        for library, tests in (("Django", DJANGO), ("SQLAlchemy", SQLALCHEMY))
-        for isolation in ("READ COMMITTED", "REPEATABLE READ")
+    "mariadb": (
+        *(
+            (library, isolation, tests)
+            for library, tests in (("Django", DJANGO), ("SQLAlchemy", SQLALCHEMY))
+            for isolation in ("READ COMMITTED", "REPEATABLE READ")
+        ),
+        ("SQLAlchemy", "SERIALIZABLE", SQLALCHEMY[-1:]),
     ),
 }
 EDITS: Final = {"ORACLE_EDITS": "200"}

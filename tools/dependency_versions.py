@@ -26,12 +26,11 @@ TESTS: Final = {
             "commits",
             "dependencies",
             "dependencies_oracle",
-            "dependency_writes",
+            "driver_access",
             "plain_commits",
             "sql_within",
             "switched_off",
             "two_models",
-            "unseen",
         )
     ],
     "sqlalchemy": ["tests/sqlalchemy"],

@@ -103,8 +103,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("a part has one Content-Range", 'replaced.add("content-range")', "pass"),
     ),
     *_of("wsgi.py", _P1, "serving/test_prepared_hits.py", _P2)(
-        ("renders are marked by an object", 'if mode == "off" or MARK in environ:',
-         'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ:'),
+        ("renders are marked by an object", 'if mode == "off" or MARK in environ or',
+         'if mode == "off" or "HTTP_ISGWARE_RENDER" in environ or'),
         ("ready pages heed cookies that count",
          "(ready.cookies_matter and not self._admitted(ready, environ, now))\n                    or (self._watched",
          "(False)\n                    or (self._watched"),
@@ -386,6 +386,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
         ("Django: plans of long texts are not kept", " or len(text) > _MAX_TEXT", ""),
     ),
     *_of("django/query_reads.py", "django/test_query_plans.py")(
+        ("Django: a value that cannot be told holds for its own query alone", "odd = odd or own.open", "pass"),
         ("Django: times are noted of each query", "terms.whole or terms.raw or terms.times", "terms.whole or terms.raw"),
         ("Django: SQL of the app's own is noted of each query", "terms.whole or terms.raw or terms.times", "terms.times"),
         ("Django: values in a subquery are taken of each query",
@@ -782,6 +783,14 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("regeneration/outcomes.py", "dashboard/test_pages.py")(
         ("a failure that is over is kept for people",
          "self._note(key, dataclasses.replace(failure, count=0, until=0.0), PAST)", "self._note(key, None)"),
+    ),
+    # Handshakes of WebSockets are the app's.
+    *_of("wsgi.py", "serving/test_websockets.py")(
+        ("handshakes of WebSockets pass", " or opens_websocket(environ):", ":"),
+        ("no prepared hit answers them", '            or "HTTP_UPGRADE" in environ\n', ""),
+    ),
+    *_of("serving/prepared_hits.py", "serving/test_websockets.py")(
+        ("nor a conditional one", "        if opens_websocket(environ):\n", "        if False:\n"),
     ),
     # What the dashboard says of a page that was renewed by a change.
     *_of("dashboard/page_details.py", "dashboard/test_page_dependencies.py")(
@@ -1953,6 +1962,20 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *_of("sqlalchemy/parameters.py", "sqlalchemy/test_writing.py")(
         ("SQLAlchemy: what an IN compares with is not known if it is written out",
          "if listed is None or isinstance", "listed = listed or []\n    if isinstance"),
+    ),
+    *_of("sqlalchemy/equalities.py", "sqlalchemy/test_questions.py")(
+        ("SQLAlchemy: what a type of the app's makes of a parameter is not known",
+         "if isinstance(given, BindParameter) and not standard(given.type):", "if False:"),
+    ),
+    *_of("sqlalchemy/columns.py", "sqlalchemy/test_questions.py")(
+        ("SQLAlchemy: a type may be another in one database",
+         "(type_, *type_._variant_mapping.values())", "(type_,)"),
+    ),
+    *_of("sqlalchemy/writes.py", "sqlalchemy/test_writing.py")(
+        ("SQLAlchemy: what a type of the app's makes of a value is not known",
+         "isinstance(value, BindParameter) and not _stored_alike(value.type, column.type):", "False:"),
+        ("SQLAlchemy: what a type of the app's makes of a key is not known",
+         "and comparable(column) and standard(value.type) and", "and comparable(column) and"),
     ),
     *_of("sqlalchemy/tables.py", "sqlalchemy/test_growth.py")(
         ("SQLAlchemy: names of tables are not kept without end",

@@ -30,7 +30,7 @@ from .serving.filling import fill, private_with_holes
 from .serving.hole_filling import fill_holes
 from .serving.passthrough import Environ, call, not_there, passed_by, rendering_of, visitor_of
 from .serving.prepared_hits import CREDENTIALS, PreparedFill, PreparedHit, PreparedStale
-from .serving.request_line import ENCODED, UNENCODED
+from .serving.request_line import ENCODED, UNENCODED, opens_websocket
 from .serving.unsafe_methods import unsafe
 from .settings import Settings
 from .storage.process_cache import Raw
@@ -139,6 +139,7 @@ class ISG(Operations):
             or "HTTP_RANGE" in environ
             or "HTTP_IF_MATCH" in environ
             or "HTTP_SEC_PURPOSE" in environ
+            or "HTTP_UPGRADE" in environ
             or (
                 ready.dated
                 and ("HTTP_IF_UNMODIFIED_SINCE" in environ or (ready.own and ready.unlike(environ)))
@@ -177,7 +178,7 @@ class ISG(Operations):
         self, environ: Environ, start_response: StartResponse, ready: PreparedHit | None = None
     ) -> Iterable[bytes]:
         runtime, mode = self.runtime, self.runtime.mode()
-        if mode == "off" or MARK in environ:
+        if mode == "off" or MARK in environ or opens_websocket(environ):
             return self.application(environ, start_response)
         pid = runtime.process.settle()
         if not self._searched:

@@ -61,6 +61,8 @@ def named_alike(room):
 
 
 def named_alike_within(room):
+    taken_back(room, 1)
+    transaction.clean_savepoints()
     transaction.savepoint()
     retitle(room, 1)
     transaction.clean_savepoints()

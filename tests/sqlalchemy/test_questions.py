@@ -3,7 +3,17 @@
 import uuid
 
 import pytest
-from sqlalchemy import Column, MetaData, Table, Uuid, bindparam, event, select
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    Table,
+    TypeDecorator,
+    Uuid,
+    bindparam,
+    event,
+    select,
+)  # fmt: skip
 from sqlalchemy.orm import Session
 
 from isgware.sqlalchemy import recorder
@@ -11,9 +21,21 @@ from isgware.sqlalchemy import recorder
 from .models import Author, Book, on_shelf
 from .recording import clean_room
 
+
+class Tens(TypeDecorator):
+    """A tenth of what the database holds."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return value and value * 10
+
+
 LIKES = select(Book.id).where(Book.likes == bindparam("x", 1))
 LISTED = select(Book.id).where(Book.likes.in_(bindparam("x", expanding=True)))
 BOTH = LISTED.where(Book.author_id == bindparam("y"))
+OF_THE_APP = select(Book.id).where(Book.likes == bindparam("x", type_=Tens))
 TWICE = LISTED.where(Book.author_id.in_(bindparam("y", expanding=True)))
 
 
@@ -45,6 +67,11 @@ def asked(engine):
             "book[author_id=4, likes=2]", "book[author_id=4, likes=3]",
         ]),
         (BOTH, {"x": [2, 3], "y": None}, ["book[likes=2; author_id]", "book[likes=3; author_id]"]),
+        (OF_THE_APP, {"x": 2}, ["book[likes]"]),
+        (
+            select(Book.id).where(Book.likes.in_(bindparam("x", type_=Tens, expanding=True))),
+            {"x": [2]}, ["book[likes]"],
+        ),
         (TWICE, {"x": [2, 3], "y": [4, 5]}, [
             "book[author_id=4; likes]", "book[author_id=5; likes]",
         ]),
@@ -83,3 +110,13 @@ def test_parameters_may_be_called_like_those_of_an_in(engine, asked):
         found = asked(statement, x=[2, 3], x_1=4)
         *listed, author = seen[-1].values() if isinstance(seen[-1], dict) else seen[-1]
         assert found == [f"book[author_id={author}, likes={each}]" for each in listed]
+
+
+def test_a_type_that_is_another_in_this_database_is_not_compared(engine):
+    recorder.install()
+    kind = Integer().with_variant(Tens(), engine.dialect.name)
+    table = Table("thing", MetaData(), Column("id", Integer, primary_key=True), Column("x", kind))
+    table.create(engine)
+    with clean_room() as found, engine.connect() as connection:
+        connection.execute(select(table.c.id).where(table.c.x == 2)).all()
+    assert found == ["thing[x]"]

@@ -54,6 +54,16 @@ def told(session):
         yield told
 
 
+class Tens(TypeDecorator):
+    """A tenth of what the database holds."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return value and value * 10
+
+
 def upserted(target, set_=None, **values):
     statement = upsert(Book).values(kind="book", **values)
     set_ = set_ or {"likes": statement.excluded.likes}
@@ -196,6 +206,18 @@ def test_many_to_many_is_rows_of_the_table_between(told, session):
         (
             upserted(["title"], set_={"likes": Book.author_id}, title="a", author_id=7),
             [Updated("book", 1, {"likes"}, row(), {"id": 1, "author_id": 1})],
+        ),
+        (
+            update(Book).where(Book.author_id == 1).values(likes=bindparam(None, 8, type_=Tens())),
+            [Updated("book", 1, {"likes"}, row(), {"id": 1, "author_id": 1})],
+        ),
+        (
+            delete(Book).where(Book.id == bindparam(None, 1, type_=Tens())),
+            [],
+        ),
+        (
+            insert(Shelf).values(id=bindparam(None, 8, type_=Tens())),
+            [Inserted("shelf", UNKNOWN, {})],
         ),
         (text("DELETE FROM book"), [EverythingChanged()]),
         (text("PRAGMA foreign_keys"), []),

@@ -52,7 +52,8 @@ class Plan(NamedTuple):
     """``joined_by``: see there. ``repeats``: whether it holds for other queries of the same text.
     Not if there are values in its subqueries, which are not looked for, nor if a subquery has a
     table of several models, which may say different things about it, nor where times, or SQL of
-    the app's own, are to be noted each time."""
+    the app's own, are to be noted each time; and not if a value cannot be told, lest all others of
+    the text not be told either."""
 
     shown: tuple[Shown, ...]
     asked: tuple[Asked, ...]

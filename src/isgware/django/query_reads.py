@@ -224,6 +224,7 @@ class _Query:
             if (found := self._asked(terms, alias, list(shown), equalities)) is not None
         ]
         odd = any(terms.whole or terms.raw or terms.times or terms.functions for terms in listed)
+        odd = odd or own.open
         within = any(terms.equals for terms in listed[1:])
         tables = {terms.table(alias) for terms in listed[1:] for alias in terms.aliases}
         repeats = not (odd or within) and tables.isdisjoint(self._tables.shared)

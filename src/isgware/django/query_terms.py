@@ -17,7 +17,7 @@ from django.db.models.expressions import Col, OrderBy, RawSQL, ResolvedOuterRef,
 from django.db.models.fields.related import ForeignKey
 from django.db.models.fields.reverse_related import ForeignObjectRel
 from django.db.models.functions import Now
-from django.db.models.lookups import Exact, IsNull, Lookup
+from django.db.models.lookups import Exact, In, IsNull, Lookup
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.datastructures import BaseTable, Join
 from django.db.models.sql.query import Query
@@ -62,6 +62,8 @@ class Terms:
         self.leading: dict[str, set[str]] = {}
         self._forward: list[tuple[str, str, str, str]] = []
         self.whole = False
+        #: Whether an equality of a value that can be told apart has one that cannot, as a text.
+        self.open = False
         self.raw = ""
         self._into = self.columns
 
@@ -245,6 +247,8 @@ class Terms:
             if isinstance(join, Join) and join.join_type != INNER:
                 return  # that there is no row at all
         values = values_of(lookup) if by_value(column.target) else None
+        if values is None and isinstance(lookup, Exact | In) and by_value(column.target):
+            self.open = True
         known = self.equals.get(place)
         if values and (known is None or len(values) < len(known.values)):
             self.equals[place] = Equality(path, type(lookup), column.alias, column.target, values)

@@ -14,6 +14,7 @@ from ..core.reads import Shape
 from ..http import cache_status as status
 from ..storage.counting import Cell
 from ..storage.process_cache import Page
+from .request_line import opens_websocket
 
 #: With one of these in the environ, even an empty one, the request is not a plain hit.
 CREDENTIALS: Final = (
@@ -119,6 +120,8 @@ class PreparedHit:
         """The answer to a request that is not plain; ``None`` if it cannot be decided here."""
         entry = self.page.entry
         if not environ.keys().isdisjoint(_JUDGED_OWN if entry.own else CREDENTIALS):
+            return None
+        if opens_websocket(environ):
             return None
         if entry.own and self.unlike(environ):
             return None

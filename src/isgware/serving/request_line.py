@@ -20,6 +20,12 @@ ENCODED: Final[Callable[[Environ], Raw]] = itemgetter(
 )  # fmt: skip
 
 
+def opens_websocket(environ: Environ) -> bool:
+    """Whether a request is the handshake of a WebSocket (RFC 6455, section 4.1), which is no visit
+    of a page. Other upgrades, such as to ``h2c``, may be ignored (RFC 9110, section 7.8)."""
+    return str(environ.get("HTTP_UPGRADE", "")).lower() == "websocket"
+
+
 class RequestLine:
     """``origin_headers``: fields by which a trusted proxy gives scheme and host. ``watched``:
     cookies whose owners are checked on every page."""

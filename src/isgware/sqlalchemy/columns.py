@@ -100,9 +100,13 @@ def stored(dialect: Any, column: Any, value: Any) -> Any:
 def comparable(column: Any) -> bool:
     """Whether equality of its values can be told without the database: integers, booleans, UUIDs,
     of SQLAlchemy's own types, since others may hold anything in them."""
-    type_ = column.type
-    kind: Any = type(type_)
-    return isinstance(type_, Integer | Boolean | Uuid) and own(kind)
+    return isinstance(column.type, Integer | Boolean | Uuid) and standard(column.type)
+
+
+def standard(type_: Any) -> bool:
+    """Whether a type is SQLAlchemy's own in every database. Others may store what they like."""
+    kinds: list[Any] = [type(each) for each in (type_, *type_._variant_mapping.values())]
+    return all(map(own, kinds))
 
 
 def is_text(column: Any) -> bool:

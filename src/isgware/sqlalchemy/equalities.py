@@ -17,7 +17,7 @@ from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, ColumnClau
 from sqlalchemy.sql.elements import Grouping as Grouped
 from sqlalchemy.sql.selectable import FromGrouping, Join
 
-from .columns import comparable, is_text, table_of
+from .columns import comparable, is_text, standard, table_of
 
 #: A bound parameter, of one value or of several (``IN``); or the value itself.
 Given = Any
@@ -63,6 +63,8 @@ class Equalities:
                     self._equal.append((target, source))
 
     def _set(self, column: Any, given: Given, restricted: frozenset[Any] | None) -> None:
+        if isinstance(given, BindParameter) and not standard(given.type):
+            return
         place = _place(column)
         if place is not None and (restricted is None or place[0] in restricted):
             self._put(place, given)

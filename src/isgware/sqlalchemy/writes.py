@@ -12,7 +12,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, ColumnClause
 
 from .cascades import tables_below
-from .columns import comparable, key_columns, table_name, table_of
+from .columns import comparable, key_columns, standard, table_name, table_of
 
 _CHANGE: Final = "_isgware_change"
 
@@ -147,7 +147,9 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
         if value is None and column.key in said:
             value = True
         name = None
-        if isinstance(value, BindParameter) and value in compiled.bind_names:
+        if isinstance(value, BindParameter) and not _stored_alike(value.type, column.type):
+            pass  # if it is the key, SQLAlchemy does not know that either
+        elif isinstance(value, BindParameter) and value in compiled.bind_names:
             name = compiled.bind_names[value]
         elif column.key in compiled.binds and (
             value is None or isinstance(value, BindParameter) or not hasattr(value, "get_children")
@@ -168,6 +170,11 @@ def _values(compiled: Any, state: Any, table: Any) -> tuple[dict[str, str] | Non
     return bound, frozenset(columns)
 
 
+def _stored_alike(given: Any, type_: Any) -> bool:
+    """Whether a column of ``type_`` holds a parameter's value as one of its own type makes it."""
+    return given is type_ or given._isnull or (standard(given) and standard(type_))
+
+
 def _key(compiled: Any, statement: Any, table: Any) -> Mapping[str, str] | None:
     """The parameters that WHERE compares the key with; `None` if it does not."""
     found = {}
@@ -177,7 +184,7 @@ def _key(compiled: Any, statement: Any, table: Any) -> Mapping[str, str] | None:
             if (
                 isinstance(column, ColumnClause) and isinstance(value, BindParameter)
                 and column.table is not None and table_of(column.table) == table
-                and comparable(column) and value in compiled.bind_names
+                and comparable(column) and standard(value.type) and value in compiled.bind_names
             ):  # fmt: skip
                 found[column.name] = compiled.bind_names[value]
     key = key_columns(table)
