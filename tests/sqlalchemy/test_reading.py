@@ -37,6 +37,15 @@ def _longest(element, compiler, **more):
     return "(SELECT max(title) FROM book)"
 
 
+class Counted(Mystery):
+    inherit_cache = True
+
+
+@compiles(Counted)
+def _counted(element, compiler, **more):
+    return "(SELECT count(*) FROM book AS b, sqlite_master WHERE b.id = 1)"
+
+
 @compiles(Mystery)
 def _mystery(element, compiler, **more):
     return "name"
@@ -259,12 +268,14 @@ def test_a_value_of_another_execution_of_the_same_statement_is_its_own(library):
         lambda session: session.scalars(
             select(Author).where(Author.id.op("+ (SELECT count(*) FROM book) >")(1))
         ).all(),
+        lambda session: session.execute(select(Counted()).select_from(Author)).all(),
     ],
 )
 def test_raw_sql_is_everything_and_says_where(library, run):
     with clean_room() as found:
         run(library)
     assert found[0].startswith("* ")
+
     assert "test_reading.py:" in found[0]
 
 

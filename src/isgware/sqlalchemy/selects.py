@@ -115,7 +115,7 @@ class _Analysis:
             return Plan(unknown=self._unknown)
         tables = {table_name(table_of(element)) for element, _ in self._asked}
         if self._whole:  # what writes its own SQL may select from tables that nobody has said
-            named = named_in(self._compiled.string)
+            named = named_in(self._compiled.string, [str(cte.name) for cte in ctes])
             if named is None:
                 return Plan(unknown="an expression of an unknown kind")
             return Plan(

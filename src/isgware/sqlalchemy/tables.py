@@ -23,6 +23,12 @@ log: Final = logging.getLogger("isgware")
 #: Bookkeeping of libraries, by the modules of their classes: no page shows it.
 _LIBRARIES: Final = ("flask_session.", "celery.backends.database")
 _WORDS: Final = re.compile(r"\w+")
+#: What is selected from, as far as it is named there; a subquery in parentheses has its own.
+_FROM: Final = re.compile(r"\b(?:from|join)\b([^()]*)")
+_BEHIND_FROM: Final = re.compile(
+    r"\b(?:where|on|using|group|order|having|limit|union|except|intersect|window|returning"
+    r"|join|left|right|full|inner|cross|natural|for)\b"
+)
 _MIGRATIONS: Final = frozenset({"alembic_version"})
 
 
@@ -157,19 +163,28 @@ def _labels() -> Iterator[tuple[str, tuple[str, ...]]]:
     yield from ((table, (table,)) for table in sorted(tables))
 
 
-def named_in(sql: str) -> set[str] | None:
-    """The known tables whose names are among the words of a statement; `None` if there are so many
-    tables that some are not known."""
+def named_in(sql: str, ctes: Iterable[str] = ()) -> set[str] | None:
+    """The known tables whose names are among the words of a statement; `None` if it may select
+    from one that is not known, and is none of the statement's ``ctes``."""
     if len(_met) >= _MOST_MET:
         return None
     folded = sql.casefold()
     words = set(_WORDS.findall(folded))
-    known = {name for _, names in _labels() for name in names}
+    known = {name: name.casefold() for _, names in _labels() for name in names}
+    if not set(_selected_from(folded)) <= {*known.values(), *map(str.casefold, ctes)}:
+        return None
     return {
         name
-        for name in known
-        if (name.casefold() in words if name.isidentifier() else name.casefold() in folded)
+        for name, lower in known.items()
+        if (lower in words if name.isidentifier() else lower in folded)
     }
+
+
+def _selected_from(sql: str) -> Iterator[str]:
+    for found in _FROM.findall(sql):
+        for source in _BEHIND_FROM.split(found, maxsplit=1)[0].split(","):
+            if name := re.match(r"""[\w.$"`\[\]]+""", source.strip()):
+                yield name[0].rpartition(".")[2].strip('"`[]')
 
 
 def table_named(name: str) -> str:
