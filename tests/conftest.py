@@ -9,6 +9,7 @@ from typing import NoReturn
 import pytest
 
 from isgware.backends.read_ahead import current
+from isgware.routing import visitor_check
 
 #: A machine that has a lot to do, or stalls, is no store out of reach, no process that died and no
 #: render that hangs. Tests of these limits set their own.
@@ -38,6 +39,13 @@ def pytest_configure() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Three for two processors: tests wait for servers about as long as they compute."""
     return len(os.sched_getaffinity(0)) * 3 // 2
+
+
+@pytest.fixture(autouse=True)
+def sessions_may_take_long_to_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in Redis or a database, when the machine stalls: no reason for five seconds of the
+    app's own answers."""
+    monkeypatch.setattr(visitor_check, "_SLOW", 30.0)
 
 
 @pytest.fixture(autouse=True)
