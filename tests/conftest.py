@@ -42,10 +42,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.fixture(autouse=True)
-def sessions_may_take_long_to_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def sessions_may_take_long_to_open() -> Iterator[None]:
     """Those in Redis or a database, when the machine stalls: no reason for five seconds of the
-    app's own answers."""
-    monkeypatch.setattr(visitor_check, "_SLOW", 30.0)
+    app's own answers. Not by ``monkeypatch``, which would end after the fixtures of the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(visitor_check, "_SLOW", 30.0)
+        yield
 
 
 @pytest.fixture(autouse=True)
